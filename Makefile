@@ -1,0 +1,34 @@
+# The one entry for people and for CI. Each target works from a clean clone.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: venv demo test lint format bench clean
+
+venv: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: venv
+	$(BIN)/vog demo --out demo
+
+test: venv
+	$(BIN)/pytest
+
+lint: venv
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: venv
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: venv
+	$(BIN)/pytest benchmarks --benchmark-only -p no:jaxtyping --benchmark-columns=median,iqr,rounds --benchmark-group-by=group
+
+clean:
+	rm -rf .venv demo

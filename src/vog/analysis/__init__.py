@@ -1,0 +1,1 @@
+"""Pure functions from columns of a result to small frozen answers."""

@@ -1,0 +1,106 @@
+"""Cutting the ordered checkpoints into named stages of training."""
+
+import itertools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from vog.errors import StageError
+
+_NAMES = {2: ("early", "late"), 3: ("early", "middle", "late")}
+_ALL = "all"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The checkpoints `start` to `stop - 1` of the ordered ones, under a name."""
+
+    name: str
+    start: int
+    stop: int
+
+    def __contains__(self, checkpoint: int) -> bool:
+        return self.start <= checkpoint < self.stop
+
+
+StagesSpec = str | int | Mapping[str, tuple[int | None, int | None]] | None
+
+
+def cut(spec: StagesSpec, checkpoints: int, least: int) -> tuple[Stage, ...]:
+    """The stages asked for, and last `all`, which is every checkpoint.
+
+    Args:
+        spec: a number of equal stages; names with slices, as `warmup=0:3,late=-3:` or a
+            mapping of names to (start, stop); or None for early, middle and late where
+            there are at least six checkpoints and `all` alone where there are fewer.
+        checkpoints: how many there are.
+        least: what the scores need; a stage with fewer is refused.
+
+    Raises:
+        StageError: not of that form, a name twice, or too few checkpoints in a stage.
+    """
+    if spec is None:
+        spec = 3 if checkpoints >= max(6, 3 * least) else 1
+    if isinstance(spec, str) and spec.strip().lstrip("-").isdecimal():
+        spec = int(spec)
+    if isinstance(spec, int):
+        stages = _equal(spec, checkpoints)
+    else:
+        slices = _parse(spec) if isinstance(spec, str) else dict(spec)
+        stages = [_sliced(name, at, checkpoints) for name, at in slices.items()]
+    stages.append(Stage(_ALL, 0, checkpoints))
+    for stage in stages:
+        if stage.stop - stage.start < least:
+            raise StageError(
+                f"stage {stage.name!r} has {max(0, stage.stop - stage.start)} of {checkpoints} "
+                f"checkpoints; the scores asked for need at least {least}. Save the model more "
+                f"often, ask for fewer or longer --stages, or drop scores that need a spread."
+            )
+    return tuple(stages)
+
+
+def segments(stages: tuple[Stage, ...]) -> list[range]:
+    """The longest runs of checkpoints that no stage boundary cuts, in training order.
+
+    Each stage is some of them in a row, so each is folded once, however stages overlap.
+    """
+    cuts = sorted({edge for stage in stages for edge in (stage.start, stage.stop)})
+    return [range(a, b) for a, b in itertools.pairwise(cuts)]
+
+
+def _equal(count: int, checkpoints: int) -> list[Stage]:
+    if count < 1:
+        raise StageError(f"--stages {count}: expected at least 1.")
+    if count == 1:
+        return []
+    edges = np.linspace(0, checkpoints, count + 1).round().astype(int).tolist()
+    names = _NAMES.get(count) or tuple(f"stage{i + 1}" for i in range(count))
+    return [Stage(name, a, b) for name, a, b in zip(names, edges[:-1], edges[1:], strict=True)]
+
+
+def _parse(spec: str) -> dict[str, tuple[int | None, int | None]]:
+    slices: dict[str, tuple[int | None, int | None]] = {}
+    for word in spec.split(","):
+        match = re.fullmatch(r"\s*(\w+)\s*=\s*(-?\d+)?\s*:\s*(-?\d+)?\s*", word)
+        if match is None:
+            raise StageError(
+                f"--stages: {word!r} is neither a number of stages nor NAME=START:STOP. "
+                f"Example: --stages early=0:3,late=-3:"
+            )
+        name, start, stop = match.groups()
+        if name in slices:
+            raise StageError(f"--stages: the name {name!r} is given twice.")
+        slices[name] = (int(start) if start else None, int(stop) if stop else None)
+    return slices
+
+
+def _sliced(name: str, at: tuple[int | None, int | None], checkpoints: int) -> Stage:
+    if name == _ALL or not re.fullmatch(r"\w+", name):
+        raise StageError(
+            f"--stages: {name!r} cannot be the name of a stage. Use letters and digits; "
+            f"'all' is always there and is every checkpoint."
+        )
+    start, stop, _ = slice(*at).indices(checkpoints)
+    return Stage(name, start, stop)

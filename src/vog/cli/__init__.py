@@ -1,0 +1,58 @@
+"""The command line: parses words, calls one library function, prints where the result is.
+
+No command computes anything, so whatever the command line can do, the library can.
+Heavy imports are inside the commands: `vog --help` must not wait for torch.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from vog.cli import experiments, read, score
+from vog.errors import VogError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # a bug shows a traceback that can be searched for
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("score", cls=score.ManyCheckpoints)(score.score)
+app.command("top")(read.top)
+app.command("export")(read.export)
+app.command("import")(score.import_gradients)
+app.command("scores")(read.scores)
+app.command("demo")(experiments.demo)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"vog {version('vog')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _vog(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Find the hard, the odd and the wrong examples of a dataset, from saved checkpoints."""
+
+
+def main() -> None:
+    """Run a command: a user's mistake is a message and exit code 1, a bug a traceback."""
+    try:
+        app()
+    except VogError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("Stopped. Finished rows are kept: the same command goes on.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:  # `vog top ... | head`
+        sys.stderr.close()
+        sys.exit(141)

@@ -1,0 +1,9 @@
+"""Data of any kind, as batches of examples with stable ids."""
+
+from vog.data.batches import Batch as Batch
+from vog.data.batches import batches as batches
+from vog.data.batches import default_workers as default_workers
+from vog.data.batches import read as read
+from vog.data.examples import Examples as Examples
+from vog.data.sources import TransformSpec as TransformSpec
+from vog.data.sources import open_source as open_source

@@ -1,0 +1,91 @@
+"""Arrays in memory, or in an `.npz` file: one row an example."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from vog.data.examples import Examples, RowNumbers, digest_of
+from vog.data.images import Transform
+from vog.errors import DataError, first_few
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Reads one row of an array an example."""
+
+    inputs: Shaped[np.ndarray, "n *input"]
+    labels: Int[np.ndarray, "n"]
+    transform: Transform | None
+
+    def __call__(self, index: int) -> tuple[Any, int]:
+        """The row, transformed, and its label."""
+        row = self.inputs[index]
+        return (row if self.transform is None else self.transform(row)), int(self.labels[index])
+
+
+def from_npz(path: Path, transform: Transform | None = None) -> Examples:
+    """The arrays `images` or `inputs` and `labels` of a file; `ids` and `label_names` if there.
+
+    Raises:
+        DataError: no such arrays, of different lengths, or pickled objects in the file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} cannot be read as .npz: {error}") from error
+    inputs = arrays.get("images", arrays.get("inputs"))
+    if inputs is None or "labels" not in arrays:
+        raise DataError(
+            f"{path} holds {first_few(list(arrays)) or 'nothing'}; "
+            f"expected `images` or `inputs`, and `labels`."
+        )
+    names = arrays.get("label_names")
+    return from_arrays(
+        inputs,
+        arrays["labels"],
+        transform,
+        ids=arrays.get("ids"),
+        label_names=None if names is None else tuple(str(name) for name in names),
+        called=str(path),
+    )
+
+
+def from_arrays(
+    inputs: Shaped[np.ndarray, "..."],
+    labels: Shaped[np.ndarray, "..."],
+    transform: Transform | None = None,
+    ids: Shaped[np.ndarray, "..."] | None = None,
+    label_names: tuple[str, ...] | None = None,
+    called: str = "the data",
+) -> Examples:
+    """Examples of two arrays in memory, which are not copied.
+
+    Raises:
+        DataError: lengths differ, no rows, labels are no whole numbers, or inputs are no
+            floats and no transform makes them so.
+    """
+    if labels.ndim != 1 or inputs.ndim < 2 or len(inputs) != len(labels) or not len(labels):
+        raise DataError(
+            f"{called}: inputs have shape {inputs.shape} and labels {labels.shape}; "
+            f"expected one label a row, and at least one row."
+        )
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(
+            f"{called}: labels are {labels.dtype}; expected whole numbers, the index of the logit."
+        )
+    if transform is None and not np.issubdtype(inputs.dtype, np.floating):
+        raise DataError(
+            f"{called}: inputs are {inputs.dtype}, and scaling them is the model's business: "
+            f"store them as floats, scaled as in training, or pass --transform file.py:function."
+        )
+    if ids is not None and len(set(ids.tolist())) != len(labels):
+        raise DataError(f"{called}: expected {len(labels)} different ids, one a row.")
+    named = RowNumbers(len(labels)) if ids is None else [str(one) for one in ids.tolist()]
+    numbers = labels.astype(np.int64)
+    digest = digest_of(inputs, numbers, *([] if ids is None else named))
+    return Examples(named, Rows(inputs, numbers, transform), digest, numbers, label_names)

@@ -1,0 +1,137 @@
+"""A map-style PyTorch `Dataset` of the user's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch.utils.data import DataLoader, IterableDataset, Subset
+
+from vog.data.examples import Examples, RowNumbers, UnreadableError, digest_of
+from vog.data.images import Transform
+from vog.errors import DataError
+
+_SAMPLED = 8
+
+
+@dataclass(frozen=True)
+class Items:
+    """Reads one `(input, label)` item of a dataset an example."""
+
+    dataset: Any
+    transform: Transform | None
+
+    def __call__(self, index: int) -> tuple[Any, int]:
+        """The input, transformed, and the label.
+
+        Raises:
+            UnreadableError: the dataset raised OSError, as Pillow does for damaged files.
+            DataError: the item is no pair of an input and a whole number.
+        """
+        try:
+            item = self.dataset[index]
+        except OSError as error:
+            raise UnreadableError(str(error)) from error
+        if not isinstance(item, tuple | list) or len(item) != 2:
+            raise DataError(
+                f"item {index} of the dataset is {_described(item)}; expected (input, label)."
+            )
+        value, label = item
+        try:
+            number = int(label)
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"item {index} of the dataset has the label {label!r}; expected a whole number."
+            ) from error
+        return (value if self.transform is None else self.transform(value)), number
+
+
+def from_dataset(dataset: Any, transform: Transform | None = None) -> Examples:
+    """Examples of a dataset with a length and numbered items.
+
+    Ids are `dataset.ids`, or the paths of `dataset.samples`, or row numbers; a `Subset` has
+    those of the rows it shows of the whole. Labels are `dataset.targets` where there are
+    such, so that they can be checked before anything is computed.
+
+    Raises:
+        DataError: not a map-style dataset, or an empty one.
+    """
+    if isinstance(dataset, DataLoader):
+        raise DataError(
+            "a DataLoader was given; expected its dataset. A loader may shuffle, and then no row "
+            "knows which example it is. Pass loader.dataset."
+        )
+    if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__getitem__"):
+        raise DataError(
+            f"the data are {_described(dataset)}; expected a map-style Dataset with "
+            f"__len__ and __getitem__."
+        )
+    if not hasattr(dataset, "__len__") or len(dataset) == 0:
+        raise DataError(f"the dataset {_described(dataset)} has no items or no length.")
+    ids, labels = _ids(dataset), _labels(dataset)
+    if len(set(ids)) < len(ids):
+        raise DataError("the ids of the dataset are not unique; each row needs its own.")
+    names = getattr(_whole(dataset), "classes", None)
+    named = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    return Examples(
+        ids,
+        Items(dataset, transform),
+        _digest(dataset, ids, labels),
+        labels,
+        tuple(names) if named and names else None,
+    )
+
+
+def _whole(dataset: Any) -> Any:
+    """The dataset that subsets of subsets show rows of."""
+    return _whole(dataset.dataset) if isinstance(dataset, Subset) else dataset
+
+
+def _ids(dataset: Any) -> Sequence[str]:
+    if isinstance(dataset, Subset):
+        whole = _ids(dataset.dataset)
+        return [whole[int(index)] for index in dataset.indices]
+    if hasattr(dataset, "ids"):
+        return [str(one) for one in dataset.ids]
+    samples = getattr(dataset, "samples", None)  # torchvision's ImageFolder and its like
+    if isinstance(samples, list) and len(samples) == len(dataset) and hasattr(dataset, "root"):
+        return [_below(str(sample[0]), str(dataset.root)) for sample in samples]
+    return RowNumbers(len(dataset))
+
+
+def _below(path: str, root: str) -> str:
+    inside = Path(path).is_relative_to(root)
+    return (Path(path).relative_to(root) if inside else Path(path)).as_posix()
+
+
+def _labels(dataset: Any) -> Int[np.ndarray, "n"] | None:
+    if isinstance(dataset, Subset):
+        whole = _labels(dataset.dataset)
+        return None if whole is None else whole[np.asarray(dataset.indices, np.int64)]
+    targets = getattr(dataset, "targets", None)
+    if targets is None or len(targets) != len(dataset):
+        return None
+    labels = np.asarray(targets)
+    return labels.astype(np.int64) if labels.dtype.kind in "iu" and labels.ndim == 1 else None
+
+
+def _digest(dataset: Any, ids: Sequence[str], labels: Int[np.ndarray, "n"] | None) -> str:
+    """Length, ids, labels, and a few items spread evenly: not a pass over the data."""
+    rows = np.unique(np.linspace(0, len(dataset) - 1, _SAMPLED).astype(int)).tolist()
+    sample: list[object] = []
+    for row in rows:
+        try:
+            value, label = Items(dataset, None)(row)
+        except UnreadableError as error:
+            sample.append(error)
+            continue
+        sample += [torch.as_tensor(np.asarray(value)).numpy(), label]
+    named = [] if isinstance(ids, RowNumbers) else ids
+    return digest_of(len(dataset), *named, "" if labels is None else labels, *sample)
+
+
+def _described(thing: object) -> str:
+    return f"of type {type(thing).__name__}"

@@ -1,0 +1,76 @@
+"""What every source of data becomes: examples with stable ids that are read one at a time."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+Reader = Callable[[int], tuple[Any, int]]
+
+
+class UnreadableError(Exception):
+    """One example cannot be decoded. Its row is marked and the run goes on."""
+
+
+@dataclass(frozen=True)
+class RowNumbers(Sequence[str]):
+    """The ids of examples that have no name: their row numbers as text, made when asked for."""
+
+    rows: int
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def __getitem__(self, index: Any) -> Any:
+        rows = range(self.rows)[index]
+        return str(rows) if isinstance(rows, int) else [str(row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The rows of a dataset, in an order that never changes.
+
+    Attributes:
+        ids: one text an example, unique, that survives shuffling and copying.
+        read: the input as the model takes it (array or tensor, no batch axis) and the label
+            of one row; raises `UnreadableError` where that row cannot be decoded. It is
+            sent to worker processes.
+        digest: changes when the data change, and costs no pass over them.
+        labels: the class of each row, or None where only reading a row tells it.
+        label_names: the name of each class, by number.
+        classes: how many classes there are, where the numbers of the labels depend on it
+            (folders in alphabetical order): the model must have as many.
+    """
+
+    ids: Sequence[str]
+    read: Reader
+    digest: str
+    labels: Int[np.ndarray, "n"] | None = None
+    label_names: tuple[str, ...] | None = None
+    classes: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def first(self, count: int) -> "Examples":
+        """The first rows alone."""
+        if count >= len(self):
+            return self
+        labels = None if self.labels is None else self.labels[:count]
+        ids = RowNumbers(count) if isinstance(self.ids, RowNumbers) else self.ids[:count]
+        return replace(self, ids=ids, labels=labels)
+
+
+def digest_of(*parts: object) -> str:
+    """SHA-256 of the parts in order: arrays by type, shape and bytes, others as text."""
+    sha = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            sha.update(f"{part.dtype} {part.shape}\n".encode())
+            sha.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
+        else:
+            sha.update(f"{part}\n".encode())
+    return sha.hexdigest()

@@ -1,0 +1,82 @@
+"""Every error this package raises on purpose, and the words they share.
+
+An error names the thing at fault as the user named it, says what was found and what was
+expected, and ends with what to do. `except VogError` catches every mistake a user can
+make and none of ours: a bug stays a `TypeError` or `AssertionError` with its traceback.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+
+class VogError(Exception):
+    """Base class. The command line prints it without a traceback and exits with 1."""
+
+
+class FunctionError(VogError):
+    """A function named by the user cannot be found, or failed when it was called."""
+
+
+class CheckpointError(VogError):
+    """A checkpoint cannot be found, ordered, read, or does not fit the model."""
+
+
+class StageError(VogError):
+    """A stage cannot be cut from the checkpoints as asked."""
+
+
+class DataError(VogError):
+    """The data cannot be found or read, or its labels make no sense for the model."""
+
+
+class ModelError(VogError):
+    """The model does not do what scoring needs: floats in, one row of logits an example out."""
+
+
+class ScoreError(VogError):
+    """A score is unknown, or cannot be computed from what is there."""
+
+
+class ResultError(VogError):
+    """A run folder cannot be written, read, or asked for a column it does not have."""
+
+
+class TooFewCheckpointsError(ScoreError):
+    """A spread over training was asked of fewer than two checkpoints."""
+
+    def __init__(self, found: int, where: str) -> None:
+        super().__init__(
+            f"{where}: the spread over training needs at least 2 checkpoints, found {found}. "
+            f"Save the model more often, or drop the scores that need a spread."
+        )
+
+
+class OtherQuestionError(ResultError):
+    """A run folder was begun with another question than the present one."""
+
+    def __init__(self, folder: Path, changed: Mapping[str, tuple[object, object]]) -> None:
+        lines = [f"  {key}: was {old!r}, is now {new!r}" for key, (old, new) in changed.items()]
+        shown, rest = lines[:8], len(lines) - 8
+        if rest > 0:
+            shown.append(f"  ... and {rest} more differences")
+        super().__init__(
+            f"{folder} answers another question, so its rows cannot be continued:\n"
+            + "\n".join(shown)
+            + "\nGive another --out, or pass --overwrite to start again."
+        )
+
+
+def first_few(items: Sequence[object], limit: int = 5) -> str:
+    """`a, b, c and 7 more`: enough to recognise the fault, short enough to read."""
+    shown = ", ".join(str(item) for item in items[:limit])
+    rest = len(items) - limit
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    """The second half of "there is no X called 'naem'.": a guess, and what there is."""
+    known = list(known)
+    near = get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"{hint} Known: {first_few(known, 40)}."

@@ -1,0 +1,198 @@
+"""The demo: a small network on real digits, 5 % of its training labels flipped, scored.
+
+vog demo --out demo
+
+trains on the UCI digits that scikit-learn ships, with a plain PyTorch loop that saves a
+checkpoint every epoch, and scores the training set under all of them. Because the
+flipped labels are known, it can say how well each score finds them *here*.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from jaxtyping import Float, Int
+from PIL import Image
+from scipy.stats import rankdata
+from sklearn.datasets import load_digits
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import vog
+from vog.analysis.percentile import error_by_rank
+from vog.figures import charts, grid
+from vog.result import Run
+from vog.result.files import make_folder, write_whole
+
+EPOCHS = 15
+_HELD_OUT, _FLIPPED, _SEED = 360, 0.05, 0
+_BY = "vog@all:class"
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Images in [0, 1], what they show, and the labels that are trained on."""
+
+    images: Float[np.ndarray, "n 1 8 8"]
+    shown: Int[np.ndarray, "n"]
+    labels: Int[np.ndarray, "n"]
+
+    @property
+    def flipped(self) -> Int[np.ndarray, "n"]:
+        """1 where the label is not what the image shows."""
+        return (self.labels != self.shown).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo found and where it put it."""
+
+    run: Run
+    test_accuracy: float
+    examples: int
+    flipped: int
+    hardest: pa.Table
+    auroc: dict[str, float]
+    grid: Path
+    chart: Path
+    command: str
+
+
+def build() -> nn.Module:
+    """Two convolutions with batch normalisation, and a linear layer: 8 x 8 to ten logits."""
+    return nn.Sequential(
+        *(nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU()),
+        *(nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(512, 10)),
+    )
+
+
+def run(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambda _: None) -> Demo:
+    """Train, score, and draw; a second time into the same folder continues.
+
+    Args:
+        out: a folder for data, checkpoints, run and figures.
+        quiet: no progress bar.
+        tell: hears what is done next.
+    """
+    train, test = _data()
+    make_folder(out / "checkpoints")
+    tell(f"training on {len(train.labels):,} digits, {train.flipped.sum()} of them mislabelled")
+    accuracy = _train(train, test, out / "checkpoints")
+    data = out / "digits.npz"
+    write_whole(
+        data,
+        lambda path: np.savez(
+            path,
+            images=train.images,
+            labels=train.labels,
+            label_names=np.array([f"digit {d}" for d in range(10)]),
+        ),
+    )
+    tell("scoring them under every checkpoint")
+    scored = vog.score(
+        "vog.experiments.demo:build",
+        str(out / "checkpoints"),
+        str(data),
+        out / "run",
+        scores="all",
+        overwrite=True,
+        quiet=quiet,
+    )
+    return Demo(
+        run=scored,
+        test_accuracy=accuracy,
+        examples=len(train.labels),
+        flipped=int(train.flipped.sum()),
+        hardest=_hardest(scored, train),
+        auroc=_auroc(scored, train.flipped),
+        grid=_grid(scored, train, out / "grid.png"),
+        chart=_chart(scored, out / "error_by_decile.png"),
+        command=f"vog score --model vog.experiments.demo:build --checkpoints {out}/checkpoints "
+        f"--data {data} --scores all --out {out}/run",
+    )
+
+
+def _data() -> tuple[Digits, Digits]:
+    """Training digits, some of them with another digit's label, and test digits."""
+    pixels, shown = load_digits(return_X_y=True)
+    images = (pixels.reshape(-1, 1, 8, 8) / 16).astype(np.float32)  # 17 shades of grey
+    shown = shown.astype(np.int64)
+    rng = np.random.default_rng(_SEED)
+    order = rng.permutation(len(shown))
+    held_out, rest = order[:_HELD_OUT], np.sort(order[_HELD_OUT:])
+    labels = shown[rest].copy()
+    wrong = rng.choice(len(rest), round(_FLIPPED * len(rest)), replace=False)
+    labels[wrong] = (labels[wrong] + rng.integers(1, 10, len(wrong))) % 10
+    test = Digits(images[held_out], shown[held_out], shown[held_out])
+    return Digits(images[rest], shown[rest], labels), test
+
+
+def _train(train: Digits, test: Digits, folder: Path) -> float:
+    """Save checkpoints as any training loop would; the accuracy on the test digits."""
+    with torch.random.fork_rng():
+        torch.manual_seed(_SEED)
+        model = build()
+        images, labels = torch.from_numpy(train.images), torch.from_numpy(train.labels)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
+        for epoch in range(1, EPOCHS + 1):
+            model.train()
+            for batch in torch.randperm(len(labels)).split(64):
+                loss = F.cross_entropy(model(images[batch]), labels[batch])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            torch.save(model.state_dict(), folder / f"epoch-{epoch:02d}.pt")
+    model.eval()
+    with torch.no_grad():
+        right: Tensor = model(torch.from_numpy(test.images)).argmax(1).numpy() == test.shown
+    return float(right.mean())
+
+
+def _hardest(scored: Run, digits: Digits) -> pa.Table:
+    """The top of the run, with what the image really shows."""
+    top = scored.top(15, by=_BY)
+    shown = digits.shown[[int(one) for one in top["id"].to_pylist()]]
+    return top.append_column("shows", pa.array(shown)).drop("problem")
+
+
+def _auroc(scored: Run, flipped: Int[np.ndarray, "n"]) -> dict[str, float]:
+    """By score, how well its hard end finds the flipped labels: 0.5 is chance, 1 perfect."""
+    columns = [name for name in scored.score_columns if name.endswith("@all")]
+    table = scored.table(columns)
+    found: dict[str, float] = {}
+    for name in columns:
+        ranks = rankdata(table[name].to_numpy())  # forgetting may be infinite
+        signed = ranks if scored.hard_is_high(name) else -ranks
+        found[name.removesuffix("@all")] = float(roc_auc_score(flipped, signed))
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _grid(scored: Run, digits: Digits, path: Path) -> Path:
+    """Easiest and hardest of the class that has the most flipped labels."""
+    counts = np.bincount(digits.labels, weights=digits.flipped)
+    label = int(counts.argmax())
+    easiest, hardest = (
+        [_tile(row, digits) for row in scored.top(25, by=_BY, label=label, easiest=end).to_pylist()]
+        for end in (True, False)
+    )
+    title = f"Labelled {label}: by VoG within the class, and what the model predicts"
+    return grid.save(grid.easiest_and_hardest(easiest, hardest, title), path)
+
+
+def _tile(row: dict[str, int | str], digits: Digits) -> grid.Tile:
+    pixels = digits.images[int(row["id"]), 0]
+    image = Image.fromarray((255 - 255 * pixels).astype(np.uint8))
+    return grid.Tile(image, str(row["prediction@all"]), row["prediction@all"] != row["label"])
+
+
+def _chart(scored: Run, path: Path) -> Path:
+    table = scored.table([_BY, "prediction@all", "label"])
+    wrong = table["prediction@all"].to_numpy() != table["label"].to_numpy()
+    bins = error_by_rank(table[_BY].to_numpy(), wrong)
+    title = "Digits: does the last checkpoint contradict the label?"
+    return charts.save(charts.error_by_decile(bins, _BY, title, hard_is_high=True), path)

@@ -1,0 +1,1 @@
+"""What is seen: charts by Altair, grids of images by Pillow."""

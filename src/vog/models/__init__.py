@@ -1,0 +1,4 @@
+"""Adapters around a model: weights in, observations out. One module a framework."""
+
+from vog.models.protocol import Model as Model
+from vog.models.protocol import Weights as Weights

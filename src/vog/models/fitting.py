@@ -1,0 +1,77 @@
+"""Matching the tensors of a checkpoint file to the names and shapes of a module."""
+
+import torch
+from torch import Tensor, nn
+
+from vog.errors import CheckpointError
+from vog.models.protocol import Weights
+
+# What wrappers put in front of every name: DistributedDataParallel, torch.compile, and a
+# LightningModule that keeps the network in an attribute.
+_PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.")
+
+
+def fit(weights: Weights, module: nn.Module, name: str) -> dict[str, Tensor]:
+    """Every parameter and buffer of the module, with the values that the checkpoint gives.
+
+    Names may carry the prefix of a wrapper. What the module does not save (non-persistent
+    buffers) is taken from the module. Floating-point tensors take the module's own type.
+
+    Raises:
+        CheckpointError: names or shapes differ; each of them is listed.
+    """
+    own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    saved = module.state_dict(keep_vars=True)
+    bare = _without_prefix(weights, saved)
+    # The batch counter plays no part in evaluation mode, and old files lack it.
+    optional = {key for key in saved if key.endswith("num_batches_tracked")}
+    extra_state = {key for key in saved if key.endswith("_extra_state")}
+    wanted = {key: value for key, value in saved.items() if key not in extra_state}
+    missing = {k: v for k, v in wanted.items() if k not in bare and k not in optional}
+    surplus = {k: v for k, v in bare.items() if k not in saved}
+    differing = {
+        k: (bare[k].shape, v.shape)
+        for k, v in wanted.items()
+        if k in bare and bare[k].shape != v.shape
+    }
+    if missing or surplus or differing:
+        raise CheckpointError(_misfit(name, missing, surplus, differing))
+    return {key: bare.get(key, value).detach().to(value.dtype) for key, value in own.items()}
+
+
+def _without_prefix(weights: Weights, saved: dict[str, Tensor]) -> Weights:
+    """The weights under the names of the module, where one prefix explains them all."""
+    bare = weights
+    while bare.keys().isdisjoint(saved):
+        prefix = next((p for p in _PREFIXES if bare and all(k.startswith(p) for k in bare)), None)
+        if prefix is None:
+            return weights
+        bare = {key.removeprefix(prefix): value for key, value in bare.items()}
+    return bare
+
+
+def _misfit(
+    name: str,
+    missing: Weights,
+    surplus: Weights,
+    differing: dict[str, tuple[torch.Size, torch.Size]],
+) -> str:
+    lines = [f"checkpoint {name} does not fit the model"]
+    if surplus:
+        lines.append(f"  only in the file:  {_named(surplus)}")
+    if missing:
+        lines.append(f"  only in the model: {_named(missing)}")
+    for key, (there, here) in list(differing.items())[:10]:
+        lines.append(f"  {key}: {tuple(there)} in the file, {tuple(here)} in the model")
+    if len(differing) > 10:
+        lines.append(f"  ... and {len(differing) - 10} more with other shapes")
+    lines.append(
+        "Build the model that was trained: pass its settings as --model-arg, or correct --model."
+    )
+    return "\n".join(lines)
+
+
+def _named(tensors: Weights) -> str:
+    shown = [f"{key} {tuple(value.shape)}" for key, value in list(tensors.items())[:6]]
+    rest = len(tensors) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest > 0 else "")

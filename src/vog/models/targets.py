@@ -1,0 +1,90 @@
+"""The scalar of an example whose gradient with respect to the input is taken."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from vog import functions
+from vog.errors import ModelError
+
+TargetFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A function of logits and classes, and whether the classes are the labels.
+
+    Attributes:
+        name: the word or function the user gave.
+        of: `(logits [n, classes], class [n]) -> [n]`; row i may depend on row i alone.
+        at_prediction: the class is not the label but the one that the last checkpoint
+            predicts, fixed over the checkpoints: no label leaks into the score.
+    """
+
+    name: str
+    of: TargetFunction
+    at_prediction: bool = False
+
+    def __call__(
+        self, logits: Float[Tensor, "n classes"], classes: Int[Tensor, "n"]
+    ) -> Float[Tensor, "n"]:
+        """The target of each example.
+
+        Raises:
+            ModelError: the user's function gives something of another shape.
+        """
+        values = self.of(logits, classes)
+        if not isinstance(values, Tensor) or values.shape != classes.shape:
+            found = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+            raise ModelError(
+                f"target {self.name}: expected one number an example, shape "
+                f"({len(classes)},), found {found}. Do not sum or average over the batch."
+            )
+        return values
+
+
+def logit(logits: Float[Tensor, "n classes"], classes: Int[Tensor, "n"]) -> Float[Tensor, "n"]:
+    """The logit of the class, before the softmax: the paper's choice."""
+    return logits.gather(1, classes[:, None])[:, 0]
+
+
+def probability(
+    logits: Float[Tensor, "n classes"], classes: Int[Tensor, "n"]
+) -> Float[Tensor, "n"]:
+    """The softmax of that logit: the choice of the authors' toy experiment."""
+    return logit(logits.softmax(dim=1), classes)
+
+
+def cross_entropy(
+    logits: Float[Tensor, "n classes"], classes: Int[Tensor, "n"]
+) -> Float[Tensor, "n"]:
+    """Each example's own cross-entropy, in nats: not divided by the size of the batch."""
+    return F.cross_entropy(logits, classes, reduction="none")
+
+
+TARGETS: dict[str, Target] = {
+    target.name: target
+    for target in (
+        Target("logit", logit),
+        Target("probability", probability),
+        Target("loss", cross_entropy),
+        Target("predicted", logit, at_prediction=True),
+    )
+}
+
+
+def choose(asked: str | TargetFunction) -> Target:
+    """The target of that name, or one made of a function or of `file.py:function`.
+
+    Raises:
+        FunctionError: neither a known word nor a function that can be found.
+    """
+    if callable(asked):
+        return Target(functions.identity(asked), asked)
+    if asked in TARGETS:
+        return TARGETS[asked]
+    function = functions.load(asked, f"target ({', '.join(TARGETS)}, or a function)")
+    return Target(f"{asked} {functions.identity(function)}", function)

@@ -1,0 +1,102 @@
+"""Making the rows of a result: which columns there are, and what is null."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Int, Shaped
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a score column says of itself wherever the file goes."""
+
+    score: str
+    higher_means: str
+    range: tuple[float, float]
+    unit: str
+    source: str
+
+    def metadata(self) -> dict[str, str]:
+        """As Parquet keeps it."""
+        low, high = self.range
+        return {
+            "score": self.score,
+            "higher_means": self.higher_means,
+            "range": f"[{low:.6g}, {high:.6g}]",
+            "unit": self.unit,
+            "source": self.source,
+        }
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Consecutive rows, of which those `at` these positions have values.
+
+    Attributes:
+        rows: their numbers in the data.
+        ids: one text a row.
+        labels: one class a row, -1 where it is not known.
+        at: positions of the rows that were scored.
+        predictions: by stage, the class that its last checkpoint predicts.
+        probabilities: by stage, the probability it gives that class, where it is known.
+        scores: by column, one number a scored row; NaN where there is none.
+        problems: by position, what is wrong with a row.
+    """
+
+    rows: range
+    ids: Sequence[str]
+    labels: Int[np.ndarray, "m"]
+    at: Int[np.ndarray, "n"]
+    predictions: Mapping[str, Int[np.ndarray, "n"]]
+    probabilities: Mapping[str, Shaped[np.ndarray, "n"]]
+    scores: Mapping[str, Shaped[np.ndarray, "n"]]
+    problems: Mapping[int, str]
+
+
+def to_table(
+    rows: Rows, meanings: Mapping[str, Meaning], label_names: Sequence[str] | None
+) -> pa.Table:
+    """The rows as Arrow: index, id, label, label_name, predictions, scores, problem.
+
+    Predictions of -1 and scores that are NaN become null.
+    """
+    labels = pa.array(rows.labels, mask=rows.labels < 0)
+    names = pa.array([_name(label, label_names) for label in rows.labels.tolist()], pa.string())
+    columns: dict[str, pa.Array] = {
+        "index": pa.array(np.arange(rows.rows.start, rows.rows.stop)),
+        "id": pa.array(rows.ids, pa.string()),
+        "label": labels,
+        "label_name": names,
+    }
+    for stage, values in rows.predictions.items():
+        columns[f"prediction@{stage}"] = _placed(values.astype(np.int64), values < 0, rows)
+        if stage in rows.probabilities:
+            shares = rows.probabilities[stage].astype(np.float32)
+            columns[f"prediction_probability@{stage}"] = _placed(shares, np.isnan(shares), rows)
+    for name, values in rows.scores.items():
+        columns[name] = _placed(values.astype(np.float32), np.isnan(values), rows)
+    columns["problem"] = pa.array([rows.problems.get(i) for i in range(len(labels))], pa.string())
+    fields = [
+        pa.field(
+            name, column.type, metadata=meanings[name].metadata() if name in meanings else None
+        )
+        for name, column in columns.items()
+    ]
+    return pa.table(list(columns.values()), schema=pa.schema(fields))
+
+
+def _placed(
+    values: Shaped[np.ndarray, "n"], is_null: Shaped[np.ndarray, "n"], rows: Rows
+) -> pa.Array:
+    """The values at the positions of their rows, null where there is none."""
+    full = np.zeros(len(rows.rows), values.dtype)
+    mask = np.ones(len(rows.rows), bool)
+    full[rows.at] = values
+    mask[rows.at] = is_null
+    return pa.array(full, mask=mask)
+
+
+def _name(label: int, names: Sequence[str] | None) -> str | None:
+    return names[label] if names is not None and 0 <= label < len(names) else None

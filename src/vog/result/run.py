@@ -1,0 +1,215 @@
+"""A run folder, read: tables of rows, the hardest of them, and exports."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from vog.errors import ResultError, first_few, unknown
+from vog.result import question as questions
+from vog.result.columns import DERIVED
+from vog.result.files import write_whole
+from vog.result.parts import Part, missing, parts
+
+FORMATS = ("csv", "parquet", "jsonl")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The rows of a run folder and the question they answer."""
+
+    folder: Path
+    question: dict[str, Any]
+
+    @cached_property
+    def _parts(self) -> list[Part]:
+        found = parts(self.folder)
+        if not found:
+            raise ResultError(
+                f"{self.folder} has no finished rows yet. Run the same `vog score` to go on."
+            )
+        return found
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Names and types of the stored columns; each score's says what it means."""
+        return pq.read_schema(self._parts[0].path)
+
+    @property
+    def columns(self) -> list[str]:
+        """The stored columns. Scores may be asked for with `:class`, `:robust`, `:rank` as well."""
+        return self.schema.names
+
+    @property
+    def score_columns(self) -> list[str]:
+        """The stored columns that are scores, `SCORE@STAGE`."""
+        return [field.name for field in self.schema if b"higher_means" in (field.metadata or {})]
+
+    @property
+    def rows(self) -> int:
+        """How many rows are finished."""
+        return sum(part.stop - part.start for part in self._parts)
+
+    @property
+    def missing_rows(self) -> int:
+        """How many rows are not; the same `vog score` computes them."""
+        return sum(map(len, missing(self._parts, int(self.question["data"]["examples"]))))
+
+    @property
+    def label_names(self) -> list[str] | None:
+        """The names of the classes by number, where the data had names."""
+        return self.question["data"].get("label_names")
+
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows in the order of the data, as Arrow (`.to_pandas()`, and so on).
+
+        Args:
+            columns: stored or derived ones; by default every stored one.
+
+        Raises:
+            ResultError: there is no such column.
+        """
+        names = list(self.columns if columns is None else columns)
+        stored = list(dict.fromkeys(self._stored(name) for name in names))
+        if any(":" in name for name in names) and "label" not in stored:
+            stored.append("label")
+        raw = pa.concat_tables(pq.read_table(part.path, columns=stored) for part in self._parts)
+        return pa.table([self._column(raw, name) for name in names], schema=self._schema(names))
+
+    def top(
+        self,
+        count: int = 25,
+        by: str | None = None,
+        label: str | int | None = None,
+        easiest: bool = False,
+    ) -> pa.Table:
+        """The hardest examples: id, label, what the last checkpoint predicts, and `by`.
+
+        Args:
+            count: how many rows at most.
+            by: a column; `vog@all:class` unless told otherwise. Which end of it is hard is
+                known for every score: small `aum` is hard, large `vog` is.
+            label: only examples of this class, by name or number.
+            easiest: the other end.
+
+        Raises:
+            ResultError: there is no such column or class.
+        """
+        by = by or self.default_column
+        stage = self._stored(by).partition("@")[2] or "all"
+        shown = ["index", "id", "label", "label_name", f"prediction@{stage}", by, "problem"]
+        table = self.table(list(dict.fromkeys(name for name in shown if self._has(name))))
+        if label is not None:
+            table = table.filter(pc.field("label") == self._label(label))
+        table = table.filter(pc.field(by).is_valid())
+        order = "ascending" if self.hard_is_high(by) == easiest else "descending"
+        return table.sort_by([(by, order), ("index", "ascending")]).slice(0, count).drop("index")
+
+    def hard_is_high(self, column: str) -> bool:
+        """Whether large values of the column, stored or derived, are the hard end."""
+        metadata = self.schema.field(self._stored(column)).metadata or {}
+        return metadata.get(b"higher_means", b"harder") == b"harder"
+
+    @property
+    def default_column(self) -> str:
+        """What is sorted by when nobody says: VoG within the class, else the first score."""
+        scores = self.score_columns
+        return "vog@all:class" if "vog@all" in scores else f"{scores[0]}"
+
+    def problems(self) -> pa.Table:
+        """The rows that could not be read or scored, and why."""
+        table = self.table(["id", "problem"])
+        return table.filter(pc.field("problem").is_valid())
+
+    def export(
+        self, path: str | Path, format: str | None = None, columns: Sequence[str] | None = None
+    ) -> Path:
+        """Write the rows to one file.
+
+        Args:
+            path: the file; replaced only when the new one is whole.
+            format: by default what the suffix says: .csv, .parquet, .jsonl.
+            columns: as for `table`.
+
+        Raises:
+            ResultError: no such format, or the file cannot be written.
+        """
+        path = Path(path)
+        kind = format or path.suffix.lstrip(".").lower()
+        if kind not in FORMATS:
+            raise ResultError(
+                f"the format of {path} cannot be told from its name. "
+                f"End it in .{', .'.join(FORMATS)}, or pass --format."
+            )
+        table = self.table(columns)
+        if kind == "parquet":
+            write_whole(path, lambda beside: pq.write_table(table, beside, compression="zstd"))
+        else:
+            how = "FORMAT csv, HEADER" if kind == "csv" else "FORMAT json"
+            relation = duckdb.from_arrow(table)
+            write_whole(
+                path,
+                lambda beside: relation.query("rows", f"COPY rows TO '{_quoted(beside)}' ({how})"),
+            )
+        return path
+
+    def _has(self, name: str) -> bool:
+        return name.partition(":")[0] in self.columns
+
+    def _stored(self, name: str) -> str:
+        """The stored column behind a stored or derived one."""
+        stored, colon, derived = name.partition(":")
+        if stored not in self.columns:
+            raise ResultError(f"{self.folder} has no column {name!r}.{unknown(name, self.columns)}")
+        if colon and (derived not in DERIVED or stored not in self.score_columns):
+            raise ResultError(
+                f"there is no column {name!r}: after a score stands :{', :'.join(DERIVED)}."
+            )
+        return stored
+
+    def _column(self, raw: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
+        stored, _, derived = name.partition(":")
+        if not derived:
+            return raw[stored]
+        values = raw[stored].to_numpy().astype(np.float64)
+        labels = raw["label"].fill_null(-1).to_numpy()
+        return pa.array(DERIVED[derived](values, labels), from_pandas=True)  # NaN becomes null
+
+    def _schema(self, names: list[str]) -> pa.Schema:
+        fields = [
+            self.schema.field(name) if ":" not in name else pa.field(name, pa.float64())
+            for name in names
+        ]
+        return pa.schema(fields, metadata=self.schema.metadata)
+
+    def _label(self, label: str | int) -> int:
+        names = self.label_names or []
+        if label in names:
+            return names.index(str(label))
+        if isinstance(label, int) or label.isdecimal():
+            return int(label)
+        known = names or ["numbers only: the data had no names"]
+        raise ResultError(f"there is no class {label!r}.{unknown(label, known)}")
+
+
+def open_run(folder: str | Path) -> Run:
+    """The run in a folder, whatever wrote it.
+
+    Raises:
+        ResultError: it is no run folder, has no rows yet, or is damaged.
+    """
+    run = Run(Path(folder), questions.load(Path(folder)))
+    if not run.score_columns:
+        raise ResultError(f"{folder} has no scores, only {first_few(run.columns)}.")
+    return run
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

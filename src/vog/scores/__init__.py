@@ -1,0 +1,73 @@
+"""The scores that come with the package. To add one, write it and name it in `SCORES`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from vog.errors import ScoreError, unknown
+from vog.scores.dynamics import FirstLearned, Forgetting
+from vog.scores.gradient import VOLG, Channels, CumulativeSampleGradient, GradNorm, VoG
+from vog.scores.means import (
+    ALEATORIC,
+    AUM,
+    CONFIDENCE,
+    CORRECTNESS,
+    EL2N,
+    ENTROPY,
+    GRAND,
+    LOSS,
+    VARIABILITY,
+)
+from vog.scores.protocol import Observation as Observation
+from vog.scores.protocol import Score as Score
+from vog.scores.protocol import Signal as Signal
+
+_ALL: tuple[Score, ...] = (
+    VoG(),
+    GradNorm(),
+    VOLG,
+    CumulativeSampleGradient(),
+    GRAND,
+    LOSS,
+    EL2N,
+    AUM,
+    CONFIDENCE,
+    VARIABILITY,
+    CORRECTNESS,
+    ENTROPY,
+    Forgetting(),
+    FirstLearned(),
+    ALEATORIC,
+)
+SCORES: dict[str, Score] = {score.name: score for score in _ALL}
+
+# One backward pass: what needs the loss gradient as well costs a second one.
+DEFAULT: tuple[str, ...] = tuple(
+    score.name for score in _ALL if Signal.LOSS_GRADIENT not in score.needs
+)
+
+
+def choose(asked: Sequence[str | Score], channels: Channels = "mean") -> tuple[Score, ...]:
+    """The scores asked for, by name or as objects of the user's own, in that order.
+
+    Args:
+        asked: names of `SCORES`, or objects that keep the `Score` protocol.
+        channels: for the scores by name that look at pixels; objects are left as they are.
+
+    Raises:
+        ScoreError: no such score, none at all, or the same name twice.
+    """
+    chosen = tuple(_named(one, channels) if isinstance(one, str) else one for one in asked)
+    names = [score.name for score in chosen]
+    if not names or len(set(names)) < len(names):
+        raise ScoreError(
+            f"the scores asked for are {', '.join(names) or 'none'}; "
+            f"name at least one, and each of them once."
+        )
+    return chosen
+
+
+def _named(name: str, channels: Channels) -> Score:
+    if name not in SCORES:
+        raise ScoreError(f"no score is called {name!r}.{unknown(name, SCORES)}")
+    score = SCORES[name]
+    return replace(score, channels=channels) if isinstance(score, VoG | GradNorm) else score

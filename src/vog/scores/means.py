@@ -1,0 +1,150 @@
+"""Scores that fold one number a checkpoint: its mean, or its spread, over training.
+
+None of them looks at an input gradient: they need the logits, and `grand` the last layer.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vog import moments
+from vog.moments import Moments
+from vog.scores.protocol import Direction, Observation, Signal
+
+PerCheckpoint = Callable[[Observation], Float[Tensor, "k n"]]
+_INFINITY = float("inf")
+
+
+@dataclass(frozen=True)
+class MeanOverTraining:
+    """The mean over checkpoints of a number that each checkpoint gives an example."""
+
+    name: str
+    per_checkpoint: PerCheckpoint
+    higher_means: Direction
+    range: tuple[float, float]
+    unit: str
+    source: str
+    needs: frozenset[Signal] = frozenset({Signal.LOGITS})
+    min_checkpoints: int = 1
+
+    def init(self, seen: Observation) -> Moments:
+        return moments.of(self.per_checkpoint(seen))
+
+    def merge(self, earlier: Moments, later: Moments) -> Moments:
+        return moments.merge(earlier, later)
+
+    def compute(self, state: Moments) -> Float[Tensor, "n"]:
+        return state.mean
+
+
+@dataclass(frozen=True)
+class SpreadOverTraining(MeanOverTraining):
+    """The population standard deviation over checkpoints of such a number."""
+
+    min_checkpoints: int = 2
+
+    def compute(self, state: Moments) -> Float[Tensor, "n"]:
+        return moments.std(state)
+
+
+def cross_entropy(seen: Observation) -> Float[Tensor, "k n"]:
+    """-log p(label), in nats."""
+    return -seen.label_log_probability
+
+
+def label_probability(seen: Observation) -> Float[Tensor, "k n"]:
+    """p(label), in [0, 1]."""
+    return seen.label_log_probability.exp()
+
+
+def is_right(seen: Observation) -> Float[Tensor, "k n"]:
+    """1 where the largest logit is the label's, 0 elsewhere."""
+    return (seen.signal(Signal.LOGITS).argmax(dim=-1) == seen.labels).float()
+
+
+def error_norm(seen: Observation) -> Float[Tensor, "k n"]:
+    """Euclidean distance from the predicted probabilities to the one-hot label, in [0, sqrt 2]."""
+    return (seen.log_probability.exp() - seen.is_label).norm(dim=-1)
+
+
+def margin(seen: Observation) -> Float[Tensor, "k n"]:
+    """Logit of the label minus the largest other logit; negative where the model is wrong."""
+    logits = seen.signal(Signal.LOGITS)
+    of_label = seen.is_label.bool()
+    rival = logits.masked_fill(of_label, -torch.inf).amax(dim=-1)
+    return logits.masked_fill(~of_label, 0).sum(dim=-1) - rival
+
+
+def entropy(seen: Observation) -> Float[Tensor, "k n"]:
+    """Entropy of the prediction in nats, in [0, log classes]. The label plays no part."""
+    return torch.special.entr(seen.log_probability.exp()).sum(dim=-1)
+
+
+def label_variance(seen: Observation) -> Float[Tensor, "k n"]:
+    """p(1 - p) for p the probability of the label, in [0, 1/4]."""
+    p = label_probability(seen)
+    return p * (1 - p)
+
+
+def last_layer_norm(seen: Observation) -> Float[Tensor, "k n"]:
+    """The gradient norm, as the model adapter gives it."""
+    return seen.signal(Signal.LAST_LAYER_NORM)
+
+
+LOSS = MeanOverTraining(
+    "loss", cross_entropy, "harder", (0.0, _INFINITY), "nats", "mean cross-entropy over training"
+)
+EL2N = MeanOverTraining(
+    "el2n", error_norm, "harder", (0.0, 2**0.5), "probability", "Paul et al., NeurIPS 2021"
+)
+AUM = MeanOverTraining(
+    "aum", margin, "easier", (-_INFINITY, _INFINITY), "logit", "Pleiss et al., NeurIPS 2020"
+)
+CONFIDENCE = MeanOverTraining(
+    "confidence",
+    label_probability,
+    "easier",
+    (0.0, 1.0),
+    "probability",
+    "Swayamdipta et al., EMNLP 2020",
+)
+VARIABILITY = SpreadOverTraining(
+    "variability",
+    label_probability,
+    "harder",
+    (0.0, 0.5),
+    "probability",
+    "Swayamdipta et al., EMNLP 2020",
+)
+CORRECTNESS = MeanOverTraining(
+    "correctness",
+    is_right,
+    "easier",
+    (0.0, 1.0),
+    "share of checkpoints",
+    "Swayamdipta et al., EMNLP 2020",
+)
+ENTROPY = MeanOverTraining(
+    "entropy", entropy, "harder", (0.0, _INFINITY), "nats", "mean entropy of the prediction"
+)
+ALEATORIC = MeanOverTraining(
+    "aleatoric",
+    label_variance,
+    "harder",
+    (0.0, 0.25),
+    "squared probability",
+    "Seedat et al., NeurIPS 2022 (Data-IQ)",
+)
+GRAND = MeanOverTraining(
+    "grand",
+    last_layer_norm,
+    "harder",
+    (0.0, _INFINITY),
+    "nats per unit of weight",
+    "Paul et al., NeurIPS 2021, last layer",
+    needs=frozenset({Signal.LAST_LAYER_NORM}),
+)

@@ -1,0 +1,126 @@
+"""What a score is: a fold over checkpoints that leaves one number an example.
+
+    init(seen) -> state            the first look at some examples
+    merge(earlier, later) -> state two looks at the same examples, in training order
+    compute(state) -> one number an example
+
+There is no update(): the next checkpoint is `merge(state, init(seen))`, the other half
+of the checkpoints from another machine is `merge(mine, theirs)`, and the stage "all"
+is `merge(merge(early, middle), late)`. One law makes all three right, and one test
+(`tests/test_score_contract.py`) holds every registered score to it:
+
+    merge(init(first half), init(second half)) == init(all of it)
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Signal(StrEnum):
+    """What a model adapter can be asked to produce. It computes no more than is asked."""
+
+    LOGITS = "logits"
+    INPUT_GRADIENT = "input gradient of the target"
+    LOSS_GRADIENT = "input gradient of the loss"
+    LAST_LAYER_NORM = "gradient norm of the last layer"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What `k` checkpoints, in training order, say about the same `n` examples.
+
+    Attributes:
+        labels: the class of each example.
+        logits: what the model answers, before the softmax.
+        input_gradient: gradient of the target (by default the logit of the label, before
+            the softmax) with respect to the input as the model receives it, that is after
+            preprocessing; unit: logit per unit of input.
+        loss_gradient: the same of each example's own cross-entropy; nats per unit of input.
+        last_layer_norm: Euclidean norm of the gradient of each example's own cross-entropy
+            with respect to weight and bias of the last linear layer; nats per unit of weight.
+    """
+
+    labels: Int[Tensor, "n"]
+    logits: Float[Tensor, "k n classes"] | None = None
+    input_gradient: Float[Tensor, "k n *input"] | None = None
+    loss_gradient: Float[Tensor, "k n *input"] | None = None
+    last_layer_norm: Float[Tensor, "k n"] | None = None
+
+    def signal(self, name: Signal) -> Tensor:
+        """The signal of that name, which whoever observed was asked for."""
+        value = {
+            Signal.LOGITS: self.logits,
+            Signal.INPUT_GRADIENT: self.input_gradient,
+            Signal.LOSS_GRADIENT: self.loss_gradient,
+            Signal.LAST_LAYER_NORM: self.last_layer_norm,
+        }[name]
+        assert value is not None, "whoever observes provides every signal named in `needs`"
+        return value
+
+    @cached_property
+    def log_probability(self) -> Float[Tensor, "k n classes"]:
+        """Natural logarithm of the softmax, shared by the scores that read it."""
+        # Half precision would lose the tail of the softmax; log(softmax(x)) would be -inf.
+        return self.signal(Signal.LOGITS).float().log_softmax(dim=-1)
+
+    @cached_property
+    def label_log_probability(self) -> Float[Tensor, "k n"]:
+        """The entry of the label in `log_probability`."""
+        index = self.labels.expand(self.log_probability.shape[:2])[..., None]
+        return self.log_probability.gather(-1, index).squeeze(-1)
+
+    @cached_property
+    def is_label(self) -> Int[Tensor, "n classes"]:
+        """The labels as one-hot rows."""
+        return F.one_hot(self.labels, self.signal(Signal.LOGITS).shape[-1])
+
+
+Direction = Literal["harder", "easier"]
+
+
+@runtime_checkable  # so that beartype can check it while the tests run
+class Score(Protocol):
+    """One measure of difficulty. Implementations are frozen and keep no state of their own."""
+
+    @property
+    def name(self) -> str:
+        """Column of the result and word on the command line: lower case, no spaces, no @ or :."""
+        ...
+
+    @property
+    def needs(self) -> frozenset[Signal]:
+        """What a model has to be asked for; together the scores decide on a backward pass."""
+        ...
+
+    @property
+    def higher_means(self) -> Direction: ...
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Smallest and largest value possible; an infinite end may be reached or not."""
+        ...
+
+    @property
+    def unit(self) -> str: ...
+
+    @property
+    def source(self) -> str:
+        """Where the definition comes from."""
+        ...
+
+    @property
+    def min_checkpoints(self) -> int:
+        """A stage with fewer has no such score."""
+        ...
+
+    def init(self, seen: Observation) -> Any: ...
+
+    def merge(self, earlier: Any, later: Any) -> Any: ...
+
+    def compute(self, state: Any) -> Float[Tensor, "n"]: ...

@@ -1,0 +1,160 @@
+"""What would make every number wrong, looked for on the first batch before the long run.
+
+The one backward pass for a batch is only right if examples do not see each other; a
+spread over checkpoints is only training's if nothing else is random; a logit is only the
+label's if labels are numbered as the model's outputs are.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from vog import data, functions
+from vog.data import Batch, Examples
+from vog.errors import DataError, ModelError, VogError, first_few
+from vog.models import Model, Weights
+from vog.scores import Observation, Signal
+
+# Enough that a coin flip an example, as in random mirroring, is overlooked once in 60,000.
+_EXAMPLES, _READS = 8, 2
+# float32 kernels differ a little with the shape of the batch; other examples change much more.
+_TOLERANCE = 1e-3
+
+
+def try_out(model: Model, weights: Weights, first: Batch) -> Float[Tensor, "n *input"]:
+    """A few inputs, after the model took them once.
+
+    Raises:
+        ModelError: it cannot take such a batch.
+    """
+    inputs = first.inputs[:_EXAMPLES]
+    placed = model.place(inputs)
+    labels = torch.zeros(len(inputs), dtype=torch.int64, device=placed.device)
+    try:
+        model.observe(weights, placed, labels, frozenset({Signal.LOGITS}))
+    except VogError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"the model cannot take a batch of shape {tuple(first.inputs.shape)}: "
+            f"{functions.describe(error)}\n"
+            f"Give the --transform it was trained with, or correct --model."
+        ) from error
+    return inputs
+
+
+def check(
+    model: Model,
+    weights: Weights,
+    needs: frozenset[Signal],
+    examples: Examples,
+    first: Batch,
+) -> int:
+    """How many classes the model has, if nothing speaks against scoring with it.
+
+    Raises:
+        ModelError: it returns probabilities, is random, or lets examples see each other.
+        DataError: the data are random, or their labels are not the model's classes.
+    """
+    placed = model.place(first.inputs)
+    labels = first.labels[first.at].to(placed.device)
+    logits = model.observe(weights, placed, torch.zeros_like(labels), frozenset()).logits
+    assert logits is not None
+    classes = logits.shape[-1]
+    check_labels(first.labels[first.at].numpy(), first.at.numpy(), examples, classes)
+    if examples.labels is not None:
+        check_labels(examples.labels, np.arange(len(examples)), examples, classes)
+    if examples.classes is not None and examples.classes != classes:
+        raise DataError(
+            f"the data have {examples.classes} class folders, the model has {classes} outputs, so "
+            f"folders in alphabetical order are not the model's classes. Make the missing folders "
+            f"(they may be empty), or give a list file with the labels the model was trained on."
+        )
+    _refuse_probabilities(logits[0])
+    _refuse_random_data(examples, first)
+    few = slice(0, _EXAMPLES)
+    together = model.observe(weights, placed, labels, needs)
+    again = model.observe(weights, placed, labels, needs)
+    if not _agree(together, again, needs, few, few):
+        raise ModelError(
+            "the model gives different answers to the same batch although it is in evaluation "
+            "mode: something in it is random (F.dropout without training=self.training?). "
+            "Make it depend on self.training."
+        )
+    for i in range(min(_EXAMPLES, len(labels))):
+        one = slice(i, i + 1)
+        alone = model.observe(weights, model.place(first.inputs[one]), labels[one], needs)
+        if not _agree(together, alone, needs, one, slice(0, 1)):
+            raise ModelError(
+                f"the model answers differently when an example is alone in its batch: "
+                f"example {examples.ids[int(first.at[i])]!r} differs by more than {_TOLERANCE:g}. "
+                f"Examples see each other (batch statistics instead of running ones, attention or "
+                f"normalisation over the batch), so gradients would mix. Remove that for scoring."
+            )
+    return classes
+
+
+def check_labels(
+    labels: Int[np.ndarray, "n"], rows: Int[np.ndarray, "n"], examples: Examples, classes: int
+) -> None:
+    """Nothing if every label is one of the model's classes.
+
+    Raises:
+        DataError: others are; the first of them are named.
+    """
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(outside):
+        shown = [f"{examples.ids[int(rows[i])]!r} has {labels[i]}" for i in outside[:5]]
+        raise DataError(
+            f"{len(outside):,} labels are outside the model's classes 0 to {classes - 1}: "
+            f"{first_few(shown)}{' ...' if len(outside) > 5 else ''}. "
+            f"Correct the labels, or build the model with more outputs."
+        )
+
+
+def _refuse_probabilities(logits: Float[Tensor, "n classes"]) -> None:
+    sums = logits.sum(dim=1)
+    if bool(((logits >= 0).all(dim=1) & ((sums - 1).abs() < 1e-4)).all()):
+        what = "probabilities (no value is negative and each row sums to 1)"
+    elif bool((logits.logsumexp(dim=1).abs() < 1e-4).all()):
+        what = "log-probabilities (the exponentials of each row sum to 1)"
+    else:
+        return
+    raise ModelError(
+        f"the model returns {what}; expected logits, before the softmax: the gradient of another "
+        f"quantity is another score. Return what goes into the softmax."
+    )
+
+
+def _refuse_random_data(examples: Examples, first: Batch) -> None:
+    for position, was in zip(first.at[:_EXAMPLES].tolist(), first.inputs, strict=False):
+        row = first.rows[position]
+        for _ in range(_READS):
+            again = data.read(examples, range(row, row + 1))
+            same = (
+                len(again.at) == 1
+                and torch.equal(again.inputs[0].nan_to_num(), was.nan_to_num())
+                and int(again.labels[0]) == int(first.labels[position])
+            )
+            if not same:
+                raise DataError(
+                    f"example {examples.ids[row]!r} is different each time it is read, so the "
+                    f"data are shuffled or augmented at random. Score with the transform that is "
+                    f"used for evaluation."
+                )
+
+
+def _agree(
+    one: Observation, other: Observation, needs: frozenset[Signal], at: slice, there: slice
+) -> bool:
+    """Whether two looks at the same examples saw the same, as far as float32 can tell."""
+    for signal in needs | {Signal.LOGITS}:
+        a, b = one.signal(signal)[:, at], other.signal(signal)[:, there]
+        finite = a.isfinite() & b.isfinite()
+        if not torch.equal(a.isfinite(), b.isfinite()):
+            return False
+        a, b = a[finite], b[finite]
+        if (a - b).norm() > _TOLERANCE * torch.maximum(a.norm(), b.norm()) + 1e-12:
+            return False
+    return True

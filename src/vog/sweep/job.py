@@ -1,0 +1,269 @@
+"""From a request to a job: everything found, read, matched and checked, and nothing computed."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from vog import checkpoints, data, functions, scores
+from vog.checkpoints import CheckpointFile, Stage
+from vog.data import Batch, Examples
+from vog.errors import CheckpointError, DataError, FunctionError, ModelError, ScoreError
+from vog.models import Model, Weights, targets
+from vog.models.torch import TorchModel, with_head
+from vog.result import parts
+from vog.scores import Score, Signal
+from vog.sweep import guards
+from vog.sweep.request import Request
+
+# Elements of one batch of inputs: enough to keep the processor busy, little memory.
+_AUTO_ELEMENTS = 2**18
+_AUTO_LEAST, _AUTO_MOST = 16, 1024
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a sweep needs to know.
+
+    Attributes:
+        aim_at_prediction: the target is that of the class the last checkpoint predicts.
+        left_out: scores of the default that this model cannot give.
+        question: everything that determines the numbers.
+    """
+
+    model: Model
+    weights: tuple[Weights, ...]
+    files: tuple[CheckpointFile, ...]
+    stages: tuple[Stage, ...]
+    scores: tuple[Score, ...]
+    examples: Examples
+    classes: int
+    aim_at_prediction: bool
+    batch_size: int
+    workers: int
+    left_out: tuple[str, ...]
+    question: dict[str, Any]
+    request: Request
+
+    @property
+    def needs(self) -> frozenset[Signal]:
+        """The signals that the scores need together."""
+        return frozenset(signal for score in self.scores for signal in score.needs)
+
+
+def prepare(request: Request) -> Job:
+    """Everything a sweep needs, checked before the expensive part.
+
+    Raises:
+        VogError: whatever is wrong with the request; see the guards of `vog.sweep.guards`.
+    """
+    _refuse_bad_numbers(request)
+    target = targets.choose(request.target)
+    asked = _asked_scores(request)
+    device = _device(request.device)
+    files = tuple(checkpoints.find(_as_list(request.checkpoints)))
+    least = max(score.min_checkpoints for score in asked)
+    stages = checkpoints.cut(request.stages, len(files), least)
+    examples = data.open_source(request.data, request.root, request.transform)
+    if request.limit is not None:
+        examples = examples.first(request.limit)
+    first = _first_batch(examples, request.batch_size)
+    module = _module(request)
+    model = TorchModel(module, target, device)
+    weights, digests = _read_weights(files, model)
+    with model.borrowed():
+        model = with_head(model, weights[-1], guards.try_out(model, weights[-1], first))
+        chosen = _possible(asked, model, request.scores is None or request.scores == "all")
+        needs = frozenset(signal for score in chosen for signal in score.needs)
+        classes = guards.check(model, weights[-1], needs, examples, first)
+    question = {
+        "vog": version("vog"),
+        "torch": torch.__version__,
+        "model": _identity(module),
+        "checkpoints": [
+            {"step": file.step, "sha256": digest}
+            for file, digest in zip(files, digests, strict=True)
+        ],
+        "stages": {stage.name: [stage.start, stage.stop] for stage in stages},
+        "data": {
+            "examples": len(examples),
+            "digest": examples.digest,
+            "transform": _transform_identity(request),
+            "label_names": None if examples.label_names is None else list(examples.label_names),
+        },
+        "target": target.name,
+        "scores": [_score_identity(score) for score in chosen],
+        "batch_size": len(first.rows),
+        "device": device.type,
+        "precision": "float32",
+        "where": _where(request, files),
+    }
+    parts.refuse(request.out, question, request.overwrite)
+    workers = data.default_workers(examples) if request.workers is None else request.workers
+    return Job(
+        model=model,
+        weights=weights,
+        files=files,
+        stages=stages,
+        scores=chosen,
+        examples=examples,
+        classes=classes,
+        aim_at_prediction=target.at_prediction,
+        batch_size=len(first.rows),
+        workers=workers,
+        left_out=tuple(score.name for score in asked if score not in chosen),
+        question=question,
+        request=request,
+    )
+
+
+def _refuse_bad_numbers(request: Request) -> None:
+    for name, value, least in (
+        ("batch_size", request.batch_size, 1),
+        ("limit", request.limit, 1),
+        ("workers", request.workers, 0),
+    ):
+        if isinstance(value, int) and value < least:
+            raise DataError(f"{name} is {value}; expected at least {least}.")
+        if isinstance(value, str) and value != "auto":
+            raise DataError(f"{name} is {value!r}; expected a number or 'auto'.")
+
+
+def _asked_scores(request: Request) -> tuple[Score, ...]:
+    asked = request.scores
+    if asked is None:
+        asked = scores.DEFAULT
+    elif asked == "all":
+        asked = tuple(scores.SCORES)
+    elif isinstance(asked, str):
+        asked = [name.strip() for name in asked.split(",") if name.strip()]
+    return scores.choose(asked, request.channels)
+
+
+def _possible(asked: Sequence[Score], model: Model, leave_out: bool) -> tuple[Score, ...]:
+    """The scores that this model can give; one asked for by name is not left out silently."""
+    possible = tuple(score for score in asked if score.needs <= model.signals)
+    without = [score.name for score in asked if score not in possible]
+    if without and not leave_out:
+        raise ScoreError(
+            f"{', '.join(without)} needs a model whose logits are the output of its last "
+            f"nn.Linear; this one's are not. Drop it from --scores."
+        )
+    return possible
+
+
+def _device(asked: str) -> torch.device:
+    if asked == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(asked)
+    except RuntimeError as error:
+        raise ModelError(f"--device {asked!r}: expected auto, cpu, cuda or cuda:i.") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ModelError(f"--device {asked!r}: there is no CUDA device here. Use --device cpu.")
+    return device
+
+
+def _as_list(checkpoints: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
+    return [checkpoints] if isinstance(checkpoints, str | Path) else checkpoints
+
+
+def _module(request: Request) -> nn.Module:
+    model = request.model
+    if isinstance(model, nn.Module):
+        return model
+    spec = model if isinstance(model, str) else functions.identity(model)
+    function = functions.load(model, "--model") if isinstance(model, str) else model
+    made = functions.call(function, spec, "--model", **request.model_args)
+    if not isinstance(made, nn.Module):
+        raise FunctionError(f"--model {spec!r} returns {type(made).__name__}, not an nn.Module.")
+    return made
+
+
+def _first_batch(examples: Examples, batch_size: int | str) -> Batch:
+    """The first batch, whose size settles that of all others."""
+    if batch_size == "auto":
+        probe = data.read(examples, range(min(len(examples), 1)))
+        each = max(1, probe.inputs.numel())
+        fitting = 2 ** ((_AUTO_ELEMENTS // each).bit_length() - 1) if each < _AUTO_ELEMENTS else 1
+        batch_size = min(_AUTO_MOST, max(_AUTO_LEAST, fitting))
+    first = data.read(examples, range(min(len(examples), int(batch_size))))
+    if not len(first.at):
+        row, problem = next(iter(first.problems.items()))
+        raise DataError(
+            f"none of the first {len(first.rows)} examples can be read; "
+            f"{examples.ids[row]!r}: {problem}. Correct --data or --root."
+        )
+    return first
+
+
+def _read_weights(
+    files: Sequence[CheckpointFile], model: TorchModel
+) -> tuple[tuple[Weights, ...], list[str]]:
+    """The weights of all checkpoints as the model takes them, and their digests.
+
+    Raises:
+        CheckpointError: one cannot be read, does not fit, or equals another.
+    """
+    fitted: list[Weights] = []
+    found: dict[str, Path] = {}
+    for file in files:
+        weights = checkpoints.read(file.path)
+        digest = checkpoints.digest(weights)
+        if digest in found:
+            raise CheckpointError(
+                f"{found[digest]} and {file.path} hold equal weights, so nothing was learned "
+                f"between them and every spread would be too small. Leave one of them out."
+            )
+        found[digest] = file.path
+        fitted.append(model.fit(weights, str(file.path)))
+    return tuple(fitted), list(found)
+
+
+def _identity(module: nn.Module) -> dict[str, str]:
+    """The architecture as it prints itself, and the source of its own classes."""
+    own = {type(one) for one in module.modules() if not type(one).__module__.startswith("torch.")}
+    code = "\n".join(sorted(functions.identity(one) for one in own))
+    return {
+        "architecture": hashlib.sha256(repr(module).encode()).hexdigest()[:16],
+        "code": hashlib.sha256(code.encode()).hexdigest()[:16],
+    }
+
+
+def _transform_identity(request: Request) -> str:
+    asked = request.transform
+    if asked is None or asked in ("none", "imagenet"):
+        return str(asked or "default")
+    function = functions.load(asked, "--transform") if isinstance(asked, str) else asked
+    return functions.identity(function)
+
+
+def _score_identity(score: Score) -> dict[str, str]:
+    channels = getattr(score, "channels", None)
+    return {"name": score.name} | ({"channels": channels} if channels else {})
+
+
+def _where(request: Request, files: Sequence[CheckpointFile]) -> dict[str, Any]:
+    """Where things were found, for people and for the viewer; not compared on resume."""
+
+    def named(value: object) -> str | None:
+        return str(value) if isinstance(value, str | Path) else None
+
+    return {
+        "model": named(request.model),
+        "model_args": _plain(request.model_args),
+        "checkpoints": [str(file.path) for file in files],
+        "data": named(request.data),
+        "root": named(request.root),
+        "transform": named(request.transform),
+    }
+
+
+def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    simple = (str, int, float, bool, type(None))
+    return {k: v if isinstance(v, simple) else repr(v) for k, v in arguments.items()}

@@ -1,0 +1,79 @@
+"""What a run is going to do and about how long it will take, before it does it."""
+
+import time
+from dataclasses import dataclass
+
+from vog import data
+from vog.result import parts
+from vog.sweep.fold import rows_of
+from vog.sweep.job import Job
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The figures of a job.
+
+    Attributes:
+        examples: rows of the data; `done` of them are in the run folder already.
+        weights_bytes: of all checkpoints together, in memory.
+        seconds: estimated for what is left; None without probe batches.
+    """
+
+    examples: int
+    done: int
+    checkpoints: int
+    steps: tuple[int, int]
+    stages: dict[str, tuple[int, int]]
+    scores: tuple[str, ...]
+    left_out: tuple[str, ...]
+    target: str
+    device: str
+    weights_bytes: int
+    batch_size: int
+    workers: int
+    seconds: float | None
+
+
+def plan(job: Job, probe: bool = False) -> Plan:
+    """The plan of a job.
+
+    Args:
+        job: what is planned.
+        probe: compute two batches, of which the second is timed: the first also pays for
+            what happens once. Nothing is written.
+    """
+    folder = job.request.out
+    missing = parts.missing(parts.parts(folder), len(job.examples)) if folder.is_dir() else None
+    fresh = missing is None or job.request.overwrite
+    left = len(job.examples) if fresh else sum(map(len, missing or []))
+    return Plan(
+        examples=len(job.examples),
+        done=len(job.examples) - left,
+        checkpoints=len(job.files),
+        steps=(job.files[0].step, job.files[-1].step),
+        stages={stage.name: (stage.start, stage.stop) for stage in job.stages},
+        scores=tuple(score.name for score in job.scores),
+        left_out=job.left_out,
+        target=job.question["target"],
+        device=job.question["device"],
+        weights_bytes=sum(t.nbytes for weights in job.weights for t in weights.values()),
+        batch_size=job.batch_size,
+        workers=job.workers,
+        seconds=_seconds_a_row(job) * left if probe else None,
+    )
+
+
+def _seconds_a_row(job: Job) -> float:
+    size, rows = job.batch_size, len(job.examples)
+    second = range(size, min(2 * size, rows)) if rows > size else range(size)
+    computing = reading = 0.0
+    with job.model.borrowed():
+        for probed in (range(size), second):
+            start = time.perf_counter()
+            batch = data.read(job.examples, probed)
+            middle = time.perf_counter()
+            rows_of(job, batch)
+            reading, computing = middle - start, time.perf_counter() - middle
+    # Workers read ahead while the model computes; without them the two follow each other.
+    together = max(reading / job.workers, computing) if job.workers else reading + computing
+    return together / len(second)

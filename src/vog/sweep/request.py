@@ -1,0 +1,60 @@
+"""What a user asks for, in the words of the user, before anything is looked at."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import nn
+
+from vog.checkpoints import StagesSpec
+from vog.data import TransformSpec
+from vog.scores import Score
+from vog.scores.gradient import Channels
+
+ModelSpec = str | nn.Module | Callable[..., nn.Module]
+TargetSpec = str | Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One scoring of one dataset; the attributes are the flags of `vog score`.
+
+    Attributes:
+        model: a module, a function that makes one, or `file.py:function`.
+        checkpoints: globs, folders, files, or `@list.txt` in the order of training.
+        data: a folder with one sub-folder a class, a list file, an `.npz`, a function that
+            returns a dataset, a dataset, or `(inputs, labels)`.
+        out: the run folder; continued if it answers the same question.
+        model_args: keywords for the function that makes the model.
+        root: the folder that the paths of a list file are relative to.
+        transform: "imagenet" (default for image files), "none", or a function.
+        scores: names or objects; None for all that need one backward pass, "all" for all.
+        target: "logit", "probability", "loss", "predicted", or `(logits, labels) -> [n]`.
+        channels: "mean" averages gradients over colours first, "keep" does not.
+        stages: a number, `NAME=A:B,...`, or None for three where there are six checkpoints.
+        batch_size: examples that are computed together; "auto" goes by their size.
+        device: "auto", "cpu", "cuda" or "cuda:i".
+        workers: processes that read ahead; None for none with arrays, else by processors.
+        limit: only the first so many examples.
+        overwrite: start again where the folder answers another question.
+        quiet: no progress.
+    """
+
+    model: ModelSpec
+    checkpoints: str | Path | Sequence[str | Path]
+    data: Any
+    out: Path
+    model_args: Mapping[str, Any] = field(default_factory=dict)
+    root: Path | None = None
+    transform: TransformSpec = None
+    scores: str | Sequence[str | Score] | None = None
+    target: TargetSpec = "logit"
+    channels: Channels = "mean"
+    stages: StagesSpec = None
+    batch_size: int | Literal["auto"] = "auto"
+    device: str = "auto"
+    workers: int | None = None
+    limit: int | None = None
+    overwrite: bool = False
+    quiet: bool = False

@@ -1,0 +1,99 @@
+"""The data-major sweep: each batch is read once, meets every checkpoint, and is done.
+
+Memory holds one batch's states, the rows of the part in flight and the weights; it does
+not grow with the data or with the number of checkpoints.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from vog import data
+from vog.data import Batch
+from vog.result import parts
+from vog.result.buffer import Buffer, Clock
+from vog.sweep.fold import meanings, rows_of
+from vog.sweep.job import Job
+from vog.sweep.progress import progress
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a sweep did, in rows and seconds.
+
+    Attributes:
+        rows: how many were computed now; others were finished before.
+        marked: how many of them could not be read or scored.
+        seconds: from the first batch to the last part.
+        reading: of these, waiting for the next batch.
+        writing: of these, writing parts.
+    """
+
+    rows: int
+    marked: int
+    seconds: float
+    reading: float
+    writing: float
+
+    @property
+    def bottleneck(self) -> str:
+        """What the time was spent on, and what would help."""
+        waited, wrote = self.reading / self.seconds, self.writing / self.seconds
+        if waited > 0.5:
+            return f"reading the data took {waited:.0%} of the time: raise --workers"
+        if wrote > 0.5:
+            return f"writing the rows took {wrote:.0%} of the time: choose a faster disk for --out"
+        return f"computing took {1 - waited - wrote:.0%} of the time"
+
+
+def sweep(job: Job) -> Summary:
+    """Write the rows of a job that are not there yet.
+
+    Raises:
+        OtherQuestionError: the folder answers another question.
+        ResultError: another process writes to it, or the disk is full.
+        DataError: a batch that cannot be made, or a label outside the classes.
+    """
+    folder = job.request.out
+    with parts.begun(folder, job.question, job.request.overwrite), job.model.borrowed():
+        todo = parts.missing(parts.parts(folder), len(job.examples))
+        done = len(job.examples) - sum(map(len, todo))
+        with progress("scoring", len(job.examples), done, job.request.quiet) as advance:
+            return _sweep(job, todo, advance)
+
+
+def batches_of(gap: range, size: int) -> list[range]:
+    """The gap in batches, cut at multiples of the batch size wherever the gap begins.
+
+    The last bits of a number depend on the batch it is computed in, so a resumed run has
+    to compute in the batches of an uninterrupted one.
+    """
+    edges = [gap.start, *range(gap.start - gap.start % size + size, gap.stop, size), gap.stop]
+    return [range(a, b) for a, b in itertools.pairwise(edges)]
+
+
+def _sweep(job: Job, todo: list[range], advance: Callable[[int], None]) -> Summary:
+    clock = Clock()
+    rows = marked = 0
+    means = meanings(job.scores, job.stages)
+    for gap in todo:
+        with Buffer(job.request.out, clock, means, job.examples.label_names) as buffer:
+            read = data.batches(job.examples, batches_of(gap, job.batch_size), job.workers)
+            for batch in _timed(read, clock):
+                answer = rows_of(job, batch)
+                buffer.add(answer)
+                rows += len(batch.rows)
+                marked += len(answer.problems)
+                advance(len(batch.rows))
+    return Summary(rows, marked, max(clock.elapsed(), 1e-9), clock.reading, clock.writing)
+
+
+def _timed(read: Iterator[Batch], clock: Clock) -> Iterator[Batch]:
+    while True:
+        before = time.perf_counter()
+        batch = next(read, None)
+        clock.reading += time.perf_counter() - before
+        if batch is None:
+            return
+        yield batch

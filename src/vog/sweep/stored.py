@@ -1,0 +1,210 @@
+"""Gradients that were stored while a model was trained, in the layout of the VoG authors.
+
+    FOLDER/weight_STEP/grad_NNNNN.npy        one example: float32, height x width, colours averaged
+    FOLDER/weight_STEP/ground_truth.npy      the label of each example
+    FOLDER/weight_STEP/pred_label.npy        what the checkpoint predicts
+
+They become a run like any other, with the scores that gradients alone can give.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from vog import checkpoints, scores
+from vog.checkpoints import Stage, StagesSpec
+from vog.data.examples import RowNumbers, digest_of
+from vog.errors import DataError, first_few
+from vog.result import Run, open_run, parts
+from vog.result.buffer import Buffer, Clock
+from vog.result.rows import Rows
+from vog.scores import Observation, Signal
+from vog.sweep.fold import States, column_name, meanings, merged
+from vog.sweep.progress import progress
+from vog.sweep.run import batches_of
+
+_SCORES = scores.choose(
+    [s.name for s in scores.SCORES.values() if s.needs == {Signal.INPUT_GRADIENT}]
+)
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class StoredCheckpoint:
+    """The folder of one checkpoint, and what it says of all examples."""
+
+    folder: Path
+    step: int
+    labels: Int[np.ndarray, "n"]
+    predictions: Int[np.ndarray, "n"]
+
+    def gradient(self, row: int) -> Float[np.ndarray, "*pixels"]:
+        """The stored gradient of one example.
+
+        Raises:
+            DataError: its file is missing or damaged.
+        """
+        return _load(self.folder / f"grad_{row:05d}.npy").astype(np.float32)
+
+
+def import_stored(
+    folder: str | Path,
+    out: str | Path,
+    stages: StagesSpec = None,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> Run:
+    """Score stored gradients, some examples at a time.
+
+    Args:
+        folder: holds one `weight_STEP` folder a checkpoint.
+        out: the run folder; continued if it answers the same question.
+        stages: as for `vog.score`.
+        overwrite: start again where `out` answers another question.
+        quiet: no progress.
+
+    Raises:
+        DataError: the folder is not of that layout, or a file is missing or damaged.
+        StageError: too few checkpoints.
+        OtherQuestionError: `out` answers another question.
+    """
+    found = _checkpoints(Path(folder))
+    least = max(score.min_checkpoints for score in _SCORES)
+    cut = checkpoints.cut(stages, len(found), least)
+    count = len(found[0].labels)
+    out, clock = Path(out), Clock()
+    with (
+        parts.begun(out, _question(found, cut, Path(folder)), overwrite),
+        progress("importing", count, quiet=quiet) as advance,
+    ):
+        for gap in parts.missing(parts.parts(out), count):
+            with Buffer(out, clock, meanings(_SCORES, cut), None) as buffer:
+                for rows in batches_of(gap, _BATCH):
+                    buffer.add(_rows(found, cut, rows))
+                    advance(len(rows))
+    return open_run(out)
+
+
+def _checkpoints(folder: Path) -> list[StoredCheckpoint]:
+    steps = {
+        int(match[1]): path
+        for path in (folder.iterdir() if folder.is_dir() else [])
+        if (match := re.fullmatch(r"weight_(\d+)", path.name)) and path.is_dir()
+    }
+    if not steps:
+        raise DataError(
+            f"{folder} holds no weight_STEP folders. Expected the layout of the VoG authors: "
+            f"weight_STEP/grad_NNNNN.npy, weight_STEP/ground_truth.npy, weight_STEP/pred_label.npy."
+        )
+    found = [
+        StoredCheckpoint(
+            path,
+            step,
+            _load(path / "ground_truth.npy").astype(np.int64),
+            _load(path / "pred_label.npy").astype(np.int64),
+        )
+        for step, path in sorted(steps.items())
+    ]
+    for one in found:
+        if not np.array_equal(one.labels, found[0].labels):
+            raise DataError(
+                f"{one.folder}/ground_truth.npy differs from {found[0].folder}/ground_truth.npy. "
+                f"All checkpoints have to store the same examples in the same order."
+            )
+        missing = [
+            name
+            for row in range(len(one.labels))
+            if not (one.folder / (name := f"grad_{row:05d}.npy")).is_file()
+        ]
+        if missing or len(one.predictions) != len(one.labels):
+            raise DataError(
+                f"{one.folder} has {len(one.labels)} labels, {len(one.predictions)} predictions "
+                f"and lacks {first_few(missing) or 'no gradient'}. Expected one of each an example."
+            )
+    return found
+
+
+def _question(
+    found: list[StoredCheckpoint], stages: tuple[Stage, ...], folder: Path
+) -> dict[str, Any]:
+    sizes = [
+        (stat.st_size, stat.st_mtime_ns)
+        for one in found
+        for row in range(len(one.labels))
+        for stat in [(one.folder / f"grad_{row:05d}.npy").stat()]
+    ]
+    predictions = [one.predictions for one in found]
+    return {
+        "vog": version("vog"),
+        "checkpoints": [{"step": one.step} for one in found],
+        "stages": {stage.name: [stage.start, stage.stop] for stage in stages},
+        "data": {
+            "examples": len(found[0].labels),
+            "digest": digest_of(found[0].labels, *predictions, np.array(sizes, np.int64)),
+        },
+        "target": "as stored",
+        "scores": [{"name": score.name} for score in _SCORES],
+        "where": {"gradients": str(folder)},
+    }
+
+
+def _rows(found: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range) -> Rows:
+    labels = found[0].labels[rows.start : rows.stop]
+    by_stage = {
+        stage: reduce(
+            lambda a, b: merged(_SCORES, a, b),
+            _states(found[stage.start : stage.stop], labels, rows),
+        )
+        for stage in stages
+    }
+    values: dict[str, np.ndarray] = {}
+    problems: dict[int, str] = {}
+    for stage, states in by_stage.items():
+        computed = [
+            score.compute(state).numpy() for score, state in zip(_SCORES, states, strict=True)
+        ]
+        # The spread of what is not finite is NaN; a mean may hide it as infinity.
+        spoiled = np.isnan(computed).any(axis=0)
+        problems |= dict.fromkeys(np.flatnonzero(spoiled).tolist(), "not finite: stored gradient")
+        for score, mine in zip(_SCORES, computed, strict=True):
+            values[column_name(score, stage)] = np.where(spoiled, np.nan, mine)
+    return Rows(
+        rows,
+        RowNumbers(len(found[0].labels))[rows.start : rows.stop],
+        labels,
+        np.arange(len(rows)),
+        {s.name: found[s.stop - 1].predictions[rows.start : rows.stop] for s in stages},
+        {},
+        values,
+        problems,
+    )
+
+
+def _states(
+    found: list[StoredCheckpoint], labels: Int[np.ndarray, "n"], rows: range
+) -> Iterator[States]:
+    for one in found:
+        gradients = [one.gradient(row) for row in rows]
+        shapes = {gradient.shape for gradient in gradients}
+        if len(shapes) > 1:
+            raise DataError(f"{one.folder}: gradients of different shapes {first_few([*shapes])}.")
+        stacked = torch.from_numpy(np.stack(gradients))
+        seen = Observation(torch.from_numpy(labels), input_gradient=stacked[None])
+        yield [score.init(seen) for score in _SCORES]
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing.") from error
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"{path} is damaged or no .npy file: {error}") from error
