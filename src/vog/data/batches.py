@@ -68,6 +68,7 @@ def batches(examples: Examples, ranges: Sequence[range], workers: int) -> Iterat
         batch_size=None,
         num_workers=workers,
         collate_fn=_as_it_is,
+        generator=torch.Generator(),  # else it draws from the user's random numbers
     )
     for item in loader:
         if isinstance(item, _Failure):

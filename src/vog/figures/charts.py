@@ -12,7 +12,7 @@ from vog.errors import ResultError
 from vog.result.files import write_whole
 
 FORMATS = ("png", "svg", "html", "json")
-_INK, _QUIET, _BAR = "#1f2933", "#7b8794", "#3b6ea5"
+_INK, _QUIET, _BAR = "#1f2933", "#616e7c", "#8fb3d9"
 
 
 def error_by_decile(bins: Sequence[Bin], score: str, title: str, hard_is_high: bool) -> alt.Chart:
@@ -41,13 +41,13 @@ def error_by_decile(bins: Sequence[Bin], score: str, title: str, hard_is_high: b
         tooltip=["bin:N", "examples:Q", alt.Tooltip("error:Q", format=".1%")],
     )
     whiskers = base.mark_rule(color=_INK, strokeWidth=1.5).encode(y="low:Q", y2="high:Q")
-    line = alt.Chart(alt.Data(values=[{"mean": mean, "text": f"all: {mean:.1%}"}]))
-    rule = line.mark_rule(color=_QUIET, strokeDash=[4, 4]).encode(y="mean:Q")
-    text = line.mark_text(color=_INK, align="left", dx=4, dy=-8, fontSize=12).encode(
-        y="mean:Q", x=alt.value(0), text="text:N"
+    line = alt.Chart(alt.Data(values=[{"mean": mean}]))
+    rule = line.mark_rule(color=_INK, strokeDash=[4, 4]).encode(y="mean:Q")
+    chart: Any = alt.layer(bars, whiskers, rule)
+    count = sum(one.examples for one in bins)
+    subtitle = (
+        f"{count:,} examples; dashed: all of them, {mean:.1%}; whiskers: 95 % Wilson intervals"
     )
-    chart: Any = alt.layer(bars, whiskers, rule, text)
-    subtitle = f"{sum(one.examples for one in bins):,} examples; whiskers: 95 % Wilson intervals"
     return (
         chart.properties(
             width=480,

@@ -45,7 +45,7 @@ def easiest_and_hardest(
     longest = max(len(easiest), len(hardest), 1)
     rows = min(columns, -(-longest // columns))
     width = columns * (size + _GAP) - _GAP
-    head = 4 * (size // 6) + _MARGIN
+    head = 3 * (size // 6) + _MARGIN
     sheet = Image.new(
         "RGB",
         (2 * width + 3 * _MARGIN, head + rows * (size + caption + _GAP) + _MARGIN),

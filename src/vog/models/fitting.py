@@ -1,14 +1,12 @@
 """Matching the tensors of a checkpoint file to the names and shapes of a module."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
 from vog.errors import CheckpointError
 from vog.models.protocol import Weights
-
-# What wrappers put in front of every name: DistributedDataParallel, torch.compile, and a
-# LightningModule that keeps the network in an attribute.
-_PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.")
 
 
 def fit(weights: Weights, module: nn.Module, name: str) -> dict[str, Tensor]:
@@ -22,7 +20,7 @@ def fit(weights: Weights, module: nn.Module, name: str) -> dict[str, Tensor]:
     """
     own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     saved = module.state_dict(keep_vars=True)
-    bare = _without_prefix(weights, saved)
+    bare = _renamed(weights, saved)
     # The batch counter plays no part in evaluation mode, and old files lack it.
     optional = {key for key in saved if key.endswith("num_batches_tracked")}
     extra_state = {key for key in saved if key.endswith("_extra_state")}
@@ -39,15 +37,26 @@ def fit(weights: Weights, module: nn.Module, name: str) -> dict[str, Tensor]:
     return {key: bare.get(key, value).detach().to(value.dtype) for key, value in own.items()}
 
 
-def _without_prefix(weights: Weights, saved: dict[str, Tensor]) -> Weights:
-    """The weights under the names of the module, where one prefix explains them all."""
+def _renamed(weights: Weights, saved: dict[str, Tensor]) -> Weights:
+    """The weights under the names of the module, where a wrapper around one of them explains it.
+
+    DistributedDataParallel, torch.compile and Lightning put `module.`, `_orig_mod.`, `model.`
+    before every name in the file; a wrapper that the user puts around a network to return
+    its logits does so in the module.
+    """
     bare = weights
-    while bare.keys().isdisjoint(saved):
-        prefix = next((p for p in _PREFIXES if bare and all(k.startswith(p) for k in bare)), None)
-        if prefix is None:
-            return weights
+    while bare.keys().isdisjoint(saved) and (prefix := _shared_prefix(bare)):
         bare = {key.removeprefix(prefix): value for key, value in bare.items()}
-    return bare
+    if not bare.keys().isdisjoint(saved):
+        return bare
+    wrapped = {_shared_prefix(saved) + key: value for key, value in weights.items()}
+    return weights if wrapped.keys().isdisjoint(saved) else wrapped
+
+
+def _shared_prefix(names: Iterable[str]) -> str:
+    """`module.` where every name begins with it; empty where they differ."""
+    first = {name.partition(".")[0] if "." in name else "" for name in names}
+    return f"{first.pop()}." if len(first) == 1 and "" not in first else ""
 
 
 def _misfit(

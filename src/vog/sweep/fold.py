@@ -61,7 +61,8 @@ def rows_of(job: Job, batch: Batch) -> Rows:
         within = slice(stage.start, stage.stop)
         for score, state in zip(job.scores, states[stage.name], strict=True):
             values = score.compute(state).float().cpu().numpy()
-            spoiled = [bad[signal][within].any(axis=0) for signal in score.needs]
+            # A gradient can be finite where the logits are not: ReLU stops it.
+            spoiled = [bad[s][within].any(axis=0) for s in score.needs | {Signal.LOGITS}]
             scores[column_name(score, stage)] = np.where(np.any(spoiled, axis=0), np.nan, values)
     last = {stage.name: stage.stop - 1 for stage in job.stages}
     no_logits = bad[Signal.LOGITS]
@@ -133,7 +134,8 @@ def _look(seen: Observation, needs: frozenset[Signal]) -> Look:
     probability, prediction = seen.log_probability[0].max(dim=-1)
     not_finite = {
         signal: ~seen.signal(signal)[0].isfinite().reshape(len(prediction), -1).all(dim=1)
-        for signal in needs | {Signal.LOGITS}
+        for signal in Signal
+        if signal in needs or signal is Signal.LOGITS
     }
     return Look(not_finite, prediction, probability.exp())
 

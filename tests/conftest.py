@@ -1,0 +1,42 @@
+"""Settings that hold for every test, and the small world that many of them share."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+import world
+
+# The first call of a test compiles type checks; a deadline would measure that.
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+torch.use_deterministic_algorithms(True)
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> Path:
+    """A folder with seven checkpoints of `world.build`, saved as training loops do."""
+    folder = tmp_path / "checkpoints"
+    world.save_checkpoints(folder, 7)
+    return folder
+
+
+@pytest.fixture
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and labels that `world.build` takes."""
+    return world.inputs_and_labels(30)
+
+
+@pytest.fixture
+def reference() -> Path:
+    """The data that the authors published, which are not part of this repository."""
+    beside = Path(__file__).parents[2] / "shared" / "reference"
+    folder = Path(os.environ.get("VOG_REFERENCE", beside))
+    if not folder.is_dir():
+        pytest.skip("no reference data: set VOG_REFERENCE to the folder of vog_late.npy")
+    return folder

@@ -1,0 +1,170 @@
+"""`vog.models.torch`: what a module may return, its linear head, and what is refused."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import world
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import vog
+from vog.errors import FunctionError, ModelError, ScoreError
+from vog.models.torch import TorchModel, with_head
+from vog.scores import Signal
+
+Data = tuple[np.ndarray, np.ndarray]
+ALL = frozenset(Signal)
+
+
+class Around(nn.Module):
+    """The network with something done to its logits, or to its input."""
+
+    def __init__(self, after=lambda logits: logits, before=lambda x: x) -> None:  # noqa: ANN001
+        super().__init__()
+        self.net, self.after, self.before = world.build(), after, before
+
+    def forward(self, x: Tensor) -> object:
+        return self.after(self.net(self.before(x)))
+
+
+def score(module: nn.Module, checkpoints: Path, data: Data, out: Path, **words: object) -> vog.Run:
+    return vog.score(module, checkpoints, data, out, **words)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        lambda z: SimpleNamespace(logits=z, loss=None),
+        lambda z: {"logits": z, "hidden": z * 2},
+    ],
+    ids=["object", "dict"],
+)
+def test_logits_may_be_in_an_object_or_dict(
+    after: object, checkpoints: Path, digits: Data, tmp_path: Path
+) -> None:
+    plain = score(Around(), checkpoints, digits, tmp_path / "a").table()
+    wrapped = score(Around(after), checkpoints, digits, tmp_path / "b").table()
+    assert wrapped.equals(plain)
+
+
+@pytest.mark.parametrize(
+    ("after", "message"),
+    [
+        (lambda z: [z], "returns a list; expected a tensor of logits"),
+        (lambda z: {"out": z}, "returns a dict with out; expected"),
+        (lambda z: z[:, :1], r"returns shape \(30, 1\)|returns shape \(8, 1\)"),
+        (lambda z: z[:, :, None], r"at least 2 classes"),
+        (lambda z: z.softmax(1), "returns probabilities"),
+        (lambda z: z.log_softmax(1), "returns log-probabilities"),
+        (lambda z: z - z.mean(0), "alone in its batch: example '0' differs"),
+        (lambda z: F.dropout(z), "different answers to the same batch"),
+        (lambda z: z.detach(), "do not depend on the input"),
+    ],
+    ids="list dict one-logit 3d softmax log-softmax batch-dependent random detached".split(),
+)
+def test_what_a_module_may_not_do(
+    after: object, message: str, checkpoints: Path, digits: Data, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match=message):
+        score(Around(after), checkpoints, digits, tmp_path / "run")
+    assert not (tmp_path / "run").exists(), "refused before anything is written"
+
+
+def test_batch_statistics_instead_of_running_ones(
+    checkpoints: Path, digits: Data, tmp_path: Path
+) -> None:
+    module = world.build()
+    module[1] = nn.BatchNorm2d(6, track_running_stats=False)
+    folder = tmp_path / "untracked"
+    folder.mkdir()
+    for seed in range(2):
+        torch.manual_seed(seed)
+        fresh = world.build()
+        fresh[1] = module[1]
+        nn.init.normal_(fresh[0].weight)
+        torch.save(fresh.state_dict(), folder / f"{seed}.pt")
+    with pytest.raises(ModelError, match="alone in its batch"):
+        score(module, folder, digits, tmp_path / "run")
+
+
+def test_a_batch_that_the_model_cannot_take(checkpoints: Path, tmp_path: Path) -> None:
+    flat = (np.zeros((4, 10), np.float32), np.arange(4))
+    with pytest.raises(ModelError, match=r"cannot take a batch of shape \(4, 10\): RuntimeError"):
+        score(world.build(), checkpoints, flat, tmp_path / "run")
+
+
+def observed(module: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+    model = TorchModel(module)
+    state = model.fit(module.state_dict(), "here")
+    with model.borrowed():
+        model = with_head(model, state, inputs)
+        return model.observe(state, inputs, labels, ALL).signal(Signal.LAST_LAYER_NORM)[0]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_norm_of_the_last_layer_is_that_of_autograd(bias: bool) -> None:
+    torch.manual_seed(0)
+    head = nn.Linear(7, 3, bias=bias)
+    module = nn.Sequential(nn.Linear(5, 7), nn.ReLU(), head).eval()
+    inputs, labels = torch.randn(6, 5), torch.tensor([0, 1, 2, 0, 1, 2])
+    expected = []
+    for x, y in zip(inputs, labels, strict=True):
+        loss = F.cross_entropy(module(x[None]), y[None])
+        gradients = torch.autograd.grad(loss, list(head.parameters()))
+        expected.append(torch.cat([g.flatten() for g in gradients]).norm())
+    torch.testing.assert_close(observed(module, inputs, labels), torch.stack(expected))
+
+
+def test_without_a_linear_head_the_default_goes_on_without_grand(
+    checkpoints: Path, digits: Data, tmp_path: Path
+) -> None:
+    scaled = Around(lambda z: z * 2)
+    run = score(scaled, checkpoints, digits, tmp_path / "run")
+    assert "grand@all" not in run.columns
+    assert "vog@all" in run.columns
+    with pytest.raises(ScoreError, match="grand needs a model whose logits are the output"):
+        score(scaled, checkpoints, digits, tmp_path / "other", scores="vog,grand")
+
+
+def test_scores_from_logits_alone_never_go_backward(
+    checkpoints: Path, digits: Data, tmp_path: Path
+) -> None:
+    """A model that cannot go backward is good enough for them."""
+    run = score(
+        Around(lambda z: z.detach()), checkpoints, digits, tmp_path / "run", scores="loss,aum,el2n"
+    )
+    assert run.table()["aum@all"].null_count == 0
+
+
+def test_no_more_is_computed_than_is_asked() -> None:
+    module = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+    model = TorchModel(module)
+    state = model.fit(module.state_dict(), "here")
+    seen = model.observe(
+        state, torch.ones(2, 4), torch.tensor([0, 1]), frozenset({Signal.INPUT_GRADIENT})
+    )
+    assert seen.loss_gradient is None
+    assert seen.last_layer_norm is None
+    # The gradient of the label's logit is the label's row of weights, for each example its own.
+    torch.testing.assert_close(seen.input_gradient, module[1].weight.detach()[None, :2])
+
+
+def test_a_target_that_sums_over_the_batch_is_refused(
+    checkpoints: Path, digits: Data, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match="expected one number an example"):
+        score(
+            world.build(),
+            checkpoints,
+            digits,
+            tmp_path / "run",
+            target=lambda logits, classes: F.cross_entropy(logits, classes),
+        )
+
+
+def test_a_factory_that_makes_no_module(checkpoints: Path, digits: Data, tmp_path: Path) -> None:
+    with pytest.raises(FunctionError, match="returns dict, not an nn.Module"):
+        vog.score(dict, checkpoints, digits, tmp_path / "run")  # type: ignore[arg-type]
