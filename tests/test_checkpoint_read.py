@@ -1,0 +1,205 @@
+"""Reading checkpoints of every format without executing what they hold, and fitting them."""
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+import world
+from safetensors.torch import save_file
+from torch import nn
+
+from vog.checkpoints import digest, read
+from vog.errors import CheckpointError
+from vog.models.fitting import fit
+
+(STATE,) = world.weights(1)
+
+
+def same(found: dict[str, torch.Tensor]) -> bool:
+    return digest(found) == digest(STATE)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        STATE,
+        {"net": STATE, "acc": 0.9, "epoch": 3},
+        {"model": STATE, "optimizer": {"state": {0: {"momentum": torch.ones(2)}}, "groups": []}},
+        {"state_dict": STATE, "ema": STATE},
+        {"model_state_dict": STATE},
+        {"weights_of_mine": STATE, "loss": [1.0]},
+    ],
+    ids="bare net model state_dict model_state_dict own".split(),
+)
+def test_wrappers_of_training_loops(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "a.pt")
+    assert same(read(tmp_path / "a.pt"))
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "model.", "enc."])
+def test_prefixes_of_wrappers(prefix: str) -> None:
+    wrapped = {prefix + key: value for key, value in STATE.items()}
+    fitted = fit(wrapped, world.build(), "here")
+    assert all(torch.equal(fitted[key], STATE[key]) for key in STATE)
+
+
+def test_a_network_that_is_wrapped_afterwards() -> None:
+    outer = nn.Module()
+    outer.inner = world.build()
+    fitted = fit(STATE, outer, "here")
+    assert all(torch.equal(fitted[f"inner.{key}"], STATE[key]) for key in STATE)
+
+
+def test_a_lightning_checkpoint(tmp_path: Path) -> None:
+    content = {
+        "state_dict": {f"model.{key}": value for key, value in STATE.items()},
+        "epoch": 3,
+        "global_step": 400,
+        "pytorch-lightning_version": "2.5.0",
+        "optimizer_states": [{"state": {}, "param_groups": [{"lr": 0.1}]}],
+        "hyper_parameters": {"lr": 0.1, "layers": [1, 2]},
+    }
+    torch.save(content, tmp_path / "epoch=3-step=400.ckpt")
+    fitted = fit(read(tmp_path / "epoch=3-step=400.ckpt"), world.build(), "here")
+    assert all(torch.equal(fitted[key], STATE[key]) for key in STATE)
+
+
+def test_safetensors_and_its_shards(tmp_path: Path) -> None:
+    save_file(STATE, tmp_path / "model.safetensors")
+    assert same(read(tmp_path / "model.safetensors"))
+    halves = [dict(list(STATE.items())[::2]), dict(list(STATE.items())[1::2])]
+    index = {}
+    for i, half in enumerate(halves):
+        save_file(half, tmp_path / f"model-{i}.safetensors")
+        index |= dict.fromkeys(half, f"model-{i}.safetensors")
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
+    assert same(read(tmp_path / "model.safetensors.index.json"))
+    (tmp_path / "model-1.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="its shard model-1.safetensors is missing"):
+        read(tmp_path / "model.safetensors.index.json")
+
+
+class Evil:
+    """A pickle that would create a file when it is read by plain `torch.load` or `pickle`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return eval, (f"open({str(self.path)!r}, 'w').close()",)
+
+
+def test_a_pickle_that_would_execute_code_does_not(tmp_path: Path) -> None:
+    torch.save({"state_dict": STATE, "extra": Evil(tmp_path / "executed")}, tmp_path / "1.pt")
+    with pytest.raises(CheckpointError, match=r"holds more than weights: .*eval"):
+        read(tmp_path / "1.pt")
+    (tmp_path / "2.pt").write_bytes(pickle.dumps(Evil(tmp_path / "executed")))
+    with pytest.raises(CheckpointError, match=r"2.pt"):
+        read(tmp_path / "2.pt")
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_whole_module_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    torch.save(world.build(), tmp_path / "1.pt")
+    with pytest.raises(CheckpointError, match=r"Save model.state_dict\(\) alone"):
+        read(tmp_path / "1.pt")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("1.pt", b"not a checkpoint at all", "is damaged or no checkpoint"),
+        ("1.pt", b"", r"is damaged or no checkpoint: .* \(0 bytes\)"),
+        ("1.safetensors", b"neither is this", "is no safetensors file"),
+        ("1.index.json", b"{}", "is no index of shards"),
+    ],
+)
+def test_no_checkpoint(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=message):
+        read(tmp_path / name)
+
+
+def test_a_truncated_checkpoint(tmp_path: Path) -> None:
+    torch.save(STATE, tmp_path / "1.pt")
+    whole = (tmp_path / "1.pt").read_bytes()
+    (tmp_path / "1.pt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match="is damaged or no checkpoint"):
+        read(tmp_path / "1.pt")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"epoch": 3, "loss": 0.1}, "holds a dict with the keys epoch, loss"),
+        ([1, 2], "holds a list"),
+        ({"a": STATE, "b": STATE}, "holds a dict with the keys a, b"),
+    ],
+)
+def test_no_weights_in_it(tmp_path: Path, content: object, message: str) -> None:
+    torch.save(content, tmp_path / "1.pt")
+    with pytest.raises(CheckpointError, match=message):
+        read(tmp_path / "1.pt")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_diverged(tmp_path: Path, value: float) -> None:
+    state = {key: tensor.clone() for key, tensor in STATE.items()}
+    state["5.bias"][2] = value
+    torch.save(state, tmp_path / "1.pt")
+    with pytest.raises(CheckpointError, match=r"NaN or infinite values in 5.bias"):
+        read(tmp_path / "1.pt")
+
+
+def test_weights_that_do_not_fit_are_named_with_both_shapes() -> None:
+    state = {key: value for key, value in STATE.items() if not key.startswith("5.")}
+    state["fc.weight"] = torch.zeros(100, 512)
+    with pytest.raises(CheckpointError) as caught:
+        fit(state, world.build(), "runs/a/step-00500.pt")
+    assert str(caught.value) == (
+        "checkpoint runs/a/step-00500.pt does not fit the model\n"
+        "  only in the file:  fc.weight (100, 512)\n"
+        "  only in the model: 5.weight (4, 96), 5.bias (4,)\n"
+        "Build the model that was trained: pass its settings as --model-arg, or correct --model."
+    )
+    with pytest.raises(CheckpointError, match=r"5.weight: \(4, 96\) in the file, \(7, 96\) in the"):
+        fit(STATE, world.build(classes=7), "here")
+
+
+def test_what_a_module_does_not_save_is_its_own() -> None:
+    module = world.build()
+    module.register_buffer("scale", torch.tensor(3.0), persistent=False)
+    fitted = fit(STATE, module, "here")
+    assert fitted["scale"] == 3
+    assert fitted["0.weight"].dtype == torch.float32
+
+
+def test_half_precision_files_take_the_type_of_the_module() -> None:
+    halved = {key: v.half() if v.is_floating_point() else v for key, v in STATE.items()}
+    assert fit(halved, world.build(), "here")["0.weight"].dtype == torch.float32
+
+
+def test_tied_weights_fit() -> None:
+    tied = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3))
+    tied[2].weight = tied[0].weight
+    fitted = fit(tied.state_dict(), tied, "here")
+    assert set(fitted) == {"0.weight", "0.bias", "2.bias"}
+
+
+def test_old_files_without_the_batch_counter_fit() -> None:
+    old = {key: value for key, value in STATE.items() if not key.endswith("num_batches_tracked")}
+    assert "1.running_mean" in fit(old, world.build(), "here")
+
+
+def test_the_digest_sees_names_types_shapes_and_values() -> None:
+    base = {"a": torch.zeros(2, 3)}
+    others = [
+        {"b": torch.zeros(2, 3)},
+        {"a": torch.zeros(3, 2)},
+        {"a": torch.zeros(2, 3, dtype=torch.int32)},
+        {"a": torch.zeros(2, 3).index_fill(0, torch.tensor(1), 1e-30)},
+    ]
+    assert len({digest(one) for one in [base, *others]}) == 5
+    assert digest({"a": torch.zeros(3, 2).T}) == digest(base)

@@ -1,0 +1,330 @@
+"""Data of every kind: ids, labels, digests, images as networks expect them, batches."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from vog import data
+from vog.data import Examples, images, open_source
+from vog.errors import DataError
+
+RNG = np.random.default_rng(0)
+
+
+def picture(path: Path, size: tuple[int, int] = (300, 260), seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (size[1] // 20, size[0] // 20, 3))
+    Image.fromarray(pixels.astype(np.uint8)).resize(size).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "photos"
+    for i, name in enumerate(["dog/2.jpg", "cat/10.jpg", "cat/a/9.png", "dog/1.jpeg"]):
+        picture(root / name, seed=i)
+    (root / "empty").mkdir()
+    (root / ".hidden").mkdir()
+    (root / "dog" / "notes.txt").write_text("no image")
+    return root
+
+
+def test_a_folder_with_one_sub_folder_a_class(folder: Path) -> None:
+    examples = open_source(folder)
+    assert list(examples.ids) == ["cat/10.jpg", "cat/a/9.png", "dog/1.jpeg", "dog/2.jpg"]
+    assert examples.labels is not None
+    assert examples.labels.tolist() == [0, 0, 1, 1]
+    assert examples.label_names == ("cat", "dog", "empty")
+    assert examples.classes == 3, "an empty folder is a class: without it others are renumbered"
+    image, label = examples.read(2)
+    assert image.shape == (3, 224, 224)
+    assert label == 1
+
+
+def test_a_list_file(folder: Path, tmp_path: Path) -> None:
+    picture(folder / "with space.jpg")
+    listing = tmp_path / "train.txt"
+    listing.write_text("dog/2.jpg 7\n\ncat/10.jpg\t3\nwith space.jpg 0\n")
+    examples = open_source(listing, root=folder)
+    assert list(examples.ids) == ["dog/2.jpg", "cat/10.jpg", "with space.jpg"]
+    assert examples.labels is not None
+    assert examples.labels.tolist() == [7, 3, 0]
+    assert examples.label_names is None
+    assert examples.classes is None, "the list names the numbers of the classes itself"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("cat/10.jpg 1\ndog/2.jpg\n", r"train.txt, line 2: 'dog/2.jpg' has no label"),
+        ("cat/10.jpg one\n", r"line 1: 'cat/10.jpg one' has no label"),
+        ("cat/10.jpg -1\n", r"line 1: .* has no label"),
+        ("\n\n", "is empty"),
+        ("cat/10.jpg 1\ngone.jpg 0\n", r"1 of 2 files are not in .*: gone.jpg"),
+        ("cat/10.jpg 1\ncat/10.jpg 0\n", "named more than once: cat/10.jpg"),
+    ],
+)
+def test_lists_that_are_refused(folder: Path, content: str, message: str) -> None:
+    (folder / "train.txt").write_text(content)
+    with pytest.raises(DataError, match=message):
+        open_source(folder / "train.txt")
+
+
+def test_folders_that_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "flat").mkdir()
+    with pytest.raises(DataError, match="has no sub-folders. Expected one a class"):
+        open_source(tmp_path / "flat")
+    (tmp_path / "flat" / "cat").mkdir()
+    with pytest.raises(DataError, match="has the sub-folders cat but no image in them"):
+        open_source(tmp_path / "flat")
+    with pytest.raises(DataError, match="there is no such folder or file"):
+        open_source(tmp_path / "nowhere")
+    (tmp_path / "list.bin").write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(DataError, match="is no text file"):
+        open_source(tmp_path / "list.bin")
+
+
+def test_the_digest_of_files_sees_names_labels_sizes_and_times(folder: Path) -> None:
+    first = open_source(folder).digest
+    assert open_source(folder).digest == first
+    picture(folder / "cat/10.jpg", seed=9)
+    second = open_source(folder).digest
+    (folder / "cat/10.jpg").rename(folder / "cat/11.jpg")
+    third = open_source(folder).digest
+    (folder / "cat/11.jpg").rename(folder / "dog/11.jpg")
+    assert len({first, second, third, open_source(folder).digest}) == 4
+
+
+@pytest.mark.parametrize("size", [(300, 260), (260, 300), (256, 256), (500, 90), (224, 224)])
+def test_the_imagenet_transform(size: tuple[int, int], tmp_path: Path) -> None:
+    """Against its definition: shorter side 256, centre 224, (x / 255 - mean) / std."""
+    image = images.open_image(picture(tmp_path / "a.png", size))
+    shorter = min(size)
+    wide, high = 256 * size[0] // shorter, 256 * size[1] // shorter
+    assert min(wide, high) == 256
+    resized = np.asarray(image.resize((wide, high), Image.Resampling.BILINEAR), np.float64)
+    top, left = round((high - 224) / 2), round((wide - 224) / 2)
+    pixels = resized[top : top + 224, left : left + 224] / 255
+    expected = (pixels - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    np.testing.assert_allclose(images.imagenet(image), expected.transpose(2, 0, 1), atol=1e-5)
+
+
+def test_grey_and_transparent_images_become_rgb(tmp_path: Path) -> None:
+    for mode in ("L", "RGBA", "P", "1", "CMYK"):
+        path = tmp_path / f"{mode}.{'jpg' if mode == 'CMYK' else 'png'}"
+        Image.new(mode, (8, 6)).save(path)
+        assert images.unchanged(images.open_image(path)).shape == (3, 6, 8)
+
+
+def npz(path: Path, **arrays: object) -> Path:
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+    return path
+
+
+def test_an_npz_file(tmp_path: Path) -> None:
+    inputs, labels = RNG.normal(size=(5, 2)), np.array([0, 1, 2, 1, 0], np.uint8)
+    plain = open_source(npz(tmp_path / "a.npz", inputs=inputs, labels=labels))
+    assert list(plain.ids) == ["0", "1", "2", "3", "4"]
+    assert plain.ids[1:3] == ["1", "2"]
+    named = open_source(
+        npz(
+            tmp_path / "b.npz",
+            images=inputs,
+            labels=labels,
+            ids=np.array(list("abcde")),
+            label_names=np.array(["x", "y", "z"]),
+        )
+    )
+    assert list(named.ids) == list("abcde")
+    assert named.label_names == ("x", "y", "z")
+    assert named.digest != plain.digest
+    moved = open_source(npz(tmp_path / "c.npz", inputs=inputs, labels=labels))
+    assert moved.digest == plain.digest
+    inputs[3, 1] += 1e-9
+    assert open_source(npz(tmp_path / "d.npz", inputs=inputs, labels=labels)).digest != plain.digest
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": np.zeros(3)}, "holds x; expected `images` or `inputs`, and `labels`"),
+        ({"inputs": np.zeros((3, 2))}, "and `labels`"),
+        ({"inputs": np.zeros((3, 2)), "labels": np.zeros(2, int)}, r"\(3, 2\) and labels \(2,\)"),
+        ({"inputs": np.zeros((0, 2)), "labels": np.zeros(0, int)}, "at least one row"),
+        ({"inputs": np.zeros((3, 2)), "labels": np.zeros(3)}, "labels are float64"),
+        (
+            {"images": np.zeros((3, 2, 2), np.uint8), "labels": np.zeros(3, int)},
+            "inputs are uint8, and scaling them is the model's business",
+        ),
+        (
+            {"inputs": np.zeros((2, 2)), "labels": np.zeros(2, int), "ids": np.array(["a", "a"])},
+            "expected 2 different ids",
+        ),
+        (
+            {"inputs": np.array([[1], "a"], object), "labels": np.zeros(2, int)},
+            "cannot be read as .npz",
+        ),
+    ],
+)
+def test_npz_files_that_are_refused(tmp_path: Path, arrays: dict, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        open_source(npz(tmp_path / "a.npz", **arrays))
+
+
+def test_a_file_that_is_no_npz(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(b"PK not really")
+    with pytest.raises(DataError, match="cannot be read as .npz"):
+        open_source(tmp_path / "a.npz")
+
+
+class Points(Dataset[tuple[torch.Tensor, int]]):
+    def __init__(self, count: int = 6) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        if index == 4:
+            raise OSError("disk read error")
+        return torch.full((2,), float(index)), index % 3
+
+
+def test_a_dataset() -> None:
+    points = Points()
+    examples = open_source(points)
+    assert list(examples.ids) == list("012345")
+    assert examples.labels is None, "they cost a pass over the data"
+    batch = data.read(examples, range(2, 6))
+    assert batch.problems == {2: "disk read error"}
+    assert batch.at.tolist() == [0, 1, 3]
+    assert batch.labels.tolist() == [2, 0, -1, 2]
+    assert batch.inputs[:, 0].tolist() == [2, 3, 5]
+
+
+def test_a_dataset_that_knows_its_labels_and_names() -> None:
+    points = Points()
+    points.targets, points.classes = [0, 1, 2, 0, 1, 2], ["a", "b", "c"]  # type: ignore
+    examples = open_source(points)
+    assert examples.labels is not None
+    assert examples.labels.tolist() == points.targets  # type: ignore[attr-defined]
+    assert examples.label_names == ("a", "b", "c")
+
+
+def test_ids_survive_shuffling_and_subsets() -> None:
+    points = Points()
+    points.targets = torch.tensor([0, 1, 2, 0, 1, 2])  # type: ignore[attr-defined]
+    shuffled = open_source(Subset(Subset(points, [5, 3, 1]), [2, 0]))
+    assert list(shuffled.ids) == ["1", "5"]
+    assert shuffled.labels is not None
+    assert shuffled.labels.tolist() == [1, 2]
+    assert data.read(shuffled, range(2)).inputs[:, 0].tolist() == [1, 5]
+
+
+def test_paths_of_an_image_folder_dataset_are_its_ids(tmp_path: Path) -> None:
+    points = Points(2)
+    points.root = str(tmp_path)  # type: ignore[attr-defined]
+    points.samples = [(str(tmp_path / "cat" / "1.jpg"), 0), ("elsewhere/2.jpg", 1)]  # type: ignore
+    assert list(open_source(points).ids) == ["cat/1.jpg", "elsewhere/2.jpg"]
+
+
+class Other(Points):
+    def __init__(self, item: object) -> None:
+        super().__init__(3)
+        self.item = item
+
+    def __getitem__(self, index: int) -> object:  # type: ignore[override]
+        return self.item
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (torch.zeros(2), r"item 0 of the dataset is of type Tensor; expected \(input, label\)"),
+        ((torch.zeros(2), "cat"), "has the label 'cat'; expected a whole number"),
+    ],
+)
+def test_items_that_are_refused(item: object, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        open_source(Other(item))
+
+
+def test_values_that_are_refused() -> None:
+    whole = open_source(Other((torch.zeros(2, dtype=torch.int64), 0)))
+    with pytest.raises(DataError, match=r"read as torch.int64; expected floats"):
+        data.read(whole, range(1))
+    ragged = open_source(Points(), transform=lambda x: x[: 1 + int(x[0])])
+    with pytest.raises(DataError, match=r"differ in shape: '0' is \(1,\), '1' is \(2,\)"):
+        data.read(ragged, range(2))
+    with pytest.raises(DataError, match=r"example '0' cannot be made into an input: ZeroDivision"):
+        data.read(open_source(Points(), transform=lambda _: 1 / 0), range(1))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (DataLoader(Points(), shuffle=True), "a DataLoader was given; expected its dataset"),
+        (Points(0), "has no items"),
+        (iter([]), "expected a map-style Dataset"),
+    ],
+)
+def test_data_that_are_no_dataset(given: object, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        open_source(given)
+
+
+def test_the_digest_of_a_dataset_sees_length_labels_and_a_sample() -> None:
+    base = open_source(Points()).digest
+    labelled = Points()
+    labelled.targets = [0, 1, 2, 0, 1, 2]  # type: ignore[attr-defined]
+    assert len({base, open_source(Points(5)).digest, open_source(labelled).digest}) == 3
+    assert open_source(Points()).digest == base
+
+
+def test_a_damaged_image_marks_its_row(folder: Path) -> None:
+    whole = (folder / "dog/2.jpg").read_bytes()
+    (folder / "dog/2.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "cat/10.jpg").write_bytes(b"no image")
+    batch = data.read(open_source(folder), range(4))
+    assert "truncated" in batch.problems[3]
+    assert batch.problems[0].startswith("cannot identify image file")
+    assert batch.at.tolist() == [1, 2]
+    assert batch.labels.tolist() == [0, 0, 1, 1], "its label is known all the same"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_come_in_order_whoever_reads_them(folder: Path, workers: int) -> None:
+    examples = open_source(folder)
+    ranges = [range(0, 3), range(3, 4)]
+    read = list(data.batches(examples, ranges, workers))
+    assert [batch.rows for batch in read] == ranges
+    for batch in read:
+        for position, row in enumerate(batch.rows):
+            expected = torch.as_tensor(examples.read(row)[0])
+            assert torch.equal(batch.inputs[position], expected)
+
+
+def _fails(image: Image.Image) -> object:
+    raise KeyError("mine")
+
+
+def test_a_failing_transform_is_told_from_a_worker(folder: Path) -> None:
+    examples = open_source(folder, transform=_fails)
+    with pytest.raises(DataError, match=r"'cat/10.jpg' cannot be made into an input: KeyError"):
+        list(data.batches(examples, [range(4)], 1))
+
+
+def test_each_image_is_decoded_once_for_all_checkpoints(folder: Path) -> None:
+    seen: list[int] = []
+
+    def counting(index: int) -> tuple[np.ndarray, int]:
+        seen.append(index)
+        return np.zeros(2, np.float32), 0
+
+    examples = Examples(["a", "b", "c"], counting, "")
+    list(data.batches(examples, [range(0, 2), range(2, 3)], 0))
+    assert seen == [0, 1, 2]
