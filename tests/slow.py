@@ -4,6 +4,7 @@ Written from the definitions and without anything of the package, so that agreem
 something.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def _forgotten(seen: list[Trace]) -> float:
     right = [_right(t) for t in seen]
     if not any(right):
         return math.inf
-    return sum(a and not b for a, b in zip(right[:-1], right[1:], strict=True))
+    return sum(a and not b for a, b in itertools.pairwise(right))
 
 
 def _learned(seen: list[Trace]) -> float:

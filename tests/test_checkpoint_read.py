@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-import world
 from safetensors.torch import save_file
 from torch import nn
 
+import world
 from vog.checkpoints import digest, read
 from vog.errors import CheckpointError
 from vog.models.fitting import fit
@@ -31,7 +31,7 @@ def same(found: dict[str, torch.Tensor]) -> bool:
         {"model_state_dict": STATE},
         {"weights_of_mine": STATE, "loss": [1.0]},
     ],
-    ids="bare net model state_dict model_state_dict own".split(),
+    ids=["bare", "net", "model", "state_dict", "model_state_dict", "own"],
 )
 def test_wrappers_of_training_loops(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "a.pt")

@@ -44,7 +44,7 @@ def test_more_than_half_equal_still_tells_the_others_apart() -> None:
 
 
 @within
-def test_equal_values_that_do_not_sum_exactly(derive) -> None:  # noqa: ANN001
+def test_equal_values_that_do_not_sum_exactly(derive) -> None:
     np.testing.assert_array_equal(derive(np.full(3, 0.1), np.zeros(3, int)), 0)
     np.testing.assert_array_equal(derive(np.array([0.3]), np.zeros(1, int)), 0)
 
@@ -63,7 +63,7 @@ def test_every_class_ends_with_mean_0_and_spread_1_or_0(case: Case) -> None:
 @given(case=cases, unit=st.integers(1, 100), offset=st.integers(-100, 100))
 def test_unit_and_offset_of_the_score_do_not_matter(
     derive, case: Case, unit: int, offset: int
-) -> None:  # noqa: ANN001
+) -> None:
     values, labels = case
     moved = derive(values * unit + offset, labels)
     np.testing.assert_allclose(moved, derive(values, labels), atol=1e-6)
@@ -71,7 +71,7 @@ def test_unit_and_offset_of_the_score_do_not_matter(
 
 @every
 @given(case=cases)
-def test_order_within_a_class_is_kept_and_sign_is_not_lost(derive, case: Case) -> None:  # noqa: ANN001
+def test_order_within_a_class_is_kept_and_sign_is_not_lost(derive, case: Case) -> None:
     """The absolute value of a z-score would call the very easy very hard."""
     values, labels = case
     out = derive(values, labels)
@@ -88,7 +88,7 @@ def test_order_within_a_class_is_kept_and_sign_is_not_lost(derive, case: Case) -
 
 @every
 @given(case=cases, data=st.data())
-def test_missing_and_infinite_rows_change_no_other(derive, case: Case, data: st.DataObject) -> None:  # noqa: ANN001
+def test_missing_and_infinite_rows_change_no_other(derive, case: Case, data: st.DataObject) -> None:
     values, labels = case
     odd = data.draw(arrays(np.float64, 3, elements=st.sampled_from([np.nan, np.inf])))
     own = data.draw(arrays(np.int64, 3, elements=st.integers(-2, 5)))

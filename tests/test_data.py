@@ -299,7 +299,7 @@ def test_a_damaged_image_marks_its_row(folder: Path) -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_come_in_order_whoever_reads_them(folder: Path, workers: int) -> None:
     examples = open_source(folder)
-    ranges = [range(0, 3), range(3, 4)]
+    ranges = [range(3), range(3, 4)]
     read = list(data.batches(examples, ranges, workers))
     assert [batch.rows for batch in read] == ranges
     for batch in read:
@@ -326,5 +326,5 @@ def test_each_image_is_decoded_once_for_all_checkpoints(folder: Path) -> None:
         return np.zeros(2, np.float32), 0
 
     examples = Examples(["a", "b", "c"], counting, "")
-    list(data.batches(examples, [range(0, 2), range(2, 3)], 0))
+    list(data.batches(examples, [range(2), range(2, 3)], 0))
     assert seen == [0, 1, 2]

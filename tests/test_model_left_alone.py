@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import world
 from torch import nn
 
 import vog
+import world
 from vog.errors import VogError
 
 Data = tuple[np.ndarray, np.ndarray]

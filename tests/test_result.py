@@ -192,7 +192,7 @@ def test_a_full_disk_leaves_what_was_there(
 
 def test_missing_rows_wherever_they_are() -> None:
     found = [Part(Path("a"), 2, 4), Part(Path("b"), 4, 5), Part(Path("c"), 8, 9)]
-    assert missing(found, 10) == [range(0, 2), range(5, 8), range(9, 10)]
+    assert missing(found, 10) == [range(2), range(5, 8), range(9, 10)]
     assert missing([], 3) == [range(3)]
     assert missing([Part(Path("a"), 0, 3)], 3) == []
 

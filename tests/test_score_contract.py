@@ -75,7 +75,7 @@ def test_merging_is_associative(score: Score, seen: Observation) -> None:
 
 @every_score
 @given(observations, st.randoms(use_true_random=False))
-def test_examples_do_not_see_each_other(score: Score, seen: Observation, random) -> None:  # noqa: ANN001
+def test_examples_do_not_see_each_other(score: Score, seen: Observation, random) -> None:
     order = torch.tensor(random.sample(range(len(seen.labels)), len(seen.labels)))
     shuffled = score.compute(score.init(sliced(seen, slice(None), order)))
     assert_close(shuffled, score.compute(score.init(seen))[order])

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import slow
 import torch
-import world
 from torch.nn import functional as F
 
+import slow
 import vog
+import world
 from vog.errors import VogError
 from vog.result.parts import parts
 from vog.scores import SCORES

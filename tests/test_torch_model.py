@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-import world
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import vog
+import world
 from vog.errors import FunctionError, ModelError, ScoreError
 from vog.models.torch import TorchModel, with_head
 from vog.scores import Signal
@@ -22,7 +22,7 @@ ALL = frozenset(Signal)
 class Around(nn.Module):
     """The network with something done to its logits, or to its input."""
 
-    def __init__(self, after=lambda logits: logits, before=lambda x: x) -> None:  # noqa: ANN001
+    def __init__(self, after=lambda logits: logits, before=lambda x: x) -> None:
         super().__init__()
         self.net, self.after, self.before = world.build(), after, before
 
@@ -63,7 +63,17 @@ def test_logits_may_be_in_an_object_or_dict(
         (lambda z: F.dropout(z), "different answers to the same batch"),
         (lambda z: z.detach(), "do not depend on the input"),
     ],
-    ids="list dict one-logit 3d softmax log-softmax batch-dependent random detached".split(),
+    ids=[
+        "list",
+        "dict",
+        "one-logit",
+        "3d",
+        "softmax",
+        "log-softmax",
+        "batch-dependent",
+        "random",
+        "detached",
+    ],
 )
 def test_what_a_module_may_not_do(
     after: object, message: str, checkpoints: Path, digits: Data, tmp_path: Path

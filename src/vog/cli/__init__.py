@@ -26,12 +26,13 @@ app.command("scores")(read.scores)
 app.command("demo")(experiments.demo)
 
 
-def _version(asked: bool) -> None:
+def _version(asked: bool) -> bool:
     if asked:
         from importlib.metadata import version
 
         typer.echo(f"vog {version('vog')}")
         raise typer.Exit
+    return asked
 
 
 @app.callback()
@@ -50,9 +51,6 @@ def main() -> None:
     except VogError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("Stopped. Finished rows are kept: the same command goes on.", err=True)
-        sys.exit(130)
     except BrokenPipeError:  # `vog top ... | head`
         sys.stderr.close()
         sys.exit(141)

@@ -1,6 +1,8 @@
 """Commands that make a run folder: from a model and checkpoints, or from stored gradients."""
 
 import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -131,7 +133,7 @@ def score(
             target=target,
             channels=channels,
             stages=stages,
-            batch_size=int(batch_size) if batch_size.isdecimal() else batch_size,  # type: ignore
+            batch_size=int(batch_size) if batch_size.isdecimal() else batch_size,
             device=device,
             workers=workers,
             limit=limit,
@@ -143,7 +145,8 @@ def score(
         _print_plan(plan(job, probe=dry_run), out)
     if dry_run:
         return
-    summary = sweep(job)
+    with _kept_when_stopped():
+        summary = sweep(job)
     if not quiet:
         _print_summary(summary, vog.open(out), len(job.files))
 
@@ -164,10 +167,21 @@ def import_gradients(
     """
     from vog.sweep.stored import import_stored
 
-    run = import_stored(folder, out, stages, overwrite, quiet)
+    with _kept_when_stopped():
+        run = import_stored(folder, out, stages, overwrite, quiet)
     if not quiet:
         _print_marked(run)
         typer.echo(f"{out}: {run.rows:,} rows. Next: vog top {out}")
+
+
+@contextmanager
+def _kept_when_stopped() -> Iterator[None]:
+    """Says to whoever presses Ctrl-C that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("Stopped. Finished rows are kept: the same command goes on.", err=True)
+        raise typer.Exit(130) from None
 
 
 def _keyword(word: str) -> tuple[str, Any]:

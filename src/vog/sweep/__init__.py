@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from vog.checkpoints import StagesSpec
 from vog.data import TransformSpec
@@ -27,7 +27,7 @@ def score(
     target: TargetSpec = "logit",
     channels: Channels = "mean",
     stages: StagesSpec = None,
-    batch_size: int | Literal["auto"] = "auto",
+    batch_size: int | str = "auto",
     device: str = "auto",
     workers: int | None = None,
     limit: int | None = None,

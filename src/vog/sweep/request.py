@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from torch import nn
 
@@ -52,7 +52,7 @@ class Request:
     target: TargetSpec = "logit"
     channels: Channels = "mean"
     stages: StagesSpec = None
-    batch_size: int | Literal["auto"] = "auto"
+    batch_size: int | str = "auto"
     device: str = "auto"
     workers: int | None = None
     limit: int | None = None

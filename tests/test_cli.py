@@ -1,0 +1,135 @@
+"""The command line as a user meets it: words in, text and exit code out."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.main import get_command
+
+import vog
+import world
+from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
+from vog.cli import app
+from vog.scores import SCORES
+
+GROUP = get_command(app)
+assert isinstance(GROUP, TyperGroup)
+COMMANDS = pytest.mark.parametrize("command", GROUP.commands.values(), ids=GROUP.commands.keys())
+
+
+@pytest.mark.parametrize("code", ["import vog.cli", "import vog; vog.VogError"])
+def test_start_up_does_not_import_what_is_slow(code: str) -> None:
+    slow = {"torch", "pyarrow", "duckdb", "altair", "scipy", "sklearn", "numpy", "PIL"}
+    check = f"import sys; {code}; print(sorted({slow} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
+
+
+def test_help_is_answered_without_torch() -> None:
+    blocked = "import sys; sys.modules['torch'] = None; from vog.cli import main; main()"
+    run = subprocess.run(
+        [sys.executable, "-c", blocked, "score", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Score every example of a dataset" in run.stdout
+
+
+@COMMANDS
+def test_every_command_explains_itself_with_an_example(command: TyperCommand) -> None:
+    assert command.help
+    assert f"vog {command.name} " in command.help or command.name == "scores"
+    assert all(p.help for p in command.params if isinstance(p, TyperOption))
+
+
+def test_a_glob_that_the_shell_expands(cli: Cli) -> None:  # noqa: F811
+    files = sorted(str(path) for path in Path("c").iterdir())
+    words = f"score --model {Path(world.__file__)}:build --data data.npz --checkpoints".split()
+    code, _, err = cli(*words, *files, "--out", "run", "--quiet")
+    assert (code, err) == (0, "")
+    assert len(vog.open("run").question["checkpoints"]) == 3
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(cli: Cli) -> None:  # noqa: F811
+    words = f"score --model {Path(world.__file__)}:build --data data.npz --checkpoints c".split()
+    code, _, err = cli(*words, "--out", "run", "--dry-run", "--batch-size", "6")
+    assert code == 0
+    for line in (
+        "examples     20",
+        "checkpoints  3, step 100 to 300",
+        "stages       all 0:3",
+        "batch size   6, 0 worker processes",
+        "from two probe batches; nothing is written",
+    ):
+        assert line in err
+    size = sum(v.nbytes for v in world.build().state_dict().values()) * 3 / 1e6
+    assert f"weights      {size:,.1f} MB in memory" in err
+    assert not Path("run").exists()
+
+
+def test_top_lists_the_hardest_of_a_class(cli: Cli) -> None:  # noqa: F811
+    score(cli)
+    code, out, err = cli(
+        *["top", "run", "--by", "el2n@all", "--label", "2", "--count", "3", "--format", "json"]
+    )
+    assert (code, err) == (0, "")
+    rows = json.loads(out)
+    assert [row["label"] for row in rows] == [2, 2, 2]
+    expected = vog.open("run").top(3, by="el2n@all", label=2)["el2n@all"].to_pylist()
+    assert [row["el2n@all"] for row in rows] == expected
+    _, out, _ = cli(*["top", "run", "--count", "2", "--easiest", "--format", "csv"])
+    assert len(list(csv.DictReader(io.StringIO(out)))) == 2
+    _, out, _ = cli(*["top", "run", "--by", "forgetting@all", "--count", "20"])
+    assert "vog" not in out
+    assert out.splitlines()[0].split() == [
+        "id",
+        "label",
+        "label_name",
+        "prediction@all",
+        "forgetting@all",
+    ]
+
+
+def test_infinity_is_valid_json(cli: Cli) -> None:  # noqa: F811
+    score(cli)
+    _, out, _ = cli(*["top", "run", "--by", "forgetting@all", "--count", "20", "--format", "json"])
+    values = [row["forgetting@all"] for row in json.loads(out, parse_constant=pytest.fail)]
+    assert "inf" in values
+
+
+def test_an_unfinished_run_says_so(cli: Cli) -> None:  # noqa: F811
+    score(cli)
+    run = vog.open("run")
+    run.question["data"]["examples"] = 25
+    Path("run/question.json").write_text(json.dumps(run.question))
+    _, _, err = cli("top", "run")
+    assert "run has 20 rows; 5 are missing" in err
+
+
+def test_export_says_where_it_is(cli: Cli) -> None:  # noqa: F811
+    score(cli)
+    code, out, _ = cli(*["export", "run", "--out", "scores.csv", "--columns", "id,vog@all:class"])
+    assert (code, out) == (0, "scores.csv: 20 rows\n")
+    with Path("scores.csv").open() as file:
+        found = [float(row["vog@all:class"]) for row in csv.DictReader(file)]
+    np.testing.assert_allclose(found, vog.open("run").table(["vog@all:class"])["vog@all:class"])
+
+
+def test_scores_are_listed(cli: Cli) -> None:  # noqa: F811
+    _, out, _ = cli("scores", "--format", "json")
+    assert [row["score"] for row in json.loads(out)] == list(SCORES)
+
+
+def test_the_limit_is_part_of_the_question(cli: Cli) -> None:  # noqa: F811
+    assert score(cli, limit="7")[0] == 0
+    assert vog.open("run").rows == 7
+    code, _, err = score(cli)
+    assert code == 1
+    assert "data.examples: was 7, is now 20" in err
