@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -220,7 +221,7 @@ def test_a_full_disk_keeps_what_was_finished(cli: Cli, monkeypatch: pytest.Monke
     monkeypatch.setattr(buffer, "_SECONDS", 0.0)
     written: list[Path] = []
 
-    def fills(table: object, path: Path, **words: object) -> None:
+    def fills(table: object, path: Path, **words: Any) -> None:
         if written:
             path.write_bytes(b"half a part")
             raise OSError(errno.ENOSPC, "No space left on device")

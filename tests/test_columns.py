@@ -1,5 +1,7 @@
 """Derived columns: what normalisation must leave alone, and what it must undo."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from vog.result.columns import DERIVED, by_class, rank, robust
 
 Case = tuple[np.ndarray, np.ndarray]
+Derive = Callable[[np.ndarray, np.ndarray], np.ndarray]
 cases = st.integers(1, 30).flatmap(
     lambda n: st.tuples(
         arrays(np.float64, n, elements=st.integers(-1000, 1000).map(float)),
@@ -44,7 +47,7 @@ def test_more_than_half_equal_still_tells_the_others_apart() -> None:
 
 
 @within
-def test_equal_values_that_do_not_sum_exactly(derive) -> None:
+def test_equal_values_that_do_not_sum_exactly(derive: Derive) -> None:
     np.testing.assert_array_equal(derive(np.full(3, 0.1), np.zeros(3, int)), 0)
     np.testing.assert_array_equal(derive(np.array([0.3]), np.zeros(1, int)), 0)
 
@@ -62,7 +65,7 @@ def test_every_class_ends_with_mean_0_and_spread_1_or_0(case: Case) -> None:
 @every
 @given(case=cases, unit=st.integers(1, 100), offset=st.integers(-100, 100))
 def test_unit_and_offset_of_the_score_do_not_matter(
-    derive, case: Case, unit: int, offset: int
+    derive: Derive, case: Case, unit: int, offset: int
 ) -> None:
     values, labels = case
     moved = derive(values * unit + offset, labels)
@@ -71,7 +74,7 @@ def test_unit_and_offset_of_the_score_do_not_matter(
 
 @every
 @given(case=cases)
-def test_order_within_a_class_is_kept_and_sign_is_not_lost(derive, case: Case) -> None:
+def test_order_within_a_class_is_kept_and_sign_is_not_lost(derive: Derive, case: Case) -> None:
     """The absolute value of a z-score would call the very easy very hard."""
     values, labels = case
     out = derive(values, labels)
@@ -88,7 +91,9 @@ def test_order_within_a_class_is_kept_and_sign_is_not_lost(derive, case: Case) -
 
 @every
 @given(case=cases, data=st.data())
-def test_missing_and_infinite_rows_change_no_other(derive, case: Case, data: st.DataObject) -> None:
+def test_missing_and_infinite_rows_change_no_other(
+    derive: Derive, case: Case, data: st.DataObject
+) -> None:
     values, labels = case
     odd = data.draw(arrays(np.float64, 3, elements=st.sampled_from([np.nan, np.inf])))
     own = data.draw(arrays(np.int64, 3, elements=st.integers(-2, 5)))

@@ -28,16 +28,18 @@ def state_of(module: nn.Module) -> dict[str, object]:
 
 
 @pytest.fixture
-def module() -> nn.Module:
+def module() -> nn.Sequential:
     """In the middle of training: modes mixed, a frozen layer, a gradient that is kept."""
     module = world.build()
     module[1].eval()
     module[0].bias.requires_grad_(False)
-    module[5].weight.grad = torch.ones_like(module[5].weight)
+    module[5].weight.grad = torch.ones(4, 96)
     return module
 
 
-def test_after_scoring(module: nn.Module, checkpoints: Path, digits: Data, tmp_path: Path) -> None:
+def test_after_scoring(
+    module: nn.Sequential, checkpoints: Path, digits: Data, tmp_path: Path
+) -> None:
     before = state_of(module)
     vog.score(module, checkpoints, digits, tmp_path / "run", scores="all")
     assert state_of(module) == before
@@ -45,7 +47,7 @@ def test_after_scoring(module: nn.Module, checkpoints: Path, digits: Data, tmp_p
 
 
 def test_after_a_failure(
-    module: nn.Module, checkpoints: Path, digits: Data, tmp_path: Path
+    module: nn.Sequential, checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
     before = state_of(module)
     inputs, labels = digits
@@ -55,7 +57,7 @@ def test_after_a_failure(
 
 
 def test_after_a_failure_in_the_middle(
-    module: nn.Module, checkpoints: Path, digits: Data, tmp_path: Path
+    module: nn.Sequential, checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
     before = state_of(module)
 
@@ -70,7 +72,7 @@ def test_after_a_failure_in_the_middle(
 
 
 def test_random_numbers_of_the_user_are_not_drawn(
-    module: nn.Module, checkpoints: Path, digits: Data, tmp_path: Path
+    module: nn.Sequential, checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
     torch.manual_seed(3)
     expected = torch.rand(3)
@@ -80,7 +82,7 @@ def test_random_numbers_of_the_user_are_not_drawn(
 
 
 def test_the_users_arrays_are_not_written_to(
-    module: nn.Module, checkpoints: Path, tmp_path: Path
+    module: nn.Sequential, checkpoints: Path, tmp_path: Path
 ) -> None:
     """Not even by a first layer that works in place."""
     inputs, labels = world.inputs_and_labels(12)

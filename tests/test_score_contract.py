@@ -5,6 +5,7 @@ the values that are particular to it.
 """
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -38,7 +39,7 @@ observations = st.builds(
 )
 
 
-def sliced(seen: Observation, *at: object) -> Observation:
+def sliced(seen: Observation, *at: Any) -> Observation:
     """The observation of some checkpoints (first index) and some examples (second)."""
     labels = seen.labels if len(at) == 1 else seen.labels[at[1]]
     signals = {
@@ -75,7 +76,7 @@ def test_merging_is_associative(score: Score, seen: Observation) -> None:
 
 @every_score
 @given(observations, st.randoms(use_true_random=False))
-def test_examples_do_not_see_each_other(score: Score, seen: Observation, random) -> None:
+def test_examples_do_not_see_each_other(score: Score, seen: Observation, random: Random) -> None:
     order = torch.tensor(random.sample(range(len(seen.labels)), len(seen.labels)))
     shuffled = score.compute(score.init(sliced(seen, slice(None), order)))
     assert_close(shuffled, score.compute(score.init(seen))[order])

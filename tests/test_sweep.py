@@ -1,6 +1,7 @@
 """The sweep end to end: the fast path against the slow and obvious one, stages, resuming."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -184,7 +185,7 @@ def test_another_question_is_refused_with_what_differs(
         ({"data": (inputs + 1, labels)}, r"data\.digest: was"),
         ({"batch_size": 3}, r"batch_size: was 30, is now 3"),
     ):
-        words = {"data": digits} | change
+        words: dict[str, Any] = {"data": digits} | change
         data = words.pop("data")
         with pytest.raises(VogError, match=message):
             vog.score(world.build, checkpoints, data, out, **words)

@@ -23,7 +23,7 @@ class Network(nn.Sequential):
         )
 
 
-def build(classes: int = CLASSES) -> nn.Module:
+def build(classes: int = CLASSES) -> Network:
     """The network, in training mode as it comes."""
     return Network(classes)
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import altair as alt
 
@@ -15,7 +14,9 @@ FORMATS = ("png", "svg", "html", "json")
 _INK, _QUIET, _BAR = "#1f2933", "#616e7c", "#8fb3d9"
 
 
-def error_by_decile(bins: Sequence[Bin], score: str, title: str, hard_is_high: bool) -> alt.Chart:
+def error_by_decile(
+    bins: Sequence[Bin], score: str, title: str, hard_is_high: bool
+) -> alt.TopLevelMixin:
     """Bars of the error rate in each bin with 95 % Wilson intervals, and a line at the mean.
 
     Args:
@@ -43,7 +44,7 @@ def error_by_decile(bins: Sequence[Bin], score: str, title: str, hard_is_high: b
     whiskers = base.mark_rule(color=_INK, strokeWidth=1.5).encode(y="low:Q", y2="high:Q")
     line = alt.Chart(alt.Data(values=[{"mean": mean}]))
     rule = line.mark_rule(color=_INK, strokeDash=[4, 4]).encode(y="mean:Q")
-    chart: Any = alt.layer(bars, whiskers, rule)
+    chart = alt.layer(bars, whiskers, rule)
     count = sum(one.examples for one in bins)
     subtitle = (
         f"{count:,} examples; dashed: all of them, {mean:.1%}; whiskers: 95 % Wilson intervals"
@@ -70,7 +71,7 @@ def error_by_decile(bins: Sequence[Bin], score: str, title: str, hard_is_high: b
     )
 
 
-def save(chart: alt.Chart, path: Path) -> Path:
+def save(chart: alt.TopLevelMixin, path: Path) -> Path:
     """Write a chart in the format that the ending of the path names; PNG at twice the size.
 
     Raises:

@@ -104,32 +104,26 @@ def _checkpoints(folder: Path) -> list[StoredCheckpoint]:
             f"{folder} holds no weight_STEP folders. Expected the layout of the VoG authors: "
             f"weight_STEP/grad_NNNNN.npy, weight_STEP/ground_truth.npy, weight_STEP/pred_label.npy."
         )
-    found = [
-        StoredCheckpoint(
-            path,
-            step,
-            _load(path / "ground_truth.npy").astype(np.int64),
-            _load(path / "pred_label.npy").astype(np.int64),
-        )
-        for step, path in sorted(steps.items())
-    ]
+    found = [_checkpoint(path, step) for step, path in sorted(steps.items())]
     for one in found:
         if not np.array_equal(one.labels, found[0].labels):
             raise DataError(
                 f"{one.folder}/ground_truth.npy differs from {found[0].folder}/ground_truth.npy. "
                 f"All checkpoints have to store the same examples in the same order."
             )
-        missing = [
-            name
-            for row in range(len(one.labels))
-            if not (one.folder / (name := f"grad_{row:05d}.npy")).is_file()
-        ]
-        if missing or len(one.predictions) != len(one.labels):
-            raise DataError(
-                f"{one.folder} has {len(one.labels)} labels, {len(one.predictions)} predictions "
-                f"and lacks {first_few(missing) or 'no gradient'}. Expected one of each an example."
-            )
     return found
+
+
+def _checkpoint(folder: Path, step: int) -> StoredCheckpoint:
+    labels, predictions = (_load(folder / f"{n}.npy") for n in ("ground_truth", "pred_label"))
+    names = [f"grad_{row:05d}.npy" for row in range(len(labels))]
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing or labels.shape != predictions.shape or labels.ndim != 1:
+        raise DataError(
+            f"{folder} has labels of shape {labels.shape}, predictions of {predictions.shape}, and "
+            f"lacks {first_few(missing) or 'no gradient'}. Expected one of each an example."
+        )
+    return StoredCheckpoint(folder, step, labels.astype(np.int64), predictions.astype(np.int64))
 
 
 def _question(

@@ -1,0 +1,54 @@
+"""Memory does not grow with the data or with the number of checkpoints."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MEASURE = """
+import resource, sys
+from pathlib import Path
+import numpy as np, torch
+from torch import nn
+import vog
+
+rows, checkpoints, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+torch.manual_seed(0)
+torch.set_num_threads(1)
+build = lambda: nn.Sequential(nn.Linear(20, 16), nn.ReLU(), nn.Linear(16, 3))
+folder.mkdir()
+for step in range(checkpoints):
+    torch.save(build().state_dict(), folder / f"{step}.pt")
+inputs = np.random.default_rng(0).normal(size=(rows, 20)).astype(np.float32)
+labels = np.zeros(rows, np.int64)
+data = (inputs, labels)
+vog.score(build, folder, (inputs[:2000], labels[:2000]), folder / "warm", quiet=True)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+from vog.sweep.job import prepare
+from vog.sweep.request import Request
+from vog.sweep.run import sweep
+summary = sweep(prepare(Request(build, folder, data, folder / "run", quiet=True)))
+assert summary.rows == rows
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def peak_megabytes(rows: int, checkpoints: int, folder: Path) -> float:
+    """The most memory that a process held which swept so many rows of 20 features."""
+    words = [sys.executable, "-c", MEASURE, str(rows), str(checkpoints), str(folder)]
+    return float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="resource is of Unix")
+def test_peak_over_rows(tmp_path: Path) -> None:
+    """200,000 rows against 2,000; the rows themselves, 16 MB of floats, are in it."""
+    few, many = (peak_megabytes(rows, 3, tmp_path / str(rows)) for rows in (2_000, 200_000))
+    assert many - few < 64, f"{few:.0f} MB with 2,000 rows, {many:.0f} MB with 200,000"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="resource is of Unix")
+def test_peak_over_checkpoints(tmp_path: Path) -> None:
+    """The weights of this network are 1.6 kB; everything else must not depend on their number."""
+    few, many = (peak_megabytes(4_000, k, tmp_path / str(k)) for k in (3, 60))
+    assert many - few < 16, f"{few:.0f} MB with 3 checkpoints, {many:.0f} MB with 60"
