@@ -28,7 +28,7 @@ format: venv
 	$(BIN)/ruff check --fix
 
 bench: venv
-	$(BIN)/pytest benchmarks --benchmark-only -p no:jaxtyping --benchmark-columns=median,iqr,rounds --benchmark-group-by=group
+	$(BIN)/pytest benchmarks --benchmark-only --override-ini addopts= -s
 
 clean:
 	rm -rf .venv demo

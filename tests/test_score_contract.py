@@ -5,6 +5,7 @@ the values that are particular to it.
 """
 
 import dataclasses
+from random import Random
 from typing import Any
 
 import pytest
