@@ -66,6 +66,8 @@ def _cell(value: object) -> str:
 def _finite(row: Row) -> dict[str, Any]:
     """JSON has no infinity; it is written as text rather than lost."""
     return {
-        key: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        key: ("-" * (value < 0) + "Infinity")
+        if isinstance(value, float) and math.isinf(value)
+        else value
         for key, value in row.items()
     }

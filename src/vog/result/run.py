@@ -152,12 +152,7 @@ class Run:
         if kind == "parquet":
             write_whole(path, lambda beside: pq.write_table(table, beside, compression="zstd"))
         else:
-            how = "FORMAT csv, HEADER" if kind == "csv" else "FORMAT json"
-            relation = duckdb.from_arrow(table)
-            write_whole(
-                path,
-                lambda beside: relation.query("rows", f"COPY rows TO '{_quoted(beside)}' ({how})"),
-            )
+            write_whole(path, lambda beside: _copy(table, beside, kind))
         return path
 
     def _has(self, name: str) -> bool:
@@ -211,5 +206,21 @@ def open_run(folder: str | Path) -> Run:
     return run
 
 
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
+def _copy(table: pa.Table, path: Path, kind: str) -> None:
+    """Let DuckDB write csv or jsonl. JSON has no infinity: it becomes the text "Infinity"."""
+    chosen, how = "*", "FORMAT csv, HEADER"
+    if kind == "jsonl":
+        names = [f.name for f in table.schema if pa.types.is_floating(f.type)]
+        chosen, how = (
+            f"* REPLACE ({', '.join(map(_json_number, names))})" if names else "*",
+            "FORMAT json",
+        )
+    target = str(path).replace("'", "''")
+    duckdb.from_arrow(table).query("t", f"COPY (SELECT {chosen} FROM t) TO '{target}' ({how})")
+
+
+def _json_number(name: str) -> str:
+    column = '"' + name.replace('"', '""') + '"'
+    sign = f"CASE WHEN {column} < 0 THEN '-' ELSE '' END"
+    text = f"to_json({sign} || 'Infinity')"
+    return f"CASE WHEN isinf({column}) THEN {text} ELSE to_json({column}) END AS {column}"
