@@ -244,3 +244,34 @@ def test_gradients_that_overflow_lose_the_scores_that_need_them(
     assert row["loss@all"] is not None
     assert row["problem"] == "not finite: input gradient of the target at step 100"
     assert run.problems().num_rows == 1
+
+
+def test_the_default_transform_and_its_name_are_one_question(
+    checkpoints: Path, tmp_path: Path
+) -> None:
+    data = world.inputs_and_labels(4)
+    first = vog.score(world.build, checkpoints, data, tmp_path / "run")
+    vog.score(world.build, checkpoints, data, tmp_path / "run", transform="none")
+    with pytest.raises(VogError, match=r"data\.transform: was 'none', is now '.*_doubled"):
+        vog.score(world.build, checkpoints, data, tmp_path / "run", transform=_doubled)
+    assert first.question["data"]["transform"] == "none"
+
+
+def _doubled(row: np.ndarray) -> np.ndarray:
+    return 2 * row
+
+
+def test_code_of_the_users_own_is_part_of_the_question(checkpoints: Path, tmp_path: Path) -> None:
+    """Another function under the same name is another score."""
+    from vog.scores.means import MeanOverTraining
+
+    def score_of(function: Any) -> MeanOverTraining:
+        return MeanOverTraining("mine", function, "harder", (0.0, 1.0), "none", "here")
+
+    data = world.inputs_and_labels(4)
+    one = score_of(lambda seen: seen.label_log_probability)
+    other = score_of(lambda seen: -seen.label_log_probability)
+    vog.score(world.build, checkpoints, data, tmp_path / "run", scores=[one])
+    vog.score(world.build, checkpoints, data, tmp_path / "run", scores=[one])
+    with pytest.raises(VogError, match=r"scores\[0\]\.code: was"):
+        vog.score(world.build, checkpoints, data, tmp_path / "run", scores=[other])

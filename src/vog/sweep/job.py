@@ -1,9 +1,7 @@
 """From a request to a job: everything found, read, matched and checked, and nothing computed."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from vog.models.torch import TorchModel, with_head
 from vog.result import parts
 from vog.scores import Score, Signal
 from vog.sweep import guards
+from vog.sweep.question import question_of
 from vog.sweep.request import Request
 
 # Elements of one batch of inputs: enough to keep the processor busy, little memory.
@@ -81,27 +80,11 @@ def prepare(request: Request) -> Job:
         chosen = _possible(asked, model, request.scores is None or request.scores == "all")
         needs = frozenset(signal for score in chosen for signal in score.needs)
         classes = guards.check(model, weights[-1], needs, examples, first)
-    question = {
-        "vog": version("vog"),
-        "torch": torch.__version__,
-        "model": _identity(module),
-        "checkpoints": [
-            {"step": file.step, "sha256": digest}
-            for file, digest in zip(files, digests, strict=True)
-        ],
-        "stages": {stage.name: [stage.start, stage.stop] for stage in stages},
-        "data": {
-            "examples": len(examples),
-            "digest": examples.digest,
-            "transform": _transform_identity(request),
-            "label_names": None if examples.label_names is None else list(examples.label_names),
-        },
+    question = question_of(request, module, files, digests, stages, examples, chosen) | {
         "target": target.name,
-        "scores": [_score_identity(score) for score in chosen],
         "batch_size": len(first.rows),
         "device": device.type,
         "precision": "float32",
-        "where": _where(request, files),
     }
     parts.refuse(request.out, question, request.overwrite)
     workers = data.default_workers(examples) if request.workers is None else request.workers
@@ -223,47 +206,3 @@ def _read_weights(
         found[digest] = file.path
         fitted.append(model.fit(weights, str(file.path)))
     return tuple(fitted), list(found)
-
-
-def _identity(module: nn.Module) -> dict[str, str]:
-    """The architecture as it prints itself, and the source of its own classes."""
-    own = {type(one) for one in module.modules() if not type(one).__module__.startswith("torch.")}
-    code = "\n".join(sorted(functions.identity(one) for one in own))
-    return {
-        "architecture": hashlib.sha256(repr(module).encode()).hexdigest()[:16],
-        "code": hashlib.sha256(code.encode()).hexdigest()[:16],
-    }
-
-
-def _transform_identity(request: Request) -> str:
-    asked = request.transform
-    if asked is None or asked in ("none", "imagenet"):
-        return str(asked or "default")
-    function = functions.load(asked, "--transform") if isinstance(asked, str) else asked
-    return functions.identity(function)
-
-
-def _score_identity(score: Score) -> dict[str, str]:
-    channels = getattr(score, "channels", None)
-    return {"name": score.name} | ({"channels": channels} if channels else {})
-
-
-def _where(request: Request, files: Sequence[CheckpointFile]) -> dict[str, Any]:
-    """Where things were found, for people and for the viewer; not compared on resume."""
-
-    def named(value: object) -> str | None:
-        return str(value) if isinstance(value, str | Path) else None
-
-    return {
-        "model": named(request.model),
-        "model_args": _plain(request.model_args),
-        "checkpoints": [str(file.path) for file in files],
-        "data": named(request.data),
-        "root": named(request.root),
-        "transform": named(request.transform),
-    }
-
-
-def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    simple = (str, int, float, bool, type(None))
-    return {k: v if isinstance(v, simple) else repr(v) for k, v in arguments.items()}
