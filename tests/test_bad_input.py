@@ -119,7 +119,7 @@ SPOILED = {
     "labels outside": (
         lambda: labels(np.arange(20)),
         {},
-        "16 labels are outside the model's classes 0 to 3: '4' has 4, '5' has 5",
+        "16 of 20 labels are outside the model's classes 0 to 3: '4' has 4, '5' has 5",
     ),
     "negative labels": (lambda: labels(np.full(20, -1)), {}, "'0' has -1"),
     "empty folder": (lambda: Path("e").mkdir(), {"data": "e"}, "has no sub-folders"),
@@ -135,9 +135,9 @@ SPOILED = {
         "stage 'all' has 1 of 1 checkpoints",
     ),
     "unknown score": (lambda: None, {"scores": "vgo"}, "no score is called 'vgo'. Did you mean"),
-    "unknown target": (lambda: None, {"target": "logits"}, "does not name a function"),
+    "unknown target": (lambda: None, {"target": "logits"}, "Did you mean 'logit'?"),
     "unknown device": (lambda: None, {"device": "tpu9"}, "--device 'tpu9': expected auto, cpu"),
-    "batch size": (lambda: None, {"batch_size": "big"}, "batch_size is 'big'"),
+    "batch size": (lambda: None, {"batch_size": "big"}, "--batch-size is 'big'"),
     "folder of others": (
         lambda: (Path("run").mkdir(), Path("run/photo.jpg").write_text("x")),
         {},

@@ -37,6 +37,7 @@ def made(folder: Path, *names: str) -> Path:
         ("net_5.pt", 5),
         ("global_step1000.pt", 1000),
         ("Epoch-3.PTH", 3),
+        ("epoch2step900.pt", 900),
     ],
 )
 def test_the_step_in_a_name(name: str, step: int) -> None:
@@ -61,6 +62,11 @@ def test_numbers_that_do_not_change_are_no_steps() -> None:
         (["step-1.pt", "best.pt", "last.pt"], "2 have no step in their name: best.pt, last.pt"),
         (["a1-b2.pt", "a2-b1.pt"], "2 have no step in their name"),
         (["final.pt"], "1 have no step"),
+        (["ckpt-500.pt", "ckpt-1k.pt"], "1 have no step in their name: ckpt-1k.pt"),
+        (["step-1e3.pt", "step-2e2.pt"], "2 have no step"),
+        (["step=1,000.pt", "step=500.pt"], "1 have no step"),
+        (["model-3fa9.pt", "model-12bc.pt"], "2 have no step"),
+        (["epoch0.5.pt", "epoch1.5.pt"], "2 have no step"),
     ],
 )
 def test_a_step_that_cannot_be_told(names: list[str], unclear: str) -> None:
@@ -69,6 +75,30 @@ def test_a_step_that_cannot_be_told(names: list[str], unclear: str) -> None:
     assert "Narrow the glob, or list the files in order: --checkpoints @order.txt" in str(
         caught.value
     )
+
+
+@pytest.mark.parametrize(
+    "names", [["batch64_epoch1.pt", "batch64_epoch2.pt"], ["net2-1.pt", "net2-2.pt"]]
+)
+def test_what_is_the_same_in_all_names_is_no_step(names: list[str]) -> None:
+    assert read_steps([Path(name) for name in names], "here") == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["epoch0_batch900.pt", "epoch1_batch100.pt"], ["epoch2step900.pt", "epoch10step5.pt"]],
+)
+def test_steps_that_begin_again_each_epoch_are_refused(names: list[str]) -> None:
+    with pytest.raises(CheckpointError, match="give different orders"):
+        read_steps([Path(name) for name in names], "here")
+
+
+def test_a_trainer_folder_is_its_checkpoints(tmp_path: Path) -> None:
+    made(tmp_path, "model.safetensors", "training_args.bin", "checkpoint-5/model.safetensors")
+    made(tmp_path, "checkpoint-10/model.safetensors", "checkpoint-10/optimizer.pt")
+    assert [file.step for file in find([tmp_path])] == [5, 10]
+    made(tmp_path / "tf", "model.ckpt-30024", "model.ckpt-3753", "training_args.bin")
+    assert [file.step for file in find([tmp_path / "tf"])] == [3753, 30024]
 
 
 def test_two_files_of_one_step(tmp_path: Path) -> None:

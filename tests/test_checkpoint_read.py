@@ -176,9 +176,28 @@ def test_what_a_module_does_not_save_is_its_own() -> None:
     assert fitted["0.weight"].dtype == torch.float32
 
 
-def test_half_precision_files_take_the_type_of_the_module() -> None:
+def test_half_and_double_precision_become_single() -> None:
     halved = {key: v.half() if v.is_floating_point() else v for key, v in STATE.items()}
-    assert fit(halved, world.build(), "here")["0.weight"].dtype == torch.float32
+    for module in (world.build(), world.build().half(), world.build().double()):
+        assert fit(halved, module, "here")["0.weight"].dtype == torch.float32
+
+
+def test_what_is_fitted_shares_no_memory_with_the_module() -> None:
+    module = world.build()
+    module.register_buffer("calls", torch.tensor(3.0), persistent=False)
+    fit(STATE, module, "here")["calls"].add_(1)
+    assert module.calls == 3
+
+
+def test_names_that_state_dict_changes_still_get_the_values_of_the_file() -> None:
+    def renamed(module: nn.Module, state: dict, *_: object) -> None:
+        for key in list(state):
+            state["new." + key] = state.pop(key)
+
+    module = world.build()
+    module.register_state_dict_post_hook(renamed)
+    fitted = fit({"new." + key: value for key, value in STATE.items()}, module, "here")
+    assert torch.equal(fitted["0.weight"], STATE["0.weight"])
 
 
 def test_tied_weights_fit() -> None:
@@ -186,6 +205,8 @@ def test_tied_weights_fit() -> None:
     tied[2].weight = tied[0].weight
     fitted = fit(tied.state_dict(), tied, "here")
     assert set(fitted) == {"0.weight", "0.bias", "2.bias"}
+    once = {key: value for key, value in tied.state_dict().items() if key != "0.weight"}
+    assert torch.equal(fit(once, tied, "here")["0.weight"], fitted["0.weight"])
 
 
 def test_old_files_without_the_batch_counter_fit() -> None:

@@ -91,7 +91,6 @@ def test_top_lists_the_hardest_of_a_class(cli: Cli) -> None:  # noqa: F811
     assert out.splitlines()[0].split() == [
         "id",
         "label",
-        "label_name",
         "prediction@all",
         "forgetting@all",
     ]

@@ -1,5 +1,6 @@
 """Data of every kind: ids, labels, digests, images as networks expect them, batches."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -225,6 +226,35 @@ def test_ids_survive_shuffling_and_subsets() -> None:
     assert data.read(shuffled, range(2)).inputs[:, 0].tolist() == [1, 5]
 
 
+def test_ids_of_another_length_are_refused() -> None:
+    points = Points()
+    points.ids = ["a", "b", "c"]  # type: ignore[attr-defined]
+    with pytest.raises(DataError, match="has 6 items and 3 different ids"):
+        open_source(points)
+
+
+def test_targets_that_are_not_what_items_say_are_not_believed() -> None:
+    points = Points()
+    points.targets = [100] * 6  # type: ignore[attr-defined]
+    assert open_source(points).labels is None
+
+
+def test_a_list_with_tabs_spaces_and_a_mark(folder: Path) -> None:
+    picture(folder / "my cat.png")
+    (folder / "l.txt").write_text("\ufeffmy cat.png\t0\ndog/2.jpg  3\n", encoding="utf-8")
+    assert list(open_source(folder / "l.txt").ids) == ["my cat.png", "dog/2.jpg"]
+
+
+def test_a_worker_that_dies_is_told_as_such(folder: Path) -> None:
+    examples = open_source(folder, transform=_dies)
+    with pytest.raises(DataError, match="a worker process died"):
+        list(data.batches(examples, [range(4)], 1))
+
+
+def _dies(image: Image.Image) -> object:
+    os._exit(1)
+
+
 def test_paths_of_an_image_folder_dataset_are_its_ids(tmp_path: Path) -> None:
     points = Points(2)
     points.root = str(tmp_path)  # type: ignore[attr-defined]
@@ -246,6 +276,7 @@ class Other(Points):
     [
         (torch.zeros(2), r"item 0 of the dataset is of type Tensor; expected \(input, label\)"),
         ((torch.zeros(2), "cat"), "has the label 'cat'; expected a whole number"),
+        ((torch.zeros(2), 1.7), "has the label 1.7; expected a whole number"),
     ],
 )
 def test_items_that_are_refused(item: object, message: str) -> None:
@@ -254,14 +285,15 @@ def test_items_that_are_refused(item: object, message: str) -> None:
 
 
 def test_values_that_are_refused() -> None:
-    whole = open_source(Other((torch.zeros(2, dtype=torch.int64), 0)))
     with pytest.raises(DataError, match=r"read as torch.int64; expected floats"):
-        data.read(whole, range(1))
+        open_source(Other((torch.zeros(2, dtype=torch.int64), 0)))
+    with pytest.raises(DataError, match=r"example '0' is read as dict; expected a tensor"):
+        open_source(Other(({"a": 1}, 0)))
     ragged = open_source(Points(), transform=lambda x: x[: 1 + int(x[0])])
     with pytest.raises(DataError, match=r"differ in shape: '0' is \(1,\), '1' is \(2,\)"):
         data.read(ragged, range(2))
     with pytest.raises(DataError, match=r"example '0' cannot be made into an input: ZeroDivision"):
-        data.read(open_source(Points(), transform=lambda _: 1 / 0), range(1))
+        open_source(Points(), transform=lambda _: 1 / 0)
 
 
 @pytest.mark.parametrize(

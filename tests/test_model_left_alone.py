@@ -66,7 +66,7 @@ def test_after_a_failure_in_the_middle(
             raise ZeroDivisionError
         return logits.gather(1, classes[:, None])[:, 0]
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(VogError, match="failed: ZeroDivisionError"):
         vog.score(module, checkpoints, digits, tmp_path / "run", target=breaks_later, batch_size=7)
     assert state_of(module) == before
 

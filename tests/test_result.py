@@ -3,10 +3,12 @@
 import csv
 import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -152,6 +154,31 @@ def test_export_to_csv(run: Run, tmp_path: Path) -> None:
     assert found[4]["vog@all"] == ""
 
 
+def test_a_link_stays_a_link_and_a_pipe_is_not_replaced(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "target.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "target.csv")
+    run.export(tmp_path / "link.csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "target.csv").read_text().startswith("index,")
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(ResultError, match="is no regular file"):
+        run.export(tmp_path / "pipe.csv")
+    assert (tmp_path / "pipe.csv").is_fifo()
+
+
+def test_top_sorts_by_scores_alone(run: Run) -> None:
+    with pytest.raises(ResultError, match="'label' is no score"):
+        run.top(by="label")
+    with pytest.raises(ResultError, match="there is no class 11"):
+        run.top(label=11)
+
+
+def test_exports_do_not_meet_the_users_own_tables(run: Run, tmp_path: Path) -> None:
+    duckdb.sql("CREATE OR REPLACE TABLE rows AS SELECT 1 AS mine")
+    run.export(tmp_path / "a.csv", columns=["id"])
+    assert (tmp_path / "a.csv").read_text().startswith("id\n")
+
+
 def test_export_to_jsonl(run: Run, tmp_path: Path) -> None:
     run.export(tmp_path / "a.jsonl")
     found = [
@@ -174,6 +201,8 @@ def test_exports_that_are_refused(run: Run, tmp_path: Path) -> None:
         run.export(tmp_path / "a.xlsx")
     with pytest.raises(ResultError, match="could not be written"):
         run.export(tmp_path / "nowhere" / "a.parquet")
+    with pytest.raises(ResultError, match="could not be written"):
+        run.export(tmp_path / "nowhere" / "a.csv")
 
 
 def test_a_full_disk_leaves_what_was_there(
@@ -218,6 +247,9 @@ def test_damaged_folders(run: Run, tmp_path: Path) -> None:
         open_run(run.folder)
     part.write_bytes((run.folder / "part-00000.parquet").read_bytes())
     with pytest.raises(ResultError, match="both hold row 0"):
+        open_run(run.folder)
+    (run.folder / "question.json").write_text("{}")
+    with pytest.raises(ResultError, match=r"question.json is damaged: it lacks data"):
         open_run(run.folder)
     (run.folder / "question.json").write_text("{half")
     with pytest.raises(ResultError, match=r"question.json is damaged"):

@@ -93,7 +93,10 @@ def replace(path: Path, content: object) -> None:
             lambda g: replace(g / "weight_2/pred_label.npy", [1]),
             r"labels of shape \(70,\), predictions of \(1,\)",
         ),
-        (lambda g: replace(g / "weight_2/grad_00003.npy", [1.0]), "gradients of different shapes"),
+        (
+            lambda g: replace(g / "weight_2/grad_00003.npy", [1.0]),
+            r"gradient of shape \(1,\), the first has \(4, 5\)",
+        ),
         (lambda g: replace(g / "weight_2/grad_00003.npy", {}), "damaged or no .npy file"),
     ],
 )

@@ -129,6 +129,48 @@ def test_norm_of_the_last_layer_is_that_of_autograd(bias: bool) -> None:
     torch.testing.assert_close(observed(module, inputs, labels), torch.stack(expected))
 
 
+def test_logits_changed_in_place_after_the_head_are_not_its_output() -> None:
+    class Tempered(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(5, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            z = self.fc(x)
+            z /= 0.25
+            return z
+
+    module = Tempered()
+    model = TorchModel(module)
+    state = model.fit(module.state_dict(), "here")
+    assert with_head(model, state, torch.randn(2, 5)).head is None
+
+
+def test_buffers_that_a_module_writes_to_start_anew_each_time(
+    checkpoints: Path, digits: Data, tmp_path: Path
+) -> None:
+    class Counting(Around):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("calls", torch.zeros(()), persistent=False)
+
+        def forward(self, x: Tensor) -> object:
+            self.calls += 1
+            return self.net(x) * self.calls
+
+    module = Counting()
+    run = score(module, checkpoints, digits, tmp_path / "a", scores="vog", batch_size=7)
+    plain = score(Around(), checkpoints, digits, tmp_path / "b", scores="vog", batch_size=7)
+    np.testing.assert_allclose(run.table()["vog@all"], plain.table()["vog@all"], rtol=1e-5)
+    assert module.calls == 0
+
+
+def test_a_masked_class_is_told_as_such(checkpoints: Path, digits: Data, tmp_path: Path) -> None:
+    masked = Around(lambda z: z.masked_fill(torch.tensor([True, False, False, False]), -torch.inf))
+    with pytest.raises(ModelError, match="are all NaN or infinite"):
+        score(masked, checkpoints, digits, tmp_path / "run")
+
+
 def test_without_a_linear_head_the_default_goes_on_without_grand(
     checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:

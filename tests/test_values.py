@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 from vog.scores import SCORES, Observation, choose
 
-GRADIENT = torch.tensor([[[1.0, 1.0], [2, 2]], [[1, 3], [2, 2]], [[1, 5], [2, 2]]])
+GRADIENT = torch.tensor([[[1.0, 1.0], [2, -2]], [[1, 3], [2, -2]], [[1, 5], [2, -2]]])
 SEEN = Observation(
     labels=torch.tensor([0, 1]),
     logits=torch.tensor(
@@ -57,7 +57,7 @@ def spread(values: list[float]) -> float:
 WORKED = {
     # Pixel 1 never moves; pixel 2 is 1, 3, 5: variance 8/3. Example 2 never moves.
     "vog": [math.sqrt(8 / 3) / 2, 0.0],
-    # |1|, |1|; |1|, |3|; |1|, |5|: twelve over six. Example 2 is 2 everywhere.
+    # |1|, |1|; |1|, |3|; |1|, |5|: twelve over six. Example 2 is 2 or -2.
     "grad_norm": [2.0, 2.0],
     # Twice as large and of the other sign: twice the spread.
     "volg": [math.sqrt(8 / 3), 0.0],
@@ -115,11 +115,11 @@ def test_channels_are_averaged_or_kept(channels: str, expected: float) -> None:
 def test_an_image_without_a_channel_axis_has_no_colours() -> None:
     """28 rows are not 28 colours: averaging them would leave one number a column."""
     moving = torch.zeros(2, 1, 4, 3)
-    moving[1, 0, 0, 0] = 12.0
+    moving[1, 0, 0, 0], moving[1, 0, 1, 0] = 12.0, -12.0
     (vog,) = choose(["vog"])
     seen = Observation(torch.tensor([0]), input_gradient=moving)
-    # One pixel of twelve is 0, 12: standard deviation 6; the others 0.
-    assert_close(vog.compute(vog.init(seen)), torch.tensor([6 / 12]))
+    # Two pixels of twelve have standard deviation 6, the others 0; averaged they would cancel.
+    assert_close(vog.compute(vog.init(seen)), torch.tensor([2 * 6 / 12]))
 
 
 def test_never_learned_is_infinitely_hard() -> None:

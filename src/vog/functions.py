@@ -6,9 +6,11 @@ The folder of the file is importable from it, as if the file had been run as a s
 import hashlib
 import importlib
 import inspect
+import re
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -55,24 +57,69 @@ def call(function: Callable[..., Any], spec: str, what: str, **arguments: Any) -
 
 
 def describe(error: BaseException) -> str:
-    """`TypeError: message (mynet.py, line 12)`: the place is the innermost one."""
+    """`TypeError: message (mynet.py, line 12)`: the place is the innermost of the user's."""
     message = f"{type(error).__name__}: {error}"
     frames = traceback.extract_tb(error.__traceback__)
-    return f"{message} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
+    # Neither where this package called it nor where Python imports is of help to a reader.
+    own = str(Path(__file__).parent)
+    theirs = [f for f in frames if f.filename[0] != "<" and not f.filename.startswith(own)]
+    return (
+        f"{message} ({Path(theirs[-1].filename).name}, line {theirs[-1].lineno})"
+        if theirs
+        else message
+    )
 
 
-def identity(function: object) -> str:
-    """A digest of the function's source, so that an edited function is another question.
+def identity(thing: object) -> str:
+    """What a function, class or object does, as a digest: edited code is another question.
 
-    What has no source (a builtin, a function typed at the prompt) is known by its name.
+    Of the source, and of what the source does not show: values of closures, defaults and
+    partial arguments, attributes of an object. What has no source is known by its name.
     """
-    target: Any = function if inspect.isroutine(function) else type(function)
+    described = _described(thing, depth=3)
+    named = thing if inspect.isroutine(thing) or inspect.isclass(thing) else type(thing)
+    name = f"{getattr(named, '__module__', '')}.{getattr(named, '__qualname__', repr(named))}"
+    return f"{name} {hashlib.sha256(described.encode()).hexdigest()[:16]}"
+
+
+def stable(text: str) -> str:
+    """A `repr` without the addresses in memory that differ from process to process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", text)
+
+
+def _described(thing: object, depth: int) -> str:
+    """Source and hidden values, to some depth; plain values as they print themselves."""
+    is_code = inspect.isroutine(thing) or inspect.isclass(thing)
+    attributes = getattr(thing, "__dict__", None)
+    if depth == 0 or not (is_code or callable(thing) or attributes):
+        return stable(repr(thing))
+    hidden: list[object] = []
+    if is_code:
+        cells = getattr(thing, "__closure__", None) or ()
+        hidden += [cell.cell_contents for cell in cells if _is_filled(cell)]
+        hidden += [getattr(thing, name, None) for name in ("__defaults__", "__kwdefaults__")]
+    elif isinstance(thing, partial):
+        hidden += [thing.func, *thing.args, *sorted(thing.keywords.items())]
+    else:
+        hidden += [value for _, value in sorted((attributes or {}).items())]
+    printed = "" if is_code else stable(repr(thing))
+    return "\n".join([_source(thing), printed, *(_described(h, depth - 1) for h in hidden)])
+
+
+def _source(thing: Any) -> str:
     try:
-        text = inspect.getsource(target)
+        return inspect.getsource(
+            thing if inspect.isroutine(thing) or inspect.isclass(thing) else type(thing)
+        )
     except (OSError, TypeError):
-        text = ""
-    name = f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', repr(target))}"
-    return f"{name} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        return stable(repr(thing))
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:  # a name that is bound later
+        return False
 
 
 def _module(where: str, spec: str, what: str) -> ModuleType:
@@ -98,6 +145,11 @@ def _module(where: str, spec: str, what: str) -> ModuleType:
         if error.name is not None and where.startswith(error.name):
             raise FunctionError(f"{what} {spec!r}: there is no module {where!r}.") from error
         raise FunctionError(f"{what} {spec!r} cannot be imported: {describe(error)}") from error
+    except SystemExit as error:
+        raise FunctionError(
+            f"{what} {spec!r} cannot be imported: {where} ran as a script and exited. "
+            f"Put what it does behind `if __name__ == '__main__':`."
+        ) from error
     except Exception as error:
         raise FunctionError(f"{what} {spec!r} cannot be imported: {describe(error)}") from error
 

@@ -58,7 +58,10 @@ def _listed(words: Sequence[str]) -> list[CheckpointFile]:
     source = Path(words[0][1:])
     if not source.is_file():
         raise CheckpointError(f"--checkpoints: there is no list {source}.")
-    lines = [line.strip() for line in source.read_text().splitlines()]
+    try:
+        lines = [line.strip() for line in source.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"--checkpoints: {source} is no text file.") from error
     paths = [_existing(source.parent / line) for line in lines if line and line[0] != "#"]
     if not paths:
         raise CheckpointError(f"--checkpoints: the list {source} names no file.")
@@ -75,16 +78,21 @@ def _listed(words: Sequence[str]) -> list[CheckpointFile]:
 def _named(word: str) -> list[Path]:
     """The files of one glob, folder or file."""
     path = Path(word).expanduser()
-    if path.is_dir() and _weights_of_folder(path) is None:
+    holds_folders = path.is_dir() and any(
+        p.is_dir() and _weights_of_folder(p) is not None for p in path.iterdir()
+    )
+    if path.is_dir() and (holds_folders or _weights_of_folder(path) is None):
         inside = sorted(path.iterdir())
-        found = [p for p in inside if p.is_file() and p.suffix.lower() in SUFFIXES]
-        found += [w for p in inside if p.is_dir() and (w := _weights_of_folder(p)) is not None]
+        found = [w for p in inside if p.is_dir() and (w := _weights_of_folder(p)) is not None]
+        found = found or [p for p in inside if p.is_file() and _is_checkpoint(p)]
         if not found:
             raise CheckpointError(
                 f"--checkpoints: the folder {word} holds no checkpoint "
                 f"({', '.join(SUFFIXES)}, or checkpoint-N folders)."
             )
         return found
+    if path.suffix == ".txt" and path.is_file():
+        raise CheckpointError(f"--checkpoints: {word} is a text file. For a list: @{word}")
     if path.exists():
         return [_existing(path)]
     matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 (absolute patterns)
@@ -95,6 +103,13 @@ def _named(word: str) -> list[Path]:
         end = " matches no file." if kind == "the glob" else "."
         raise CheckpointError(f"--checkpoints: {kind} {word!r}{end}")
     return files
+
+
+def _is_checkpoint(path: Path) -> bool:
+    """By its ending, or as `model.ckpt-30024`; not what a Trainer saves beside the weights."""
+    beside = re.match(r"(training_args|optimizer|scheduler|rng_state|scaler)", path.name)
+    named = path.suffix.lower() in SUFFIXES or re.search(r"\.ckpt-\d+$", path.name)
+    return bool(named) and not beside
 
 
 def _existing(path: Path) -> Path:

@@ -15,10 +15,14 @@ _WORDS = (
     r"(?:global_?)?steps?|update",
     r"iter(?:ation)?s?|it|batch",
     r"epochs?|ep",
-    r"ckpt|checkpoint|chkpt|weights?|snapshot|model|net|e",
+    r"(?<!\d)(?:ckpt|checkpoint|chkpt|weights?|snapshot|model|net|e)",
 )
 _ENDINGS = re.compile(r"(\.(safetensors|ckpt|pth|pt|bin|tar))+$", re.IGNORECASE)
-_NUMBER = re.compile(r"\d+")
+# A whole number: not the 1 of 1e3, 1k, 1.5, 1,000 or 1f3a; `epoch2step900` has two.
+_WHOLE = r"(\d+)(?![.,]?\d)(?=[^a-z0-9]|$|(?:global_?)?step|iter|epoch|batch|acc|loss|val)"
+_PLAIN = re.compile(rf"(?<![a-z0-9])(?<!\d[.,]){_WHOLE}", re.IGNORECASE)
+
+Column = list[int | None]
 
 
 def read_steps(paths: Sequence[Path], asked: str) -> list[int]:
@@ -31,60 +35,67 @@ def read_steps(paths: Sequence[Path], asked: str) -> list[int]:
     Raises:
         CheckpointError: a step cannot be told, or two files have the same.
     """
-    found = [_announced(path) for path in paths]
-    if None in found:
-        plain = _only_varying_number(paths)
-        found = [
-            step if step is not None else other for step, other in zip(found, plain, strict=True)
-        ]
-    unclear = [path.name for path, step in zip(paths, found, strict=True) if step is None]
-    if unclear:
+    announced = [[_announced(path, word) for path in paths] for word in _WORDS]
+    candidates = [*announced, *_plain_columns(paths)]
+    complete = [column for column in candidates if None not in column]
+    varying = [column for column in complete if len(set(column)) > 1]
+    if not complete:
+        best = max(candidates, key=lambda column: len(paths) - column.count(None))
+        unclear = [path.name for path, step in zip(paths, best, strict=True) if step is None]
         raise CheckpointError(
             f"{asked} matches {len(paths)} files, but {len(unclear)} have no step in their name: "
-            f"{first_few(unclear)}\n"
-            f"Training order cannot be told. Narrow the glob, or list the files in order: "
-            f"--checkpoints @order.txt"
+            f"{first_few(unclear)}\n{_WHAT_TO_DO}"
         )
-    steps = [step for step in found if step is not None]
-    _refuse_same_step(paths, steps)
-    return steps
+    chosen = [step for step in (varying or complete)[0] if step is not None]
+    _refuse_same_step(paths, chosen)
+    _refuse_contradiction(chosen, [column for column in varying if column in announced], asked)
+    return chosen
 
 
-def _announced(path: Path) -> int | None:
+_WHAT_TO_DO = (
+    "Training order cannot be told. Narrow the glob, or list the files in order: "
+    "--checkpoints @order.txt"
+)
+
+
+def _announced(path: Path, word: str) -> int | None:
     """The number after a word that announces a step, in the name or else in the folder's."""
     own = _ENDINGS.sub("", path.name)
-    for text in (own,) if _NUMBER.search(own) and not _is_shard(own) else (own, path.parent.name):
-        for word in _WORDS:
-            hits = re.findall(rf"(?<![a-z])(?:{word})[-_=. ]*(\d+)", text, re.IGNORECASE)
-            if hits:
-                return int(hits[-1])
-    return None
+    text = own if re.search(r"\d", own) and not _is_shard(own) else path.parent.name
+    hits = re.findall(rf"(?<![a-z])(?:{word})[-_=. ]*{_WHOLE}", text, re.IGNORECASE)
+    return int(hits[-1]) if hits else None
 
 
 def _is_shard(name: str) -> bool:
     return re.search(r"-\d+-of-\d+$", name) is not None
 
 
-def _only_varying_number(paths: Sequence[Path]) -> list[int | None]:
-    """For each name its one number, or where it has several the one that tells the names apart."""
-    numbers = [_NUMBER.findall(_ENDINGS.sub("", path.name)) for path in paths]
-    counts = {len(found) for found in numbers}
-    if len(counts) == 1 and counts != {0}:
-        columns = list(zip(*numbers, strict=True))
-        varying = [column for column in columns if len(set(column)) > 1]
-        chosen = columns if len(columns) == 1 else varying
-        if len(chosen) == 1:
-            return [int(number) for number in chosen[0]]
-    return [int(found[0]) if len(found) == 1 else None for found in numbers]
+def _plain_columns(paths: Sequence[Path]) -> list[Column]:
+    """The numbers without a word, if the names have equally many and one tells them apart."""
+    numbers = [[int(n) for n in _PLAIN.findall(_ENDINGS.sub("", path.name))] for path in paths]
+    if len({len(found) for found in numbers}) != 1:
+        return [[found[0] if len(found) == 1 else None for found in numbers]]
+    columns: list[Column] = [list(column) for column in zip(*numbers, strict=True)]
+    varying = [column for column in columns if len(set(column)) > 1]
+    only = columns if len(columns) == 1 else varying
+    return only if len(only) == 1 else []
+
+
+def _refuse_contradiction(chosen: Sequence[int], columns: Sequence[Column], asked: str) -> None:
+    """`epoch0_batch900` and `epoch1_batch100`: one of the two numbers starts again."""
+    order = sorted(range(len(chosen)), key=lambda i: chosen[i])
+    for column in columns:
+        ordered = [column[i] or 0 for i in order]
+        if ordered != sorted(ordered):
+            raise CheckpointError(
+                f"{asked}: two numbers in the names give different orders "
+                f"({first_few(sorted(chosen))} and {first_few(ordered)}). {_WHAT_TO_DO}"
+            )
 
 
 def _refuse_same_step(paths: Sequence[Path], steps: Sequence[int]) -> None:
     seen: dict[int, Path] = {}
     for path, step in zip(paths, steps, strict=True):
         if step in seen:
-            raise CheckpointError(
-                f"{seen[step]} and {path} are both of step {step}. "
-                f"Training order cannot be told. Narrow the glob, or list the files in order: "
-                f"--checkpoints @order.txt"
-            )
+            raise CheckpointError(f"{seen[step]} and {path} are both of step {step}. {_WHAT_TO_DO}")
         seen[step] = path

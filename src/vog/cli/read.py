@@ -18,7 +18,8 @@ def top(
         str | None,
         typer.Option(
             help="Column to sort by, as vog@late or vog@late:class (also :robust, :rank). "
-            "Default: vog@all:class. Which end is hard is known for each score.",
+            "Default: vog@all:class, or the first score if there is no vog. "
+            "Which end is hard is known for each score.",
         ),
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 25,
@@ -37,13 +38,13 @@ def top(
 
     opened = vog.open(run)
     rows = opened.top(count, by=by, label=label, easiest=easiest).to_pylist()
-    if all(row.get("problem") is None for row in rows):
-        rows = [{key: value for key, value in row.items() if key != "problem"} for row in rows]
+    silent = {n for n in ("problem", "label_name") if all(row.get(n) is None for row in rows)}
+    rows = [{key: value for key, value in row.items() if key not in silent} for row in rows]
     show.table(rows, form)
     if opened.missing_rows:
         typer.echo(
             f"{run} has {opened.rows:,} rows; {opened.missing_rows:,} are missing: "
-            f"run the same `vog score` to go on.",
+            f"run the same command that began it to go on.",
             err=True,
         )
 

@@ -26,7 +26,7 @@ Stages = Annotated[
     ),
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Start again where RUN answers another question.")
+    bool, typer.Option("--overwrite", help="Start again: the rows that are in --out are removed.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
 

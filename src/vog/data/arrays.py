@@ -1,6 +1,7 @@
 """Arrays in memory, or in an `.npz` file: one row an example."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,14 @@ def from_npz(path: Path, transform: Transform | None = None) -> Examples:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        NotImplementedError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise DataError(f"{path} cannot be read as .npz: {error}") from error
     inputs = arrays.get("images", arrays.get("inputs"))
     if inputs is None or "labels" not in arrays:
@@ -83,7 +91,7 @@ def from_arrays(
             f"{called}: inputs are {inputs.dtype}, and scaling them is the model's business: "
             f"store them as floats, scaled as in training, or pass --transform file.py:function."
         )
-    if ids is not None and len(set(ids.tolist())) != len(labels):
+    if ids is not None and (ids.ndim != 1 or len(set(ids.tolist())) != len(labels)):
         raise DataError(f"{called}: expected {len(labels)} different ids, one a row.")
     named = RowNumbers(len(labels)) if ids is None else [str(one) for one in ids.tolist()]
     numbers = labels.astype(np.int64)

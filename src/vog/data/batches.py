@@ -70,7 +70,19 @@ def batches(examples: Examples, ranges: Sequence[range], workers: int) -> Iterat
         collate_fn=_as_it_is,
         generator=torch.Generator(),  # else it draws from the user's random numbers
     )
-    for item in loader:
+    read_ahead = iter(loader)
+    while True:
+        try:
+            item = next(read_ahead, None)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise DataError(
+                f"a worker process died: {str(error).splitlines()[0]} Its memory may not have "
+                f"been enough: try fewer --workers or a smaller --batch-size."
+            ) from error
+        if item is None:
+            return
         if isinstance(item, _Failure):
             raise DataError(item.message)
         yield item
@@ -80,7 +92,12 @@ def default_workers(examples: Examples) -> int:
     """None for arrays, which are in memory; else half of the processors, at most 8."""
     if isinstance(examples.read, Rows) and examples.read.transform is None:
         return 0
-    return min(8, max(1, len(os.sched_getaffinity(0)) // 2))
+    return min(8, max(1, _processors() // 2))
+
+
+def _processors() -> int:
+    has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS
+    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
 
 def read(examples: Examples, rows: range) -> Batch:
@@ -132,7 +149,7 @@ def _read_one(examples: Examples, row: int) -> tuple[Tensor, int]:
             f"example {examples.ids[row]!r} is read as {tensor.dtype}; expected floats, which "
             f"have gradients. Convert and scale it as in training, in a --transform."
         )
-    return tensor.float(), label
+    return tensor.detach().float(), label
 
 
 def _stacked(examples: Examples, rows: range, inputs: dict[int, Tensor]) -> Tensor:

@@ -1,15 +1,15 @@
 """A map-style PyTorch `Dataset` of the user's."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int
 from torch.utils.data import DataLoader, IterableDataset, Subset
 
+from vog.data.batches import read
 from vog.data.examples import Examples, RowNumbers, UnreadableError, digest_of
 from vog.data.images import Transform
 from vog.errors import DataError
@@ -42,7 +42,9 @@ class Items:
         value, label = item
         try:
             number = int(label)
-        except (TypeError, ValueError) as error:
+            if number != float(label):
+                raise ValueError("not whole")
+        except (TypeError, ValueError, RuntimeError) as error:
             raise DataError(
                 f"item {index} of the dataset has the label {label!r}; expected a whole number."
             ) from error
@@ -72,14 +74,20 @@ def from_dataset(dataset: Any, transform: Transform | None = None) -> Examples:
     if not hasattr(dataset, "__len__") or len(dataset) == 0:
         raise DataError(f"the dataset {_described(dataset)} has no items or no length.")
     ids, labels = _ids(dataset), _labels(dataset)
-    if len(set(ids)) < len(ids):
-        raise DataError("the ids of the dataset are not unique; each row needs its own.")
+    if not isinstance(ids, RowNumbers) and (len(ids) != len(dataset) or len(set(ids)) < len(ids)):
+        raise DataError(
+            f"the dataset has {len(dataset)} items and {len(set(ids))} different ids; "
+            f"each item needs its own."
+        )
+    sample = _sample(Examples(ids, Items(dataset, transform), ""))
+    if labels is not None and any(labels[row] != label for row, _, label in sample):
+        labels = None  # `targets` are not what the items say, as with a target_transform
     names = getattr(_whole(dataset), "classes", None)
     named = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
     return Examples(
         ids,
         Items(dataset, transform),
-        _digest(dataset, ids, labels),
+        _digest(ids, labels, sample),
         labels,
         tuple(names) if named and names else None,
     )
@@ -94,7 +102,7 @@ def _ids(dataset: Any) -> Sequence[str]:
     if isinstance(dataset, Subset):
         whole = _ids(dataset.dataset)
         return [whole[int(index)] for index in dataset.indices]
-    if hasattr(dataset, "ids"):
+    if isinstance(getattr(dataset, "ids", None), Sized):
         return [str(one) for one in dataset.ids]
     samples = getattr(dataset, "samples", None)  # torchvision's ImageFolder and its like
     if isinstance(samples, list) and len(samples) == len(dataset) and hasattr(dataset, "root"):
@@ -118,19 +126,26 @@ def _labels(dataset: Any) -> Int[np.ndarray, "n"] | None:
     return labels.astype(np.int64) if labels.dtype.kind in "iu" and labels.ndim == 1 else None
 
 
-def _digest(dataset: Any, ids: Sequence[str], labels: Int[np.ndarray, "n"] | None) -> str:
-    """Length, ids, labels, and a few items spread evenly: not a pass over the data."""
-    rows = np.unique(np.linspace(0, len(dataset) - 1, _SAMPLED).astype(int)).tolist()
-    sample: list[object] = []
-    for row in rows:
-        try:
-            value, label = Items(dataset, None)(row)
-        except UnreadableError as error:
-            sample.append(error)
-            continue
-        sample += [torch.as_tensor(np.asarray(value)).numpy(), label]
+def _sample(examples: Examples) -> list[tuple[int, np.ndarray, int]]:
+    """A few rows spread evenly, with input and label; those that cannot be read are left out."""
+    rows = np.unique(np.linspace(0, len(examples) - 1, _SAMPLED).astype(int)).tolist()
+    read_ = [read(examples, range(row, row + 1)) for row in rows]
+    return [
+        (row, one.inputs[0].detach().numpy(), int(one.labels[0]))
+        for row, one in zip(rows, read_, strict=True)
+        if len(one.at)
+    ]
+
+
+def _digest(
+    ids: Sequence[str],
+    labels: Int[np.ndarray, "n"] | None,
+    sample: list[tuple[int, np.ndarray, int]],
+) -> str:
+    """Length, ids, labels, and a few items: not a pass over the data."""
     named = [] if isinstance(ids, RowNumbers) else ids
-    return digest_of(len(dataset), *named, "" if labels is None else labels, *sample)
+    items = [part for item in sample for part in item]
+    return digest_of(len(ids), *named, "" if labels is None else labels, *items)
 
 
 def _described(thing: object) -> str:

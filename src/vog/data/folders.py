@@ -1,6 +1,7 @@
 """A folder with one sub-folder a class, or a list file of `relative/path label` lines."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def from_list(listing: Path, root: Path | None, transform: Transform | None = No
     paths: list[str] = []
     labels: list[int] = []
     try:
-        lines = listing.read_text(encoding="utf-8").splitlines()
+        lines = listing.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DataError(
             f"{listing} is no text file. Expected lines of `relative/path label`."
@@ -60,16 +61,14 @@ def from_list(listing: Path, root: Path | None, transform: Transform | None = No
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        path, _, label = line.strip().rpartition(" ")
-        path = path or line.strip().rpartition("\t")[0]
-        label = label.rpartition("\t")[2]
-        if not path.strip() or not label.isdecimal():
+        match = re.fullmatch(r"(.+?)[ \t]+(\d{1,9})", line.strip())
+        if match is None:
             raise DataError(
                 f"{listing}, line {number}: {line.strip()!r} has no label. "
                 f"Expected `relative/path label` with a whole number, as `cats/1.jpg 3`."
             )
-        paths.append(path.strip())
-        labels.append(int(label))
+        paths.append(match[1])
+        labels.append(int(match[2]))
     if not paths:
         raise DataError(f"{listing} is empty. Expected lines of `relative/path label`.")
     return images.examples(root or listing.parent, paths, np.array(labels, np.int64), transform)

@@ -17,6 +17,12 @@ SUFFIXES = frozenset(Image.registered_extensions()) - {".pdf", ".mpg", ".mpeg", 
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]
 _STD = np.array([0.229, 0.224, 0.225], np.float32)[:, None, None]
 
+# What decoders raise on damaged files; each format has its own habits.
+_UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, RuntimeError, NotImplementedError),
+    Image.DecompressionBombError,
+)
+
 Transform = Callable[[Any], Any]
 
 
@@ -84,7 +90,7 @@ def open_image(path: Path) -> Image.Image:
             warnings.simplefilter("ignore")  # palettes, odd EXIF: Pillow copes
             with Image.open(path) as image:
                 return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except _UNREADABLE as error:
         raise UnreadableError(str(error).replace(str(path), path.name)) from error
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from vog import functions
@@ -34,7 +35,10 @@ def open_source(
         FunctionError: a function cannot be found or fails.
     """
     if isinstance(data, tuple) and len(data) == 2:
-        inputs, labels = (np.asarray(_on_cpu(part)) for part in data)
+        try:
+            inputs, labels = (np.asarray(_on_cpu(part)) for part in data)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"the data are a pair, but not of arrays: {error}") from error
         return arrays.from_arrays(inputs, labels, _for_values(transform))
     if not isinstance(data, str | Path):
         return datasets.from_dataset(data, _for_values(transform))
@@ -71,4 +75,7 @@ def _for_values(spec: TransformSpec) -> Transform | None:
 
 
 def _on_cpu(part: Any) -> Any:
-    return part.detach().cpu() if isinstance(part, Tensor) else part
+    if not isinstance(part, Tensor):
+        return part
+    there = part.detach().cpu()
+    return there.float() if there.dtype == torch.bfloat16 else there  # NumPy has none

@@ -13,28 +13,44 @@ def fit(weights: Weights, module: nn.Module, name: str) -> dict[str, Tensor]:
     """Every parameter and buffer of the module, with the values that the checkpoint gives.
 
     Names may carry the prefix of a wrapper. What the module does not save (non-persistent
-    buffers) is taken from the module. Floating-point tensors take the module's own type.
+    buffers) is taken from the module. Floating-point tensors become float32.
 
     Raises:
         CheckpointError: names or shapes differ; each of them is listed.
     """
-    own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     saved = module.state_dict(keep_vars=True)
     bare = _renamed(weights, saved)
-    # The batch counter plays no part in evaluation mode, and old files lack it.
-    optional = {key for key in saved if key.endswith("num_batches_tracked")}
-    extra_state = {key for key in saved if key.endswith("_extra_state")}
-    wanted = {key: value for key, value in saved.items() if key not in extra_state}
-    missing = {k: v for k, v in wanted.items() if k not in bare and k not in optional}
-    surplus = {k: v for k, v in bare.items() if k not in saved}
+    wanted = {key: value for key, value in saved.items() if not key.endswith("_extra_state")}
+    # By tensor and not by name: a tensor that two layers share has two names, and a file may
+    # have either or both.
+    given: dict[int, Tensor] = {
+        id(value): bare[key] for key, value in wanted.items() if key in bare
+    }
+    missing = {
+        key: value
+        for key, value in wanted.items()
+        # The batch counter plays no part in evaluation mode, and old files lack it.
+        if id(value) not in given and not key.endswith("num_batches_tracked")
+    }
+    surplus = {key: value for key, value in bare.items() if key not in saved}
     differing = {
-        k: (bare[k].shape, v.shape)
-        for k, v in wanted.items()
-        if k in bare and bare[k].shape != v.shape
+        key: (bare[key].shape, value.shape)
+        for key, value in wanted.items()
+        if key in bare and bare[key].shape != value.shape
     }
     if missing or surplus or differing:
         raise CheckpointError(_misfit(name, missing, surplus, differing))
-    return {key: bare.get(key, value).detach().to(value.dtype) for key, value in own.items()}
+    own: dict[str, Tensor] = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    return {key: _float(given.get(id(value), value)) for key, value in own.items()}
+
+
+def _float(value: Tensor) -> Tensor:
+    """A copy that is no longer the user's, in float32 whatever it was saved in."""
+    return (
+        value.detach().to(torch.float32, copy=True)
+        if value.is_floating_point()
+        else value.detach().clone()
+    )
 
 
 def _renamed(weights: Weights, saved: dict[str, Tensor]) -> Weights:

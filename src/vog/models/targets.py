@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vog import functions
-from vog.errors import ModelError
+from vog.errors import FunctionError, ModelError, unknown
 
 TargetFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -22,11 +22,13 @@ class Target:
         of: `(logits [n, classes], class [n]) -> [n]`; row i may depend on row i alone.
         at_prediction: the class is not the label but the one that the last checkpoint
             predicts, fixed over the checkpoints: no label leaks into the score.
+        code: of a function of the user's, what tells it from an edited one.
     """
 
     name: str
     of: TargetFunction
     at_prediction: bool = False
+    code: str = ""
 
     def __call__(
         self, logits: Float[Tensor, "n classes"], classes: Int[Tensor, "n"]
@@ -36,7 +38,10 @@ class Target:
         Raises:
             ModelError: the user's function gives something of another shape.
         """
-        values = self.of(logits, classes)
+        try:
+            values = self.of(logits, classes)
+        except Exception as error:
+            raise ModelError(f"target {self.name} failed: {functions.describe(error)}") from error
         if not isinstance(values, Tensor) or values.shape != classes.shape:
             found = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise ModelError(
@@ -83,8 +88,14 @@ def choose(asked: str | TargetFunction) -> Target:
         FunctionError: neither a known word nor a function that can be found.
     """
     if callable(asked):
-        return Target(functions.identity(asked), asked)
+        name = getattr(asked, "__name__", type(asked).__name__)
+        return Target(name, asked, code=functions.identity(asked))
     if asked in TARGETS:
         return TARGETS[asked]
-    function = functions.load(asked, f"target ({', '.join(TARGETS)}, or a function)")
-    return Target(f"{asked} {functions.identity(function)}", function)
+    if ":" not in asked:
+        raise FunctionError(
+            f"--target: there is no target {asked!r}.{unknown(asked, TARGETS)} "
+            f"A function is named as file.py:function."
+        )
+    function = functions.load(asked, "--target")
+    return Target(asked, function, code=functions.identity(function))

@@ -15,7 +15,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from vog.errors import ModelError, first_few
+from vog import functions
+from vog.errors import ModelError, VogError, first_few
 from vog.models import targets
 from vog.models.fitting import fit
 from vog.models.protocol import Weights
@@ -110,7 +111,18 @@ class TorchModel:
                 lambda _, given: into_head.append(given[0].detach())
             )
         try:
-            logits = logits_of(functional_call(self.module, dict(weights), (inputs,)))
+            # A module may write into its buffers; those of a checkpoint stay what they are.
+            buffers = {key for key, _ in self.module.named_buffers()}
+            own = {k: v.clone() if k in buffers else v for k, v in weights.items()}
+            logits = logits_of(functional_call(self.module, own, (inputs,)), len(inputs))
+        except VogError:
+            raise
+        except Exception as error:
+            raise ModelError(
+                f"the model cannot take a batch of shape {tuple(inputs.shape)}: "
+                f"{functions.describe(error)}\n"
+                f"Give the --transform it was trained with, or correct --model."
+            ) from error
         finally:
             if hook is not None:
                 hook.remove()
@@ -129,7 +141,7 @@ class TorchModel:
         return error * squared.sqrt()
 
 
-def logits_of(output: object) -> Float[Tensor, "n classes"]:
+def logits_of(output: object, examples: int) -> Float[Tensor, "n classes"]:
     """The logits in whatever a module returns: a tensor, or an object or dict with `logits`.
 
     Raises:
@@ -147,9 +159,9 @@ def logits_of(output: object) -> Float[Tensor, "n classes"]:
             f"the model returns a {kind}{inside}; expected a tensor of logits, or an object or "
             f"dict with `logits`. Wrap it in a module that returns the logits."
         )
-    if found.ndim != 2 or found.shape[1] < 2:
+    if found.ndim != 2 or found.shape[1] < 2 or len(found) != examples:
         raise ModelError(
-            f"the model returns shape {tuple(found.shape)}; expected (examples, classes) with at "
+            f"the model returns shape {tuple(found.shape)}; expected ({examples}, classes) with at "
             f"least 2 classes. For one output, return torch.stack([-z, z], 1) / 2."
         )
     return found
@@ -163,7 +175,9 @@ def with_head(model: TorchModel, weights: Weights, inputs: Float[Tensor, "n *inp
     """
     last: list[Any] = []
     hooks = [
-        module.register_forward_hook(lambda layer, given, out: last.append((layer, given[0], out)))
+        module.register_forward_hook(
+            lambda layer, given, out: last.append((layer, given, out.detach().clone()))
+        )
         for module in model.module.modules()
         if isinstance(module, nn.Linear)
     ]
@@ -173,7 +187,7 @@ def with_head(model: TorchModel, weights: Weights, inputs: Float[Tensor, "n *inp
     finally:
         for hook in hooks:
             hook.remove()
-    if not last or last[-1][1].ndim != 2:
+    if not last or len(last[-1][1]) != 1 or last[-1][1][0].ndim != 2:
         return replace(model, head=None)
     head, _, out = last[-1]
     is_last = out.shape == logits.shape and torch.equal(out, logits)
@@ -189,7 +203,8 @@ def _gradient(
         if "does not require grad" in str(error) or "not have been used" in str(error):
             raise ModelError(
                 "the logits do not depend on the input in a way that can be differentiated: the "
-                "model works under torch.no_grad() or detaches its input. Remove that."
+                "model works under torch.no_grad() or detaches its input, or the target function "
+                "does not use them. Remove that."
             ) from error
         raise
     return gradient.float()

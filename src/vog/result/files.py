@@ -16,6 +16,9 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         ResultError: the disk is full, or the folder cannot be written; nothing is changed.
     """
+    path = path.resolve()  # a link stays a link
+    if path.exists() and not path.is_file():
+        raise ResultError(f"{path} is no regular file, so it is not written to. Name a file.")
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
     try:
         write(beside)
@@ -41,7 +44,8 @@ def make_folder(folder: Path) -> None:
 
 
 def _explanation(path: Path, error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+    if full:
         return (
             f"{path} could not be written: the disk is full. What was finished before is whole; "
             f"free some space and run the same command again to continue."

@@ -10,6 +10,7 @@ goes on with the rows that are missing, wherever they are.
 """
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ def parts(folder: Path) -> list[Part]:
     Raises:
         ResultError: a part is damaged, or two of them hold the same row.
     """
-    found = sorted((_part(path) for path in folder.glob("part-*.parquet")), key=lambda p: p.start)
+    found = sorted((_part(path) for path in _part_files(folder)), key=lambda p: p.start)
     for one, other in itertools.pairwise(found):
         if other.start < one.stop:
             raise ResultError(
@@ -74,10 +75,13 @@ def begun(folder: Path, question: Question, overwrite: bool = False) -> Iterator
         raise ResultError(
             f"another process is writing to {folder}. Wait for it, or give another --out."
         ) from error
+    except OSError as error:
+        raise ResultError(f"{folder} cannot be written: {error.strerror or error}.") from error
     try:
         refuse(folder, question, overwrite)  # it may have changed while nobody held the lock
         if overwrite:
-            for old in [folder / questions.FILE, *folder.glob("part-*.parquet")]:
+            # The question last: without it a killed process leaves no run folder.
+            for old in [*_part_files(folder), folder / questions.FILE]:
                 old.unlink(missing_ok=True)
         for stale in folder.glob(".*.tmp*"):  # of a process that was killed while writing
             stale.unlink(missing_ok=True)
@@ -110,11 +114,15 @@ def write(folder: Path, tables: Sequence[pa.Table], seconds: float) -> Part:
     `seconds` is what they took to compute; it stands in the metadata of the file.
     """
     table = pa.concat_tables(tables).replace_schema_metadata({"seconds": f"{seconds:.3f}"})
-    names = [int(path.stem.removeprefix("part-")) for path in folder.glob("part-*.parquet")]
+    names = [int(path.stem.removeprefix("part-")) for path in _part_files(folder)]
     path = folder / f"part-{max(names, default=-1) + 1:05d}.parquet"
     write_whole(path, lambda beside: pq.write_table(table, beside, compression="zstd"))
     index = table["index"]
     return Part(path, index[0].as_py(), index[-1].as_py() + 1)
+
+
+def _part_files(folder: Path) -> list[Path]:
+    return [p for p in folder.glob("part-*.parquet") if re.fullmatch(r"part-\d+", p.stem)]
 
 
 def _part(path: Path) -> Part:

@@ -29,8 +29,9 @@ def load(folder: Path) -> dict[str, Any]:
         question = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ResultError(f"{path} is damaged: {error}. Score again with --overwrite.") from error
-    if not isinstance(question, dict):
-        raise ResultError(f"{path} is damaged: expected an object. Score again with --overwrite.")
+    data = question.get("data") if isinstance(question, dict) else None
+    if not isinstance(data, dict) or not isinstance(data.get("examples"), int):
+        raise ResultError(f"{path} is damaged: it lacks data. Score again with --overwrite.")
     return question
 
 

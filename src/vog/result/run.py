@@ -33,7 +33,7 @@ class Run:
         found = parts(self.folder)
         if not found:
             raise ResultError(
-                f"{self.folder} has no finished rows yet. Run the same `vog score` to go on."
+                f"{self.folder} has no finished rows yet. The command that began it goes on."
             )
         return found
 
@@ -45,7 +45,7 @@ class Run:
     @property
     def columns(self) -> list[str]:
         """The stored columns. Scores may be asked for with `:class`, `:robust`, `:rank` as well."""
-        return self.schema.names
+        return list(self.schema.names)
 
     @property
     def score_columns(self) -> list[str]:
@@ -103,6 +103,8 @@ class Run:
             ResultError: there is no such column or class.
         """
         by = by or self.default_column
+        if self._stored(by) not in self.score_columns:
+            raise ResultError(f"{by!r} is no score.{unknown(by, self.score_columns)}")
         stage = self._stored(by).partition("@")[2] or "all"
         shown = ["index", "id", "label", "label_name", f"prediction@{stage}", by, "problem"]
         table = self.table(list(dict.fromkeys(name for name in shown if self._has(name))))
@@ -121,7 +123,8 @@ class Run:
     def default_column(self) -> str:
         """What is sorted by when nobody says: VoG within the class, else the first score."""
         scores = self.score_columns
-        return "vog@all:class" if "vog@all" in scores else f"{scores[0]}"
+        of_all = [name for name in scores if name.endswith("@all")]
+        return "vog@all:class" if "vog@all" in of_all else of_all[0]
 
     def problems(self) -> pa.Table:
         """The rows that could not be read or scored, and why."""
@@ -188,10 +191,11 @@ class Run:
         names = self.label_names or []
         if label in names:
             return names.index(str(label))
-        if isinstance(label, int) or label.isdecimal():
+        present = self.table(["label"])["label"].unique().drop_null().to_pylist()
+        if (isinstance(label, int) or label.isdecimal()) and int(label) in present:
             return int(label)
-        known = names or ["numbers only: the data had no names"]
-        raise ResultError(f"there is no class {label!r}.{unknown(label, known)}")
+        known = names or [str(one) for one in sorted(present)]
+        raise ResultError(f"there is no class {label!r}.{unknown(str(label), known)}")
 
 
 def open_run(folder: str | Path) -> Run:
@@ -216,7 +220,12 @@ def _copy(table: pa.Table, path: Path, kind: str) -> None:
             "FORMAT json",
         )
     target = str(path).replace("'", "''")
-    duckdb.from_arrow(table).query("t", f"COPY (SELECT {chosen} FROM t) TO '{target}' ({how})")
+    try:
+        with duckdb.connect() as connection:  # of its own: the user may have tables of that name
+            connection.register("rows", table)
+            connection.execute(f"COPY (SELECT {chosen} FROM rows) TO '{target}' ({how})")
+    except duckdb.IOException as error:
+        raise OSError(str(error).splitlines()[0]) from error
 
 
 def _json_number(name: str) -> str:

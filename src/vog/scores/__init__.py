@@ -1,7 +1,9 @@
 """The scores that come with the package. To add one, write it and name it in `SCORES`."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import get_args
 
 from vog.errors import ScoreError, unknown
 from vog.scores.dynamics import FirstLearned, Forgetting
@@ -56,8 +58,16 @@ def choose(asked: Sequence[str | Score], channels: Channels = "mean") -> tuple[S
     Raises:
         ScoreError: no such score, none at all, or the same name twice.
     """
+    if channels not in get_args(Channels):
+        raise ScoreError(f"channels is {channels!r}; expected {' or '.join(get_args(Channels))}.")
+    for one in asked:
+        if isinstance(one, type) or not isinstance(one, str | Score):
+            raise ScoreError(f"{one!r} is no score; expected a name or an object of a score class.")
     chosen = tuple(_named(one, channels) if isinstance(one, str) else one for one in asked)
     names = [score.name for score in chosen]
+    reserved = [n for n in names if n.startswith("prediction") or not re.fullmatch(r"\w+", n)]
+    if reserved:
+        raise ScoreError(f"a score cannot be called {reserved[0]!r}: its column would be taken.")
     if not names or len(set(names)) < len(names):
         raise ScoreError(
             f"the scores asked for are {', '.join(names) or 'none'}; "

@@ -1,6 +1,6 @@
 """One batch of examples meets every checkpoint and becomes rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -51,7 +51,7 @@ def rows_of(job: Job, batch: Batch) -> Rows:
         return Rows(
             batch.rows, ids, labels, positions, predictions, probabilities, values, problems
         )
-    states, looks = _fold(job, batch)
+    states, looks = _looked_at(job, batch)
     bad = {
         signal: torch.stack([look.not_finite[signal] for look in looks]).cpu().numpy()
         for signal in looks[0].not_finite
@@ -63,6 +63,13 @@ def rows_of(job: Job, batch: Batch) -> Rows:
             values = score.compute(state).float().cpu().numpy()
             # A gradient can be finite where the logits are not: ReLU stops it.
             spoiled = [bad[s][within].any(axis=0) for s in score.needs | {Signal.LOGITS}]
+            if score.needs - {Signal.LOGITS}:
+                # A finite gradient whose square overflows; for others infinity has a meaning.
+                spoiled.append(np.isinf(values))
+                problems |= {
+                    int(positions[i]): f"not finite: {score.name}"
+                    for i in np.flatnonzero(spoiled[-1])
+                }
             scores[column_name(score, stage)] = np.where(np.any(spoiled, axis=0), np.nan, values)
     last = {stage.name: stage.stop - 1 for stage in job.stages}
     no_logits = bad[Signal.LOGITS]
@@ -94,28 +101,39 @@ def meanings(scores: Sequence[Score], stages: Sequence[Stage]) -> dict[str, Mean
     }
 
 
-def _fold(job: Job, batch: Batch) -> tuple[dict[str, States], list[Look]]:
+def fold(
+    stages: Sequence[Stage], scores: Sequence[Score], observe: Callable[[int], Observation]
+) -> dict[str, States]:
+    """The states of the scores by stage; each checkpoint is observed once, in training order."""
+    folded: dict[range, States] = {}
+    for segment in segments(tuple(stages)):
+        for checkpoint in segment:
+            seen = observe(checkpoint)
+            first = [score.init(seen) for score in scores]
+            so_far = folded.get(segment)
+            folded[segment] = first if so_far is None else merged(scores, so_far, first)
+    return {
+        stage.name: reduce(
+            lambda a, b: merged(scores, a, b),
+            (states for segment, states in folded.items() if segment.start in stage),
+        )
+        for stage in stages
+    }
+
+
+def _looked_at(job: Job, batch: Batch) -> tuple[dict[str, States], list[Look]]:
     """The states of the scores by stage, and one look a checkpoint."""
     inputs = job.model.place(batch.inputs)
     labels = batch.labels[batch.at].to(inputs.device)
     aim = _aim(job.model, job, inputs, labels)
     looks: list[Look] = []
-    folded: dict[range, States] = {}
-    for segment in segments(job.stages):
-        for checkpoint in segment:
-            seen = job.model.observe(job.weights[checkpoint], inputs, labels, job.needs, aim)
-            looks.append(_look(seen, job.needs))
-            first = [score.init(seen) for score in job.scores]
-            so_far = folded.get(segment)
-            folded[segment] = first if so_far is None else merged(job.scores, so_far, first)
-    by_stage = {
-        stage.name: reduce(
-            lambda a, b: merged(job.scores, a, b),
-            (states for segment, states in folded.items() if segment.start in stage),
-        )
-        for stage in job.stages
-    }
-    return by_stage, looks
+
+    def observe(checkpoint: int) -> Observation:
+        seen = job.model.observe(job.weights[checkpoint], inputs, labels, job.needs, aim)
+        looks.append(_look(seen, job.needs))
+        return seen
+
+    return fold(job.stages, job.scores, observe), looks
 
 
 def merged(scores: Sequence[Score], earlier: States, later: States) -> States:

@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from vog import data, functions
+from vog import data
 from vog.data import Batch, Examples
-from vog.errors import DataError, ModelError, VogError, first_few
+from vog.errors import DataError, ModelError, first_few
 from vog.models import Model, Weights
 from vog.scores import Observation, Signal
 
@@ -31,16 +31,12 @@ def try_out(model: Model, weights: Weights, first: Batch) -> Float[Tensor, "n *i
     inputs = first.inputs[:_EXAMPLES]
     placed = model.place(inputs)
     labels = torch.zeros(len(inputs), dtype=torch.int64, device=placed.device)
-    try:
-        model.observe(weights, placed, labels, frozenset({Signal.LOGITS}))
-    except VogError:
-        raise
-    except Exception as error:
+    seen = model.observe(weights, placed, labels, frozenset({Signal.LOGITS}))
+    if not seen.signal(Signal.LOGITS).isfinite().all(dim=-1).any():
         raise ModelError(
-            f"the model cannot take a batch of shape {tuple(first.inputs.shape)}: "
-            f"{functions.describe(error)}\n"
-            f"Give the --transform it was trained with, or correct --model."
-        ) from error
+            "the logits of the first examples are all NaN or infinite. A class that is masked "
+            "with -inf has to be left out of the output; else look at the inputs."
+        )
     return inputs
 
 
@@ -107,7 +103,8 @@ def check_labels(
     if len(outside):
         shown = [f"{examples.ids[int(rows[i])]!r} has {labels[i]}" for i in outside[:5]]
         raise DataError(
-            f"{len(outside):,} labels are outside the model's classes 0 to {classes - 1}: "
+            f"{len(outside):,} of {len(labels):,} labels are outside the model's "
+            f"classes 0 to {classes - 1}: "
             f"{first_few(shown)}{' ...' if len(outside) > 5 else ''}. "
             f"Correct the labels, or build the model with more outputs."
         )
@@ -128,14 +125,16 @@ def _refuse_probabilities(logits: Float[Tensor, "n classes"]) -> None:
 
 
 def _refuse_random_data(examples: Examples, first: Batch) -> None:
-    for position, was in zip(first.at[:_EXAMPLES].tolist(), first.inputs, strict=False):
-        row = first.rows[position]
+    start = first.rows.start
+    some = data.read(examples, range(start, min(start + _EXAMPLES, len(examples))))
+    for position, was in zip(some.at.tolist(), some.inputs, strict=True):
+        row = some.rows[position]
         for _ in range(_READS):
             again = data.read(examples, range(row, row + 1))
             same = (
                 len(again.at) == 1
                 and torch.equal(again.inputs[0].nan_to_num(), was.nan_to_num())
-                and int(again.labels[0]) == int(first.labels[position])
+                and int(again.labels[0]) == int(some.labels[position])
             )
             if not same:
                 raise DataError(

@@ -23,6 +23,7 @@ from vog.sweep.request import Request
 # Elements of one batch of inputs: enough to keep the processor busy, little memory.
 _AUTO_ELEMENTS = 2**18
 _AUTO_LEAST, _AUTO_MOST = 16, 1024
+_MOST_UNREADABLE = 100
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def prepare(request: Request) -> Job:
     examples = data.open_source(request.data, request.root, request.transform)
     if request.limit is not None:
         examples = examples.first(request.limit)
-    first = _first_batch(examples, request.batch_size)
+    size, first = _first_batch(examples, request.batch_size)
     module = _module(request)
     model = TorchModel(module, target, device)
     weights, digests = _read_weights(files, model)
@@ -81,8 +82,8 @@ def prepare(request: Request) -> Job:
         needs = frozenset(signal for score in chosen for signal in score.needs)
         classes = guards.check(model, weights[-1], needs, examples, first)
     question = question_of(request, module, files, digests, stages, examples, chosen) | {
-        "target": target.name,
-        "batch_size": len(first.rows),
+        "target": target.code or target.name,
+        "batch_size": size,
         "device": device.type,
         "precision": "float32",
     }
@@ -97,7 +98,7 @@ def prepare(request: Request) -> Job:
         examples=examples,
         classes=classes,
         aim_at_prediction=target.at_prediction,
-        batch_size=len(first.rows),
+        batch_size=size,
         workers=workers,
         left_out=tuple(score.name for score in asked if score not in chosen),
         question=question,
@@ -107,14 +108,14 @@ def prepare(request: Request) -> Job:
 
 def _refuse_bad_numbers(request: Request) -> None:
     for name, value, least in (
-        ("batch_size", request.batch_size, 1),
+        ("batch-size", request.batch_size, 1),
         ("limit", request.limit, 1),
         ("workers", request.workers, 0),
     ):
         if isinstance(value, int) and value < least:
-            raise DataError(f"{name} is {value}; expected at least {least}.")
+            raise DataError(f"--{name} is {value}; expected at least {least}.")
         if isinstance(value, str) and value != "auto":
-            raise DataError(f"{name} is {value!r}; expected a number or 'auto'.")
+            raise DataError(f"--{name} is {value!r}; expected a number or 'auto'.")
 
 
 def _asked_scores(request: Request) -> tuple[Score, ...]:
@@ -147,6 +148,8 @@ def _device(asked: str) -> torch.device:
         device = torch.device(asked)
     except RuntimeError as error:
         raise ModelError(f"--device {asked!r}: expected auto, cpu, cuda or cuda:i.") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ModelError(f"--device {asked!r}: expected auto, cpu, cuda or cuda:i.")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ModelError(f"--device {asked!r}: there is no CUDA device here. Use --device cpu.")
     return device
@@ -168,21 +171,28 @@ def _module(request: Request) -> nn.Module:
     return made
 
 
-def _first_batch(examples: Examples, batch_size: int | str) -> Batch:
-    """The first batch, whose size settles that of all others."""
+def _first_batch(examples: Examples, batch_size: int | str) -> tuple[int, Batch]:
+    """The size of all batches, and the first of them in which an example can be read."""
+    row, probe = _first_readable(examples)
     if batch_size == "auto":
-        probe = data.read(examples, range(min(len(examples), 1)))
-        each = max(1, probe.inputs.numel())
-        fitting = 2 ** ((_AUTO_ELEMENTS // each).bit_length() - 1) if each < _AUTO_ELEMENTS else 1
+        fitting = 2 ** max(0, (_AUTO_ELEMENTS // max(1, probe.inputs.numel())).bit_length() - 1)
         batch_size = min(_AUTO_MOST, max(_AUTO_LEAST, fitting))
-    first = data.read(examples, range(min(len(examples), int(batch_size))))
-    if not len(first.at):
-        row, problem = next(iter(first.problems.items()))
-        raise DataError(
-            f"none of the first {len(first.rows)} examples can be read; "
-            f"{examples.ids[row]!r}: {problem}. Correct --data or --root."
-        )
-    return first
+    size = min(len(examples), int(batch_size))
+    start = row - row % size
+    return size, data.read(examples, range(start, min(start + size, len(examples))))
+
+
+def _first_readable(examples: Examples) -> tuple[int, Batch]:
+    problem = ""
+    for row in range(min(len(examples), _MOST_UNREADABLE)):
+        probe = data.read(examples, range(row, row + 1))
+        if len(probe.at):
+            return row, probe
+        problem = problem or f"{examples.ids[row]!r}: {probe.problems[0]}"
+    raise DataError(
+        f"none of the first {min(len(examples), _MOST_UNREADABLE)} examples can be read; "
+        f"{problem}. Correct --data or --root."
+    )
 
 
 def _read_weights(
@@ -197,12 +207,15 @@ def _read_weights(
     found: dict[str, Path] = {}
     for file in files:
         weights = checkpoints.read(file.path)
-        digest = checkpoints.digest(weights)
+        fits = model.fit(weights, str(file.path))
+        digest = checkpoints.digest(
+            {k: v.cpu() for k, v in fits.items() if not k.endswith("num_batches_tracked")}
+        )
         if digest in found:
             raise CheckpointError(
                 f"{found[digest]} and {file.path} hold equal weights, so nothing was learned "
                 f"between them and every spread would be too small. Leave one of them out."
             )
         found[digest] = file.path
-        fitted.append(model.fit(weights, str(file.path)))
+        fitted.append(fits)
     return tuple(fitted), list(found)

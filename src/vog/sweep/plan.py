@@ -43,9 +43,9 @@ def plan(job: Job, probe: bool = False) -> Plan:
             what happens once. Nothing is written.
     """
     folder = job.request.out
-    missing = parts.missing(parts.parts(folder), len(job.examples)) if folder.is_dir() else None
-    fresh = missing is None or job.request.overwrite
-    left = len(job.examples) if fresh else sum(map(len, missing or []))
+    begun = folder.is_dir() and not job.request.overwrite
+    missing = parts.missing(parts.parts(folder) if begun else [], len(job.examples))
+    left = sum(map(len, missing))
     return Plan(
         examples=len(job.examples),
         done=len(job.examples) - left,

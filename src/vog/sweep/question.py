@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from vog.data import Examples
 from vog.result.question import WHERE
 from vog.scores import SCORES, Score
 from vog.sweep.request import Request
+
+_SIMPLE = (str, int, float, tuple, type(None))
 
 
 def question_of(
@@ -31,7 +34,7 @@ def question_of(
     return {
         "vog": version("vog"),
         "torch": torch.__version__,
-        "model": _architecture(module),
+        "model": _architecture(module) | {"args": _plain(request.model_args)},
         "checkpoints": [
             {"step": file.step, "sha256": digest}
             for file, digest in zip(files, digests, strict=True)
@@ -49,13 +52,28 @@ def question_of(
 
 
 def _architecture(module: nn.Module) -> dict[str, str]:
-    """The architecture as it prints itself, and the source of its own classes."""
-    own = {type(one) for one in module.modules() if not type(one).__module__.startswith("torch.")}
-    code = "\n".join(sorted(functions.identity(one) for one in own))
+    """The module as it prints itself, and the source and settings of its own classes.
+
+    What a module does not save but uses, non-persistent buffers, is in the digests of the
+    checkpoints as they were matched to it.
+    """
+    own = [m for m in module.modules() if not type(m).__module__.startswith("torch.")]
+    code = sorted({functions.identity(type(one)) for one in own})
+    settings = [
+        f"{name}={value!r}"
+        for one in own
+        for name, value in sorted(vars(one).items())
+        if name[0] != "_" and name != "training" and isinstance(value, _SIMPLE)
+    ]
     return {
-        "architecture": hashlib.sha256(repr(module).encode()).hexdigest()[:16],
-        "code": hashlib.sha256(code.encode()).hexdigest()[:16],
+        "architecture": _short_digest(functions.stable(repr(module))),
+        "code": _short_digest("\n".join(code)),
+        "settings": _short_digest("\n".join(settings)),
     }
+
+
+def _short_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _transform_identity(examples: Examples) -> str:
@@ -69,9 +87,9 @@ def _score_identity(score: Score) -> dict[str, str]:
     asked = {"name": score.name}
     if channels := getattr(score, "channels", None):
         asked["channels"] = channels
-    if score.name not in SCORES:
-        parts = [score, *(v for v in getattr(score, "__dict__", {}).values() if callable(v))]
-        asked["code"] = " ".join(map(functions.identity, parts))
+    plain = replace(score, channels="mean") if channels else score  # type: ignore[type-var]
+    if plain != SCORES.get(score.name):
+        asked["code"] = functions.identity(score)
     return asked
 
 
@@ -83,7 +101,6 @@ def _where(request: Request, files: Sequence[CheckpointFile]) -> dict[str, Any]:
 
     return {
         "model": named(request.model),
-        "model_args": _plain(request.model_args),
         "checkpoints": [str(file.path) for file in files],
         "data": named(request.data),
         "root": named(request.root),
@@ -92,5 +109,7 @@ def _where(request: Request, files: Sequence[CheckpointFile]) -> dict[str, Any]:
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    simple = (str, int, float, bool, type(None))
-    return {k: v if isinstance(v, simple) else repr(v) for k, v in arguments.items()}
+    return {
+        k: v if isinstance(v, str | int | float | None) else functions.stable(repr(v))
+        for k, v in arguments.items()
+    }

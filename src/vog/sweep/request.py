@@ -37,7 +37,7 @@ class Request:
         device: "auto", "cpu", "cuda" or "cuda:i".
         workers: processes that read ahead; None for none with arrays, else by processors.
         limit: only the first so many examples.
-        overwrite: start again where the folder answers another question.
+        overwrite: start again: the rows that are in the folder are removed.
         quiet: no progress.
     """
 

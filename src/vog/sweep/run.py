@@ -1,7 +1,7 @@
 """The data-major sweep: each batch is read once, meets every checkpoint, and is done.
 
-Memory holds one batch's states, the rows of the part in flight and the weights; it does
-not grow with the data or with the number of checkpoints.
+Memory holds one batch's states, the rows of the part in flight and the weights of all
+checkpoints; beside the weights it grows neither with the data nor with their number.
 """
 
 import itertools
@@ -24,14 +24,12 @@ class Summary:
 
     Attributes:
         rows: how many were computed now; others were finished before.
-        marked: how many of them could not be read or scored.
         seconds: from the first batch to the last part.
         reading: of these, waiting for the next batch.
         writing: of these, writing parts.
     """
 
     rows: int
-    marked: int
     seconds: float
     reading: float
     writing: float
@@ -75,18 +73,16 @@ def batches_of(gap: range, size: int) -> list[range]:
 
 def _sweep(job: Job, todo: list[range], advance: Callable[[int], None]) -> Summary:
     clock = Clock()
-    rows = marked = 0
+    rows = 0
     means = meanings(job.scores, job.stages)
     for gap in todo:
         with Buffer(job.request.out, clock, means, job.examples.label_names) as buffer:
             read = data.batches(job.examples, batches_of(gap, job.batch_size), job.workers)
             for batch in _timed(read, clock):
-                answer = rows_of(job, batch)
-                buffer.add(answer)
+                buffer.add(rows_of(job, batch))
                 rows += len(batch.rows)
-                marked += len(answer.problems)
                 advance(len(batch.rows))
-    return Summary(rows, marked, max(clock.elapsed(), 1e-9), clock.reading, clock.writing)
+    return Summary(rows, max(clock.elapsed(), 1e-9), clock.reading, clock.writing)
 
 
 def _timed(read: Iterator[Batch], clock: Clock) -> Iterator[Batch]:

@@ -8,9 +8,7 @@ They become a run like any other, with the scores that gradients alone can give.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,7 @@ from vog.result import Run, open_run, parts
 from vog.result.buffer import Buffer, Clock
 from vog.result.rows import Rows
 from vog.scores import Observation, Signal
-from vog.sweep.fold import States, column_name, meanings, merged
+from vog.sweep.fold import fold, meanings
 from vog.sweep.progress import progress
 from vog.sweep.run import batches_of
 
@@ -81,15 +79,15 @@ def import_stored(
     cut = checkpoints.cut(stages, len(found), least)
     count = len(found[0].labels)
     out, clock = Path(out), Clock()
-    with (
-        parts.begun(out, _question(found, cut, Path(folder)), overwrite),
-        progress("importing", count, quiet=quiet) as advance,
-    ):
-        for gap in parts.missing(parts.parts(out), count):
-            with Buffer(out, clock, meanings(_SCORES, cut), None) as buffer:
-                for rows in batches_of(gap, _BATCH):
-                    buffer.add(_rows(found, cut, rows))
-                    advance(len(rows))
+    with parts.begun(out, _question(found, cut, Path(folder)), overwrite):
+        todo = parts.missing(parts.parts(out), count)
+        done = count - sum(map(len, todo))
+        with progress("importing", count, done, quiet) as advance:
+            for gap in todo:
+                with Buffer(out, clock, meanings(_SCORES, cut), None) as buffer:
+                    for rows in batches_of(gap, _BATCH):
+                        buffer.add(_rows(found, cut, rows))
+                        advance(len(rows))
     return open_run(out)
 
 
@@ -99,6 +97,8 @@ def _checkpoints(folder: Path) -> list[StoredCheckpoint]:
         for path in (folder.iterdir() if folder.is_dir() else [])
         if (match := re.fullmatch(r"weight_(\d+)", path.name)) and path.is_dir()
     }
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}.")
     if not steps:
         raise DataError(
             f"{folder} holds no weight_STEP folders. Expected the layout of the VoG authors: "
@@ -115,10 +115,12 @@ def _checkpoints(folder: Path) -> list[StoredCheckpoint]:
 
 
 def _checkpoint(folder: Path, step: int) -> StoredCheckpoint:
-    labels, predictions = (_load(folder / f"{n}.npy") for n in ("ground_truth", "pred_label"))
+    labels, predictions = (
+        np.atleast_1d(_load(folder / f"{n}.npy")) for n in ("ground_truth", "pred_label")
+    )
     names = [f"grad_{row:05d}.npy" for row in range(len(labels))]
     missing = [name for name in names if not (folder / name).is_file()]
-    if missing or labels.shape != predictions.shape or labels.ndim != 1:
+    if missing or labels.shape != predictions.shape or labels.dtype.kind not in "iu":
         raise DataError(
             f"{folder} has labels of shape {labels.shape}, predictions of {predictions.shape}, and "
             f"lacks {first_few(missing) or 'no gradient'}. Expected one of each an example."
@@ -152,13 +154,7 @@ def _question(
 
 def _rows(found: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range) -> Rows:
     labels = found[0].labels[rows.start : rows.stop]
-    by_stage = {
-        stage: reduce(
-            lambda a, b: merged(_SCORES, a, b),
-            _states(found[stage.start : stage.stop], labels, rows),
-        )
-        for stage in stages
-    }
+    by_stage = fold(stages, _SCORES, lambda checkpoint: _observed(found, checkpoint, rows))
     values: dict[str, np.ndarray] = {}
     problems: dict[int, str] = {}
     for stage, states in by_stage.items():
@@ -169,7 +165,7 @@ def _rows(found: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range)
         spoiled = np.isnan(computed).any(axis=0)
         problems |= dict.fromkeys(np.flatnonzero(spoiled).tolist(), "not finite: stored gradient")
         for score, mine in zip(_SCORES, computed, strict=True):
-            values[column_name(score, stage)] = np.where(spoiled, np.nan, mine)
+            values[f"{score.name}@{stage}"] = np.where(spoiled, np.nan, mine)
     return Rows(
         rows,
         RowNumbers(len(found[0].labels))[rows.start : rows.stop],
@@ -182,17 +178,17 @@ def _rows(found: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range)
     )
 
 
-def _states(
-    found: list[StoredCheckpoint], labels: Int[np.ndarray, "n"], rows: range
-) -> Iterator[States]:
-    for one in found:
-        gradients = [one.gradient(row) for row in rows]
-        shapes = {gradient.shape for gradient in gradients}
-        if len(shapes) > 1:
-            raise DataError(f"{one.folder}: gradients of different shapes {first_few([*shapes])}.")
-        stacked = torch.from_numpy(np.stack(gradients))
-        seen = Observation(torch.from_numpy(labels), input_gradient=stacked[None])
-        yield [score.init(seen) for score in _SCORES]
+def _observed(found: list[StoredCheckpoint], checkpoint: int, rows: range) -> Observation:
+    one, shape = found[checkpoint], found[0].gradient(0).shape
+    gradients = [one.gradient(row) for row in rows]
+    other = next((g.shape for g in gradients if g.shape != shape or g.ndim != 2), None)
+    if other is not None:
+        raise DataError(
+            f"{one.folder} has a gradient of shape {other}, the first has {shape}. "
+            f"Expected height x width, colours averaged, the same everywhere."
+        )
+    labels = torch.from_numpy(one.labels[rows.start : rows.stop])
+    return Observation(labels, input_gradient=torch.from_numpy(np.stack(gradients))[None])
 
 
 def _load(path: Path) -> np.ndarray:
