@@ -223,6 +223,18 @@ def test_an_example_that_is_not_finite_marks_its_row_alone(
     assert bad[0]["vog@all"] == pytest.approx(good[0]["vog@all"], rel=1e-5)
 
 
+def test_squares_that_overflow_are_marked(checkpoints: Path, digits: Data, tmp_path: Path) -> None:
+    """Each gradient is finite, the square of its spread is not."""
+
+    def large(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+        return 1e25 * logits.gather(1, classes[:, None])[:, 0]
+
+    run = vog.score(world.build, checkpoints, digits, tmp_path / "run", target=large)
+    assert run.table()["vog@all"].null_count == 30
+    assert run.table()["grad_norm@all"].null_count == 0
+    assert set(run.problems()["problem"].to_pylist()) == {"not finite: vog"}
+
+
 def test_gradients_that_overflow_lose_the_scores_that_need_them(
     checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:

@@ -56,21 +56,12 @@ def rows_of(job: Job, batch: Batch) -> Rows:
         signal: torch.stack([look.not_finite[signal] for look in looks]).cpu().numpy()
         for signal in looks[0].not_finite
     }
-    scores: dict[str, np.ndarray] = {}
-    for stage in job.stages:
-        within = slice(stage.start, stage.stop)
-        for score, state in zip(job.scores, states[stage.name], strict=True):
-            values = score.compute(state).float().cpu().numpy()
-            # A gradient can be finite where the logits are not: ReLU stops it.
-            spoiled = [bad[s][within].any(axis=0) for s in score.needs | {Signal.LOGITS}]
-            if score.needs - {Signal.LOGITS}:
-                # A finite gradient whose square overflows; for others infinity has a meaning.
-                spoiled.append(np.isinf(values))
-                problems |= {
-                    int(positions[i]): f"not finite: {score.name}"
-                    for i in np.flatnonzero(spoiled[-1])
-                }
-            scores[column_name(score, stage)] = np.where(np.any(spoiled, axis=0), np.nan, values)
+    scores = _values(job, states, bad)
+    overflown = {
+        int(positions[i]): f"not finite: {name.partition('@')[0]}"
+        for name, values in scores.items()
+        for i in np.flatnonzero(np.isnan(values))
+    }
     last = {stage.name: stage.stop - 1 for stage in job.stages}
     no_logits = bad[Signal.LOGITS]
     return Rows(
@@ -81,8 +72,26 @@ def rows_of(job: Job, batch: Batch) -> Rows:
         {s: np.where(no_logits[t], -1, looks[t].prediction.cpu().numpy()) for s, t in last.items()},
         {s: looks[t].probability.cpu().numpy() for s, t in last.items()},
         scores,
-        problems | _not_finite(job, positions, bad),
+        problems | overflown | _not_finite(job, positions, bad),
     )
+
+
+def _values(
+    job: Job, states: dict[str, States], bad: dict[Signal, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """By column, the scores; NaN where what they need is not finite in the stage."""
+    columns: dict[str, np.ndarray] = {}
+    for stage in job.stages:
+        within = slice(stage.start, stage.stop)
+        for score, state in zip(job.scores, states[stage.name], strict=True):
+            values = score.compute(state).float().cpu().numpy()
+            # A gradient can be finite where the logits are not: ReLU stops it.
+            spoiled = [bad[s][within].any(axis=0) for s in score.needs | {Signal.LOGITS}]
+            if score.needs - {Signal.LOGITS}:
+                # A finite gradient whose square overflows; for others infinity has a meaning.
+                spoiled.append(np.isinf(values))
+            columns[column_name(score, stage)] = np.where(np.any(spoiled, axis=0), np.nan, values)
+    return columns
 
 
 def column_name(score: Score, stage: Stage) -> str:
