@@ -48,6 +48,7 @@ def test_segments_rebuild_every_stage(data: st.DataObject, checkpoints: int) -> 
         (1, 9, {}),
         ("2", 5, {"early": (0, 2), "late": (2, 5)}),
         (3, 9, {"early": (0, 3), "middle": (3, 6), "late": (6, 9)}),
+        (3, 8, {"early": (0, 3), "middle": (3, 5), "late": (5, 8)}),
         (4, 8, {"stage1": (0, 2), "stage2": (2, 4), "stage3": (4, 6), "stage4": (6, 8)}),
         ("early=0:3,late=-3:", 20, {"early": (0, 3), "late": (17, 20)}),
         ({"tail": (-2, None)}, 5, {"tail": (3, 5)}),

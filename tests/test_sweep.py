@@ -15,6 +15,7 @@ import world
 from vog.errors import VogError
 from vog.result.parts import parts
 from vog.scores import SCORES
+from vog.sweep.run import batches_of
 
 Data = tuple[np.ndarray, np.ndarray]
 CHECKPOINTS = world.weights(7)
@@ -158,6 +159,11 @@ def test_finished_rows_are_neither_recomputed_nor_touched(
     again = vog.score(world.build, checkpoints, data, out, batch_size=8)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert again.table().equals(whole)
+
+
+def test_batches_are_cut_at_multiples_of_their_size_wherever_rows_are_missing() -> None:
+    assert batches_of(range(3, 10), 4) == [range(3, 4), range(4, 8), range(8, 10)]
+    assert batches_of(range(8, 16), 4) == [range(8, 12), range(12, 16)]
 
 
 def test_parts_say_what_their_columns_mean(checkpoints: Path, digits: Data, tmp_path: Path) -> None:
