@@ -204,9 +204,11 @@ def test_moved_checkpoints_are_the_same_question(
     checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    vog.score(world.build, checkpoints, digits, out)
+    before = vog.score(world.build, checkpoints, digits, out).table()
+    stamps = {part.path: part.path.stat().st_mtime_ns for part in parts(out)}
     moved = checkpoints.rename(tmp_path / "moved")
-    vog.score(world.build, moved, digits, out)
+    assert vog.score(world.build, moved, digits, out).table().equals(before)
+    assert {part.path: part.path.stat().st_mtime_ns for part in parts(out)} == stamps
 
 
 def test_an_example_that_is_not_finite_marks_its_row_alone(

@@ -76,6 +76,11 @@ def choose(asked: Sequence[str | Score], channels: Channels = "mean") -> tuple[S
     return chosen
 
 
+def needs_of(scores: Sequence[Score]) -> frozenset[Signal]:
+    """The signals that these scores need together."""
+    return frozenset(signal for score in scores for signal in score.needs)
+
+
 def _named(name: str, channels: Channels) -> Score:
     if name not in SCORES:
         raise ScoreError(f"no score is called {name!r}.{unknown(name, SCORES)}")

@@ -90,19 +90,21 @@ def _values(
             if score.needs - {Signal.LOGITS}:
                 # A finite gradient whose square overflows; for others infinity has a meaning.
                 spoiled.append(np.isinf(values))
-            columns[column_name(score, stage)] = np.where(np.any(spoiled, axis=0), np.nan, values)
+            columns[column_name(score, stage.name)] = np.where(
+                np.any(spoiled, axis=0), np.nan, values
+            )
     return columns
 
 
-def column_name(score: Score, stage: Stage) -> str:
+def column_name(score: Score, stage: str) -> str:
     """`vog@late`."""
-    return f"{score.name}@{stage.name}"
+    return f"{score.name}@{stage}"
 
 
 def meanings(scores: Sequence[Score], stages: Sequence[Stage]) -> dict[str, Meaning]:
     """By column, what the score in it means."""
     return {
-        column_name(score, stage): Meaning(
+        column_name(score, stage.name): Meaning(
             score.name, score.higher_means, score.range, score.unit, score.source
         )
         for stage in stages
@@ -135,11 +137,11 @@ def _looked_at(job: Job, batch: Batch) -> tuple[dict[str, States], list[Look]]:
     inputs = job.model.place(batch.inputs)
     labels = batch.labels[batch.at].to(inputs.device)
     aim = _aim(job.model, job, inputs, labels)
-    looks: list[Look] = []
+    needs, looks = job.needs, list[Look]()
 
     def observe(checkpoint: int) -> Observation:
-        seen = job.model.observe(job.weights[checkpoint], inputs, labels, job.needs, aim)
-        looks.append(_look(seen, job.needs))
+        seen = job.model.observe(job.weights[checkpoint], inputs, labels, needs, aim)
+        looks.append(_look(seen, needs))
         return seen
 
     return fold(job.stages, job.scores, observe), looks

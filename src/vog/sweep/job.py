@@ -53,7 +53,7 @@ class Job:
     @property
     def needs(self) -> frozenset[Signal]:
         """The signals that the scores need together."""
-        return frozenset(signal for score in self.scores for signal in score.needs)
+        return scores.needs_of(self.scores)
 
 
 def prepare(request: Request) -> Job:
@@ -79,7 +79,7 @@ def prepare(request: Request) -> Job:
     with model.borrowed():
         model = with_head(model, weights[-1], guards.try_out(model, weights[-1], first))
         chosen = _possible(asked, model, request.scores is None or request.scores == "all")
-        needs = frozenset(signal for score in chosen for signal in score.needs)
+        needs = scores.needs_of(chosen)
         classes = guards.check(model, weights[-1], needs, examples, first)
     question = question_of(request, module, files, digests, stages, examples, chosen) | {
         "target": target.code or target.name,

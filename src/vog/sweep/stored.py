@@ -25,7 +25,7 @@ from vog.result import Run, open_run, parts
 from vog.result.buffer import Buffer, Clock
 from vog.result.rows import Rows
 from vog.scores import Observation, Signal
-from vog.sweep.fold import fold, meanings
+from vog.sweep.fold import column_name, fold, meanings
 from vog.sweep.progress import progress
 from vog.sweep.run import batches_of
 
@@ -165,7 +165,7 @@ def _rows(found: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range)
         spoiled = np.isnan(computed).any(axis=0)
         problems |= dict.fromkeys(np.flatnonzero(spoiled).tolist(), "not finite: stored gradient")
         for score, mine in zip(_SCORES, computed, strict=True):
-            values[f"{score.name}@{stage}"] = np.where(spoiled, np.nan, mine)
+            values[column_name(score, stage)] = np.where(spoiled, np.nan, mine)
     return Rows(
         rows,
         RowNumbers(len(found[0].labels))[rows.start : rows.stop],
