@@ -51,7 +51,7 @@ def chart() -> charts.alt.TopLevelMixin:
     rng = np.random.default_rng(0)
     values = rng.normal(size=200)
     bins = error_by_rank(values, values + rng.normal(size=200) > 1)
-    return charts.error_by_decile(bins, "vog@late", "Errors", hard_is_high=True)
+    return charts.error_by_decile({"late": bins}, "vog@late", "Errors", hard_is_high=True)
 
 
 @pytest.mark.parametrize("ending", charts.FORMATS)
@@ -68,7 +68,7 @@ def test_charts_are_saved_offline_in_every_format(
     elif ending == "svg":
         assert content.count(b'aria-roledescription="bar"') == 10
     else:
-        assert json.loads(content)["layer"]
+        assert json.loads(content)["concat"][0]["layer"]
 
 
 def test_charts_of_other_endings_are_refused(

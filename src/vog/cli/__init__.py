@@ -24,6 +24,7 @@ app.command("export")(read.export)
 app.command("import")(score.import_gradients)
 app.command("scores")(read.scores)
 app.command("demo")(experiments.demo)
+app.command("toy")(experiments.toy)
 
 
 def _version(asked: bool) -> bool:

@@ -195,4 +195,4 @@ def _chart(scored: Run, path: Path) -> Path:
     wrong = table["prediction@all"].to_numpy() != table["label"].to_numpy()
     bins = error_by_rank(table[_BY].to_numpy(), wrong)
     title = "Digits: does the last checkpoint contradict the label?"
-    return charts.save(charts.error_by_decile(bins, _BY, title, hard_is_high=True), path)
+    return charts.save(charts.error_by_decile({"all": bins}, _BY, title, hard_is_high=True), path)

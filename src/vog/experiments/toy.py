@@ -1,0 +1,202 @@
+"""The paper's toy: blobs in the plane and a linear network, VoG against the distance to its line.
+
+vog toy --split test --mode complete --out toy
+
+Data, network, optimizer and stages are those of the authors' script. Mended: gradients do not
+accumulate over epochs, the mean is that of the stage's own epochs, and the distance is to the
+boundary that was learned instead of a line written down beforehand.
+
+The probability is differentiated, not the logit: the network is linear, so the gradient of
+a logit is a row of its weights, the same for every example of a class, and VoG could not tell one
+example from another. The gradient of the probability is p (1 - p) times a constant.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from sklearn.datasets import make_blobs
+from torch import nn
+from torch.nn import functional as F
+
+import vog
+from vog.analysis.agreement import spearman
+from vog.figures import charts
+from vog.result import Run
+from vog.result.files import make_folder, write_whole
+
+EPOCHS, SEED = 15, 212
+STAGES = {"early": (0, 5), "middle": (5, 10), "late": (10, 15)}
+_TRAIN, _TEST = 450, 50
+_EPOCHS_OF = {stage: f"epochs {a + 1} to {b}" for stage, (a, b) in STAGES.items()}
+_EPOCHS_OF["complete"] = f"epochs 1 to {EPOCHS}"
+_AXES = {
+    "raw": "VoG of the probability",
+    "normalize": "VoG of the probability, standardised within the class",
+    "abs_normalize": "absolute value of VoG standardised within the class",
+}
+
+Split = Literal["train", "test"]
+Mode = Literal["early", "middle", "late", "complete"]
+Calibration = Literal["raw", "normalize", "abs_normalize"]
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points of the plane and their class, 0 or 1."""
+
+    at: Float[np.ndarray, "n 2"]
+    labels: Int[np.ndarray, "n"]
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """The learned line normal . x + offset = 0; class 1 is on its positive side."""
+
+    normal: Float[np.ndarray, "2"]
+    offset: float
+
+    def distance(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n"]:
+        """How far each point is from the line, perpendicularly."""
+        return np.abs(points @ self.normal + self.offset) / np.linalg.norm(self.normal)
+
+
+@dataclass(frozen=True)
+class Toy:
+    """What the toy found and where it put it."""
+
+    run: Run
+    spearman: float
+    train_accuracy: float
+    test_accuracy: float
+    figures: tuple[Path, ...]
+    summary: Path
+
+
+def build() -> nn.Module:
+    """Two linear layers and nothing between them: 2 to 10 to 2."""
+    return nn.Sequential(nn.Linear(2, 10), nn.Linear(10, 2))
+
+
+def run(
+    out: Path,
+    split: Split = "test",
+    mode: Mode = "early",
+    vog_cal: Calibration = "normalize",
+    quiet: bool = False,
+) -> Toy:
+    """Train, score one split, and draw; what a former call made in `out` is replaced.
+
+    Args:
+        out: a folder for checkpoints, run, figures and `toy.json`.
+        split: which points are scored.
+        mode: the epochs that VoG is taken over.
+        vog_cal: raw VoG, standardised within the class, or the absolute value of that.
+        quiet: no progress bar.
+    """
+    train, test = _data()
+    make_folder(out / "checkpoints")
+    model = _trained(train, out / "checkpoints")
+    points = train if split == "train" else test
+    scored = _scored(out / "checkpoints", points, out / "run", quiet)
+    boundary = _boundary(model)
+    values = _calibrated(scored, mode, vog_cal)
+    distances = boundary.distance(points.at)
+    found = {
+        "split": split,
+        "mode": mode,
+        "vog_cal": vog_cal,
+        "spearman": spearman(values, distances),
+        "train_accuracy": _accuracy(model, train),
+        "test_accuracy": _accuracy(model, test),
+        "boundary": {"normal": boundary.normal.tolist(), "offset": boundary.offset},
+    }
+    summary, text = out / "toy.json", json.dumps(found, indent=2) + "\n"
+    write_whole(summary, lambda path: path.write_text(text))
+    subtitle = f"{len(values)} {split} points, {_EPOCHS_OF[mode]}; Spearman {found['spearman']:.2f}"
+    against = charts.vog_against_distance(
+        values, distances, points.labels, _AXES[vog_cal], subtitle
+    )
+    return Toy(
+        run=scored,
+        spearman=found["spearman"],
+        train_accuracy=found["train_accuracy"],
+        test_accuracy=found["test_accuracy"],
+        figures=(
+            *_saved(_regions(points, boundary), out / "decision_regions"),
+            *_saved(against, out / "vog_against_distance"),
+        ),
+        summary=summary,
+    )
+
+
+def _scored(folder: Path, points: Points, out: Path, quiet: bool) -> Run:
+    return vog.score(
+        build,
+        folder,
+        (points.at, points.labels),
+        out,
+        target="probability",
+        stages=STAGES,
+        overwrite=True,
+        quiet=quiet,
+    )
+
+
+def _data() -> tuple[Points, Points]:
+    """450 points for training and 50 for testing; the second and third blob are one class."""
+    made = make_blobs(_TRAIN + _TEST, n_features=2, centers=3, cluster_std=2, random_state=SEED)
+    at, labels = np.asarray(made[0], np.float32), (np.asarray(made[1]) > 0).astype(np.int64)
+    return Points(at[:_TRAIN], labels[:_TRAIN]), Points(at[_TRAIN:], labels[_TRAIN:])
+
+
+def _trained(train: Points, folder: Path) -> nn.Module:
+    """Full-batch SGD from weights of N(0, 1); a checkpoint after every epoch."""
+    model = build()
+    inputs, labels = torch.from_numpy(train.at), torch.from_numpy(train.labels)
+    with torch.random.fork_rng(), torch.no_grad():
+        for layer in model.children():
+            torch.manual_seed(0)  # before each layer, as the authors' script does
+            nn.init.normal_(layer.get_parameter("weight"))
+            nn.init.zeros_(layer.get_parameter("bias"))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    for epoch in range(1, EPOCHS + 1):
+        optimizer.zero_grad()
+        F.cross_entropy(model(inputs), labels).backward()
+        optimizer.step()
+        torch.save(model.state_dict(), folder / f"epoch-{epoch:02d}.pt")
+    return model
+
+
+def _accuracy(model: nn.Module, points: Points) -> float:
+    with torch.no_grad():
+        predicted = model(torch.from_numpy(points.at)).argmax(1).numpy()
+    return float((predicted == points.labels).mean())
+
+
+def _boundary(model: nn.Module) -> Boundary:
+    """Where both logits are equal, from what the network says of three points."""
+    with torch.no_grad():
+        logits = model(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])).double().numpy()
+    origin, right, up = logits[:, 1] - logits[:, 0]
+    return Boundary(np.array([right - origin, up - origin]), float(origin))
+
+
+def _calibrated(scored: Run, mode: Mode, vog_cal: Calibration) -> Float[np.ndarray, "n"]:
+    column = f"vog@{'all' if mode == 'complete' else mode}"
+    if vog_cal != "raw":
+        column += ":class"
+    values = scored.table([column])[column].to_numpy().astype(np.float64)
+    return np.abs(values) if vog_cal == "abs_normalize" else values
+
+
+def _regions(points: Points, boundary: Boundary) -> charts.Chart:
+    return charts.decision_regions(points.at, points.labels, boundary.normal, boundary.offset)
+
+
+def _saved(chart: charts.Chart, path: Path) -> list[Path]:
+    return [charts.save(chart, path.with_suffix(f".{kind}")) for kind in ("png", "svg")]
