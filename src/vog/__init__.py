@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from vog.errors import VogError as VogError
 
 if TYPE_CHECKING:
+    from vog.analysis.overview import analyze as analyze
     from vog.result import Run as Run
     from vog.result import open_run as open
     from vog.sweep import score as score
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 # What needs torch or pyarrow is imported when it is first used: `import vog` must not wait.
 _LATER = {
     "Run": ("vog.result", "Run"),
+    "analyze": ("vog.analysis.overview", "analyze"),
     "open": ("vog.result", "open_run"),
     "score": ("vog.sweep", "score"),
 }
-__all__ = ["Run", "VogError", "open", "score"]
+__all__ = ["Run", "VogError", "analyze", "open", "score"]
 
 
 def __getattr__(name: str) -> Any:

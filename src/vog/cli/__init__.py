@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from vog.cli import experiments, read, score
+from vog.cli import analyze, experiments, read, score
 from vog.errors import VogError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("score", cls=score.ManyCheckpoints)(score.score)
 app.command("top")(read.top)
 app.command("export")(read.export)
+app.command("analyze")(analyze.analyze)
 app.command("import")(score.import_gradients)
 app.command("scores")(read.scores)
 app.command("demo")(experiments.demo)

@@ -1,8 +1,7 @@
 """How the command line prints: tables for people, csv and json for programs."""
 
 import csv
-import json
-import math
+import io
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -25,13 +24,22 @@ class TableFormat(StrEnum):
 def table(rows: Sequence[Row], form: TableFormat) -> None:
     """Print rows of the same columns to stdout."""
     if form is TableFormat.JSON:
-        sys.stdout.write(json.dumps([_finite(row) for row in rows], indent=2) + "\n")
+        from vog.result.files import as_json
+
+        sys.stdout.write(as_json(list(rows)))
     elif form is TableFormat.CSV:
-        writer = csv.DictWriter(sys.stdout, rows[0].keys() if rows else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        sys.stdout.write(csv_text(rows))
     else:
         for_people(rows)
+
+
+def csv_text(rows: Sequence[Row]) -> str:
+    """Rows of the same columns as csv, with a header."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0].keys() if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def for_people(rows: Sequence[Row]) -> None:
@@ -61,13 +69,3 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _finite(row: Row) -> dict[str, Any]:
-    """JSON has no infinity; it is written as text rather than lost."""
-    return {
-        key: ("-" * (value < 0) + "Infinity")
-        if isinstance(value, float) and math.isinf(value)
-        else value
-        for key, value in row.items()
-    }

@@ -11,7 +11,6 @@ a logit is a row of its weights, the same for every example of a class, and VoG 
 example from another. The gradient of the probability is p (1 - p) times a constant.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,7 +26,7 @@ import vog
 from vog.analysis.agreement import spearman
 from vog.figures import charts
 from vog.result import Run
-from vog.result.files import make_folder, write_whole
+from vog.result.files import as_json, make_folder, write_whole
 
 EPOCHS, SEED = 15, 212
 STAGES = {"early": (0, 5), "middle": (5, 10), "late": (10, 15)}
@@ -115,7 +114,7 @@ def run(
         "test_accuracy": _accuracy(model, test),
         "boundary": {"normal": boundary.normal.tolist(), "offset": boundary.offset},
     }
-    summary, text = out / "toy.json", json.dumps(found, indent=2) + "\n"
+    summary, text = out / "toy.json", as_json(found)
     write_whole(summary, lambda path: path.write_text(text))
     subtitle = f"{len(values)} {split} points, {_EPOCHS_OF[mode]}; Spearman {found['spearman']:.2f}"
     against = charts.vog_against_distance(

@@ -14,6 +14,7 @@ from vog.errors import ResultError
 from vog.result.files import write_whole
 
 Chart = alt.TopLevelMixin
+_Part = alt.Chart | alt.LayerChart | alt.FacetChart | alt.ConcatChart
 FORMATS = ("png", "svg", "html", "json")
 _INK, _QUIET, _BAR, _END = "#1f2933", "#616e7c", "#b5cbe2", "#4a7fb5"
 _CLASSES, _REGIONS = ("#2b5d9b", "#d0582f"), ("#e3ecf6", "#fbe9e1")
@@ -30,11 +31,12 @@ def error_by_decile(
         title: what is scored.
         hard_is_high: which end of the axis is called hard.
     """
-    panels = [_deciles(of, stage, len(bins) > 1) for stage, of in bins.items()]
     ends = ("easy", "hard") if hard_is_high else ("hard", "easy")
+    axis = f"percentile of {score}   ({ends[0]} \u2192 {ends[1]})"
+    panels = [_deciles(of, stage, axis, len(bins) > 1) for stage, of in bins.items()]
     count = sum(one.examples for one in next(iter(bins.values())))
     subtitle = [
-        f"{count:,} examples in bins of equal size by {score}, from {ends[0]} to {ends[1]}",
+        f"{count:,} examples in bins of equal size, the lowest and the highest darker",
         "dashed: all of them; whiskers: 95 % Wilson intervals",
     ]
     columns = 1 if len(panels) == 1 else 2
@@ -42,7 +44,9 @@ def error_by_decile(
     return _styled(chart, title, subtitle)
 
 
-def _deciles(bins: Sequence[Bin], stage: str, named: bool) -> alt.LayerChart | alt.FacetChart:
+def _deciles(
+    bins: Sequence[Bin], stage: str, axis: str, named: bool
+) -> alt.LayerChart | alt.FacetChart:
     rows: list[dict[str, Any]] = [
         asdict(one)
         | {"bin": f"{100 * one.first:.0f}-{100 * one.last:.0f}", "end": i in (0, len(bins) - 1)}
@@ -50,7 +54,7 @@ def _deciles(bins: Sequence[Bin], stage: str, named: bool) -> alt.LayerChart | a
     ]
     mean = sum(one.error * one.examples for one in bins) / max(1, sum(b.examples for b in bins))
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("bin:N", sort=None, title="percentile", axis=alt.Axis(labelAngle=0))
+        x=alt.X("bin:N", sort=None, title=axis, axis=alt.Axis(labelAngle=0))
     )
     bars = base.mark_bar(size=26).encode(
         y=alt.Y("error:Q", title="error rate", axis=alt.Axis(format="%", tickCount=6)),
@@ -60,7 +64,8 @@ def _deciles(bins: Sequence[Bin], stage: str, named: bool) -> alt.LayerChart | a
     whiskers = base.mark_rule(color=_INK, strokeWidth=1.5).encode(y="low:Q", y2="high:Q")
     line = alt.Chart(alt.Data(values=[{"mean": mean}]))
     rule = line.mark_rule(color=_INK, strokeDash=[4, 4]).encode(y="mean:Q")
-    title = f"{stage}: {mean:.1%} wrong" if named else f"{mean:.1%} wrong"
+    said = f"{stage}: {mean:.1%} wrong" if named else f"{mean:.1%} wrong"
+    title = alt.Title(said, anchor="start", fontSize=13, fontWeight="normal", offset=6)
     return alt.layer(bars, whiskers, rule).properties(width=440, height=220, title=title)
 
 

@@ -9,6 +9,9 @@ is *for its class*; the paper ranks by this.
     vog@late:robust   (value - median of its class) / (1.4826 * MAD of its class)
     vog@late:rank     the place among all examples, from 0 (smallest) to 1 (largest)
 
+The class is the one whose target was differentiated: the label, or with `--target predicted` what
+the last checkpoint predicts.
+
 Missing values (null, NaN) stay missing and infinities stay infinite; neither takes part
 in a mean, so no single row can poison its class.
 """

@@ -1,9 +1,12 @@
-"""Writing a file whole or not at all."""
+"""Writing a file whole or not at all, and what JSON cannot say."""
 
 import errno
+import json
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from vog.errors import ResultError
 
@@ -41,6 +44,23 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResultError(_explanation(folder, error)) from error
+
+
+def as_json(value: object) -> str:
+    """JSON that every reader takes: NaN is null, and infinity, which is a value, a text."""
+    return json.dumps(_strict(value), indent=2, ensure_ascii=False) + "\n"
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _strict(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(inner) for inner in value]
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, float) and math.isinf(value):
+        return "-" * (value < 0) + "Infinity"
+    return value
 
 
 def _explanation(path: Path, error: OSError) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vog.errors import OtherQuestionError, ResultError
-from vog.result.files import write_whole
+from vog.result.files import as_json, write_whole
 
 Question = Mapping[str, Any]
 FILE = "question.json"
@@ -37,7 +37,7 @@ def load(folder: Path) -> dict[str, Any]:
 
 def save(folder: Path, question: Question) -> None:
     """Write the question into its folder."""
-    text = json.dumps(question, indent=2, ensure_ascii=False) + "\n"
+    text = as_json(question)
     write_whole(folder / FILE, lambda path: path.write_text(text, encoding="utf-8"))
 
 

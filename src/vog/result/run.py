@@ -78,8 +78,8 @@ class Run:
         """
         names = list(self.columns if columns is None else columns)
         stored = list(dict.fromkeys(self._stored(name) for name in names))
-        if any(":" in name for name in names) and "label" not in stored:
-            stored.append("label")
+        if any(":" in name for name in names) and self._class_column not in stored:
+            stored.append(self._class_column)
         raw = pa.concat_tables(pq.read_table(part.path, columns=stored) for part in self._parts)
         return pa.table([self._column(raw, name) for name in names], schema=self._schema(names))
 
@@ -177,8 +177,16 @@ class Run:
         if not derived:
             return raw[stored]
         values = raw[stored].to_numpy().astype(np.float64)
-        labels = raw["label"].fill_null(-1).to_numpy()
-        return pa.array(DERIVED[derived](values, labels), from_pandas=True)  # NaN becomes null
+        classes = raw[self._class_column].fill_null(-1).to_numpy()
+        return pa.array(DERIVED[derived](values, classes), from_pandas=True)  # NaN becomes null
+
+    @property
+    def _class_column(self) -> str:
+        """What `:class` compares within: the class whose target was differentiated.
+
+        With `--target predicted` that is not the label, which would leak into the score here.
+        """
+        return "prediction@all" if self.question.get("target") == "predicted" else "label"
 
     def _schema(self, names: list[str]) -> pa.Schema:
         fields = [

@@ -1,0 +1,177 @@
+"""What a run says as a whole: errors along a score, hard classes, and whether the stages agree."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool, Float
+
+from vog.analysis.agreement import spearman
+from vog.analysis.percentile import Bin, error_by_rank
+from vog.errors import ResultError, unknown
+from vog.result import Run
+from vog.result.files import as_json
+
+
+@dataclass(frozen=True)
+class StageErrors:
+    """How often the last checkpoint of a stage is wrong, along a score of that stage.
+
+    Attributes:
+        deciles: ten bins of equal size, from the smallest score to the largest.
+        everything: all examples in one bin.
+    """
+
+    deciles: tuple[Bin, ...]
+    everything: Bin
+
+    @property
+    def lowest(self) -> Bin:
+        """The tenth of the examples with the smallest scores."""
+        return self.deciles[0]
+
+    @property
+    def highest(self) -> Bin:
+        """The tenth with the largest."""
+        return self.deciles[-1]
+
+
+@dataclass(frozen=True)
+class ClassDifficulty:
+    """One class of the data.
+
+    Attributes:
+        label: its number.
+        label_name: its name, where there is one.
+        examples: how many have this label.
+        error: the share of them that the last checkpoint gets wrong; NaN where it is not known.
+        means: by stage, the mean of the raw score; NaN where no example has one.
+    """
+
+    label: int
+    label_name: str | None
+    examples: int
+    error: float
+    means: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What `vog analyze` shows.
+
+    Attributes:
+        score: what examples are ranked by at each stage, as `vog:class`.
+        hard_is_high: whether its large values are the hard end.
+        errors: by stage.
+        classes: the hardest in the mean first, by the raw score over all checkpoints.
+        agreement: by stage and stage, Spearman's correlation of the rankings in [-1, 1].
+    """
+
+    score: str
+    hard_is_high: bool
+    errors: Mapping[str, StageErrors]
+    classes: tuple[ClassDifficulty, ...]
+    agreement: Mapping[str, Mapping[str, float]]
+
+    def to_json(self) -> str:
+        """All of it; NaN becomes null."""
+        content = {
+            "score": self.score,
+            "errors": {
+                stage: {
+                    "all": asdict(one.everything),
+                    "lowest": asdict(one.lowest),
+                    "highest": asdict(one.highest),
+                    "deciles": [asdict(each) for each in one.deciles],
+                }
+                for stage, one in self.errors.items()
+            },
+            "classes": [asdict(one) for one in self.classes],
+            "agreement": self.agreement,
+        }
+        return as_json(content)
+
+
+def analyze(run: Run, score: str | None = None) -> Overview:
+    """Errors by decile and stage, the difficulty of each class, the agreement of the stages.
+
+    Args:
+        run: rows without label, prediction or score are left out.
+        score: without its stage, as `vog:class` or `aum`; by default VoG within the class, or
+            the first score where there is no VoG.
+
+    Raises:
+        ResultError: the run has no such score, or no row that can be judged.
+    """
+    score = score or _default(run)
+    name, colon, derived = score.partition(":")
+    stages = [c.partition("@")[2] for c in run.score_columns if c.partition("@")[0] == name]
+    if not stages:
+        known = dict.fromkeys(column.partition("@")[0] for column in run.score_columns)
+        raise ResultError(f"{run.folder} has no score {name!r}.{unknown(name, known)}")
+    by = {stage: f"{name}@{stage}{colon}{derived}" for stage in stages}
+    values = {stage: _numbers(run, column) for stage, column in by.items()}
+    return Overview(
+        score=score,
+        hard_is_high=run.hard_is_high(by["all"]),
+        errors={stage: _errors(run, stage, values[stage]) for stage in stages},
+        classes=_classes(run, name, stages),
+        agreement={a: {b: spearman(values[a], values[b]) for b in stages} for a in stages},
+    )
+
+
+def _default(run: Run) -> str:
+    """`vog@all:class` without its stage."""
+    stored, colon, derived = run.default_column.partition(":")
+    return f"{stored.partition('@')[0]}{colon}{derived}"
+
+
+def _numbers(run: Run, column: str) -> Float[np.ndarray, "n"]:
+    return run.table([column]).column(0).to_numpy().astype(np.float64)
+
+
+def _wrong(run: Run, stage: str) -> tuple[Bool[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
+    """Whether the last checkpoint of a stage contradicts the label, and where that is known."""
+    labels, predictions = run.table(["label", f"prediction@{stage}"]).columns
+    known = labels.is_valid().to_numpy() & predictions.is_valid().to_numpy()
+    return labels.fill_null(-1).to_numpy() != predictions.fill_null(-1).to_numpy(), known
+
+
+def _errors(run: Run, stage: str, values: Float[np.ndarray, "n"]) -> StageErrors:
+    wrong, known = _wrong(run, stage)
+    judged = np.where(known, values, np.nan)
+    if np.isnan(judged).all():
+        raise ResultError(
+            f"{run.folder} has no row with a label, a prediction and a score at stage {stage!r}, "
+            f"so errors cannot be counted."
+        )
+    return StageErrors(error_by_rank(judged, wrong), error_by_rank(judged, wrong, 1)[0])
+
+
+def _classes(run: Run, score: str, stages: list[str]) -> tuple[ClassDifficulty, ...]:
+    wrong, known = _wrong(run, "all")
+    columns = [f"{score}@{stage}" for stage in stages]
+    table = run.table(["label", "label_name", *columns])
+    judged = pa.array(wrong.astype(np.float64), mask=~known)
+    grouped = table.append_column("wrong", judged).group_by(["label", "label_name"])
+    means = grouped.aggregate(
+        [([], "count_all"), *((name, "mean") for name in [*columns, "wrong"])]
+    )
+    found = [
+        ClassDifficulty(
+            row["label"],
+            row["label_name"],
+            row["count_all"],
+            _number(row["wrong_mean"]),
+            {s: _number(row[f"{c}_mean"]) for s, c in zip(stages, columns, strict=True)},
+        )
+        for row in means.to_pylist()
+        if row["label"] is not None
+    ]
+    sign = -1 if run.hard_is_high(f"{score}@all") else 1
+    return tuple(sorted(found, key=lambda c: (np.isnan(c.means["all"]), sign * c.means["all"])))
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -1,0 +1,135 @@
+"""The command that says what a run says as a whole."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vog.cli import show
+from vog.cli.read import PrintedAs, RunFolder
+from vog.cli.show import TableFormat
+
+if TYPE_CHECKING:
+    from vog.analysis.overview import Overview
+    from vog.analysis.percentile import Bin
+
+_HARDEST = 10
+
+
+def analyze(
+    run: RunFolder,
+    score: Annotated[
+        str | None,
+        typer.Option(
+            help="What examples are ranked by at each stage, without the stage: vog:class, aum, "
+            "... Default: vog:class, or the first score if there is no vog."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A folder for analysis.json, classes.csv and the figure (PNG, SVG)."),
+    ] = None,
+    form: PrintedAs = TableFormat.TABLE,
+) -> None:
+    r"""Error rate by decile and stage, difficulty of the classes, agreement of the stages.
+
+    Wrong is an example whose label the last checkpoint of the stage does not predict. Intervals
+    are 95 % Wilson intervals.
+
+    Example:
+      vog analyze scores/a --out analysis
+    """
+    import vog
+    from vog.figures import charts
+    from vog.result.files import make_folder, write_whole
+
+    opened = vog.open(run)
+    found = vog.analyze(opened, score)
+    if form is TableFormat.TABLE:
+        _print(found)
+    elif form is TableFormat.CSV:
+        show.table(_bins(found), form)
+    else:
+        typer.echo(found.to_json(), nl=False)
+    if out is None:
+        return
+    make_folder(out)
+    write_whole(out / "analysis.json", lambda path: path.write_text(found.to_json()))
+    write_whole(out / "classes.csv", lambda path: path.write_text(show.csv_text(_classes(found))))
+    chart = charts.error_by_decile(
+        {stage: one.deciles for stage, one in found.errors.items()},
+        found.score,
+        f"How often the model is wrong, by {found.score}",
+        found.hard_is_high,
+    )
+    made = [charts.save(chart, out / f"error_by_decile.{kind}") for kind in ("png", "svg")]
+    for path in (out / "analysis.json", out / "classes.csv", *made):
+        typer.echo(path, err=form is not TableFormat.TABLE)
+
+
+def _print(found: "Overview") -> None:
+    ends = ("easiest", "hardest") if found.hard_is_high else ("hardest", "easiest")
+    typer.echo(f"Error rate by {found.score}, with 95 % Wilson intervals\n")
+    show.for_people(
+        [
+            {
+                "stage": stage,
+                f"lowest 10 % ({ends[0]})": _rate(one.lowest),
+                "all": _rate(one.everything),
+                f"highest 10 % ({ends[1]})": _rate(one.highest),
+            }
+            for stage, one in found.errors.items()
+        ]
+    )
+    typer.echo("\nError rate by decile\n")
+    deciles = next(iter(found.errors.values())).deciles
+    show.for_people(
+        [
+            {"percentile": _percentile(deciles[i])}
+            | {s: f"{one.deciles[i].error:.1%}" for s, one in found.errors.items()}
+            for i in range(min(len(one.deciles) for one in found.errors.values()))
+        ]
+    )
+    classes = [row | {"error": f"{row['error']:.1%}"} for row in _classes(found)]
+    typer.echo(f"\nThe hardest of {len(classes):,} classes: mean of the raw score, last error\n")
+    show.for_people(classes[:_HARDEST])
+    typer.echo("\nSpearman correlation of the rankings between stages\n")
+    show.for_people(
+        [{"": a} | {b: f"{v:.2f}" for b, v in row.items()} for a, row in found.agreement.items()]
+    )
+    typer.echo("")
+
+
+def _classes(found: "Overview") -> list[dict[str, Any]]:
+    name = found.score.partition(":")[0]
+    named = any(one.label_name is not None for one in found.classes)
+    return [
+        {"label": one.label}
+        | ({"label_name": one.label_name} if named else {})
+        | {"examples": one.examples, "error": one.error}
+        | {f"{name}@{stage}": mean for stage, mean in one.means.items()}
+        for one in found.classes
+    ]
+
+
+def _bins(found: "Overview") -> list[dict[str, Any]]:
+    return [
+        {
+            "stage": stage,
+            "percentile": _percentile(one),
+            "examples": one.examples,
+            "error": one.error,
+            "low": one.low,
+            "high": one.high,
+        }
+        for stage, errors in found.errors.items()
+        for one in (*errors.deciles, errors.everything)
+    ]
+
+
+def _percentile(one: "Bin") -> str:
+    return f"{100 * one.first:.0f}-{100 * one.last:.0f}"
+
+
+def _rate(one: "Bin") -> str:
+    return f"{one.error:.1%}  [{one.low:.1%}, {one.high:.1%}]"

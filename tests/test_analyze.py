@@ -1,0 +1,171 @@
+"""`vog analyze`: what it counts, against loops over the rows, and how it says it."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.stats import spearmanr
+
+import vog
+import world
+from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
+from vog.analysis.agreement import spearman
+from vog.errors import ResultError
+from vog.result import Run, parts
+from vog.result.rows import Meaning, Rows, to_table
+
+STAGES = ("early", "middle", "late", "all")
+
+
+@pytest.fixture
+def run(checkpoints: Path, tmp_path: Path) -> Run:
+    data = world.inputs_and_labels(120)
+    return vog.score(world.build, checkpoints, data, tmp_path / "run", quiet=True)
+
+
+def made(
+    folder: Path,
+    labels: list[int],
+    predictions: list[int],
+    scores: dict[str, list[float]],
+    higher_means: str = "harder",
+) -> Run:
+    """A run folder with just these rows; -1 and NaN are null."""
+    count = len(labels)
+    meaning = Meaning("vog", higher_means, (0.0, float("inf")), "u", "s")
+    rows = Rows(
+        range(count),
+        [f"e{i}" for i in range(count)],
+        np.array(labels),
+        np.arange(count),
+        {name.partition("@")[2]: np.array(predictions) for name in scores},
+        {},
+        {name: np.array(values) for name, values in scores.items()},
+        {},
+    )
+    question = {"data": {"examples": count, "label_names": ["cat", "dog", "owl"]}}
+    with parts.begun(folder, question):
+        table = to_table(rows, dict.fromkeys(scores, meaning), ["cat", "dog", "owl"])
+        parts.write(folder, [table], 0.0)
+    return vog.open(folder)
+
+
+def test_errors_against_a_loop(run: Run) -> None:
+    found = vog.analyze(run)
+    assert tuple(found.errors) == STAGES
+    for stage, errors in found.errors.items():
+        rows = run.table([f"vog@{stage}:class", "label", f"prediction@{stage}"]).to_pylist()
+        rows.sort(key=lambda row: row[f"vog@{stage}:class"])
+        wrong = [row["label"] != row[f"prediction@{stage}"] for row in rows]
+        assert errors.everything.error == pytest.approx(sum(wrong) / 120)
+        assert errors.lowest.error == pytest.approx(sum(wrong[:12]) / 12)
+        assert errors.highest.error == pytest.approx(sum(wrong[-12:]) / 12)
+        assert [one.examples for one in errors.deciles] == [12] * 10
+    assert any(0 < one.everything.error < 1 for one in found.errors.values())
+
+
+def test_a_worked_case(tmp_path: Path) -> None:
+    """Cats 1 and 3 (mean 2, one of two wrong), dogs 4 and 8 (6, both right), owl null.
+
+    Row 4 has no prediction and row 5 no label: neither is judged, but row 4 is an owl.
+    """
+    run = made(
+        tmp_path / "run",
+        labels=[0, 0, 1, 1, 2, -1],
+        predictions=[0, 1, 1, 1, -1, 0],
+        scores={"vog@all": [1.0, 3.0, 4.0, 8.0, np.nan, 9.0], "vog@late": [1.0, 2.0, 3, 4, 5, 6]},
+    )
+    found = vog.analyze(run, "vog")
+    classes = {one.label_name: one for one in found.classes}
+    assert [one.label_name for one in found.classes] == ["dog", "cat", "owl"]
+    assert (classes["cat"].means["all"], classes["cat"].error) == (2, 0.5)
+    assert (classes["dog"].means["all"], classes["dog"].error) == (6, 0)
+    assert (classes["dog"].label, classes["dog"].examples, classes["owl"].examples) == (1, 2, 1)
+    assert np.isnan(classes["owl"].means["all"])
+    assert classes["owl"].means["late"] == 5
+    assert [one.error for one in found.errors["all"].deciles] == [0, 1, 0, 0]
+    assert found.errors["all"].everything.examples == 4
+    assert found.agreement["all"]["late"] == pytest.approx(1.0)
+    as_read = json.loads(found.to_json())
+    assert as_read["classes"][2]["means"] == {"all": None, "late": 5}
+    assert as_read["errors"]["all"]["all"]["error"] == 0.25
+
+
+def test_a_score_whose_low_end_is_hard(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", [0, 1], [0, 1], {"vog@all": [1.0, 2.0]}, "easier")
+    found = vog.analyze(run, "vog")
+    assert not found.hard_is_high
+    assert [one.label for one in found.classes] == [0, 1], "the hardest class first"
+
+
+def test_agreement(run: Run) -> None:
+    table = run.table([f"vog@{stage}:class" for stage in STAGES])
+    found = vog.analyze(run).agreement
+    for i, a in enumerate(STAGES):
+        for j, b in enumerate(STAGES):
+            expected = spearmanr(table.column(i), table.column(j))[0]
+            assert found[a][b] == pytest.approx(expected)
+
+
+def test_spearman_by_hand() -> None:
+    """Ranks 1, 2.5, 2.5, 4 and 1, 2, 3, 4: covariance 1.125, variances 1.125 and 1.25."""
+    one, other = np.array([0.0, 5.0, 5.0, np.inf]), np.array([-1.0, 0.0, 1.0, 9.0])
+    assert spearman(one, other) == pytest.approx(1.125 / (np.sqrt(1.125) * np.sqrt(1.25)))
+    with_gap = np.append(one, np.nan), np.append(other, -100.0)
+    assert spearman(*with_gap) == spearman(one, other)
+    assert np.isnan(spearman(np.ones(4), other))
+    assert np.isnan(spearman(one[:1], other[:1]))
+
+
+def test_what_cannot_be_analyzed(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(ResultError, match="has no score 'vgo'. Did you mean 'vog'"):
+        vog.analyze(run, "vgo")
+    nothing = made(tmp_path / "other", [-1, -1], [0, 0], {"vog@all": [1.0, 2.0]})
+    with pytest.raises(ResultError, match="no row with a label, a prediction and a score"):
+        vog.analyze(nothing)
+
+
+def test_the_class_of_a_run_by_prediction_is_the_prediction(
+    checkpoints: Path, tmp_path: Path
+) -> None:
+    """Comparing within the label would let it leak into a score that was taken without it."""
+    inputs, labels = world.inputs_and_labels(60)
+    tables = []
+    for name, given in (("a", labels), ("b", (labels + 1) % world.CLASSES)):
+        data, out = (inputs, given), tmp_path / name
+        run = vog.score(world.build, checkpoints, data, out, target="predicted", quiet=True)
+        tables.append(run.table(["vog@late:class", "vog@late:robust"]))
+        predicted = run.table(["prediction@all"])["prediction@all"].to_numpy()
+    assert tables[0].equals(tables[1])
+    values = tables[0]["vog@late:class"].to_numpy()
+    for one in np.unique(predicted):
+        assert values[predicted == one].mean() == pytest.approx(0, abs=1e-9)
+
+
+def test_the_command(run: Run, cli: Cli) -> None:  # noqa: F811
+    code, out, _ = cli("analyze", str(run.folder), "--out", "a")
+    assert code == 0
+    found = vog.analyze(run)
+    assert f"{found.errors['late'].highest.error:.1%}" in out
+    for name in ("analysis.json", "classes.csv", "error_by_decile.png", "error_by_decile.svg"):
+        assert f"a/{name}" in out
+    assert Path("a/analysis.json").read_text() == found.to_json()
+    read = list(csv.DictReader(io.StringIO(Path("a/classes.csv").read_text())))
+    assert [int(row["label"]) for row in read] == [one.label for one in found.classes]
+    with Image.open("a/error_by_decile.png") as image:
+        assert image.width > 1500, "four panels"
+    assert Path("a/error_by_decile.svg").read_text().count('aria-roledescription="bar"') == 40
+    code, out, _ = cli("analyze", str(run.folder), "--format", "json")
+    assert (code, out) == (0, found.to_json())
+    code, out, _ = cli("analyze", str(run.folder), "--format", "csv", "--score", "aum")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert len(rows) == 4 * 11
+    assert rows[10]["percentile"] == "0-100"
+    low, error, high = (float(rows[10][key]) for key in ("low", "error", "high"))
+    assert low < error < high
+    code, _, err = cli("analyze", str(run.folder), "--score", "vgo")
+    assert (code, "Did you mean" in err) == (1, True)
