@@ -152,16 +152,16 @@ def _errors(run: Run, stage: str, values: Float[np.ndarray, "n"]) -> StageErrors
 def _classes(run: Run, score: str, stages: list[str]) -> tuple[ClassDifficulty, ...]:
     wrong, known = _wrong(run, "all")
     columns = [f"{score}@{stage}" for stage in stages]
-    table = run.table(["label", "label_name", *columns])
+    table, names = run.table(["label", *columns]), run.label_names or []
     judged = pa.array(wrong.astype(np.float64), mask=~known)
-    grouped = table.append_column("wrong", judged).group_by(["label", "label_name"])
+    grouped = table.append_column("wrong", judged).group_by("label")
     means = grouped.aggregate(
         [([], "count_all"), *((name, "mean") for name in [*columns, "wrong"])]
     )
     found = [
         ClassDifficulty(
             row["label"],
-            row["label_name"],
+            names[row["label"]] if row["label"] < len(names) else None,
             row["count_all"],
             _number(row["wrong_mean"]),
             {s: _number(row[f"{c}_mean"]) for s, c in zip(stages, columns, strict=True)},

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from vog.cli import analyze, experiments, read, score
+from vog.cli import analyze, experiments, gradients, options, read, score
 from vog.errors import VogError
 
 app = typer.Typer(
@@ -18,11 +18,13 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("score", cls=score.ManyCheckpoints)(score.score)
+app.command("score", cls=options.ManyCheckpoints)(score.score)
 app.command("top")(read.top)
 app.command("export")(read.export)
 app.command("analyze")(analyze.analyze)
-app.command("import")(score.import_gradients)
+app.command("grid")(analyze.grid)
+app.command("gradients", cls=options.ManyCheckpoints)(gradients.gradients)
+app.command("import")(gradients.import_gradients)
 app.command("scores")(read.scores)
 app.command("demo")(experiments.demo)
 app.command("toy")(experiments.toy)

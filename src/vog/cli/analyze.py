@@ -1,4 +1,4 @@
-"""The command that says what a run says as a whole."""
+"""Commands that say and show what a run says as a whole: analyze, grid."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +12,13 @@ from vog.cli.show import TableFormat
 if TYPE_CHECKING:
     from vog.analysis.overview import Overview
     from vog.analysis.percentile import Bin
+    from vog.result import Run
 
 _HARDEST = 10
+Classes = Annotated[
+    Path | None,
+    typer.Option(help='A file of lines as 18: "magpie", where the data have no names of classes.'),
+]
 
 
 def analyze(
@@ -29,6 +34,7 @@ def analyze(
         Path | None,
         typer.Option(help="A folder for analysis.json, classes.csv and the figure (PNG, SVG)."),
     ] = None,
+    classes: Classes = None,
     form: PrintedAs = TableFormat.TABLE,
 ) -> None:
     r"""Error rate by decile and stage, difficulty of the classes, agreement of the stages.
@@ -43,8 +49,7 @@ def analyze(
     from vog.figures import charts
     from vog.result.files import make_folder, write_whole
 
-    opened = vog.open(run)
-    found = vog.analyze(opened, score)
+    found = vog.analyze(_opened(run, classes), score)
     if form is TableFormat.TABLE:
         _print(found)
     elif form is TableFormat.CSV:
@@ -65,6 +70,45 @@ def analyze(
     made = [charts.save(chart, out / f"error_by_decile.{kind}") for kind in ("png", "svg")]
     for path in (out / "analysis.json", out / "classes.csv", *made):
         typer.echo(path, err=form is not TableFormat.TABLE)
+
+
+def grid(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(help="The picture to write: .png, .jpg, ...")],
+    by: Annotated[
+        str | None, typer.Option(help="A score column. Default: vog@all:class, as for `vog top`.")
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help="Only this class, by name or number. Default: all of them together."),
+    ] = None,
+    classes: Classes = None,
+    root: Annotated[
+        Path | None, typer.Option(help="Where the image files are, if they have moved.")
+    ] = None,
+    columns: Annotated[int, typer.Option(min=1, max=20, help="Of each of both grids.")] = 5,
+) -> None:
+    r"""Draw the easiest images of a class on the left and the hardest on the right.
+
+    Under each stands what the last checkpoint of the stage predicts, red where it is wrong.
+
+    Example:
+      vog grid scores/a --label magpie --by vog@late:class --out magpie.png
+    """
+    from vog.figures import class_grid
+    from vog.figures import grid as grids
+
+    image = class_grid.class_grid(_opened(run, classes), by, label, root, columns)
+    grids.save(image, out)
+    typer.echo(f"{out}: {image.width} x {image.height} pixels")
+
+
+def _opened(folder: Path, classes: Path | None) -> "Run":
+    import vog
+    from vog.result.names import read_names
+
+    run = vog.open(folder)
+    return run if classes is None else run.named(read_names(classes))
 
 
 def _print(found: "Overview") -> None:
@@ -93,6 +137,12 @@ def _print(found: "Overview") -> None:
     classes = [row | {"error": f"{row['error']:.1%}"} for row in _classes(found)]
     typer.echo(f"\nThe hardest of {len(classes):,} classes: mean of the raw score, last error\n")
     show.for_people(classes[:_HARDEST])
+    alone = sum(one.examples == 1 for one in found.classes)
+    if alone and found.score.endswith((":class", ":robust")):
+        typer.echo(
+            f"\n{alone:,} of {len(classes):,} classes have one example, which is 0 within its "
+            f"class: with so few, rank by the raw score, --score {found.score.partition(':')[0]}."
+        )
     typer.echo("\nSpearman correlation of the rankings between stages\n")
     show.for_people(
         [{"": a} | {b: f"{v:.2f}" for b, v in row.items()} for a, row in found.agreement.items()]

@@ -39,6 +39,7 @@ def top(
     opened = vog.open(run)
     rows = opened.top(count, by=by, label=label, easiest=easiest).to_pylist()
     silent = {n for n in ("problem", "label_name") if all(row.get(n) is None for row in rows)}
+    silent.add("index")  # the id is enough for people; the library gives both
     rows = [{key: value for key, value in row.items() if key not in silent} for row in rows]
     show.table(rows, form)
     if opened.missing_rows:

@@ -1,81 +1,24 @@
-"""Commands that make a run folder: from a model and checkpoints, or from stored gradients."""
+"""The command that scores a dataset under the checkpoints of a training run."""
 
-import ast
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from typer.core import TyperCommand
 
-from vog.cli import show
-from vog.errors import FunctionError
+from vog.cli import options, show
 
 if TYPE_CHECKING:
-    from vog.result import Run
     from vog.sweep.plan import Plan
-    from vog.sweep.run import Summary
-
-OutFolder = Annotated[Path, typer.Option(help="The run folder to write, or to continue.")]
-Stages = Annotated[
-    str | None,
-    typer.Option(
-        help="A number of equal stages, or NAME=START:STOP,... over the ordered checkpoints. "
-        "Default: 3 (early, middle, late) with six checkpoints or more, else only `all`."
-    ),
-]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Start again: the rows that are in --out are removed.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
-
-
-class ManyCheckpoints(TyperCommand):
-    """Lets the shell expand a glob: `--checkpoints a.pt b.pt` is the option given twice."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Repeat the option before each of its words."""
-        spread: list[str] = []
-        option = "--checkpoints"
-        following = False
-        for word in args:
-            if following and not word.startswith("-") and spread[-1] != option:
-                spread.append(option)
-            following = word == option or (following and not word.startswith("-"))
-            spread.append(word)
-        return super().parse_args(ctx, spread)
 
 
 def score(
-    model: Annotated[
-        str, typer.Option(help="file.py:function or package.module:function that makes the model.")
-    ],
-    checkpoints: Annotated[
-        list[str],
-        typer.Option(help="Globs, files, a folder, or @list.txt in the order of training."),
-    ],
-    data: Annotated[
-        str,
-        typer.Option(
-            help="A folder with one sub-folder a class, a list file of `path label` lines, an "
-            ".npz (images or inputs, labels), or file.py:function that returns a Dataset."
-        ),
-    ],
-    out: OutFolder,
-    model_arg: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="A keyword for the model function.")
-    ] = None,
-    root: Annotated[
-        Path | None, typer.Option(help="The folder that the paths of a list file are relative to.")
-    ] = None,
-    transform: Annotated[
-        str | None,
-        typer.Option(
-            help="imagenet (default for image files), none, or file.py:function from an image "
-            "(a row, for arrays) to a tensor."
-        ),
-    ] = None,
+    model: options.Model,
+    checkpoints: options.Checkpoints,
+    data: options.Data,
+    out: options.OutFolder,
+    model_arg: options.ModelArg = None,
+    root: options.Root = None,
+    transform: options.Transform = None,
     scores: Annotated[
         str | None,
         typer.Option(
@@ -83,31 +26,21 @@ def score(
             "`vog scores` lists them."
         ),
     ] = None,
-    target: Annotated[
-        str,
-        typer.Option(
-            help="What is differentiated: logit (of the label), probability, loss, predicted "
-            "(logit of the class that the last checkpoint predicts), or file.py:function."
-        ),
-    ] = "logit",
+    target: options.Target = "logit",
     channels: Annotated[
         Literal["mean", "keep"],
         typer.Option(help="Average gradients over colours first, or treat colours as pixels."),
     ] = "mean",
-    stages: Stages = None,
-    batch_size: Annotated[
-        str, typer.Option(metavar="N|auto", help="Examples computed together.")
-    ] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")] = "auto",
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that read ahead. Default: by processors.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first so many examples.")] = None,
+    stages: options.Stages = None,
+    batch_size: options.BatchSize = "auto",
+    device: options.Device = "auto",
+    workers: options.Workers = None,
+    limit: options.Limit = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan with a time estimate, and stop.")
     ] = False,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
 ) -> None:
     r"""Score every example of a dataset under the checkpoints of a training run.
 
@@ -126,14 +59,14 @@ def score(
             checkpoints=checkpoints,
             data=data,
             out=out,
-            model_args=dict(_keyword(word) for word in model_arg or []),
+            model_args=options.keywords(model_arg),
             root=root,
             transform=transform,
             scores=scores,
             target=target,
             channels=channels,
             stages=stages,
-            batch_size=int(batch_size) if batch_size.isdecimal() else batch_size,
+            batch_size=options.number_or_word(batch_size),
             device=device,
             workers=workers,
             limit=limit,
@@ -145,54 +78,13 @@ def score(
         _print_plan(plan(job, probe=dry_run), out)
     if dry_run:
         return
-    with _kept_when_stopped():
+    with options.kept_when_stopped():
         summary = sweep(job)
     if not quiet:
-        _print_summary(summary, vog.open(out), len(job.files))
-
-
-def import_gradients(
-    folder: Annotated[
-        Path, typer.Argument(help="Holds weight_STEP/grad_NNNNN.npy, ground_truth.npy, ...")
-    ],
-    out: OutFolder,
-    stages: Stages = None,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
-) -> None:
-    r"""Score gradients that were stored in the layout of the VoG authors.
-
-    Example:
-      vog import train_results --out scores/imagenet
-    """
-    from vog.sweep.stored import import_stored
-
-    with _kept_when_stopped():
-        run = import_stored(folder, out, stages, overwrite, quiet)
-    if not quiet:
-        _print_marked(run)
-        typer.echo(f"{out}: {run.rows:,} rows. Next: vog top {out}")
-
-
-@contextmanager
-def _kept_when_stopped() -> Iterator[None]:
-    """Says to whoever presses Ctrl-C that nothing is lost."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo("Stopped. Finished rows are kept: the same command goes on.", err=True)
-        raise typer.Exit(130) from None
-
-
-def _keyword(word: str) -> tuple[str, Any]:
-    """`num_classes=100` as ("num_classes", 100): a Python literal, or else text."""
-    name, equals, value = word.partition("=")
-    if not equals or not name.isidentifier():
-        raise FunctionError(f"--model-arg {word!r}: expected NAME=VALUE, as num_classes=100.")
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value
+        run = vog.open(out)
+        show.marked(run)
+        show.summary(summary, out, run.rows, len(job.files))
+        typer.echo(f"Next: vog top {out}")
 
 
 def _print_plan(plan: "Plan", out: Path) -> None:
@@ -210,38 +102,9 @@ def _print_plan(plan: "Plan", out: Path) -> None:
         "run folder": str(out),
     }
     if plan.seconds is not None:
-        lines["estimate"] = f"{_duration(plan.seconds)} from two probe batches; nothing is written"
+        lines["estimate"] = (
+            f"{show.duration(plan.seconds)} from two probe batches; nothing is written"
+        )
     console = show.console_for(stderr=True)
     for name, value in lines.items():
         console.print(f"{name:12} {value}")
-
-
-def _print_summary(summary: "Summary", run: "Run", checkpoints: int) -> None:
-    _print_marked(run)
-    if summary.rows == 0:
-        typer.echo(f"{run.folder}: all {run.rows:,} rows were there already.")
-        return
-    rate = summary.rows / summary.seconds
-    typer.echo(
-        f"{run.folder}: {summary.rows:,} rows in {_duration(summary.seconds)}, "
-        f"{rate:,.0f} examples or {rate * checkpoints:,.0f} examples x checkpoints a second; "
-        f"{summary.bottleneck}."
-    )
-    typer.echo(f"Next: vog top {run.folder}")
-
-
-def _print_marked(run: "Run") -> None:
-    problems = run.problems().to_pylist()
-    if problems:
-        typer.echo(f"{len(problems):,} of {run.rows:,} rows are marked:", err=True)
-        for row in problems[:10]:
-            typer.echo(f"  {row['id']}: {row['problem']}", err=True)
-        if len(problems) > 10:
-            typer.echo(f"  ... and {len(problems) - 10:,} more, in column `problem`", err=True)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes = seconds / 60
-    return f"{minutes:.1f} min" if minutes < 60 else f"{minutes / 60:.1f} h"

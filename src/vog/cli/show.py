@@ -5,10 +5,16 @@ import io
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from vog.result import Run
+    from vog.sweep.run import Summary
 
 Row = Mapping[str, Any]
 
@@ -55,6 +61,38 @@ def for_people(rows: Sequence[Row]) -> None:
     for row in rows:
         drawn.add_row(*(_cell(value) for value in row.values()))
     console.print(drawn)
+
+
+def summary(done: "Summary", folder: Path, rows: int, checkpoints: int) -> None:
+    """What a sweep did, how fast, and what held it up."""
+    if done.rows == 0:
+        typer.echo(f"{folder}: all {rows:,} rows were there already.")
+        return
+    rate = done.rows / done.seconds
+    typer.echo(
+        f"{folder}: {done.rows:,} rows in {duration(done.seconds)}, "
+        f"{rate:,.0f} examples or {rate * checkpoints:,.0f} examples x checkpoints a second; "
+        f"{done.bottleneck}."
+    )
+
+
+def marked(run: "Run") -> None:
+    """The rows that could not be read or scored, on stderr."""
+    problems = run.problems().to_pylist()
+    if problems:
+        typer.echo(f"{len(problems):,} of {run.rows:,} rows are marked:", err=True)
+        for row in problems[:10]:
+            typer.echo(f"  {row['id']}: {row['problem']}", err=True)
+        if len(problems) > 10:
+            typer.echo(f"  ... and {len(problems) - 10:,} more, in column `problem`", err=True)
+
+
+def duration(seconds: float) -> str:
+    """`12.3 s`, `4.5 min` or `6.7 h`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = seconds / 60
+    return f"{minutes:.1f} min" if minutes < 60 else f"{minutes / 60:.1f} h"
 
 
 def console_for(stderr: bool) -> Console:

@@ -6,10 +6,13 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from vog.errors import ResultError
 from vog.result.files import write_whole
 
 _BACKGROUND, _INK, _QUIET, _WRONG = "#ffffff", "#1f2933", "#7b8794", "#c0392b"
 _GAP, _MARGIN, _FRAME = 8, 24, 3
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,12 @@ def easiest_and_hardest(
     title: str,
     columns: int = 5,
     size: int = 112,
+    headings: tuple[str, str] = ("easiest", "hardest"),
 ) -> Image.Image:
     """Two square grids side by side, as in the figures of the VoG paper.
 
     Wrong predictions have a red frame and caption. Images are centre-cropped to a square;
-    captions that are too long end in an ellipsis.
+    captions that are too long are set smaller, or end in an ellipsis.
 
     Args:
         easiest: for the left grid, the easiest first; at most `columns` rows of them.
@@ -39,6 +43,7 @@ def easiest_and_hardest(
         title: above both.
         columns: of each grid.
         size: edge of an image, in pixels.
+        headings: above the left and the right grid.
     """
     small, large = _font(size // 8 + 1), _font(size // 6 + 1)
     caption = size // 5 + 4
@@ -54,8 +59,8 @@ def easiest_and_hardest(
     draw = ImageDraw.Draw(sheet)
     draw.text((_MARGIN, _MARGIN // 2), title, _INK, large)
     for left, name, tiles in (
-        (_MARGIN, "easiest", easiest),
-        (width + 2 * _MARGIN, "hardest", hardest),
+        (_MARGIN, headings[0], easiest),
+        (width + 2 * _MARGIN, headings[1], hardest),
     ):
         draw.text((left, head - caption - 2), name, _QUIET, small)
         for place, tile in enumerate(tiles[: rows * columns]):
@@ -68,7 +73,16 @@ def easiest_and_hardest(
 
 
 def save(image: Image.Image, path: Path) -> Path:
-    """Write an image whole, in the format that the ending of the path names."""
+    """Write an image whole, in the format that the ending of the path names.
+
+    Raises:
+        ResultError: no format has that ending, or the file cannot be written.
+    """
+    kinds = Image.registered_extensions()
+    if kinds.get(path.suffix.lower()) not in Image.SAVE:
+        raise ResultError(
+            f"{path}: a picture is saved as .png, .jpg, .webp or another of Pillow's."
+        )
     write_whole(path, lambda beside: image.save(beside))
     return path
 
@@ -79,14 +93,14 @@ def _paste(
     tile: Tile,
     corner: tuple[int, int],
     size: int,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    font: Font,
 ) -> None:
     left, top = corner
     sheet.paste(_square(tile.image, size), corner)
     colour = _WRONG if tile.wrong else _INK
     if tile.wrong:
         draw.rectangle((left, top, left + size - 1, top + size - 1), outline=_WRONG, width=_FRAME)
-    text = _shortened(tile.caption, size, font)
+    text, font = _fitting(tile.caption, size, font)
     draw.text((left + (size - font.getlength(text)) / 2, top + size + 2), text, colour, font)
 
 
@@ -97,13 +111,18 @@ def _square(image: Image.Image, size: int) -> Image.Image:
     return cropped.resize((size, size), Image.Resampling.BICUBIC)
 
 
-def _shortened(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    if font.getlength(text) <= width:
-        return text
+def _fitting(text: str, width: int, font: Font) -> tuple[str, Font]:
+    """The text in a font at most a third smaller; one that is longer still ends in an ellipsis."""
+    full = font.size if isinstance(font, ImageFont.FreeTypeFont) else 0
+    for size in range(int(full), int(full * 2 / 3), -1):
+        smaller = _font(size)
+        if smaller.getlength(text) <= width:
+            return text, smaller
+        font = smaller
     while text and font.getlength(text + "\u2026") > width:
         text = text[:-1]
-    return text.rstrip(" ,") + "\u2026"
+    return text.rstrip(" ,") + "\u2026", font
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def _font(size: int) -> Font:
     return ImageFont.load_default(max(10, size))

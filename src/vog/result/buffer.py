@@ -1,7 +1,7 @@
 """When rows become a part: often enough that a kill costs little, seldom enough for few files."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,12 @@ class Clock:
     def elapsed(self) -> float:
         """Seconds since the start."""
         return time.perf_counter() - self.start
+
+    def time_writing(self, write: Callable[[], None]) -> None:
+        """Do it, and count the time as writing."""
+        before = time.perf_counter()
+        write()
+        self.writing += time.perf_counter() - before
 
 
 @dataclass

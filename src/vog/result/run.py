@@ -1,7 +1,7 @@
 """A run folder, read: tables of rows, the hardest of them, and exports."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from vog.errors import ResultError, first_few, unknown
 from vog.result import question as questions
 from vog.result.columns import DERIVED
 from vog.result.files import write_whole
+from vog.result.names import first_name, numbers_called
 from vog.result.parts import Part, missing, parts
 
 FORMATS = ("csv", "parquet", "jsonl")
@@ -90,7 +91,7 @@ class Run:
         label: str | int | None = None,
         easiest: bool = False,
     ) -> pa.Table:
-        """The hardest examples: id, label, what the last checkpoint predicts, and `by`.
+        """The hardest examples: index, id, label, what the last checkpoint predicts, and `by`.
 
         Args:
             count: how many rows at most.
@@ -109,10 +110,10 @@ class Run:
         shown = ["index", "id", "label", "label_name", f"prediction@{stage}", by, "problem"]
         table = self.table(list(dict.fromkeys(name for name in shown if self._has(name))))
         if label is not None:
-            table = table.filter(pc.field("label") == self._label(label))
+            table = table.filter(pc.field("label") == self.label_number(label))
         table = table.filter(pc.field(by).is_valid())
         order = "ascending" if self.hard_is_high(by) == easiest else "descending"
-        return table.sort_by([(by, order), ("index", "ascending")]).slice(0, count).drop("index")
+        return table.sort_by([(by, order), ("index", "ascending")]).slice(0, count)
 
     def hard_is_high(self, column: str) -> bool:
         """Whether large values of the column, stored or derived, are the hard end."""
@@ -195,15 +196,30 @@ class Run:
         ]
         return pa.schema(fields, metadata=self.schema.metadata)
 
-    def _label(self, label: str | int) -> int:
+    def label_number(self, label: str | int) -> int:
+        """The number of a class that is given by name, by one of its synonyms, or by number.
+
+        Raises:
+            ResultError: no class or several classes are called so, or none has examples.
+        """
         names = self.label_names or []
-        if label in names:
-            return names.index(str(label))
+        called = numbers_called(str(label), names)
+        if len(called) > 1:
+            raise ResultError(
+                f"the classes {first_few(called)} are all called {label!r}. Give the number."
+            )
+        if called:
+            return called[0]
         present = self.table(["label"])["label"].unique().drop_null().to_pylist()
         if (isinstance(label, int) or label.isdecimal()) and int(label) in present:
             return int(label)
-        known = names or [str(one) for one in sorted(present)]
+        known = [first_name(name) for name in names] or [str(one) for one in sorted(present)]
         raise ResultError(f"there is no class {label!r}.{unknown(str(label), known)}")
+
+    def named(self, names: Sequence[str]) -> "Run":
+        """The same run with these names of its classes, by number."""
+        data = self.question["data"] | {"label_names": list(names)}
+        return replace(self, question=self.question | {"data": data})
 
 
 def open_run(folder: str | Path) -> Run:

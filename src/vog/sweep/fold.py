@@ -134,17 +134,23 @@ def fold(
 
 def _looked_at(job: Job, batch: Batch) -> tuple[dict[str, States], list[Look]]:
     """The states of the scores by stage, and one look a checkpoint."""
+    observe, looks = observer(job, batch), list[Look]()
+
+    def look(checkpoint: int) -> Observation:
+        seen = observe(checkpoint)
+        looks.append(look_at(seen, job.needs))
+        return seen
+
+    return fold(job.stages, job.scores, look), looks
+
+
+def observer(job: Job, batch: Batch) -> Callable[[int], Observation]:
+    """What each checkpoint says about the readable examples of a batch."""
     inputs = job.model.place(batch.inputs)
     labels = batch.labels[batch.at].to(inputs.device)
     aim = _aim(job.model, job, inputs, labels)
-    needs, looks = job.needs, list[Look]()
-
-    def observe(checkpoint: int) -> Observation:
-        seen = job.model.observe(job.weights[checkpoint], inputs, labels, needs, aim)
-        looks.append(_look(seen, needs))
-        return seen
-
-    return fold(job.stages, job.scores, observe), looks
+    needs = job.needs
+    return lambda checkpoint: job.model.observe(job.weights[checkpoint], inputs, labels, needs, aim)
 
 
 def merged(scores: Sequence[Score], earlier: States, later: States) -> States:
@@ -159,7 +165,8 @@ def _aim(model: Model, job: Job, inputs: Tensor, labels: Tensor) -> Tensor | Non
     return last.signal(Signal.LOGITS)[0].argmax(dim=-1)
 
 
-def _look(seen: Observation, needs: frozenset[Signal]) -> Look:
+def look_at(seen: Observation, needs: frozenset[Signal]) -> Look:
+    """Prediction, its probability, and which signals are not finite."""
     probability, prediction = seen.log_probability[0].max(dim=-1)
     not_finite = {
         signal: ~seen.signal(signal)[0].isfinite().reshape(len(prediction), -1).all(dim=1)

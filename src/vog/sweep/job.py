@@ -14,7 +14,6 @@ from vog.data import Batch, Examples
 from vog.errors import CheckpointError, DataError, FunctionError, ModelError, ScoreError
 from vog.models import Model, Weights, targets
 from vog.models.torch import TorchModel, with_head
-from vog.result import parts
 from vog.scores import Score, Signal
 from vog.sweep import guards
 from vog.sweep.question import question_of
@@ -31,6 +30,7 @@ class Job:
     """What a sweep needs to know.
 
     Attributes:
+        input_shape: of one example, as the model takes it.
         aim_at_prediction: the target is that of the class the last checkpoint predicts.
         left_out: scores of the default that this model cannot give.
         question: everything that determines the numbers.
@@ -43,6 +43,7 @@ class Job:
     scores: tuple[Score, ...]
     examples: Examples
     classes: int
+    input_shape: tuple[int, ...]
     aim_at_prediction: bool
     batch_size: int
     workers: int
@@ -87,7 +88,6 @@ def prepare(request: Request) -> Job:
         "device": device.type,
         "precision": "float32",
     }
-    parts.refuse(request.out, question, request.overwrite)
     workers = data.default_workers(examples) if request.workers is None else request.workers
     return Job(
         model=model,
@@ -97,6 +97,7 @@ def prepare(request: Request) -> Job:
         scores=chosen,
         examples=examples,
         classes=classes,
+        input_shape=tuple(first.inputs.shape[1:]),
         aim_at_prediction=target.at_prediction,
         batch_size=size,
         workers=workers,

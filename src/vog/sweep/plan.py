@@ -41,8 +41,13 @@ def plan(job: Job, probe: bool = False) -> Plan:
         job: what is planned.
         probe: compute two batches, of which the second is timed: the first also pays for
             what happens once. Nothing is written.
+
+    Raises:
+        OtherQuestionError: the run folder answers another question.
+        ResultError: it is no run folder.
     """
     folder = job.request.out
+    parts.refuse(folder, job.question, job.request.overwrite)
     begun = folder.is_dir() and not job.request.overwrite
     missing = parts.missing(parts.parts(folder) if begun else [], len(job.examples))
     left = sum(map(len, missing))

@@ -78,14 +78,15 @@ def _sweep(job: Job, todo: list[range], advance: Callable[[int], None]) -> Summa
     for gap in todo:
         with Buffer(job.request.out, clock, means, job.examples.label_names) as buffer:
             read = data.batches(job.examples, batches_of(gap, job.batch_size), job.workers)
-            for batch in _timed(read, clock):
+            for batch in timed(read, clock):
                 buffer.add(rows_of(job, batch))
                 rows += len(batch.rows)
                 advance(len(batch.rows))
     return Summary(rows, max(clock.elapsed(), 1e-9), clock.reading, clock.writing)
 
 
-def _timed(read: Iterator[Batch], clock: Clock) -> Iterator[Batch]:
+def timed(read: Iterator[Batch], clock: Clock) -> Iterator[Batch]:
+    """The batches; what is waited for them goes to the clock."""
     while True:
         before = time.perf_counter()
         batch = next(read, None)

@@ -7,7 +7,9 @@
 They become a run like any other, with the scores that gradients alone can give.
 """
 
+import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +24,7 @@ from vog.checkpoints import Stage, StagesSpec
 from vog.data.examples import RowNumbers, digest_of
 from vog.errors import DataError, first_few
 from vog.result import Run, open_run, parts
+from vog.result import question as questions
 from vog.result.buffer import Buffer, Clock
 from vog.result.rows import Rows
 from vog.scores import Observation, Signal
@@ -37,12 +40,17 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class StoredCheckpoint:
-    """The folder of one checkpoint, and what it says of all examples."""
+    """The folder of one checkpoint, and what it says of all examples.
+
+    Attributes:
+        stamps: size in bytes and time in nanoseconds of each gradient's file.
+    """
 
     folder: Path
     step: int
     labels: Int[np.ndarray, "n"]
     predictions: Int[np.ndarray, "n"]
+    stamps: Int[np.ndarray, "n 2"]
 
     def gradient(self, row: int) -> Float[np.ndarray, "*pixels"]:
         """The stored gradient of one example.
@@ -50,7 +58,7 @@ class StoredCheckpoint:
         Raises:
             DataError: its file is missing or damaged.
         """
-        return _load(self.folder / f"grad_{row:05d}.npy").astype(np.float32)
+        return _load(gradient_file(self.folder, row)).astype(np.float32)
 
 
 def import_stored(
@@ -78,15 +86,16 @@ def import_stored(
     least = max(score.min_checkpoints for score in _SCORES)
     cut = checkpoints.cut(stages, len(found), least)
     count = len(found[0].labels)
+    ids, names = _ids_and_names(Path(folder), count)
     out, clock = Path(out), Clock()
-    with parts.begun(out, _question(found, cut, Path(folder)), overwrite):
+    with parts.begun(out, _question(found, cut, Path(folder), ids, names), overwrite):
         todo = parts.missing(parts.parts(out), count)
         done = count - sum(map(len, todo))
         with progress("importing", count, done, quiet) as advance:
             for gap in todo:
-                with Buffer(out, clock, meanings(_SCORES, cut), None) as buffer:
+                with Buffer(out, clock, meanings(_SCORES, cut), names) as buffer:
                     for rows in batches_of(gap, _BATCH):
-                        buffer.add(_rows(found, cut, rows))
+                        buffer.add(_rows(found, cut, rows, ids))
                         advance(len(rows))
     return open_run(out)
 
@@ -104,6 +113,7 @@ def _checkpoints(folder: Path) -> list[StoredCheckpoint]:
             f"{folder} holds no weight_STEP folders. Expected the layout of the VoG authors: "
             f"weight_STEP/grad_NNNNN.npy, weight_STEP/ground_truth.npy, weight_STEP/pred_label.npy."
         )
+    _refuse_unfinished(folder)
     found = [_checkpoint(path, step) for step, path in sorted(steps.items())]
     for one in found:
         if not np.array_equal(one.labels, found[0].labels):
@@ -114,29 +124,64 @@ def _checkpoints(folder: Path) -> list[StoredCheckpoint]:
     return found
 
 
+def _refuse_unfinished(folder: Path) -> None:
+    if (folder / questions.FILE).exists():
+        missing = Run(folder, questions.load(folder)).missing_rows
+        if missing:
+            raise DataError(
+                f"{folder} is not finished: {missing:,} examples have no gradients yet. "
+                f"Run the `vog gradients` that began it again, and it goes on."
+            )
+
+
 def _checkpoint(folder: Path, step: int) -> StoredCheckpoint:
     labels, predictions = (
         np.atleast_1d(_load(folder / f"{n}.npy")) for n in ("ground_truth", "pred_label")
     )
-    names = [f"grad_{row:05d}.npy" for row in range(len(labels))]
-    missing = [name for name in names if not (folder / name).is_file()]
+    stamps = np.full((len(labels), 2), -1, np.int64)
+    missing: list[str] = []
+    for row in range(len(labels)):
+        path = gradient_file(folder, row)
+        try:
+            stat = os.stat(path)  # noqa: PTH116 (ten million times for all of ImageNet)
+            stamps[row] = stat.st_size, stat.st_mtime_ns
+        except OSError:
+            missing.append(path.name)
     if missing or labels.shape != predictions.shape or labels.dtype.kind not in "iu":
         raise DataError(
             f"{folder} has labels of shape {labels.shape}, predictions of {predictions.shape}, and "
             f"lacks {first_few(missing) or 'no gradient'}. Expected one of each an example."
         )
-    return StoredCheckpoint(folder, step, labels.astype(np.int64), predictions.astype(np.int64))
+    known, predicted = labels.astype(np.int64), predictions.astype(np.int64)
+    return StoredCheckpoint(folder, step, known, predicted, stamps)
+
+
+def gradient_file(folder: Path, row: int) -> Path:
+    """Where a checkpoint's folder holds the gradient of one example."""
+    return folder / f"grad_{row:05d}.npy"
+
+
+def checkpoint_folder(folder: Path, step: int) -> Path:
+    """Where the layout holds what one checkpoint says."""
+    return folder / f"weight_{step:05d}"
+
+
+def _ids_and_names(folder: Path, count: int) -> tuple[Sequence[str], list[str] | None]:
+    """What `vog gradients` noted of the examples; else row numbers, and no names of classes."""
+    if not (folder / questions.FILE).exists():
+        return RowNumbers(count), None
+    noted = Run(folder, questions.load(folder))
+    return noted.table(["id"])["id"].to_pylist(), noted.label_names
 
 
 def _question(
-    found: list[StoredCheckpoint], stages: tuple[Stage, ...], folder: Path
+    found: list[StoredCheckpoint],
+    stages: tuple[Stage, ...],
+    folder: Path,
+    ids: Sequence[str],
+    names: list[str] | None,
 ) -> dict[str, Any]:
-    sizes = [
-        (stat.st_size, stat.st_mtime_ns)
-        for one in found
-        for row in range(len(one.labels))
-        for stat in [(one.folder / f"grad_{row:05d}.npy").stat()]
-    ]
+    named = [] if isinstance(ids, RowNumbers) else ids
     predictions = [one.predictions for one in found]
     return {
         "vog": version("vog"),
@@ -144,7 +189,10 @@ def _question(
         "stages": {stage.name: [stage.start, stage.stop] for stage in stages},
         "data": {
             "examples": len(found[0].labels),
-            "digest": digest_of(found[0].labels, *predictions, np.array(sizes, np.int64)),
+            "digest": digest_of(
+                found[0].labels, *predictions, *(one.stamps for one in found), *named
+            ),
+            "label_names": names,
         },
         "target": "as stored",
         "scores": [{"name": score.name} for score in _SCORES],
@@ -152,7 +200,9 @@ def _question(
     }
 
 
-def _rows(found: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range) -> Rows:
+def _rows(
+    found: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range, ids: Sequence[str]
+) -> Rows:
     labels = found[0].labels[rows.start : rows.stop]
     by_stage = fold(stages, _SCORES, lambda checkpoint: _observed(found, checkpoint, rows))
     values: dict[str, np.ndarray] = {}
@@ -168,7 +218,7 @@ def _rows(found: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range)
             values[column_name(score, stage)] = np.where(spoiled, np.nan, mine)
     return Rows(
         rows,
-        RowNumbers(len(found[0].labels))[rows.start : rows.stop],
+        ids[rows.start : rows.stop],
         labels,
         np.arange(len(rows)),
         {s.name: found[s.stop - 1].predictions[rows.start : rows.stop] for s in stages},

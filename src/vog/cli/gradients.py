@@ -1,0 +1,95 @@
+"""Commands that store gradients in the layout of the VoG authors, and that score stored ones."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vog.cli import options, show
+
+
+def gradients(
+    model: options.Model,
+    checkpoints: options.Checkpoints,
+    data: options.Data,
+    out: Annotated[Path, typer.Option(help="The folder to write, or to continue.")],
+    model_arg: options.ModelArg = None,
+    root: options.Root = None,
+    transform: options.Transform = None,
+    target: options.Target = "logit",
+    images: Annotated[
+        bool, typer.Option(help="Copy the image files beside the gradients of the last checkpoint.")
+    ] = True,
+    batch_size: options.BatchSize = "auto",
+    device: options.Device = "auto",
+    workers: options.Workers = None,
+    limit: options.Limit = None,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+) -> None:
+    r"""Store the gradient of every example under every checkpoint, colours averaged.
+
+    The layout is that of the VoG authors: weight_STEP/grad_NNNNN.npy, ground_truth.npy,
+    pred_label.npy, classified_flag.npy. `vog import` scores what is stored. For scores alone take
+    `vog score`: it makes the same numbers in one pass and stores no gradient.
+
+    Example:
+      vog gradients --model mynet.py:build --checkpoints runs/a --data train.txt --out train_results
+    """
+    from vog.sweep.gradients import prepare_storing, store
+    from vog.sweep.request import Request
+
+    storing = prepare_storing(
+        Request(
+            model=model,
+            checkpoints=checkpoints,
+            data=data,
+            out=out,
+            model_args=options.keywords(model_arg),
+            root=root,
+            transform=transform,
+            target=target,
+            batch_size=options.number_or_word(batch_size),
+            device=device,
+            workers=workers,
+            limit=limit,
+            overwrite=overwrite,
+            quiet=quiet,
+        ),
+        images,
+    )
+    count, checkpoint_count = len(storing.job.examples), len(storing.job.files)
+    if not quiet:
+        typer.echo(
+            f"{count:,} examples under {checkpoint_count} checkpoints: "
+            f"{count * storing.bytes_an_example / 1e9:,.2f} GB of gradients in {out}",
+            err=True,
+        )
+    with options.kept_when_stopped():
+        summary = store(storing)
+    if not quiet:
+        show.summary(summary, out, count, checkpoint_count)
+        typer.echo(f"Next: vog import {out} --out RUN")
+
+
+def import_gradients(
+    folder: Annotated[
+        Path, typer.Argument(help="Holds weight_STEP/grad_NNNNN.npy, ground_truth.npy, ...")
+    ],
+    out: options.OutFolder,
+    stages: options.Stages = None,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+) -> None:
+    r"""Score gradients that were stored in the layout of the VoG authors.
+
+    Example:
+      vog import train_results --out scores/imagenet
+    """
+    from vog.sweep.stored import import_stored
+
+    with options.kept_when_stopped():
+        run = import_stored(folder, out, stages, overwrite, quiet)
+    if not quiet:
+        show.marked(run)
+        typer.echo(f"{out}: {run.rows:,} rows. Next: vog top {out}")

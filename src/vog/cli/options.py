@@ -1,0 +1,115 @@
+"""The options that several commands share, and how their words become a request."""
+
+import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from vog.errors import FunctionError
+
+Model = Annotated[
+    str, typer.Option(help="file.py:function or package.module:function that makes the model.")
+]
+Checkpoints = Annotated[
+    list[str], typer.Option(help="Globs, files, a folder, or @list.txt in the order of training.")
+]
+Data = Annotated[
+    str,
+    typer.Option(
+        help="A folder with one sub-folder a class, a list file of `path label` lines, an "
+        ".npz (images or inputs, labels), or file.py:function that returns a Dataset."
+    ),
+]
+ModelArg = Annotated[
+    list[str] | None, typer.Option(metavar="K=V", help="A keyword for the model function.")
+]
+Root = Annotated[
+    Path | None, typer.Option(help="The folder that the paths of a list file are relative to.")
+]
+Transform = Annotated[
+    str | None,
+    typer.Option(
+        help="imagenet (default for image files), none, or file.py:function from an image "
+        "(a row, for arrays) to a tensor."
+    ),
+]
+Target = Annotated[
+    str,
+    typer.Option(
+        help="What is differentiated: logit (of the label), probability, loss, predicted "
+        "(logit of the class that the last checkpoint predicts), or file.py:function."
+    ),
+]
+BatchSize = Annotated[str, typer.Option(metavar="N|auto", help="Examples computed together.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")]
+Workers = Annotated[
+    int | None, typer.Option(help="Processes that read ahead. Default: by processors.")
+]
+Limit = Annotated[int | None, typer.Option(help="Only the first so many examples.")]
+OutFolder = Annotated[Path, typer.Option(help="The run folder to write, or to continue.")]
+Stages = Annotated[
+    str | None,
+    typer.Option(
+        help="A number of equal stages, or NAME=START:STOP,... over the ordered checkpoints. "
+        "Default: 3 (early, middle, late) with six checkpoints or more, else only `all`."
+    ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Start again: the rows that are in --out are removed.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+
+
+class ManyCheckpoints(TyperCommand):
+    """Lets the shell expand a glob: `--checkpoints a.pt b.pt` is the option given twice."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat the option before each of its words."""
+        spread: list[str] = []
+        option = "--checkpoints"
+        following = False
+        for word in args:
+            if following and not word.startswith("-") and spread[-1] != option:
+                spread.append(option)
+            following = word == option or (following and not word.startswith("-"))
+            spread.append(word)
+        return super().parse_args(ctx, spread)
+
+
+@contextmanager
+def kept_when_stopped() -> Iterator[None]:
+    """Says to whoever presses Ctrl-C that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("Stopped. Finished rows are kept: the same command goes on.", err=True)
+        raise typer.Exit(130) from None
+
+
+def keywords(words: list[str] | None) -> dict[str, Any]:
+    """`["num_classes=100"]` as `{"num_classes": 100}`: Python literals, or else text.
+
+    Raises:
+        FunctionError: a word is not of that form.
+    """
+    return dict(_keyword(word) for word in words or [])
+
+
+def number_or_word(text: str) -> int | str:
+    """`64` as a number, `auto` as it is."""
+    return int(text) if text.isdecimal() else text
+
+
+def _keyword(word: str) -> tuple[str, Any]:
+    """`num_classes=100` as ("num_classes", 100): a Python literal, or else text."""
+    name, equals, value = word.partition("=")
+    if not equals or not name.isidentifier():
+        raise FunctionError(f"--model-arg {word!r}: expected NAME=VALUE, as num_classes=100.")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value

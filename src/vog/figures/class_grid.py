@@ -1,0 +1,76 @@
+"""The authors' pair of grids for a run: the easiest of a class on the left, the hardest right."""
+
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from vog.errors import ResultError
+from vog.figures import grid, pictures
+from vog.result import Run
+from vog.result.names import first_name
+
+
+def class_grid(
+    run: Run,
+    by: str | None = None,
+    label: str | int | None = None,
+    root: Path | None = None,
+    columns: int = 5,
+) -> Image.Image:
+    """Images with the predicted class under each; wrong predictions are marked.
+
+    No image is on both sides: of a class with fewer than two grids' worth, each side gets half.
+
+    Args:
+        run: its question says where the images are.
+        by: a column, by default VoG within the class over all checkpoints.
+        label: the class, by name or number; by default all of them.
+        root: where the image files are, if they have moved.
+        columns: of each grid, and rows at most.
+
+    Raises:
+        ResultError: no such column or class, no images, or fewer than two.
+    """
+    by = by or run.default_column
+    stage = by.partition(":")[0].partition("@")[2]
+    ends = [
+        run.top(columns**2, by=by, label=label, easiest=easiest).to_pylist()
+        for easiest in (True, False)
+    ]
+    scored = _scored(run, by, label)
+    if scored < 2:
+        raise ResultError(f"{scored} scored examples of {label!r}; a pair of grids needs 2.")
+    each = min(columns**2, scored // 2)
+    names = run.label_names or []
+    opened = pictures.opener(run, root)
+    easiest, hardest = ([_tile(row, stage, names, opened) for row in end[:each]] for end in ends)
+    low, high = ("lowest", "highest") if run.hard_is_high(by) else ("highest", "lowest")
+    return grid.easiest_and_hardest(
+        easiest,
+        hardest,
+        f"{_title(run, label)}: {scored:,} images by {by}",
+        columns,
+        size=160,
+        headings=(f"{low}: the easiest", f"{high}: the hardest"),
+    )
+
+
+def _scored(run: Run, by: str, label: str | int | None) -> int:
+    return len(run.top(run.rows, by=by, label=label))
+
+
+def _title(run: Run, label: str | int | None) -> str:
+    if label is None:
+        return "all classes"
+    number, names = run.label_number(label), run.label_names or []
+    return first_name(names[number]) if number < len(names) else f"class {number}"
+
+
+def _tile(row: dict[str, Any], stage: str, names: list[str], opened: pictures.Opener) -> grid.Tile:
+    predicted, label = row.get(f"prediction@{stage}"), row["label"]
+    caption = "?" if predicted is None else str(predicted)
+    if predicted is not None and predicted < len(names):
+        caption = first_name(names[predicted])
+    wrong = None not in (predicted, label) and predicted != label
+    return grid.Tile(opened(row["index"], row["id"]), caption, wrong)

@@ -1,0 +1,187 @@
+"""Gradients written in the layout of the VoG authors, for whoever wants to look at each of them.
+
+    OUT/weight_STEP/grad_NNNNN.npy      one example: float32, height x width, colours averaged
+    OUT/weight_LAST/img_NNNNN.jpg       the image file itself, copied and not encoded again
+    OUT/weight_STEP/ground_truth.npy    the label of each example
+    OUT/weight_STEP/pred_label.npy      what the checkpoint predicts
+    OUT/weight_STEP/classified_flag.npy a row an example: its number, and 1.0 where that is right
+
+Beside them lie `question.json` and the parts of a run folder without scores: what is finished,
+so that a stopped command goes on, and the ids that `vog import` gives the rows. The arrays of a
+whole checkpoint are written last. For scores alone `vog score` needs none of this: it stores
+one number where this stores an image.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from vog import data
+from vog.data import Batch
+from vog.data.images import ImageFiles
+from vog.errors import DataError, ResultError
+from vog.result import Run, parts
+from vog.result.buffer import Buffer, Clock
+from vog.result.files import make_folder, write_whole
+from vog.result.rows import Rows
+from vog.scores import Signal
+from vog.scores.gradient import pixels
+from vog.sweep.fold import look_at, observer
+from vog.sweep.job import Job, prepare
+from vog.sweep.progress import progress
+from vog.sweep.request import Request
+from vog.sweep.run import Summary, batches_of, timed
+from vog.sweep.stored import checkpoint_folder, gradient_file
+
+_HEADER = 128  # bytes of an .npy file before its values
+_JPEG = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
+
+
+@dataclass(frozen=True)
+class Storing:
+    """A job whose gradients are written down.
+
+    Attributes:
+        bytes_an_example: of its gradients under all checkpoints, without the image.
+        images: whether image files are copied too.
+    """
+
+    job: Job
+    bytes_an_example: int
+    images: bool
+
+
+def prepare_storing(request: Request, images: bool = True) -> Storing:
+    """Everything that storing needs, checked before the expensive part.
+
+    Raises:
+        VogError: whatever `vog score` would refuse, or inputs that are no images.
+    """
+    # Any score of the input gradient makes the sweep compute what is stored here.
+    job = prepare(replace(request, scores=("grad_norm",), stages=1))
+    shape = job.input_shape
+    if len(shape) != 3:
+        raise DataError(
+            f"an example has the shape {shape}; the layout of the VoG authors holds images, "
+            f"colours x height x width. `vog score` takes inputs of any shape."
+        )
+    question = {k: v for k, v in job.question.items() if k not in ("scores", "stages")}
+    job = replace(job, question=question | {"stored": "gradients, colours averaged"})
+    return Storing(job, len(job.files) * (4 * shape[1] * shape[2] + _HEADER), images)
+
+
+def store(storing: Storing) -> Summary:
+    """Write the gradients that are not there yet.
+
+    Raises:
+        OtherQuestionError: the folder answers another question.
+        ResultError: too little room on the disk, or another process writes to the folder.
+        DataError: a batch that cannot be made.
+    """
+    job, clock, rows = storing.job, Clock(), 0
+    folder = job.request.out
+    with parts.begun(folder, job.question, job.request.overwrite), job.model.borrowed():
+        if job.request.overwrite:
+            for old in folder.glob("weight_[0-9]*"):
+                shutil.rmtree(old)
+        todo = parts.missing(parts.parts(folder), len(job.examples))
+        left = sum(map(len, todo))
+        _refuse_small_disk(storing, left)
+        for file in job.files:
+            make_folder(checkpoint_folder(folder, file.step))
+        done = len(job.examples) - left
+        with progress("storing", len(job.examples), done, job.request.quiet) as advance:
+            for gap in todo:
+                with Buffer(folder, clock, {}, job.examples.label_names) as buffer:
+                    read = data.batches(job.examples, batches_of(gap, job.batch_size), job.workers)
+                    for batch in timed(read, clock):
+                        buffer.add(_stored(storing, batch, clock))
+                        rows += len(batch.rows)
+                        advance(len(batch.rows))
+        _write_arrays(job)
+    return Summary(rows, max(clock.elapsed(), 1e-9), clock.reading, clock.writing)
+
+
+def _refuse_small_disk(storing: Storing, rows: int) -> None:
+    needed = rows * storing.bytes_an_example
+    free = shutil.disk_usage(storing.job.request.out).free
+    if needed > free:
+        raise ResultError(
+            f"{storing.job.request.out} has {free / 1e9:,.1f} GB free; the gradients of {rows:,} "
+            f"examples under {len(storing.job.files)} checkpoints take {needed / 1e9:,.1f} GB. "
+            f"`vog score` needs next to nothing: it stores the scores alone."
+        )
+
+
+def _stored(storing: Storing, batch: Batch, clock: Clock) -> Rows:
+    """The rows of a batch, after its gradients were written."""
+    job, positions = storing.job, batch.at.numpy()
+    problems = {at: f"unreadable: {why}" for at, why in batch.problems.items()}
+    predictions: dict[str, np.ndarray] = {}
+    observe = observer(job, batch) if len(positions) else None
+    for checkpoint, file in enumerate(job.files):
+        gradients = np.full((len(batch.rows), *job.input_shape[1:]), np.nan, np.float32)
+        predictions[str(file.step)] = np.empty(0, np.int64)
+        if observe is not None:
+            seen = observe(checkpoint)
+            look = look_at(seen, job.needs)
+            gradients[positions] = pixels(seen.signal(Signal.INPUT_GRADIENT), "mean")[0].cpu()
+            no_logits = look.not_finite[Signal.LOGITS].cpu().numpy()
+            predictions[str(file.step)] = np.where(no_logits, -1, look.prediction.cpu().numpy())
+            for at in positions[look.not_finite[Signal.INPUT_GRADIENT].cpu().numpy()].tolist():
+                problems.setdefault(at, f"not finite: input gradient at step {file.step}")
+        clock.time_writing(
+            _gradient_writer(checkpoint_folder(job.request.out, file.step), batch.rows, gradients)
+        )
+    if storing.images and isinstance(job.examples.read, ImageFiles):
+        clock.time_writing(_image_writer(job, job.examples.read, batch))
+    ids = job.examples.ids[batch.rows.start : batch.rows.stop]
+    return Rows(batch.rows, ids, batch.labels.numpy(), positions, predictions, {}, {}, problems)
+
+
+def _gradient_writer(
+    folder: Path, rows: range, gradients: Float[np.ndarray, "n h w"]
+) -> Callable[[], None]:
+    def write() -> None:
+        for row, gradient in zip(rows, gradients, strict=True):
+            write_whole(gradient_file(folder, row), lambda path, one=gradient: np.save(path, one))
+
+    return write
+
+
+def _image_writer(job: Job, files: ImageFiles, batch: Batch) -> Callable[[], None]:
+    folder = checkpoint_folder(job.request.out, job.files[-1].step)
+
+    def write() -> None:
+        for row in batch.rows:
+            source = files.root / files.paths[row]
+            ending = source.suffix.lower()
+            ending = ".jpg" if ending in _JPEG else ending
+            write_whole(
+                folder / f"img_{row:05d}{ending}",
+                lambda path, source=source: shutil.copyfile(source, path),
+            )
+
+    return write
+
+
+def _write_arrays(job: Job) -> None:
+    """What the layout says of all examples at once, when all of them are there."""
+    noted = Run(job.request.out, job.question)
+    columns = [f"prediction@{file.step}" for file in job.files]
+    table = noted.table(["label", *columns])
+    labels = table["label"].fill_null(-1).to_numpy()
+    for file, column in zip(job.files, columns, strict=True):
+        predictions = table[column].fill_null(-1).to_numpy()
+        right = np.stack([np.arange(len(labels)), predictions == labels], axis=1)
+        folder = checkpoint_folder(job.request.out, file.step)
+        for name, values in (
+            ("ground_truth", labels),
+            ("pred_label", predictions),
+            ("classified_flag", right.astype(np.float64)),
+        ):
+            write_whole(folder / f"{name}.npy", lambda path, one=values: np.save(path, one))

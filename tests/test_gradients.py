@@ -1,0 +1,186 @@
+"""`vog gradients`: what it stores, how it stops, and that `vog import` of it equals `vog score`."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import vog
+import world
+from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
+from test_grid import photos, small  # noqa: F401 (a fixture)
+from vog.errors import DataError, OtherQuestionError, ResultError
+from vog.sweep import gradients as module
+from vog.sweep.gradients import prepare_storing, store
+from vog.sweep.request import Request
+from vog.sweep.stored import import_stored
+
+ROWS = 40
+
+
+def request(checkpoints: Path, out: Path, **more: object) -> Request:
+    data = world.inputs_and_labels(ROWS)
+    asked: dict[str, object] = {"data": data, "batch_size": 8, "quiet": True}
+    return Request(world.build, str(checkpoints), out=out, **(asked | more))  # type: ignore[arg-type]
+
+
+def gradients_of(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.glob("weight_*/*")}
+
+
+def test_import_of_what_was_stored_equals_score(checkpoints: Path, tmp_path: Path) -> None:
+    store(prepare_storing(request(checkpoints, tmp_path / "g")))
+    stored = import_stored(tmp_path / "g", tmp_path / "stored", quiet=True).table()
+    data, out = world.inputs_and_labels(ROWS), tmp_path / "direct"
+    direct = vog.score(world.build, checkpoints, data, out, batch_size=8, quiet=True).table()
+    for name in stored.column_names:
+        if name.partition("@")[0] in ("vog", "grad_norm"):
+            np.testing.assert_allclose(stored[name], direct[name], rtol=1e-6)
+        else:
+            assert stored[name].equals(direct[name]), name
+
+
+def test_the_layout(checkpoints: Path, tmp_path: Path) -> None:
+    store(prepare_storing(request(checkpoints, tmp_path / "g")))
+    folders = sorted(p.name for p in (tmp_path / "g").glob("weight_*"))
+    assert folders == [f"weight_{100 * (i + 1):05d}" for i in range(7)]
+    inputs, labels = world.inputs_and_labels(ROWS)
+    with_labels = np.load(tmp_path / "g" / "weight_00700" / "ground_truth.npy")
+    np.testing.assert_array_equal(with_labels, labels)
+    predicted = np.load(tmp_path / "g" / "weight_00700" / "pred_label.npy")
+    flags = np.load(tmp_path / "g" / "weight_00700" / "classified_flag.npy")
+    assert flags.shape == (ROWS, 2)
+    np.testing.assert_array_equal(flags[:, 0], np.arange(ROWS))
+    np.testing.assert_array_equal(flags[:, 1], (predicted == labels).astype(float))
+    assert 0 < flags[:, 1].mean() < 1
+    gradient = np.load(tmp_path / "g" / "weight_00300" / "grad_00005.npy")
+    assert (gradient.dtype, gradient.shape) == (np.float32, (6, 6))
+    expected = slow_gradient(checkpoints / "step-300.pt", inputs[5], labels[5])
+    np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6)
+
+
+def slow_gradient(checkpoint: Path, one: np.ndarray, label: int) -> np.ndarray:
+    """Of the label's logit, one example alone, averaged over colours."""
+    import torch
+
+    model = world.build().eval()
+    model.load_state_dict(torch.load(checkpoint, weights_only=True)["state_dict"])
+    leaf = torch.from_numpy(one)[None].requires_grad_()
+    model(leaf * 1)[0, label].backward()
+    assert leaf.grad is not None
+    return leaf.grad[0].mean(dim=0).numpy()
+
+
+def test_what_was_stopped_goes_on(
+    checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(prepare_storing(request(checkpoints, tmp_path / "whole")))
+    asked = request(checkpoints, tmp_path / "g")
+    written, done = module._stored, 0
+
+    def stops(*given: object) -> object:
+        nonlocal done
+        done += 1
+        if done == 4:
+            raise KeyboardInterrupt
+        return written(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "_stored", stops)
+    with pytest.raises(KeyboardInterrupt):
+        store(prepare_storing(asked))
+    with pytest.raises(DataError, match="not finished: 16 examples have no gradients yet"):
+        import_stored(tmp_path / "g", tmp_path / "run", quiet=True)
+    first = tmp_path / "g" / "weight_00100" / "grad_00003.npy"
+    stamp = first.stat().st_mtime_ns
+    monkeypatch.setattr(module, "_stored", written)
+    assert store(prepare_storing(asked)).rows == 16
+    assert first.stat().st_mtime_ns == stamp
+    assert gradients_of(tmp_path / "g") == gradients_of(tmp_path / "whole")
+    assert store(prepare_storing(asked)).rows == 0
+
+
+def test_images_are_copied_as_they_are(
+    checkpoints: Path,
+    photos: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    Image.open(tmp_path / "photos" / "0.png").save(tmp_path / "photos" / "a.JPEG")
+    photos.write_text("photos/a.JPEG 0\n" + photos.read_text())
+    out = tmp_path / "g"
+    asked = request(checkpoints, out, data=str(photos), transform=small)
+    store(prepare_storing(asked))
+    last = out / "weight_00700"
+    assert (last / "img_00000.jpg").read_bytes() == (tmp_path / "photos/a.JPEG").read_bytes()
+    assert (last / "img_00001.png").read_bytes() == (tmp_path / "photos/0.png").read_bytes()
+    assert len(list(out.glob("weight_*/img_*"))) == 25
+    imported = import_stored(out, tmp_path / "run", quiet=True)
+    assert imported.table(["id"])["id"].to_pylist()[:2] == ["photos/a.JPEG", "photos/0.png"]
+    from vog.figures.class_grid import class_grid
+
+    assert class_grid(imported).width > 1000, "the grid finds the copies"
+    bare = request(checkpoints, tmp_path / "bare", data=str(photos), transform=small)
+    store(prepare_storing(bare, images=False))
+    assert not list((tmp_path / "bare").glob("weight_*/img_*"))
+
+
+def test_an_image_that_cannot_be_read_is_marked(
+    checkpoints: Path,
+    photos: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "photos" / "5.png").write_bytes(b"no image")
+    store(prepare_storing(request(checkpoints, tmp_path / "g", data=str(photos), transform=small)))
+    assert np.isnan(np.load(tmp_path / "g" / "weight_00100" / "grad_00005.npy")).all()
+    run = import_stored(tmp_path / "g", tmp_path / "run", quiet=True)
+    assert [row["id"] for row in run.problems().to_pylist()] == ["photos/5.png"]
+    assert run.table(["prediction@all"])["prediction@all"].null_count == 1
+
+
+def test_another_question_is_refused_and_overwrite_leaves_nothing_of_it(
+    checkpoints: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "g"
+    store(prepare_storing(request(checkpoints, out)))
+    fewer = [str(path) for path in sorted(checkpoints.iterdir())[:3]]
+    other = request(checkpoints, out)
+    with pytest.raises(OtherQuestionError, match="checkpoints"):
+        store(prepare_storing(Request(other.model, fewer, other.data, out, quiet=True)))
+    again = Request(other.model, fewer, other.data, out, quiet=True, overwrite=True)
+    store(prepare_storing(again))
+    assert len(list(out.glob("weight_*"))) == 3
+    import_stored(out, tmp_path / "run", quiet=True)
+
+
+def test_what_cannot_be_stored(
+    checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vog.experiments import toy
+
+    toy.run(tmp_path / "toy", quiet=True)
+    points = np.zeros((4, 2), np.float32), np.zeros(4, np.int64)
+    flat = Request(toy.build, str(tmp_path / "toy/checkpoints"), points, tmp_path / "g")
+    with pytest.raises(DataError, match=r"shape \(2,\); the layout.*`vog score` takes"):
+        prepare_storing(flat)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
+    asked = request(checkpoints, tmp_path / "full")
+    with pytest.raises(ResultError, match="GB free; the gradients of 40 examples"):
+        store(prepare_storing(asked))
+
+
+def test_the_command(cli: Cli, checkpoints: Path) -> None:  # noqa: F811
+    world.save_npz(Path("data.npz"), ROWS)
+    spec = f"{Path(__file__).parent / 'world.py'}:build"
+    words = ("--model", spec, "--checkpoints", str(checkpoints), "--data", "data.npz")
+    code, out, err = cli("gradients", *words, "--out", "g")
+    assert code == 0, err
+    assert "40 examples under 7 checkpoints" in err
+    assert "Next: vog import g --out RUN" in out
+    code, out, _ = cli("gradients", *words, "--out", "g")
+    assert "all 40 rows were there already" in out
+    assert cli("import", "g", "--out", "run")[0] == 0
+    assert cli("score", *words, "--out", "direct")[0] == 0
+    one, other = (vog.open(name).table(["vog@late"]) for name in ("run", "direct"))
+    np.testing.assert_allclose(one["vog@late"], other["vog@late"], rtol=1e-6)
+    code, _, err = cli("top", "g")
+    assert (code, "has no scores" in err) == (1, True)
