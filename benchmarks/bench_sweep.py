@@ -18,7 +18,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch.func import functional_call
 
-from resnet import resnet18
+from cifar import resnet18
 from vog.sweep.job import Job, prepare
 from vog.sweep.request import Request
 from vog.sweep.run import sweep

@@ -33,16 +33,18 @@ Expected, written before the first run:
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import altair as alt
 import numpy as np
 import torch
 import typer
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, rankdata
 from sklearn.datasets import load_digits
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from torch import Tensor, nn
@@ -50,12 +52,16 @@ from torch.nn import functional as F
 
 import vog
 from vog.analysis.percentile import error_by_rank
-from vog.result.files import make_folder, write_whole
+from vog.cli import told
+from vog.figures import charts
+from vog.result.files import as_json, make_folder, write_whole
 
 EPOCHS, CHECKPOINTS, BATCH = 20, 20, 128
 SHUFFLED_EPOCHS, SHUFFLED = 60, 0.2
 TEST = 2000
 STAGES = ("early", "middle", "late", "all")
+
+Scores = dict[str, Float[np.ndarray, "n"]]
 
 
 @dataclass(frozen=True)
@@ -94,17 +100,61 @@ def build() -> nn.Module:
     )
 
 
+@dataclass(frozen=True)
+class Seed:
+    """What one seed made.
+
+    Attributes:
+        recipe: accuracy on the training and on the test digits.
+        by_label: the test digits, scored by the logit of their label.
+        by_prediction: the same, by the logit of the class that the last checkpoint predicts.
+        shuffled: accuracy of the network that was trained on shuffled labels.
+        memorized: its training digits, scored.
+        changed: which of these have another digit's label.
+        outside: by kind of image, the test digits first, by score, the scores.
+    """
+
+    recipe: dict[str, float]
+    by_label: vog.Run
+    by_prediction: vog.Run
+    shuffled: dict[str, float]
+    memorized: vog.Run
+    changed: Bool[np.ndarray, "n"]
+    outside: dict[str, Scores]
+
+
 def main(
     data: Annotated[Path, typer.Option(help="An .npz with `images` and `labels`.")],
     out: Annotated[Path, typer.Option(help="A folder for everything that is made.")],
-    seeds: Annotated[int, typer.Option(help="How many trainings of each kind.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="How many trainings of each kind.")] = 3,
 ) -> None:
     """Train, score and measure."""
     train, test = split(data)
-    found = [one_seed(seed, train, test, out / f"seed-{seed}") for seed in range(seeds)]
-    text = json.dumps({"seeds": found}, indent=2) + "\n"
+    made = [one_seed(seed, train, test, out / f"seed-{seed}") for seed in range(seeds)]
+    found = {
+        "accuracy": {
+            "recipe": [one.recipe for one in made],
+            "shuffled": [one.shuffled for one in made],
+        },
+        "error by label": errors([one.by_label for one in made]),
+        "error by prediction": errors([one.by_prediction for one in made]),
+        "memorization": memorization(made),
+        "outside": {
+            kind: {
+                name: [
+                    told_apart(one.outside["digits"][name], one.outside[kind][name]) for one in made
+                ]
+                for name in made[0].outside["digits"]
+            }
+            for kind in made[0].outside
+            if kind != "digits"
+        },
+    }
+    text = as_json(found)
     write_whole(out / "results.json", lambda path: path.write_text(text))
-    typer.echo(f"{out / 'results.json'}")
+    typer.echo(out / "results.json")
+    for name, chart in figures(made, found).items():
+        typer.echo(charts.save(chart, out / f"{name}.png"))
 
 
 def split(path: Path) -> tuple[Digits, Digits]:
@@ -124,11 +174,11 @@ def scaled(images: UInt8[np.ndarray, "n 28 28"]) -> Float[np.ndarray, "n 1 28 28
     return ((images[:, None] / np.float32(255) - 0.1307) / 0.3081).astype(np.float32)
 
 
-def one_seed(seed: int, train: Digits, test: Digits, folder: Path) -> dict[str, Any]:
-    """Everything that is measured with one seed."""
+def one_seed(seed: int, train: Digits, test: Digits, folder: Path) -> Seed:
+    """Trained and scored; continued where it was stopped."""
     typer.echo(f"seed {seed}: the recipe")
     made = folder / "recipe"
-    accuracy = trained(made, train, test, seed, EPOCHS, shift=True, weight_decay=5e-4)
+    recipe = trained(made, train, test, seed, EPOCHS, shift=True, weight_decay=5e-4)
     by_label, by_prediction = (
         scored(made, test, made / f"test-{target}", target) for target in ("logit", "predicted")
     )
@@ -138,13 +188,10 @@ def one_seed(seed: int, train: Digits, test: Digits, folder: Path) -> dict[str, 
     fit = trained(fitted, shuffled, test, seed, SHUFFLED_EPOCHS, shift=False, weight_decay=0.0)
     memorized = scored(fitted, shuffled, fitted / "train", "logit")
     typer.echo(f"seed {seed}: images that are no MNIST digits")
-    return {
-        "seed": seed,
-        "recipe": accuracy,
-        "error": {"label": errors(by_label), "prediction": errors(by_prediction)},
-        "shuffled": fit | memorization(memorized, shuffled.labels != train.labels),
-        "outside": outside(made, test, seed, folder / "outside"),
-    }
+    kinds = {"digits": test.images} | others(test, seed)
+    outside = {k: strangeness(made, images, folder / "outside" / k) for k, images in kinds.items()}
+    changed = shuffled.labels != train.labels
+    return Seed(recipe, by_label, by_prediction, fit, memorized, changed, outside)
 
 
 def trained(
@@ -162,7 +209,7 @@ def trained(
         return json.loads(written.read_text())
     make_folder(folder / "checkpoints")
     torch.manual_seed(seed)
-    model = build().to(memory_format=torch.channels_last)
+    model = build()
     images, labels = torch.from_numpy(train.images), torch.from_numpy(train.labels)
     optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=weight_decay)
     # Stepped once an epoch; the published scheduler was stepped once a batch.
@@ -223,57 +270,62 @@ def with_shuffled_labels(train: Digits, seed: int) -> Digits:
     return Digits(train.images, labels)
 
 
-def errors(run: vog.Run) -> dict[str, Any]:
+def errors(runs: Sequence[vog.Run]) -> dict[str, Any]:
     """By stage, how the errors at its end lie along VoG within the class."""
     found: dict[str, Any] = {}
     for stage in STAGES:
-        table = run.table([f"vog@{stage}:class", f"prediction@{stage}", "label"])
-        values, predicted, labels = (column.to_numpy() for column in table.columns)
-        wrong = predicted != labels
+        ranks, wrongs = zip(*(ranked(run, stage) for run in runs), strict=True)
         found[stage] = {
-            "auroc": float(roc_auc_score(wrong, values)),
-            "deciles": [asdict(one) for one in error_by_rank(values, wrong)],
+            "auroc": [float(roc_auc_score(w, r)) for r, w in zip(ranks, wrongs, strict=True)],
+            "deciles": error_by_rank(np.concatenate(ranks), np.concatenate(wrongs)),
         }
     return found
 
 
-def memorization(run: vog.Run, changed: np.ndarray) -> dict[str, Any]:
+def ranked(run: vog.Run, stage: str) -> tuple[Float[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
+    """The rank of each digit by VoG within its class, in (0, 1], and whether it is misread."""
+    columns = [f"vog@{stage}:class", f"prediction@{stage}", "label"]
+    values, predicted, labels = (column.to_numpy() for column in run.table(columns).columns)
+    return rankdata(values) / len(values), predicted != labels
+
+
+def memorization(made: Sequence[Seed]) -> dict[str, Any]:
     """Whether digits with another digit's label have another VoG, and which score finds them."""
-    found: dict[str, Any] = {"changed": int(changed.sum())}
+    found: dict[str, Any] = {"changed": [int(one.changed.sum()) for one in made]}
     for stage in STAGES:
-        values = run.table([f"vog@{stage}:class"]).column(0).to_numpy()
-        raw = run.table([f"vog@{stage}"]).column(0).to_numpy()
-        found[stage] = {
-            "mean changed": float(raw[changed].mean()),
-            "mean others": float(raw[~changed].mean()),
-            "auroc": float(roc_auc_score(changed, values)),
-            "p": float(mannwhitneyu(values[changed], values[~changed]).pvalue),
-        }
-    found["auroc of all scores"] = {}
-    for name in (name for name in run.score_columns if name.endswith("@all")):
-        ranks = run.table([f"{name}:rank"]).column(0).to_numpy()
-        signed = ranks if run.hard_is_high(name) else -ranks
-        found["auroc of all scores"][name.removesuffix("@all")] = float(
-            roc_auc_score(changed, signed)
-        )
+        rows = []
+        for one in made:
+            table = one.memorized.table([f"vog@{stage}", f"vog@{stage}:class"])
+            raw, within = (column.to_numpy() for column in table.columns)
+            rows.append(
+                {
+                    "mean changed": float(raw[one.changed].mean()),
+                    "mean others": float(raw[~one.changed].mean()),
+                    "auroc": float(roc_auc_score(one.changed, within)),
+                    "p": float(mannwhitneyu(within[one.changed], within[~one.changed])[1]),
+                }
+            )
+        found[stage] = {name: [row[name] for row in rows] for name in rows[0]}
+    scores = [name for name in made[0].memorized.score_columns if name.endswith("@all")]
+    found["auroc of all scores"] = {
+        name.removesuffix("@all"): [found_by(one, name) for one in made] for name in scores
+    }
     return found
 
 
-def outside(made: Path, test: Digits, seed: int, folder: Path) -> dict[str, Any]:
-    """By kind of image and score, how well it tells them from the test digits."""
-    inside = strangeness(made, test.images, folder / "digits")
-    found: dict[str, Any] = {}
-    for kind, images in others(test, seed).items():
-        these = strangeness(made, images, folder / kind)
-        found[kind] = {name: told_apart(inside[name], these[name]) for name in inside}
-    return found
+def found_by(one: Seed, column: str) -> float:
+    """How well the hard end of a score finds the changed labels: AUROC."""
+    ranks = one.memorized.table([f"{column}:rank"]).column(0).to_numpy()
+    return float(
+        roc_auc_score(one.changed, ranks if one.memorized.hard_is_high(column) else -ranks)
+    )
 
 
 def others(test: Digits, seed: int) -> dict[str, Float[np.ndarray, "m 1 28 28"]]:
     """Images that are no MNIST digits, scaled as those are."""
     rng = np.random.default_rng(seed)
     pixels = ((test.images[:, 0] * 0.3081 + 0.1307) * 255).round().astype(np.uint8)
-    uci = load_digits().images / 16 * 255
+    uci = load_digits(return_X_y=True)[0].reshape(-1, 8, 8) / 16 * 255
     enlarged = [Image.fromarray(one.astype(np.uint8)).resize((28, 28)) for one in uci]
     normal = rng.normal(pixels.mean(), pixels.std(), pixels.shape).clip(0, 255)
     return {
@@ -285,9 +337,7 @@ def others(test: Digits, seed: int) -> dict[str, Float[np.ndarray, "m 1 28 28"]]
     }
 
 
-def strangeness(
-    made: Path, images: Float[np.ndarray, "n 1 28 28"], out: Path
-) -> dict[str, Float[np.ndarray, "n"]]:
+def strangeness(made: Path, images: Float[np.ndarray, "n 1 28 28"], out: Path) -> Scores:
     """By name, scores that are meant to be high on what the network was not trained for."""
     nobody = Digits(images, np.zeros(len(images), np.int64))
     run = scored(made, nobody, out, "predicted")
@@ -316,5 +366,84 @@ def told_apart(inside: np.ndarray, beyond: np.ndarray) -> dict[str, float]:
     }
 
 
+def figures(made: Sequence[Seed], found: dict[str, Any]) -> dict[str, charts.Chart]:
+    """By file name, what the docs show."""
+    drawn = {
+        f"error_by_{target}": charts.error_by_decile(
+            {stage: of["deciles"] for stage, of in found[f"error by {target}"].items()},
+            "vog:class",
+            f"MNIST test digits misread, by VoG of the {what}; {len(made)} seeds together",
+            hard_is_high=True,
+        )
+        for target, what in (("label", "label"), ("prediction", "predicted class"))
+    }
+    return drawn | {"memorization": memorization_chart(made), "outside": outside_chart(found)}
+
+
+def memorization_chart(made: Sequence[Seed]) -> charts.Chart:
+    """Histograms of VoG within the class, digits with a changed label against the others."""
+    edges = np.linspace(-3, 4, 36)
+    rows: list[dict[str, Any]] = []
+    for stage in STAGES:
+        values = np.concatenate(
+            [one.memorized.table([f"vog@{stage}:class"]).column(0).to_numpy() for one in made]
+        )
+        changed = np.concatenate([one.changed for one in made])
+        for group, members in (("label shuffled", changed), ("label kept", ~changed)):
+            share, _ = np.histogram(values[members].clip(-3, 4), edges)
+            rows += [
+                {"stage": stage, "digits": group, "vog": float(low), "share": float(n / n_all)}
+                for low, n, n_all in zip(edges, share, [members.sum()] * len(share), strict=False)
+            ]
+    line = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_area(interpolate="step-after", opacity=0.45, line=True)
+        .encode(
+            x=alt.X("vog:Q", title="VoG, standardised within the class"),
+            y=alt.Y("share:Q", stack=None, title="share of the digits", axis=alt.Axis(format="%")),
+            color=alt.Color("digits:N", title=None, scale=alt.Scale(range=["#2b5d9b", "#d0582f"])),
+        )
+        .properties(width=300, height=160)
+        .facet(alt.Facet("stage:N", sort=list(STAGES), title=None), columns=2)
+    )
+    return charts.styled(
+        line,
+        "VoG of digits whose label was shuffled, and of the others",
+        f"{len(made)} seeds together; both areas are 100 %",
+    )
+
+
+def outside_chart(found: dict[str, Any]) -> charts.Chart:
+    """AUROC of each score and kind of image, a dot a seed."""
+    shown = ["vog@late", "grad_norm@late", "1 - max softmax", "entropy", "energy"]
+    rows = [
+        {"kind": kind, "score": name, "auroc": one["auroc"]}
+        for kind, scores in found["outside"].items()
+        for name in shown
+        for one in scores[name]
+    ]
+    dots = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_point(filled=True, size=80, opacity=0.7)
+        .encode(
+            x=alt.X("auroc:Q", title="AUROC (0.5: chance)", scale=alt.Scale(domain=[0, 1])),
+            y=alt.Y("score:N", sort=shown, title=None),
+            color=alt.Color("score:N", sort=shown, legend=None),
+        )
+    )
+    chance = alt.Chart(alt.Data(values=[{"x": 0.5}])).mark_rule(strokeDash=[4, 4]).encode(x="x:Q")
+    panels = [
+        alt.layer(chance, dots.transform_filter(f"datum.kind == '{kind}'")).properties(
+            width=300, height=110, title=kind
+        )
+        for kind in found["outside"]
+    ]
+    return charts.styled(
+        alt.concat(*panels, columns=2),
+        "Told apart from MNIST test digits",
+        "high is taken for outside; a dot a seed",
+    )
+
+
 if __name__ == "__main__":
-    typer.run(main)
+    told(lambda: typer.run(main))

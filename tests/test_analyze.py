@@ -16,6 +16,7 @@ from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.analysis.agreement import spearman
 from vog.errors import ResultError
 from vog.result import Run, parts
+from vog.result.files import as_json
 from vog.result.rows import Meaning, Rows, to_table
 
 STAGES = ("early", "middle", "late", "all")
@@ -90,7 +91,7 @@ def test_a_worked_case(tmp_path: Path) -> None:
     assert [one.error for one in found.errors["all"].deciles] == [0, 1, 0, 0]
     assert found.errors["all"].everything.examples == 4
     assert found.agreement["all"]["late"] == pytest.approx(1.0)
-    as_read = json.loads(found.to_json())
+    as_read = json.loads(as_json(found.as_dict()))
     assert as_read["classes"][2]["means"] == {"all": None, "late": 5}
     assert as_read["errors"]["all"]["all"]["error"] == 0.25
 
@@ -153,14 +154,14 @@ def test_the_command(run: Run, cli: Cli) -> None:  # noqa: F811
     assert f"{found.errors['late'].highest.error:.1%}" in out
     for name in ("analysis.json", "classes.csv", "error_by_decile.png", "error_by_decile.svg"):
         assert f"a/{name}" in out
-    assert Path("a/analysis.json").read_text() == found.to_json()
+    assert Path("a/analysis.json").read_text() == as_json(found.as_dict())
     read = list(csv.DictReader(io.StringIO(Path("a/classes.csv").read_text())))
     assert [int(row["label"]) for row in read] == [one.label for one in found.classes]
     with Image.open("a/error_by_decile.png") as image:
         assert image.width > 1500, "four panels"
     assert Path("a/error_by_decile.svg").read_text().count('aria-roledescription="bar"') == 40
     code, out, _ = cli("analyze", str(run.folder), "--format", "json")
-    assert (code, out) == (0, found.to_json())
+    assert (code, out) == (0, as_json(found.as_dict()))
     code, out, _ = cli("analyze", str(run.folder), "--format", "csv", "--score", "aum")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert len(rows) == 4 * 11

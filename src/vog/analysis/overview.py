@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,6 @@ from vog.analysis.agreement import spearman
 from vog.analysis.percentile import Bin, error_by_rank
 from vog.errors import ResultError, unknown
 from vog.result import Run
-from vog.result.files import as_json
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class Overview:
     classes: tuple[ClassDifficulty, ...]
     agreement: Mapping[str, Mapping[str, float]]
 
-    def to_json(self) -> str:
-        """All of it; NaN becomes null."""
-        content = {
+    def as_dict(self) -> dict[str, Any]:
+        """All of it in dicts and lists, as `vog analyze --format json` prints it."""
+        return {
             "score": self.score,
             "errors": {
                 stage: {
@@ -90,7 +90,18 @@ class Overview:
             "classes": [asdict(one) for one in self.classes],
             "agreement": self.agreement,
         }
-        return as_json(content)
+
+    def class_rows(self) -> list[dict[str, Any]]:
+        """One flat row a class; `label_name` only where there are names."""
+        name = self.score.partition(":")[0]
+        named = any(one.label_name is not None for one in self.classes)
+        return [
+            {"label": one.label}
+            | ({"label_name": one.label_name} if named else {})
+            | {"examples": one.examples, "error": one.error}
+            | {f"{name}@{stage}": mean for stage, mean in one.means.items()}
+            for one in self.classes
+        ]
 
 
 def analyze(run: Run, score: str | None = None) -> Overview:

@@ -5,6 +5,7 @@ Heavy imports are inside the commands: `vog --help` must not wait for torch.
 """
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -49,9 +50,14 @@ def _vog(
 
 
 def main() -> None:
+    """The command `vog`."""
+    told(app)
+
+
+def told(command: Callable[[], object]) -> None:
     """Run a command: a user's mistake is a message and exit code 1, a bug a traceback."""
     try:
-        app()
+        command()
     except VogError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)

@@ -46,8 +46,8 @@ def analyze(
       vog analyze scores/a --out analysis
     """
     import vog
-    from vog.figures import charts
-    from vog.result.files import make_folder, write_whole
+    from vog.figures import overview
+    from vog.result.files import as_json
 
     found = vog.analyze(_opened(run, classes), score)
     if form is TableFormat.TABLE:
@@ -55,21 +55,10 @@ def analyze(
     elif form is TableFormat.CSV:
         show.table(_bins(found), form)
     else:
-        typer.echo(found.to_json(), nl=False)
-    if out is None:
-        return
-    make_folder(out)
-    write_whole(out / "analysis.json", lambda path: path.write_text(found.to_json()))
-    write_whole(out / "classes.csv", lambda path: path.write_text(show.csv_text(_classes(found))))
-    chart = charts.error_by_decile(
-        {stage: one.deciles for stage, one in found.errors.items()},
-        found.score,
-        f"How often the model is wrong, by {found.score}",
-        found.hard_is_high,
-    )
-    made = [charts.save(chart, out / f"error_by_decile.{kind}") for kind in ("png", "svg")]
-    for path in (out / "analysis.json", out / "classes.csv", *made):
-        typer.echo(path, err=form is not TableFormat.TABLE)
+        typer.echo(as_json(found.as_dict()), nl=False)
+    if out is not None:
+        for path in overview.save(found, out):
+            typer.echo(path, err=form is not TableFormat.TABLE)
 
 
 def grid(
@@ -134,7 +123,7 @@ def _print(found: "Overview") -> None:
             for i in range(min(len(one.deciles) for one in found.errors.values()))
         ]
     )
-    classes = [row | {"error": f"{row['error']:.1%}"} for row in _classes(found)]
+    classes = [row | {"error": f"{row['error']:.1%}"} for row in found.class_rows()]
     typer.echo(f"\nThe hardest of {len(classes):,} classes: mean of the raw score, last error\n")
     show.for_people(classes[:_HARDEST])
     alone = sum(one.examples == 1 for one in found.classes)
@@ -148,18 +137,6 @@ def _print(found: "Overview") -> None:
         [{"": a} | {b: f"{v:.2f}" for b, v in row.items()} for a, row in found.agreement.items()]
     )
     typer.echo("")
-
-
-def _classes(found: "Overview") -> list[dict[str, Any]]:
-    name = found.score.partition(":")[0]
-    named = any(one.label_name is not None for one in found.classes)
-    return [
-        {"label": one.label}
-        | ({"label_name": one.label_name} if named else {})
-        | {"examples": one.examples, "error": one.error}
-        | {f"{name}@{stage}": mean for stage, mean in one.means.items()}
-        for one in found.classes
-    ]
 
 
 def _bins(found: "Overview") -> list[dict[str, Any]]:

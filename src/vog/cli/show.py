@@ -1,7 +1,5 @@
 """How the command line prints: tables for people, csv and json for programs."""
 
-import csv
-import io
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -29,23 +27,14 @@ class TableFormat(StrEnum):
 
 def table(rows: Sequence[Row], form: TableFormat) -> None:
     """Print rows of the same columns to stdout."""
-    if form is TableFormat.JSON:
-        from vog.result.files import as_json
+    from vog.result.files import as_csv, as_json
 
+    if form is TableFormat.JSON:
         sys.stdout.write(as_json(list(rows)))
     elif form is TableFormat.CSV:
-        sys.stdout.write(csv_text(rows))
+        sys.stdout.write(as_csv(rows))
     else:
         for_people(rows)
-
-
-def csv_text(rows: Sequence[Row]) -> str:
-    """Rows of the same columns as csv, with a header."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0].keys() if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def for_people(rows: Sequence[Row]) -> None:

@@ -14,7 +14,7 @@ from vog.errors import ResultError
 from vog.result.files import write_whole
 
 Chart = alt.TopLevelMixin
-_Part = alt.Chart | alt.LayerChart | alt.FacetChart | alt.ConcatChart
+Part = alt.Chart | alt.LayerChart | alt.FacetChart | alt.ConcatChart
 FORMATS = ("png", "svg", "html", "json")
 _INK, _QUIET, _BAR, _END = "#1f2933", "#616e7c", "#b5cbe2", "#4a7fb5"
 _CLASSES, _REGIONS = ("#2b5d9b", "#d0582f"), ("#e3ecf6", "#fbe9e1")
@@ -41,7 +41,7 @@ def error_by_decile(
     ]
     columns = 1 if len(panels) == 1 else 2
     chart = alt.concat(*panels, columns=columns, spacing=28).resolve_scale(y="shared")
-    return _styled(chart, title, subtitle)
+    return styled(chart, title, subtitle)
 
 
 def _deciles(
@@ -104,7 +104,7 @@ def decision_regions(
     ]
     drawn = _points(rows).encode(x=x, y=alt.Y("y:Q", scale=y))
     chart = alt.layer(*regions, line, drawn).properties(width=480, height=360)
-    return _styled(
+    return styled(
         chart,
         "What the network learned",
         f"{len(points)} points; the line is where it is undecided",
@@ -137,7 +137,7 @@ def vog_against_distance(
         tooltip=["class:N", alt.Tooltip("vog:Q", format=".3g"), "distance:Q"],
     )
     title = "VoG against the distance to the boundary"
-    return _styled(drawn.properties(width=480, height=360), title, subtitle)
+    return styled(drawn.properties(width=480, height=360), title, subtitle)
 
 
 def _points(rows: list[dict[str, Any]]) -> alt.Chart:
@@ -163,7 +163,7 @@ def save(chart: Chart, path: Path) -> Path:
     return path
 
 
-def _styled(
+def styled(
     chart: alt.Chart | alt.LayerChart | alt.FacetChart | alt.ConcatChart,
     title: str,
     subtitle: str | list[str],

@@ -1,10 +1,13 @@
-"""Writing a file whole or not at all, and what JSON cannot say."""
+"""Writing a file whole or not at all, and values as JSON and csv that every reader takes."""
 
+import csv
 import errno
+import io
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +50,25 @@ def make_folder(folder: Path) -> None:
 
 
 def as_json(value: object) -> str:
-    """JSON that every reader takes: NaN is null, and infinity, which is a value, a text."""
+    """Values and dataclasses as JSON that every reader takes.
+
+    NaN is null, and infinity, which is a value, a text.
+    """
     return json.dumps(_strict(value), indent=2, ensure_ascii=False) + "\n"
 
 
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of the same columns as csv, with a header."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0].keys() if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
 def _strict(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
     if isinstance(value, Mapping):
         return {str(key): _strict(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

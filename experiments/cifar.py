@@ -1,0 +1,278 @@
+"""CIFAR-10 and CIFAR-100: the paper's training, and VoG of both splits early and late in it.
+
+python experiments/cifar.py --data cifar-10-batches-bin --out runs/cifar10
+
+reads the *binary* version of either set (`data_batch_1.bin` or `train.bin` and so on, 3,073 or
+3,074 bytes an image; no pickle is opened), trains ResNet-18 with a 3 x 3 stem for 350 epochs
+(SGD 0.1, momentum 0.9, weight decay 5e-4, rate / 10 after epochs 150 and 250, stepped once an
+epoch; random crop and mirroring), and makes, below `--out`:
+
+    checkpoints/ckpt_007.pth    {"net": state_dict} as the authors saved it, after epochs 1 to 3,
+                                three in the middle and the last three: nine, in three stages
+    training.pt                 what a second call goes on from; removed at the end
+    train, test                 run folders, scored without crop or mirroring
+    train-analysis, ...         analysis.json, classes.csv and the figure of `vog analyze`
+
+On one GPU the training takes hours, on a processor days: `--epochs 9` shows the whole way.
+
+Expected at 350 epochs, from the paper and from the schedule: test accuracy of 94 to 95.5 % on
+CIFAR-10 and 76 to 78 % on CIFAR-100 (the authors' scheduler was stepped once a batch, and they
+report less, 89.6 and 66.9 %); late an error that grows with VoG, early the reverse.
+It has not been run at full length by us: `docs/reproduction.md` says what was.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import vog
+from vog.cli import told
+from vog.errors import DataError
+from vog.figures import overview
+from vog.result.files import make_folder, write_whole
+
+EPOCHS, BATCH, RATE = 350, 128, 0.1
+_PIXELS = 3 * 32 * 32
+_MEAN = np.array([0.4914, 0.4822, 0.4465], np.float32)[:, None, None]
+_STD = np.array([0.2470, 0.2435, 0.2616], np.float32)[:, None, None]
+
+
+@dataclass(frozen=True)
+class Images:
+    """Pictures, colours first, and their classes."""
+
+    pixels: UInt8[np.ndarray, "n 3 32 32"]
+    labels: Int[np.ndarray, "n"]
+
+
+@dataclass(frozen=True)
+class Cifar:
+    """Both splits, and the names of the classes."""
+
+    train: Images
+    test: Images
+    names: list[str]
+
+
+class Block(nn.Module):
+    """Two 3 x 3 convolutions and a way around them."""
+
+    def __init__(self, inside: int, outside: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inside, outside, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outside)
+        self.conv2 = nn.Conv2d(outside, outside, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outside)
+        self.around = nn.Sequential()
+        if stride != 1 or inside != outside:
+            self.around = nn.Sequential(
+                nn.Conv2d(inside, outside, 1, stride, bias=False), nn.BatchNorm2d(outside)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Rectified sum of both ways."""
+        within = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(within + self.around(x))
+
+
+def resnet18(classes: int = 10) -> nn.Sequential:
+    """Eight blocks of 64 to 512 channels, for 32 x 32 images; 11.2 million parameters.
+
+    Source: He et al., CVPR 2016, arXiv:1512.03385, with a 3 x 3 stem without pooling.
+    """
+    widths = [(64, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 1)]
+    widths += [(128, 256, 2), (256, 256, 1), (256, 512, 2), (512, 512, 1)]
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 3, padding=1, bias=False),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        *(Block(inside, outside, stride) for inside, outside, stride in widths),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(512, classes),
+    )
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="The folder with the .bin files.")],
+    out: Annotated[Path, typer.Option(help="A folder for everything that is made.")],
+    epochs: Annotated[int, typer.Option(min=9, help="The paper trains for 350.")] = EPOCHS,
+    batch_size: Annotated[int, typer.Option(min=2)] = BATCH,
+    seed: int = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")] = "auto",
+) -> None:
+    """Train, score both splits, and analyze them."""
+    cifar = read(data)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    train(cifar, out, epochs, batch_size, seed, torch.device(device))
+    for name, images in (("train", cifar.train), ("test", cifar.test)):
+        run = vog.score(
+            resnet18,
+            out / "checkpoints",
+            (scaled(images.pixels), images.labels),
+            out / name,
+            model_args={"classes": len(cifar.names)},
+            device=device,
+            stages=3,
+        )
+        found = vog.analyze(run.named(cifar.names))
+        for stage, errors in found.errors.items():
+            typer.echo(f"{name}, {stage}: {errors.everything.error:.2%} wrong; ", nl=False)
+            typer.echo(
+                f"lowest tenth {errors.lowest.error:.2%}, highest {errors.highest.error:.2%}"
+            )
+        for path in overview.save(found, out / f"{name}-analysis"):
+            typer.echo(path)
+
+
+def read(folder: Path) -> Cifar:
+    """Either set, told by the files that are there.
+
+    Raises:
+        DataError: neither, or a file of another length.
+    """
+    if (folder / "train.bin").is_file():
+        train_files, test_file, names = ["train.bin"], "test.bin", "fine_label_names.txt"
+    elif (folder / "data_batch_1.bin").is_file():
+        train_files = sorted(path.name for path in folder.glob("data_batch_*.bin"))
+        test_file, names = "test_batch.bin", "batches.meta.txt"
+    else:
+        raise DataError(
+            f"{folder} holds neither train.bin (CIFAR-100) nor data_batch_1.bin (CIFAR-10). "
+            f"Unpack the binary version of the set; --data is the folder of its .bin files."
+        )
+    # CIFAR-100 has the coarse label first; the fine one stands right before the pixels in both.
+    before = 2 if names == "fine_label_names.txt" else 1
+    parts = [read_images(folder / name, before) for name in train_files]
+    both = Images(
+        np.concatenate([part.pixels for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+    )
+    test = read_images(folder / test_file, before)
+    try:
+        called = [line.strip() for line in (folder / names).read_text().split("\n")]
+    except OSError as error:
+        raise DataError(f"{folder / names} with the names of the classes is missing.") from error
+    called = [name for name in called if name]
+    if max(both.labels.max(), test.labels.max()) >= len(called):
+        raise DataError(f"{folder / names} names {len(called)} classes; the labels go further.")
+    return Cifar(both, test, called)
+
+
+def read_images(path: Path, before: int) -> Images:
+    """Records of `before` label bytes and 3,072 pixels."""
+    if not path.is_file():
+        raise DataError(f"{path} is missing.")
+    raw, length = np.fromfile(path, np.uint8), before + _PIXELS
+    if len(raw) == 0 or len(raw) % length:
+        raise DataError(f"{path} has {len(raw):,} bytes; expected a multiple of {length:,}.")
+    records = raw.reshape(-1, length)
+    return Images(
+        records[:, before:].reshape(-1, 3, 32, 32), records[:, before - 1].astype(np.int64)
+    )
+
+
+def scaled(pixels: UInt8[np.ndarray, "n 3 32 32"]) -> Float[np.ndarray, "n 3 32 32"]:
+    """Pixels as the network takes them: mean 0 and deviation 1 by colour over CIFAR-10."""
+    return (pixels / np.float32(255) - _MEAN) / _STD
+
+
+def snapshots(epochs: int) -> list[int]:
+    """The nine epochs, counted from 0, after which weights are saved."""
+    middle = epochs // 2
+    return [0, 1, 2, middle - 1, middle, middle + 1, epochs - 3, epochs - 2, epochs - 1]
+
+
+def train(
+    cifar: Cifar, out: Path, epochs: int, batch_size: int, seed: int, device: torch.device
+) -> None:
+    """Train where a stopped call left off; nothing where all snapshots are there."""
+    folder, state = out / "checkpoints", out / "training.pt"
+    make_folder(folder)
+    wanted = snapshots(epochs)
+    if not state.exists() and all((folder / f"ckpt_{e:03d}.pth").exists() for e in wanted):
+        return
+    torch.manual_seed(seed)
+    model = resnet18(len(cifar.names)).to(device)
+    optimizer = torch.optim.SGD(model.parameters(), RATE, momentum=0.9, weight_decay=5e-4)
+    drops = [round(epochs * 150 / 350), round(epochs * 250 / 350)]
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, drops)
+    start = 0
+    if state.exists():
+        saved: dict[str, Any] = torch.load(state, weights_only=True)
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        schedule.load_state_dict(saved["schedule"])
+        torch.set_rng_state(saved["random"])
+        start = saved["epoch"] + 1
+    inputs, labels = (
+        torch.from_numpy(scaled(cifar.train.pixels)),
+        torch.from_numpy(cifar.train.labels),
+    )
+    for epoch in range(start, epochs):
+        right = one_epoch(model, optimizer, inputs, labels, batch_size)
+        schedule.step()
+        if epoch in wanted:
+            save(folder / f"ckpt_{epoch:03d}.pth", {"net": model.state_dict()})
+        progress = {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "schedule": schedule.state_dict(),
+            "random": torch.get_rng_state(),
+            "epoch": epoch,
+        }
+        save(state, progress)
+        typer.echo(f"epoch {epoch + 1} of {epochs}: {right:.1%} right while training")
+    state.unlink()
+
+
+def one_epoch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    inputs: Float[Tensor, "n 3 32 32"],
+    labels: Int[Tensor, "n"],
+    batch_size: int,
+) -> float:
+    """The share that was right while it was trained on."""
+    model.train()
+    device = next(model.parameters()).device
+    right = 0
+    for batch in torch.randperm(len(labels)).split(batch_size):
+        if len(batch) < 2:
+            continue  # batch normalisation needs two
+        seen, truth = augmented(inputs[batch]).to(device), labels[batch].to(device)
+        logits = model(seen)
+        optimizer.zero_grad()
+        F.cross_entropy(logits, truth).backward()
+        optimizer.step()
+        right += int((logits.argmax(1) == truth).sum())
+    return right / len(labels)
+
+
+def save(path: Path, content: dict[str, Any]) -> None:
+    """Write a checkpoint whole or not at all."""
+    write_whole(path, lambda beside: torch.save(content, beside))
+
+
+def augmented(images: Float[Tensor, "n 3 32 32"]) -> Float[Tensor, "n 3 32 32"]:
+    """Each cut at random out of itself with a border of four pixels, and every other mirrored."""
+    count = len(images)
+    padded = F.pad(images, (4, 4, 4, 4))
+    down, right = torch.randint(0, 9, (2, count, 1))
+    rows, columns = torch.arange(32) + down, torch.arange(32) + right
+    mirrored = torch.rand(count, 1) < 0.5
+    columns = torch.where(mirrored, columns.flip(1), columns)
+    which = torch.arange(count)[:, None, None]
+    return padded[which, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+if __name__ == "__main__":
+    told(lambda: typer.run(main))

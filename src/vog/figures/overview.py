@@ -1,0 +1,27 @@
+"""What `vog analyze` says, as files: numbers, a table of the classes, and the figure."""
+
+from pathlib import Path
+
+from vog.analysis.overview import Overview
+from vog.figures import charts
+from vog.result.files import as_csv, as_json, make_folder, write_whole
+
+
+def save(found: Overview, folder: Path) -> list[Path]:
+    """Write analysis.json, classes.csv and error_by_decile as PNG and SVG; where they are.
+
+    Raises:
+        ResultError: the folder cannot be written.
+    """
+    make_folder(folder)
+    texts = {"analysis.json": as_json(found.as_dict()), "classes.csv": as_csv(found.class_rows())}
+    for name, text in texts.items():
+        write_whole(folder / name, lambda path, text=text: path.write_text(text))
+    chart = charts.error_by_decile(
+        {stage: errors.deciles for stage, errors in found.errors.items()},
+        found.score,
+        f"How often the model is wrong, by {found.score}",
+        found.hard_is_high,
+    )
+    drawn = [charts.save(chart, folder / f"error_by_decile.{kind}") for kind in ("png", "svg")]
+    return [*(folder / name for name in texts), *drawn]

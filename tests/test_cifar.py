@@ -1,0 +1,185 @@
+"""`experiments/cifar.py`, from files of the binary format that are written here to its figures."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import cifar
+import vog
+from vog.errors import DataError
+
+SCRIPT = Path(cifar.__file__)
+
+
+def images(count: int, classes: int, seed: int) -> cifar.Images:
+    """Noise with one bright colour a class, so that there is something to learn."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % classes
+    pixels = rng.integers(0, 120, (count, 3, 32, 32), dtype=np.uint8)
+    pixels[np.arange(count), labels % 3] += 100
+    return cifar.Images(pixels, labels)
+
+
+def records(of: cifar.Images, coarse: bool) -> bytes:
+    """One record an image: (coarse label,) label, 1,024 bytes red, green and blue each."""
+    parts = []
+    for pixels, label in zip(of.pixels, of.labels, strict=True):
+        parts.append(bytes([7, label] if coarse else [label]) + pixels.tobytes())
+    return b"".join(parts)
+
+
+def cifar10(folder: Path) -> None:
+    for batch in range(1, 6):
+        (folder / f"data_batch_{batch}.bin").write_bytes(records(images(8, 4, batch), False))
+    (folder / "test_batch.bin").write_bytes(records(images(12, 4, 9), False))
+    (folder / "batches.meta.txt").write_text("airplane\nautomobile\nbird\ncat\n\n")
+
+
+def cifar100(folder: Path) -> None:
+    (folder / "train.bin").write_bytes(records(images(20, 4, 0), True))
+    (folder / "test.bin").write_bytes(records(images(12, 4, 9), True))
+    (folder / "fine_label_names.txt").write_text("apple\nbaby\nbear\nbed\n")
+
+
+def test_cifar10_end_to_end(tmp_path: Path) -> None:
+    cifar10(tmp_path)
+    command = [sys.executable, str(SCRIPT), "--data", str(tmp_path), "--out", str(tmp_path / "o")]
+    command += ["--epochs", "9", "--batch-size", "16", "--device", "cpu"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "epoch 9 of 9" in done.stdout
+    assert "test, late:" in done.stdout
+    out = tmp_path / "o"
+    saved = sorted(path.name for path in (out / "checkpoints").iterdir())
+    assert saved == [f"ckpt_{epoch:03d}.pth" for epoch in range(9)]
+    assert set(torch.load(out / "checkpoints/ckpt_007.pth", weights_only=True)) == {"net"}
+    assert not (out / "training.pt").exists()
+    for name, rows in (("train", 40), ("test", 12)):
+        run = vog.open(out / name)
+        assert (run.rows, run.problems().num_rows) == (rows, 0)
+        assert run.question["stages"] == {
+            "early": [0, 3],
+            "middle": [3, 6],
+            "late": [6, 9],
+            "all": [0, 9],
+        }
+        analysis = json.loads((out / f"{name}-analysis" / "analysis.json").read_text())
+        assert {one["label_name"] for one in analysis["classes"]} == {
+            *("airplane", "automobile", "bird", "cat")
+        }
+        with Image.open(out / f"{name}-analysis" / "error_by_decile.png") as image:
+            assert image.width > 1000
+    stamps = {path: path.stat().st_mtime_ns for path in (out / "checkpoints").iterdir()}
+    again = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
+    assert again.returncode == 0
+    assert "epoch" not in again.stdout
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+
+def test_the_formats(tmp_path: Path) -> None:
+    for write, train in ((cifar10, 40), (cifar100, 20)):
+        folder = tmp_path / write.__name__
+        folder.mkdir()
+        write(folder)
+        read = cifar.read(folder)
+        assert (len(read.train.labels), len(read.test.labels), len(read.names)) == (train, 12, 4)
+        np.testing.assert_array_equal(read.test.pixels, images(12, 4, 9).pixels)
+        np.testing.assert_array_equal(read.test.labels, images(12, 4, 9).labels)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda folder: (folder / "test_batch.bin").write_bytes(b"123"), "3 bytes; expected a mul"),
+        (lambda folder: (folder / "test_batch.bin").unlink(), "test_batch.bin is missing"),
+        (lambda folder: (folder / "batches.meta.txt").unlink(), "names of the classes is missing"),
+        (lambda folder: (folder / "batches.meta.txt").write_text("a\nb"), "names 2 classes"),
+        (lambda folder: (folder / "data_batch_1.bin").unlink(), "holds neither train.bin"),
+    ],
+)
+def test_damaged_sets(tmp_path: Path, spoil: object, said: str) -> None:
+    cifar10(tmp_path)
+    assert callable(spoil)
+    spoil(tmp_path)
+    with pytest.raises(DataError, match=said):
+        cifar.read(tmp_path)
+
+
+def test_a_mistake_is_a_message(tmp_path: Path) -> None:
+    command = [sys.executable, str(SCRIPT), "--data", str(tmp_path), "--out", str(tmp_path / "o")]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_snapshots() -> None:
+    assert cifar.snapshots(350) == [0, 1, 2, 174, 175, 176, 347, 348, 349]
+    assert cifar.snapshots(9) == list(range(9))
+
+
+def test_augmentation_moves_and_mirrors() -> None:
+    """Every result is the padded image cut somewhere, mirrored or not, and both happen."""
+    torch.manual_seed(0)
+    originals = torch.from_numpy(cifar.scaled(images(60, 4, 0).pixels))
+    padded = torch.nn.functional.pad(originals, (4, 4, 4, 4))
+    found = set()
+    for one, whole in zip(cifar.augmented(originals), padded, strict=True):
+        places = [
+            (down, right, mirrored)
+            for down in range(9)
+            for right in range(9)
+            for mirrored in (False, True)
+            if torch.equal(
+                one.flip(2) if mirrored else one, whole[:, down : down + 32, right : right + 32]
+            )
+        ]
+        assert len(places) == 1
+        found.add(places[0])
+    assert len(found) > 40
+    assert {mirrored for *_, mirrored in found} == {True, False}
+
+
+def test_a_stopped_training_goes_on_as_if_it_had_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cifar10(tmp_path)
+    read = cifar.read(tmp_path)
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    monkeypatch.setattr(
+        cifar,
+        "resnet18",
+        lambda classes: torch.nn.Sequential(
+            torch.nn.Conv2d(3, 4, 3),
+            torch.nn.AdaptiveAvgPool2d(1),
+            torch.nn.Flatten(),
+            torch.nn.Linear(4, classes),
+        ),
+    )
+    cpu = torch.device("cpu")
+    cifar.train(read, whole, 9, 16, 0, cpu)
+    one_epoch, done = cifar.one_epoch, 0
+
+    def stops(*given: object) -> float:
+        nonlocal done
+        done += 1
+        if done == 5:
+            raise KeyboardInterrupt
+        return one_epoch(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cifar, "one_epoch", stops)
+    with pytest.raises(KeyboardInterrupt):
+        cifar.train(read, stopped, 9, 16, 0, cpu)
+    monkeypatch.setattr(cifar, "one_epoch", one_epoch)
+    cifar.train(read, stopped, 9, 16, 1, cpu)
+    for epoch in range(9):
+        name = f"checkpoints/ckpt_{epoch:03d}.pth"
+        one, other = (torch.load(at / name, weights_only=True)["net"] for at in (whole, stopped))
+        assert all(torch.equal(one[key], other[key]) for key in one)
