@@ -82,7 +82,7 @@ def import_stored(
         StageError: too few checkpoints.
         OtherQuestionError: `out` answers another question.
     """
-    found = _checkpoints(Path(folder))
+    found = stored_checkpoints(Path(folder))
     least = max(score.min_checkpoints for score in _SCORES)
     cut = checkpoints.cut(stages, len(found), least)
     count = len(found[0].labels)
@@ -100,7 +100,12 @@ def import_stored(
     return open_run(out)
 
 
-def _checkpoints(folder: Path) -> list[StoredCheckpoint]:
+def stored_checkpoints(folder: Path) -> list[StoredCheckpoint]:
+    """The checkpoints of a folder in training order; all of them hold the same examples.
+
+    Raises:
+        DataError: the folder is not of that layout, not finished, or a file is missing.
+    """
     steps = {
         int(match[1]): path
         for path in (folder.iterdir() if folder.is_dir() else [])

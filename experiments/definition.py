@@ -1,0 +1,117 @@
+"""The definition: how much each way to compute VoG otherwise changes the ranking, measured.
+
+python experiments/definition.py --gradients train_results --published vog_late.npy --checkpoints runs/imagenet --data list.txt --root photographs --out runs/definition
+
+First on the gradients that the authors published with their scores (the layout of `vog gradients`):
+every variant that appears in the paper's formula or in public code, recomputed with NumPy and compared
+with VoG by Spearman's correlation, and VoG itself compared with the published scores. Then on
+checkpoints of `experiments/imagenet.py`: VoG of other targets, and with colours kept apart.
+
+Expected, written before the first run: the published scores within 1e-6; one sample more or less in the
+denominator changes values by a factor and no rank; the formula as printed ranks at 0.98 to 0.99, the
+mean absolute gradient of one late checkpoint above 0.95; loss and probability, which are scaled by how
+wrong the network is, rank quite differently.
+"""  # noqa: E501
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from jaxtyping import Float
+
+import vog
+from imagenet import build
+from vog.analysis.agreement import spearman
+from vog.cli import told
+from vog.result.files import as_json, make_folder, write_whole
+from vog.sweep.stored import stored_checkpoints
+
+Gradients = Float[np.ndarray, "checkpoints n h w"]
+
+
+def main(
+    gradients: Annotated[Path, typer.Option(help="weight_STEP folders of the authors.")],
+    published: Annotated[Path, typer.Option(help="Their scores of the same examples, .npy.")],
+    checkpoints: Annotated[Path, typer.Option(help="Made by experiments/imagenet.py.")],
+    data: Annotated[Path, typer.Option(help="A list file of `path label` lines.")],
+    root: Annotated[Path, typer.Option(help="What its paths are relative to.")],
+    out: Annotated[Path, typer.Option(help="A folder for the runs and definition.json.")],
+) -> None:
+    """Print both tables, and write them to definition.json."""
+    make_folder(out)
+    found = {
+        "published": against_published(gradients, np.load(published, allow_pickle=False)),
+        "variants": variants(gradients),
+        "targets": targets(checkpoints, data, root, out),
+    }
+    text = as_json(found)
+    write_whole(out / "definition.json", lambda path: path.write_text(text))
+    typer.echo(text)
+
+
+def against_published(folder: Path, published: Float[np.ndarray, "n"]) -> dict[str, float]:
+    """The largest relative difference of our scores to theirs."""
+    ours = vog_of(read(folder))
+    return {"largest relative difference": float(np.abs(ours / published - 1).max())}
+
+
+def read(folder: Path) -> Gradients:
+    """All stored gradients, in double precision."""
+    found = stored_checkpoints(folder)
+    rows = range(len(found[0].labels))
+    return np.stack([[one.gradient(row) for row in rows] for one in found]).astype(np.float64)
+
+
+def vog_of(gradients: Gradients) -> Float[np.ndarray, "n"]:
+    """The definition: mean over pixels of the population standard deviation over checkpoints."""
+    return gradients.std(axis=0).mean(axis=(1, 2))
+
+
+def variants(folder: Path) -> dict[str, float]:
+    """Spearman's correlation with VoG of what the paper prints and others compute."""
+    gradients = read(folder)
+    count = len(gradients)
+    squares = ((gradients - gradients.mean(axis=0)) ** 2).sum(axis=0)
+    summed = np.cumsum(gradients, axis=0)
+    of_all = vog_of(gradients)
+    others = {
+        "as printed: sum of squares times sqrt(1/K)": squares.mean(axis=(1, 2)) / np.sqrt(count),
+        "variance in place of standard deviation": gradients.var(axis=0).mean(axis=(1, 2)),
+        "sample standard deviation (ddof 1)": gradients.std(axis=0, ddof=1).mean(axis=(1, 2)),
+        "gradients that accumulate over checkpoints": vog_of(summed),
+        "mean of another window (here: zero)": np.sqrt((gradients**2).mean(axis=0)).mean((1, 2)),
+        "spread of the mean over pixels": gradients.mean(axis=(2, 3)).std(axis=0),
+        "mean absolute gradient": np.abs(gradients).mean(axis=(0, 2, 3)),
+        "mean absolute gradient of the last checkpoint": np.abs(gradients[-1]).mean(axis=(1, 2)),
+        "without the first checkpoint": vog_of(gradients[1:]),
+        "without the last checkpoint": vog_of(gradients[:-1]),
+    }
+    return {name: spearman(of_all, values) for name, values in others.items()}
+
+
+def targets(checkpoints: Path, data: Path, root: Path, out: Path) -> dict[str, float]:
+    """Spearman's correlation with VoG of the label's logit, colours averaged, over all stages."""
+
+    def scored(target: str, channels: str) -> Float[np.ndarray, "n"]:
+        run = vog.score(
+            build,
+            checkpoints,
+            data,
+            out / f"{target}-{channels}",
+            root=root,
+            scores="vog",
+            target=target,
+            channels="keep" if channels == "keep" else "mean",
+        )
+        return run.table(["vog@all"])["vog@all"].to_numpy().astype(np.float64)
+
+    of_logit = scored("logit", "mean")
+    return {"colours kept apart": spearman(of_logit, scored("logit", "keep"))} | {
+        f"target {name}": spearman(of_logit, scored(name, "mean"))
+        for name in ("predicted", "probability", "loss")
+    }
+
+
+if __name__ == "__main__":
+    told(lambda: typer.run(main))
