@@ -68,7 +68,13 @@ def test_charts_are_saved_offline_in_every_format(
     elif ending == "svg":
         assert content.count(b'aria-roledescription="bar"') == 10
     else:
-        assert json.loads(content)["concat"][0]["layer"]
+        bars, whiskers, mean = json.loads(content)["concat"][0]["layer"]
+        assert bars["encoding"]["y"]["field"] == "error"
+        assert [whiskers["encoding"][end]["field"] for end in ("y", "y2")] == ["low", "high"]
+        shown = bars["data"]["values"]
+        wrong = sum(one["error"] * one["examples"] for one in shown)
+        assert mean["data"]["values"][0]["mean"] == pytest.approx(wrong / 200)
+        assert [one["end"] for one in shown] == [True, *[False] * 8, True]
 
 
 def test_charts_of_other_endings_are_refused(

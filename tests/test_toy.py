@@ -121,3 +121,9 @@ def test_a_second_call_replaces_the_first(tmp_path: Path) -> None:
     toy.run(tmp_path, "train", quiet=True)
     made = toy.run(tmp_path, "test", quiet=True)
     assert made.run.rows == 50
+
+
+def test_a_distance_by_hand() -> None:
+    """3 x + 4 y = 5: the point (3, 4) is |9 + 16 - 5| / 5 = 4 away, the point (3, -1) is on it."""
+    boundary = toy.Boundary(np.array([3.0, 4.0]), -5.0)
+    np.testing.assert_allclose(boundary.distance(np.array([[3.0, 4.0], [3.0, -1.0]])), [4, 0])
