@@ -1,6 +1,6 @@
 """What does not compute, at the size of ImageNet: reading the list, and reading a run.
 
-1,281,167 hard links to one small photograph stand for the images, random numbers for the scores.
+1,281,167 hard links to small pictures stand for the images, random numbers for the scores.
 The compute in between grows with examples x checkpoints and is measured on real images, see
 docs/reproduction.md.
 
@@ -9,7 +9,6 @@ docs/reproduction.md.
 """
 
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -23,27 +22,30 @@ from vog.data import open_source
 from vog.result import Run, parts
 from vog.result.rows import Meaning, Rows, to_table
 
+LINKS = 60_000  # ext4 allows 65,000 names of one file
 EXAMPLES, CLASSES, PART = 1_281_167, 1000, 2**15
 STAGES = ("early", "middle", "late", "all")
 
 
 @pytest.fixture(scope="module")
-def listing() -> Path:
-    made = Path(tempfile.mkdtemp())
-    Image.new("RGB", (64, 64)).save(made / "one.jpg")
-    lines = []
+def listing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("photographs")
+    lines: list[str] = []
     for label in range(CLASSES):
         (made / f"{label}").mkdir()
         for number in range(label, EXAMPLES, CLASSES):
-            os.link(made / "one.jpg", made / f"{label}/{number}.jpg")
+            source = made / f"source-{len(lines) // LINKS}.jpg"
+            if not source.exists():
+                Image.new("RGB", (64, 64)).save(source)
+            os.link(source, made / f"{label}/{number}.jpg")
             lines.append(f"{label}/{number}.jpg {label}")
     (made / "train.txt").write_text("\n".join(lines))
     return made / "train.txt"
 
 
 @pytest.fixture(scope="module")
-def run() -> Run:
-    folder, rng = Path(tempfile.mkdtemp()) / "run", np.random.default_rng(0)
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder, rng = tmp_path_factory.mktemp("scale") / "run", np.random.default_rng(0)
     meaning = Meaning("vog", "harder", (0.0, float("inf")), "u", "s")
     columns = [f"vog@{stage}" for stage in STAGES]
     with parts.begun(folder, {"data": {"examples": EXAMPLES}}):

@@ -9,6 +9,7 @@ epoch; random crop and mirroring), and makes, below `--out`:
 
     checkpoints/ckpt_007.pth    {"net": state_dict} as the authors saved it, after epochs 1 to 3,
                                 three in the middle and the last three: nine, in three stages
+    recipe.json                 what was asked; another training is refused in this folder
     training.pt                 what a second call goes on from; removed at the end
     train, test                 run folders, scored without crop or mirroring
     train-analysis, ...         analysis.json, classes.csv and the figure of `vog analyze`
@@ -21,6 +22,7 @@ report less, 89.6 and 66.9 %); late an error that grows with VoG, early the reve
 It has not been run at full length by us: `docs/reproduction.md` says what was.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,9 +36,10 @@ from torch.nn import functional as F
 
 import vog
 from vog.cli import told
+from vog.data.examples import digest_of
 from vog.errors import DataError
 from vog.figures import overview
-from vog.result.files import make_folder, write_whole
+from vog.result.files import as_json, make_folder, write_text, write_whole
 
 EPOCHS, BATCH, RATE = 350, 128, 0.1
 _PIXELS = 3 * 32 * 32
@@ -112,11 +115,13 @@ def main(
     cifar = read(data)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    recipe = {"epochs": epochs, "batch_size": batch_size, "seed": seed}
+    refuse_other(out, recipe | {"images": digest_of(cifar.train.pixels, cifar.train.labels)})
     train(cifar, out, epochs, batch_size, seed, torch.device(device))
     for name, images in (("train", cifar.train), ("test", cifar.test)):
         run = vog.score(
             resnet18,
-            out / "checkpoints",
+            [out / "checkpoints" / f"ckpt_{epoch:03d}.pth" for epoch in snapshots(epochs)],
             (scaled(images.pixels), images.labels),
             out / name,
             model_args={"classes": len(cifar.names)},
@@ -142,7 +147,7 @@ def read(folder: Path) -> Cifar:
     if (folder / "train.bin").is_file():
         train_files, test_file, names = ["train.bin"], "test.bin", "fine_label_names.txt"
     elif (folder / "data_batch_1.bin").is_file():
-        train_files = sorted(path.name for path in folder.glob("data_batch_*.bin"))
+        train_files = [f"data_batch_{number}.bin" for number in range(1, 6)]
         test_file, names = "test_batch.bin", "batches.meta.txt"
     else:
         raise DataError(
@@ -185,6 +190,23 @@ def scaled(pixels: UInt8[np.ndarray, "n 3 32 32"]) -> Float[np.ndarray, "n 3 32 
     return (pixels / np.float32(255) - _MEAN) / _STD
 
 
+def refuse_other(out: Path, recipe: dict[str, Any]) -> None:
+    """Nothing where `out` is new, or was begun with the same recipe and images.
+
+    Raises:
+        DataError: another training was begun there; the snapshots of both would be mixed.
+    """
+    make_folder(out)
+    noted = out / "recipe.json"
+    before = json.loads(noted.read_text()) if noted.exists() else recipe
+    if before != recipe:
+        changed = [
+            f"{k} was {before.get(k)}, is {v}" for k, v in recipe.items() if before.get(k) != v
+        ]
+        raise DataError(f"{out} was begun otherwise: {'; '.join(changed)}. Give another --out.")
+    write_text(noted, as_json(recipe))
+
+
 def snapshots(epochs: int) -> list[int]:
     """The nine epochs, counted from 0, after which weights are saved."""
     middle = epochs // 2
@@ -207,11 +229,11 @@ def train(
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, drops)
     start = 0
     if state.exists():
-        saved: dict[str, Any] = torch.load(state, weights_only=True)
+        saved: dict[str, Any] = torch.load(state, map_location=device, weights_only=True)
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         schedule.load_state_dict(saved["schedule"])
-        torch.set_rng_state(saved["random"])
+        torch.set_rng_state(saved["random"].cpu())
         start = saved["epoch"] + 1
     inputs, labels = (
         torch.from_numpy(scaled(cifar.train.pixels)),

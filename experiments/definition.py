@@ -24,7 +24,8 @@ import vog
 from imagenet import build
 from vog.analysis.agreement import spearman
 from vog.cli import told
-from vog.result.files import as_json, make_folder, write_whole
+from vog.errors import DataError
+from vog.result.files import as_json, make_folder, write_text
 from vog.sweep.stored import stored_checkpoints
 
 Gradients = Float[np.ndarray, "checkpoints n h w"]
@@ -41,18 +42,28 @@ def main(
     """Print both tables, and write them to definition.json."""
     make_folder(out)
     found = {
-        "published": against_published(gradients, np.load(published, allow_pickle=False)),
+        "published": against_published(gradients, scores_in(published)),
         "variants": variants(gradients),
         "targets": targets(checkpoints, data, root, out),
     }
     text = as_json(found)
-    write_whole(out / "definition.json", lambda path: path.write_text(text))
+    write_text(out / "definition.json", text)
     typer.echo(text)
+
+
+def scores_in(path: Path) -> Float[np.ndarray, "n"]:
+    """The published scores."""
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"--published {path} cannot be read: {error}") from error
 
 
 def against_published(folder: Path, published: Float[np.ndarray, "n"]) -> dict[str, float]:
     """The largest relative difference of our scores to theirs."""
     ours = vog_of(read(folder))
+    if ours.shape != published.shape:
+        raise DataError(f"{len(ours)} examples have gradients; --published has {published.shape}.")
     return {"largest relative difference": float(np.abs(ours / published - 1).max())}
 
 
@@ -80,7 +91,9 @@ def variants(folder: Path) -> dict[str, float]:
         "variance in place of standard deviation": gradients.var(axis=0).mean(axis=(1, 2)),
         "sample standard deviation (ddof 1)": gradients.std(axis=0, ddof=1).mean(axis=(1, 2)),
         "gradients that accumulate over checkpoints": vog_of(summed),
-        "mean of another window (here: zero)": np.sqrt((gradients**2).mean(axis=0)).mean((1, 2)),
+        "spread about zero, for the mean of a wrong window": np.sqrt(
+            (gradients**2).mean(axis=0)
+        ).mean((1, 2)),
         "spread of the mean over pixels": gradients.mean(axis=(2, 3)).std(axis=0),
         "mean absolute gradient": np.abs(gradients).mean(axis=(0, 2, 3)),
         "mean absolute gradient of the last checkpoint": np.abs(gradients[-1]).mean(axis=(1, 2)),

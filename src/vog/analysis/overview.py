@@ -46,7 +46,8 @@ class ClassDifficulty:
         label_name: its name, where there is one.
         examples: how many have this label.
         error: the share of them that the last checkpoint gets wrong; NaN where it is not known.
-        means: by stage, the mean of the raw score; NaN where no example has one.
+        means: by stage, the mean of the raw score over the examples that have a finite one; NaN
+            where none has.
     """
 
     label: int
@@ -78,6 +79,7 @@ class Overview:
         """All of it in dicts and lists, as `vog analyze --format json` prints it."""
         return {
             "score": self.score,
+            "hard_is_high": self.hard_is_high,
             "errors": {
                 stage: {
                     "all": asdict(one.everything),
@@ -164,6 +166,10 @@ def _classes(run: Run, score: str, stages: list[str]) -> tuple[ClassDifficulty, 
     wrong, known = _wrong(run, "all")
     columns = [f"{score}@{stage}" for stage in stages]
     table, names = run.table(["label", *columns]), run.label_names or []
+    for i, name in enumerate(columns, start=1):  # one infinity would be the mean of its class
+        values = table[name].to_numpy().astype(np.float64)
+        finite = pa.array(values, mask=~np.isfinite(values))
+        table = table.set_column(i, name, finite)
     judged = pa.array(wrong.astype(np.float64), mask=~known)
     grouped = table.append_column("wrong", judged).group_by("label")
     means = grouped.aggregate(

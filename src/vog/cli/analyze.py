@@ -97,19 +97,22 @@ def _opened(folder: Path, classes: Path | None) -> "Run":
     from vog.result.names import read_names
 
     run = vog.open(folder)
+    show.unfinished(run)
     return run if classes is None else run.named(read_names(classes))
 
 
 def _print(found: "Overview") -> None:
     ends = ("easiest", "hardest") if found.hard_is_high else ("hardest", "easiest")
+    bins = len(next(iter(found.errors.values())).deciles)
+    share = f"{100 / bins:.0f} %"
     typer.echo(f"Error rate by {found.score}, with 95 % Wilson intervals\n")
     show.for_people(
         [
             {
                 "stage": stage,
-                f"lowest 10 % ({ends[0]})": _rate(one.lowest),
+                f"lowest {share} ({ends[0]})": _rate(one.lowest),
                 "all": _rate(one.everything),
-                f"highest 10 % ({ends[1]})": _rate(one.highest),
+                f"highest {share} ({ends[1]})": _rate(one.highest),
             }
             for stage, one in found.errors.items()
         ]

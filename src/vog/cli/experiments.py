@@ -55,8 +55,10 @@ def toy(
     vog_cal: Annotated[
         Literal["raw", "normalize", "abs_normalize"],
         typer.Option(
+            "--vog-cal",
+            "--vog_cal",
             help="VoG as it is, standardised within the class, or the absolute value of that, "
-            "which takes the easiest points for hard ones too."
+            "which takes the easiest points for hard ones too.",
         ),
     ] = "normalize",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,

@@ -65,7 +65,7 @@ def gradients(
             f"{count * storing.bytes_an_example / 1e9:,.2f} GB of gradients in {out}",
             err=True,
         )
-    with options.kept_when_stopped():
+    with options.kept_when_stopped(overwrite):
         summary = store(storing)
     if not quiet:
         show.summary(summary, out, count, checkpoint_count)
@@ -88,7 +88,7 @@ def import_gradients(
     """
     from vog.sweep.stored import import_stored
 
-    with options.kept_when_stopped():
+    with options.kept_when_stopped(overwrite):
         run = import_stored(folder, out, stages, overwrite, quiet)
     if not quiet:
         show.marked(run)

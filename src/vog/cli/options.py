@@ -81,12 +81,13 @@ class ManyCheckpoints(TyperCommand):
 
 
 @contextmanager
-def kept_when_stopped() -> Iterator[None]:
-    """Says to whoever presses Ctrl-C that nothing is lost."""
+def kept_when_stopped(overwrite: bool) -> Iterator[None]:
+    """Says to whoever presses Ctrl-C that nothing is lost, and how to keep it so."""
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("Stopped. Finished rows are kept: the same command goes on.", err=True)
+        how = " without --overwrite, which would start again," if overwrite else ""
+        typer.echo(f"Stopped. Finished rows are kept: the same command{how} goes on.", err=True)
         raise typer.Exit(130) from None
 
 

@@ -42,12 +42,7 @@ def top(
     silent.add("index")  # the id is enough for people; the library gives both
     rows = [{key: value for key, value in row.items() if key not in silent} for row in rows]
     show.table(rows, form)
-    if opened.missing_rows:
-        typer.echo(
-            f"{run} has {opened.rows:,} rows; {opened.missing_rows:,} are missing: "
-            f"run the same command that began it to go on.",
-            err=True,
-        )
+    show.unfinished(opened)
 
 
 def export(

@@ -78,7 +78,7 @@ def score(
         _print_plan(plan(job, probe=dry_run), out)
     if dry_run:
         return
-    with options.kept_when_stopped():
+    with options.kept_when_stopped(overwrite):
         summary = sweep(job)
     if not quiet:
         run = vog.open(out)

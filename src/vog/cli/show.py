@@ -76,6 +76,16 @@ def marked(run: "Run") -> None:
             typer.echo(f"  ... and {len(problems) - 10:,} more, in column `problem`", err=True)
 
 
+def unfinished(run: "Run") -> None:
+    """On stderr, that what is shown is not all of it."""
+    if run.missing_rows:
+        typer.echo(
+            f"{run.folder} has {run.rows:,} rows; {run.missing_rows:,} are missing: "
+            f"run the same command that began it to go on.",
+            err=True,
+        )
+
+
 def duration(seconds: float) -> str:
     """`12.3 s`, `4.5 min` or `6.7 h`."""
     if seconds < 60:

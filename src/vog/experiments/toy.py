@@ -24,13 +24,15 @@ from torch.nn import functional as F
 
 import vog
 from vog.analysis.agreement import spearman
+from vog.errors import ResultError
 from vog.figures import charts
 from vog.result import Run
-from vog.result.files import as_json, make_folder, write_whole
+from vog.result.files import as_json, make_folder, write_text
 
 EPOCHS, SEED = 15, 212
 STAGES = {"early": (0, 5), "middle": (5, 10), "late": (10, 15)}
 _TRAIN, _TEST = 450, 50
+_SUMMARY = "toy.json"
 _EPOCHS_OF = {stage: f"epochs {a + 1} to {b}" for stage, (a, b) in STAGES.items()}
 _EPOCHS_OF["complete"] = f"epochs 1 to {EPOCHS}"
 _AXES = {
@@ -96,9 +98,14 @@ def run(
         mode: the epochs that VoG is taken over.
         vog_cal: raw VoG, standardised within the class, or the absolute value of that.
         quiet: no progress bar.
+
+    Raises:
+        ResultError: `out` holds something else than an earlier toy.
     """
     train, test = _data()
+    _refuse_foreign(out)
     make_folder(out / "checkpoints")
+    write_text(out / _SUMMARY, as_json({"split": split, "mode": mode, "vog_cal": vog_cal}))
     model = _trained(train, out / "checkpoints")
     points = train if split == "train" else test
     scored = _scored(out / "checkpoints", points, out / "run", quiet)
@@ -114,8 +121,8 @@ def run(
         "test_accuracy": _accuracy(model, test),
         "boundary": {"normal": boundary.normal.tolist(), "offset": boundary.offset},
     }
-    summary, text = out / "toy.json", as_json(found)
-    write_whole(summary, lambda path: path.write_text(text))
+    summary = out / _SUMMARY
+    write_text(summary, as_json(found))
     subtitle = f"{len(values)} {split} points, {_EPOCHS_OF[mode]}; Spearman {found['spearman']:.2f}"
     against = charts.vog_against_distance(
         values, distances, points.labels, _AXES[vog_cal], subtitle
@@ -131,6 +138,15 @@ def run(
         ),
         summary=summary,
     )
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Nothing where the checkpoints and the run of an earlier toy, and no others, are replaced."""
+    if out.is_dir() and any(out.iterdir()) and not (out / _SUMMARY).exists():
+        raise ResultError(
+            f"{out} holds other files, and the toy would replace its checkpoints and run. "
+            f"Give a new or an empty folder as --out."
+        )
 
 
 def _scored(folder: Path, points: Points, out: Path, quiet: bool) -> Run:

@@ -34,30 +34,30 @@ def class_grid(
     """
     by = by or run.default_column
     stage = by.partition(":")[0].partition("@")[2]
-    ends = [
-        run.top(columns**2, by=by, label=label, easiest=easiest).to_pylist()
-        for easiest in (True, False)
-    ]
-    scored = _scored(run, by, label)
-    if scored < 2:
-        raise ResultError(f"{scored} scored examples of {label!r}; a pair of grids needs 2.")
-    each = min(columns**2, scored // 2)
+    ranked = run.top(run.rows, by=by, label=label, easiest=True)
+    if len(ranked) < 2:
+        raise ResultError(
+            f"{_title(run, label)}: {len(ranked)} scored examples; a pair of grids needs 2."
+        )
+    each = min(columns**2, len(ranked) // 2)
     names = run.label_names or []
     opened = pictures.opener(run, root)
-    easiest, hardest = ([_tile(row, stage, names, opened) for row in end[:each]] for end in ends)
+    easiest, hardest = (
+        [_tile(row, stage, names, opened) for row in end]
+        for end in (
+            ranked.slice(0, each).to_pylist(),
+            ranked.slice(len(ranked) - each).to_pylist()[::-1],
+        )
+    )
     low, high = ("lowest", "highest") if run.hard_is_high(by) else ("highest", "lowest")
     return grid.easiest_and_hardest(
         easiest,
         hardest,
-        f"{_title(run, label)}: {scored:,} images by {by}",
+        f"{_title(run, label)}: {len(ranked):,} images by {by}",
         columns,
         size=160,
         headings=(f"{low}: the easiest", f"{high}: the hardest"),
     )
-
-
-def _scored(run: Run, by: str, label: str | int | None) -> int:
-    return len(run.top(run.rows, by=by, label=label))
 
 
 def _title(run: Run, label: str | int | None) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from vog.analysis.overview import Overview
 from vog.figures import charts
-from vog.result.files import as_csv, as_json, make_folder, write_whole
+from vog.result.files import as_csv, as_json, make_folder, write_text
 
 
 def save(found: Overview, folder: Path) -> list[Path]:
@@ -16,7 +16,7 @@ def save(found: Overview, folder: Path) -> list[Path]:
     make_folder(folder)
     texts = {"analysis.json": as_json(found.as_dict()), "classes.csv": as_csv(found.class_rows())}
     for name, text in texts.items():
-        write_whole(folder / name, lambda path, text=text: path.write_text(text))
+        write_text(folder / name, text)
     chart = charts.error_by_decile(
         {stage: errors.deciles for stage, errors in found.errors.items()},
         found.score,

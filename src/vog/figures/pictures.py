@@ -1,7 +1,8 @@
 """The picture of an example, found again from what its run folder says of the data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Shaped
@@ -14,6 +15,7 @@ Opener = Callable[[int, str], Image.Image]
 
 # What the imagenet transform keeps of the shorter side: 224 of 256 pixels.
 _SEEN = 224 / 256
+_ENDINGS = sorted(Image.registered_extensions(), key=lambda ending: ending != ".jpg")
 
 
 def opener(run: Run, root: Path | None = None) -> Opener:
@@ -24,28 +26,29 @@ def opener(run: Run, root: Path | None = None) -> Opener:
 
     Args:
         run: says where the data were when it was begun.
-        root: the folder that the ids are relative to, where the files have moved.
+        root: where they are now, if they have moved: the folder that the ids are relative to,
+            the `.npz`, or the folder of the stored gradients.
 
     Raises:
         ResultError: the run does not say where its images are. The function raises it where
             an image is missing or cannot be read.
     """
     where = run.question.get("where", {})
-    data, gradients = where.get("data"), where.get("gradients")
-    seen = _SEEN if "images.imagenet" in _transform(run) or gradients else 1.0
-    if root is None and gradients:
-        return lambda index, _: _cropped(_open(_beside_gradients(Path(gradients), index)), seen)
-    if root is None and data is not None and Path(data).suffix == ".npz":
-        rows = _rows(Path(data))
-        return lambda index, _: to_image(rows[index])
-    folder = root or _folder(where.get("root"), data)
-    if folder is None:
+    seen = _SEEN if "images.imagenet" in str(run.question["data"].get("transform")) else 1.0
+    place = root or _place(where)
+    if place is None:
         raise ResultError(
             f"{run.folder} does not say where its images are: its data came from "
-            f"{data or 'an object in Python'}. Give the folder that the ids are relative to as "
-            f"--root."
+            f"{where.get('data') or 'an object in Python'}. Give the folder that the ids are "
+            f"relative to as --root."
         )
-    return lambda _, name: _cropped(_open(folder / name), seen)
+    if place.suffix == ".npz":
+        rows = _rows(place)
+        return lambda index, _: to_image(rows[index])
+    stored = sorted((p for p in place.glob("weight_*") if p.is_dir()), reverse=True)
+    if stored and where.get("gradients"):
+        return lambda index, _: _cropped(_open(_beside_gradients(stored, index)), seen)
+    return lambda _, name: _cropped(_open(place / name), seen)
 
 
 def to_image(values: Shaped[np.ndarray, "*shape"]) -> Image.Image:
@@ -72,34 +75,37 @@ def to_image(values: Shaped[np.ndarray, "*shape"]) -> Image.Image:
     return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
 
 
-def _transform(run: Run) -> str:
-    return str(run.question["data"].get("transform", ""))
-
-
-def _folder(root: str | None, data: str | None) -> Path | None:
-    if root is not None:
-        return Path(root)
-    if data is None or ":" in data:
+def _place(where: Mapping[str, str | None]) -> Path | None:
+    """Where the images were when the run was begun: a folder or an `.npz`."""
+    known = where.get("gradients") or where.get("root") or where.get("data")
+    if known is None or (known == where.get("data") and ":" in known):
         return None
-    return Path(data) if Path(data).is_dir() else Path(data).parent
+    path = Path(known)
+    return path if path.is_dir() or path.suffix == ".npz" else path.parent
 
 
-def _beside_gradients(folder: Path, index: int) -> Path:
-    found = sorted(folder.glob(f"weight_*/img_{index:05d}.*"))
-    if not found:
-        raise ResultError(
-            f"{folder} holds no weight_STEP/img_{index:05d}.jpg. Give the folder of the images as "
-            f"--root, if the ids are paths in it."
-        )
-    return found[-1]
+def _beside_gradients(folders: Sequence[Path], index: int) -> Path:
+    """The image of a row in the last of these folders that has it."""
+    for folder in folders:
+        for ending in _ENDINGS:
+            path = folder / f"img_{index:05d}{ending}"
+            if path.exists():
+                return path
+    raise ResultError(
+        f"{folders[0].parent} holds no weight_STEP/img_{index:05d}.jpg. Give the folder of the "
+        f"images as --root, if the ids are paths in it."
+    )
 
 
 def _rows(path: Path) -> Shaped[np.ndarray, "n *shape"]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return file["images" if "images" in file.files else "inputs"]
-    except (OSError, ValueError, KeyError) as error:
-        raise ResultError(f"{path} with the images of the run cannot be read: {error}") from error
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise ResultError(
+            f"{path} with the images of the run cannot be read: {error}. Give the file as --root, "
+            f"if it has moved."
+        ) from error
 
 
 def _open(path: Path) -> Image.Image:

@@ -44,6 +44,7 @@ class Buffer:
     clock: Clock
     meanings: Mapping[str, Meaning]
     label_names: Sequence[str] | None
+    before_part: Callable[[], None] | None = None
     _tables: list[pa.Table] = field(default_factory=list)
     _since: float = field(default_factory=time.perf_counter)
 
@@ -73,6 +74,8 @@ class Buffer:
         if not self._tables:
             return
         before = time.perf_counter()
+        if self.before_part is not None:
+            self.before_part()  # what the part says is finished has to be on disk before it
         parts.write(self.folder, self._tables, before - self._since)
         self._tables.clear()
         self._since = time.perf_counter()

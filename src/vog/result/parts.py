@@ -11,6 +11,7 @@ goes on with the rows that are missing, wherever they are.
 
 import itertools
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,8 +60,16 @@ def missing(found: Sequence[Part], rows: int) -> list[range]:
 
 
 @contextmanager
-def begun(folder: Path, question: Question, overwrite: bool = False) -> Iterator[None]:
+def begun(
+    folder: Path, question: Question, overwrite: bool = False, also: str | None = None
+) -> Iterator[None]:
     """While entered, this process alone may add parts that answer the question.
+
+    Args:
+        folder: the run folder.
+        question: what its rows answer.
+        overwrite: remove the rows that are there.
+        also: a pattern of folders inside that belong to the rows and are removed with them.
 
     Raises:
         OtherQuestionError: the folder answers another question.
@@ -80,9 +89,13 @@ def begun(folder: Path, question: Question, overwrite: bool = False) -> Iterator
     try:
         refuse(folder, question, overwrite)  # it may have changed while nobody held the lock
         if overwrite:
-            # The question last: without it a killed process leaves no run folder.
-            for old in [*_part_files(folder), folder / questions.FILE]:
+            # The rows first, which say what is finished, and the question last: without it a
+            # killed process leaves no run folder.
+            for old in _part_files(folder):
                 old.unlink(missing_ok=True)
+            for old in folder.glob(also) if also else ():
+                old.unlink() if old.is_symlink() else shutil.rmtree(old)
+            (folder / questions.FILE).unlink(missing_ok=True)
         for stale in folder.glob(".*.tmp*"):  # of a process that was killed while writing
             stale.unlink(missing_ok=True)
         if not (folder / questions.FILE).exists():

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vog.errors import OtherQuestionError, ResultError
-from vog.result.files import as_json, write_whole
+from vog.result.files import as_json, write_text
 
 Question = Mapping[str, Any]
 FILE = "question.json"
@@ -37,8 +37,7 @@ def load(folder: Path) -> dict[str, Any]:
 
 def save(folder: Path, question: Question) -> None:
     """Write the question into its folder."""
-    text = as_json(question)
-    write_whole(folder / FILE, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(folder / FILE, as_json(question))
 
 
 def refuse_other(folder: Path, before: Question, now: Question) -> None:
@@ -47,7 +46,7 @@ def refuse_other(folder: Path, before: Question, now: Question) -> None:
     Raises:
         OtherQuestionError: they differ; the message shows each difference.
     """
-    old, new = _flat(before), _flat(json.loads(json.dumps(now)))
+    old, new = _flat(before), _flat(json.loads(as_json(now)))
     missing = "nothing"
     changed = {
         key: (old.get(key, missing), new.get(key, missing))

@@ -200,7 +200,7 @@ class Run:
         """The number of a class that is given by name, by one of its synonyms, or by number.
 
         Raises:
-            ResultError: no class or several classes are called so, or none has examples.
+            ResultError: no class or several are called so, or none with this number has examples.
         """
         names = self.label_names or []
         called = numbers_called(str(label), names)

@@ -72,7 +72,7 @@ def rows_of(job: Job, batch: Batch) -> Rows:
         {s: np.where(no_logits[t], -1, looks[t].prediction.cpu().numpy()) for s, t in last.items()},
         {s: looks[t].probability.cpu().numpy() for s, t in last.items()},
         scores,
-        problems | overflown | _not_finite(job, positions, bad),
+        problems | overflown | not_finite(job, positions, bad),
     )
 
 
@@ -176,7 +176,7 @@ def look_at(seen: Observation, needs: frozenset[Signal]) -> Look:
     return Look(not_finite, prediction, probability.exp())
 
 
-def _not_finite(job: Job, positions: np.ndarray, bad: dict[Signal, np.ndarray]) -> dict[int, str]:
+def not_finite(job: Job, positions: np.ndarray, bad: dict[Signal, np.ndarray]) -> dict[int, str]:
     """By position in the batch, the first signal and step that were not finite."""
     problems: dict[int, str] = {}
     for signal, by_checkpoint in bad.items():

@@ -12,12 +12,14 @@ whole checkpoint are written last. For scores alone `vog score` needs none of th
 one number where this stores an image.
 """
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from vog import data
@@ -26,11 +28,12 @@ from vog.data.images import ImageFiles
 from vog.errors import DataError, ResultError
 from vog.result import Run, parts
 from vog.result.buffer import Buffer, Clock
-from vog.result.files import make_folder, write_whole
+from vog.result.files import flush_disks, make_folder, write_whole
 from vog.result.rows import Rows
 from vog.scores import Signal
 from vog.scores.gradient import pixels
-from vog.sweep.fold import look_at, observer
+from vog.sweep.fold import Look, look_at, not_finite, observer
+from vog.sweep.guards import check_labels
 from vog.sweep.job import Job, prepare
 from vog.sweep.progress import progress
 from vog.sweep.request import Request
@@ -84,19 +87,20 @@ def store(storing: Storing) -> Summary:
     """
     job, clock, rows = storing.job, Clock(), 0
     folder = job.request.out
-    with parts.begun(folder, job.question, job.request.overwrite), job.model.borrowed():
-        if job.request.overwrite:
-            for old in folder.glob("weight_[0-9]*"):
-                shutil.rmtree(old)
+    _refuse_small_disk(storing)
+    with (
+        parts.begun(folder, job.question, job.request.overwrite, also="weight_[0-9]*"),
+        job.model.borrowed(),
+    ):
         todo = parts.missing(parts.parts(folder), len(job.examples))
-        left = sum(map(len, todo))
-        _refuse_small_disk(storing, left)
+        done = len(job.examples) - sum(map(len, todo))
         for file in job.files:
             make_folder(checkpoint_folder(folder, file.step))
-        done = len(job.examples) - left
+        _refuse_lost_gradients(job, done)
         with progress("storing", len(job.examples), done, job.request.quiet) as advance:
             for gap in todo:
-                with Buffer(folder, clock, {}, job.examples.label_names) as buffer:
+                names = job.examples.label_names
+                with Buffer(folder, clock, {}, names, before_part=flush_disks) as buffer:
                     read = data.batches(job.examples, batches_of(gap, job.batch_size), job.workers)
                     for batch in timed(read, clock):
                         buffer.add(_stored(storing, batch, clock))
@@ -106,49 +110,102 @@ def store(storing: Storing) -> Summary:
     return Summary(rows, max(clock.elapsed(), 1e-9), clock.reading, clock.writing)
 
 
-def _refuse_small_disk(storing: Storing, rows: int) -> None:
-    needed = rows * storing.bytes_an_example
-    free = shutil.disk_usage(storing.job.request.out).free
+def _refuse_small_disk(storing: Storing) -> None:
+    job, folder = storing.job, storing.job.request.out
+    parts.refuse(folder, job.question, job.request.overwrite)
+    there = folder.is_dir() and not job.request.overwrite
+    todo = parts.missing(parts.parts(folder) if there else [], len(job.examples))
+    rows = sum(map(len, todo))
+    needed = rows * (storing.bytes_an_example + _image_bytes(storing))
+    existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
+    free = shutil.disk_usage(existing).free
+    if job.request.overwrite:
+        free += sum(path.lstat().st_size for path in folder.glob("weight_[0-9]*/*"))
     if needed > free:
         raise ResultError(
-            f"{storing.job.request.out} has {free / 1e9:,.1f} GB free; the gradients of {rows:,} "
-            f"examples under {len(storing.job.files)} checkpoints take {needed / 1e9:,.1f} GB. "
-            f"`vog score` needs next to nothing: it stores the scores alone."
+            f"{existing} has {free / 1e9:,.1f} GB free; the gradients of {rows:,} examples under "
+            f"{len(job.files)} checkpoints take {needed / 1e9:,.1f} GB. `vog score` needs next to "
+            f"nothing: it stores the scores alone."
         )
+
+
+def _image_bytes(storing: Storing) -> int:
+    """Of one copied image, estimated from a hundred of them."""
+    files = storing.job.examples.read
+    if not storing.images or not isinstance(files, ImageFiles):
+        return 0
+    some = files.paths[:: max(1, len(files.paths) // 100)]
+    return sum((files.root / path).stat().st_size for path in some) // len(some)
+
+
+def _refuse_lost_gradients(job: Job, done: int) -> None:
+    """Nothing where every finished row still has its files; their names are counted."""
+    for file in job.files:
+        folder = checkpoint_folder(job.request.out, file.step)
+        there = sum(name.startswith("grad_") for name in os.listdir(folder))  # noqa: PTH208
+        if there < done:
+            raise ResultError(
+                f"{folder} has lost {done - there:,} of {done:,} gradients that were finished. "
+                f"Pass --overwrite to start again."
+            )
 
 
 def _stored(storing: Storing, batch: Batch, clock: Clock) -> Rows:
     """The rows of a batch, after its gradients were written."""
     job, positions = storing.job, batch.at.numpy()
-    problems = {at: f"unreadable: {why}" for at, why in batch.problems.items()}
-    predictions: dict[str, np.ndarray] = {}
-    observe = observer(job, batch) if len(positions) else None
-    for checkpoint, file in enumerate(job.files):
-        gradients = np.full((len(batch.rows), *job.input_shape[1:]), np.nan, np.float32)
-        predictions[str(file.step)] = np.empty(0, np.int64)
-        if observe is not None:
-            seen = observe(checkpoint)
-            look = look_at(seen, job.needs)
-            gradients[positions] = pixels(seen.signal(Signal.INPUT_GRADIENT), "mean")[0].cpu()
-            no_logits = look.not_finite[Signal.LOGITS].cpu().numpy()
-            predictions[str(file.step)] = np.where(no_logits, -1, look.prediction.cpu().numpy())
-            for at in positions[look.not_finite[Signal.INPUT_GRADIENT].cpu().numpy()].tolist():
-                problems.setdefault(at, f"not finite: input gradient at step {file.step}")
-        clock.time_writing(
-            _gradient_writer(checkpoint_folder(job.request.out, file.step), batch.rows, gradients)
-        )
+    labels = batch.labels.numpy()
+    check_labels(labels[positions], positions + batch.rows.start, job.examples, job.classes)
+    gradients, looks = _gradients_of(job, batch)
+    bad = {
+        signal: torch.stack([look.not_finite[signal] for look in looks]).cpu().numpy()
+        for signal in (looks[0].not_finite if looks else ())
+    }
+    for t, file in enumerate(job.files):
+        whole = np.full((len(batch.rows), *job.input_shape[1:]), np.nan, np.float32)
+        if len(positions):
+            # As in `vog score`: logits that are not finite leave no gradient to be trusted.
+            whole[positions[~bad[Signal.LOGITS][t]]] = gradients[t][~bad[Signal.LOGITS][t]]
+        folder = checkpoint_folder(job.request.out, file.step)
+        clock.time_writing(_gradient_writer(job.request.out, folder, batch.rows, whole))
     if storing.images and isinstance(job.examples.read, ImageFiles):
         clock.time_writing(_image_writer(job, job.examples.read, batch))
+    predictions = {
+        str(file.step): np.where(bad[Signal.LOGITS][t], -1, looks[t].prediction.cpu().numpy())
+        if looks
+        else np.empty(0, np.int64)
+        for t, file in enumerate(job.files)
+    }
+    problems = {at: f"unreadable: {why}" for at, why in batch.problems.items()}
+    problems |= not_finite(job, positions, bad)
     ids = job.examples.ids[batch.rows.start : batch.rows.stop]
-    return Rows(batch.rows, ids, batch.labels.numpy(), positions, predictions, {}, {}, problems)
+    return Rows(batch.rows, ids, labels, positions, predictions, {}, {}, problems)
+
+
+def _gradients_of(job: Job, batch: Batch) -> tuple[list[np.ndarray], list[Look]]:
+    """By checkpoint, the gradients of the readable examples, and what else was seen."""
+    if not len(batch.at):
+        return [], []
+    observe = observer(job, batch)
+    gradients: list[np.ndarray] = []
+    looks: list[Look] = []
+    for checkpoint in range(len(job.files)):
+        seen = observe(checkpoint)
+        gradients.append(pixels(seen.signal(Signal.INPUT_GRADIENT), "mean")[0].cpu().numpy())
+        looks.append(look_at(seen, job.needs))
+    return gradients, looks
 
 
 def _gradient_writer(
-    folder: Path, rows: range, gradients: Float[np.ndarray, "n h w"]
+    out: Path, folder: Path, rows: range, gradients: Float[np.ndarray, "n h w"]
 ) -> Callable[[], None]:
     def write() -> None:
         for row, gradient in zip(rows, gradients, strict=True):
-            write_whole(gradient_file(folder, row), lambda path, one=gradient: np.save(path, one))
+            write_whole(
+                gradient_file(folder, row),
+                lambda path, one=gradient: np.save(path, one),
+                durable=False,
+                workplace=out,
+            )
 
     return write
 
@@ -157,13 +214,16 @@ def _image_writer(job: Job, files: ImageFiles, batch: Batch) -> Callable[[], Non
     folder = checkpoint_folder(job.request.out, job.files[-1].step)
 
     def write() -> None:
-        for row in batch.rows:
+        for position in batch.at.tolist():
+            row = batch.rows.start + int(position)
             source = files.root / files.paths[row]
             ending = source.suffix.lower()
             ending = ".jpg" if ending in _JPEG else ending
             write_whole(
                 folder / f"img_{row:05d}{ending}",
                 lambda path, source=source: shutil.copyfile(source, path),
+                durable=False,
+                workplace=job.request.out,
             )
 
     return write

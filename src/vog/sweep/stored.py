@@ -22,7 +22,7 @@ from jaxtyping import Float, Int
 from vog import checkpoints, scores
 from vog.checkpoints import Stage, StagesSpec
 from vog.data.examples import RowNumbers, digest_of
-from vog.errors import DataError, first_few
+from vog.errors import DataError, ResultError, first_few
 from vog.result import Run, open_run, parts
 from vog.result import question as questions
 from vog.result.buffer import Buffer, Clock
@@ -86,16 +86,18 @@ def import_stored(
     least = max(score.min_checkpoints for score in _SCORES)
     cut = checkpoints.cut(stages, len(found), least)
     count = len(found[0].labels)
-    ids, names = _ids_and_names(Path(folder), count)
+    noted = _noted(Path(folder), count)
     out, clock = Path(out), Clock()
-    with parts.begun(out, _question(found, cut, Path(folder), ids, names), overwrite):
+    if out.resolve() == Path(folder).resolve():
+        raise ResultError(f"{out} holds the gradients. Give another folder as --out.")
+    with parts.begun(out, _question(found, cut, Path(folder), noted), overwrite):
         todo = parts.missing(parts.parts(out), count)
         done = count - sum(map(len, todo))
         with progress("importing", count, done, quiet) as advance:
             for gap in todo:
-                with Buffer(out, clock, meanings(_SCORES, cut), names) as buffer:
+                with Buffer(out, clock, meanings(_SCORES, cut), noted.label_names) as buffer:
                     for rows in batches_of(gap, _BATCH):
-                        buffer.add(_rows(found, cut, rows, ids))
+                        buffer.add(_rows(found, cut, rows, noted))
                         advance(len(rows))
     return open_run(out)
 
@@ -118,7 +120,7 @@ def stored_checkpoints(folder: Path) -> list[StoredCheckpoint]:
             f"{folder} holds no weight_STEP folders. Expected the layout of the VoG authors: "
             f"weight_STEP/grad_NNNNN.npy, weight_STEP/ground_truth.npy, weight_STEP/pred_label.npy."
         )
-    _refuse_unfinished(folder)
+    _refuse_unfinished(folder, steps)
     found = [_checkpoint(path, step) for step, path in sorted(steps.items())]
     for one in found:
         if not np.array_equal(one.labels, found[0].labels):
@@ -129,14 +131,53 @@ def stored_checkpoints(folder: Path) -> list[StoredCheckpoint]:
     return found
 
 
-def _refuse_unfinished(folder: Path) -> None:
-    if (folder / questions.FILE).exists():
-        missing = Run(folder, questions.load(folder)).missing_rows
-        if missing:
-            raise DataError(
-                f"{folder} is not finished: {missing:,} examples have no gradients yet. "
-                f"Run the `vog gradients` that began it again, and it goes on."
-            )
+@dataclass(frozen=True)
+class Noted:
+    """What `vog gradients` wrote down of the examples beside their gradients.
+
+    Attributes:
+        problems: by row, why it has no gradient.
+        question: what the gradients answer; empty where they are of another origin.
+    """
+
+    ids: Sequence[str]
+    problems: dict[int, str]
+    question: dict[str, Any]
+
+    @property
+    def label_names(self) -> list[str] | None:
+        """The names of the classes by number."""
+        return self.question.get("data", {}).get("label_names")
+
+
+def _noted(folder: Path, count: int) -> Noted:
+    if not (folder / questions.FILE).exists():
+        return Noted(RowNumbers(count), {}, {})
+    run = Run(folder, questions.load(folder))
+    table = run.table(["id", "problem"])
+    problems = {row: why for row, why in enumerate(table["problem"].to_pylist()) if why}
+    return Noted(table["id"].to_pylist(), problems, run.question)
+
+
+def _refuse_unfinished(folder: Path, steps: dict[int, Path]) -> None:
+    """Nothing where a folder of `vog gradients` holds what its question says, and all of it."""
+    if not (folder / questions.FILE).exists():
+        return
+    question = questions.load(folder)
+    missing = Run(folder, question).missing_rows
+    arrays = [path / "classified_flag.npy" for path in steps.values()]
+    if missing or not all(path.exists() for path in arrays):
+        raise DataError(
+            f"{folder} is not finished: {missing:,} examples have no gradients yet. "
+            f"Run the `vog gradients` that began it again, and it goes on."
+        )
+    asked = sorted(one["step"] for one in question.get("checkpoints", []))
+    if sorted(steps) != asked:
+        raise DataError(
+            f"{folder} holds the steps {first_few(sorted(steps))}; its question.json says "
+            f"{first_few(asked)}. Remove what does not belong, or store the gradients again with "
+            f"--overwrite."
+        )
 
 
 def _checkpoint(folder: Path, step: int) -> StoredCheckpoint:
@@ -171,22 +212,13 @@ def checkpoint_folder(folder: Path, step: int) -> Path:
     return folder / f"weight_{step:05d}"
 
 
-def _ids_and_names(folder: Path, count: int) -> tuple[Sequence[str], list[str] | None]:
-    """What `vog gradients` noted of the examples; else row numbers, and no names of classes."""
-    if not (folder / questions.FILE).exists():
-        return RowNumbers(count), None
-    noted = Run(folder, questions.load(folder))
-    return noted.table(["id"])["id"].to_pylist(), noted.label_names
-
-
 def _question(
     found: list[StoredCheckpoint],
     stages: tuple[Stage, ...],
     folder: Path,
-    ids: Sequence[str],
-    names: list[str] | None,
+    noted: Noted,
 ) -> dict[str, Any]:
-    named = [] if isinstance(ids, RowNumbers) else ids
+    named = [] if isinstance(noted.ids, RowNumbers) else noted.ids
     predictions = [one.predictions for one in found]
     return {
         "vog": version("vog"),
@@ -197,16 +229,17 @@ def _question(
             "digest": digest_of(
                 found[0].labels, *predictions, *(one.stamps for one in found), *named
             ),
-            "label_names": names,
+            "label_names": noted.label_names,
+            "transform": noted.question.get("data", {}).get("transform"),
         },
-        "target": "as stored",
+        "target": noted.question.get("target", "as stored"),
         "scores": [{"name": score.name} for score in _SCORES],
         "where": {"gradients": str(folder)},
     }
 
 
 def _rows(
-    found: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range, ids: Sequence[str]
+    found: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range, noted: Noted
 ) -> Rows:
     labels = found[0].labels[rows.start : rows.stop]
     by_stage = fold(stages, _SCORES, lambda checkpoint: _observed(found, checkpoint, rows))
@@ -221,9 +254,10 @@ def _rows(
         problems |= dict.fromkeys(np.flatnonzero(spoiled).tolist(), "not finite: stored gradient")
         for score, mine in zip(_SCORES, computed, strict=True):
             values[column_name(score, stage)] = np.where(spoiled, np.nan, mine)
+    problems |= {i: noted.problems[row] for i, row in enumerate(rows) if row in noted.problems}
     return Rows(
         rows,
-        ids[rows.start : rows.stop],
+        noted.ids[rows.start : rows.stop],
         labels,
         np.arange(len(rows)),
         {s.name: found[s.stop - 1].predictions[rows.start : rows.stop] for s in stages},
