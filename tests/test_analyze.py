@@ -103,6 +103,21 @@ def test_a_score_whose_low_end_is_hard(tmp_path: Path) -> None:
     assert [one.label for one in found.classes] == [0, 1], "the hardest class first"
 
 
+def test_one_infinity_is_not_the_mean_of_its_class(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", [0, 0, 1], [0, 0, 1], {"vog@all": [np.inf, 2.0, np.inf]})
+    cat, dog = sorted(vog.analyze(run, "vog").classes, key=lambda one: one.label)
+    assert cat.means["all"] == 2
+    assert np.isnan(dog.means["all"])
+
+
+def test_rows_that_are_missing_are_told(tmp_path: Path, cli: Cli) -> None:  # noqa: F811
+    made(tmp_path / "run", [0, 1], [0, 1], {"vog@all": [1.0, 2.0]})
+    question = tmp_path / "run" / "question.json"
+    question.write_text(question.read_text().replace('"examples": 2', '"examples": 5'))
+    code, _, err = cli("analyze", str(tmp_path / "run"))
+    assert (code, "2 rows; 3 are missing" in err) == (0, True)
+
+
 def test_agreement(run: Run) -> None:
     table = run.table([f"vog@{stage}:class" for stage in STAGES])
     found = vog.analyze(run).agreement

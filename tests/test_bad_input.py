@@ -257,7 +257,11 @@ def test_an_interrupt_says_that_rows_are_kept(cli: Cli, monkeypatch: pytest.Monk
     monkeypatch.setattr("vog.sweep.run.rows_of", interrupted)
     code, _, err = score(cli)
     assert code == 130
-    assert "Finished rows are kept" in err
+    assert "Finished rows are kept: the same command goes on." in err
+    spec = f"{TESTS / 'world.py'}:build"
+    words = ("--model", spec, "--checkpoints", "c/*.pt", "--data", "data.npz", "--out", "run")
+    _, _, err = cli("score", *words, "--overwrite")
+    assert "the same command without --overwrite, which would start again, goes on." in err
 
 
 def test_the_message_is_all_that_a_real_process_prints(tmp_path: Path) -> None:

@@ -46,6 +46,14 @@ def test_every_example_is_in_one_bin(rows: list[tuple[float, bool]], bins: int) 
         assert (found[0].first, found[-1].last) == (0, 1)
 
 
+def test_equal_values_do_not_lie_in_the_order_of_the_data() -> None:
+    """A constant score of rows sorted by class would otherwise have 0 % below and 100 % above."""
+    wrong = np.repeat([False, True], 500)
+    found = error_by_rank(np.zeros(1000), wrong)
+    assert all(0.3 < one.error < 0.7 for one in found)
+    assert found == error_by_rank(np.zeros(1000), wrong), "drawn the same way each time"
+
+
 @pytest.fixture
 def chart() -> charts.alt.TopLevelMixin:
     rng = np.random.default_rng(0)

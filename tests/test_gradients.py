@@ -1,9 +1,16 @@
 """`vog gradients`: what it stores, how it stops, and that `vog import` of it equals `vog score`."""
 
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import vog
@@ -11,6 +18,7 @@ import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_grid import photos, small  # noqa: F401 (a fixture)
 from vog.errors import DataError, OtherQuestionError, ResultError
+from vog.result import parts
 from vog.sweep import gradients as module
 from vog.sweep.gradients import prepare_storing, store
 from vog.sweep.request import Request
@@ -26,15 +34,25 @@ def request(checkpoints: Path, out: Path, **more: object) -> Request:
 
 
 def gradients_of(folder: Path) -> dict[str, bytes]:
+    """What lies in the folders of the checkpoints."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.glob("weight_*/*")}
 
 
-def test_import_of_what_was_stored_equals_score(checkpoints: Path, tmp_path: Path) -> None:
-    store(prepare_storing(request(checkpoints, tmp_path / "g")))
-    stored = import_stored(tmp_path / "g", tmp_path / "stored", quiet=True).table()
-    data, out = world.inputs_and_labels(ROWS), tmp_path / "direct"
-    direct = vog.score(world.build, checkpoints, data, out, batch_size=8, quiet=True).table()
-    for name in stored.column_names:
+@pytest.mark.parametrize("target", ["logit", "predicted", "loss"])
+def test_import_of_what_was_stored_equals_score(
+    checkpoints: Path, tmp_path: Path, target: str
+) -> None:
+    inputs, labels = world.inputs_and_labels(ROWS)
+    inputs[5] = np.nan
+    asked = request(checkpoints, tmp_path / "g", data=(inputs, labels), target=target)
+    store(prepare_storing(asked))
+    imported = import_stored(tmp_path / "g", tmp_path / "stored", quiet=True)
+    out, how = tmp_path / "direct", {"batch_size": 8, "quiet": True, "target": target}
+    scored = vog.score(world.build, checkpoints, (inputs, labels), out, **how)
+    columns = [*imported.columns, "vog@late:class", "vog@all:robust"]
+    stored, direct = imported.table(columns), scored.table(columns)
+    assert [row["id"] for row in imported.problems().to_pylist()] == ["5"]
+    for name in columns:
         if name.partition("@")[0] in ("vog", "grad_norm"):
             np.testing.assert_allclose(stored[name], direct[name], rtol=1e-6)
         else:
@@ -62,8 +80,6 @@ def test_the_layout(checkpoints: Path, tmp_path: Path) -> None:
 
 def slow_gradient(checkpoint: Path, one: np.ndarray, label: int) -> np.ndarray:
     """Of the label's logit, one example alone, averaged over colours."""
-    import torch
-
     model = world.build().eval()
     model.load_state_dict(torch.load(checkpoint, weights_only=True)["state_dict"])
     leaf = torch.from_numpy(one)[None].requires_grad_()
@@ -184,3 +200,93 @@ def test_the_command(cli: Cli, checkpoints: Path) -> None:  # noqa: F811
     np.testing.assert_allclose(one["vog@late"], other["vog@late"], rtol=1e-6)
     code, _, err = cli("top", "g")
     assert (code, "has no scores" in err) == (1, True)
+
+
+def test_a_label_outside_the_classes_is_named(checkpoints: Path, tmp_path: Path) -> None:
+    """Labels of a dataset may only be known when it is read, after the guards of the start."""
+    inputs, labels = world.inputs_and_labels(ROWS)
+    labels[30] = 9
+    rows = [(torch.from_numpy(one), int(label)) for one, label in zip(inputs, labels, strict=True)]
+
+    class Data:
+        def __len__(self) -> int:
+            return ROWS
+
+        def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+            return rows[index]
+
+    asked = request(checkpoints, tmp_path / "g", data=Data(), workers=0)
+    with pytest.raises(DataError, match="'30' has 9"):
+        store(prepare_storing(asked))
+
+
+def test_checkpoints_that_do_not_belong_are_refused(checkpoints: Path, tmp_path: Path) -> None:
+    out = tmp_path / "g"
+    store(prepare_storing(request(checkpoints, out)))
+    shutil.copytree(out / "weight_00700", out / "weight_00800")
+    with pytest.raises(DataError, match="do not name the same steps; only one of them has 800"):
+        import_stored(out, tmp_path / "run", quiet=True)
+
+
+def test_a_kill_while_overwriting_leaves_no_finished_rows(
+    checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows that say what is finished go first, the question last."""
+    out = tmp_path / "g"
+    asked = request(checkpoints, out)
+    store(prepare_storing(asked))
+
+    def killed(folder: Path) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr("shutil.rmtree", killed)
+    with pytest.raises(SystemExit):
+        store(prepare_storing(replace(asked, overwrite=True)))
+    monkeypatch.undo()
+    with pytest.raises(DataError, match="is not finished: 40 examples"):
+        import_stored(out, tmp_path / "run", quiet=True)
+    assert store(prepare_storing(asked)).rows == ROWS
+
+
+def test_lost_gradients_and_unfinished_files(checkpoints: Path, tmp_path: Path) -> None:
+    out = tmp_path / "g"
+    asked = request(checkpoints, out)
+    store(prepare_storing(asked))
+    (out / "weight_00300" / "grad_00007.npy").unlink()
+    with pytest.raises(ResultError, match="weight_00300 has lost 1 of 40 gradients"):
+        store(prepare_storing(asked))
+    (out / "weight_00300" / "grad_00007.npy").write_bytes(b"")
+    (out / ".grad_00001.npy.1.tmp.npy").write_bytes(b"of a process that was killed")
+    (out / "weight_00700" / "classified_flag.npy").unlink()
+    with pytest.raises(DataError, match="not finished"):
+        import_stored(out, tmp_path / "run", quiet=True)
+    store(prepare_storing(asked))
+    assert not list(out.glob(".*.tmp*"))
+    assert (out / "weight_00700" / "classified_flag.npy").exists()
+
+
+def test_the_folder_of_the_gradients_is_no_run_folder(checkpoints: Path, tmp_path: Path) -> None:
+    store(prepare_storing(request(checkpoints, tmp_path / "g")))
+    with pytest.raises(ResultError, match="holds the gradients"):
+        import_stored(tmp_path / "g", tmp_path / "g", overwrite=True, quiet=True)
+
+
+def test_a_killed_command_goes_on(checkpoints: Path, tmp_path: Path) -> None:
+    """kill -9 in the middle; afterwards the folder is the one of an undisturbed command."""
+    world.save_npz(tmp_path / "data.npz", 2000)
+    spec = f"{Path(world.__file__)}:build"
+    words = ["--model", spec, "--checkpoints", str(checkpoints), "--data"]
+    words += [str(tmp_path / "data.npz"), "--batch-size", "16", "--quiet"]
+    command = [sys.executable, "-m", "vog", "gradients", *words]
+    folder = tmp_path / "killed"
+    process = subprocess.Popen([*command, "--out", str(folder)])
+    while process.poll() is None and len(list(folder.glob("part-*"))) < 1:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = sum(part.stop - part.start for part in parts.parts(folder))
+    assert 0 < finished < 2000, "killed in the middle"
+    for out in (folder, tmp_path / "whole"):
+        subprocess.run([*command, "--out", str(out)], check=True)
+    assert not list(folder.glob("**/.*tmp*"))
+    assert gradients_of(folder) == gradients_of(tmp_path / "whole")

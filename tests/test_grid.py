@@ -164,6 +164,35 @@ def test_images_that_cannot_be_found(
     assert class_grid.class_grid(run, root=tmp_path / "there").width > 1000
 
 
+def test_arrays_that_have_moved(checkpoints: Path, tmp_path: Path) -> None:
+    data = world.save_npz(tmp_path / "data.npz", 8)
+    run = vog.score(world.build, checkpoints, str(data), tmp_path / "run", quiet=True)
+    data.rename(tmp_path / "moved.npz")
+    with pytest.raises(ResultError, match=r"data.npz.*cannot be read.*file as --root"):
+        class_grid.class_grid(run)
+    assert class_grid.class_grid(run, root=tmp_path / "moved.npz").width > 1000
+    data.write_bytes(b"no archive")
+    with pytest.raises(ResultError, match=r"data.npz.*cannot be read"):
+        class_grid.class_grid(run)
+
+
+def test_images_beside_gradients(tmp_path: Path) -> None:
+    """In the last folder that has one, whatever its ending; found again where they moved."""
+    for step, row, colour in ((1, 0, "red"), (2, 0, "blue"), (1, 1, "lime")):
+        folder = tmp_path / "stored" / f"weight_{step:05d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), colour).save(folder / f"img_{row:05d}.png")
+    question = {"data": {}, "where": {"gradients": str(tmp_path / "stored")}}
+    opened = pictures.opener(Run(tmp_path, question))
+    assert opened(0, "0").getpixel((5, 5)) == (0, 0, 255)
+    assert opened(1, "1").getpixel((5, 5)) == (0, 255, 0)
+    assert opened(0, "0").size == (32, 32), "what a model saw of them is not known"
+    with pytest.raises(ResultError, match=r"no weight_STEP/img_00002.jpg"):
+        opened(2, "2")
+    (tmp_path / "stored").rename(tmp_path / "moved")
+    assert pictures.opener(Run(tmp_path, question), tmp_path / "moved")(1, "1").size == (32, 32)
+
+
 def test_a_class_of_one(run: Run) -> None:
     with pytest.raises(ResultError, match="there is no class 'fox'"):
         class_grid.class_grid(run, label="fox")

@@ -303,6 +303,12 @@ def test_differences_of_questions_are_shown(run: Run) -> None:
     question.refuse_other(Path("a"), QUESTION, QUESTION | {"where": {"data": "moved"}})
 
 
+def test_a_question_with_infinity_is_itself_again(tmp_path: Path) -> None:
+    asked = {"data": {"examples": 1}, "model": {"args": {"clip": float("inf"), "x": float("nan")}}}
+    question.save(tmp_path, asked)
+    question.refuse_other(tmp_path, question.load(tmp_path), asked)
+
+
 def test_two_writers_of_one_folder(tmp_path: Path) -> None:
     """The lock is of the system: a killed process leaves none behind."""
     code = (

@@ -14,6 +14,7 @@ from sklearn.datasets import make_blobs
 
 import vog
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
+from vog.errors import ResultError
 from vog.experiments import toy
 
 
@@ -93,7 +94,7 @@ def test_the_logit_cannot_tell_one_point_of_a_class_from_another(tmp_path: Path)
 
 @pytest.mark.parametrize("vog_cal", ["raw", "normalize", "abs_normalize"])
 def test_the_command(cli: Cli, vog_cal: str) -> None:  # noqa: F811
-    code, out, _ = cli("toy", "--mode", "complete", "--vog-cal", vog_cal, "--out", "t", "--quiet")
+    code, out, _ = cli("toy", "--mode", "complete", "--vog_cal", vog_cal, "--out", "t", "--quiet")
     assert code == 0
     told = json.loads(Path("t/toy.json").read_text())
     assert (told["split"], told["mode"], told["vog_cal"]) == ("test", "complete", vog_cal)
@@ -121,6 +122,13 @@ def test_a_second_call_replaces_the_first(tmp_path: Path) -> None:
     toy.run(tmp_path, "train", quiet=True)
     made = toy.run(tmp_path, "test", quiet=True)
     assert made.run.rows == 50
+
+
+def test_files_of_others_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with pytest.raises(ResultError, match="holds other files, and the toy would replace"):
+        toy.run(tmp_path, quiet=True)
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_a_distance_by_hand() -> None:

@@ -164,19 +164,20 @@ def _refuse_unfinished(folder: Path, steps: dict[int, Path]) -> None:
     if not (folder / questions.FILE).exists():
         return
     question = questions.load(folder)
-    missing = Run(folder, question).missing_rows
+    rows = int(question["data"]["examples"])
+    missing = sum(map(len, parts.missing(parts.parts(folder), rows)))
     arrays = [path / "classified_flag.npy" for path in steps.values()]
     if missing or not all(path.exists() for path in arrays):
         raise DataError(
             f"{folder} is not finished: {missing:,} examples have no gradients yet. "
             f"Run the `vog gradients` that began it again, and it goes on."
         )
-    asked = sorted(one["step"] for one in question.get("checkpoints", []))
-    if sorted(steps) != asked:
+    other = steps.keys() ^ {one["step"] for one in question.get("checkpoints", [])}
+    if other:
         raise DataError(
-            f"{folder} holds the steps {first_few(sorted(steps))}; its question.json says "
-            f"{first_few(asked)}. Remove what does not belong, or store the gradients again with "
-            f"--overwrite."
+            f"{folder}: weight_STEP folders and question.json do not name the same steps; only one "
+            f"of them has {first_few(sorted(other))}. Remove what does not belong, or store the "
+            f"gradients again with --overwrite."
         )
 
 
