@@ -442,7 +442,7 @@ def outside_chart(found: dict[str, Any]) -> charts.Chart:
                 "auroc:Q",
                 title="AUROC",
                 scale=alt.Scale(domain=[0, 1]),
-                axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1]),
+                axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2f"),
             ),
             y=alt.Y("score:N", sort=shown, title=None),
             color=alt.Color("score:N", sort=shown, legend=None),

@@ -9,6 +9,9 @@ boundary that was learned instead of a line written down beforehand.
 The probability is differentiated, not the logit: the network is linear, so the gradient of
 a logit is a row of its weights, the same for every example of a class, and VoG could not tell one
 example from another. The gradient of the probability is p (1 - p) times a constant.
+
+Expected: every training point on the right side; Spearman's correlation of VoG within the class
+with the distance, test split, below -0.75 early, below -0.8 in the middle, below -0.9 complete.
 """
 
 from dataclasses import dataclass
