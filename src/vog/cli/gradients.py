@@ -24,6 +24,7 @@ def gradients(
     device: options.Device = "auto",
     workers: options.Workers = None,
     limit: options.Limit = None,
+    dry_run: options.DryRun = False,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -37,6 +38,7 @@ def gradients(
       vog gradients --model mynet.py:build --checkpoints runs/a --data train.txt --out train_results
     """
     from vog.sweep.gradients import prepare_storing, store
+    from vog.sweep.plan import plan
     from vog.sweep.request import Request
 
     storing = prepare_storing(
@@ -58,17 +60,15 @@ def gradients(
         ),
         images,
     )
-    count, checkpoint_count = len(storing.job.examples), len(storing.job.files)
-    if not quiet:
-        typer.echo(
-            f"{count:,} examples under {checkpoint_count} checkpoints: "
-            f"{count * storing.bytes_an_example / 1e9:,.2f} GB of gradients in {out}",
-            err=True,
-        )
+    job, count = storing.job, len(storing.job.examples)
+    if dry_run or not quiet:
+        show.plan(plan(job, probe=dry_run), out, count * storing.bytes_an_example)
+    if dry_run:
+        return
     with options.kept_when_stopped(overwrite):
         summary = store(storing)
     if not quiet:
-        show.summary(summary, out, count, checkpoint_count)
+        show.summary(summary, out, count, len(job.files))
         typer.echo(f"Next: vog import {out} --out RUN")
 
 

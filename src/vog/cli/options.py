@@ -58,6 +58,9 @@ Stages = Annotated[
         "Default: 3 (early, middle, late) with six checkpoints or more, else only `all`."
     ),
 ]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the plan with a time estimate, and stop.")
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Start again: the rows that are in --out are removed.")
 ]

@@ -1,14 +1,10 @@
 """The command that scores a dataset under the checkpoints of a training run."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from vog.cli import options, show
-
-if TYPE_CHECKING:
-    from vog.sweep.plan import Plan
 
 
 def score(
@@ -36,9 +32,7 @@ def score(
     device: options.Device = "auto",
     workers: options.Workers = None,
     limit: options.Limit = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan with a time estimate, and stop.")
-    ] = False,
+    dry_run: options.DryRun = False,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -75,7 +69,7 @@ def score(
         )
     )
     if dry_run or not quiet:
-        _print_plan(plan(job, probe=dry_run), out)
+        show.plan(plan(job, probe=dry_run), out)
     if dry_run:
         return
     with options.kept_when_stopped(overwrite):
@@ -85,26 +79,3 @@ def score(
         show.marked(run)
         show.summary(summary, out, run.rows, len(job.files))
         typer.echo(f"Next: vog top {out}")
-
-
-def _print_plan(plan: "Plan", out: Path) -> None:
-    stages = ", ".join(f"{name} {a}:{b}" for name, (a, b) in plan.stages.items())
-    done = f" ({plan.done:,} of them done already)" if plan.done else ""
-    left_out = f" (not {', '.join(plan.left_out)}: no linear head)" if plan.left_out else ""
-    lines = {
-        "examples": f"{plan.examples:,}{done}",
-        "checkpoints": f"{plan.checkpoints}, step {plan.steps[0]} to {plan.steps[1]}",
-        "stages": stages,
-        "scores": ", ".join(plan.scores) + left_out,
-        "target": f"{plan.target} on {plan.device}",
-        "weights": f"{plan.weights_bytes / 1e6:,.1f} MB in memory",
-        "batch size": f"{plan.batch_size}, {plan.workers} worker processes",
-        "run folder": str(out),
-    }
-    if plan.seconds is not None:
-        lines["estimate"] = (
-            f"{show.duration(plan.seconds)} from two probe batches; nothing is written"
-        )
-    console = show.console_for(stderr=True)
-    for name, value in lines.items():
-        console.print(f"{name:12} {value}")

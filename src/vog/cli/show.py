@@ -12,6 +12,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from vog.result import Run
+    from vog.sweep.plan import Plan
     from vog.sweep.run import Summary
 
 Row = Mapping[str, Any]
@@ -50,6 +51,36 @@ def for_people(rows: Sequence[Row]) -> None:
     for row in rows:
         drawn.add_row(*(_cell(value) for value in row.values()))
     console.print(drawn)
+
+
+def plan(made: "Plan", folder: Path, stored_bytes: int | None = None) -> None:
+    """What is going to be done, on stderr.
+
+    Args:
+        made: the plan.
+        folder: where its results go.
+        stored_bytes: of gradients, where these and not scores are what is made.
+    """
+    done = f" ({made.done:,} of them done already)" if made.done else ""
+    left_out = f" (not {', '.join(made.left_out)}: no linear head)" if made.left_out else ""
+    scored = {
+        "stages": ", ".join(f"{name} {a}:{b}" for name, (a, b) in made.stages.items()),
+        "scores": ", ".join(made.scores) + left_out,
+    }
+    lines = {
+        "examples": f"{made.examples:,}{done}",
+        "checkpoints": f"{made.checkpoints}, step {made.steps[0]} to {made.steps[1]}",
+        **(scored if stored_bytes is None else {"gradients": f"{stored_bytes / 1e9:,.2f} GB"}),
+        "target": f"{made.target} on {made.device}",
+        "weights": f"{made.weights_bytes / 1e6:,.1f} MB in memory",
+        "batch size": f"{made.batch_size}, {made.workers} worker processes",
+        "folder" if stored_bytes is not None else "run folder": str(folder),
+    }
+    if made.seconds is not None:
+        lines["estimate"] = f"{duration(made.seconds)} from two probe batches; nothing is written"
+    console = console_for(stderr=True)
+    for name, value in lines.items():
+        console.print(f"{name:12} {value}")
 
 
 def summary(done: "Summary", folder: Path, rows: int, checkpoints: int) -> None:
