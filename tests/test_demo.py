@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 import vog
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
+from vog.errors import ResultError
 from vog.scores import SCORES
 
 
@@ -42,3 +44,12 @@ def test_demo_is_the_same_each_time(tmp_path: Path) -> None:
 
     one, other = (demo.run(tmp_path / name, quiet=True) for name in "ab")
     assert one.run.table().equals(other.run.table())
+
+
+def test_files_of_others_are_not_replaced(tmp_path: Path) -> None:
+    from vog.experiments import demo
+
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(ResultError, match="holds other files"):
+        demo.run(tmp_path, quiet=True)
+    assert not any((tmp_path / "checkpoints").iterdir())

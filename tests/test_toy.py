@@ -126,7 +126,7 @@ def test_a_second_call_replaces_the_first(tmp_path: Path) -> None:
 
 def test_files_of_others_are_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    with pytest.raises(ResultError, match="holds other files, and the toy would replace"):
+    with pytest.raises(ResultError, match="holds other files, and its checkpoints"):
         toy.run(tmp_path, quiet=True)
     assert not (tmp_path / "checkpoints").exists()
 

@@ -26,11 +26,12 @@ import vog
 from vog.analysis.percentile import error_by_rank
 from vog.figures import charts, grid
 from vog.result import Run
-from vog.result.files import make_folder, write_whole
+from vog.result.files import make_folder, refuse_foreign, write_whole
 
 EPOCHS = 15
 _HELD_OUT, _FLIPPED, _SEED = 360, 0.05, 0
 _BY = "vog@all:class"
+_DATA = "digits.npz"
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,14 @@ def run(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambda _: 
         out: a folder for data, checkpoints, run and figures.
         quiet: no progress bar.
         tell: hears what is done next.
+
+    Raises:
+        ResultError: `out` holds something else than an earlier demo.
     """
     train, test = _data()
-    make_folder(out / "checkpoints")
-    tell(f"training on {len(train.labels):,} digits, {train.flipped.sum()} of them mislabelled")
-    accuracy = _train(train, test, out / "checkpoints")
-    data = out / "digits.npz"
+    refuse_foreign(out, _DATA)
+    make_folder(out)
+    data = out / _DATA
     write_whole(
         data,
         lambda path: np.savez(
@@ -93,6 +96,9 @@ def run(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambda _: 
             label_names=np.array([f"digit {d}" for d in range(10)]),
         ),
     )
+    make_folder(out / "checkpoints")
+    tell(f"training on {len(train.labels):,} digits, {train.flipped.sum()} of them mislabelled")
+    accuracy = _train(train, test, out / "checkpoints")
     tell("scoring them under every checkpoint")
     scored = vog.score(
         "vog.experiments.demo:build",

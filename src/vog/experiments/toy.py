@@ -27,10 +27,9 @@ from torch.nn import functional as F
 
 import vog
 from vog.analysis.agreement import spearman
-from vog.errors import ResultError
 from vog.figures import charts
 from vog.result import Run
-from vog.result.files import as_json, make_folder, write_text
+from vog.result.files import as_json, make_folder, refuse_foreign, write_text
 
 EPOCHS, SEED = 15, 212
 STAGES = {"early": (0, 5), "middle": (5, 10), "late": (10, 15)}
@@ -106,9 +105,10 @@ def run(
         ResultError: `out` holds something else than an earlier toy.
     """
     train, test = _data()
-    _refuse_foreign(out)
-    make_folder(out / "checkpoints")
+    refuse_foreign(out, _SUMMARY)
+    make_folder(out)
     write_text(out / _SUMMARY, as_json({"split": split, "mode": mode, "vog_cal": vog_cal}))
+    make_folder(out / "checkpoints")
     model = _trained(train, out / "checkpoints")
     points = train if split == "train" else test
     scored = _scored(out / "checkpoints", points, out / "run", quiet)
@@ -141,15 +141,6 @@ def run(
         ),
         summary=summary,
     )
-
-
-def _refuse_foreign(out: Path) -> None:
-    """Nothing where the checkpoints and the run of an earlier toy, and no others, are replaced."""
-    if out.is_dir() and any(out.iterdir()) and not (out / _SUMMARY).exists():
-        raise ResultError(
-            f"{out} holds other files, and the toy would replace its checkpoints and run. "
-            f"Give a new or an empty folder as --out."
-        )
 
 
 def _scored(folder: Path, points: Points, out: Path, quiet: bool) -> Run:

@@ -74,6 +74,23 @@ def make_folder(folder: Path) -> None:
         raise ResultError(_explanation(folder, error)) from error
 
 
+def refuse_foreign(folder: Path, mark: str) -> None:
+    """Nothing where an experiment may replace what is in the folder: its own files, or none.
+
+    Args:
+        folder: where it writes.
+        mark: a file that it writes before all others.
+
+    Raises:
+        ResultError: the folder holds something else.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / mark).exists():
+        raise ResultError(
+            f"{folder} holds other files, and its checkpoints and run would be replaced. "
+            f"Give a new or an empty folder as --out."
+        )
+
+
 def as_json(value: object) -> str:
     """Values and dataclasses as JSON that every reader takes.
 
