@@ -52,6 +52,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import vog
+from vog.analysis.detection import auroc_by_score
 from vog.analysis.percentile import error_by_rank
 from vog.cli import told
 from vog.errors import DataError
@@ -318,19 +319,9 @@ def memorization(made: Sequence[Seed]) -> dict[str, Any]:
                 }
             )
         found[stage] = {name: [row[name] for row in rows] for name in rows[0]}
-    scores = [name for name in made[0].memorized.score_columns if name.endswith("@all")]
-    found["auroc of all scores"] = {
-        name.removesuffix("@all"): [found_by(one, name) for one in made] for name in scores
-    }
+    by_seed = [auroc_by_score(one.memorized, one.changed) for one in made]
+    found["auroc of all scores"] = {name: [one[name] for one in by_seed] for name in by_seed[0]}
     return found
-
-
-def found_by(one: Seed, column: str) -> float:
-    """How well the hard end of a score finds the changed labels: AUROC."""
-    ranks = one.memorized.table([f"{column}:rank"]).column(0).to_numpy()
-    return float(
-        roc_auc_score(one.changed, ranks if one.memorized.hard_is_high(column) else -ranks)
-    )
 
 
 def others(test: Digits, seed: int) -> dict[str, Float[np.ndarray, "m 1 28 28"]]:

@@ -13,6 +13,7 @@ from PIL import Image
 
 import cifar
 import vog
+import world
 from vog.errors import DataError
 
 SCRIPT = Path(cifar.__file__)
@@ -169,16 +170,8 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(
     )
     cpu = torch.device("cpu")
     cifar.train(read, whole, 9, 16, 0, cpu)
-    one_epoch, done = cifar.one_epoch, 0
-
-    def stops(*given: object) -> float:
-        nonlocal done
-        done += 1
-        if done == 5:
-            raise KeyboardInterrupt
-        return one_epoch(*given)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(cifar, "one_epoch", stops)
+    one_epoch = cifar.one_epoch
+    monkeypatch.setattr(cifar, "one_epoch", world.interrupted(one_epoch, at=5))
     with pytest.raises(KeyboardInterrupt):
         cifar.train(read, stopped, 9, 16, 0, cpu)
     monkeypatch.setattr(cifar, "one_epoch", one_epoch)

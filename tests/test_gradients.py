@@ -94,16 +94,8 @@ def test_what_was_stopped_goes_on(
 ) -> None:
     store(prepare_storing(request(checkpoints, tmp_path / "whole")))
     asked = request(checkpoints, tmp_path / "g")
-    written, done = module._stored, 0
-
-    def stops(*given: object) -> object:
-        nonlocal done
-        done += 1
-        if done == 4:
-            raise KeyboardInterrupt
-        return written(*given)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(module, "_stored", stops)
+    written = module._stored
+    monkeypatch.setattr(module, "_stored", world.interrupted(written, at=4))
     with pytest.raises(KeyboardInterrupt):
         store(prepare_storing(asked))
     with pytest.raises(DataError, match="not finished: 16 examples have no gradients yet"):

@@ -307,6 +307,9 @@ def test_a_question_with_infinity_is_itself_again(tmp_path: Path) -> None:
     asked = {"data": {"examples": 1}, "model": {"args": {"clip": float("inf"), "x": float("nan")}}}
     question.save(tmp_path, asked)
     question.refuse_other(tmp_path, question.load(tmp_path), asked)
+    other = asked | {"model": {"args": {"clip": float("-inf"), "x": float("nan")}}}
+    with pytest.raises(OtherQuestionError, match="clip: was 'Infinity', is now '-Infinity'"):
+        question.refuse_other(tmp_path, question.load(tmp_path), other)
 
 
 def test_two_writers_of_one_folder(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """A small network, checkpoints of it, and data: what the tests of several parts start from."""
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,6 +56,18 @@ def inputs_and_labels(count: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray
     rng = np.random.default_rng(seed)
     inputs = rng.normal(size=(count, 3, 6, 6)).astype(np.float32)
     return inputs, rng.integers(0, CLASSES, count)
+
+
+def interrupted(work: Callable[..., Any], at: int) -> Callable[..., Any]:
+    """The same function, but for Ctrl-C at its call number `at`, counted from 1."""
+    calls = itertools.count(1)
+
+    def stops(*given: Any) -> Any:
+        if next(calls) == at:
+            raise KeyboardInterrupt
+        return work(*given)
+
+    return stops
 
 
 def save_npz(path: Path, count: int) -> Path:

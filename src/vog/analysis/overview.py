@@ -1,5 +1,6 @@
 """What a run says as a whole: errors along a score, hard classes, and whether the stages agree."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -130,8 +131,15 @@ def analyze(run: Run, score: str | None = None) -> Overview:
         hard_is_high=run.hard_is_high(by["all"]),
         errors={stage: _errors(run, stage, values[stage]) for stage in stages},
         classes=_classes(run, name, stages),
-        agreement={a: {b: spearman(values[a], values[b]) for b in stages} for a in stages},
+        agreement=_agreement(values),
     )
+
+
+def _agreement(values: Mapping[str, Float[np.ndarray, "n"]]) -> dict[str, dict[str, float]]:
+    """Spearman's correlation of every two stages; it is symmetric."""
+    pairs = itertools.combinations_with_replacement(values, 2)
+    of = {frozenset(pair): spearman(*(values[stage] for stage in pair)) for pair in pairs}
+    return {a: {b: of[frozenset((a, b))] for b in values} for a in values}
 
 
 def _default(run: Run) -> str:

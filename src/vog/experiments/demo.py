@@ -16,14 +16,12 @@ import pyarrow as pa
 import torch
 from jaxtyping import Float, Int
 from PIL import Image
-from scipy.stats import rankdata
 from sklearn.datasets import load_digits
-from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import vog
-from vog.analysis.percentile import error_by_rank
+from vog.analysis.detection import auroc_by_score
 from vog.figures import charts, grid
 from vog.result import Run
 from vog.result.files import make_folder, refuse_foreign, write_whole
@@ -115,7 +113,7 @@ def run(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambda _: 
         examples=len(train.labels),
         flipped=int(train.flipped.sum()),
         hardest=_hardest(scored, train),
-        auroc=_auroc(scored, train.flipped),
+        auroc=auroc_by_score(scored, train.flipped),
         grid=_grid(scored, train, out / "grid.png"),
         chart=_chart(scored, out / "error_by_decile.png"),
         command=f"vog score --model vog.experiments.demo:build --checkpoints {out}/checkpoints "
@@ -166,18 +164,6 @@ def _hardest(scored: Run, digits: Digits) -> pa.Table:
     return top.append_column("shows", pa.array(shown)).drop("problem")
 
 
-def _auroc(scored: Run, flipped: Int[np.ndarray, "n"]) -> dict[str, float]:
-    """By score, how well its hard end finds the flipped labels: 0.5 is chance, 1 perfect."""
-    columns = [name for name in scored.score_columns if name.endswith("@all")]
-    table = scored.table(columns)
-    found: dict[str, float] = {}
-    for name in columns:
-        ranks = rankdata(table[name].to_numpy())  # forgetting may be infinite
-        signed = ranks if scored.hard_is_high(name) else -ranks
-        found[name.removesuffix("@all")] = float(roc_auc_score(flipped, signed))
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
-
-
 def _grid(scored: Run, digits: Digits, path: Path) -> Path:
     """Easiest and hardest of the class that has the most flipped labels."""
     counts = np.bincount(digits.labels, weights=digits.flipped)
@@ -197,8 +183,9 @@ def _tile(row: dict[str, int | str], digits: Digits) -> grid.Tile:
 
 
 def _chart(scored: Run, path: Path) -> Path:
-    table = scored.table([_BY, "prediction@all", "label"])
-    wrong = table["prediction@all"].to_numpy() != table["label"].to_numpy()
-    bins = error_by_rank(table[_BY].to_numpy(), wrong)
+    found = vog.analyze(scored)
     title = "Digits: does the last checkpoint contradict the label?"
-    return charts.save(charts.error_by_decile({"all": bins}, _BY, title, hard_is_high=True), path)
+    bins = {"all": found.errors["all"].deciles}
+    return charts.save(
+        charts.error_by_decile(bins, _BY, title, hard_is_high=found.hard_is_high), path
+    )

@@ -1,7 +1,8 @@
 """When rows become a part: often enough that a kill costs little, seldom enough for few files."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -29,10 +30,11 @@ class Clock:
         """Seconds since the start."""
         return time.perf_counter() - self.start
 
-    def time_writing(self, write: Callable[[], None]) -> None:
-        """Do it, and count the time as writing."""
+    @contextmanager
+    def while_writing(self) -> Iterator[None]:
+        """The time while it is entered is counted as writing."""
         before = time.perf_counter()
-        write()
+        yield
         self.writing += time.perf_counter() - before
 
 

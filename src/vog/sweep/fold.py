@@ -52,10 +52,7 @@ def rows_of(job: Job, batch: Batch) -> Rows:
             batch.rows, ids, labels, positions, predictions, probabilities, values, problems
         )
     states, looks = _looked_at(job, batch)
-    bad = {
-        signal: torch.stack([look.not_finite[signal] for look in looks]).cpu().numpy()
-        for signal in looks[0].not_finite
-    }
+    bad = not_finite_by_checkpoint(looks)
     scores = _values(job, states, bad)
     overflown = {
         int(positions[i]): f"not finite: {name.partition('@')[0]}"
@@ -174,6 +171,14 @@ def look_at(seen: Observation, needs: frozenset[Signal]) -> Look:
         if signal in needs or signal is Signal.LOGITS
     }
     return Look(not_finite, prediction, probability.exp())
+
+
+def not_finite_by_checkpoint(looks: Sequence[Look]) -> dict[Signal, np.ndarray]:
+    """By signal, checkpoints x examples: where it is not finite."""
+    return {
+        signal: torch.stack([look.not_finite[signal] for look in looks]).cpu().numpy()
+        for signal in looks[0].not_finite
+    }
 
 
 def not_finite(job: Job, positions: np.ndarray, bad: dict[Signal, np.ndarray]) -> dict[int, str]:

@@ -14,30 +14,26 @@ one number where this stores an image.
 
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
-from vog import data
 from vog.data import Batch
 from vog.data.images import ImageFiles
 from vog.errors import DataError, ResultError
 from vog.result import Run, parts
-from vog.result.buffer import Buffer, Clock
+from vog.result.buffer import Clock
 from vog.result.files import flush_disks, make_folder, write_whole
 from vog.result.rows import Rows
 from vog.scores import Signal
 from vog.scores.gradient import pixels
-from vog.sweep.fold import Look, look_at, not_finite, observer
+from vog.sweep.fold import Look, look_at, not_finite, not_finite_by_checkpoint, observer
 from vog.sweep.guards import check_labels
 from vog.sweep.job import Job, prepare
-from vog.sweep.progress import progress
+from vog.sweep.plan import plan
 from vog.sweep.request import Request
-from vog.sweep.run import Summary, batches_of, timed
+from vog.sweep.run import Summary, write_rows
 from vog.sweep.stored import checkpoint_folder, gradient_file
 
 _HEADER = 128  # bytes of an .npy file before its values
@@ -85,37 +81,29 @@ def store(storing: Storing) -> Summary:
         ResultError: too little room on the disk, or another process writes to the folder.
         DataError: a batch that cannot be made.
     """
-    job, clock, rows = storing.job, Clock(), 0
-    folder = job.request.out
+    job, folder = storing.job, storing.job.request.out
     _refuse_small_disk(storing)
     with (
         parts.begun(folder, job.question, job.request.overwrite, also="weight_[0-9]*"),
         job.model.borrowed(),
     ):
-        todo = parts.missing(parts.parts(folder), len(job.examples))
-        done = len(job.examples) - sum(map(len, todo))
         for file in job.files:
             make_folder(checkpoint_folder(folder, file.step))
-        _refuse_lost_gradients(job, done)
-        with progress("storing", len(job.examples), done, job.request.quiet) as advance:
-            for gap in todo:
-                names = job.examples.label_names
-                with Buffer(folder, clock, {}, names, before_part=flush_disks) as buffer:
-                    read = data.batches(job.examples, batches_of(gap, job.batch_size), job.workers)
-                    for batch in timed(read, clock):
-                        buffer.add(_stored(storing, batch, clock))
-                        rows += len(batch.rows)
-                        advance(len(batch.rows))
+        _refuse_lost_gradients(job)
+        summary = write_rows(
+            job,
+            "storing",
+            {},
+            lambda batch, clock: _stored(storing, batch, clock),
+            before_part=flush_disks,
+        )
         _write_arrays(job)
-    return Summary(rows, max(clock.elapsed(), 1e-9), clock.reading, clock.writing)
+    return summary
 
 
 def _refuse_small_disk(storing: Storing) -> None:
-    job, folder = storing.job, storing.job.request.out
-    parts.refuse(folder, job.question, job.request.overwrite)
-    there = folder.is_dir() and not job.request.overwrite
-    todo = parts.missing(parts.parts(folder) if there else [], len(job.examples))
-    rows = sum(map(len, todo))
+    job, folder, planned = storing.job, storing.job.request.out, plan(storing.job)
+    rows = planned.examples - planned.done
     needed = rows * (storing.bytes_an_example + _image_bytes(storing))
     existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
     free = shutil.disk_usage(existing).free
@@ -138,8 +126,9 @@ def _image_bytes(storing: Storing) -> int:
     return sum((files.root / path).stat().st_size for path in some) // len(some)
 
 
-def _refuse_lost_gradients(job: Job, done: int) -> None:
+def _refuse_lost_gradients(job: Job) -> None:
     """Nothing where every finished row still has its files; their names are counted."""
+    done = sum(part.stop - part.start for part in parts.parts(job.request.out))
     for file in job.files:
         folder = checkpoint_folder(job.request.out, file.step)
         there = sum(name.startswith("grad_") for name in os.listdir(folder))  # noqa: PTH208
@@ -155,78 +144,58 @@ def _stored(storing: Storing, batch: Batch, clock: Clock) -> Rows:
     job, positions = storing.job, batch.at.numpy()
     labels = batch.labels.numpy()
     check_labels(labels[positions], positions + batch.rows.start, job.examples, job.classes)
-    gradients, looks = _gradients_of(job, batch)
-    bad = {
-        signal: torch.stack([look.not_finite[signal] for look in looks]).cpu().numpy()
-        for signal in (looks[0].not_finite if looks else ())
-    }
-    for t, file in enumerate(job.files):
-        whole = np.full((len(batch.rows), *job.input_shape[1:]), np.nan, np.float32)
-        if len(positions):
-            # As in `vog score`: logits that are not finite leave no gradient to be trusted.
-            whole[positions[~bad[Signal.LOGITS][t]]] = gradients[t][~bad[Signal.LOGITS][t]]
-        folder = checkpoint_folder(job.request.out, file.step)
-        clock.time_writing(_gradient_writer(job.request.out, folder, batch.rows, whole))
-    if storing.images and isinstance(job.examples.read, ImageFiles):
-        clock.time_writing(_image_writer(job, job.examples.read, batch))
-    predictions = {
-        str(file.step): np.where(bad[Signal.LOGITS][t], -1, looks[t].prediction.cpu().numpy())
-        if looks
-        else np.empty(0, np.int64)
-        for t, file in enumerate(job.files)
-    }
     problems = {at: f"unreadable: {why}" for at, why in batch.problems.items()}
-    problems |= not_finite(job, positions, bad)
+    predictions: dict[str, np.ndarray] = {}
+    observe = observer(job, batch) if len(positions) else None
+    looks: list[Look] = []
+    for checkpoint, file in enumerate(job.files):
+        gradients = np.full((len(batch.rows), *job.input_shape[1:]), np.nan, np.float32)
+        predictions[str(file.step)] = np.empty(0, np.int64)
+        if observe is not None:
+            seen = observe(checkpoint)
+            looks.append(look := look_at(seen, job.needs))
+            no_logits = look.not_finite[Signal.LOGITS].cpu().numpy()
+            found = pixels(seen.signal(Signal.INPUT_GRADIENT), "mean")[0].cpu().numpy()
+            # As in `vog score`: logits that are not finite leave no gradient to be trusted.
+            gradients[positions[~no_logits]] = found[~no_logits]
+            predictions[str(file.step)] = np.where(no_logits, -1, look.prediction.cpu().numpy())
+        with clock.while_writing():
+            _write_gradients(job, file.step, batch.rows, gradients)
+    if looks:
+        problems |= not_finite(job, positions, not_finite_by_checkpoint(looks))
+    if storing.images and isinstance(job.examples.read, ImageFiles):
+        with clock.while_writing():
+            _copy_images(job, job.examples.read, batch)
     ids = job.examples.ids[batch.rows.start : batch.rows.stop]
     return Rows(batch.rows, ids, labels, positions, predictions, {}, {}, problems)
 
 
-def _gradients_of(job: Job, batch: Batch) -> tuple[list[np.ndarray], list[Look]]:
-    """By checkpoint, the gradients of the readable examples, and what else was seen."""
-    if not len(batch.at):
-        return [], []
-    observe = observer(job, batch)
-    gradients: list[np.ndarray] = []
-    looks: list[Look] = []
-    for checkpoint in range(len(job.files)):
-        seen = observe(checkpoint)
-        gradients.append(pixels(seen.signal(Signal.INPUT_GRADIENT), "mean")[0].cpu().numpy())
-        looks.append(look_at(seen, job.needs))
-    return gradients, looks
+def _write_gradients(
+    job: Job, step: int, rows: range, gradients: Float[np.ndarray, "n h w"]
+) -> None:
+    folder = checkpoint_folder(job.request.out, step)
+    for row, gradient in zip(rows, gradients, strict=True):
+        write_whole(
+            gradient_file(folder, row),
+            lambda path, one=gradient: np.save(path, one),
+            durable=False,
+            workplace=job.request.out,
+        )
 
 
-def _gradient_writer(
-    out: Path, folder: Path, rows: range, gradients: Float[np.ndarray, "n h w"]
-) -> Callable[[], None]:
-    def write() -> None:
-        for row, gradient in zip(rows, gradients, strict=True):
-            write_whole(
-                gradient_file(folder, row),
-                lambda path, one=gradient: np.save(path, one),
-                durable=False,
-                workplace=out,
-            )
-
-    return write
-
-
-def _image_writer(job: Job, files: ImageFiles, batch: Batch) -> Callable[[], None]:
+def _copy_images(job: Job, files: ImageFiles, batch: Batch) -> None:
     folder = checkpoint_folder(job.request.out, job.files[-1].step)
-
-    def write() -> None:
-        for position in batch.at.tolist():
-            row = batch.rows.start + int(position)
-            source = files.root / files.paths[row]
-            ending = source.suffix.lower()
-            ending = ".jpg" if ending in _JPEG else ending
-            write_whole(
-                folder / f"img_{row:05d}{ending}",
-                lambda path, source=source: shutil.copyfile(source, path),
-                durable=False,
-                workplace=job.request.out,
-            )
-
-    return write
+    for position in batch.at.tolist():
+        row = batch.rows.start + int(position)
+        source = files.root / files.paths[row]
+        ending = source.suffix.lower()
+        ending = ".jpg" if ending in _JPEG else ending
+        write_whole(
+            folder / f"img_{row:05d}{ending}",
+            lambda path, source=source: shutil.copyfile(source, path),
+            durable=False,
+            workplace=job.request.out,
+        )
 
 
 def _write_arrays(job: Job) -> None:

@@ -6,13 +6,14 @@ checkpoints; beside the weights it grows neither with the data nor with their nu
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from vog import data
 from vog.data import Batch
 from vog.result import parts
 from vog.result.buffer import Buffer, Clock
+from vog.result.rows import Meaning, Rows
 from vog.sweep.fold import meanings, rows_of
 from vog.sweep.job import Job
 from vog.sweep.progress import progress
@@ -53,12 +54,9 @@ def sweep(job: Job) -> Summary:
         ResultError: another process writes to it, or the disk is full.
         DataError: a batch that cannot be made, or a label outside the classes.
     """
-    folder = job.request.out
-    with parts.begun(folder, job.question, job.request.overwrite), job.model.borrowed():
-        todo = parts.missing(parts.parts(folder), len(job.examples))
-        done = len(job.examples) - sum(map(len, todo))
-        with progress("scoring", len(job.examples), done, job.request.quiet) as advance:
-            return _sweep(job, todo, advance)
+    means = meanings(job.scores, job.stages)
+    with parts.begun(job.request.out, job.question, job.request.overwrite), job.model.borrowed():
+        return write_rows(job, "scoring", means, lambda batch, _: rows_of(job, batch))
 
 
 def batches_of(gap: range, size: int) -> list[range]:
@@ -71,22 +69,37 @@ def batches_of(gap: range, size: int) -> list[range]:
     return [range(a, b) for a, b in itertools.pairwise(edges)]
 
 
-def _sweep(job: Job, todo: list[range], advance: Callable[[int], None]) -> Summary:
-    clock = Clock()
-    rows = 0
-    means = meanings(job.scores, job.stages)
-    for gap in todo:
-        with Buffer(job.request.out, clock, means, job.examples.label_names) as buffer:
-            read = data.batches(job.examples, batches_of(gap, job.batch_size), job.workers)
-            for batch in timed(read, clock):
-                buffer.add(rows_of(job, batch))
-                rows += len(batch.rows)
-                advance(len(batch.rows))
+def write_rows(
+    job: Job,
+    what: str,
+    means: Mapping[str, Meaning],
+    make: Callable[[Batch, Clock], Rows],
+    before_part: Callable[[], None] | None = None,
+) -> Summary:
+    """Make the rows that are not there yet, batch by batch, and write them in parts.
+
+    Args:
+        job: the rows, and the folder, which is begun.
+        what: is done to the examples, as the bar says it.
+        means: by column, what the scores mean.
+        make: the rows of a batch; what it writes itself it counts on the clock.
+        before_part: is called before each part is written.
+    """
+    folder, examples, clock, rows = job.request.out, job.examples, Clock(), 0
+    todo = parts.missing(parts.parts(folder), len(examples))
+    done = len(examples) - sum(map(len, todo))
+    with progress(what, len(examples), done, job.request.quiet) as advance:
+        for gap in todo:
+            with Buffer(folder, clock, means, examples.label_names, before_part) as buffer:
+                read = data.batches(examples, batches_of(gap, job.batch_size), job.workers)
+                for batch in _timed(read, clock):
+                    buffer.add(make(batch, clock))
+                    rows += len(batch.rows)
+                    advance(len(batch.rows))
     return Summary(rows, max(clock.elapsed(), 1e-9), clock.reading, clock.writing)
 
 
-def timed(read: Iterator[Batch], clock: Clock) -> Iterator[Batch]:
-    """The batches; what is waited for them goes to the clock."""
+def _timed(read: Iterator[Batch], clock: Clock) -> Iterator[Batch]:
     while True:
         before = time.perf_counter()
         batch = next(read, None)
