@@ -19,7 +19,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch.func import functional_call
 
 from cifar import resnet18
-from vog.sweep.job import Job, prepare
+from vog.sweep.job import Job
+from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
 from vog.sweep.run import sweep
 
@@ -63,7 +64,7 @@ def bare_loop(job: Job) -> torch.Tensor:
     inputs = torch.from_numpy(job.examples.read.inputs).to(memory_format=torch.channels_last)  # type: ignore[attr-defined]
     gradient = torch.empty(0)
     for rows in torch.arange(len(labels)).split(BATCH):
-        for weights in job.weights:
+        for weights in job.weights.each():
             leaf = inputs[rows].requires_grad_()
             logits = functional_call(module, dict(weights), (leaf,))
             total = logits.gather(1, labels[rows][:, None]).sum()

@@ -12,9 +12,13 @@ from torch import nn
 import world
 from vog.checkpoints import digest, read
 from vog.errors import CheckpointError
-from vog.models.fitting import fit
+from vog.models import fitting
 
 (STATE,) = world.weights(1)
+
+
+def fit(state: dict[str, torch.Tensor], module: nn.Module, name: str) -> dict[str, torch.Tensor]:
+    return fitting.fit(state, fitting.wanted(module), name)
 
 
 def same(found: dict[str, torch.Tensor]) -> bool:

@@ -25,7 +25,7 @@ labels = np.zeros(rows, np.int64)
 data = (inputs, labels)
 vog.score(build, folder, (inputs[:2000], labels[:2000]), folder / "warm", quiet=True)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-from vog.sweep.job import prepare
+from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
 from vog.sweep.run import sweep
 summary = sweep(prepare(Request(build, folder, data, folder / "run", quiet=True)))

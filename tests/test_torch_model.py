@@ -1,5 +1,6 @@
 """`vog.models.torch`: what a module may return, its linear head, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,8 @@ from torch.nn import functional as F
 import vog
 import world
 from vog.errors import FunctionError, ModelError, ScoreError
-from vog.models.torch import TorchModel, with_head
+from vog.models import Weights, head
+from vog.models.torch import TorchModel
 from vog.scores import Signal
 
 Data = tuple[np.ndarray, np.ndarray]
@@ -107,11 +109,15 @@ def test_a_batch_that_the_model_cannot_take(checkpoints: Path, tmp_path: Path) -
         score(world.build(), checkpoints, flat, tmp_path / "run")
 
 
+def found_head(model: TorchModel, state: Weights, inputs: Tensor) -> head.Head | None:
+    return head.find(model.module, state, lambda: model.forward(state, inputs)[0].detach())
+
+
 def observed(module: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     model = TorchModel(module)
     state = model.fit(module.state_dict(), "here")
     with model.borrowed():
-        model = with_head(model, state, inputs)
+        model = replace(model, head=found_head(model, state, inputs))
         return model.observe(state, inputs, labels, ALL).signal(Signal.LAST_LAYER_NORM)[0]
 
 
@@ -143,7 +149,7 @@ def test_logits_changed_in_place_after_the_head_are_not_its_output() -> None:
     module = Tempered()
     model = TorchModel(module)
     state = model.fit(module.state_dict(), "here")
-    assert with_head(model, state, torch.randn(2, 5)).head is None
+    assert found_head(model, state, torch.randn(2, 5)) is None
 
 
 def test_buffers_that_a_module_writes_to_start_anew_each_time(

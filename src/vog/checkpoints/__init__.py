@@ -7,4 +7,5 @@ from vog.checkpoints.read import read as read
 from vog.checkpoints.stages import Stage as Stage
 from vog.checkpoints.stages import StagesSpec as StagesSpec
 from vog.checkpoints.stages import cut as cut
+from vog.checkpoints.stages import pick as pick
 from vog.checkpoints.stages import segments as segments

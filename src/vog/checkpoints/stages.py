@@ -61,6 +61,44 @@ def cut(spec: StagesSpec, checkpoints: int, least: int) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
+def pick(
+    stages: tuple[Stage, ...], each: int | None, least: int
+) -> tuple[list[int], tuple[Stage, ...]]:
+    """Some of the checkpoints, evenly over each stage, and the stages cut from these alone.
+
+    Args:
+        stages: as `cut` gives them.
+        each: how many of every stage, its first and last among them; None for all. `all` has
+            those of the others, and where it is the only stage so many itself.
+        least: what the scores need.
+
+    Raises:
+        StageError: fewer than the scores need.
+    """
+    if each is None:
+        return list(range(stages[-1].stop)), stages
+    if each < least:
+        raise StageError(
+            f"--checkpoints-per-stage {each}: the scores asked for need at least {least} in every "
+            f"stage."
+        )
+    chosen = sorted(
+        {
+            int(one)
+            for stage in stages[:-1] or stages
+            for one in np.linspace(stage.start, stage.stop - 1, each).round()
+        }
+    )
+    return chosen, tuple(
+        Stage(
+            stage.name,
+            sum(one < stage.start for one in chosen),
+            sum(one < stage.stop for one in chosen),
+        )
+        for stage in stages
+    )
+
+
 def segments(stages: tuple[Stage, ...]) -> list[range]:
     """The longest runs of checkpoints that no stage boundary cuts, in training order.
 

@@ -22,6 +22,10 @@ def gradients(
     ] = True,
     batch_size: options.BatchSize = "auto",
     device: options.Device = "auto",
+    precision: options.Precision = "float32",
+    memory: options.Memory = None,
+    fold: options.Fold = True,
+    compile: options.Compile = False,
     workers: options.Workers = None,
     limit: options.Limit = None,
     dry_run: options.DryRun = False,
@@ -53,6 +57,10 @@ def gradients(
             target=target,
             batch_size=options.number_or_word(batch_size),
             device=device,
+            precision=precision,
+            memory=memory,
+            fold=fold,
+            compile=compile,
             workers=workers,
             limit=limit,
             overwrite=overwrite,
@@ -68,7 +76,7 @@ def gradients(
     with options.kept_when_stopped(overwrite):
         summary = store(storing)
     if not quiet:
-        show.summary(summary, out, count, len(job.files))
+        show.summary(summary, out, count, len(job.files), job.batch_size)
         typer.echo(f"Next: vog import {out} --out RUN")
 
 

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand
@@ -44,8 +44,45 @@ Target = Annotated[
         "(logit of the class that the last checkpoint predicts), or file.py:function."
     ),
 ]
-BatchSize = Annotated[str, typer.Option(metavar="N|auto", help="Examples computed together.")]
+BatchSize = Annotated[
+    str,
+    typer.Option(
+        metavar="N|auto", help="Examples computed together; halved where memory runs out."
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")]
+Precision = Annotated[
+    Literal["float32", "bfloat16", "auto"],
+    typer.Option(
+        help="Of convolutions and linear layers. auto tries a sample in both and takes bfloat16 "
+        "where VoG ranks the same (Spearman at least 0.995) and it is faster."
+    ),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="What may be taken, as 4GB: of the GPU if there is one. Default: 70 % of what is "
+        "free. Decides on the batch size, and whether all checkpoints stay in memory.",
+    ),
+]
+Fold = Annotated[
+    bool,
+    typer.Option(
+        help="Compute batch norms with the convolutions before them, where that is the same."
+    ),
+]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Use torch.compile, if it is measured to be faster.")
+]
+PerStage = Annotated[
+    int | None,
+    typer.Option(
+        "--checkpoints-per-stage",
+        metavar="K",
+        help="Only K checkpoints of each stage, evenly; a sample tells what that costs.",
+    ),
+]
 Workers = Annotated[
     int | None, typer.Option(help="Processes that read ahead. Default: by processors.")
 ]

@@ -30,6 +30,11 @@ def score(
     stages: options.Stages = None,
     batch_size: options.BatchSize = "auto",
     device: options.Device = "auto",
+    precision: options.Precision = "float32",
+    memory: options.Memory = None,
+    fold: options.Fold = True,
+    compile: options.Compile = False,
+    checkpoints_per_stage: options.PerStage = None,
     workers: options.Workers = None,
     limit: options.Limit = None,
     dry_run: options.DryRun = False,
@@ -42,8 +47,8 @@ def score(
       vog score --model mynet.py:build --checkpoints 'runs/*.pt' --data photos/train --out scores/a
     """
     import vog
-    from vog.sweep.job import prepare
     from vog.sweep.plan import plan
+    from vog.sweep.prepare import prepare
     from vog.sweep.request import Request
     from vog.sweep.run import sweep
 
@@ -62,6 +67,11 @@ def score(
             stages=stages,
             batch_size=options.number_or_word(batch_size),
             device=device,
+            precision=precision,
+            memory=memory,
+            fold=fold,
+            compile=compile,
+            checkpoints_per_stage=checkpoints_per_stage,
             workers=workers,
             limit=limit,
             overwrite=overwrite,
@@ -77,5 +87,5 @@ def score(
     if not quiet:
         run = vog.open(out)
         show.marked(run)
-        show.summary(summary, out, run.rows, len(job.files))
+        show.summary(summary, out, run.rows, len(job.files), job.batch_size)
         typer.echo(f"Next: vog top {out}")

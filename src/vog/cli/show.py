@@ -12,6 +12,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from vog.result import Run
+    from vog.sweep.budget import Share
     from vog.sweep.plan import Plan
     from vog.sweep.run import Summary
 
@@ -72,8 +73,10 @@ def plan(made: "Plan", folder: Path, stored_bytes: int | None = None) -> None:
         "checkpoints": f"{made.checkpoints}, step {made.steps[0]} to {made.steps[1]}",
         **(scored if stored_bytes is None else {"gradients": f"{stored_bytes / 1e9:,.2f} GB"}),
         "target": f"{made.target} on {made.device}",
-        "weights": f"{made.weights_bytes / 1e6:,.1f} MB in memory",
-        "batch size": f"{made.batch_size}, {made.workers} worker processes",
+        "weights": f"{made.weights_bytes / 1e6:,.1f} MB in memory" + _streamed(made.share),
+        "batch size": f"{made.share.batch_size}, {made.workers} worker processes",
+        "memory": f"{made.share.needed / 1e9:,.2f} of {made.share.total / 1e9:,.2f} GB",
+        **made.told,
         "folder" if stored_bytes is not None else "run folder": str(folder),
     }
     if made.seconds is not None:
@@ -83,17 +86,30 @@ def plan(made: "Plan", folder: Path, stored_bytes: int | None = None) -> None:
         console.print(f"{name:12} {value}")
 
 
-def summary(done: "Summary", folder: Path, rows: int, checkpoints: int) -> None:
-    """What a sweep did, how fast, and what held it up."""
+def _streamed(share: "Share") -> str:
+    """Nothing where all weights stay in memory."""
+    return "" if share.hold else f"; read again for each {share.block_size:,} examples"
+
+
+def summary(done: "Summary", folder: Path, rows: int, checkpoints: int, planned: int) -> None:
+    """What a sweep did, how fast, and what held it up; `planned` is the batch size."""
     if done.rows == 0:
         typer.echo(f"{folder}: all {rows:,} rows were there already.")
         return
     rate = done.rows / done.seconds
     typer.echo(
         f"{folder}: {done.rows:,} rows in {duration(done.seconds)}, "
-        f"{rate:,.0f} examples or {rate * checkpoints:,.0f} examples x checkpoints a second; "
+        f"{rate:,.0f} examples or {rate * checkpoints:,.0f} examples x checkpoints a second.\n"
+        f"Alone, {done.readers} process{'es' * (done.readers > 1)} would read "
+        f"{done.read_rate:,.0f} examples a second and the model score {done.scored_rate:,.0f}; "
         f"{done.bottleneck}."
     )
+    if done.batch_size < planned:
+        typer.echo(
+            f"Memory ran out: batches of {planned} were computed {done.batch_size} examples at a "
+            f"time in the end. Give --memory to have that planned.",
+            err=True,
+        )
 
 
 def marked(run: "Run") -> None:

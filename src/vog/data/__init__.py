@@ -5,5 +5,6 @@ from vog.data.batches import batches as batches
 from vog.data.batches import default_workers as default_workers
 from vog.data.batches import read as read
 from vog.data.examples import Examples as Examples
+from vog.data.images import drafted as drafted
 from vog.data.sources import TransformSpec as TransformSpec
 from vog.data.sources import open_source as open_source

@@ -1,6 +1,7 @@
 """Matching the tensors of a checkpoint file to the names and shapes of a module."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +10,29 @@ from vog.errors import CheckpointError
 from vog.models.protocol import Weights
 
 
-def fit(weights: Weights, module: nn.Module, name: str) -> dict[str, Tensor]:
+@dataclass(frozen=True)
+class Wanted:
+    """The tensors of a module by name, as it was before anything stood in for parts of it.
+
+    Attributes:
+        saved: what a `state_dict` holds; a tensor that two layers share is there twice.
+        own: every parameter and buffer once, those that are not saved as well.
+    """
+
+    saved: dict[str, Tensor]
+    own: dict[str, Tensor]
+
+
+def wanted(module: nn.Module) -> Wanted:
+    """What a checkpoint of this module has to give."""
+    saved = module.state_dict(keep_vars=True)
+    return Wanted(
+        {key: value for key, value in saved.items() if not key.endswith("_extra_state")},
+        {**dict(module.named_parameters()), **dict(module.named_buffers())},
+    )
+
+
+def fit(weights: Weights, wanted: Wanted, name: str) -> dict[str, Tensor]:
     """Every parameter and buffer of the module, with the values that the checkpoint gives.
 
     Names may carry the prefix of a wrapper. What the module does not save (non-persistent
@@ -18,30 +41,30 @@ def fit(weights: Weights, module: nn.Module, name: str) -> dict[str, Tensor]:
     Raises:
         CheckpointError: names or shapes differ; each of them is listed.
     """
-    saved = module.state_dict(keep_vars=True)
+    saved = wanted.saved
     bare = _renamed(weights, saved)
-    wanted = {key: value for key, value in saved.items() if not key.endswith("_extra_state")}
     # By tensor and not by name: a tensor that two layers share has two names, and a file may
     # have either or both.
-    given: dict[int, Tensor] = {
-        id(value): bare[key] for key, value in wanted.items() if key in bare
-    }
+    given: dict[int, Tensor] = {id(value): bare[key] for key, value in saved.items() if key in bare}
     missing = {
         key: value
-        for key, value in wanted.items()
+        for key, value in saved.items()
         # The batch counter plays no part in evaluation mode, and old files lack it.
         if id(value) not in given and not key.endswith("num_batches_tracked")
     }
-    surplus = {key: value for key, value in bare.items() if key not in saved}
+    surplus = {
+        key: value
+        for key, value in bare.items()
+        if key not in saved and not key.endswith("_extra_state")
+    }
     differing = {
         key: (bare[key].shape, value.shape)
-        for key, value in wanted.items()
+        for key, value in saved.items()
         if key in bare and bare[key].shape != value.shape
     }
     if missing or surplus or differing:
         raise CheckpointError(_misfit(name, missing, surplus, differing))
-    own: dict[str, Tensor] = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    return {key: _float(given.get(id(value), value)) for key, value in own.items()}
+    return {key: _float(given.get(id(value), value)) for key, value in wanted.own.items()}
 
 
 def _float(value: Tensor) -> Tensor:

@@ -22,11 +22,15 @@ class Model(Protocol):
         ...
 
     def fit(self, weights: Weights, name: str) -> Weights:
-        """The weights of one checkpoint, matched to the model and placed where it computes.
+        """The weights of one checkpoint, matched to the model.
 
         Raises:
             ModelError or CheckpointError: they do not fit; the message says `name`.
         """
+        ...
+
+    def ready(self, fitted: Weights) -> Weights:
+        """What `observe` takes, made of what `fit` gave: in the form and where it computes."""
         ...
 
     def place(self, inputs: Float[Tensor, "n *input"]) -> Float[Tensor, "n *input"]:
@@ -48,7 +52,7 @@ class Model(Protocol):
         """What one checkpoint (k = 1) says about n examples.
 
         Args:
-            weights: what `fit` gave.
+            weights: what `ready` gave.
             inputs: what `place` gave; they are not changed.
             labels: their classes.
             needs: the signals to compute; no more is computed.

@@ -5,23 +5,31 @@ checkpoint (`torch.func.functional_call`), so none of its own is read, changed o
 gradient, and no second module is built.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.modules.conv import _ConvNd
 
 from vog import functions
-from vog.errors import ModelError, VogError, first_few
-from vog.models import targets
-from vog.models.fitting import fit
+from vog.errors import ModelError, VogError
+from vog.models import memory, targets
+from vog.models.fitting import Wanted, fit, wanted
+from vog.models.folding import Folding
+from vog.models.head import Head, logits_of
 from vog.models.protocol import Weights
 from vog.models.targets import Target
 from vog.scores.protocol import Observation, Signal
+
+Precision = Literal["float32", "bfloat16"]
+# Weights and inputs to logits, and to what went into the head if there is one.
+Forward = Callable[[Weights, Tensor], tuple[Tensor, Tensor | None]]
 
 
 @dataclass(frozen=True)
@@ -33,12 +41,27 @@ class TorchModel:
         target: the scalar whose input gradient is asked for.
         device: where checkpoints and batches meet; the module may live elsewhere.
         head: the last linear layer, if the module has one and its output is the logits.
+        folding: the batch norms that are computed by the convolutions before them.
+        precision: of convolutions and linear layers, but for the head. Everything else, and
+            what comes out, is float32.
+        compiled: the forward pass as one compiled graph for all checkpoints, for full batches.
+        compiled_for: how many examples a full batch has.
+        wanted: what a checkpoint has to give, told before anything stands in for the norms.
     """
 
     module: nn.Module
     target: Target = field(default_factory=lambda: targets.choose("logit"))
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    head: nn.Linear | None = None
+    head: Head | None = None
+    folding: Folding = field(default_factory=Folding)
+    precision: Precision = "float32"
+    compiled: Forward | None = None
+    compiled_for: int = 0
+    wanted: Wanted | None = None
+
+    def __post_init__(self) -> None:
+        if self.wanted is None:
+            object.__setattr__(self, "wanted", wanted(self.module))
 
     @property
     def signals(self) -> frozenset[Signal]:
@@ -47,15 +70,35 @@ class TorchModel:
         return frozenset(Signal) - without
 
     def fit(self, weights: Weights, name: str) -> Weights:
-        """The weights of a checkpoint by the names of the module, on the device, channels last."""
-        matched = fit(weights, self.module, name)
-        return {key: self.place(value) for key, value in matched.items()}
+        """The weights of a checkpoint by the names of the module, in float32 where they were."""
+        assert self.wanted is not None
+        return fit(weights, self.wanted, name)
+
+    def ready(self, fitted: Weights) -> Weights:
+        """What `observe` takes: norms folded, in the precision, on the device, channels last."""
+        return {
+            key: self.place(value.bfloat16() if key in self._in_precision else value)
+            for key, value in self.folding.of(fitted).items()
+        }
+
+    @cached_property
+    def _in_precision(self) -> frozenset[str]:
+        """The weights that are kept in bfloat16; autocast takes care of all others."""
+        if self.precision == "float32":
+            return frozenset()
+        own = None if self.head is None else self.head.layer
+        return frozenset(
+            f"{name}.{key}"
+            for name, layer in self.module.named_modules()
+            if isinstance(layer, nn.Linear | _ConvNd) and layer is not own
+            for key in ("weight", "bias")
+        )
 
     def place(self, inputs: Tensor) -> Tensor:
         """A tensor on the device, images and filters with their channels innermost."""
-        # Convolutions on CPU and on GPU are faster that way.
-        layout = torch.channels_last if inputs.ndim == 4 else torch.contiguous_format
-        return inputs.to(self.device).contiguous(memory_format=layout)
+        if self.device.type == "cuda" and inputs.device.type == "cpu":
+            inputs = inputs.pin_memory()  # so that copying does not wait for the GPU, nor it
+        return inputs.to(self.device, non_blocking=True).contiguous(memory_format=_layout(inputs))
 
     @contextmanager
     def borrowed(self) -> Iterator[None]:
@@ -67,7 +110,18 @@ class TorchModel:
         was_training = {module: module.training for module in self.module.modules()}
         self.module.eval()
         try:
-            yield
+            # float32 means float32: by default a GPU would round what it convolves to TF32.
+            with (
+                memory.kept(),
+                self.folding.applied(self.module),
+                torch.backends.cudnn.flags(
+                    enabled=torch.backends.cudnn.enabled,
+                    benchmark=torch.backends.cudnn.benchmark,
+                    deterministic=torch.backends.cudnn.deterministic,
+                    allow_tf32=False,
+                ),
+            ):
+                yield
         finally:
             for module, training in was_training.items():
                 module.training = training
@@ -86,8 +140,8 @@ class TorchModel:
         leaf = inputs.detach().requires_grad_(wants_target or wants_loss)
         with torch.set_grad_enabled(wants_target or wants_loss):
             # A first layer that works in place must not write into the caller's batch.
-            logits, features = self._forward(weights, leaf.clone())
-            seen = Observation(labels, logits.detach().float()[None])
+            logits, features = self.forward(weights, leaf.clone())
+            seen = Observation(labels, logits.detach()[None])
             # Examples are independent, so the gradient of the sum is, row by row, the
             # gradient of each: one backward pass for the batch, not one an example.
             if wants_target:
@@ -99,34 +153,62 @@ class TorchModel:
                 seen = replace(seen, loss_gradient=_gradient(total, leaf)[None])
         if Signal.LAST_LAYER_NORM in needs:
             assert features is not None, "`signals` tells that there is no linear head"
-            seen = replace(seen, last_layer_norm=self._last_layer_norm(seen, features))
+            seen = replace(seen, last_layer_norm=self._last_layer_norm(seen, features.detach()))
         return seen
 
-    def _forward(self, weights: Weights, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits, and what went into the last linear layer if there is one."""
-        into_head: list[Tensor] = []
-        hook = None
-        if self.head is not None:
-            hook = self.head.register_forward_pre_hook(
-                lambda _, given: into_head.append(given[0].detach())
-            )
+    def forward(
+        self, weights: Weights, inputs: Float[Tensor, "n *input"]
+    ) -> tuple[Float[Tensor, "n classes"], Tensor | None]:
+        """Logits in float32, and what went into the last linear layer if there is one.
+
+        Raises:
+            ModelError: the model cannot take such a batch, or returns no logits.
+        """
+        run = self.compiled if self.compiled and len(inputs) == self.compiled_for else self._run
+        halved = self.precision == "bfloat16"
         try:
-            # A module may write into its buffers; those of a checkpoint stay what they are.
-            buffers = {key for key, _ in self.module.named_buffers()}
-            own = {k: v.clone() if k in buffers else v for k, v in weights.items()}
-            logits = logits_of(functional_call(self.module, own, (inputs,)), len(inputs))
+            with (
+                self.folding.held_to(),
+                torch.autocast(
+                    self.device.type, torch.bfloat16, enabled=halved, cache_enabled=False
+                ),
+            ):
+                logits, features = run(weights, inputs)
         except VogError:
             raise
         except Exception as error:
+            if memory.ran_out(error):
+                raise
             raise ModelError(
-                f"the model cannot take a batch of shape {tuple(inputs.shape)}: "
-                f"{functions.describe(error)}\n"
-                f"Give the --transform it was trained with, or correct --model."
+                f"the model cannot take a batch of shape {tuple(inputs.shape)}"
+                f"{' in bfloat16' if halved else ''}: {functions.describe(error)}\n"
+                f"Give the --transform it was trained with, or correct --model"
+                f"{', or leave out --precision' if halved else ''}."
             ) from error
+        if halved and self.head is not None and features is not None:
+            # Logits of two or three digits would spoil every score that compares them.
+            logits = self.head.logits(weights, features)
+        return logits.float(), features
+
+    def _run(self, weights: Weights, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        into_head: list[Tensor] = []
+        hook = None
+        if self.head is not None:
+            hook = self.head.layer.register_forward_pre_hook(
+                lambda _, given: into_head.append(given[0])
+            )
+        try:
+            # A module may write into its buffers; those of a checkpoint stay what they are.
+            own = {k: v.clone() if k in self._buffers else v for k, v in weights.items()}
+            logits = logits_of(functional_call(self.module, own, (inputs,)), len(inputs))
         finally:
             if hook is not None:
                 hook.remove()
         return logits, into_head[-1] if into_head else None
+
+    @cached_property
+    def _buffers(self) -> frozenset[str]:
+        return frozenset(key for key, _ in self.module.named_buffers())
 
     def _last_layer_norm(
         self, seen: Observation, features: Float[Tensor, "n width"]
@@ -137,61 +219,13 @@ class TorchModel:
         """
         assert self.head is not None
         error = (seen.log_probability.exp() - seen.is_label).norm(dim=-1)
-        squared = features.float().square().sum(dim=-1) + (self.head.bias is not None)
+        squared = features.float().square().sum(dim=-1) + (self.head.layer.bias is not None)
         return error * squared.sqrt()
 
 
-def logits_of(output: object, examples: int) -> Float[Tensor, "n classes"]:
-    """The logits in whatever a module returns: a tensor, or an object or dict with `logits`.
-
-    Raises:
-        ModelError: none there, or not one row an example.
-    """
-    found = output
-    if isinstance(output, dict):
-        found = output.get("logits", output)
-    elif not isinstance(output, Tensor):
-        found = getattr(output, "logits", output)
-    if not isinstance(found, Tensor):
-        kind = type(found).__name__
-        inside = f" with {first_few(list(found), 6)}" if isinstance(found, dict) else ""
-        raise ModelError(
-            f"the model returns a {kind}{inside}; expected a tensor of logits, or an object or "
-            f"dict with `logits`. Wrap it in a module that returns the logits."
-        )
-    if found.ndim != 2 or found.shape[1] < 2 or len(found) != examples:
-        raise ModelError(
-            f"the model returns shape {tuple(found.shape)}; expected ({examples}, classes) with at "
-            f"least 2 classes. For one output, return torch.stack([-z, z], 1) / 2."
-        )
-    return found
-
-
-def with_head(model: TorchModel, weights: Weights, inputs: Float[Tensor, "n *input"]) -> TorchModel:
-    """The model with the linear layer, if any, that makes its logits out of a vector an example.
-
-    Which layer that is cannot be told from its name: the module is run once, and the layer
-    called last is taken if what it returned is what the module returned.
-    """
-    last: list[Any] = []
-    hooks = [
-        module.register_forward_hook(
-            lambda layer, given, out: last.append((layer, given, out.detach().clone()))
-        )
-        for module in model.module.modules()
-        if isinstance(module, nn.Linear)
-    ]
-    try:
-        with torch.no_grad():
-            logits, _ = replace(model, head=None)._forward(weights, model.place(inputs).clone())
-    finally:
-        for hook in hooks:
-            hook.remove()
-    if not last or len(last[-1][1]) != 1 or last[-1][1][0].ndim != 2:
-        return replace(model, head=None)
-    head, _, out = last[-1]
-    is_last = out.shape == logits.shape and torch.equal(out, logits)
-    return replace(model, head=head if is_last else None)
+def _layout(tensor: Tensor) -> torch.memory_format:
+    """Convolutions on CPU and on GPU are faster with channels innermost."""
+    return torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
 
 
 def _gradient(

@@ -22,6 +22,7 @@ from vog.scores.means import (
 from vog.scores.protocol import Observation as Observation
 from vog.scores.protocol import Score as Score
 from vog.scores.protocol import Signal as Signal
+from vog.scores.protocol import together as together
 
 _ALL: tuple[Score, ...] = (
     VoG(),

@@ -12,11 +12,13 @@ is `merge(merge(early, middle), late)`. One law makes all three right, and one t
     merge(init(first half), init(second half)) == init(all of it)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
@@ -54,14 +56,23 @@ class Observation:
 
     def signal(self, name: Signal) -> Tensor:
         """The signal of that name, which whoever observed was asked for."""
-        value = {
+        value = self._signals[name]
+        assert value is not None, "whoever observes provides every signal named in `needs`"
+        return value
+
+    @property
+    def _signals(self) -> dict[Signal, Tensor | None]:
+        return {
             Signal.LOGITS: self.logits,
             Signal.INPUT_GRADIENT: self.input_gradient,
             Signal.LOSS_GRADIENT: self.loss_gradient,
             Signal.LAST_LAYER_NORM: self.last_layer_norm,
-        }[name]
-        assert value is not None, "whoever observes provides every signal named in `needs`"
-        return value
+        }
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all signals together."""
+        return sum(value.nbytes for value in self._signals.values() if value is not None)
 
     @cached_property
     def log_probability(self) -> Float[Tensor, "k n classes"]:
@@ -79,6 +90,24 @@ class Observation:
     def is_label(self) -> Int[Tensor, "n classes"]:
         """The labels as one-hot rows."""
         return F.one_hot(self.labels, self.signal(Signal.LOGITS).shape[-1])
+
+
+def together(seen: Sequence[Observation]) -> Observation:
+    """What several checkpoints, in training order, say about the same examples, as one."""
+    if len(seen) == 1:
+        return seen[0]
+
+    def stacked(values: Sequence[Tensor | None]) -> Tensor | None:
+        present = [value for value in values if value is not None]
+        return torch.cat(present) if present else None
+
+    return Observation(
+        seen[0].labels,
+        stacked([one.logits for one in seen]),
+        stacked([one.input_gradient for one in seen]),
+        stacked([one.loss_gradient for one in seen]),
+        stacked([one.last_layer_norm for one in seen]),
+    )
 
 
 Direction = Literal["harder", "easier"]

@@ -9,8 +9,8 @@ from vog.data import TransformSpec
 from vog.result import Run, open_run
 from vog.scores import Score
 from vog.scores.gradient import Channels
-from vog.sweep.job import prepare
-from vog.sweep.request import ModelSpec, Request, TargetSpec
+from vog.sweep.prepare import prepare
+from vog.sweep.request import ModelSpec, PrecisionSpec, Request, TargetSpec
 from vog.sweep.run import sweep
 
 
@@ -29,6 +29,11 @@ def score(
     stages: StagesSpec = None,
     batch_size: int | str = "auto",
     device: str = "auto",
+    precision: PrecisionSpec = "float32",
+    memory: str | None = None,
+    fold: bool = True,
+    compile: bool = False,
+    checkpoints_per_stage: int | None = None,
     workers: int | None = None,
     limit: int | None = None,
     overwrite: bool = False,
@@ -57,6 +62,11 @@ def score(
             stages=stages,
             batch_size=batch_size,
             device=device,
+            precision=precision,
+            memory=memory,
+            fold=fold,
+            compile=compile,
+            checkpoints_per_stage=checkpoints_per_stage,
             workers=workers,
             limit=limit,
             overwrite=overwrite,

@@ -1,7 +1,7 @@
-"""One batch of examples meets every checkpoint and becomes rows."""
+"""A block of examples meets every checkpoint and becomes rows."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
@@ -12,37 +12,128 @@ from torch import Tensor
 
 from vog.checkpoints import Stage, segments
 from vog.data import Batch
-from vog.models import Model
+from vog.models import Weights
 from vog.result.rows import Meaning, Rows
-from vog.scores import Observation, Score, Signal
+from vog.scores import Observation, Score, Signal, together
 from vog.sweep.guards import check_labels
 from vog.sweep.job import Job
 
 States = list[Any]
+# Looks at several checkpoints are folded at once, as long as they fit a processor's cache:
+# fifteen scores of a small batch cost more calls than arithmetic.
+_TOGETHER = 2**23
 
 
 @dataclass(frozen=True)
 class Look:
-    """What is kept of one checkpoint's observation beside the states of the scores."""
+    """What is kept of some checkpoints' observation beside the states of the scores."""
 
-    not_finite: dict[Signal, Bool[Tensor, "n"]]
+    not_finite: dict[Signal, Bool[Tensor, "k n"]]
     prediction: Tensor
-    probability: Float[Tensor, "n"]
+    probability: Float[Tensor, "k n"]
 
 
-def rows_of(job: Job, batch: Batch) -> Rows:
-    """The rows of a batch: every score at every stage, and what the stage's end predicts.
+@dataclass
+class Fold:
+    """The states of the scores of one batch, while it is observed in training order."""
+
+    stages: tuple[Stage, ...]
+    scores: Sequence[Score]
+    needs: frozenset[Signal]
+    looks: list[Look] = field(default_factory=list)
+    _states: dict[range, States] = field(default_factory=dict)
+    _seen: list[Observation] = field(default_factory=list)
+    _count: int = 0
+
+    def __post_init__(self) -> None:
+        self._segments = segments(self.stages)
+
+    def add(self, seen: Observation) -> None:
+        """Take in what the next checkpoint says."""
+        self._seen.append(seen)
+        self._count += 1
+        at_an_end = any(self._count == segment.stop for segment in self._segments)
+        if at_an_end or seen.nbytes * (len(self._seen) + 1) > _TOGETHER:
+            self._flush()
+
+    def states(self) -> dict[str, States]:
+        """By stage, when every checkpoint was taken in."""
+        return {
+            stage.name: reduce(
+                self._merged,
+                (states for segment, states in self._states.items() if segment.start in stage),
+            )
+            for stage in self.stages
+        }
+
+    def _flush(self) -> None:
+        seen = together(self._seen)
+        self._seen.clear()
+        if seen.logits is not None:  # there are none beside stored gradients
+            self.looks.append(look_at(seen, self.needs))
+        segment = next(one for one in self._segments if self._count - 1 in one)
+        states = [score.init(seen) for score in self.scores]
+        before = self._states.get(segment)
+        self._states[segment] = states if before is None else self._merged(before, states)
+
+    def _merged(self, earlier: States, later: States) -> States:
+        return [s.merge(a, b) for s, a, b in zip(self.scores, earlier, later, strict=True)]
+
+
+def rows_of(job: Job, block: Batch, size: int | None = None) -> list[Rows]:
+    """The rows of a block: every score at every stage, and what the stage's end predicts.
 
     A row whose signals are not finite at some checkpoint has no score that needs them in a
     stage with that checkpoint, and is marked.
+
+    Args:
+        job: what is asked.
+        block: the examples; each checkpoint's weights are at hand once for all of them.
+        size: how many of them are computed together; by default the job's batch size.
     """
-    positions = batch.at.numpy()
+    batches = block.split(size or job.batch_size)
+    folds = [Fold(job.stages, job.scores, job.needs) for _ in batches]
+    observe = observer(job, batches)
+    for weights in job.weights.each() if len(block.at) else ():
+        for batch, fold in zip(batches, folds, strict=True):
+            if len(batch.at):
+                fold.add(observe(weights, batch))
+    return [_rows(job, batch, fold) for batch, fold in zip(batches, folds, strict=True)]
+
+
+def observer(job: Job, batches: Sequence[Batch]) -> Callable[[Weights, Batch], Observation]:
+    """What the weights of a checkpoint say about the readable examples of each of some batches.
+
+    Raises:
+        DataError: a label outside the classes; a dataset may only tell its labels when it is read.
+    """
+    placed: dict[range, tuple[Tensor, Tensor, Tensor | None]] = {}
+    for batch in batches:
+        labels, positions = batch.labels[batch.at], batch.at.numpy()
+        check_labels(labels.numpy(), positions + batch.rows.start, job.examples, job.classes)
+        if len(positions):
+            inputs = job.model.place(batch.inputs)
+            on_device = labels.to(inputs.device)
+            placed[batch.rows] = inputs, on_device, _aim(job, inputs, on_device)
+
+    def observe(weights: Weights, batch: Batch) -> Observation:
+        inputs, labels, aim = placed[batch.rows]
+        return job.model.observe(weights, inputs, labels, job.needs, aim)
+
+    return observe
+
+
+def _aim(job: Job, inputs: Tensor, labels: Tensor) -> Tensor | None:
+    if not job.aim_at_prediction:
+        return None
+    last = job.model.observe(job.weights.last, inputs, labels, frozenset({Signal.LOGITS}))
+    return last.signal(Signal.LOGITS)[0].argmax(dim=-1)
+
+
+def _rows(job: Job, batch: Batch, fold: Fold) -> Rows:
+    positions, labels = batch.at.numpy(), batch.labels.numpy()
     ids = job.examples.ids[batch.rows.start : batch.rows.stop]
     problems = {at: f"unreadable: {why}" for at, why in batch.problems.items()}
-    labels = batch.labels.numpy()
-    check_labels(
-        labels[positions], positions + batch.rows.start, job.examples, job.classes
-    )  # a dataset may only tell its labels when it is read
     if not len(positions):
         nothing = np.empty(0)
         predictions = {stage.name: np.empty(0, np.int64) for stage in job.stages}
@@ -51,23 +142,24 @@ def rows_of(job: Job, batch: Batch) -> Rows:
         return Rows(
             batch.rows, ids, labels, positions, predictions, probabilities, values, problems
         )
-    states, looks = _looked_at(job, batch)
-    bad = not_finite_by_checkpoint(looks)
-    scores = _values(job, states, bad)
+    bad = not_finite_by_checkpoint(fold.looks)
+    scores = _values(job, fold.states(), bad)
     overflown = {
         int(positions[i]): f"not finite: {name.partition('@')[0]}"
         for name, values in scores.items()
         for i in np.flatnonzero(np.isnan(values))
     }
     last = {stage.name: stage.stop - 1 for stage in job.stages}
+    prediction = torch.cat([look.prediction for look in fold.looks]).cpu().numpy()
+    probability = torch.cat([look.probability for look in fold.looks]).cpu().numpy()
     no_logits = bad[Signal.LOGITS]
     return Rows(
         batch.rows,
         ids,
         labels,
         positions,
-        {s: np.where(no_logits[t], -1, looks[t].prediction.cpu().numpy()) for s, t in last.items()},
-        {s: looks[t].probability.cpu().numpy() for s, t in last.items()},
+        {stage: np.where(no_logits[t], -1, prediction[t]) for stage, t in last.items()},
+        {stage: probability[t] for stage, t in last.items()},
         scores,
         problems | overflown | not_finite(job, positions, bad),
     )
@@ -109,74 +201,31 @@ def meanings(scores: Sequence[Score], stages: Sequence[Stage]) -> dict[str, Mean
     }
 
 
-def fold(
-    stages: Sequence[Stage], scores: Sequence[Score], observe: Callable[[int], Observation]
-) -> dict[str, States]:
-    """The states of the scores by stage; each checkpoint is observed once, in training order."""
-    folded: dict[range, States] = {}
-    for segment in segments(tuple(stages)):
-        for checkpoint in segment:
-            seen = observe(checkpoint)
-            first = [score.init(seen) for score in scores]
-            so_far = folded.get(segment)
-            folded[segment] = first if so_far is None else merged(scores, so_far, first)
-    return {
-        stage.name: reduce(
-            lambda a, b: merged(scores, a, b),
-            (states for segment, states in folded.items() if segment.start in stage),
-        )
-        for stage in stages
-    }
-
-
-def _looked_at(job: Job, batch: Batch) -> tuple[dict[str, States], list[Look]]:
-    """The states of the scores by stage, and one look a checkpoint."""
-    observe, looks = observer(job, batch), list[Look]()
-
-    def look(checkpoint: int) -> Observation:
-        seen = observe(checkpoint)
-        looks.append(look_at(seen, job.needs))
-        return seen
-
-    return fold(job.stages, job.scores, look), looks
-
-
-def observer(job: Job, batch: Batch) -> Callable[[int], Observation]:
-    """What each checkpoint says about the readable examples of a batch."""
-    inputs = job.model.place(batch.inputs)
-    labels = batch.labels[batch.at].to(inputs.device)
-    aim = _aim(job.model, job, inputs, labels)
-    needs = job.needs
-    return lambda checkpoint: job.model.observe(job.weights[checkpoint], inputs, labels, needs, aim)
-
-
-def merged(scores: Sequence[Score], earlier: States, later: States) -> States:
-    """The states of all scores after two stretches of training."""
-    return [s.merge(a, b) for s, a, b in zip(scores, earlier, later, strict=True)]
-
-
-def _aim(model: Model, job: Job, inputs: Tensor, labels: Tensor) -> Tensor | None:
-    if not job.aim_at_prediction:
-        return None
-    last = model.observe(job.weights[-1], inputs, labels, frozenset({Signal.LOGITS}))
-    return last.signal(Signal.LOGITS)[0].argmax(dim=-1)
-
-
 def look_at(seen: Observation, needs: frozenset[Signal]) -> Look:
     """Prediction, its probability, and which signals are not finite."""
-    probability, prediction = seen.log_probability[0].max(dim=-1)
-    not_finite = {
-        signal: ~seen.signal(signal)[0].isfinite().reshape(len(prediction), -1).all(dim=1)
+    probability, prediction = seen.log_probability.max(dim=-1)
+    bad = {
+        signal: _not_finite(seen.signal(signal))
         for signal in Signal
         if signal in needs or signal is Signal.LOGITS
     }
-    return Look(not_finite, prediction, probability.exp())
+    return Look(bad, prediction, probability.exp())
+
+
+def _not_finite(signal: Float[Tensor, "k n *rest"]) -> Bool[Tensor, "k n"]:
+    """Where an example has a value that is no number, or infinite."""
+    values = signal.flatten(start_dim=2) if signal.ndim > 2 else signal[..., None]
+    # A sum reads each value once and writes none; on a GPU asking for it would stop the queue.
+    # A finite sum is of finite values, and of any other the values themselves decide.
+    if signal.device.type == "cpu" and bool(values.sum(dim=-1).isfinite().all()):
+        return torch.zeros(values.shape[:2], dtype=torch.bool)
+    return ~values.isfinite().all(dim=-1)
 
 
 def not_finite_by_checkpoint(looks: Sequence[Look]) -> dict[Signal, np.ndarray]:
     """By signal, checkpoints x examples: where it is not finite."""
     return {
-        signal: torch.stack([look.not_finite[signal] for look in looks]).cpu().numpy()
+        signal: torch.cat([look.not_finite[signal] for look in looks]).cpu().numpy()
         for signal in looks[0].not_finite
     }
 

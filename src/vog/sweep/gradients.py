@@ -12,6 +12,7 @@ whole checkpoint are written last. For scores alone `vog score` needs none of th
 one number where this stores an image.
 """
 
+import itertools
 import os
 import shutil
 from dataclasses import dataclass, replace
@@ -29,9 +30,9 @@ from vog.result.rows import Rows
 from vog.scores import Signal
 from vog.scores.gradient import pixels
 from vog.sweep.fold import Look, look_at, not_finite, not_finite_by_checkpoint, observer
-from vog.sweep.guards import check_labels
-from vog.sweep.job import Job, prepare
+from vog.sweep.job import Job
 from vog.sweep.plan import plan
+from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
 from vog.sweep.run import Summary, write_rows
 from vog.sweep.stored import checkpoint_folder, gradient_file
@@ -94,7 +95,7 @@ def store(storing: Storing) -> Summary:
             job,
             "storing",
             {},
-            lambda batch, clock: _stored(storing, batch, clock),
+            lambda block, size, clock: _stored(storing, block, size, clock),
             before_part=flush_disks,
         )
         _write_arrays(job)
@@ -139,34 +140,43 @@ def _refuse_lost_gradients(job: Job) -> None:
             )
 
 
-def _stored(storing: Storing, batch: Batch, clock: Clock) -> Rows:
-    """The rows of a batch, after its gradients were written."""
-    job, positions = storing.job, batch.at.numpy()
-    labels = batch.labels.numpy()
-    check_labels(labels[positions], positions + batch.rows.start, job.examples, job.classes)
-    problems = {at: f"unreadable: {why}" for at, why in batch.problems.items()}
-    predictions: dict[str, np.ndarray] = {}
-    observe = observer(job, batch) if len(positions) else None
-    looks: list[Look] = []
-    for checkpoint, file in enumerate(job.files):
-        gradients = np.full((len(batch.rows), *job.input_shape[1:]), np.nan, np.float32)
-        predictions[str(file.step)] = np.empty(0, np.int64)
-        if observe is not None:
-            seen = observe(checkpoint)
-            looks.append(look := look_at(seen, job.needs))
-            no_logits = look.not_finite[Signal.LOGITS].cpu().numpy()
-            found = pixels(seen.signal(Signal.INPUT_GRADIENT), "mean")[0].cpu().numpy()
-            # As in `vog score`: logits that are not finite leave no gradient to be trusted.
-            gradients[positions[~no_logits]] = found[~no_logits]
-            predictions[str(file.step)] = np.where(no_logits, -1, look.prediction.cpu().numpy())
-        with clock.while_writing():
-            _write_gradients(job, file.step, batch.rows, gradients)
-    if looks:
-        problems |= not_finite(job, positions, not_finite_by_checkpoint(looks))
+def _stored(storing: Storing, block: Batch, size: int, clock: Clock) -> list[Rows]:
+    """The rows of a block, after its gradients were written."""
+    job, batches = storing.job, block.split(size)
+    observe = observer(job, batches)
+    looks: list[list[Look]] = [[] for _ in batches]
+    weights = job.weights.each() if len(block.at) else itertools.repeat(None)
+    for file, of_checkpoint in zip(job.files, weights, strict=False):
+        for batch, so_far in zip(batches, looks, strict=True):
+            gradients = np.full((len(batch.rows), *job.input_shape[1:]), np.nan, np.float32)
+            if of_checkpoint is not None and len(batch.at):
+                seen = observe(of_checkpoint, batch)
+                so_far.append(look := look_at(seen, job.needs))
+                # As in `vog score`: logits that are not finite leave no gradient to be trusted.
+                good = ~look.not_finite[Signal.LOGITS][0].cpu().numpy()
+                found = pixels(seen.signal(Signal.INPUT_GRADIENT), "mean")[0].cpu().numpy()
+                gradients[batch.at.numpy()[good]] = found[good]
+            with clock.while_writing():
+                _write_gradients(job, file.step, batch.rows, gradients)
     if storing.images and isinstance(job.examples.read, ImageFiles):
         with clock.while_writing():
-            _copy_images(job, job.examples.read, batch)
+            _copy_images(job, job.examples.read, block)
+    return [_rows(job, batch, seen) for batch, seen in zip(batches, looks, strict=True)]
+
+
+def _rows(job: Job, batch: Batch, looks: list[Look]) -> Rows:
+    """What is noted of a batch: labels, predictions of every checkpoint, and problems."""
+    positions = batch.at.numpy()
+    problems = {at: f"unreadable: {why}" for at, why in batch.problems.items()}
+    predictions = {str(file.step): np.empty(0, np.int64) for file in job.files}
+    if looks:
+        bad = not_finite_by_checkpoint(looks)
+        problems |= not_finite(job, positions, bad)
+        predicted = np.concatenate([look.prediction.cpu().numpy() for look in looks])
+        known = np.where(bad[Signal.LOGITS], -1, predicted)
+        predictions = {str(f.step): of for f, of in zip(job.files, known, strict=True)}
     ids = job.examples.ids[batch.rows.start : batch.rows.stop]
+    labels = batch.labels.numpy()
     return Rows(batch.rows, ids, labels, positions, predictions, {}, {}, problems)
 
 

@@ -58,9 +58,10 @@ def check(
     logits = model.observe(weights, placed, torch.zeros_like(labels), frozenset()).logits
     assert logits is not None
     classes = logits.shape[-1]
-    check_labels(first.labels[first.at].numpy(), first.at.numpy(), examples, classes)
     if examples.labels is not None:
         check_labels(examples.labels, np.arange(len(examples)), examples, classes)
+    rows = first.at.numpy() + first.rows.start
+    check_labels(first.labels[first.at].numpy(), rows, examples, classes)
     if examples.classes is not None and examples.classes != classes:
         raise DataError(
             f"the data have {examples.classes} class folders, the model has {classes} outputs, so "
@@ -72,7 +73,7 @@ def check(
     few = slice(0, _EXAMPLES)
     together = model.observe(weights, placed, labels, needs)
     again = model.observe(weights, placed, labels, needs)
-    if not _agree(together, again, needs, few, few):
+    if not agree(together, again, needs, few, few):
         raise ModelError(
             "the model gives different answers to the same batch although it is in evaluation "
             "mode: something in it is random (F.dropout without training=self.training?). "
@@ -81,7 +82,7 @@ def check(
     for i in range(min(_EXAMPLES, len(labels))):
         one = slice(i, i + 1)
         alone = model.observe(weights, model.place(first.inputs[one]), labels[one], needs)
-        if not _agree(together, alone, needs, one, slice(0, 1)):
+        if not agree(together, alone, needs, one, slice(0, 1)):
             raise ModelError(
                 f"the model answers differently when an example is alone in its batch: "
                 f"example {examples.ids[int(first.at[i])]!r} differs by more than {_TOLERANCE:g}. "
@@ -144,8 +145,15 @@ def _refuse_random_data(examples: Examples, first: Batch) -> None:
                 )
 
 
-def _agree(
-    one: Observation, other: Observation, needs: frozenset[Signal], at: slice, there: slice
+_ALL = slice(None)
+
+
+def agree(
+    one: Observation,
+    other: Observation,
+    needs: frozenset[Signal],
+    at: slice = _ALL,
+    there: slice = _ALL,
 ) -> bool:
     """Whether two looks at the same examples saw the same, as far as float32 can tell."""
     for signal in needs | {Signal.LOGITS}:

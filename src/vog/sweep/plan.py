@@ -1,10 +1,12 @@
 """What a run is going to do and about how long it will take, before it does it."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vog import data
 from vog.result import parts
+from vog.sweep.budget import Share
 from vog.sweep.fold import rows_of
 from vog.sweep.job import Job
 
@@ -15,7 +17,9 @@ class Plan:
 
     Attributes:
         examples: rows of the data; `done` of them are in the run folder already.
-        weights_bytes: of all checkpoints together, in memory.
+        weights_bytes: of all checkpoints together, or of those in memory at one time.
+        share: how large batches are, and what memory that takes.
+        told: what was found out about faster ways, in words.
         seconds: estimated for what is left; None without probe batches.
     """
 
@@ -29,7 +33,8 @@ class Plan:
     target: str
     device: str
     weights_bytes: int
-    batch_size: int
+    share: Share
+    told: Mapping[str, str]
     workers: int
     seconds: float | None
 
@@ -61,24 +66,24 @@ def plan(job: Job, probe: bool = False) -> Plan:
         left_out=job.left_out,
         target=job.question["target"],
         device=job.question["device"],
-        weights_bytes=sum(t.nbytes for weights in job.weights for t in weights.values()),
-        batch_size=job.batch_size,
+        weights_bytes=job.weights.nbytes,
+        share=job.share,
+        told=job.told,
         workers=job.workers,
         seconds=_seconds_a_row(job) * left if probe else None,
     )
 
 
 def _seconds_a_row(job: Job) -> float:
-    size, rows = job.batch_size, len(job.examples)
-    second = range(size, min(2 * size, rows)) if rows > size else range(size)
+    size, rows = job.share.block_size, len(job.examples)
+    second = range(size, min(2 * size, rows)) if rows > size else range(min(size, rows))
     computing = reading = 0.0
     with job.model.borrowed():
-        for probed in (range(size), second):
-            start = time.perf_counter()
+        for probed in (range(min(size, rows)), second):
             batch = data.read(job.examples, probed)
-            middle = time.perf_counter()
+            start = time.perf_counter()
             rows_of(job, batch)
-            reading, computing = middle - start, time.perf_counter() - middle
+            reading, computing = batch.seconds, time.perf_counter() - start
     # Workers read ahead while the model computes; without them the two follow each other.
     together = max(reading / job.workers, computing) if job.workers else reading + computing
     return together / len(second)

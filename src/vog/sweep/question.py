@@ -44,6 +44,7 @@ def question_of(
             "examples": len(examples),
             "digest": examples.digest,
             "transform": _transform_identity(examples),
+            "draft": getattr(examples.read, "draft", False),
             "label_names": None if names is None else list(names),
         },
         "scores": [_score_identity(score) for score in scores],

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -13,6 +13,7 @@ from vog.scores import Score
 from vog.scores.gradient import Channels
 
 ModelSpec = str | nn.Module | Callable[..., nn.Module]
+PrecisionSpec = Literal["float32", "bfloat16", "auto"]
 TargetSpec = str | Callable[..., Any]
 
 
@@ -33,8 +34,14 @@ class Request:
         target: "logit", "probability", "loss", "predicted", or `(logits, labels) -> [n]`.
         channels: "mean" averages gradients over colours first, "keep" does not.
         stages: a number, `NAME=A:B,...`, or None for three where there are six checkpoints.
-        batch_size: examples that are computed together; "auto" goes by their size.
+        batch_size: examples that are computed together; "auto" goes by their size
+            and by memory.
         device: "auto", "cpu", "cuda" or "cuda:i".
+        precision: "float32", "bfloat16", or "auto" for bfloat16 where VoG ranks the same in it.
+        memory: what may be taken, as "4GB"; None for 70 % of what is free.
+        fold: compute batch norms with the convolutions before them, where that is the same.
+        compile: with torch.compile, if it is faster.
+        checkpoints_per_stage: only so many of each stage, evenly; None for all.
         workers: processes that read ahead; None for none with arrays, else by processors.
         limit: only the first so many examples.
         overwrite: start again: the rows that are in the folder are removed.
@@ -54,6 +61,11 @@ class Request:
     stages: StagesSpec = None
     batch_size: int | str = "auto"
     device: str = "auto"
+    precision: PrecisionSpec = "float32"
+    memory: str | None = None
+    fold: bool = True
+    compile: bool = False
+    checkpoints_per_stage: int | None = None
     workers: int | None = None
     limit: int | None = None
     overwrite: bool = False

@@ -1,7 +1,7 @@
-"""The data-major sweep: each batch is read once, meets every checkpoint, and is done.
+"""The data-major sweep: each block of examples is read once, meets every checkpoint, and is done.
 
-Memory holds one batch's states, the rows of the part in flight and the weights of all
-checkpoints; beside the weights it grows neither with the data nor with their number.
+Memory holds the states of one block, the rows of the part in flight and the weights; beside the
+weights it grows neither with the data nor with the number of checkpoints.
 """
 
 import itertools
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from vog import data
 from vog.data import Batch
+from vog.errors import ModelError
+from vog.models import memory
 from vog.result import parts
 from vog.result.buffer import Buffer, Clock
 from vog.result.rows import Meaning, Rows
@@ -28,21 +30,37 @@ class Summary:
         seconds: from the first batch to the last part.
         reading: of these, waiting for the next batch.
         writing: of these, writing parts.
+        decoding: seconds that reading took in the processes that read, all of them together.
+        readers: how many processes read at the same time.
+        batch_size: examples computed together in the end, fewer than planned where memory ran out.
     """
 
     rows: int
     seconds: float
     reading: float
     writing: float
+    decoding: float
+    readers: int
+    batch_size: int
+
+    @property
+    def read_rate(self) -> float:
+        """Examples a second that could be read, if nothing else had to be waited for."""
+        return self.rows * self.readers / max(self.decoding, 1e-9)
+
+    @property
+    def scored_rate(self) -> float:
+        """Examples a second that could be scored, if nothing else had to be waited for."""
+        return self.rows / max(self.seconds - self.reading - self.writing, 1e-9)
 
     @property
     def bottleneck(self) -> str:
         """What the time was spent on, and what would help."""
         waited, wrote = self.reading / self.seconds, self.writing / self.seconds
         if waited > 0.5:
-            return f"reading the data took {waited:.0%} of the time: raise --workers"
+            return f"reading took {waited:.0%} of the time: raise --workers"
         if wrote > 0.5:
-            return f"writing the rows took {wrote:.0%} of the time: choose a faster disk for --out"
+            return f"writing took {wrote:.0%} of the time: choose a faster disk for --out"
         return f"computing took {1 - waited - wrote:.0%} of the time"
 
 
@@ -56,7 +74,7 @@ def sweep(job: Job) -> Summary:
     """
     means = meanings(job.scores, job.stages)
     with parts.begun(job.request.out, job.question, job.request.overwrite), job.model.borrowed():
-        return write_rows(job, "scoring", means, lambda batch, _: rows_of(job, batch))
+        return write_rows(job, "scoring", means, lambda block, size, _: rows_of(job, block, size))
 
 
 def batches_of(gap: range, size: int) -> list[range]:
@@ -73,30 +91,60 @@ def write_rows(
     job: Job,
     what: str,
     means: Mapping[str, Meaning],
-    make: Callable[[Batch, Clock], Rows],
+    make: Callable[[Batch, int, Clock], list[Rows]],
     before_part: Callable[[], None] | None = None,
 ) -> Summary:
-    """Make the rows that are not there yet, batch by batch, and write them in parts.
+    """Make the rows that are not there yet, block by block, and write them in parts.
 
     Args:
         job: the rows, and the folder, which is begun.
         what: is done to the examples, as the bar says it.
         means: by column, what the scores mean.
-        make: the rows of a batch; what it writes itself it counts on the clock.
+        make: the rows of a block, computed so many examples at a time; what it writes itself
+            it counts on the clock.
         before_part: is called before each part is written.
     """
-    folder, examples, clock, rows = job.request.out, job.examples, Clock(), 0
+    folder, examples, clock = job.request.out, job.examples, Clock()
+    count, decoding, size = 0, 0.0, job.batch_size
     todo = parts.missing(parts.parts(folder), len(examples))
     done = len(examples) - sum(map(len, todo))
     with progress(what, len(examples), done, job.request.quiet) as advance:
         for gap in todo:
             with Buffer(folder, clock, means, examples.label_names, before_part) as buffer:
-                read = data.batches(examples, batches_of(gap, job.batch_size), job.workers)
-                for batch in _timed(read, clock):
-                    buffer.add(make(batch, clock))
-                    rows += len(batch.rows)
-                    advance(len(batch.rows))
-    return Summary(rows, max(clock.elapsed(), 1e-9), clock.reading, clock.writing)
+                blocks = batches_of(gap, job.share.block_size)
+                for block in _timed(data.batches(examples, blocks, job.workers), clock):
+                    made, size = _made(make, block, size, clock)
+                    for rows in made:
+                        buffer.add(rows)
+                    count += len(block.rows)
+                    decoding += block.seconds
+                    advance(len(block.rows))
+    seconds, readers = max(clock.elapsed(), 1e-9), max(1, job.workers)
+    return Summary(count, seconds, clock.reading, clock.writing, decoding, readers, size)
+
+
+def _made(
+    make: Callable[[Batch, int, Clock], list[Rows]], block: Batch, size: int, clock: Clock
+) -> tuple[list[Rows], int]:
+    """The rows of a block, and how many examples at a time memory was enough for.
+
+    Raises:
+        ModelError: not for one.
+    """
+    while True:
+        try:
+            return make(block, size, clock), size
+        except Exception as error:
+            if not memory.ran_out(error):
+                raise
+            if size == 1:
+                raise ModelError(
+                    "there is not enough memory for a batch of one example. Close what else uses "
+                    "it, or lower --memory so that the weights are read anew for each block."
+                ) from error
+        # Here nothing of the failed batch is held any more: the error kept its tensors alive.
+        size = -(-size // 2)
+        memory.release()
 
 
 def _timed(read: Iterator[Batch], clock: Clock) -> Iterator[Batch]:

@@ -28,7 +28,7 @@ from vog.result import question as questions
 from vog.result.buffer import Buffer, Clock
 from vog.result.rows import Rows
 from vog.scores import Observation, Signal
-from vog.sweep.fold import column_name, fold, meanings
+from vog.sweep.fold import Fold, column_name, meanings
 from vog.sweep.progress import progress
 from vog.sweep.run import batches_of
 
@@ -243,10 +243,12 @@ def _rows(
     found: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range, noted: Noted
 ) -> Rows:
     labels = found[0].labels[rows.start : rows.stop]
-    by_stage = fold(stages, _SCORES, lambda checkpoint: _observed(found, checkpoint, rows))
+    fold = Fold(stages, _SCORES, scores.needs_of(_SCORES))
+    for checkpoint in range(len(found)):
+        fold.add(_observed(found, checkpoint, rows))
     values: dict[str, np.ndarray] = {}
     problems: dict[int, str] = {}
-    for stage, states in by_stage.items():
+    for stage, states in fold.states().items():
         computed = [
             score.compute(state).numpy() for score, state in zip(_SCORES, states, strict=True)
         ]
