@@ -79,6 +79,11 @@ class _Counted(TorchDispatchMode):
         self.now = self.most = 0
         self.known: set[int] = set()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: the wrapper that keeps the compiler out imports it, a second at every start."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation and count what it returned and is not counted yet."""
         given = {_address(one) for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)}

@@ -59,7 +59,7 @@ def _architecture(module: nn.Module) -> dict[str, str]:
     checkpoints as they were matched to it.
     """
     own = [m for m in module.modules() if not type(m).__module__.startswith("torch.")]
-    code = sorted({functions.identity(type(one)) for one in own})
+    code = sorted(functions.identity(kind) for kind in {type(one) for one in own})
     settings = [
         f"{name}={value!r}"
         for one in own
