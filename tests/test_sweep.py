@@ -1,5 +1,10 @@
-"""The sweep end to end: the fast path against the slow and obvious one, stages, resuming."""
+"""The sweep end to end: the fast paths against the slow and obvious one, stages, resuming.
 
+Every test of this file runs on each path that the engine can take.
+"""
+
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +18,76 @@ import slow
 import vog
 import world
 from vog.errors import VogError
+from vog.models.torch import TorchModel
 from vog.result.parts import parts
 from vog.scores import SCORES
+from vog.sweep.budget import Needs, Share, share_out
 from vog.sweep.run import batches_of
 
 Data = tuple[np.ndarray, np.ndarray]
 CHECKPOINTS = world.weights(7)
+# What counts events may be off by one where rounding decides which logit is the largest.
+COUNTED = ("correctness", "forgetting", "first_learned")
+PATHS: dict[str, dict[str, Any]] = {
+    "plain": {"fold": False},
+    "channels last": {"fold": False},
+    "folded": {},
+    "bfloat16": {"precision": "bfloat16"},
+    "streamed": {"memory": "STREAMED"},
+}
+
+
+@pytest.fixture(autouse=True, params=PATHS)
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make `vog.score` take one path of the engine, unless a test asks for another."""
+    words = dict(PATHS[request.param])
+    if words.pop("memory", None):
+        monkeypatch.setattr("vog.sweep.budget.share_out", streamed)
+    if request.param == "plain":
+        monkeypatch.setattr("vog.models.torch._layout", lambda _: torch.contiguous_format)
+    monkeypatch.setattr(vog, "score", partial(vog.score, **words), raising=False)
+    return str(request.param)
+
+
+def streamed(needs: Needs, asked: int | str, *sizes: Any) -> Share:
+    """As if the weights of two checkpoints did not fit: blocks of two batches."""
+    share = share_out(needs, asked, *sizes)
+    return replace(share, hold=False, block_size=2 * share.batch_size)
+
+
+def assert_close(found: Any, expected: Any, path: str, column: str) -> None:
+    """In float32 to four digits; in bfloat16 to two, but for a few that a ReLU lets jump."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    if path != "bfloat16":
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6, err_msg=column)
+    elif column.startswith(COUNTED):
+        assert np.isclose(found, expected).mean() > 0.9, column
+    else:
+        spread = np.ptp(expected[np.isfinite(expected)])
+        assert np.isclose(found, expected, rtol=0.02, atol=0.02 * spread).mean() > 0.95, column
+        np.testing.assert_allclose(found, expected, rtol=0.1, atol=0.1 * spread, err_msg=column)
+
+
+def test_each_path_is_taken(
+    path: str, checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+    observe = TorchModel.observe
+
+    def noted(model: TorchModel, weights: Any, inputs: torch.Tensor, *rest: Any) -> Any:
+        seen.update(weights=weights, inputs=inputs, model=model)
+        return observe(model, weights, inputs, *rest)
+
+    monkeypatch.setattr(TorchModel, "observe", noted)
+    run = vog.score(world.build, checkpoints, digits, tmp_path / "run", batch_size=10)
+    is_last = seen["inputs"].is_contiguous(memory_format=torch.channels_last)
+    assert is_last == (path != "plain")
+    assert run.question["folded"] == (path not in ("plain", "channels last"))
+    assert ("1.running_mean" in seen["weights"]) == (path in ("plain", "channels last"))
+    dtype = torch.bfloat16 if path == "bfloat16" else torch.float32
+    assert seen["weights"]["0.weight"].dtype == dtype
+    assert seen["weights"]["5.weight"].dtype == torch.float32, "the head makes the logits"
+    assert seen["inputs"].dtype == torch.float32
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +112,7 @@ def test_the_slow_way_knows_every_score() -> None:
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
 def test_agrees_with_the_slow_way(
-    checkpoints: Path, expected: dict[str, np.ndarray], tmp_path: Path, batch_size: int
+    path: str, checkpoints: Path, expected: dict[str, np.ndarray], tmp_path: Path, batch_size: int
 ) -> None:
     """71 examples leave a ragged last batch of 1 with batches of 7, of 7 with batches of 64."""
     run = vog.score(
@@ -57,13 +126,11 @@ def test_agrees_with_the_slow_way(
     table = run.table()
     assert run.rows == 71
     for column, values in expected.items():
-        np.testing.assert_allclose(
-            table[column].to_numpy(), values, rtol=1e-4, atol=1e-7, err_msg=column
-        )
+        assert_close(table[column].to_numpy(), values, path, column)
 
 
 def test_predictions_are_those_of_the_last_checkpoint_of_the_stage(
-    checkpoints: Path, digits: Data, tmp_path: Path
+    path: str, checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
     table = vog.score(world.build, checkpoints, digits, tmp_path / "run", stages=2).table()
     for stage, last in (("early", 3), ("late", 6), ("all", 6)):
@@ -72,18 +139,18 @@ def test_predictions_are_those_of_the_last_checkpoint_of_the_stage(
         with torch.no_grad():
             shares = module(torch.from_numpy(digits[0])).softmax(1)
         np.testing.assert_array_equal(table[f"prediction@{stage}"], shares.argmax(1))
-        probability = table[f"prediction_probability@{stage}"].to_numpy()
-        np.testing.assert_allclose(probability, shares.amax(1), rtol=1e-5)
+        column = f"prediction_probability@{stage}"
+        assert_close(table[column], shares.amax(1), path, column)
 
 
 def test_stages_do_not_change_the_score_over_all(
-    checkpoints: Path, digits: Data, tmp_path: Path
+    path: str, checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
     overlapping = {"warm": (0, 4), "mid": (2, 6), "end": (-2, None)}
     cut = vog.score(world.build, checkpoints, digits, tmp_path / "3", stages=overlapping)
     whole = vog.score(world.build, checkpoints, digits, tmp_path / "1", stages=1)
     for column in whole.score_columns:
-        np.testing.assert_allclose(cut.table()[column], whole.table()[column], rtol=1e-4, atol=1e-6)
+        assert_close(cut.table()[column], whole.table()[column], path, column)
 
 
 def test_a_stage_is_what_its_checkpoints_alone_would_give(digits: Data, tmp_path: Path) -> None:
@@ -98,7 +165,9 @@ def test_a_stage_is_what_its_checkpoints_alone_would_give(digits: Data, tmp_path
         np.testing.assert_allclose(part, alone.table()[column], rtol=1e-4, atol=1e-6)
 
 
-def test_training_order_is_the_order_of_steps_as_numbers(digits: Data, tmp_path: Path) -> None:
+def test_training_order_is_the_order_of_steps_as_numbers(
+    path: str, digits: Data, tmp_path: Path
+) -> None:
     """With eleven checkpoints `step-1000` and `step-1100` sort before `step-200` as text."""
     world.save_checkpoints(tmp_path / "c", 11)
     run = vog.score(world.build, tmp_path / "c", digits, tmp_path / "run")
@@ -106,7 +175,8 @@ def test_training_order_is_the_order_of_steps_as_numbers(digits: Data, tmp_path:
     x, y = digits
     seen = slow.traces(world.build, world.weights(11), x[0], int(y[0]))
     late = run.table(["vog@late", "first_learned@all"]).slice(0, 1).to_pylist()[0]
-    assert late["vog@late"] == pytest.approx(slow.SCORES["vog"](seen[7:]), rel=1e-4)
+    rounding = 0.02 if path == "bfloat16" else 1e-4
+    assert late["vog@late"] == pytest.approx(slow.SCORES["vog"](seen[7:]), rel=rounding)
     assert late["first_learned@all"] == slow.SCORES["first_learned"](seen)
 
 
@@ -150,6 +220,7 @@ def test_finished_rows_are_neither_recomputed_nor_touched(
     """Rows that are missing, here those of a part in the middle, are computed and no others."""
     data = world.inputs_and_labels(40)
     monkeypatch.setattr("vog.result.buffer._SECONDS", 0.0)  # a part a batch
+    monkeypatch.setattr("vog.result.buffer._SHARE", 0.0)
     out = tmp_path / "run"
     whole = vog.score(world.build, checkpoints, data, out, batch_size=8).table()
     found = parts(out)

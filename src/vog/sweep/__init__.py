@@ -9,7 +9,7 @@ from vog.data import TransformSpec
 from vog.result import Run, open_run
 from vog.scores import Score
 from vog.scores.gradient import Channels
-from vog.sweep.prepare import prepare
+from vog.sweep import prepare
 from vog.sweep.request import ModelSpec, PrecisionSpec, Request, TargetSpec
 from vog.sweep.run import sweep
 
@@ -47,7 +47,7 @@ def score(
     Raises:
         VogError: whatever is wrong with the request, before anything is computed.
     """
-    job = prepare(
+    job = prepare.prepare(
         Request(
             model=model,
             checkpoints=checkpoints,

@@ -18,7 +18,7 @@ from vog.models.compiled import compiled
 from vog.models.torch import TorchModel
 from vog.result.rows import Rows
 from vog.scores import Observation, Signal
-from vog.sweep.fold import column_name, rows_of
+from vog.sweep.fold import meanings, rows_of
 from vog.sweep.job import Job
 from vog.sweep.progress import progress
 from vog.sweep.weights import Held, read_all
@@ -37,7 +37,7 @@ class Found:
     """What comparing a faster way with the slow one showed.
 
     Attributes:
-        spearman: rank correlation of both by score, on a sample of the examples; 1 is equal.
+        spearman: rank correlation of both by column, on a sample of the examples; 1 is equal.
         examples: in the sample.
         speed: how many times as fast a batch is.
     """
@@ -53,11 +53,13 @@ class Found:
 
 
 def decisive(spearman: Mapping[str, float]) -> tuple[str, float]:
-    """The score that decides, and its correlation: VoG where it was asked for, else the least."""
-    if not spearman:  # every score is the same for all examples
-        return "no score", 0.0
-    name = "vog" if "vog" in spearman else min(spearman, key=lambda one: spearman[one])
-    return name, spearman[name]
+    """The column that decides, and its correlation: the least of VoG's, or else of any score's.
+
+    Stages differ much: where little moves any more, late in training, rounding moves most.
+    """
+    of_vog = {name: value for name, value in spearman.items() if name.startswith("vog@")}
+    least = min((of_vog or spearman).items(), key=lambda item: item[1], default=None)
+    return least or ("no score", 0.0)  # there is none where all examples score the same
 
 
 def folded(
@@ -210,14 +212,14 @@ def _sample(examples: Examples) -> Examples:
 def _scored(
     job: Job, batches: list[Batch], advance: Callable[[int], None]
 ) -> dict[str, np.ndarray]:
-    """By score, its values over all checkpoints."""
+    """By column, its values."""
     rows: list[Rows] = []
     for batch in batches:
         rows += rows_of(job, batch)
         advance(len(batch.rows))
     return {
-        score.name: np.concatenate([one.scores[column_name(score, "all")] for one in rows])
-        for score in job.scores
+        column: np.concatenate([one.scores[column] for one in rows])
+        for column in meanings(job.scores, job.stages)
     }
 
 
