@@ -10,36 +10,39 @@ from torch.func import functional_call
 
 from vog.models.head import logits_of
 from vog.models.protocol import Weights
-from vog.models.torch import Forward, TorchModel
+from vog.models.torch import Forward, TorchModel, own_buffers
 
 
 def compiled(model: TorchModel) -> Forward:
-    """The forward pass of a model, compiled when it is first called.
+    """The forward pass of a model, compiled when it is first called while the model is borrowed.
 
-    Calling it raises whatever the compiler raises: a model that decides by its data, or no
-    compiler on this machine. It may be called while the model is borrowed.
+    Calling it raises whatever the compiler raises: for a model that decides by its data or
+    writes into its inputs, or where there is no compiler on this machine.
     """
-    module, head = model.module, model.head
-    buffers = {name for name, _ in module.named_buffers()}
-
-    def forward(weights: Weights, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
-        own = {k: v.clone() if k in buffers else v for k, v in weights.items()}
-        output = logits_of(functional_call(module, own, (inputs,)), len(inputs))
-        # Hooks are no part of a graph: the layer that makes logits of features stands outside.
-        return (output, None) if head is None else (head.logits(weights, output), output)
-
-    graph = torch.compile(forward, fullgraph=True, dynamic=False)
+    module, head, buffers = model.module, model.head, model.buffers
+    graph = torch.compile(
+        lambda module, own, inputs: functional_call(module, own, (inputs,)),
+        fullgraph=True,
+        dynamic=False,
+    )
     if head is None:
-        return graph
+        return lambda weights, inputs: (
+            logits_of(graph(module, own_buffers(weights, buffers), inputs), len(inputs)),
+            None,
+        )
+    # Hooks are no part of a graph: the layer that makes logits of features stands outside.
     parent, _, name = head.name.rpartition(".")
-    stand_in = nn.Identity()
+    nothing = nn.Identity()
 
     def with_features(weights: Weights, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         layers = module.get_submodule(parent)._modules
-        layers[name] = stand_in
+        inner = {k: v for k, v in weights.items() if not k.startswith(f"{head.name}.")}
+        layers[name] = nothing
         try:
-            return graph(weights, inputs)
+            output = graph(module, own_buffers(inner, buffers), inputs)
         finally:
             layers[name] = head.layer
+        features = logits_of(output, len(inputs))
+        return head.logits(weights, features), features
 
     return with_features

@@ -139,8 +139,7 @@ class TorchModel:
         wants_loss = Signal.LOSS_GRADIENT in needs
         leaf = inputs.detach().requires_grad_(wants_target or wants_loss)
         with torch.set_grad_enabled(wants_target or wants_loss):
-            # A first layer that works in place must not write into the caller's batch.
-            logits, features = self.forward(weights, leaf.clone())
+            logits, features = self.forward(weights, leaf)
             seen = Observation(labels, logits.detach()[None])
             # Examples are independent, so the gradient of the sum is, row by row, the
             # gradient of each: one backward pass for the batch, not one an example.
@@ -198,16 +197,18 @@ class TorchModel:
                 lambda _, given: into_head.append(given[0])
             )
         try:
-            # A module may write into its buffers; those of a checkpoint stay what they are.
-            own = {k: v.clone() if k in self._buffers else v for k, v in weights.items()}
-            logits = logits_of(functional_call(self.module, own, (inputs,)), len(inputs))
+            own = own_buffers(weights, self.buffers)
+            # A first layer that works in place must not write into the caller's batch.
+            output = functional_call(self.module, own, (inputs.clone(),))
+            logits = logits_of(output, len(inputs))
         finally:
             if hook is not None:
                 hook.remove()
         return logits, into_head[-1] if into_head else None
 
     @cached_property
-    def _buffers(self) -> frozenset[str]:
+    def buffers(self) -> frozenset[str]:
+        """The names of what a module may write into while it runs."""
         return frozenset(key for key, _ in self.module.named_buffers())
 
     def _last_layer_norm(
@@ -221,6 +222,11 @@ class TorchModel:
         error = (seen.log_probability.exp() - seen.is_label).norm(dim=-1)
         squared = features.float().square().sum(dim=-1) + (self.head.layer.bias is not None)
         return error * squared.sqrt()
+
+
+def own_buffers(weights: Weights, buffers: frozenset[str]) -> dict[str, Tensor]:
+    """The weights with copies of the buffers: a module may write into those."""
+    return {key: value.clone() if key in buffers else value for key, value in weights.items()}
 
 
 def _layout(tensor: Tensor) -> torch.memory_format:

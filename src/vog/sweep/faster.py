@@ -70,7 +70,7 @@ def folded(
     classes = torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device)
     with model.borrowed():
         weights = model.ready(fitted)
-        found = folding.find(model.module, lambda: model.forward(weights, inputs.clone()))
+        found = folding.find(model.module, lambda: model.forward(weights, inputs))
         plain = model.observe(weights, inputs, classes, needs)
     if not found.pairs:
         return model

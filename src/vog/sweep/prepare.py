@@ -174,9 +174,7 @@ def _with_head(model: TorchModel, fitted: Weights, first: Batch) -> TorchModel:
         placed = model.place(inputs)
         return replace(
             model,
-            head=head.find(
-                model.module, weights, lambda: model.forward(weights, placed.clone())[0]
-            ),
+            head=head.find(model.module, weights, lambda: model.forward(weights, placed)[0]),
         )
 
 
