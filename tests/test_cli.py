@@ -3,9 +3,13 @@
 import csv
 import io
 import json
+import re
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +19,12 @@ from typer.main import get_command
 import vog
 import world
 from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
+from vog.analysis.agreement import spearman
 from vog.cli import app
 from vog.scores import SCORES
+from vog.sweep.budget import Share, share_out
+from vog.sweep.job import Job
+from vog.sweep.run import Summary, sweep
 
 GROUP = get_command(app)
 assert isinstance(GROUP, TyperGroup)
@@ -132,3 +140,71 @@ def test_the_limit_is_part_of_the_question(cli: Cli) -> None:  # noqa: F811
     code, _, err = score(cli)
     assert code == 1
     assert "data.examples: was 7, is now 20" in err
+
+
+def test_the_summary_says_what_held_the_run_up(cli: Cli) -> None:  # noqa: F811
+    _, out, _ = score(cli)
+    assert re.search(
+        r"Alone, 1 process would read [\d,]+ examples a second and the model score [\d,]+; "
+        r"(computing|reading|writing) took \d+% of the time",
+        out,
+    )
+
+
+def summary(seconds: float, reading: float, writing: float, decoding: float) -> Summary:
+    return Summary(100, seconds, reading, writing, decoding, readers=2, batch_size=8)
+
+
+def test_rates_of_the_summary_by_hand() -> None:
+    """100 rows, two readers busy for 4 s together: 50 a second; 10 - 2 - 3 s of computing: 20."""
+    done = summary(10.0, reading=2.0, writing=3.0, decoding=4.0)
+    assert (done.read_rate, done.scored_rate) == (50, 20)
+    assert done.bottleneck == "computing took 50% of the time"
+    assert "reading took 60% of the time: raise --workers" in summary(10.0, 6.0, 1.0, 20.0).bottleneck
+    assert "writing took 70% of the time: choose a faster disk" in summary(10.0, 1.0, 7.0, 1.0).bottleneck
+
+
+def test_batches_that_did_not_fit_are_told(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setattr("vog.sweep.run.sweep", lambda job: _swept(job))
+    _, out, err = score(cli, batch_size="16")
+    assert "run: 20 rows" in out
+    assert "Memory ran out: batches of 16 were computed 8 examples at a time in the end" in err
+
+
+def _swept(job: Job) -> Summary:
+    return replace(sweep(job), batch_size=8)
+
+
+def test_checkpoints_per_stage_say_what_they_cost(cli: Cli) -> None:  # noqa: F811
+    shutil.rmtree("c")
+    world.save_checkpoints(Path("c"), 9)
+    assert score(cli, out="all")[0] == 0
+    code, _, err = score(cli, checkpoints_per_stage="2")
+    assert code == 0
+    assert "checkpoints  6, step 100 to 900" in err
+    run, whole = vog.open("run"), vog.open("all")
+    assert [one["step"] for one in run.question["checkpoints"]] == [100, 300, 400, 600, 700, 900]
+    found = run.question["approximation"]
+    assert (found["checkpoints"], found["examples"]) == (9, 20)
+    for column in ("vog@early", "vog@all", "aum@late"):
+        expected = spearman(run.table()[column].to_numpy(), whole.table()[column].to_numpy())
+        assert found["spearman"][column] == pytest.approx(expected, abs=1e-4)
+    least = min(value for name, value in found["spearman"].items() if name.startswith("vog@"))
+    assert "6 of 9 checkpoints; vog@" in err
+    assert f"ranks as with all of them at {least:.3f} (20 examples)" in err
+    _, out, again = score(cli, checkpoints_per_stage="2")
+    assert "all 20 rows were there already" in out
+    assert f"at {least:.3f} (20 examples)" in again
+
+
+def test_weights_that_are_read_again_are_in_the_plan(
+    cli: Cli,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def streamed(*given: Any) -> Share:
+        return replace(share_out(*given), hold=False, block_size=20)
+
+    monkeypatch.setattr("vog.sweep.budget.share_out", streamed)
+    _, _, err = score(cli)
+    assert "MB in memory; read again for each 20 examples" in err
+    assert re.search(r"memory       \d+\.\d\d of \d+\.\d\d GB", err)

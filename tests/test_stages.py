@@ -1,10 +1,12 @@
 """Cutting checkpoints into stages: laws for any cut, and the forms a user may write."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vog.checkpoints import Stage, cut, segments
+from vog.checkpoints import Stage, cut, pick, segments
 from vog.errors import StageError
 
 
@@ -82,3 +84,43 @@ def test_what_is_refused(spec: object, checkpoints: int, message: str) -> None:
 
 def test_scores_that_need_no_spread_are_content_with_one_checkpoint() -> None:
     assert as_dict(cut("last=-1:", 4, least=1)) == {"last": (3, 4), "all": (0, 4)}
+
+
+@given(st.integers(1, 5), st.integers(2, 12), st.integers(60, 90))
+def test_some_of_each_stage_are_picked_evenly(count: int, each: int, checkpoints: int) -> None:
+    stages = cut(count, checkpoints, least=2)
+    chosen, cut_again = pick(stages, each, least=2)
+    assert chosen == sorted(set(chosen))
+    for before, after in zip(stages[:-1] or stages, cut_again[:-1] or cut_again, strict=True):
+        inside = [one for one in chosen if one in before]
+        assert inside == chosen[after.start : after.stop]
+        assert len(inside) == each
+        assert inside[0] == before.start
+        assert inside[-1] == before.stop - 1
+        gaps = {b - a for a, b in itertools.pairwise(inside)}
+        assert max(gaps) - min(gaps) <= 1, "evenly"
+    assert cut_again[-1] == Stage("all", 0, len(chosen))
+
+
+def test_picked_by_hand() -> None:
+    """Ten checkpoints in two stages of five, three of each: both ends and the middle."""
+    chosen, stages = pick(cut(2, 10, 2), 3, 2)
+    assert chosen == [0, 2, 4, 5, 7, 9]
+    assert as_dict(stages) == {"early": (0, 3), "late": (3, 6), "all": (0, 6)}
+
+
+def test_more_than_there_are_is_all_of_them() -> None:
+    stages = cut(3, 9, 2)
+    assert pick(stages, 50, 2) == (list(range(9)), stages)
+    assert pick(stages, None, 2) == (list(range(9)), stages)
+
+
+def test_stages_that_overlap_have_what_either_picks() -> None:
+    chosen, stages = pick(cut({"a": (0, 6), "b": (4, 10)}, 10, 2), 2, 2)
+    assert chosen == [0, 4, 5, 9]
+    assert as_dict(stages) == {"a": (0, 3), "b": (1, 4), "all": (0, 4)}
+
+
+def test_fewer_than_the_scores_need_are_refused() -> None:
+    with pytest.raises(StageError, match=r"--checkpoints-per-stage 1: .* need at least 2"):
+        pick(cut(3, 9, 2), 1, 2)
