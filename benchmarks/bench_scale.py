@@ -1,4 +1,4 @@
-"""What does not compute, at the size of ImageNet: reading the list, and reading a run.
+"""What does not compute, at the size of ImageNet: the list, writing a run, and reading it.
 
 1,281,167 hard links to small pictures stand for the images, random numbers for the scores.
 The compute in between grows with examples x checkpoints and is measured on real images, see
@@ -43,9 +43,9 @@ def listing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made / "train.txt"
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder, rng = tmp_path_factory.mktemp("scale") / "run", np.random.default_rng(0)
+def append(folder: Path) -> Path:
+    """A run of four stages with random scores, part by part."""
+    rng = np.random.default_rng(0)
     meaning = Meaning("vog", "harder", (0.0, float("inf")), "u", "s")
     columns = [f"vog@{stage}" for stage in STAGES]
     with parts.begun(folder, {"data": {"examples": EXAMPLES}}):
@@ -65,7 +65,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
                 {},
             )
             parts.write(folder, [to_table(made, dict.fromkeys(columns, meaning), None)], 0.0)
-    return vog.open(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return vog.open(append(tmp_path_factory.mktemp("scale") / "run"))
 
 
 def note_memory(benchmark: BenchmarkFixture) -> None:
@@ -85,7 +90,53 @@ def bench_analyze(benchmark: BenchmarkFixture, run: Run) -> None:
     note_memory(benchmark)
 
 
-def bench_top(benchmark: BenchmarkFixture, run: Run) -> None:
-    rows = benchmark.pedantic(lambda: vog.open(run.folder).top(25, by="vog@late:class"), rounds=3)
-    assert len(rows) == 25
+def bench_append(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """Making the random numbers is in it, as one of forty parts of the time."""
+    folders = (tmp_path / f"run-{round}" for round in range(4))
+    folder = benchmark.pedantic(lambda: append(next(folders)), rounds=3, warmup_rounds=1)
+    assert vog.open(folder).rows == EXAMPLES
+    benchmark.extra_info["bytes a row"] = round(
+        sum(path.stat().st_size for path in folder.glob("part-*")) / EXAMPLES
+    )
+
+
+def column_of(run: Run, name: str) -> np.ndarray:
+    return vog.open(run.folder).table([name])[name].to_numpy()
+
+
+def by_hand(run: Run) -> np.ndarray:
+    """The obvious way: a loop over classes."""
+    scores = column_of(run, "vog@late").astype(np.float64)
+    labels = column_of(run, "label")
+    normalised = np.empty_like(scores)
+    for label in range(CLASSES):
+        mine = labels == label
+        normalised[mine] = (scores[mine] - scores[mine].mean()) / scores[mine].std()
+    return normalised
+
+
+@pytest.mark.benchmark(group="scale: class normalization of 1,281,167 rows")
+@pytest.mark.parametrize("way", ["a loop over classes", "`run.table`"])
+def bench_class_normalization(benchmark: BenchmarkFixture, run: Run, way: str) -> None:
+    ways = {
+        "a loop over classes": lambda: by_hand(run),
+        "`run.table`": lambda: column_of(run, "vog@late:class"),
+    }
+    found = benchmark.pedantic(ways[way], rounds=3)
+    if way == "`run.table`":
+        np.testing.assert_allclose(found, by_hand(run), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.benchmark(group="scale: top 100 by class of 1,281,167 rows")
+@pytest.mark.parametrize("way", ["sorting all", "`run.top`"])
+def bench_top(benchmark: BenchmarkFixture, run: Run, way: str) -> None:
+    def sort_all() -> list[int]:
+        return np.argsort(-column_of(run, "vog@late:class"), kind="stable")[:100].tolist()
+
+    def top() -> list[int]:
+        rows = vog.open(run.folder).top(100, by="vog@late:class")
+        return [int(one.removesuffix(".jpg")) for one in rows["id"].to_pylist()]
+
+    found = benchmark.pedantic(sort_all if way == "sorting all" else top, rounds=3)
+    assert found == sort_all()
     note_memory(benchmark)

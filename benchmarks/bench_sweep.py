@@ -1,98 +1,150 @@
-"""The sweep against the bare loop that does the same forward and backward passes.
+"""Data and checkpoint files in, finished rows out: the sweep beside what people would else run.
 
-Both take turns in one process, batch by batch, so that a noisy machine is noisy for both.
-The bare loop has tensors in memory, channels last, and keeps nothing: what a user would
-write who needs no scores, no rows, no resume.
-
-make bench
+All ways take turns in one process, so that a noisy machine is noisy for each of them: the table
+of `bench_in_turns` is what the goals are held against. `extra_info` has milliseconds an image and
+checkpoint, and ratios turn by turn.
 """
 
 import statistics
-import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pytest_benchmark.fixture import BenchmarkFixture
-from torch.func import functional_call
+from sklearn.datasets import load_sample_image
 
-from cifar import resnet18
+import networks
+import others
+import vog
+from networks import NETWORKS
+from vog.analysis.agreement import spearman
 from vog.sweep.job import Job
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
 from vog.sweep.run import sweep
 
-EXAMPLES, CHECKPOINTS, BATCH, ROUNDS = 192, 3, 64, 5
+EXAMPLES, CHECKPOINTS, TURNS = 128, 3, 5
+# One image at a time is slow, and no noisier with fewer of them.
+EXAMPLES_ONE_BY_ONE = 16
+PHOTOGRAPHS, WIDTH, HEIGHT = 128, 500, 375
+NETWORK = NETWORKS["ResNet-18, 32 x 32"]
+
+
+def job(files: Sequence[Path], data: object, out: Path, **words: object) -> Job:
+    asked = {"batch_size": NETWORK.batch, "overwrite": True, "quiet": True} | words
+    return prepare(Request(NETWORK.build, files, data, out, **asked))  # type: ignore[arg-type]
+
+
+def in_turns(ways: dict[str, tuple[Callable[[], object], int]]) -> dict[str, list[float]]:
+    """Milliseconds an image and checkpoint of each way, turn by turn; the first turn warms up."""
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(TURNS + 1):
+        for name, (work, images) in ways.items():
+            start = time.perf_counter()
+            work()
+            if turn:
+                each = 1000 * (time.perf_counter() - start) / (images * CHECKPOINTS)
+                taken[name].append(each)
+    return taken
+
+
+def note(benchmark: BenchmarkFixture, taken: dict[str, list[float]], against: str) -> None:
+    """Median and range of each way, and the median of its ratio to one of them."""
+    for name, each in taken.items():
+        ratios = [a / b for a, b in zip(each, taken[against], strict=True)]
+        benchmark.extra_info[name] = {
+            "ms": round(statistics.median(each), 2),
+            "least": round(min(each), 2),
+            "most": round(max(each), 2),
+            "ratio": round(statistics.median(ratios), 3),
+        }
+
+
+@pytest.mark.benchmark(group="sweep: ResNet-18, 32 x 32, from arrays")
+def bench_in_turns(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    pytest.importorskip("captum", reason="captum is not installed: pip install '.[bench]'")
+    files = networks.save_checkpoints(NETWORK, tmp_path / "c", CHECKPOINTS)
+    arrays = networks.data(NETWORK, EXAMPLES)
+    inputs, labels = map(torch.from_numpy, arrays)
+    given = (NETWORK.build, files, inputs, labels, NETWORK.batch)
+    few = (*given[:2], inputs[:EXAMPLES_ONE_BY_ONE], labels[:EXAMPLES_ONE_BY_ONE], NETWORK.batch)
+    modules = [others.fused(NETWORK.build, file) for file in files]
+    halved = [others.fused(NETWORK.build, file).bfloat16() for file in files]
+    jobs = {
+        "sweep, `vog`": job(files, arrays, tmp_path / "vog", scores="vog"),
+        "sweep, default scores": job(files, arrays, tmp_path / "default"),
+        "sweep, all scores": job(files, arrays, tmp_path / "all", scores="all"),
+        "sweep, scores of logits": job(files, arrays, tmp_path / "z", scores="loss,aum,el2n"),
+        "sweep, `vog`, bfloat16": job(
+            files, arrays, tmp_path / "half", scores="vog", precision="bfloat16"
+        ),
+        "sweep, `vog`, no folding": job(files, arrays, tmp_path / "as", scores="vog", fold=False),
+    }
+    loops: dict[str, Callable[[], torch.Tensor]] = {
+        "the reference's order of work": lambda: others.reference_order(*few),
+        "batches, parameter gradients too": lambda: others.with_parameter_gradients(*given),
+        "captum `Saliency`": lambda: others.captum(*given),
+        "`autograd.grad` on the model as it is": lambda: others.autograd(*given),
+        "bare loop": lambda: others.bare_of(modules, inputs, labels, NETWORK.batch),
+        "bare loop, bfloat16": lambda: others.bare_of(halved, inputs, labels, NETWORK.batch),
+    }
+    sizes = {"the reference's order of work": EXAMPLES_ONE_BY_ONE}
+    ways: dict[str, tuple[Callable[[], object], int]] = {
+        name: (loop, sizes.get(name, EXAMPLES)) for name, loop in loops.items()
+    }
+    for name, one in jobs.items():
+        ways[name] = (lambda one=one: sweep(one), EXAMPLES)
+    note(benchmark, in_turns(ways), "bare loop")
+    benchmark.pedantic(sweep, (jobs["sweep, `vog`"],), rounds=1)
+    scored = vog.open(tmp_path / "vog").table()["vog@all"].to_numpy()
+    for name, loop in loops.items():
+        found = loop().numpy()
+        expected = 0.9 if name.endswith("bfloat16") else 0.999
+        assert spearman(found, scored[: len(found)]) > expected, name
 
 
 @pytest.fixture(scope="module")
-def folder() -> Path:
-    """Checkpoints that differ, as files."""
-    made = Path(tempfile.mkdtemp())
-    (made / "c").mkdir()
-    for step in range(CHECKPOINTS):
-        torch.manual_seed(step)
-        torch.save(resnet18().state_dict(), made / "c" / f"{step}.pt")
-    return made
-
-
-def job_of(folder: Path, name: str, scores: str | None) -> Job:
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """JPEG files of the size that ImageNet's usually have, cut from two photographs."""
+    folder = tmp_path_factory.mktemp("photographs")
+    real = [Image.fromarray(load_sample_image(name)) for name in ("china.jpg", "flower.jpg")]
     rng = np.random.default_rng(0)
-    images = rng.normal(size=(EXAMPLES, 3, 32, 32)).astype(np.float32)
-    data = (images, rng.integers(0, 10, EXAMPLES))
-    out = folder / name
-    return prepare(
-        Request(
-            resnet18,
-            folder / "c",
-            data,
-            out,
-            scores=scores,
-            batch_size=BATCH,
-            overwrite=True,
-            quiet=True,
+    for label in range(networks.CLASSES):
+        (folder / f"{label}").mkdir()
+    for number in range(PHOTOGRAPHS):
+        whole = real[number % 2]
+        left, top = rng.integers(0, whole.width - WIDTH), rng.integers(0, whole.height - HEIGHT)
+        cut = whole.crop((left, top, left + WIDTH, top + HEIGHT))
+        cut.save(folder / f"{number % networks.CLASSES}" / f"{number}.jpg", quality=90)
+    return folder
+
+
+def small(image: Image.Image) -> np.ndarray:
+    """32 x 32, so that decoding and not the network is the larger part."""
+    pixels = np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR), np.float32)
+    return pixels.transpose(2, 0, 1) / 255
+
+
+@pytest.mark.benchmark(group="sweep: ResNet-18, 32 x 32, from JPEG files")
+def bench_from_files(benchmark: BenchmarkFixture, photographs: Path, tmp_path: Path) -> None:
+    """Decoding in this process, and in a worker while the model computes."""
+    files = networks.save_checkpoints(NETWORK, tmp_path / "c", CHECKPOINTS)
+    jobs = {
+        f"{workers} workers": job(
+            files, photographs, tmp_path / f"{workers}", scores="vog", transform=small,
+            workers=workers,
         )
-    )
-
-
-def bare_loop(job: Job) -> torch.Tensor:
-    """Forward and backward to the input for every batch and checkpoint; the last gradient."""
-    module = resnet18().eval()
-    labels = torch.from_numpy(job.examples.labels)
-    inputs = torch.from_numpy(job.examples.read.inputs).to(memory_format=torch.channels_last)  # type: ignore[attr-defined]
-    gradient = torch.empty(0)
-    for rows in torch.arange(len(labels)).split(BATCH):
-        for weights in job.weights.each():
-            leaf = inputs[rows].requires_grad_()
-            logits = functional_call(module, dict(weights), (leaf,))
-            total = logits.gather(1, labels[rows][:, None]).sum()
-            (gradient,) = torch.autograd.grad(total, leaf)
-    return gradient
-
-
-def seconds(work: object) -> float:
-    start = time.perf_counter()
-    work()  # type: ignore[operator]
-    return time.perf_counter() - start
-
-
-@pytest.mark.benchmark(group="resnet18, 32 x 32, float32, ms an image and checkpoint")
-@pytest.mark.parametrize("scores", ["vog", None, "all"], ids=["vog", "default", "all"])
-def bench_sweep_against_the_bare_loop(
-    benchmark: BenchmarkFixture, folder: Path, scores: str | None
-) -> None:
-    """`extra_info` has the medians of both and their ratio, round by round."""
-    job = job_of(folder, f"run-{scores}", scores)
-    bare_loop(job)
-    pairs = [(seconds(lambda: bare_loop(job)), seconds(lambda: sweep(job))) for _ in range(ROUNDS)]
-    benchmark.pedantic(sweep, (job,), rounds=1)
-    each = 1000 / (EXAMPLES * CHECKPOINTS)
-    benchmark.extra_info.update(
-        bare_ms=each * statistics.median(bare for bare, _ in pairs),
-        sweep_ms=each * statistics.median(swept for _, swept in pairs),
-        ratio=statistics.median(swept / bare for bare, swept in pairs),
-        ratios=[round(swept / bare, 3) for bare, swept in pairs],
-    )
-    print(scores, benchmark.extra_info)  # noqa: T201 (shown with -s)
+        for workers in (0, 1, 2)
+    }  # fmt: skip
+    ways = {name: (lambda one=one: sweep(one), PHOTOGRAPHS) for name, one in jobs.items()}
+    note(benchmark, in_turns(ways), "0 workers")
+    summary = benchmark.pedantic(sweep, (jobs["1 workers"],), rounds=1)
+    benchmark.extra_info["read, images a second"] = round(summary.read_rate)
+    benchmark.extra_info["scored, images a second"] = round(summary.scored_rate)
+    tables = [vog.open(tmp_path / f"{workers}").table() for workers in (0, 1, 2)]
+    assert tables[0].equals(tables[1])
+    assert tables[0].equals(tables[2])

@@ -160,8 +160,13 @@ def test_rates_of_the_summary_by_hand() -> None:
     done = summary(10.0, reading=2.0, writing=3.0, decoding=4.0)
     assert (done.read_rate, done.scored_rate) == (50, 20)
     assert done.bottleneck == "computing took 50% of the time"
-    assert "reading took 60% of the time: raise --workers" in summary(10.0, 6.0, 1.0, 20.0).bottleneck
-    assert "writing took 70% of the time: choose a faster disk" in summary(10.0, 1.0, 7.0, 1.0).bottleneck
+    assert (
+        "reading took 60% of the time: raise --workers" in summary(10.0, 6.0, 1.0, 20.0).bottleneck
+    )
+    assert (
+        "writing took 70% of the time: choose a faster disk"
+        in summary(10.0, 1.0, 7.0, 1.0).bottleneck
+    )
 
 
 def test_batches_that_did_not_fit_are_told(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
