@@ -85,7 +85,7 @@ def bench_gpu(benchmark: BenchmarkFixture, tmp_path: Path, precision: PrecisionS
     inputs = rng.normal(size=(EXAMPLES, 3, SIDE, SIDE)).astype(np.float32)
     data = (inputs, rng.integers(0, 1000, EXAMPLES))
     words = {"scores": "vog", "overwrite": True, "quiet": True, "precision": precision}
-    job = prepare(Request(resnet50, tmp_path, data, tmp_path / "run", **words))  # type: ignore[arg-type]
+    job = prepare(Request(resnet50, tmp_path, data, tmp_path / "run", **words))
     summary = benchmark.pedantic(sweep, (job,), rounds=3, warmup_rounds=1)
     rate = summary.rows * CHECKPOINTS / summary.seconds
     benchmark.extra_info["images x checkpoints a second"] = round(rate)

@@ -8,6 +8,7 @@ checkpoint, and ratios turn by turn.
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,10 @@ from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
 from vog.sweep.run import sweep
 
-EXAMPLES, CHECKPOINTS, TURNS = 128, 3, 5
-# One image at a time is slow, and no noisier with fewer of them.
-EXAMPLES_ONE_BY_ONE = 16
-PHOTOGRAPHS, WIDTH, HEIGHT = 128, 500, 375
+EXAMPLES, CHECKPOINTS, TURNS = 384, 3, 4
+# What is slow is no noisier with fewer images.
+EXAMPLES_OF_SLOW, EXAMPLES_ONE_BY_ONE = 128, 16
+PHOTOGRAPHS, WIDTH, HEIGHT = 256, 500, 375
 NETWORK = NETWORKS["ResNet-18, 32 x 32"]
 
 
@@ -70,8 +71,10 @@ def bench_in_turns(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     files = networks.save_checkpoints(NETWORK, tmp_path / "c", CHECKPOINTS)
     arrays = networks.data(NETWORK, EXAMPLES)
     inputs, labels = map(torch.from_numpy, arrays)
-    given = (NETWORK.build, files, inputs, labels, NETWORK.batch)
-    few = (*given[:2], inputs[:EXAMPLES_ONE_BY_ONE], labels[:EXAMPLES_ONE_BY_ONE], NETWORK.batch)
+
+    def some(count: int) -> tuple[others.Build, Sequence[Path], torch.Tensor, torch.Tensor, int]:
+        return NETWORK.build, files, inputs[:count], labels[:count], NETWORK.batch
+
     modules = [others.fused(NETWORK.build, file) for file in files]
     halved = [others.fused(NETWORK.build, file).bfloat16() for file in files]
     jobs = {
@@ -84,24 +87,37 @@ def bench_in_turns(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
         ),
         "sweep, `vog`, no folding": job(files, arrays, tmp_path / "as", scores="vog", fold=False),
     }
-    loops: dict[str, Callable[[], torch.Tensor]] = {
-        "the reference's order of work": lambda: others.reference_order(*few),
-        "batches, parameter gradients too": lambda: others.with_parameter_gradients(*given),
-        "captum `Saliency`": lambda: others.captum(*given),
-        "`autograd.grad` on the model as it is": lambda: others.autograd(*given),
-        "bare loop": lambda: others.bare_of(modules, inputs, labels, NETWORK.batch),
-        "bare loop, bfloat16": lambda: others.bare_of(halved, inputs, labels, NETWORK.batch),
+    one_by_one, slow = some(EXAMPLES_ONE_BY_ONE), some(EXAMPLES_OF_SLOW)
+    loops: dict[str, tuple[Callable[[], torch.Tensor], int]] = {
+        "the reference's order of work": (
+            lambda: others.reference_order(*one_by_one),
+            EXAMPLES_ONE_BY_ONE,
+        ),
+        "batches, parameter gradients too": (
+            lambda: others.with_parameter_gradients(*slow),
+            EXAMPLES_OF_SLOW,
+        ),
+        "captum `Saliency`": (lambda: others.captum(*slow), EXAMPLES_OF_SLOW),
+        "`autograd.grad` on the model as it is": (
+            lambda: others.autograd(*slow),
+            EXAMPLES_OF_SLOW,
+        ),
+        "bare loop": (
+            lambda: others.bare_of(modules, inputs, labels, NETWORK.batch),
+            EXAMPLES,
+        ),
+        "bare loop, bfloat16": (
+            lambda: others.bare_of(halved, inputs, labels, NETWORK.batch),
+            EXAMPLES,
+        ),
     }
-    sizes = {"the reference's order of work": EXAMPLES_ONE_BY_ONE}
-    ways: dict[str, tuple[Callable[[], object], int]] = {
-        name: (loop, sizes.get(name, EXAMPLES)) for name, loop in loops.items()
-    }
+    ways: dict[str, tuple[Callable[[], object], int]] = dict(loops)
     for name, one in jobs.items():
-        ways[name] = (lambda one=one: sweep(one), EXAMPLES)
+        ways[name] = (partial(sweep, one), EXAMPLES)
     note(benchmark, in_turns(ways), "bare loop")
     benchmark.pedantic(sweep, (jobs["sweep, `vog`"],), rounds=1)
     scored = vog.open(tmp_path / "vog").table()["vog@all"].to_numpy()
-    for name, loop in loops.items():
+    for name, (loop, _) in loops.items():
         found = loop().numpy()
         expected = 0.9 if name.endswith("bfloat16") else 0.999
         assert spearman(found, scored[: len(found)]) > expected, name
@@ -117,7 +133,8 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / f"{label}").mkdir()
     for number in range(PHOTOGRAPHS):
         whole = real[number % 2]
-        left, top = rng.integers(0, whole.width - WIDTH), rng.integers(0, whole.height - HEIGHT)
+        left = int(rng.integers(0, whole.width - WIDTH))
+        top = int(rng.integers(0, whole.height - HEIGHT))
         cut = whole.crop((left, top, left + WIDTH, top + HEIGHT))
         cut.save(folder / f"{number % networks.CLASSES}" / f"{number}.jpg", quality=90)
     return folder
@@ -140,7 +157,9 @@ def bench_from_files(benchmark: BenchmarkFixture, photographs: Path, tmp_path: P
         )
         for workers in (0, 1, 2)
     }  # fmt: skip
-    ways = {name: (lambda one=one: sweep(one), PHOTOGRAPHS) for name, one in jobs.items()}
+    ways: dict[str, tuple[Callable[[], object], int]] = {
+        name: (partial(sweep, one), PHOTOGRAPHS) for name, one in jobs.items()
+    }
     note(benchmark, in_turns(ways), "0 workers")
     summary = benchmark.pedantic(sweep, (jobs["1 workers"],), rounds=1)
     benchmark.extra_info["read, images a second"] = round(summary.read_rate)

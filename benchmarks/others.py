@@ -118,7 +118,8 @@ def fused(build: Build, file: Path) -> nn.Module:
             if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
                 parent._modules[before] = fuse_conv_bn_eval(first, second)
                 parent._modules[after] = nn.Identity()
-    return module.requires_grad_(False).to(memory_format=torch.channels_last)
+    module.requires_grad_(False)
+    return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def spread(gradients: Tensor) -> Tensor:
