@@ -28,7 +28,10 @@ format: venv
 	$(BIN)/ruff check --fix
 
 bench: venv
-	$(BIN)/pytest benchmarks --benchmark-only --override-ini addopts= -s
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	mkdir -p .benchmarks
+	$(BIN)/pytest benchmarks --benchmark-only --override-ini addopts= --override-ini filterwarnings=default -rs --benchmark-json .benchmarks/results.json
+	$(BIN)/python benchmarks/tables.py .benchmarks/results.json
 
 clean:
 	rm -rf .venv demo

@@ -6,6 +6,7 @@ asserted. None of them keeps other scores, writes rows, or could be resumed.
 
 import itertools
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -72,10 +73,10 @@ def captum(
     build: Build, files: Sequence[Path], inputs: Tensor, labels: Tensor, batch: int
 ) -> Tensor:
     """The same with captum's `Saliency`."""
-    from captum.attr import Saliency
+    saliency = import_module("captum.attr").Saliency  # in the extra `bench` alone
 
     def gradient(module: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        return Saliency(module).attribute(x, target=y, abs=False)
+        return saliency(module).attribute(x, target=y, abs=False)
 
     return _by_checkpoint(build, files, inputs, labels, batch, gradient)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from hypothesis import given
@@ -286,6 +287,37 @@ def test_settings_of_the_allocator_are_given_back(monkeypatch: pytest.MonkeyPatc
             return 1
 
     monkeypatch.setattr(memory, "_glibc", Libc)
-    with pytest.raises(ZeroDivisionError), memory.kept():
+    with pytest.raises(ZeroDivisionError), memory.kept(2**40):
         raise ZeroDivisionError
     assert calls == [(-4, 0), (-1, 2**31 - 1), (-4, 65536), (-1, 131072)]
+
+
+@pytest.mark.skipif(memory._glibc() is None, reason="another C library than glibc")
+def test_memory_is_kept_and_given_back_where_there_is_too_much_of_it() -> None:
+    """After 400 MB were used and freed: kept, given back above the limit, and at the end."""
+    process = psutil.Process()
+
+    def grown() -> float:
+        return (process.memory_info().rss - before) / 2**20
+
+    before = process.memory_info().rss
+    with memory.kept(2**30) as give_back:
+        for _ in range(2):
+            torch.ones(100 * 2**20)
+        give_back()
+        assert grown() > 300
+    assert grown() < 100
+    with memory.kept(2**27) as give_back:
+        torch.ones(100 * 2**20)
+        assert grown() > 300
+        give_back()
+        assert grown() < 100
+
+
+def test_memory_is_not_kept_where_weights_come_and_go(
+    checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sizes that come and go tear the heap to pieces: 2 GB were seen where 200 MB were planned."""
+    job = prepare(request(checkpoints, digits, tmp_path / "run"))
+    monkeypatch.setattr(memory, "kept", lambda most: pytest.fail("kept"))
+    sweep(replace(job, share=replace(job.share, hold=False)))

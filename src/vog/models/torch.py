@@ -77,7 +77,7 @@ class TorchModel:
     def ready(self, fitted: Weights) -> Weights:
         """What `observe` takes: norms folded, in the precision, on the device, channels last."""
         return {
-            key: self.place(value.bfloat16() if key in self._in_precision else value)
+            key: self._placed(value.bfloat16() if key in self._in_precision else value)
             for key, value in self.folding.of(fitted).items()
         }
 
@@ -95,10 +95,13 @@ class TorchModel:
         )
 
     def place(self, inputs: Tensor) -> Tensor:
-        """A tensor on the device, images and filters with their channels innermost."""
-        if self.device.type == "cuda" and inputs.device.type == "cpu":
-            inputs = inputs.pin_memory()  # so that copying does not wait for the GPU, nor it
-        return inputs.to(self.device, non_blocking=True).contiguous(memory_format=_layout(inputs))
+        """A batch on the device, images with their channels innermost."""
+        # From pinned memory a copy waits for nothing, and the GPU does not wait for it.
+        return self._placed(inputs.pin_memory() if self.device.type == "cuda" else inputs)
+
+    def _placed(self, tensor: Tensor) -> Tensor:
+        on_device = tensor.to(self.device, non_blocking=True)
+        return on_device.contiguous(memory_format=_layout(tensor))
 
     @contextmanager
     def borrowed(self) -> Iterator[None]:
@@ -112,7 +115,6 @@ class TorchModel:
         try:
             # float32 means float32: by default a GPU would round what it convolves to TF32.
             with (
-                memory.kept(),
                 self.folding.applied(self.module),
                 torch.backends.cudnn.flags(
                     enabled=torch.backends.cudnn.enabled,

@@ -6,6 +6,7 @@ memory, as many as there is room for where they are read again for each block.
 
 import re
 from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -78,34 +79,25 @@ def measure(
     workers: int,
 ) -> Needs:
     """What one example takes, from two small batches that are really computed."""
-    needs = needs_of(scores)
-    device = model.place(inputs[:1]).device
     peaks: list[int] = []
     states = 0
     with model.borrowed():
         for count in _PROBED:
             placed = model.place(inputs[torch.arange(count) % len(inputs)])
-            labels = torch.zeros(count, dtype=torch.int64, device=device)
-            model.observe(weights, placed, labels, needs)  # what happens once has happened
-            peaks.append(
-                peak_bytes(
-                    lambda placed=placed, labels=labels: model.observe(
-                        weights, placed, labels, needs
-                    ),
-                    device,
-                )
-            )
-            seen = model.observe(weights, placed, labels, needs)
+            labels = torch.zeros(count, dtype=torch.int64, device=placed.device)
+            look = partial(model.observe, weights, placed, labels, needs_of(scores))
+            seen = look()  # what happens once has happened before the peak is measured
             states = sum(_nbytes(score.init(seen)) for score in scores) // count
+            peaks.append(peak_bytes(look, placed.device))
     few, many = _PROBED
-    example = max(0, peaks[1] - peaks[0]) // (many - few)
-    own = inputs[:1].nbytes
-    # Two states of each score are merged into a third; workers read ahead, two blocks each.
-    read_ahead = own * (2 * workers + 2) if device.type == "cpu" else own
+    example, own = max(0, peaks[1] - peaks[0]) // (many - few), inputs[:1].nbytes
+    # Workers read ahead, two blocks each; of a block on a GPU nothing more is there.
+    read_ahead = own * (2 * workers + 2) if model.place(inputs[:1]).device.type == "cpu" else own
     return Needs(
         weights=sum(value.nbytes for value in weights.values()),
         fixed=int(_UNSEEN * max(0, peaks[0] - few * example)),
-        example=int(_UNSEEN * example) + 2 * states,
+        # What one checkpoint said stays until the next has spoken; two states become a third.
+        example=int(_UNSEEN * example) + own + 2 * states,
         state=read_ahead + (len(segments(stages)) + 1) * states,
     )
 

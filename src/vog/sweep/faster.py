@@ -162,7 +162,7 @@ def compiling_pays(job: Job) -> tuple[bool, str]:
     fast = in_a_graph(job)
     slowly, fastly = _looking(job, batch), _looking(fast, batch)
     start = time.perf_counter()
-    with job.model.borrowed():
+    with job.model.borrowed(), job.keeping_memory():
         try:
             same = _same(slowly(), fastly(), job.needs)
         except ModelError as error:
@@ -185,6 +185,7 @@ def compared(slow: Job, fast: Job, what: str) -> Found:
     with (
         progress(what, 2 * len(sample), 0, slow.request.quiet) as advance,
         slow.model.borrowed(),
+        slow.keeping_memory(),
     ):
         by_slow = _scored(replace(slow, examples=sample), batches, advance)
         by_fast = _scored(replace(fast, examples=sample), batches, advance)

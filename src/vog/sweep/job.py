@@ -1,17 +1,21 @@
 """What a sweep needs to know."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from vog import scores
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Examples
-from vog.models import Model
+from vog.models import Model, memory
 from vog.scores import Score, Signal
 from vog.sweep.budget import Share
 from vog.sweep.request import Request
 from vog.sweep.weights import AllWeights
+
+# What rows on their way to a part may take.
+_ROOM = 2**27
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ class Job:
     def batch_size(self) -> int:
         """How many examples are computed together."""
         return self.share.batch_size
+
+    def keeping_memory(self) -> AbstractContextManager[Callable[[], None]]:
+        """See `vog.models.memory.kept`: where all weights are held, batches are alike."""
+        if self.share.hold:
+            return memory.kept(2 * self.share.needed + _ROOM)
+        return nullcontext(lambda: None)
 
     @property
     def needs(self) -> frozenset[Signal]:

@@ -78,7 +78,7 @@ def _seconds_a_row(job: Job) -> float:
     size, rows = job.share.block_size, len(job.examples)
     second = range(size, min(2 * size, rows)) if rows > size else range(min(size, rows))
     computing = reading = 0.0
-    with job.model.borrowed():
+    with job.model.borrowed(), job.keeping_memory():
         for probed in (range(min(size, rows)), second):
             batch = data.read(job.examples, probed)
             start = time.perf_counter()

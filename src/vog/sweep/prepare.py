@@ -61,8 +61,11 @@ def prepare(request: Request) -> Job:
     with model.borrowed():
         classes = guards.check(model, ready, needs, examples, first)
     workers = data.default_workers(examples) if request.workers is None else request.workers
+    measured = budget.measure(model, ready, first.inputs, stages, chosen, workers)
+    if request.precision != "float32":  # compared with float32, whose weights are there as well
+        measured = replace(measured, weights=measured.weights * 3 // 2)
     share = budget.share_out(
-        budget.measure(model, ready, first.inputs, stages, chosen, workers),
+        measured,
         before.get("batch_size", "auto") if request.batch_size == "auto" else request.batch_size,
         budget.total_bytes(request.memory, device),
         device.type,

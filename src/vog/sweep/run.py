@@ -108,7 +108,10 @@ def write_rows(
     count, decoding, size = 0, 0.0, job.batch_size
     todo = parts.missing(parts.parts(folder), len(examples))
     done = len(examples) - sum(map(len, todo))
-    with progress(what, len(examples), done, job.request.quiet) as advance:
+    with (
+        progress(what, len(examples), done, job.request.quiet) as advance,
+        job.keeping_memory() as give_back,
+    ):
         for gap in todo:
             with Buffer(folder, clock, means, examples.label_names, before_part) as buffer:
                 blocks = batches_of(gap, job.share.block_size)
@@ -119,6 +122,7 @@ def write_rows(
                     count += len(block.rows)
                     decoding += block.seconds
                     advance(len(block.rows))
+                    give_back()
     seconds, readers = max(clock.elapsed(), 1e-9), max(1, job.workers)
     return Summary(count, seconds, clock.reading, clock.writing, decoding, readers, size)
 
