@@ -131,4 +131,7 @@ def pixels(
     Vectors, sequences and images without a channel axis have none and stay as they are.
     """
     is_image_with_colours = gradient.ndim == 5
-    return gradient.mean(dim=2) if channels == "mean" and is_image_with_colours else gradient
+    if channels == "keep" or not is_image_with_colours:
+        return gradient
+    # The mean of one colour is that colour, and costs a pass over memory.
+    return gradient.squeeze(dim=2) if gradient.shape[2] == 1 else gradient.mean(dim=2)
