@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -207,3 +208,26 @@ def test_a_norm_with_next_to_no_variance_is_folded_in_double_precision() -> None
     norm.running_mean.copy_(convolution.bias.detach())
     model = fold(module, 1e-3 * torch.randn(4, 1, 2, 2))
     assert len(model.folding.pairs) == 1
+
+
+def test_folded_weights_are_rounded_once() -> None:
+    """Against NumPy in double precision: computed in single, the last digits would be others."""
+    rng = np.random.default_rng(0)
+    given = {
+        "0.weight": rng.normal(size=(64, 8, 3, 3)),
+        "0.bias": 100 + rng.normal(size=64),
+        "1.running_mean": 100 + rng.normal(size=64),
+        "1.running_var": rng.uniform(1e-6, 2, size=64),
+        "1.weight": rng.normal(size=64),
+        "1.bias": rng.normal(size=64),
+    }
+    single = {key: value.astype(np.float32) for key, value in given.items()}
+    made = Folding((folding.Folded("0", "1", 1e-5),)).of(
+        {key: torch.from_numpy(value) for key, value in single.items()}
+    )
+    exact = {key: value.astype(np.float64) for key, value in single.items()}
+    scale = exact["1.weight"] / np.sqrt(exact["1.running_var"] + 1e-5)
+    weight = exact["0.weight"] * scale[:, None, None, None]
+    bias = (exact["0.bias"] - exact["1.running_mean"]) * scale + exact["1.bias"]
+    np.testing.assert_array_equal(made["0.weight"], weight.astype(np.float32))
+    np.testing.assert_allclose(made["0.bias"], bias, rtol=1e-7)
