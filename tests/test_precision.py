@@ -177,3 +177,10 @@ def test_a_model_that_does_not_run_in_it(digits: Data, tmp_path: Path) -> None:
     assert run.question["precision"] == "float32"
     with pytest.raises(ModelError, match=r"(?s)in bfloat16: TypeError: .*leave out --precision"):
         vog.score(Stubborn(), folder, digits, tmp_path / "b", precision="bfloat16")
+
+
+def test_a_precision_that_there_is_not(checkpoints: Path, digits: Data, tmp_path: Path) -> None:
+    asked = request(checkpoints, digits, tmp_path / "run")
+    object.__setattr__(asked, "precision", "float16")  # as a caller without type checks does
+    with pytest.raises(ModelError, match="--precision is 'float16'; expected one of float32, bf"):
+        prepare(asked)

@@ -21,7 +21,7 @@ from vog.scores import Observation, Signal
 from vog.sweep.fold import meanings, rows_of
 from vog.sweep.job import Job
 from vog.sweep.progress import progress
-from vog.sweep.weights import Held, read_all
+from vog.sweep.weights import read_all
 
 # Enough that a correlation of 0.995 is known to about 0.001.
 _SAMPLE = 128
@@ -112,7 +112,7 @@ def in_bfloat16(job: Job) -> Job:
     """The job with convolutions and linear layers in bfloat16."""
     assert isinstance(job.model, TorchModel)
     model = replace(job.model, precision="bfloat16")
-    weights, _ = read_all(job.files, model, isinstance(job.weights, Held))
+    weights, _ = read_all(job.files, model, job.share.hold, job.request.quiet)
     return replace(job, model=model, weights=weights)
 
 

@@ -18,8 +18,10 @@ from rich.text import Text
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        """Examples a second."""
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="cyan")
+        """Examples, or what else is counted, a second."""
+        return Text(
+            f"{task.speed:,.{0 if task.speed > 10 else 1}f}/s" if task.speed else "", style="cyan"
+        )
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from vog import checkpoints
 from vog.checkpoints import CheckpointFile
 from vog.errors import CheckpointError
 from vog.models import Model, Weights
+from vog.sweep.progress import progress
 
 # The last, one in use, and the next: as the file has it, matched, and made ready.
 STREAMED = 5
@@ -83,31 +84,44 @@ AllWeights = Held | Streamed
 
 
 def read_all(
-    files: Sequence[CheckpointFile], model: Model, hold: bool
+    files: Sequence[CheckpointFile], model: Model, hold: bool, quiet: bool
 ) -> tuple[AllWeights, list[str]]:
     """The weights of all checkpoints, and their digests as they were matched to the model.
+
+    Args:
+        files: in the order of training.
+        model: what they are matched to.
+        hold: whether all of them stay in memory.
+        quiet: no progress.
 
     Raises:
         CheckpointError: one cannot be read, does not fit, or equals another.
     """
     held: list[Weights] = []
     found: dict[str, Path] = {}
-    for file in files:
-        fitted = model.fit(checkpoints.read(file.path), str(file.path))
-        digest = checkpoints.digest(
-            {k: v for k, v in fitted.items() if not k.endswith("num_batches_tracked")}
-        )
-        if digest in found:
-            raise CheckpointError(
-                f"{found[digest]} and {file.path} hold equal weights, so nothing was learned "
-                f"between them and every spread would be too small. Leave one of them out."
-            )
-        found[digest] = file.path
-        if hold or file is files[-1]:
-            held.append(model.ready(fitted))
+    with progress("reading checkpoints", len(files), 0, quiet) as advance:
+        for file in files:
+            fitted = model.fit(checkpoints.read(file.path), str(file.path))
+            _refuse_equal(fitted, file.path, found)
+            if hold or file is files[-1]:
+                held.append(model.ready(fitted))
+            advance(1)
     if hold:
         return Held(tuple(held)), list(found)
     return Streamed.of(files, model, held[-1]), list(found)
+
+
+def _refuse_equal(fitted: Weights, path: Path, found: dict[str, Path]) -> None:
+    """Add the digest of the weights to those that were found, if it is not among them."""
+    digest = checkpoints.digest(
+        {k: v for k, v in fitted.items() if not k.endswith("num_batches_tracked")}
+    )
+    if digest in found:
+        raise CheckpointError(
+            f"{found[digest]} and {path} hold equal weights, so nothing was learned between them "
+            f"and every spread would be too small. Leave one of them out."
+        )
+    found[digest] = path
 
 
 def _stamp(path: Path) -> Stamp | None:

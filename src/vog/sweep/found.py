@@ -1,0 +1,144 @@
+"""What the words of a request name: scores, checkpoints, stages, data, and the module."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import torch
+from torch import nn
+
+from vog import checkpoints, data, functions, scores
+from vog.checkpoints import CheckpointFile, Stage
+from vog.data import Batch, Examples
+from vog.errors import DataError, FunctionError, ModelError
+from vog.models import targets
+from vog.models.targets import Target
+from vog.scores import Score
+from vog.sweep.request import PrecisionSpec, Request
+
+# Of the first batch, what the guards look at: more would cost and tell nothing.
+_GUARDED = 16
+_MOST_UNREADABLE = 100
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the words of a request name, before the model is made.
+
+    Attributes:
+        everything: the files of all checkpoints; `whole`, the stages cut from them.
+        files: those that are used; `stages`, cut from these.
+    """
+
+    target: Target
+    scores: tuple[Score, ...]
+    device: torch.device
+    everything: tuple[CheckpointFile, ...]
+    whole: tuple[Stage, ...]
+    files: tuple[CheckpointFile, ...]
+    stages: tuple[Stage, ...]
+    examples: Examples
+
+
+def find(request: Request) -> Found:
+    """What is asked, and where it is.
+
+    Raises:
+        VogError: something is not there, or makes no sense.
+    """
+    _refuse_bad_numbers(request)
+    target, asked = targets.choose(request.target), _asked_scores(request)
+    device = _device(request.device)
+    everything = tuple(checkpoints.find(_as_list(request.checkpoints)))
+    least = max(score.min_checkpoints for score in asked)
+    whole = checkpoints.cut(request.stages, len(everything), least)
+    picked, stages = checkpoints.pick(whole, request.checkpoints_per_stage, least)
+    files = tuple(everything[one] for one in picked)
+    examples = data.open_source(request.data, request.root, request.transform)
+    if request.limit is not None:
+        examples = examples.first(request.limit)
+    examples = data.drafted(examples)
+    return Found(target, asked, device, everything, whole, files, stages, examples)
+
+
+def _refuse_bad_numbers(request: Request) -> None:
+    for name, value, least in (
+        ("batch-size", request.batch_size, 1),
+        ("limit", request.limit, 1),
+        ("workers", request.workers, 0),
+    ):
+        if isinstance(value, int) and value < least:
+            raise DataError(f"--{name} is {value}; expected at least {least}.")
+        if isinstance(value, str) and value != "auto":
+            raise DataError(f"--{name} is {value!r}; expected a number or 'auto'.")
+    if request.precision not in get_args(PrecisionSpec):
+        known = ", ".join(get_args(PrecisionSpec))
+        raise ModelError(f"--precision is {request.precision!r}; expected one of {known}.")
+
+
+def _asked_scores(request: Request) -> tuple[Score, ...]:
+    asked = request.scores
+    if asked is None:
+        asked = scores.DEFAULT
+    elif asked == "all":
+        asked = tuple(scores.SCORES)
+    elif isinstance(asked, str):
+        asked = [name.strip() for name in asked.split(",") if name.strip()]
+    return scores.choose(asked, request.channels)
+
+
+def _device(asked: str) -> torch.device:
+    if asked == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(asked)
+    except RuntimeError as error:
+        raise ModelError(f"--device {asked!r}: expected auto, cpu, cuda or cuda:i.") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ModelError(f"--device {asked!r}: expected auto, cpu, cuda or cuda:i.")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ModelError(f"--device {asked!r}: there is no CUDA device here. Use --device cpu.")
+    return device
+
+
+def _as_list(checkpoints: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
+    return [checkpoints] if isinstance(checkpoints, str | Path) else checkpoints
+
+
+def module_of(request: Request) -> nn.Module:
+    """The module that the request names or is; a function is called.
+
+    Raises:
+        FunctionError: it cannot be found, fails, or makes no module.
+    """
+    model = request.model
+    if isinstance(model, nn.Module):
+        return model
+    spec = model if isinstance(model, str) else functions.identity(model)
+    function = functions.load(model, "--model") if isinstance(model, str) else model
+    made = functions.call(function, spec, "--model", **request.model_args)
+    if not isinstance(made, nn.Module):
+        raise FunctionError(f"--model {spec!r} returns {type(made).__name__}, not an nn.Module.")
+    return made
+
+
+def first_examples(examples: Examples, batch_size: int | str) -> Batch:
+    """What the guards look at: of the first batch in which an example can be read, some."""
+    row, _ = _first_readable(examples)
+    size = min(len(examples), _GUARDED, batch_size if isinstance(batch_size, int) else _GUARDED)
+    start = row - row % size
+    return data.read(examples, range(start, min(start + size, len(examples))))
+
+
+def _first_readable(examples: Examples) -> tuple[int, Batch]:
+    problem = ""
+    for row in range(min(len(examples), _MOST_UNREADABLE)):
+        probe = data.read(examples, range(row, row + 1))
+        if len(probe.at):
+            return row, probe
+        problem = problem or f"{examples.ids[row]!r}: {probe.problems[0]}"
+    raise DataError(
+        f"none of the first {min(len(examples), _MOST_UNREADABLE)} examples can be read; "
+        f"{problem}. Correct --data or --root."
+    )
