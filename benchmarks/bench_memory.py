@@ -70,7 +70,7 @@ def bench_rows(benchmark: BenchmarkFixture, rows: int) -> None:
 @pytest.mark.parametrize("memory", ["", "200MB"], ids=["held", "streamed"])
 def bench_checkpoints(benchmark: BenchmarkFixture, checkpoints: int, memory: str) -> None:
     """4 kB of weights a checkpoint, all held; and 4.3 MB each, where 200 MB may be taken."""
-    benchmark.group = f"memory: checkpoints, {'4.3 MB each, --memory 200MB' if memory else '6 kB'}"
+    benchmark.group = f"memory: checkpoints of {'4.3 MB, --memory 200MB' if memory else '6 kB'}"
     grown, held = benchmark.pedantic(peak, (FEW_ROWS, checkpoints, memory), rounds=1)
     benchmark.extra_info["MiB"] = round(grown)
     benchmark.extra_info["all weights held"] = held

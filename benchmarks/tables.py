@@ -47,7 +47,7 @@ def _table(name: str, entries: list[dict[str, Any]]) -> str:
 
 def _entry(one: dict[str, Any]) -> str:
     """What tells the entry from the others of its group."""
-    values = [v for k, v in (one["params"] or {}).items() if k != "name"]
+    values = [v for k, v in (one["params"] or {}).items() if k not in ("name", "memory")]
     if values and all(isinstance(value, str | int) for value in values):
         return ", ".join(f"{value:,}" if isinstance(value, int) else value for value in values)
     inside = one["name"].partition("[")[2].rstrip("]")

@@ -1,7 +1,7 @@
 """What a sweep needs to know."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,10 +53,11 @@ class Job:
         return self.share.batch_size
 
     def keeping_memory(self) -> AbstractContextManager[Callable[[], None]]:
-        """See `vog.models.memory.kept`: where all weights are held, batches are alike."""
-        if self.share.hold:
-            return memory.kept(2 * self.share.needed + _ROOM)
-        return nullcontext(lambda: None)
+        """How memory is allocated while batches are computed; see `vog.models.memory`."""
+        if not self.share.hold:
+            return memory.mapped()
+        may_grow = self.share.total - self.weights.nbytes
+        return memory.kept(min(may_grow, 2 * self.share.needed + _ROOM))
 
     @property
     def needs(self) -> frozenset[Signal]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from vog import checkpoints
 from vog.checkpoints import CheckpointFile
 from vog.errors import CheckpointError
-from vog.models import Model, Weights
+from vog.models import Model, Weights, memory
 from vog.sweep.progress import progress
 
 # The last, one in use, and the next: as the file has it, matched, and made ready.
@@ -99,7 +99,7 @@ def read_all(
     """
     held: list[Weights] = []
     found: dict[str, Path] = {}
-    with progress("reading checkpoints", len(files), 0, quiet) as advance:
+    with progress("reading checkpoints", len(files), 0, quiet) as advance, memory.mapped():
         for file in files:
             fitted = model.fit(checkpoints.read(file.path), str(file.path))
             _refuse_equal(fitted, file.path, found)
