@@ -5,7 +5,9 @@ asserted. None of them keeps other scores, writes rows, or could be resumed.
 """
 
 import itertools
+import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -83,7 +85,28 @@ def captum(
 
 def bare(build: Build, files: Sequence[Path], inputs: Tensor, labels: Tensor, batch: int) -> Tensor:
     """As fast as a loop by hand gets: norms folded, channels last, no parameter gradients."""
-    return bare_of([fused(build, file) for file in files], inputs, labels, batch)
+    return bare_of(_fused_once(build, tuple(files), torch.float32), inputs, labels, batch)
+
+
+def bare_bfloat16(
+    build: Build, files: Sequence[Path], inputs: Tensor, labels: Tensor, batch: int
+) -> Tensor:
+    """The same with weights and inputs in bfloat16."""
+    return bare_of(_fused_once(build, tuple(files), torch.bfloat16), inputs, labels, batch)
+
+
+@cache
+def _fused_once(build: Build, files: tuple[Path, ...], dtype: torch.dtype) -> tuple[nn.Module, ...]:
+    return tuple(fused(build, file).to(dtype) for file in files)
+
+
+def timed(
+    loop: Loop, build: Build, files: Sequence[Path], inputs: Tensor, labels: Tensor, batch: int
+) -> tuple[float, Tensor]:
+    """Seconds that a loop takes, and its VoG; to be called in a process of the loops' own."""
+    start = time.perf_counter()
+    scores = loop(build, files, inputs, labels, batch)
+    return time.perf_counter() - start, scores
 
 
 def bare_of(modules: Sequence[nn.Module], inputs: Tensor, labels: Tensor, batch: int) -> Tensor:
