@@ -17,8 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 # Of glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
-# What glibc comes to by itself in a process that frees large tensors; nothing makes it learn again.
-_LEARNT = {_M_MMAP_MAX: 65536, _M_MMAP_THRESHOLD: 2**25, _M_TRIM_THRESHOLD: 2**26}
+_DEFAULTS = {_M_MMAP_MAX: 65536, _M_MMAP_THRESHOLD: 2**17, _M_TRIM_THRESHOLD: 2**17}
 
 
 def free_bytes(device: torch.device) -> int:
@@ -58,7 +57,7 @@ def release() -> None:
         torch.cuda.empty_cache()
     malloc = _glibc()
     if malloc is not None:
-        _learnt(malloc)
+        _reset(malloc)
 
 
 def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
@@ -163,11 +162,11 @@ def _set(malloc: Any, settings: Mapping[int, int]) -> Iterator[None]:
     try:
         yield
     finally:
-        _learnt(malloc)
+        _reset(malloc)
 
 
-def _learnt(malloc: Any) -> None:
-    for setting, value in _LEARNT.items():
+def _reset(malloc: Any) -> None:
+    for setting, value in _DEFAULTS.items():
         malloc.mallopt(setting, value)
     malloc.malloc_trim(0)
 
