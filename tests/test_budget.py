@@ -27,6 +27,7 @@ from vog.sweep.plan import plan
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
 from vog.sweep.run import sweep
+from vog.sweep.weights import Streamed
 
 CPU = torch.device("cpu")
 Data = tuple[np.ndarray, np.ndarray]
@@ -233,6 +234,7 @@ import torch, vog, world
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
 from vog.sweep.run import sweep
+from vog.sweep.weights import Streamed
 torch.set_num_threads(1)
 import numpy as np
 from torch import nn
@@ -327,5 +329,7 @@ def test_memory_is_not_kept_where_weights_come_and_go(
 ) -> None:
     """Sizes that come and go tear the heap to pieces: 2 GB were seen where 200 MB were planned."""
     job = prepare(request(checkpoints, digits, tmp_path / "run"))
+    assert isinstance(job.model, TorchModel)
     monkeypatch.setattr(memory, "kept", lambda most: pytest.fail("kept"))
-    sweep(replace(job, share=replace(job.share, hold=False)))
+    streamed = Streamed.of(job.files, job.model, job.weights.last)
+    assert sweep(replace(job, weights=streamed)).rows == len(digits[1])

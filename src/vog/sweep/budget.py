@@ -16,7 +16,7 @@ from vog.errors import DataError, ModelError
 from vog.models import Model, Weights
 from vog.models.memory import free_bytes, peak_bytes
 from vog.scores import Score, needs_of
-from vog.sweep.weights import STREAMED
+from vog.sweep.weights import STREAMED, nbytes
 
 _SHARE = 0.7  # of what is free, unless the user says how much
 _PROBED = 4, 8  # examples, whose difference tells what one of them takes
@@ -94,7 +94,7 @@ def measure(
     # Workers read ahead, two blocks each; of a block on a GPU nothing more is there.
     read_ahead = own * (2 * workers + 2) if model.place(inputs[:1]).device.type == "cpu" else own
     return Needs(
-        weights=sum(value.nbytes for value in weights.values()),
+        weights=nbytes(weights),
         fixed=int(_UNSEEN * max(0, peaks[0] - few * example)),
         # What one checkpoint said stays until the next has spoken; two states become a third.
         example=int(_UNSEEN * example) + own + 2 * states,

@@ -125,18 +125,18 @@ def module_of(request: Request) -> nn.Module:
 
 def first_examples(examples: Examples, batch_size: int | str) -> Batch:
     """What the guards look at: of the first batch in which an example can be read, some."""
-    row, _ = _first_readable(examples)
+    row = _first_readable(examples)
     size = min(len(examples), _GUARDED, batch_size if isinstance(batch_size, int) else _GUARDED)
     start = row - row % size
     return data.read(examples, range(start, min(start + size, len(examples))))
 
 
-def _first_readable(examples: Examples) -> tuple[int, Batch]:
+def _first_readable(examples: Examples) -> int:
     problem = ""
     for row in range(min(len(examples), _MOST_UNREADABLE)):
         probe = data.read(examples, range(row, row + 1))
         if len(probe.at):
-            return row, probe
+            return row
         problem = problem or f"{examples.ids[row]!r}: {probe.problems[0]}"
     raise DataError(
         f"none of the first {min(len(examples), _MOST_UNREADABLE)} examples can be read; "

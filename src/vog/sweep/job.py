@@ -12,7 +12,7 @@ from vog.models import Model, memory
 from vog.scores import Score, Signal
 from vog.sweep.budget import Share
 from vog.sweep.request import Request
-from vog.sweep.weights import AllWeights
+from vog.sweep.weights import AllWeights, Held
 
 # What rows on their way to a part may take.
 _ROOM = 2**27
@@ -54,7 +54,7 @@ class Job:
 
     def keeping_memory(self) -> AbstractContextManager[Callable[[], None]]:
         """How memory is allocated while batches are computed; see `vog.models.memory`."""
-        if not self.share.hold:
+        if not isinstance(self.weights, Held):  # they come and go, whatever was planned
             return memory.mapped()
         may_grow = self.share.total - self.weights.nbytes
         return memory.kept(min(may_grow, 2 * self.share.needed + _ROOM))
