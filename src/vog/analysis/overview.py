@@ -125,7 +125,7 @@ def analyze(run: Run, score: str | None = None) -> Overview:
         known = dict.fromkeys(column.partition("@")[0] for column in run.score_columns)
         raise ResultError(f"{run.folder} has no score {name!r}.{unknown(name, known)}")
     by = {stage: f"{name}@{stage}{colon}{derived}" for stage in stages}
-    values = {stage: _numbers(run, column) for stage, column in by.items()}
+    values = {stage: run.numbers(column) for stage, column in by.items()}
     return Overview(
         score=score,
         hard_is_high=run.hard_is_high(by["all"]),
@@ -146,10 +146,6 @@ def _default(run: Run) -> str:
     """`vog@all:class` without its stage."""
     stored, colon, derived = run.default_column.partition(":")
     return f"{stored.partition('@')[0]}{colon}{derived}"
-
-
-def _numbers(run: Run, column: str) -> Float[np.ndarray, "n"]:
-    return run.table([column]).column(0).to_numpy().astype(np.float64)
 
 
 def _wrong(run: Run, stage: str) -> tuple[Bool[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
@@ -175,7 +171,7 @@ def _classes(run: Run, score: str, stages: list[str]) -> tuple[ClassDifficulty, 
     columns = [f"{score}@{stage}" for stage in stages]
     table, names = run.table(["label", *columns]), run.label_names or []
     for i, name in enumerate(columns, start=1):  # one infinity would be the mean of its class
-        values = table[name].to_numpy().astype(np.float64)
+        values = run.numbers(name)
         finite = pa.array(values, mask=~np.isfinite(values))
         table = table.set_column(i, name, finite)
     judged = pa.array(wrong.astype(np.float64), mask=~known)

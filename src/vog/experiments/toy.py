@@ -199,7 +199,7 @@ def _calibrated(scored: Run, mode: Mode, vog_cal: Calibration) -> Float[np.ndarr
     column = f"vog@{'all' if mode == 'complete' else mode}"
     if vog_cal != "raw":
         column += ":class"
-    values = scored.table([column])[column].to_numpy().astype(np.float64)
+    values = scored.numbers(column)
     return np.abs(values) if vog_cal == "abs_normalize" else values
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from jaxtyping import Float
 
 from vog.errors import ResultError, first_few, unknown
 from vog.result import question as questions
-from vog.result.columns import DERIVED
+from vog.result.columns import DERIVED, rank
 from vog.result.files import write_whole
 from vog.result.names import first_name, numbers_called
 from vog.result.parts import Part, missing, parts
@@ -83,6 +84,23 @@ class Run:
             stored.append(self._class_column)
         raw = pa.concat_tables(pq.read_table(part.path, columns=stored) for part in self._parts)
         return pa.table([self._column(raw, name) for name in names], schema=self._schema(names))
+
+    def numbers(self, column: str) -> Float[np.ndarray, "n"]:
+        """A score, stored or derived, as float64; NaN where a row has none.
+
+        Raises:
+            ResultError: there is no such column.
+        """
+        return self.table([column]).column(0).to_numpy().astype(np.float64)
+
+    def hardness(self, column: str) -> Float[np.ndarray, "n"]:
+        """The rank of a score in [0, 1], turned so that 1 is the hardest; NaN where there is none.
+
+        Raises:
+            ResultError: there is no such column.
+        """
+        ranks = rank(self.numbers(column))
+        return ranks if self.hard_is_high(column) else 1 - ranks
 
     def top(
         self,
