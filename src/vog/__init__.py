@@ -15,6 +15,8 @@ from vog.errors import VogError as VogError
 
 if TYPE_CHECKING:
     from vog.analysis.overview import analyze as analyze
+    from vog.figures.report import charts_of as charts
+    from vog.figures.report import report as report
     from vog.result import Run as Run
     from vog.result import open_run as open
     from vog.sweep import score as score
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
 _LATER = {
     "Run": ("vog.result", "Run"),
     "analyze": ("vog.analysis.overview", "analyze"),
+    "charts": ("vog.figures.report", "charts_of"),
     "open": ("vog.result", "open_run"),
+    "report": ("vog.figures.report", "report"),
     "score": ("vog.sweep", "score"),
 }
-__all__ = ["Run", "VogError", "analyze", "open", "score"]
+__all__ = ["Run", "VogError", "analyze", "charts", "open", "report", "score"]
 
 
 def __getattr__(name: str) -> Any:

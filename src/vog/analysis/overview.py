@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from vog.analysis.agreement import spearman
+from vog.analysis.examples import class_name, wrong
 from vog.analysis.percentile import Bin, error_by_rank
-from vog.errors import ResultError, unknown
+from vog.analysis.stages import columns_by_stage, default_score
+from vog.errors import ResultError
 from vog.result import Run
 
 
@@ -118,19 +120,14 @@ def analyze(run: Run, score: str | None = None) -> Overview:
     Raises:
         ResultError: the run has no such score, or no row that can be judged.
     """
-    score = score or _default(run)
-    name, colon, derived = score.partition(":")
-    stages = [c.partition("@")[2] for c in run.score_columns if c.partition("@")[0] == name]
-    if not stages:
-        known = dict.fromkeys(column.partition("@")[0] for column in run.score_columns)
-        raise ResultError(f"{run.folder} has no score {name!r}.{unknown(name, known)}")
-    by = {stage: f"{name}@{stage}{colon}{derived}" for stage in stages}
+    score = score or default_score(run)
+    by = columns_by_stage(run, score)
     values = {stage: run.numbers(column) for stage, column in by.items()}
     return Overview(
         score=score,
         hard_is_high=run.hard_is_high(by["all"]),
-        errors={stage: _errors(run, stage, values[stage]) for stage in stages},
-        classes=_classes(run, name, stages),
+        errors={stage: _errors(run, stage, values[stage]) for stage in by},
+        classes=_classes(run, score.partition(":")[0], list(by)),
         agreement=_agreement(values),
     )
 
@@ -142,39 +139,26 @@ def _agreement(values: Mapping[str, Float[np.ndarray, "n"]]) -> dict[str, dict[s
     return {a: {b: of[frozenset((a, b))] for b in values} for a in values}
 
 
-def _default(run: Run) -> str:
-    """`vog@all:class` without its stage."""
-    stored, colon, derived = run.default_column.partition(":")
-    return f"{stored.partition('@')[0]}{colon}{derived}"
-
-
-def _wrong(run: Run, stage: str) -> tuple[Bool[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
-    """Whether the last checkpoint of a stage contradicts the label, and where that is known."""
-    labels, predictions = run.table(["label", f"prediction@{stage}"]).columns
-    known = labels.is_valid().to_numpy() & predictions.is_valid().to_numpy()
-    return labels.fill_null(-1).to_numpy() != predictions.fill_null(-1).to_numpy(), known
-
-
 def _errors(run: Run, stage: str, values: Float[np.ndarray, "n"]) -> StageErrors:
-    wrong, known = _wrong(run, stage)
+    errors, known = wrong(run, stage)
     judged = np.where(known, values, np.nan)
     if np.isnan(judged).all():
         raise ResultError(
             f"{run.folder} has no row with a label, a prediction and a score at stage {stage!r}, "
             f"so errors cannot be counted."
         )
-    return StageErrors(error_by_rank(judged, wrong), error_by_rank(judged, wrong, 1)[0])
+    return StageErrors(error_by_rank(judged, errors), error_by_rank(judged, errors, 1)[0])
 
 
 def _classes(run: Run, score: str, stages: list[str]) -> tuple[ClassDifficulty, ...]:
-    wrong, known = _wrong(run, "all")
+    errors, known = wrong(run, "all")
     columns = [f"{score}@{stage}" for stage in stages]
-    table, names = run.table(["label", *columns]), run.label_names or []
+    table = run.table(["label", *columns])
     for i, name in enumerate(columns, start=1):  # one infinity would be the mean of its class
         values = run.numbers(name)
         finite = pa.array(values, mask=~np.isfinite(values))
         table = table.set_column(i, name, finite)
-    judged = pa.array(wrong.astype(np.float64), mask=~known)
+    judged = pa.array(errors.astype(np.float64), mask=~known)
     grouped = table.append_column("wrong", judged).group_by("label")
     means = grouped.aggregate(
         [([], "count_all"), *((name, "mean") for name in [*columns, "wrong"])]
@@ -182,7 +166,7 @@ def _classes(run: Run, score: str, stages: list[str]) -> tuple[ClassDifficulty, 
     found = [
         ClassDifficulty(
             row["label"],
-            names[row["label"]] if row["label"] < len(names) else None,
+            class_name(run, row["label"]),
             row["count_all"],
             _number(row["wrong_mean"]),
             {s: _number(row[f"{c}_mean"]) for s, c in zip(stages, columns, strict=True)},

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from vog.cli import analyze, experiments, gradients, options, read, score
+from vog.cli import analyze, experiments, gradients, options, pages, read, score
 from vog.errors import VogError
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ app.command("top")(read.top)
 app.command("export")(read.export)
 app.command("analyze")(analyze.analyze)
 app.command("grid")(analyze.grid)
+app.command("report")(pages.report)
+app.command("view", cls=options.ManyCheckpoints)(pages.view)
 app.command("gradients", cls=options.ManyCheckpoints)(gradients.gradients)
 app.command("import")(gradients.import_gradients)
 app.command("scores")(read.scores)

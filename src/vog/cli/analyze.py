@@ -49,7 +49,7 @@ def analyze(
     from vog.figures import overview
     from vog.result.files import as_json
 
-    found = vog.analyze(_opened(run, classes), score)
+    found = vog.analyze(opened(run, classes), score)
     if form is TableFormat.TABLE:
         _print(found)
     elif form is TableFormat.CSV:
@@ -87,12 +87,12 @@ def grid(
     from vog.figures import class_grid
     from vog.figures import grid as grids
 
-    image = class_grid.class_grid(_opened(run, classes), by, label, root, columns)
+    image = class_grid.class_grid(opened(run, classes), by, label, root, columns)
     grids.save(image, out)
     typer.echo(f"{out}: {image.width} x {image.height} pixels")
 
 
-def _opened(folder: Path, classes: Path | None) -> "Run":
+def opened(folder: Path, classes: Path | None) -> "Run":
     import vog
     from vog.result.names import read_names
 

@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from vog.progress import duration
+
 if TYPE_CHECKING:
     from vog.result import Run
     from vog.sweep.budget import Share
@@ -131,14 +133,6 @@ def unfinished(run: "Run") -> None:
             f"run the same command that began it to go on.",
             err=True,
         )
-
-
-def duration(seconds: float) -> str:
-    """`12.3 s`, `4.5 min` or `6.7 h`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes = seconds / 60
-    return f"{minutes:.1f} min" if minutes < 60 else f"{minutes / 60:.1f} h"
 
 
 def console_for(stderr: bool) -> Console:

@@ -1,16 +1,20 @@
-"""The picture of an example, found again from what its run folder says of the data."""
+"""What an example looks like, found again from what its run folder says of the data."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Shaped
 from PIL import Image
 
+from vog import functions
 from vog.errors import ResultError
 from vog.result import Run
 
+# From row number and id to an image, a text, or an array that the model was given.
+Reader = Callable[[int, str], Any]
 Opener = Callable[[int, str], Image.Image]
 
 # What the imagenet transform keeps of the shorter side: 224 of 256 pixels.
@@ -18,37 +22,65 @@ _SEEN = 224 / 256
 _ENDINGS = sorted(Image.registered_extensions(), key=lambda ending: ending != ".jpg")
 
 
-def opener(run: Run, root: Path | None = None) -> Opener:
-    """A function from the row number and the id of an example to its picture.
+def opener(run: Run, root: Path | None = None, data: Any = None) -> Opener:
+    """A function from the row number and the id of an example to its picture; see `reader`.
 
-    Pictures are those that were scored: image files, cut to what the `imagenet` transform
-    shows the model where that was used; rows of an `.npz`; images beside stored gradients.
+    Raises:
+        ResultError: as for `reader`. The function raises it also where an example is no image.
+    """
+    read = reader(run, root, data)
+
+    def opened(index: int, name: str) -> Image.Image:
+        found = read(index, name)
+        return found if isinstance(found, Image.Image) else to_image(np.asarray(found))
+
+    return opened
+
+
+def reader(
+    run: Run,
+    root: Path | None = None,
+    data: Any = None,
+    size: int | None = None,
+    inside: bool = False,
+) -> Reader:
+    """A function from the row number and the id of an example to what it is.
+
+    They are what was scored: image files, cut to what the `imagenet` transform shows the model
+    where that was used; rows of an `.npz`, its `texts` where it has them, its `feature_names`
+    with the values; images beside stored gradients; items of a dataset.
 
     Args:
         run: says where the data were when it was begun.
         root: where they are now, if they have moved: the folder that the ids are relative to,
             the `.npz`, or the folder of the stored gradients.
+        data: the dataset that was scored, or `file.py:function` that returns it. Nothing that
+            only the run names is imported.
+        size: pictures are wanted in about this many pixels; large JPEG files are then decoded at
+            a fraction of theirs.
+        inside: refuse files that are reached through links out of the folder.
 
     Raises:
-        ResultError: the run does not say where its images are. The function raises it where
-            an image is missing or cannot be read.
+        ResultError: the run does not say where its data are. The function raises it where
+            an example is missing or cannot be read.
+        FunctionError: `data` names no function, or it fails.
     """
+    if data is not None:
+        return _items(data)
     where = run.question.get("where", {})
     seen = _SEEN if "images.imagenet" in str(run.question["data"].get("transform")) else 1.0
     place = root or _place(where)
     if place is None:
-        raise ResultError(
-            f"{run.folder} does not say where its images are: its data came from "
-            f"{where.get('data') or 'an object in Python'}. Give the folder that the ids are "
-            f"relative to as --root."
-        )
+        raise ResultError(_unknown_place(run, where.get("data")))
     if place.suffix == ".npz":
-        rows = _rows(place)
-        return lambda index, _: to_image(rows[index])
+        rows, names = _rows(place)
+        if names is None:
+            return lambda index, _: rows[index]
+        return lambda index, _: dict(zip(names, rows[index].tolist(), strict=True))
     stored = sorted((p for p in place.glob("weight_*") if p.is_dir()), reverse=True)
     if stored and where.get("gradients"):
-        return lambda index, _: _cropped(_open(_beside_gradients(stored, index)), seen)
-    return lambda _, name: _cropped(_open(place / name), seen)
+        return lambda index, _: _cropped(_open(_beside_gradients(stored, index), size), seen)
+    return lambda _, name: _cropped(_open(_below(place, name, inside), size), seen)
 
 
 def to_image(values: Shaped[np.ndarray, "*shape"]) -> Image.Image:
@@ -75,6 +107,32 @@ def to_image(values: Shaped[np.ndarray, "*shape"]) -> Image.Image:
     return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
 
 
+def _unknown_place(run: Run, data: str | None) -> str:
+    said = f"{run.folder} does not say where its images are: its data came from "
+    if data is None:
+        return f"{said}an object in Python. Give the folder that the ids are relative to as --root."
+    return f"{said}{data}. Give the function as --data {data}, or a folder of images as --root."
+
+
+def _items(data: Any) -> Reader:
+    """What a dataset has of a row: what its `preview(row)` returns, or the input of its item."""
+    if isinstance(data, str):
+        data = functions.call(functions.load(data, "--data"), data, "--data")
+
+    def read(index: int, name: str) -> Any:
+        try:
+            if hasattr(data, "preview"):
+                return data.preview(index)
+            item = data[index]
+            return item[0] if isinstance(item, tuple | list) else item
+        except Exception as error:
+            raise ResultError(
+                f"the example {name!r} cannot be read: {functions.describe(error)}"
+            ) from error
+
+    return read
+
+
 def _place(where: Mapping[str, str | None]) -> Path | None:
     """Where the images were when the run was begun: a folder or an `.npz`."""
     known = where.get("gradients") or where.get("root") or where.get("data")
@@ -97,10 +155,14 @@ def _beside_gradients(folders: Sequence[Path], index: int) -> Path:
     )
 
 
-def _rows(path: Path) -> Shaped[np.ndarray, "n *shape"]:
+def _rows(path: Path) -> tuple[Shaped[np.ndarray, "n *shape"], list[str] | None]:
+    """The rows of an `.npz`, its `texts` if it has such; and the names of features, if it has."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            return file["images" if "images" in file.files else "inputs"]
+            kind = next((one for one in ("texts", "images") if one in file.files), "inputs")
+            rows = file[kind]
+            named = kind == "inputs" and rows.ndim == 2 and "feature_names" in file.files
+            return rows, [str(one) for one in file["feature_names"]] if named else None
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise ResultError(
             f"{path} with the images of the run cannot be read: {error}. Give the file as --root, "
@@ -108,11 +170,29 @@ def _rows(path: Path) -> Shaped[np.ndarray, "n *shape"]:
         ) from error
 
 
-def _open(path: Path) -> Image.Image:
+def _below(place: Path, name: str, inside: bool) -> Path:
+    """The file of an id below its folder.
+
+    Raises:
+        ResultError: it must not lead out of the folder, and does.
+    """
+    path = place / name
+    try:
+        out = inside and not path.resolve().is_relative_to(place.resolve())
+    except (OSError, ValueError, RuntimeError):  # names no file could have, or links in a circle
+        out = True
+    if out:
+        raise ResultError(f"{name!r} leads out of {place}, so it is not shown.")
+    return path
+
+
+def _open(path: Path, size: int | None = None) -> Image.Image:
     try:
         with Image.open(path) as image:
+            if size is not None:
+                image.draft("RGB", (2 * size, 2 * size))
             return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ResultError(
             f"the image {path} cannot be read: {error}. Give the folder that the ids are "
             f"relative to as --root."

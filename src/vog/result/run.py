@@ -55,6 +55,22 @@ class Run:
         return [field.name for field in self.schema if b"higher_means" in (field.metadata or {})]
 
     @property
+    def part_files(self) -> list[Path]:
+        """The files of the finished rows, in the order of the data."""
+        return [part.path for part in self._parts]
+
+    @property
+    def seconds(self) -> float:
+        """What computing the finished rows took, all sittings together."""
+        metadata = (pq.read_schema(path).metadata or {} for path in self.part_files)
+        return sum(float(one.get(b"seconds", 0)) for one in metadata)
+
+    @property
+    def stages(self) -> list[str]:
+        """The stages in the order of the columns; `all` is always one of them."""
+        return list(dict.fromkeys(name.partition("@")[2] for name in self.score_columns))
+
+    @property
     def rows(self) -> int:
         """How many rows are finished."""
         return sum(part.stop - part.start for part in self._parts)
@@ -79,9 +95,9 @@ class Run:
             ResultError: there is no such column.
         """
         names = list(self.columns if columns is None else columns)
-        stored = list(dict.fromkeys(self._stored(name) for name in names))
-        if any(":" in name for name in names) and self._class_column not in stored:
-            stored.append(self._class_column)
+        stored = list(dict.fromkeys(self.stored_column(name) for name in names))
+        if any(":" in name for name in names) and self.class_column not in stored:
+            stored.append(self.class_column)
         raw = pa.concat_tables(pq.read_table(part.path, columns=stored) for part in self._parts)
         return pa.table([self._column(raw, name) for name in names], schema=self._schema(names))
 
@@ -122,9 +138,9 @@ class Run:
             ResultError: there is no such column or class.
         """
         by = by or self.default_column
-        if self._stored(by) not in self.score_columns:
+        if self.stored_column(by) not in self.score_columns:
             raise ResultError(f"{by!r} is no score.{unknown(by, self.score_columns)}")
-        stage = self._stored(by).partition("@")[2] or "all"
+        stage = self.stored_column(by).partition("@")[2] or "all"
         shown = ["index", "id", "label", "label_name", f"prediction@{stage}", by, "problem"]
         table = self.table(list(dict.fromkeys(name for name in shown if self._has(name))))
         if label is not None:
@@ -135,15 +151,26 @@ class Run:
 
     def hard_is_high(self, column: str) -> bool:
         """Whether large values of the column, stored or derived, are the hard end."""
-        metadata = self.schema.field(self._stored(column)).metadata or {}
+        metadata = self.schema.field(self.stored_column(column)).metadata or {}
         return metadata.get(b"higher_means", b"harder") == b"harder"
 
-    @property
+    @cached_property
     def default_column(self) -> str:
-        """What is sorted by when nobody says: VoG within the class, else the first score."""
+        """What is sorted by when nobody says: VoG within the class, else the first score.
+
+        Where most examples are alone in their class, and so 0 within it, the raw VoG.
+        """
         scores = self.score_columns
         of_all = [name for name in scores if name.endswith("@all")]
-        return "vog@all:class" if "vog@all" in of_all else of_all[0]
+        if "vog@all" not in of_all:
+            return of_all[0]
+        return "vog@all" if self._mostly_alone else "vog@all:class"
+
+    @property
+    def _mostly_alone(self) -> bool:
+        """Whether more than half of the examples are the only one of their class."""
+        counts = self.table([self.class_column]).column(0).value_counts()
+        return 2 * int((counts.field("counts").to_numpy() == 1).sum()) > self.rows
 
     def problems(self) -> pa.Table:
         """The rows that could not be read or scored, and why."""
@@ -180,8 +207,12 @@ class Run:
     def _has(self, name: str) -> bool:
         return name.partition(":")[0] in self.columns
 
-    def _stored(self, name: str) -> str:
-        """The stored column behind a stored or derived one."""
+    def stored_column(self, name: str) -> str:
+        """The stored column behind a stored or derived one.
+
+        Raises:
+            ResultError: there is no such column.
+        """
         stored, colon, derived = name.partition(":")
         if stored not in self.columns:
             raise ResultError(f"{self.folder} has no column {name!r}.{unknown(name, self.columns)}")
@@ -196,11 +227,11 @@ class Run:
         if not derived:
             return raw[stored]
         values = raw[stored].to_numpy().astype(np.float64)
-        classes = raw[self._class_column].fill_null(-1).to_numpy()
+        classes = raw[self.class_column].fill_null(-1).to_numpy()
         return pa.array(DERIVED[derived](values, classes), from_pandas=True)  # NaN becomes null
 
     @property
-    def _class_column(self) -> str:
+    def class_column(self) -> str:
         """What `:class` compares within: the class whose target was differentiated.
 
         With `--target predicted` that is not the label, which would leak into the score here.

@@ -16,11 +16,11 @@ from vog.errors import ModelError
 from vog.models import Weights, folding
 from vog.models.compiled import compiled
 from vog.models.torch import TorchModel
+from vog.progress import progress
 from vog.result.rows import Rows
 from vog.scores import Observation, Signal
 from vog.sweep.fold import meanings, rows_of
 from vog.sweep.job import Job
-from vog.sweep.progress import progress
 from vog.sweep.weights import read_all
 
 # Enough that a correlation of 0.995 is known to about 0.001.

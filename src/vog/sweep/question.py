@@ -106,6 +106,7 @@ def _where(request: Request, files: Sequence[CheckpointFile]) -> dict[str, Any]:
         "data": named(request.data),
         "root": named(request.root),
         "transform": named(request.transform),
+        "target": named(request.target),
     }
 
 

@@ -13,12 +13,12 @@ from vog import data
 from vog.data import Batch
 from vog.errors import ModelError
 from vog.models import memory
+from vog.progress import progress
 from vog.result import parts
 from vog.result.buffer import Buffer, Clock
 from vog.result.rows import Meaning, Rows
 from vog.sweep.fold import meanings, rows_of
 from vog.sweep.job import Job
-from vog.sweep.progress import progress
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,13 @@ from vog import checkpoints, scores
 from vog.checkpoints import Stage, StagesSpec
 from vog.data.examples import RowNumbers, digest_of
 from vog.errors import DataError, ResultError, first_few
+from vog.progress import progress
 from vog.result import Run, open_run, parts
 from vog.result import question as questions
 from vog.result.buffer import Buffer, Clock
 from vog.result.rows import Rows
 from vog.scores import Observation, Signal
 from vog.sweep.fold import Fold, column_name, meanings
-from vog.sweep.progress import progress
 from vog.sweep.run import batches_of
 
 _SCORES = scores.choose(
@@ -86,11 +86,11 @@ def import_stored(
     least = max(score.min_checkpoints for score in _SCORES)
     cut = checkpoints.cut(stages, len(found), least)
     count = len(found[0].labels)
-    noted = _noted(Path(folder), count)
+    noted = noted_in(Path(folder), count)
     out, clock = Path(out), Clock()
     if out.resolve() == Path(folder).resolve():
         raise ResultError(f"{out} holds the gradients. Give another folder as --out.")
-    with parts.begun(out, _question(found, cut, Path(folder), noted), overwrite):
+    with parts.begun(out, question_of(found, cut, Path(folder), noted), overwrite):
         todo = parts.missing(parts.parts(out), count)
         done = count - sum(map(len, todo))
         with progress("importing", count, done, quiet) as advance:
@@ -150,7 +150,8 @@ class Noted:
         return self.question.get("data", {}).get("label_names")
 
 
-def _noted(folder: Path, count: int) -> Noted:
+def noted_in(folder: Path, count: int) -> Noted:
+    """What a folder of stored gradients notes beside them of so many examples."""
     if not (folder / questions.FILE).exists():
         return Noted(RowNumbers(count), {}, {})
     run = Run(folder, questions.load(folder))
@@ -213,12 +214,13 @@ def checkpoint_folder(folder: Path, step: int) -> Path:
     return folder / f"weight_{step:05d}"
 
 
-def _question(
+def question_of(
     found: list[StoredCheckpoint],
     stages: tuple[Stage, ...],
     folder: Path,
     noted: Noted,
 ) -> dict[str, Any]:
+    """What a run that is made of stored gradients answers."""
     named = [] if isinstance(noted.ids, RowNumbers) else noted.ids
     predictions = [one.predictions for one in found]
     return {
@@ -245,7 +247,7 @@ def _rows(
     labels = found[0].labels[rows.start : rows.stop]
     fold = Fold(stages, _SCORES, scores.needs_of(_SCORES))
     for checkpoint in range(len(found)):
-        fold.add(_observed(found, checkpoint, rows))
+        fold.add(observed(found, checkpoint, rows))
     values: dict[str, np.ndarray] = {}
     problems: dict[int, str] = {}
     for stage, states in fold.states().items():
@@ -270,7 +272,12 @@ def _rows(
     )
 
 
-def _observed(found: list[StoredCheckpoint], checkpoint: int, rows: range) -> Observation:
+def observed(found: list[StoredCheckpoint], checkpoint: int, rows: range) -> Observation:
+    """The stored gradients of some rows at one checkpoint; there are no logits.
+
+    Raises:
+        DataError: a file is missing or damaged, or its gradient has another shape.
+    """
     one, shape = found[checkpoint], found[0].gradient(0).shape
     gradients = [one.gradient(row) for row in rows]
     other = next((g.shape for g in gradients if g.shape != shape or g.ndim != 2), None)

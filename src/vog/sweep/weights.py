@@ -9,7 +9,7 @@ from vog import checkpoints
 from vog.checkpoints import CheckpointFile
 from vog.errors import CheckpointError
 from vog.models import Model, Weights, memory
-from vog.sweep.progress import progress
+from vog.progress import progress
 
 # The last, one in use, and the next: as the file has it, matched, and made ready.
 STREAMED = 5

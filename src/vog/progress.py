@@ -1,4 +1,4 @@
-"""A bar with rate and time left on stderr, for whatever takes longer than a moment."""
+"""How long things take: a bar with the time left on stderr, and seconds in words."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,3 +45,11 @@ def progress(
     with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
         task = bar.add_task(what, total=total, completed=done)
         yield lambda count: bar.advance(task, count)
+
+
+def duration(seconds: float) -> str:
+    """`12.3 s`, `4.5 min` or `6.7 h`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = seconds / 60
+    return f"{minutes:.1f} min" if minutes < 60 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,116 @@
+"""What stands for an example on a page: its picture, its text, or its values."""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from vog.errors import ResultError
+from vog.figures import pictures
+from vog.result import Run
+
+_LONGEST, _MOST = 2000, 400
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One of these; the others are None.
+
+    Attributes:
+        image: a picture, in RGB.
+        text: the beginning of a text.
+        values: of features, by name; the largest in absolute value where there are many.
+        missing: in words, why there is nothing to be seen.
+    """
+
+    image: Image.Image | None = None
+    text: str | None = None
+    values: dict[str, float] | None = None
+    missing: str | None = None
+
+
+Previewer = Callable[[int, str], Preview]
+
+
+def previewer(
+    run: Run,
+    root: Path | None = None,
+    data: Any = None,
+    size: int | None = None,
+    inside: bool = False,
+) -> Previewer:
+    """A function from the row number and the id of an example to its preview; it never raises.
+
+    Args:
+        run: the run.
+        root: as for `pictures.reader`; so are the others.
+        data: the dataset, or `file.py:function`.
+        size: of pictures, about.
+        inside: refuse links out of the folder.
+
+    Raises:
+        FunctionError: `data` names no function, or it fails.
+    """
+    try:
+        read = pictures.reader(run, root, data, size, inside)
+    except ResultError as error:
+        why = str(error)
+        return lambda index, name: Preview(missing=why)
+
+    def preview(index: int, name: str) -> Preview:
+        try:
+            return of(read(index, name))
+        except ResultError as error:
+            return Preview(missing=str(error))
+
+    return preview
+
+
+def of(found: Any) -> Preview:
+    """The preview of an image, a text, values by name, or an array of any shape."""
+    if isinstance(found, Image.Image):
+        return Preview(image=found.convert("RGB"))
+    if isinstance(found, str | np.str_):
+        text = str(found)
+        return Preview(text=text if len(text) <= _LONGEST else text[:_LONGEST] + "\u2026")
+    if isinstance(found, Mapping):
+        return Preview(values={str(name): float(value) for name, value in found.items()})
+    try:
+        array = np.asarray(found)
+    except (TypeError, ValueError, RuntimeError):
+        return of(str(found))
+    if array.ndim == 0 or array.dtype.kind not in "biuf":
+        return of(str(found))
+    try:
+        return Preview(image=pictures.to_image(array).convert("RGB"))
+    except ResultError:
+        return Preview(values=_values(array))
+
+
+def _values(array: np.ndarray) -> dict[str, float]:
+    """By position; of very many the largest, in the order of the data."""
+    flat = array.reshape(-1).astype(np.float64)
+    chosen = np.arange(len(flat))
+    if len(flat) > _MOST:
+        chosen = np.sort(np.argsort(-np.abs(np.nan_to_num(flat)), kind="stable")[:_MOST])
+    names = (", ".join(map(str, np.unravel_index(one, array.shape))) for one in chosen.tolist())
+    return dict(zip(names, flat[chosen].tolist(), strict=True))
+
+
+def encoded(image: Image.Image, size: int) -> tuple[bytes, str]:
+    """An image of at most `size` pixels a side as bytes and their media type.
+
+    Small images stay as they are, without loss: a page shows their pixels as squares.
+    """
+    out = io.BytesIO()
+    if max(image.size) <= min(size, 64):
+        image.save(out, "PNG", optimize=True)
+        return out.getvalue(), "image/png"
+    image = image.copy()
+    image.thumbnail((size, size), Image.Resampling.LANCZOS)
+    image.save(out, "WEBP", quality=78, method=4)
+    return out.getvalue(), "image/webp"

@@ -1,0 +1,130 @@
+"""Everything the report says, found before anything is drawn: numbers, or why there are none."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from vog.analysis.agreement import Disputed, disputed, matrix
+from vog.analysis.columns import TwoColumns, two_columns
+from vog.analysis.course import Course, course
+from vog.analysis.datamap import DataMap, data_map
+from vog.analysis.overview import Overview, analyze
+from vog.analysis.spread import ClassSpread, class_spread
+from vog.analysis.suspects import LikelyErrors, likely_label_errors
+from vog.errors import ResultError, unknown
+from vog.result import Run
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What the run cannot tell, and why."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What each section of the report says.
+
+    Attributes:
+        by: the column that examples are ranked by.
+        problems: rows that could not be read or scored: id and why, the first of them.
+        problem_count: how many there are.
+        overview: errors along the score at each stage, and the classes.
+        map: of confidence and variability over all checkpoints.
+        course: how the ranking changes from the first stage to the last.
+        spread: of the raw score in each class.
+        agreement: Spearman's correlation of every two scores over all checkpoints.
+        rival: VoG against the gradient norm.
+        disputed: about which the scores differ most.
+        suspects: likely label errors.
+        columns: what each stored score column means.
+    """
+
+    by: str
+    problems: list[dict[str, Any]]
+    problem_count: int
+    overview: Overview | Missing
+    map: DataMap | Missing
+    course: Course | Missing
+    spread: tuple[ClassSpread, ...]
+    agreement: dict[str, dict[str, float]]
+    rival: TwoColumns | Missing
+    disputed: tuple[Disputed, ...]
+    suspects: LikelyErrors | Missing
+    columns: list[dict[str, str]]
+
+
+STEPS = 8
+
+
+def find(
+    run: Run, by: str | None = None, advance: Callable[[int], None] = lambda steps: None
+) -> Findings:
+    """What is to be said of a run.
+
+    Args:
+        run: the run.
+        by: the column that examples are ranked by; the usual one of the run by default.
+        advance: hears of each of `STEPS` steps that is done.
+
+    Raises:
+        ResultError: there is no such score.
+    """
+
+    def step(work: Callable[[], T]) -> T:
+        try:
+            return work()
+        finally:
+            advance(1)
+
+    def found(work: Callable[[], T]) -> T | Missing:
+        try:
+            return step(work)
+        except ResultError as error:
+            return Missing(str(error))
+
+    by = by or run.default_column
+    stored = run.stored_column(by)
+    if stored not in run.score_columns:
+        raise ResultError(f"{by!r} is no score.{unknown(by, run.score_columns)}")
+    score = stored.partition("@")[0] + by.removeprefix(stored)
+    of_all = [name for name in run.score_columns if name.endswith("@all")]
+    problems = run.problems()
+    return Findings(
+        by=by,
+        problems=problems.slice(0, 20).to_pylist(),
+        problem_count=len(problems),
+        overview=found(lambda: analyze(run, score)),
+        map=found(lambda: data_map(run)),
+        course=found(lambda: course(run, score)),
+        spread=step(lambda: class_spread(run, stored)),
+        agreement=step(lambda: matrix(run, of_all)),
+        rival=found(lambda: _rival(run)),
+        disputed=step(lambda: disputed(run, of_all, 14)),
+        suspects=found(lambda: likely_label_errors(run, 28)),
+        columns=_columns(run),
+    )
+
+
+def _rival(run: Run) -> TwoColumns:
+    lacking = [name for name in ("vog@all", "grad_norm@all") if name not in run.score_columns]
+    if lacking:
+        raise ResultError(f"The run has no {' and no '.join(lacking)}.")
+    return two_columns(run, "vog@all", "grad_norm@all")
+
+
+def _columns(run: Run) -> list[dict[str, str]]:
+    """One row a score: its meaning is the same at every stage."""
+    said: dict[str, dict[str, str]] = {}
+    for name in run.score_columns:
+        metadata = run.schema.field(name).metadata
+        told = {key.decode(): value.decode() for key, value in metadata.items()}
+        score = name.partition("@")[0]
+        said.setdefault(score, {**told, "score": score, "stages": ""})
+        said[score]["stages"] += ("" if not said[score]["stages"] else ", ") + name.partition("@")[
+            2
+        ]
+    return list(said.values())

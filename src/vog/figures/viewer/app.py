@@ -1,0 +1,119 @@
+"""The addresses of the viewer, and what is answered when something is not as it should be."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from vog.errors import VogError
+from vog.figures.pages import look
+from vog.figures.previews import previewer
+from vog.figures.viewer import comparing, example, gallery, images, reviewing
+from vog.figures.viewer.guard import Guard, Guarded, RefusedError
+from vog.figures.viewer.inspection import Inspection
+from vog.figures.viewer.site import Site
+from vog.result import Run
+from vog.result.browse import Browser
+from vog.result.review import Review
+
+_STATIC = Path(__file__).parent / "static"
+_KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+Page = Callable[[Site, Request], Response]
+Change = Callable[[Site, Request, dict[str, str]], Response]
+
+
+def application(
+    run: Run,
+    guard: Guard,
+    root: Path | None = None,
+    data: Any = None,
+    inspection: Inspection | None = None,
+) -> ASGIApp:
+    """The viewer of a run as an ASGI application; see `serve` for the arguments."""
+    preview = previewer(run, root, data, images.LARGE, inside=True)
+    site = Site(run, Browser(run), Review(run.folder), guard, preview, inspection)
+    shown: dict[str, Page] = {
+        "/": gallery.gallery,
+        "/classes": gallery.classes,
+        "/compare": comparing.compare,
+        "/compare.svg": comparing.chart,
+        "/example/{index}": example.example,
+        "/trajectory/{index}.svg": images.trajectory,
+        "/picture/{index}": images.picture,
+        "/map/{index}/{which}.png": images.gradient_map,
+        "/review": reviewing.review,
+        "/review.csv": reviewing.as_table,
+        "/review.txt": reviewing.as_list,
+        "/static/{name}": lambda site, request: _static(request),
+    }
+    changed: dict[str, Change] = {
+        "/mark": reviewing.mark,
+        "/undo": reviewing.undo,
+        "/inspect/{index}": example.inspect,
+    }
+    routes = [Route(path, _shows(site, page)) for path, page in shown.items()]
+    routes += [
+        Route(path, _changes(site, page), methods=["POST"]) for path, page in changed.items()
+    ]
+    app = Starlette(
+        routes=routes,
+        exception_handlers=dict.fromkeys(
+            (VogError, RefusedError, HTTPException),
+            lambda request, error: _told(site, request, error),
+        ),
+    )
+    return Guarded(app, guard)
+
+
+def _shows(site: Site, page: Page) -> Callable[[Request], Response]:
+    """A page that changes nothing; it is not a coroutine, so it is made in a thread."""
+
+    def answer(request: Request) -> Response:
+        return page(site, request)
+
+    return answer
+
+
+def _changes(site: Site, page: Change) -> Callable[[Request], Awaitable[Response]]:
+    """A page that takes a form of this viewer."""
+
+    async def answer(request: Request) -> Response:
+        fields = await site.guard.form(request)
+        return await run_in_threadpool(page, site, request, fields)
+
+    return answer
+
+
+def _told(site: Site, request: Request, error: Exception) -> Response:
+    """What is wrong, on a page that leads back."""
+    if isinstance(error, HTTPException):
+        status, said = error.status_code, str(error.detail)
+    else:
+        status, said = getattr(error, "status", 400), str(error)
+    if status == 404:
+        said = "There is no such page or example."
+    return site.page("error.html", request, status, said=said)
+
+
+def _static(request: Request) -> Response:
+    """One of the files of the pages; the name is looked up, never opened as a path."""
+    name = request.path_params["name"]
+    if name == "look.css":
+        content = look()
+    else:
+        known = {path.name: path for path in _STATIC.iterdir()}
+        if name not in known:
+            raise HTTPException(404)
+        content = known[name].read_text(encoding="utf-8")
+    return Response(
+        content,
+        media_type=_KINDS[Path(name).suffix],
+        headers={"cache-control": "no-cache"},
+    )

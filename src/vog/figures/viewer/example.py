@@ -1,0 +1,82 @@
+"""The page of one example: what it is, where it stands, and what every checkpoint says of it."""
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from vog.figures.viewer import state
+from vog.figures.viewer.gallery import ends, form, marked_ids
+from vog.figures.viewer.site import Site, to
+from vog.figures.viewer.state import View
+from vog.result.browse import Row
+
+_AROUND = 4
+
+
+def example(site: Site, request: Request) -> Response:
+    """Everything that is known of one example, and its neighbours in the view."""
+    view = site.view(request)
+    row = row_of(site, request.path_params["index"])
+    before, after = _around(site, row["index"], view)
+    neighbours = site.browser.rows([*before, *after], site.browser.stage(view.by), [view.by])
+    facts = {one["index"]: [] for one in neighbours}
+    tiles = {one.index: one for one in site.tiles(neighbours, facts)}
+    preview = site.preview(row["index"], row["id"])
+    return site.page(
+        "example.html",
+        request,
+        view=view,
+        query=view.address(site.run),
+        row=row,
+        tile=site.tiles([row | {"prediction": row.get("prediction@all")}], {})[0],
+        preview=preview,
+        before=[tiles[one] for one in before if one in tiles],
+        after=[tiles[one] for one in after if one in tiles],
+        places=site.browser.places(row),
+        form=form(site, view),
+        ends=ends(site, view.by),
+        mark=site.review.marks().get(row["id"]),
+        seen=site.inspected.get(row["index"]),
+    )
+
+
+def inspect(site: Site, request: Request, fields: dict[str, str]) -> Response:
+    """Compute what every checkpoint says of an example, and show it.
+
+    Raises:
+        VogError: it cannot be computed.
+    """
+    row = row_of(site, request.path_params["index"])
+    query = site.address(fields.get("back", ""))
+    if site.inspection is None or site.inspection.missing is not None:
+        raise HTTPException(404)
+    site.keep(site.inspected, row["index"], site.inspection.inspect(row["index"]))
+    return to(f"/example/{row['index']}", query, "checkpoints")
+
+
+def row_of(site: Site, text: str) -> Row:
+    """The row that an address names by its number.
+
+    Raises:
+        HTTPException: 404, there is none.
+    """
+    known = text.isascii() and text.isdecimal() and len(text) < 19
+    row = site.browser.example(int(text)) if known else None
+    if row is None:
+        raise HTTPException(404)
+    return row
+
+
+def next_in(site: Site, index: int, query: str) -> int:
+    """The example after this one in a view; itself where it is the last."""
+    view = state.read(site.run, dict(parse_qsl(query)))
+    after = _around(site, index, view)[1]
+    return after[0] if after else index
+
+
+def _around(site: Site, index: int, view: View) -> tuple[Any, Any]:
+    where = view.filter(marked_ids(site, view))
+    return site.browser.around(index, view.sorted_by, where, _AROUND)

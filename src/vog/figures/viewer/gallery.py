@@ -1,0 +1,104 @@
+"""The gallery: some of the rows in an order, as tiles that can be opened and marked."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from vog.figures.viewer import state
+from vog.figures.viewer.site import Site
+from vog.figures.viewer.state import View
+from vog.result.columns import DERIVED
+
+EACH = 48
+COMPARED = {
+    "": "as it is",
+    "class": "within the class",
+    "robust": "within the class, by median",
+    "rank": "as a rank from 0 to 1",
+}
+assert COMPARED.keys() - {""} == DERIVED.keys()
+
+
+def gallery(site: Site, request: Request) -> Response:
+    """The rows that the address asks for."""
+    view = site.view(request)
+    found = site.browser.page(
+        view.sorted_by,
+        view.filter(marked_ids(site, view)),
+        (view.page - 1) * EACH,
+        EACH,
+        [view.also] if view.also else [],
+    )
+    pages = max(1, -(-found.total // EACH))
+    names = [view.by, *([view.also] if view.also else [])]
+    facts = {row["index"]: [site.fact(name, row[name]) for name in names] for row in found.rows}
+    return site.page(
+        "gallery.html",
+        request,
+        view=view,
+        form=form(site, view),
+        tiles=site.tiles(found.rows, facts),
+        total=found.total,
+        pages=pages,
+        first=(view.page - 1) * EACH + 1,
+        query=view.address(site.run),
+        filtered=view.filtered,
+    )
+
+
+def classes(site: Site, request: Request) -> Response:
+    """The classes: how many rows, how often wrong, and the mean of the score."""
+    view = site.view(request)
+    stored = site.run.stored_column(view.by)
+    if stored not in site.run.score_columns:
+        stored = site.run.stored_column(site.run.default_column)
+    found = site.browser.classes(stored)
+    hard_first = sorted(
+        found,
+        key=lambda one: (one.mean is None, (one.mean or 0) * (-1) ** site.run.hard_is_high(stored)),
+    )
+    return site.page(
+        "classes.html",
+        request,
+        view=view,
+        score=stored,
+        found=hard_first,
+        hard_is_high=site.run.hard_is_high(stored),
+    )
+
+
+def form(site: Site, view: View) -> dict[str, object]:
+    """What the form of the filters offers, and what is chosen in it."""
+    run = site.run
+    stored, _, compared = view.by.partition(":")
+    is_score = stored in run.score_columns
+    score, _, stage = stored.partition("@") if is_score else (stored, "", "all")
+    return {
+        "scores": list(dict.fromkeys(one.partition("@")[0] for one in run.score_columns)),
+        "others": [one for one in state.columns(run) if one not in run.score_columns],
+        "score": score,
+        "stages": run.stages,
+        "stage": stage,
+        "compared": COMPARED,
+        "as": compared,
+        "is_score": is_score,
+        "marked": state.MARKED,
+        "ends": ends(site, view.by),
+    }
+
+
+def ends(site: Site, by: str) -> dict[str, str]:
+    """What both orders are called."""
+    if site.run.stored_column(by) not in site.run.score_columns:
+        return {"asc": "smallest first", "desc": "largest first"}
+    hard = "desc" if site.run.hard_is_high(by) else "asc"
+    easy = "asc" if hard == "desc" else "desc"
+    return {hard: "hardest first", easy: "easiest first"}
+
+
+def marked_ids(site: Site, view: View) -> tuple[str, ...] | None:
+    """The ids with the mark that a view asks for; None where it asks for no mark."""
+    if not view.marked:
+        return None
+    every = view.marked in ("any", "none")
+    marks = site.review.marks().values()
+    return tuple(one.id for one in marks if every or one.verdict == view.marked)

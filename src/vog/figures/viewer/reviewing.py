@@ -1,0 +1,100 @@
+"""Marks: made and taken back by forms, listed, and taken elsewhere as a table or a list."""
+
+from collections.abc import Iterator
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from vog.errors import ResultError
+from vog.figures.viewer.example import next_in, row_of
+from vog.figures.viewer.site import Site, to
+from vog.result.files import as_csv
+from vog.result.review import Mark
+
+
+def mark(site: Site, request: Request, fields: dict[str, str]) -> Response:
+    """Decide about an example, and go on: from its own page to the next, else stay."""
+    row = row_of(site, fields.get("index", ""))
+    query = site.address(fields.get("back", ""))
+    before = site.review.marks().get(row["id"])
+    verdict = fields.get("verdict", before.verdict if before else None) or None
+    note = fields.get("note", before.note if before else "").strip()
+    label = fields.get("label", "").strip()
+    site.review.mark(row["id"], verdict, _label(site, label) if label else None, note)
+    if fields.get("from") != "example":
+        return to("/", query, f"e{row['index']}")
+    here = row["index"] if "verdict" not in fields else next_in(site, row["index"], query)
+    return to(f"/example/{here}", query)
+
+
+def undo(site: Site, request: Request, fields: dict[str, str]) -> Response:
+    """Take back the latest decision, and show the example it was about."""
+    query = site.address(fields.get("back", ""))
+    undone = site.review.undo()
+    if fields.get("from") == "review":
+        return to("/review")
+    index = None if undone is None else site.browser.index_of(undone.id)
+    if fields.get("from") == "example" and index is not None:
+        return to(f"/example/{index}", query)
+    return to("/", query, "" if index is None else f"e{index}")
+
+
+def review(site: Site, request: Request) -> Response:
+    """The marks, the latest first."""
+    marks = list(reversed(site.review.marks().values()))
+    shown = marks[:500]
+    places = site.browser.indices_of([one.id for one in shown])
+    return site.page("review.html", request, listed=shown, places=places, count=len(marks))
+
+
+def as_table(site: Site, request: Request) -> Response:
+    """The marks as csv."""
+    rows = [_row(site, one) for one in site.review.marks().values()]
+    header = list(_row(site, Mark(0, "", "", None, None, "")))
+    text = as_csv(rows) if rows else ",".join(header) + "\n"
+    return Response(text, media_type="text/csv; charset=utf-8", headers=_saved_as("review.csv"))
+
+
+def as_list(site: Site, request: Request) -> Response:
+    """The data after the review: `id label` lines without what is dropped, and with new labels."""
+    marks = site.review.marks()
+    odd = [one for one in marks if "\n" in one or "\r" in one]
+    if odd:
+        raise ResultError(
+            f"the id {odd[0]!r} has a line break, which a list of lines cannot hold. "
+            f"Take the table, review.csv."
+        )
+
+    def lines() -> Iterator[str]:
+        for id, label in site.browser.ids_and_labels():
+            one = marks.get(id)
+            if one is not None and one.verdict == "drop":
+                continue
+            right = one.label if one is not None and one.verdict == "relabel" else label
+            yield f"{id}\n" if right is None else f"{id} {right}\n"
+
+    return StreamingResponse(
+        lines(), media_type="text/plain; charset=utf-8", headers=_saved_as("review.txt")
+    )
+
+
+def _label(site: Site, text: str) -> int:
+    """The class that somebody chose or wrote."""
+    if text.isascii() and text.isdecimal() and int(text[:9]) in site.names:
+        return int(text[:9])
+    return site.run.label_number(text)
+
+
+def _row(site: Site, one: Mark) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "verdict": one.verdict or "",
+        "label": "" if one.label is None else one.label,
+        "label_name": site.class_name(one.label) or "",
+        "note": one.note,
+        "at": one.at,
+    }
+
+
+def _saved_as(name: str) -> dict[str, str]:
+    return {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}

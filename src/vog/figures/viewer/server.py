@@ -1,0 +1,76 @@
+"""Serving the viewer until it is stopped."""
+
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from vog.errors import ResultError
+from vog.figures.viewer.app import application
+from vog.figures.viewer.guard import Guard
+from vog.figures.viewer.inspection import Inspection
+from vog.result import Run
+
+
+def serve(
+    run: Run,
+    host: str = "127.0.0.1",
+    port: int = 8765,
+    show: bool = True,
+    root: Path | None = None,
+    data: Any = None,
+    inspection: Inspection | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Serve the pages of a run until Ctrl-C.
+
+    Args:
+        run: the run.
+        host: the address to listen on; any other than this machine's own lets others in.
+        port: 0 for a free one.
+        show: open a browser.
+        root: where the data are, if they have moved.
+        data: the dataset, or `file.py:function`.
+        inspection: how examples are seen under every checkpoint.
+        tell: hears the address when it can be opened.
+
+    Raises:
+        ResultError: the address cannot be listened on.
+    """
+    guard = Guard(host)
+    app = application(run, guard, root, data, inspection)
+    listening = _listen(host, port)
+    name = f"[{host}]" if ":" in host else host
+    name = "localhost" if host in ("0.0.0.0", "::") else name
+    address = f"http://{name}:{listening.getsockname()[1]}/"
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, lifespan="off"
+        )
+    )
+    tell(address)
+    if show:
+        threading.Timer(0.3, webbrowser.open, [address]).start()
+    with listening:
+        server.run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens already, so that the address is known to be free."""
+    try:
+        kind = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        made = socket.socket(kind[0], kind[1])
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(kind[4])
+        made.listen(128)
+    except (OSError, OverflowError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ResultError(
+            f"--host {host} --port {port} cannot be listened on: {why}. "
+            f"Another viewer may be running there: give another --port, or 0 for a free one."
+        ) from error
+    return made

@@ -1,0 +1,140 @@
+"""What all pages of the viewer need: the rows, the marks, how examples look, and the templates."""
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from vog.analysis.columns import TwoColumns
+from vog.figures import pages
+from vog.figures.pages import Tile
+from vog.figures.previews import Preview, Previewer
+from vog.figures.viewer import state
+from vog.figures.viewer.guard import Guard
+from vog.figures.viewer.inspection import Inspected, Inspection
+from vog.figures.viewer.state import View
+from vog.result import Run
+from vog.result.browse import Browser, Row
+from vog.result.review import Mark, Review
+
+_KEPT = 32
+
+
+@dataclass
+class Site:
+    """One run, and how it is looked at.
+
+    Attributes:
+        preview: of a row and its id; pictures are as large as the page of one example shows them.
+        has_pictures: whether the first row has a picture; then each has an address of its own.
+        inspected: by row, what was computed on demand; the latest only.
+        compared: by two columns, the same.
+    """
+
+    run: Run
+    browser: Browser
+    review: Review
+    guard: Guard
+    preview: Previewer
+    inspection: Inspection | None = None
+    inspected: dict[int, Inspected] = field(default_factory=dict)
+    compared: dict[tuple[str, str], TwoColumns] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @cached_property
+    def first(self) -> Preview:
+        """What the first row looks like: the others are of its kind."""
+        row = self.browser.example(0)
+        return Preview(missing="there is no row 0") if row is None else self.preview(0, row["id"])
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether examples are shown as pictures."""
+        return self.first.image is not None
+
+    @cached_property
+    def labels(self) -> dict[int, str]:
+        """By number, the names of the classes that have rows, for people to choose from."""
+        return {label: self.class_name(label) or "" for label in self.browser.labels()}
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """By number, the names of all classes, also those without rows; for relabelling."""
+        known = range(len(self.run.label_names or []))
+        return {label: self.class_name(label) or "" for label in [*known]} | self.labels
+
+    def class_name(self, label: int | None) -> str | None:
+        """The first name of a class, or its number."""
+        return pages.class_name(self.run, label)
+
+    def view(self, request: Request) -> View:
+        """The view that the address of a page asks for.
+
+        Raises:
+            ResultError: it makes no sense.
+        """
+        return state.read(self.run, request.query_params)
+
+    def address(self, query: str) -> str:
+        """A query that a form sent back, as an address of ours or, if it is none, the usual."""
+        view = state.read(self.run, dict(parse_qsl(query, max_num_fields=50)))
+        return view.address(self.run)
+
+    def tiles(self, rows: Iterable[Row], facts: Mapping[int, list[str]]) -> list[Tile]:
+        """The rows as a gallery shows them."""
+        return [self._tile(row, facts.get(row["index"], [])) for row in rows]
+
+    def fact(self, column: str, value: object) -> str:
+        """A value of a column as a tile says it."""
+        if value is None or isinstance(value, float):
+            return f"{column} {pages.number(value)}"
+        return f"{column} {value}"
+
+    def _tile(self, row: Row, facts: list[str]) -> Tile:
+        if self.has_pictures:
+            small = self.first.image is not None and max(self.first.image.size) <= 64
+            shown = {"picture": f"/picture/{row['index']}?size=240", "small": small}
+        else:
+            shown = {"preview": self.preview(row["index"], row["id"])}
+        return pages.tile(self.run, row, facts=facts, **shown)
+
+    def page(self, name: str, request: Request, status: int = 200, **context: Any) -> Response:
+        """A page from its template, with what all pages show."""
+        marks = self.review.marks()
+        text = (
+            pages.environment("vog.figures.viewer")
+            .get_template(name)
+            .render(
+                run=self.run,
+                site=self,
+                token=self.guard.token,
+                marks=marks,
+                last=_last(marks),
+                at=request.url.path,
+                **context,
+            )
+        )
+        return HTMLResponse(text, status)
+
+    def keep(self, kept: dict[Any, Any], key: object, found: object) -> None:
+        """Remember what took long to compute; the oldest is forgotten."""
+        with self._lock:
+            kept.pop(key, None)
+            while len(kept) >= _KEPT:
+                kept.pop(next(iter(kept)))
+            kept[key] = found
+
+
+def to(path: str, query: str = "", place: str = "") -> Response:
+    """On to another page, after something was changed."""
+    address = path + (f"?{query}" if query else "") + (f"#{place}" if place else "")
+    return RedirectResponse(address, 303)
+
+
+def _last(marks: Mapping[str, Mark]) -> Mark | None:
+    return next(reversed(list(marks.values())), None)

@@ -1,0 +1,185 @@
+"""The address of a view: every choice that makes a page, so that a link shows the same again."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+from urllib.parse import urlencode
+
+from vog.errors import ResultError
+from vog.result import Run
+from vog.result.browse import Filter, Order
+from vog.result.columns import DERIVED
+from vog.result.review import VERDICTS
+
+_LAST_PAGE = 10**7
+_OTHERS = ("index", "id", "label", "label_name", "problem")
+MARKED = (*VERDICTS, "any", "none")
+Query = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown and in which order; the attributes are the words of the address.
+
+    Attributes:
+        by: the column that is sorted by.
+        order: "asc" or "desc"; by default the hard end of a score first.
+        label: a class, by number.
+        predicted: a class that is predicted.
+        judged: right or wrong.
+        low: the least value of the column.
+        high: the largest.
+        text: somewhere in the id.
+        marked: with this verdict, with any mark, or with none.
+        problem: only what could not be read or scored.
+        also: a second column, shown beside the first.
+        page: from 1.
+    """
+
+    by: str
+    order: Literal["asc", "desc"]
+    label: int | None = None
+    predicted: int | None = None
+    judged: Literal["right", "wrong"] | None = None
+    low: float | None = None
+    high: float | None = None
+    text: str = ""
+    marked: str = ""
+    problem: bool = False
+    also: str = ""
+    page: int = 1
+
+    @property
+    def sorted_by(self) -> Order:
+        """As the rows are asked for."""
+        return Order(self.by, self.order == "desc")
+
+    @property
+    def filtered(self) -> bool:
+        """Whether anything but the order is chosen."""
+        chosen = (self.label, self.predicted, self.judged, self.low, self.high)
+        words = (self.text, self.marked, self.problem, self.also)
+        return any(one is not None for one in chosen) or any(words)
+
+    def filter(self, ids: tuple[str, ...] | None) -> Filter:
+        """As the rows are asked for; `ids` are those with the mark that is asked for."""
+        return Filter(
+            label=self.label,
+            predicted=self.predicted,
+            judged=self.judged,
+            low=self.low,
+            high=self.high,
+            text=self.text,
+            ids=ids if self.marked not in ("", "none") else None,
+            without=ids or () if self.marked == "none" else (),
+            problem=self.problem,
+        )
+
+    def address(self, run: Run, **changes: object) -> str:
+        """The query that shows this view, with these changes; what is as usual is left out."""
+        asked = replace(self, **changes)
+        usual = View(run.default_column, _usual_order(run, asked.by))
+        words = {
+            name: value
+            for name, value in vars(asked).items()
+            if value != getattr(usual, name) and value not in (None, "", False)
+        }
+        return urlencode({k: "1" if v is True else _plain(v) for k, v in words.items()})
+
+
+def read(run: Run, query: Query) -> View:
+    """The view that an address asks for.
+
+    Raises:
+        ResultError: a word of it makes no sense; the message says which.
+    """
+    by = _column(run, query)
+    also = query.get("also", "")
+    if also:
+        run.stored_column(also)
+    return View(
+        by=by,
+        order=_one_of(query, "order", ("asc", "desc")) or _usual_order(run, by),  # type: ignore[arg-type]
+        label=_label(run, query, "label"),
+        predicted=_label(run, query, "predicted"),
+        judged=_one_of(query, "judged", ("right", "wrong")) or None,  # type: ignore[arg-type]
+        low=_number(query, "low"),
+        high=_number(query, "high"),
+        text=query.get("text", ""),
+        marked=_one_of(query, "marked", MARKED),
+        problem=_one_of(query, "problem", ("1",)) == "1",
+        also=also,
+        page=_page(query),
+    )
+
+
+def columns(run: Run) -> list[str]:
+    """Whatever can be sorted by, without the derived ones."""
+    predicted = [name for name in run.columns if name.startswith("prediction")]
+    return [*run.score_columns, *(name for name in _OTHERS if name in run.columns), *predicted]
+
+
+def _column(run: Run, query: Query) -> str:
+    """`by`, or what the form says in three words: score, stage and what it is compared with."""
+    score = query.get("score", "")
+    if not score:
+        by = query.get("by") or run.default_column
+        if by.partition(":")[0] not in columns(run):
+            run.stored_column(by)  # says what there is
+        run.stored_column(by)
+        return by
+    if score in columns(run):
+        return score
+    column = f"{score}@{query.get('stage') or 'all'}"
+    compared = query.get("as", "")
+    if compared and compared not in DERIVED:
+        raise ResultError(f"as={compared!r}: expected {', '.join(DERIVED)}, or nothing.")
+    column += f":{compared}" if compared else ""
+    run.stored_column(column)
+    return column
+
+
+def _usual_order(run: Run, by: str) -> Literal["asc", "desc"]:
+    is_score = run.stored_column(by) in run.score_columns
+    return "desc" if is_score and run.hard_is_high(by) else "asc"
+
+
+def _label(run: Run, query: Query, name: str) -> int | None:
+    text = query.get(name, "").strip()
+    if not text:
+        return None
+    if text.isascii() and text.isdecimal() and len(text) < 10:
+        return int(text)
+    return run.label_number(text)
+
+
+def _number(query: Query, name: str) -> float | None:
+    text = query.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        raise ResultError(f"{name}={text!r} is no number.")
+    return value
+
+
+def _one_of(query: Query, name: str, known: tuple[str, ...]) -> str:
+    text = query.get(name, "")
+    if text and text not in known:
+        raise ResultError(f"{name}={text!r}: expected {', '.join(known)}, or nothing.")
+    return text
+
+
+def _page(query: Query) -> int:
+    text = query.get("page", "") or "1"
+    if not (text.isascii() and text.isdecimal() and len(text) < 9 and 0 < int(text) < _LAST_PAGE):
+        raise ResultError(f"page={text!r} is no page; they are counted from 1.")
+    return int(text)
+
+
+def _plain(value: object) -> str:
+    return repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,131 @@
+"""What people decided about examples while they looked at them, kept in the run folder.
+
+`review.sqlite` holds one row a decision, in the order they were made; what is in force for an
+example is the last that was not taken back. A decision is on disk before the page says so, and
+a server that is killed loses none. Examples are known by their ids, which survive shuffling.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, get_args
+
+from vog.errors import ResultError
+
+FILE = "review.sqlite"
+Verdict = Literal["keep", "relabel", "drop"]
+VERDICTS: tuple[str, ...] = get_args(Verdict)
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS decisions (
+    number INTEGER PRIMARY KEY,
+    at TEXT NOT NULL,
+    id TEXT NOT NULL,
+    verdict TEXT,
+    label INTEGER,
+    note TEXT NOT NULL,
+    undone INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS decisions_by_id ON decisions (id);
+"""
+_COLUMNS = "number, at, id, verdict, label, note"
+_LAST = (
+    f"SELECT {_COLUMNS} FROM decisions WHERE number IN "
+    "(SELECT max(number) FROM decisions WHERE NOT undone GROUP BY id)"
+)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What was decided about one example.
+
+    Attributes:
+        number: in the order of decisions.
+        at: when, in UTC.
+        id: of the example.
+        verdict: None where a verdict was taken away, or only a note was written.
+        label: the class it should have, with `relabel`.
+        note: in words; empty where there is none.
+    """
+
+    number: int
+    at: str
+    id: str
+    verdict: str | None
+    label: int | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Review:
+    """The decisions about the examples of one run; made when the first is written."""
+
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """Where they are kept."""
+        return self.folder / FILE
+
+    def marks(self) -> dict[str, Mark]:
+        """By id, what is in force: a verdict, a note or both; the latest last."""
+        if not self.path.exists():
+            return {}
+        with self._open() as connection:
+            rows = connection.execute(f"{_LAST} ORDER BY number").fetchall()
+        found = (Mark(*row) for row in rows)
+        return {one.id: one for one in found if one.verdict is not None or one.note}
+
+    def mark(self, id: str, verdict: str | None, label: int | None = None, note: str = "") -> Mark:
+        """Decide about an example, whatever was decided before.
+
+        Raises:
+            ResultError: no such verdict, no class to relabel to, or the folder cannot be written.
+        """
+        if verdict is not None and verdict not in VERDICTS:
+            raise ResultError(f"{verdict!r} is no verdict. Expected {', '.join(VERDICTS)}.")
+        if verdict == "relabel" and label is None:
+            raise ResultError("which class is the right one? Choose it beside `relabel`.")
+        kept = label if verdict == "relabel" else None
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._open() as connection:
+            found = connection.execute(
+                "INSERT INTO decisions (at, id, verdict, label, note) VALUES (?, ?, ?, ?, ?) "
+                f"RETURNING {_COLUMNS}",
+                (now, id, verdict, kept, note),
+            ).fetchone()
+        return Mark(*found)
+
+    def undo(self) -> Mark | None:
+        """Take back the latest decision; what it was, or None where there is none.
+
+        Raises:
+            ResultError: the folder cannot be written.
+        """
+        if not self.path.exists():
+            return None
+        with self._open() as connection:
+            found = connection.execute(
+                "UPDATE decisions SET undone = 1 WHERE number = "
+                f"(SELECT max(number) FROM decisions WHERE NOT undone) RETURNING {_COLUMNS}"
+            ).fetchone()
+        return None if found is None else Mark(*found)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """A connection; what is done with it is on disk afterwards, or not done at all."""
+        try:
+            with closing(sqlite3.connect(self.path, timeout=10)) as connection:
+                # Other than the default, a journal beside the file: works on network disks too.
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.executescript(_TABLE)
+                with connection:
+                    yield connection
+        except sqlite3.Error as error:
+            raise ResultError(
+                f"{self.path} cannot be read or written: {error}. Marks are kept in the run "
+                f"folder; make it writable, or move a damaged file away."
+            ) from error
