@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv demo test lint format bench clean
+.PHONY: venv browser demo test lint format bench clean
 
 venv: .venv/installed
 
@@ -11,10 +11,14 @@ venv: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
+# A Chromium for the tests of the pages: the one that is there, or Debian's.
+browser:
+	sh tests/browser.sh
+
 demo: venv
 	$(BIN)/vog demo --out demo
 
-test: venv
+test: venv browser
 	$(BIN)/pytest
 
 lint: venv

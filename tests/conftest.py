@@ -1,12 +1,15 @@
 """Settings that hold for every test, and the small world that many of them share."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from playwright.sync_api import Browser, sync_playwright
 
 import world
 
@@ -40,3 +43,19 @@ def reference() -> Path:
     if not folder.is_dir():
         pytest.skip("no reference data: set VOG_REFERENCE to the folder of vog_late.npy")
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser that `make test` finds or installs."""
+    names = (os.environ.get("VOG_BROWSER"), "chromium", "chromium-browser", "google-chrome")
+    found = next((path for name in names if name and (path := shutil.which(name))), None)
+    if found is None:
+        said = "no Chromium or Chrome: install one, or set VOG_BROWSER to its executable"
+        pytest.fail(said) if os.environ.get("CI") else pytest.skip(said)
+    quiet = ("quic", "background-networking", "component-update", "sync", "gpu")
+    flags = ["--no-sandbox", "--no-first-run", *(f"--disable-{one}" for one in quiet)]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=flags)
+        yield browser
+        browser.close()

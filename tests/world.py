@@ -1,7 +1,7 @@
 """A small network, checkpoints of it, and data: what the tests of several parts start from."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,11 @@ def interrupted(work: Callable[..., Any], at: int) -> Callable[..., Any]:
     return stops
 
 
-def save_npz(path: Path, count: int) -> Path:
-    """The same as a file that `vog score --data` takes."""
+def save_npz(path: Path, count: int, names: Sequence[str] | None = None) -> Path:
+    """The same as a file that `vog score --data` takes; `names` are those of the classes."""
     inputs, labels = inputs_and_labels(count)
-    np.savez(path, inputs=inputs, labels=labels)
+    if names is None:
+        np.savez(path, inputs=inputs, labels=labels)
+    else:
+        np.savez(path, inputs=inputs, labels=labels, label_names=np.array(names))
     return path

@@ -5,11 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-# Percentiles, and how they are rounded to a value that is there: inwards, so that a single extreme
-# value never squeezes all others into one cell; outwards where so few are left that each counts.
-_LOW, _HIGH = 0.1, 99.9
-_INWARDS, _OUTWARDS = ("higher", "lower"), ("lower", "higher")
-_FEW = 20
+_LOW, _HIGH = 0.1, 99.9  # percentiles
+_FEW = 20  # rows, of which each counts
 
 
 @dataclass(frozen=True)
@@ -81,9 +78,10 @@ def density(
 
 
 def _edges(values: Float[np.ndarray, "m"], bins: int) -> Float[np.ndarray, "edges"]:
-    below, above = _OUTWARDS if len(values) < _FEW else _INWARDS
-    low = float(np.percentile(values, _LOW, method=below))
-    high = float(np.percentile(values, _HIGH, method=above))
+    # Inwards to a value that is there: a single extreme one must not squeeze all others together.
+    few = len(values) < _FEW
+    low = float(np.percentile(values, _LOW, method="lower" if few else "higher"))
+    high = float(np.percentile(values, _HIGH, method="higher" if few else "lower"))
     number = np.finfo(float)
     # Edges closer than this would fall together.
     if high - low <= 4 * bins * (number.eps * max(abs(low), abs(high)) + number.tiny):

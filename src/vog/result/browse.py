@@ -4,8 +4,10 @@ Nothing is indexed or copied beforehand: every page is one query over the Parque
 what a derived column compares with is computed once, when that column is first asked for.
 """
 
+import glob
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
-from vog.errors import ResultError
+from vog.errors import ResultError, unknown
 from vog.result.columns import STANDARDS, rank_among
 from vog.result.run import Run
 
@@ -107,12 +109,20 @@ class Browser:
     """Queries over the finished rows of a run. Several threads may ask at the same time."""
 
     def __init__(self, run: Run) -> None:
+        """Look at these rows.
+
+        Raises:
+            ResultError: a part has vanished or is damaged; so for every question that is asked.
+        """
         self.run = run
         self._connection = duckdb.connect(
             config={"memory_limit": _MEMORY, "autoinstall_known_extensions": "false"}
         )
         self._connection.execute("SET parquet_metadata_cache = true")
-        self._connection.from_parquet([str(path) for path in run.part_files]).create_view("rows")
+        # A folder called run[1] would else be a pattern, and that of run1.
+        files = [glob.escape(str(path)) for path in run.part_files]
+        with _reading():
+            self._connection.from_parquet(files).create_view("rows")
         self._lock = threading.Lock()
         self._standards: dict[str, str] = {}
         self._ordered: dict[str, _Ordered] = {}
@@ -128,7 +138,7 @@ class Browser:
         """The rows from place `start` on, with the column that is sorted by and those of `also`.
 
         Raises:
-            ResultError: there is no such column.
+            ResultError: there is no such column, or a range is asked of one that is text.
         """
         key, joins = self._key(order.by)
         conditions, values = self._conditions(order, where, key)
@@ -149,7 +159,8 @@ class Browser:
         if not found:
             return ()
         keys, joins = [], ""
-        for number, column in enumerate(dict.fromkeys(columns)):
+        columns = list(dict.fromkeys(columns))
+        for number, column in enumerate(columns):
             key, join = self._key(column, f"standard_{number}")
             keys.append(f"{key} AS {_quoted(column)}")
             joins += join
@@ -225,7 +236,13 @@ class Browser:
         return [row[0] for row in found]
 
     def classes(self, score: str) -> list[Class]:
-        """The classes in the order of their numbers, with the mean of a stored score."""
+        """The classes in the order of their numbers, with the mean of a stored score.
+
+        Raises:
+            ResultError: there is no such score.
+        """
+        if score not in self.run.score_columns:
+            raise ResultError(f"{score!r} is no score.{unknown(score, self.run.score_columns)}")
         name, predicted = _quoted(score), _quoted("prediction@all")
         wrong = (
             f"avg((label <> {predicted})::INT)" if "prediction@all" in self.run.columns else "NULL"
@@ -249,8 +266,7 @@ class Browser:
 
     def ids_and_labels(self) -> Iterator[tuple[str, int | None]]:
         """Id and label of every row, in the order of the data."""
-        with self._connection.cursor() as cursor:
-            found = _told(cursor, "SELECT id, label FROM rows ORDER BY index", [])
+        with self._asked("SELECT id, label FROM rows ORDER BY index", []) as found:
             while some := found.fetchmany(10_000):
                 yield from some
 
@@ -362,35 +378,47 @@ class Browser:
         self, column: str, low: float | None, high: float | None
     ) -> tuple[float | None, float | None]:
         """Bounds of the value that `_key` gives; of a rank, those of the score behind it."""
-        if not column.endswith(":rank") or (low is None and high is None):
+        if low is None and high is None:
+            return None, None
+        stored = self.run.stored_column(column)
+        if pa.types.is_string(self.run.schema.field(stored).type):
+            raise ResultError(f"{column!r} is text, so no range of numbers can be asked of it.")
+        if not column.endswith(":rank"):
             return low, high
-        ordered = self._values_in_order(self.run.stored_column(column))
+        ordered = self._values_in_order(stored)
         ranks = rank_among(ordered, ordered)
         inside = ordered[(ranks >= (low or 0)) & (ranks <= (1 if high is None else high))]
         return (float(inside[0]), float(inside[-1])) if len(inside) else (1.0, 0.0)
 
     def _rows(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
-        with self._connection.cursor() as cursor:
-            return _told(cursor, sql, values).fetchall()
+        with self._asked(sql, values) as found:
+            return found.fetchall()
 
     def _dicts(self, sql: str, values: list[Any]) -> list[Row]:
-        with self._connection.cursor() as cursor:
-            found = _told(cursor, sql, values)
+        with self._asked(sql, values) as found:
             names = [column[0] for column in found.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
     def _numbers(self, sql: str) -> list[np.ndarray]:
-        with self._connection.cursor() as cursor:
-            return [np.asarray(one) for one in _told(cursor, sql, []).fetchnumpy().values()]
+        with self._asked(sql, []) as found:
+            return [np.asarray(one) for one in found.fetchnumpy().values()]
+
+    @contextmanager
+    def _asked(self, sql: str, values: list[Any]) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The answer, which is still being made while it is fetched."""
+        with _reading(), self._connection.cursor() as cursor:
+            yield cursor.execute(sql, values)
 
 
-def _told(
-    cursor: duckdb.DuckDBPyConnection, sql: str, values: list[Any]
-) -> duckdb.DuckDBPyConnection:
-    """The answer, or that the parts are not what they were when the run was opened."""
+@contextmanager
+def _reading() -> Iterator[None]:
+    """What goes wrong says that the parts are not what they were when the run was opened."""
     try:
-        return cursor.execute(sql, values)
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        yield
+    except duckdb.Error as error:
+        known = isinstance(error, duckdb.IOException | duckdb.InvalidInputException)
+        if not known and type(error) is not duckdb.Error:  # a damaged page is of no kind
+            raise
         raise ResultError(
             f"the rows of the run cannot be read: {str(error).splitlines()[0]} "
             f"If it was scored again in the meantime, open it again."

@@ -27,7 +27,7 @@ from vog.data.images import ImageFiles
 from vog.errors import CheckpointError, DataError, ResultError, first_few
 from vog.models.targets import TARGETS
 from vog.result import Run
-from vog.scores import Observation, Signal, together
+from vog.scores import Observation, Score, Signal, together
 from vog.scores.gradient import Channels, VoG, pixels
 from vog.scores.means import cross_entropy, label_probability, margin
 from vog.sweep import stored
@@ -336,7 +336,7 @@ def _channels(question: Mapping[str, Any]) -> Channels:
 
 def _of_model(run: Run, job: Job) -> Inspector:
     known, differs = run.table(["index", "id", "label"]), _differences(run.question, job)
-    steps, channels = tuple(file.step for file in job.files), _channels(run.question)
+    steps = tuple(file.step for file in job.files)
 
     def inspect(index: int) -> Inspected:
         _refuse_beyond(run, index)
@@ -353,7 +353,7 @@ def _of_model(run: Run, job: Job) -> Inspector:
         if problems:
             raise DataError(f"example {name!r} has no spread: {problems[0]}.")
         predictions = tuple(look.prediction[:, 0].tolist())
-        return _inspected(index, name, steps, seen, channels, predictions, differs + told)
+        return _inspected(index, name, steps, seen, job.scores[0], predictions, differs + told)
 
     return inspect
 
@@ -379,7 +379,7 @@ def _of_gradients(run: Run, folder: Path) -> Inspector:
         rows = range(index, index + 1)
         seen = together([stored.observed(found, at, rows) for at in range(len(found))])
         predictions = tuple(int(one.predictions[index]) for one in found)
-        return _inspected(index, name, steps, seen, "mean", predictions, differs + told)
+        return _inspected(index, name, steps, seen, VoG(), predictions, differs + told)
 
     return inspect
 
@@ -389,14 +389,13 @@ def _inspected(
     name: str,
     steps: tuple[int, ...],
     seen: Observation,
-    channels: Channels,
+    vog: Score,
     predictions: tuple[int, ...],
     differs: tuple[str, ...],
 ) -> Inspected:
-    score = VoG(channels=channels)
-    state = score.init(seen)
-    vog = float(score.compute(state))
-    if not np.isfinite(vog):
+    state = vog.init(seen)
+    mean = float(vog.compute(state))
+    if not np.isfinite(mean):
         raise DataError(
             f"example {name!r} has no spread: its gradients, or their squares, are not finite."
         )
@@ -409,7 +408,7 @@ def _inspected(
         steps=steps,
         gradients=_laid_out(pixels(seen.signal(Signal.INPUT_GRADIENT), "mean")),
         spread=_laid_out(pixels(moments.std(state)[None], "mean"))[0],
-        vog=vog,
+        vog=mean,
         confidence=confidence,
         margin=margins,
         loss=loss,

@@ -1,5 +1,6 @@
 
 // Draws the charts, and shows the class that is chosen.
+document.getElementById("no-script").hidden = true;
 document.querySelectorAll("[data-spec]").forEach((place) => {
   const spec = JSON.parse(document.getElementById(place.dataset.spec).textContent);
   spec.background = "transparent";

@@ -83,6 +83,7 @@ def form(site: Site, view: View) -> dict[str, object]:
         "is_score": is_score,
         "marked": state.MARKED,
         "ends": ends(site, view.by),
+        "orders": _orders(site, view),
     }
 
 
@@ -93,6 +94,17 @@ def ends(site: Site, by: str) -> dict[str, str]:
     hard = "desc" if site.run.hard_is_high(by) else "asc"
     easy = "asc" if hard == "desc" else "desc"
     return {hard: "hardest first", easy: "easiest first"}
+
+
+def _orders(site: Site, view: View) -> list[tuple[str, str, bool]]:
+    """Of both orders the word of the form, what it is called, and whether it is chosen."""
+    said = ends(site, view.by)
+    usual = state.read(site.run, {"by": view.by}).order
+    other = "asc" if usual == "desc" else "desc"
+    return [
+        (word, said[order], order == view.order)
+        for word, order in (("hard", usual), ("easy", other))
+    ]
 
 
 def marked_ids(site: Site, view: View) -> tuple[str, ...] | None:

@@ -19,8 +19,9 @@ def mark(site: Site, request: Request, fields: dict[str, str]) -> Response:
     before = site.review.marks().get(row["id"])
     verdict = fields.get("verdict", before.verdict if before else None) or None
     note = fields.get("note", before.note if before else "").strip()
-    label = fields.get("label", "").strip()
-    site.review.mark(row["id"], verdict, _label(site, label) if label else None, note)
+    chosen = fields.get("label", "").strip()
+    kept = before.label if before and "verdict" not in fields else None
+    site.review.mark(row["id"], verdict, _label(site, chosen) if chosen else kept, note)
     if fields.get("from") != "example":
         return to("/", query, f"e{row['index']}")
     here = row["index"] if "verdict" not in fields else next_in(site, row["index"], query)

@@ -61,6 +61,7 @@ def serve(
 
 def _listen(host: str, port: int) -> socket.socket:
     """A socket that listens already, so that the address is known to be free."""
+    made = None
     try:
         kind = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         made = socket.socket(kind[0], kind[1])
@@ -68,6 +69,8 @@ def _listen(host: str, port: int) -> socket.socket:
         made.bind(kind[4])
         made.listen(128)
     except (OSError, OverflowError, UnicodeError) as error:
+        if made is not None:
+            made.close()
         why = getattr(error, "strerror", None) or error
         raise ResultError(
             f"--host {host} --port {port} cannot be listened on: {why}. "

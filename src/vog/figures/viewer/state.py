@@ -100,7 +100,7 @@ def read(run: Run, query: Query) -> View:
         run.stored_column(also)
     return View(
         by=by,
-        order=_one_of(query, "order", ("asc", "desc")) or _usual_order(run, by),  # type: ignore[arg-type]
+        order=_order(run, query, by),
         label=_label(run, query, "label"),
         predicted=_label(run, query, "predicted"),
         judged=_one_of(query, "judged", ("right", "wrong")) or None,  # type: ignore[arg-type]
@@ -143,6 +143,16 @@ def _column(run: Run, query: Query) -> str:
 def _usual_order(run: Run, by: str) -> Literal["asc", "desc"]:
     is_score = run.stored_column(by) in run.score_columns
     return "desc" if is_score and run.hard_is_high(by) else "asc"
+
+
+def _order(run: Run, query: Query, by: str) -> Literal["asc", "desc"]:
+    """As the address says it; in a form `hard` and `easy`, which mean the same for every score."""
+    word, usual = _one_of(query, "order", ("asc", "desc", "hard", "easy")), _usual_order(run, by)
+    if word in ("", "hard"):
+        return usual
+    if word == "easy":
+        return "asc" if usual == "desc" else "desc"
+    return "asc" if word == "asc" else "desc"
 
 
 def _label(run: Run, query: Query, name: str) -> int | None:

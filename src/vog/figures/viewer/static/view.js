@@ -21,12 +21,6 @@ window.addEventListener("pageshow", () => {
   });
 });
 
-// After a mark the page is loaded anew; the tile that was marked is where the keys go on.
-if (/^#e\d+$/.test(location.hash)) {
-  document.querySelector(`${location.hash} [data-tile]`)?.focus({ preventScroll: true });
-}
-if (location.hash === "#relabel") document.getElementById("relabel")?.focus();
-
 const step = (event, tiles) => {
   const here = tiles.indexOf(document.activeElement.closest(".tile")?.querySelector("[data-tile]"));
   const top = (tile) => tile.getBoundingClientRect().top;

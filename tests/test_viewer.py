@@ -1,0 +1,635 @@
+"""The viewer's answers, without a browser: what it shows, what it refuses, what cannot break it."""
+
+import csv
+import html
+import io
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from starlette.testclient import TestClient
+
+import vog
+import world
+from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
+from vog.analysis.agreement import spearman
+from vog.errors import ResultError, VogError
+from vog.figures.viewer import application, server, state
+from vog.figures.viewer.guard import Guard
+from vog.figures.viewer.inspection import Inspection, inspection
+from vog.result import Run
+from vog.result.review import Review
+
+HERE = "http://127.0.0.1:8765"
+ROWS = 120
+
+
+def client(run: Run, host: str = "127.0.0.1", **more: Any) -> TestClient:
+    """Asks the viewer of a run as a browser on this machine does."""
+    app = application(run, Guard(host, "the-token"), **more)
+    return TestClient(app, base_url=HERE, follow_redirects=False)
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run and the data that it names, which is scored once."""
+    folder = tmp_path_factory.mktemp("scored")
+    world.save_checkpoints(folder / "c", 7)
+    data = world.save_npz(folder / "data.npz", ROWS)
+    vog.score(world.build, folder / "c", str(data), folder / "run", quiet=True)
+    return folder
+
+
+@pytest.fixture
+def run(scored: Path, tmp_path: Path) -> Run:
+    """The run in a folder of its own, so that its marks are."""
+    shutil.copytree(scored / "run", tmp_path / "run")
+    return vog.open(tmp_path / "run")
+
+
+@pytest.fixture
+def pages(run: Run) -> TestClient:
+    return client(run)
+
+
+def moved(run: Run) -> Run:
+    """The same run, whose data are not where they were."""
+    return replace(run, question=run.question | {"where": {"data": "gone/data.npz"}})
+
+
+def shown(text: str) -> list[int]:
+    """The rows of a gallery, in its order."""
+    return [int(index) for index in re.findall(r'<a class="picture" id="e(\d+)"', text)]
+
+
+def post(pages: TestClient, path: str, **fields: Any) -> Any:
+    return pages.post(path, data={"token": "the-token", "index": 3, "back": ""} | fields)
+
+
+def test_the_gallery_is_in_the_order_of_top(run: Run, pages: TestClient) -> None:
+    for query, expected in (
+        ("", run.top(48)),
+        ("?by=aum@late", run.top(48, by="aum@late")),
+        ("?by=vog@all:class&order=asc", run.top(48, easiest=True)),
+        ("?by=aum@late&order=hard", run.top(48, by="aum@late")),
+        ("?by=aum@late&order=easy", run.top(48, by="aum@late", easiest=True)),
+        ("?score=el2n&stage=early&as=class", run.top(48, by="el2n@early:class")),
+        ("?by=vog@all:class&label=2", run.top(48, label=2)),
+        ("?page=2", run.top(96).slice(48)),
+    ):
+        answer = pages.get(f"/{query}")
+        assert answer.status_code == 200
+        assert shown(answer.text) == expected["index"].to_pylist(), query
+    assert "120 examples by vog@all:class, hardest first" in pages.get("/").text
+
+
+def test_filters_leave_what_they_say(run: Run, pages: TestClient) -> None:
+    rows = run.table().to_pylist()
+    wrong = {r["index"] for r in rows if r["label"] != r["prediction@all"]}
+    assert 0 < len(wrong) < ROWS
+    for query, expected in (
+        ("judged=wrong", wrong),
+        ("judged=right", set(range(ROWS)) - wrong),
+        ("predicted=1", {r["index"] for r in rows if r["prediction@all"] == 1}),
+        ("text=11", {r["index"] for r in rows if "11" in r["id"]}),
+        ("problem=1", set()),
+        (
+            "by=confidence@all&low=0.2&high=0.4",
+            {r["index"] for r in rows if 0.2 <= r["confidence@all"] <= 0.4},
+        ),
+    ):
+        found = [i for page in (1, 2, 3) for i in shown(pages.get(f"/?{query}&page={page}").text)]
+        assert len(found) == len(set(found))
+        assert set(found) == expected, query
+
+
+def test_an_address_holds_the_whole_view(run: Run) -> None:
+    asked = {
+        "by": "aum@late:rank",
+        "order": "desc",
+        "label": "2",
+        "predicted": "1",
+        "judged": "wrong",
+        "low": "0.1",
+        "high": "0.9",
+        "text": "a b&c",
+        "marked": "drop",
+        "problem": "1",
+        "also": "vog@all",
+        "page": "7",
+    }
+    view = state.read(run, asked)
+    assert state.read(run, dict(parse_qsl(view.address(run)))) == view
+    assert set(asked) == set(vars(view)), "every attribute is a word of the address"
+    assert state.read(run, {}).address(run) == "", "what is usual is left out"
+    assert view.filtered
+    assert not state.read(run, {"by": "aum@all"}).filtered
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("by=nothing", "has no column 'nothing'"),
+        ("by=vog@all:wrong", "after a score stands"),
+        ("score=vog&stage=never", "has no column"),
+        ("score=vog&stage=all&as=odd", "as='odd'"),
+        ("order=up", "order='up': expected asc, desc, hard, easy"),
+        ("label=nobody", "there is no class 'nobody'"),
+        ("low=much", "low='much' is no number"),
+        ("low=nan", "low='nan' is no number"),
+        ("page=0", "counted from 1"),
+        ("page=99999999999", "is no page"),
+        ("marked=perhaps", "marked='perhaps'"),
+        ("also=none@such", "has no column"),
+    ],
+)
+def test_an_address_that_makes_no_sense_is_told(pages: TestClient, query: str, said: str) -> None:
+    answer = pages.get(f"/?{query}")
+    assert answer.status_code == 400
+    assert said in html.unescape(answer.text)
+
+
+def test_the_page_of_an_example(run: Run, pages: TestClient) -> None:
+    order = run.top(ROWS)["index"].to_pylist()
+    text = pages.get(f"/example/{order[10]}").text
+    strip = [int(i) for i in re.findall(r'<li><a class="picture" href="/example/(\d+)\?', text)]
+    assert strip == [*order[6:10], *order[11:15]], "four before it and four after it, in order"
+    assert re.search(rf'rel="next" href="/example/{order[11]}\?', text)
+    assert re.search(rf'rel="prev" href="/example/{order[9]}\?', text)
+    hard = run.hardness("aum@early")[order[10]]
+    assert f"{hard:.1%}" in text.partition("Where it stands")[2]
+    first = pages.get(f"/example/{order[0]}").text
+    assert 'rel="prev"' not in first
+    for path in (
+        f"/example/{ROWS}",
+        "/example/-1",
+        "/example/x",
+        "/example/" + "9" * 40,
+        "/nothing",
+    ):
+        answer = pages.get(path)
+        assert answer.status_code == 404, path
+        assert "There is no such page or example." in answer.text
+
+
+def test_pictures_are_drawn_anew(run: Run, pages: TestClient, scored: Path) -> None:
+    answer = pages.get("/picture/5?size=240")
+    assert answer.headers["content-type"] == "image/png"
+    image = np.asarray(Image.open(io.BytesIO(answer.content)))
+    row = np.load(scored / "data.npz")["inputs"][5].transpose(1, 2, 0)
+    np.testing.assert_allclose(image, (row - row.min()) / np.ptp(row) * 255, atol=1)
+    assert pages.get(f"/picture/{ROWS}").status_code == 404
+    lost = client(moved(run))
+    assert lost.get("/picture/5").status_code == 404
+    assert "There are no pictures." in lost.get("/").text
+    assert "data.npz with the images of the run cannot be read" in lost.get("/example/5").text
+
+
+def test_marks_are_kept_and_taken_back(run: Run, pages: TestClient) -> None:
+    review = Review(run.folder)
+    assert not review.path.exists()
+    answer = post(pages, "/mark", verdict="drop", back="by=aum%40all&page=2")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/?by=aum%40all&page=2#e3")
+    assert review.marks()["3"].verdict == "drop"
+    order = run.top(ROWS)["index"].to_pylist()
+    there = {"from": "example"}
+    answer = post(pages, "/mark", index=order[4], verdict="relabel", label="2", note="odd", **there)
+    assert answer.headers["location"] == f"/example/{order[5]}", "on to the next"
+    mark = review.marks()[str(order[4])]
+    assert (mark.verdict, mark.label, mark.note) == ("relabel", 2, "odd")
+    assert shown(pages.get("/?marked=relabel").text) == [order[4]]
+    assert len(shown(pages.get("/?marked=any").text)) == 2
+    without = [i for page in (1, 2, 3) for i in shown(pages.get(f"/?marked=none&page={page}").text)]
+    assert sorted([*without, 3, order[4]]) == list(range(ROWS))
+    answer = post(pages, "/mark", index=order[4], note="very odd", **{"from": "example"})
+    assert answer.headers["location"] == f"/example/{order[4]}", "a note alone stays"
+    assert review.marks()[str(order[4])].verdict == "relabel"
+    assert review.marks()[str(order[4])].note == "very odd"
+    assert post(pages, "/undo").headers["location"] == f"/#e{order[4]}"
+    assert review.marks()[str(order[4])].note == "odd"
+    answer = post(pages, "/undo", **{"from": "example"})
+    assert answer.headers["location"] == f"/example/{order[4]}"
+    assert post(pages, "/undo", **{"from": "review"}).headers["location"] == "/review"
+    assert review.marks() == {}
+    assert post(pages, "/undo").headers["location"] == "/"
+
+
+def test_marks_go_elsewhere(run: Run, pages: TestClient) -> None:
+    post(pages, "/mark", index=3, verdict="drop")
+    post(pages, "/mark", index=5, verdict="relabel", label="1", note='a "note", with commas')
+    post(pages, "/mark", index=7, verdict="keep")
+    rows = list(csv.DictReader(io.StringIO(pages.get("/review.csv").text)))
+    assert [(row["id"], row["verdict"], row["label"]) for row in rows] == [
+        ("3", "drop", ""),
+        ("5", "relabel", "1"),
+        ("7", "keep", ""),
+    ]
+    assert rows[1]["note"] == 'a "note", with commas'
+    labels = run.table(["label"])["label"].to_pylist()
+    expected = [f"{i} {1 if i == 5 else label}" for i, label in enumerate(labels) if i != 3]
+    assert pages.get("/review.txt").text.splitlines() == expected
+    assert "3 examples marked" in pages.get("/review").text
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"token": "guessed"}, 403),
+        ({"token": ""}, 403),
+        ({"verdict": "destroy"}, 400),
+        ({"verdict": "relabel"}, 400),
+        ({"verdict": "relabel", "label": "nobody"}, 400),
+        ({"verdict": "keep", "index": "1000000"}, 404),
+        ({"verdict": "keep", "index": "x"}, 404),
+        ({"verdict": "keep", "back": "by=nothing"}, 400),
+        ({"verdict": "keep", "note": "x" * 70_000}, 413),
+    ],
+)
+def test_changes_that_make_no_sense_change_nothing(
+    run: Run, pages: TestClient, changes: dict[str, str], status: int
+) -> None:
+    assert post(pages, "/mark", **changes).status_code == status
+    assert Review(run.folder).marks() == {}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://elsewhere.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:9999"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+def test_pages_of_others_change_nothing(
+    run: Run, pages: TestClient, headers: dict[str, str]
+) -> None:
+    for path in ("/mark", "/undo", "/inspect/3"):
+        fields = {"token": "the-token", "index": "3", "verdict": "drop"}
+        assert pages.post(path, data=fields, headers=headers).status_code == 403
+    assert Review(run.folder).marks() == {}
+    assert pages.get("/mark").status_code == 405, "an address alone changes nothing"
+
+
+@pytest.mark.parametrize(
+    ("bound", "host", "allowed"),
+    [
+        ("127.0.0.1", "127.0.0.1:8765", True),
+        ("127.0.0.1", "localhost:9000", True),
+        ("127.0.0.1", "[::1]:8765", True),
+        ("127.0.0.1", "LOCALHOST", True),
+        ("127.0.0.1", "elsewhere.example:8765", False),
+        ("127.0.0.1", "127.0.0.1.elsewhere.example", False),
+        ("127.0.0.1", "192.168.0.5:8765", False),
+        ("127.0.0.1", "", False),
+        ("127.0.0.1", "[bad", False),
+        ("0.0.0.0", "192.168.0.5:8765", True),
+        ("0.0.0.0", "elsewhere.example", False),
+        ("box.local", "box.local:8765", True),
+    ],
+)
+def test_the_host_has_to_be_this_machine(run: Run, bound: str, host: str, allowed: bool) -> None:
+    """A name of somebody else's that points here would let their page read the answers."""
+    for path in ("/", "/picture/1", "/static/look.css"):
+        answer = client(run, bound).get(path, headers={"host": host})
+        assert (answer.status_code == 200) == allowed, (bound, host)
+        if not allowed:
+            assert answer.status_code == 421
+            assert "<" not in answer.text
+
+
+def test_answers_forbid_what_pages_do_not_need(pages: TestClient) -> None:
+    for path in ("/", "/nothing", "/static/view.js", "/picture/1"):
+        headers = pages.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "access-control-allow-origin" not in headers
+    text = pages.get("/").text
+    assert "the-token" in text
+    assert not re.search(r"""(src|href|action)=["'](https?:)?//""", text), "nothing from elsewhere"
+    assert not re.search(r"<script(?![^>]*src=)|\son\w+=|style=", text), "no script in the page"
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'; DROP TABLE rows; --",
+    "{{ 7 * 7 }}",
+    "../../etc/passwd",
+    "%00",
+    "a\nb",
+    "\u202eevil",
+    "\U0001f600",
+    "a/b\\c?d=e&f#g",
+)
+
+
+def write_hostile(folder: Path) -> Run:
+    """A run whose ids, class names and problems try to be something else."""
+    inputs, _ = world.inputs_and_labels(len(HOSTILE))
+    labels = np.arange(len(HOSTILE)) % world.CLASSES
+    folder.mkdir(parents=True)
+    world.save_checkpoints(folder / "c", 3)
+    ids, names = np.array(HOSTILE), np.array(HOSTILE[: world.CLASSES])
+    np.savez(folder / "d.npz", inputs=inputs, labels=labels, ids=ids, label_names=names)
+    out = folder / "<b>run"
+    return vog.score(world.build, folder / "c", str(folder / "d.npz"), out, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
+    return client(write_hostile(tmp_path_factory.mktemp("hostile") / "data"))
+
+
+def test_names_are_text_and_never_markup(hostile: TestClient) -> None:
+    pages = hostile
+    for index in range(len(HOSTILE)):
+        post(pages, "/mark", index=index, verdict="keep", note=HOSTILE[index])
+    paths = [
+        "/",
+        "/classes",
+        "/compare",
+        "/review",
+        *(f"/example/{i}" for i in range(len(HOSTILE))),
+    ]
+    for path in [*paths, "/?" + urlencode({"text": HOSTILE[0]}), "/?by=" + HOSTILE[1]]:
+        text = pages.get(path).text
+        assert "<script>alert" not in text
+        assert "<img src=x" not in text
+        assert "<b>run" not in text
+    for index, name in enumerate(HOSTILE):
+        heading = re.search(r"<h1>(.*?)</h1>", pages.get(f"/example/{index}").text, re.DOTALL)
+        assert heading
+        assert html.unescape(heading[1]) == name, "as it is, and templates in it are not run"
+    rows = list(csv.DictReader(io.StringIO(pages.get("/review.csv").text)))
+    assert {row["id"] for row in rows} == set(HOSTILE)
+    answer = pages.get("/review.txt")
+    assert answer.status_code == 400
+    assert "has a line break" in answer.text
+
+
+words = st.text(max_size=30) | st.sampled_from(
+    [*HOSTILE, "vog@all", "vog@all:rank", "1e400", "-inf", "9" * 5000, ""]
+)
+queries = st.dictionaries(
+    st.sampled_from(
+        [
+            "by",
+            "score",
+            "stage",
+            "as",
+            "order",
+            "label",
+            "predicted",
+            "judged",
+            "low",
+            "high",
+            "text",
+            "marked",
+            "problem",
+            "also",
+            "page",
+            "x",
+            "y",
+            "size",
+        ]
+    )
+    | st.text(max_size=5),
+    words,
+    max_size=5,
+)
+paths = st.sampled_from(
+    [
+        "/",
+        "/classes",
+        "/compare",
+        "/compare.svg",
+        "/review",
+        "/review.csv",
+        "/example/1",
+        "/picture/1",
+    ]
+) | st.builds(
+    lambda page, word, end: f"/{page}/{word}{end}",
+    st.sampled_from(["example", "picture", "static", "map", "trajectory", "map/1", ""]),
+    st.text(max_size=12)
+    | st.sampled_from(
+        [
+            "../../etc/passwd",
+            "..%2f..%2fetc%2fpasswd",
+            "%2e%2e/%2e%2e/question.json",
+            "0",
+            "-1",
+            "9" * 5000,
+            "1/spread",
+        ]
+    ),
+    st.sampled_from(["", ".png", ".svg"]),
+)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=paths, query=queries)
+def test_no_address_breaks_the_viewer_or_leaves_the_run(
+    hostile: TestClient, path: str, query: dict[str, str]
+) -> None:
+    """The client raises what an application does not catch: a bug is no 500 but an error."""
+    pages = hostile
+    answer = pages.get(quote(path, safe="/%"), params=query)
+    assert answer.status_code in (200, 400, 404), (path, query, answer.text)
+    assert b"root:" not in answer.content
+    assert b"sha256" not in answer.content, "question.json is not served"
+    if answer.headers["content-type"].startswith("text/html"):
+        assert "<script>alert" not in answer.text
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=st.sampled_from(["/mark", "/undo", "/inspect/1"]),
+    fields=st.dictionaries(
+        st.sampled_from(["index", "verdict", "label", "note", "back", "from"])
+        | st.text(max_size=5),
+        words,
+        max_size=5,
+    ),
+    token=st.booleans(),
+)
+def test_no_form_breaks_the_viewer(
+    hostile: TestClient, path: str, fields: dict[str, str], token: bool
+) -> None:
+    pages = hostile
+    answer = pages.post(path, data=fields | ({"token": "the-token"} if token else {}))
+    assert answer.status_code in ((303, 400, 404, 413) if token else (403, 400, 413))
+    if answer.status_code == 303:
+        assert re.match(r"/(review|example/\d+|)(\?[^#\r\n]*)?(#\w+)?$", answer.headers["location"])
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"token=%ff", b"a" * 70_000, b"&" * 200])
+def test_bodies_that_are_no_forms(pages: TestClient, body: bytes) -> None:
+    assert pages.post("/mark", content=body).status_code in (400, 403, 413)
+
+
+def test_links_out_of_the_folder_are_not_followed(checkpoints: Path, tmp_path: Path) -> None:
+    """What a run lists may have been replaced since by a link to somewhere else."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    rng = np.random.default_rng(0)
+    for row in range(4):
+        pixels = rng.integers(0, 256, (80, 80, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(photos / f"{row}.png")
+    (tmp_path / "list.txt").write_text("".join(f"{row}.png {row}\n" for row in range(4)))
+    run = vog.score(
+        world.build,
+        checkpoints,
+        str(tmp_path / "list.txt"),
+        tmp_path / "run",
+        root=photos,
+        transform=lambda image: np.asarray(image, np.float32)[:6, :6].transpose(2, 0, 1) / 255,
+        quiet=True,
+    )
+    (tmp_path / "secret.png").write_bytes((photos / "1.png").read_bytes())
+    (photos / "1.png").unlink()
+    (photos / "1.png").symlink_to(tmp_path / "secret.png")
+    (photos / "2.png").unlink()
+    (photos / "2.png").symlink_to("0.png")
+    pages = client(run)
+    assert pages.get("/picture/0").status_code == 200
+    assert pages.get("/picture/1").status_code == 404
+    assert "leads out of" in pages.get("/example/1").text
+    assert pages.get("/picture/2").status_code == 200, "a link within the folder is fine"
+
+
+def test_two_columns_are_compared(run: Run, pages: TestClient) -> None:
+    answer = pages.get("/compare?x=loss@all&y=confidence@all")
+    assert answer.status_code == 200
+    rho = spearman(run.hardness("loss@all"), run.hardness("confidence@all"))
+    assert rho > 0.5, "of what they call hard: small confidence is hard, large loss is"
+    assert f"<strong>{rho:.2f}</strong>" in answer.text
+    chart = pages.get("/compare.svg?x=loss@all&y=confidence@all")
+    assert chart.headers["content-type"] == "image/svg+xml"
+    assert chart.text.startswith("<svg")
+    assert pages.get("/compare?x=id").status_code == 400
+
+
+class Seen:
+    """What an inspection gives, by hand: the mean of the spread is 0.5."""
+
+    steps = tuple(range(100, 800, 100))
+    gradients = np.arange(28, dtype=np.float32).reshape(7, 2, 2)
+    spread = np.array([[0.0, 0.5], [1, 0.5]], np.float32)
+    vog = 0.5
+    confidence = (0.25,) * 6 + (0.75,)
+    margin = (-1.0,) * 6 + (1.0,)
+    loss = (1.386,) * 6 + (0.288,)
+    predictions = (1,) * 6 + (0,)
+    differs = ("other weights at step 200",)
+
+
+def test_an_example_is_inspected_when_it_is_asked_for(run: Run) -> None:
+    asked: list[int] = []
+
+    def inspect(index: int) -> Seen:
+        asked.append(index)
+        if index == 7:
+            raise VogError("the checkpoint has moved")
+        return Seen()
+
+    pages = client(run, inspection=Inspection("mynet.py:build()", inspect))
+    assert "This runs mynet.py:build()" in html.unescape(pages.get("/example/3").text)
+    assert pages.get("/map/3/spread.png").status_code == 404
+    assert asked == [], "nothing is computed by an address alone"
+    answer = post(pages, "/inspect/3", back="by=aum%40all")
+    assert answer.headers["location"] == "/example/3?by=aum%40all#checkpoints"
+    text = pages.get("/example/3").text
+    assert "other weights at step 200" in text
+    assert "0.5" in text.partition("its mean")[2][:20]
+    image = Image.open(io.BytesIO(pages.get("/map/3/spread.png").content))
+    brightness = np.asarray(image.convert("L")).ravel()
+    assert image.size == (2, 2)
+    assert list(np.argsort(brightness, kind="stable")) == [0, 1, 3, 2], "the more, the brighter"
+    for which, status in ((0, 200), (6, 200), (7, 404), ("x", 404), ("9" * 50, 404)):
+        assert pages.get(f"/map/3/{which}.png").status_code == status
+    assert pages.get("/trajectory/3.svg").text.startswith("<svg")
+    answer = post(pages, "/inspect/7")
+    assert answer.status_code == 400
+    assert "the checkpoint has moved" in answer.text
+    assert asked == [3, 7]
+
+
+def test_what_cannot_be_inspected_says_why(run: Run) -> None:
+    def never(index: int) -> Seen:
+        raise AssertionError("there is nothing to ask")
+
+    found = inspection(run, {}, never)
+    assert found.missing is not None
+    assert "--model" in found.missing
+    pages = client(run, inspection=found)
+    assert "start the viewer with --model" in html.unescape(pages.get("/example/3").text)
+    assert post(pages, "/inspect/3").status_code == 404
+    named = inspection(run, {"model": "net.py:build", "model_args": {"classes": 4}}, never)
+    assert named.runs == "net.py:build(classes=4) under 7 checkpoints"
+
+
+def test_only_the_latest_inspections_are_remembered(run: Run) -> None:
+    pages = client(run, inspection=Inspection("", lambda index: Seen()))
+    for index in range(40):
+        post(pages, f"/inspect/{index}")
+    there = [pages.get(f"/map/{index}/spread.png").status_code == 200 for index in range(40)]
+    assert there == [False] * 8 + [True] * 32
+
+
+def test_values_and_texts_are_shown_where_there_are_no_pictures(
+    checkpoints: Path, tmp_path: Path
+) -> None:
+    inputs, labels = world.inputs_and_labels(10)
+    texts = np.array([f"<i>sentence</i> {i}" for i in range(10)])
+    np.savez(tmp_path / "t.npz", inputs=inputs, labels=labels, texts=texts)
+    run = vog.score(world.build, checkpoints, str(tmp_path / "t.npz"), tmp_path / "r", quiet=True)
+    pages = client(run)
+    text = pages.get("/").text
+    assert "&lt;i&gt;sentence&lt;/i&gt; 4" in text
+    assert "<img" not in text
+    assert ">&lt;i&gt;sentence&lt;/i&gt; 4</blockquote>" in pages.get("/example/4").text
+
+
+def test_a_port_that_is_taken(run: Run) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ResultError, match=rf"--port {port} cannot be listened on.*--port"):
+            server.serve(run, port=port, show=False)
+    with pytest.raises(ResultError, match="--host nowhere.invalid"):
+        server.serve(run, host="nowhere.invalid", port=0, show=False)
+
+
+def test_the_command_says_where_it_is(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    words = f"score --model {Path(world.__file__)}:build --data data.npz --checkpoints c".split()
+    assert cli(*words, "--out", "run", "--quiet")[0] == 0
+    monkeypatch.setattr("uvicorn.Server.run", lambda self, sockets: None)
+    opened: list[str] = []
+    monkeypatch.setattr("threading.Timer.start", lambda self: opened.append(self.args[0]))
+    code, out, err = cli("view", "run", "--port", "0")
+    assert (code, err) == (0, "")
+    address = re.search(r"run at (http://127.0.0.1:\d+/)", out)
+    assert address
+    assert opened == [address[1]]
+    code, _, err = cli("view", "run", "--port", "0", "--host", "0.0.0.0", "--no-open")
+    assert "nobody is asked for a password" in err
+    assert len(opened) == 1
+    code, _, err = cli("view", "nowhere")
+    assert (code, "nowhere is missing" in err) == (1, True)
