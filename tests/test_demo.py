@@ -30,6 +30,9 @@ def test_the_demo(cli: Cli) -> None:  # noqa: F811
         assert path in out
         with Image.open(path) as image:
             assert image.width > width
+    assert "report           demo/report.html" in out
+    assert Path("demo/report.html").stat().st_size > 1_000_000
+    assert "\n  vog view demo/run\n" in out
     command = out.strip().splitlines()[-1].split()
     assert command[:2] == ["vog", "score"]
     before = {path: path.stat().st_mtime_ns for path in Path("demo/run").glob("part-*")}

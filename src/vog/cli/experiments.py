@@ -36,7 +36,9 @@ def demo(
         f"test accuracy    {made.test_accuracy:.1%}\n"
         f"run              {made.run.folder}\n"
         f"grid             {made.grid}\n"
-        f"error by decile  {made.chart}\n\n"
+        f"error by decile  {made.chart}\n"
+        f"report           {made.report}   (open it in a browser)\n\n"
+        f"Every digit, to sort, compare and mark in a browser:\n  vog view {made.run.folder}\n\n"
         f"The scoring alone, as you would do it on your own work:\n  {made.command}"
     )
 

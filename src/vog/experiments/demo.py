@@ -58,6 +58,7 @@ class Demo:
     auroc: dict[str, float]
     grid: Path
     chart: Path
+    report: Path
     command: str
 
 
@@ -107,6 +108,7 @@ def run(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambda _: 
         overwrite=True,
         quiet=quiet,
     )
+    tell("writing the report")
     return Demo(
         run=scored,
         test_accuracy=accuracy,
@@ -116,6 +118,7 @@ def run(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambda _: 
         auroc=auroc_by_score(scored, train.flipped),
         grid=_grid(scored, train, out / "grid.png"),
         chart=_chart(scored, out / "error_by_decile.png"),
+        report=vog.report(scored, out / "report.html"),
         command=f"vog score --model vog.experiments.demo:build --checkpoints {out}/checkpoints "
         f"--data {data} --scores all --out {out}/run",
     )

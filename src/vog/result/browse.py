@@ -266,7 +266,8 @@ class Browser:
 
     def ids_and_labels(self) -> Iterator[tuple[str, int | None]]:
         """Id and label of every row, in the order of the data."""
-        with self._asked("SELECT id, label FROM rows ORDER BY index", []) as found:
+        with _reading(), self._connection.cursor() as cursor:
+            found = cursor.execute("SELECT id, label FROM rows ORDER BY index")
             while some := found.fetchmany(10_000):
                 yield from some
 
@@ -391,28 +392,26 @@ class Browser:
         return (float(inside[0]), float(inside[-1])) if len(inside) else (1.0, 0.0)
 
     def _rows(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
-        with self._asked(sql, values) as found:
-            return found.fetchall()
+        with _reading(), self._connection.cursor() as cursor:
+            return cursor.execute(sql, values).fetchall()
 
     def _dicts(self, sql: str, values: list[Any]) -> list[Row]:
-        with self._asked(sql, values) as found:
+        with _reading(), self._connection.cursor() as cursor:
+            found = cursor.execute(sql, values)
             names = [column[0] for column in found.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
     def _numbers(self, sql: str) -> list[np.ndarray]:
-        with self._asked(sql, []) as found:
-            return [np.asarray(one) for one in found.fetchnumpy().values()]
-
-    @contextmanager
-    def _asked(self, sql: str, values: list[Any]) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The answer, which is still being made while it is fetched."""
         with _reading(), self._connection.cursor() as cursor:
-            yield cursor.execute(sql, values)
+            return [np.asarray(one) for one in cursor.execute(sql).fetchnumpy().values()]
 
 
 @contextmanager
 def _reading() -> Iterator[None]:
-    """What goes wrong says that the parts are not what they were when the run was opened."""
+    """What goes wrong says that the parts are not what they were when the run was opened.
+
+    Rows are still being read while they are fetched, so this goes around both.
+    """
     try:
         yield
     except duckdb.Error as error:

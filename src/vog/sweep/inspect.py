@@ -5,9 +5,8 @@ prepared once, when the first example is asked for; before that nothing is impor
 loaded, and nothing is ever written into the run folder.
 """
 
-import ast
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,22 +20,19 @@ from torch import Tensor
 
 from vog import data as sources
 from vog import moments
-from vog.checkpoints import CheckpointFile, find
 from vog.data import TransformSpec
 from vog.data.images import ImageFiles
-from vog.errors import CheckpointError, DataError, ResultError, first_few
-from vog.models.targets import TARGETS
+from vog.errors import DataError, ResultError, first_few
 from vog.result import Run
 from vog.scores import Observation, Score, Signal, together
 from vog.scores.gradient import Channels, VoG, pixels
 from vog.scores.means import cross_entropy, label_probability, margin
 from vog.sweep import stored
+from vog.sweep.again import CheckpointsSpec, Options, Parts, find_again, gradients_folder
 from vog.sweep.fold import look_at, not_finite, not_finite_by_checkpoint, observer
 from vog.sweep.job import Job
 from vog.sweep.prepare import prepare
 from vog.sweep.request import ModelSpec, Request, TargetSpec
-
-CheckpointsSpec = str | Path | Sequence[str | Path]
 
 
 @dataclass(frozen=True)
@@ -76,32 +72,6 @@ class Inspected:
 Inspector = Callable[[int], Inspected]
 
 
-@dataclass(frozen=True)
-class _Options:
-    """What is run and read, by the option that names it; None is what the run says."""
-
-    model: ModelSpec | None
-    checkpoints: CheckpointsSpec | None
-    model_args: Mapping[str, Any] | None
-    data: Any
-    root: str | Path | None
-    transform: TransformSpec
-    target: TargetSpec | None
-
-
-@dataclass(frozen=True)
-class _Found:
-    """The same, where each is something."""
-
-    model: ModelSpec
-    files: tuple[CheckpointFile, ...]
-    model_args: Mapping[str, Any]
-    data: Any
-    root: Path | None
-    transform: TransformSpec
-    target: TargetSpec
-
-
 def inspector(
     run: Run,
     *,
@@ -133,15 +103,15 @@ def inspector(
         VogError: raised by the function, not here. Something is missing or makes no sense, the
             data are not those of the run, or the example has no finite gradient.
     """
-    options = _Options(model, checkpoints, model_args, data, root, transform, target)
+    options = Options(model, checkpoints, model_args, data, root, transform, target)
     lock = Lock()
 
     @cache  # what fails is tried again: what was missing may be there the next time
     def opened() -> Inspector:
-        folder = _gradients_folder(run, options)
+        folder = gradients_folder(run, options)
         if folder is not None:
             return _of_gradients(run, folder)
-        return _of_model(run, _prepared(run, _found(run, options), device))
+        return _of_model(run, _prepared(run, find_again(run, options), device))
 
     def inspect(index: int) -> Inspected:
         with lock:
@@ -150,150 +120,7 @@ def inspector(
     return inspect
 
 
-def runs_code(
-    run: Run,
-    *,
-    model: ModelSpec | None = None,
-    checkpoints: CheckpointsSpec | None = None,
-    model_args: Mapping[str, Any] | None = None,
-    data: Any = None,
-    root: str | Path | None = None,
-    transform: TransformSpec = None,
-    target: TargetSpec | None = None,
-) -> str:
-    """What an inspector with these options runs and reads when it is called, in words.
-
-    Nothing is run or imported to tell it, and of files only the names are looked at.
-
-    Raises:
-        VogError: something is missing; the message says which option gives it.
-    """
-    options = _Options(model, checkpoints, model_args, data, root, transform, target)
-    folder = _gradients_folder(run, options)
-    if folder is not None:
-        return f"runs no code; reads the gradients in {folder}"
-    found = _found(run, options)
-    # Arguments are part of what is run: a function of any package can be named as a model.
-    arguments = ", ".join(f"{name}={value!r}" for name, value in found.model_args.items())
-    code = [f"{_called(found.model)}({arguments})"]
-    code += [_called(one) for one in (found.data, found.transform, found.target) if _is_code(one)]
-    read = f"{len(found.files)} checkpoints, {found.files[0].path} to {found.files[-1].path}"
-    if isinstance(found.data, str | Path) and not _is_code(found.data):
-        read += f", and {found.data}"
-    return f"runs {', '.join(code)}; reads {read}"
-
-
-def _is_code(spec: object) -> bool:
-    return callable(spec) or (isinstance(spec, str) and ":" in spec and not Path(spec).exists())
-
-
-def _called(spec: object) -> str:
-    return spec if isinstance(spec, str) else getattr(spec, "__qualname__", type(spec).__name__)
-
-
-def _gradients_folder(run: Run, options: _Options) -> Path | None:
-    """Where the gradients are, of a run that was made of stored ones."""
-    noted = run.question.get("where", {}).get("gradients")
-    if noted is None:
-        return None
-    folder = Path(noted if options.data is None else options.data)
-    if not folder.is_dir():
-        raise ResultError(
-            f"{run.folder} was made of the gradients stored in {folder}, which is no folder, seen "
-            f"from {Path.cwd()}. Give the folder with the weight_STEP folders as --data."
-        )
-    return folder
-
-
-def _found(run: Run, options: _Options) -> _Found:
-    """What the options name, and for the rest what the run names, if it may be there."""
-    question, where = run.question, run.question.get("where", {})
-    noted = {
-        "model": where.get("model"),
-        "data": where.get("data"),
-        "transform": where.get("transform") or _noted_transform(question),
-        "target": where.get("target") or _noted_target(question),
-    }
-    found: dict[str, Any] = {}
-    for option, value in noted.items():
-        given = getattr(options, option)
-        found[option] = value if given is None else given
-        _refuse_lost(run, option, found[option])
-    args, root = options.model_args, where.get("root") if options.root is None else options.root
-    if args is None:
-        args = {k: _argument(v) for k, v in question.get("model", {}).get("args", {}).items()}
-    return _Found(
-        files=_files(run, options.checkpoints),
-        model_args=args,
-        root=None if root is None else Path(root),
-        **found,
-    )
-
-
-def _noted_transform(question: Mapping[str, Any]) -> str | None:
-    """The word for the transform that the run knows by its code; None for one of the user's."""
-    name = str(question["data"].get("transform")).partition(" ")[0]
-    words = {"none": "none", "vog.data.images.unchanged": "none"}
-    return (words | {"vog.data.images.imagenet": "imagenet"}).get(name)
-
-
-def _noted_target(question: Mapping[str, Any]) -> str | None:
-    return next((name for name in TARGETS if name == question.get("target")), None)
-
-
-def _argument(noted: Any) -> Any:
-    """A keyword as it was given: a question keeps lists and their like as they print."""
-    try:
-        return ast.literal_eval(noted) if str(noted)[:1] in tuple("([{") else noted
-    except (ValueError, SyntaxError):
-        return noted
-
-
-def _refuse_lost(run: Run, option: str, spec: object) -> None:
-    """Nothing where what is named may be there, as far as names tell."""
-    if spec is None:
-        what = "" if option == "data" else " file.py:function"
-        raise ResultError(
-            f"{run.folder} does not name its {option}, which was an object in Python. "
-            f"Give --{option}{what}."
-        )
-    is_word = option in ("transform", "target") and ":" not in str(spec)
-    if is_word or not isinstance(spec, str | Path) or Path(spec).expanduser().exists():
-        return
-    path, colon, _ = str(spec).rpartition(":")
-    if not colon or (path.endswith(".py") and not Path(path).expanduser().is_file()):
-        raise ResultError(
-            f"the {option} of {run.folder}, {str(spec)!r}, is not there, seen from {Path.cwd()}. "
-            f"Give what it is called now as --{option}."
-        )
-
-
-def _files(run: Run, asked: CheckpointsSpec | None) -> tuple[CheckpointFile, ...]:
-    """The checkpoints of the run, in training order, where they are now."""
-    steps = [int(one["step"]) for one in run.question["checkpoints"]]
-    if asked is None:
-        paths = [Path(one) for one in run.question.get("where", {}).get("checkpoints", [])]
-        lost = [str(path) for path in paths if not path.is_file()]
-        if lost or len(paths) != len(steps):
-            raise ResultError(
-                f"{len(lost)} of the {len(steps)} checkpoints of {run.folder} are not there, seen "
-                f"from {Path.cwd()}: {first_few(lost)}. Give where they are now as --checkpoints."
-            )
-        return tuple(map(CheckpointFile, paths, steps))
-    files = find([asked] if isinstance(asked, str | Path) else asked)
-    by_step = {file.step: file for file in files}
-    if by_step.keys() >= set(steps):
-        return tuple(by_step[step] for step in steps)
-    if len(files) != len(steps):
-        raise CheckpointError(
-            f"--checkpoints names {len(files)} files, of the steps {first_few(list(by_step))}. "
-            f"{run.folder} was scored under {len(steps)}, of the steps {first_few(steps)}: give "
-            f"these."
-        )
-    return tuple(files)
-
-
-def _prepared(run: Run, found: _Found, device: str) -> Job:
+def _prepared(run: Run, found: Parts, device: str) -> Job:
     """The job that asks of single rows what the run was asked of all of them."""
     question = run.question
     asked = Request(

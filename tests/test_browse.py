@@ -1,0 +1,493 @@
+"""Pages of a run: whatever DuckDB answers is what sorting and counting all rows would give."""
+
+import itertools
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from test_result import run  # noqa: F401 (a fixture)
+from vog.errors import ResultError
+from vog.result import Run, open_run, parts
+from vog.result.browse import Browser, Class, Filter, Order, Place, Row
+from vog.result.columns import DERIVED
+from vog.result.rows import Meaning, Rows, to_table
+
+NAN, INF = float("nan"), float("inf")
+NAMES = ["cat", 'it\'s "a" 100% <b>dog</b>', "cat"]
+EVERYTHING = Filter()
+Case = tuple[list[list[Any]], dict[int, str], list[int], str]
+NUMBERS = st.one_of(
+    st.integers(-2, 2).map(float), st.floats(width=32), st.sampled_from([NAN, INF, -INF])
+)
+ODD = st.one_of(
+    st.sampled_from(
+        ["it's", '"', "%", "_", "\\", "é", "A", "a\nb", "<script>", "'; DROP VIEW rows"]
+    ),
+    st.text(max_size=3),
+)
+
+
+def written(folder: Path, rows: Rows, cuts: Sequence[int] = (), target: str = "label") -> Run:
+    """A run folder with these rows, whose parts begin at 0 and at these rows."""
+    count = len(rows.rows)
+    ends = {name: "easier" if name.startswith("aum") else "harder" for name in rows.scores}
+    meanings = {name: Meaning(name, end, (-INF, INF), "u", "s") for name, end in ends.items()}
+    table = to_table(rows, meanings, NAMES)
+    question = {"data": {"examples": count, "label_names": NAMES}, "target": target}
+    with parts.begun(folder, question):
+        for start, stop in itertools.pairwise([0, *cuts, count]):
+            parts.write(folder, [table.slice(start, stop - start)], 0.0)
+    return open_run(folder)
+
+
+def plain(scores: Mapping[str, Sequence[float] | np.ndarray]) -> Rows:
+    """Rows with these scores, all of class 0 and predicted to be."""
+    count = len(next(iter(scores.values())))
+    return Rows(
+        range(count),
+        [f"e{i}" for i in range(count)],
+        np.zeros(count, np.int64),
+        np.arange(count),
+        {"all": np.zeros(count, np.int64)},
+        {},
+        {name: np.array(values, float) for name, values in scores.items()},
+        {},
+    )
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """The columns of some rows, where their parts begin, and what was differentiated."""
+    count = draw(st.integers(1, 40))
+    classes = st.sampled_from(draw(st.lists(st.integers(-1, 4), min_size=1, max_size=4)))
+    share = st.one_of(st.just(NAN), st.floats(0, 1, width=32))
+    elements = [ODD, classes, st.integers(-1, 4), classes, share, NUMBERS, NUMBERS, NUMBERS]
+    columns = [draw(st.lists(one, min_size=count, max_size=count)) for one in elements]
+    problems = draw(st.dictionaries(st.integers(0, count - 1), ODD, max_size=9))
+    cuts = draw(st.sets(st.integers(1, count - 1), max_size=3)) if count > 1 else ()
+    return columns, problems, sorted(cuts), draw(st.sampled_from(["label", "predicted"]))
+
+
+@contextmanager
+def browsing(case: Case) -> Iterator[Browser]:
+    """The rows on disk, and a browser of them."""
+    (odd, labels, late, last, share, *scores), problems, cuts, target = case
+    rows = Rows(
+        range(len(odd)),
+        [f"{text}{i}" for i, text in enumerate(odd)],
+        np.array(labels),
+        np.arange(len(odd)),
+        {"late": np.array(late), "all": np.array(last)},
+        {"all": np.array(share)},
+        dict(zip(("vog@late", "vog@all", "aum@all"), map(np.array, scores), strict=True)),
+        problems,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        yield Browser(written(Path(folder) / "run", rows, cuts, target))
+
+
+def columns_of(run: Run) -> list[str]:  # noqa: F811
+    """Whatever can be sorted by."""
+    return [*run.columns, *(f"{name}:{how}" for name in run.score_columns for how in DERIVED)]
+
+
+def everything(run: Run) -> list[Row]:  # noqa: F811
+    """Every row with every column, stored and derived, as `table` has them."""
+    return run.table(columns_of(run)).to_pylist()
+
+
+def seldom(some: st.SearchStrategy[Any], otherwise: object = None) -> st.SearchStrategy[Any]:
+    """One of a filter's conditions: with all of them at once no row would be left."""
+    return st.sampled_from([False] * 5 + [True]).flatmap(
+        lambda chosen: some if chosen else st.just(otherwise)
+    )
+
+
+def a_view(data: st.DataObject, rows: list[Row]) -> tuple[Order, Filter]:
+    """An order and a few conditions, whose bounds are often values that some row has."""
+    by = data.draw(st.sampled_from(list(rows[0])))
+    ids = [row["id"] for row in rows]
+    values = [float(row[by]) for row in rows if isinstance(row[by], int | float)]
+    bounds = st.one_of(st.sampled_from(values or [0.0]), NUMBERS.filter(lambda x: x == x))
+    bound = st.one_of(st.none(), st.none(), bounds) if values else st.none()
+    several = st.lists(st.sampled_from([*ids, "of none", "%"]), max_size=20).map(tuple)
+    where = {
+        "label": seldom(st.integers(0, 5)),
+        "predicted": seldom(st.integers(0, 5)),
+        "judged": seldom(st.sampled_from(["right", "wrong"])),
+        "low": bound,
+        "high": bound,
+        "text": seldom(st.one_of(ODD, st.sampled_from(ids)), ""),
+        "ids": seldom(several),
+        "without": seldom(several, ()),
+        "problem": seldom(st.just(True), False),
+    }
+    return Order(by, data.draw(st.booleans())), Filter(**data.draw(st.fixed_dictionaries(where)))
+
+
+def fits(row: Row, by: str, where: Filter) -> bool:
+    """Whether a filter leaves a row, one condition after the other."""
+    value, predicted = row[by], row[prediction(by)]
+    judged = None not in (row["label"], predicted)
+    verdict = "right" if row["label"] == predicted else "wrong"
+    return all(
+        [
+            where.label is None or row["label"] == where.label,
+            where.predicted is None or predicted == where.predicted,
+            where.judged is None or (judged and verdict == where.judged),
+            where.low is None or (value is not None and value >= where.low),
+            where.high is None or (value is not None and value <= where.high),
+            where.text in row["id"],
+            where.ids is None or row["id"] in where.ids,
+            row["id"] not in where.without,
+            not where.problem or row["problem"] is not None,
+        ]
+    )
+
+
+def prediction(by: str) -> str:
+    return "prediction@late" if "@late" in by else "prediction@all"
+
+
+def in_order(rows: list[Row], order: Order, where: Filter) -> list[int]:
+    """Every row of a view, by sorting all of them: values, then index, those without one last."""
+    left = [i for i, row in enumerate(rows) if fits(row, order.by, where)]
+    known = [i for i in left if rows[i][order.by] is not None]
+    known.sort(key=lambda i: rows[i][order.by], reverse=order.descending)  # equal ones stay
+    return known + [i for i in left if rows[i][order.by] is None]
+
+
+@settings(max_examples=40)
+@given(cases(), st.data())
+def test_pages_are_what_sorting_all_rows_gives(case: Case, data: st.DataObject) -> None:
+    """All pages together are every row of the view once, with the values that `table` has."""
+    with browsing(case) as browser:
+        rows = everything(browser.run)
+        for _ in range(4):
+            order, where = a_view(data, rows)
+            also = data.draw(st.lists(st.sampled_from(list(rows[0])), max_size=3))
+            expected = in_order(rows, order, where)
+            count = data.draw(st.integers(max(1, len(expected) // 3), 50))
+            pages = [
+                browser.page(order, where, start, count, also)
+                for start in range(0, len(expected) + count, count)
+            ]
+            assert {page.total for page in pages} == {len(expected)}
+            assert all(len(page.rows) == count for page in pages[:-2])
+            shown = [row for page in pages for row in page.rows]
+            assert [row["index"] for row in shown] == expected
+            for row, index in zip(shown, expected, strict=True):
+                names = {"index", "id", "label", "problem", order.by, *also}
+                truth = {name: pytest.approx(rows[index][name]) for name in names}
+                assert row == truth | {"prediction": rows[index][prediction(order.by)]}
+
+
+@settings(max_examples=40)
+@given(cases(), st.data())
+def test_neighbours_are_those_of_the_whole_order(case: Case, data: st.DataObject) -> None:
+    """The nearest first, on both sides, and also of a row that the filter leaves out."""
+    with browsing(case) as browser:
+        rows = everything(browser.run)
+        for _ in range(6):
+            order, where = a_view(data, rows)
+            count = data.draw(st.integers(1, 5))
+            whole, left = in_order(rows, order, EVERYTHING), in_order(rows, order, where)
+            index = data.draw(st.sampled_from(whole))
+            at = whole.index(index)
+            before = [one for one in reversed(whole[:at]) if one in left]
+            after = [one for one in whole[at + 1 :] if one in left]
+            found = browser.around(index, order, where, count)
+            assert found == (tuple(before[:count]), tuple(after[:count]))
+
+
+@settings(max_examples=40)
+@given(cases())
+def test_places_are_ranks_and_hardness(case: Case) -> None:
+    with browsing(case) as browser:
+        run = browser.run
+        hardness = {name: run.hardness(name) for name in run.score_columns}
+        for index, row in enumerate(everything(run)[:15]):
+            stored = example(browser, index)
+            assert stored == {name: row[name] for name in run.columns}
+            for name, place in browser.places(stored).items():
+                hard = None if row[name] is None else hardness[name][index]
+                assert (place.value, place.rank) == (row[name], pytest.approx(row[f"{name}:rank"]))
+                assert place.hardness == pytest.approx(hard)
+        assert browser.example(run.rows) is None
+
+
+@settings(max_examples=40)
+@given(cases())
+def test_classes_and_ids_are_counted_row_by_row(case: Case) -> None:
+    with browsing(case) as browser:
+        rows = browser.run.table().to_pylist()
+        labels = sorted({row["label"] for row in rows} - {None})
+        assert browser.labels() == labels
+        for score in browser.run.score_columns:
+            found = browser.classes(score)
+            assert [one.label for one in found] == labels
+            for one in found:
+                mine = [row for row in rows if row["label"] == one.label]
+                predicted = [row["prediction@all"] for row in mine]
+                judged = [one.label != other for other in predicted if other is not None]
+                finite = [row[score] for row in mine if row[score] not in (None, INF, -INF)]
+                assert one.rows == len(mine)
+                assert one.error == pytest.approx(np.mean(judged) if judged else None)
+                assert (one.mean is None) == (not finite)
+                if finite:  # the order of a sum, and so its last digits, is DuckDB's
+                    off = 1e-9 * max(map(abs, finite))
+                    assert one.mean == pytest.approx(np.mean(finite), abs=off)
+        assert list(browser.ids_and_labels()) == [(row["id"], row["label"]) for row in rows]
+        numbers = {row["id"]: row["index"] for row in rows}
+        assert browser.indices_of([*numbers, "of none"]) == numbers
+        assert [browser.index_of(one) for one in numbers] == list(numbers.values())
+        assert (browser.index_of("of none"), browser.indices_of([])) == (None, {})
+
+
+def example(browser: Browser, index: int) -> Row:
+    found = browser.example(index)
+    assert found is not None
+    return found
+
+
+def indices(browser: Browser, by: str, descending: bool, **where: Any) -> list[int]:
+    page = browser.page(Order(by, descending), Filter(**where))
+    assert page.total == len(page.rows)
+    return [row["index"] for row in page.rows]
+
+
+def test_a_worked_run(run: Run) -> None:  # noqa: F811
+    """Cats have VoG 3, 1, 2; magpies 9, none, 5. Every second row is predicted a magpie."""
+    browser = Browser(run)
+    assert indices(browser, "vog@all", True) == [3, 5, 0, 2, 1, 4]
+    assert indices(browser, "vog@all", False) == [1, 2, 0, 5, 3, 4], "what is missing stays last"
+    assert indices(browser, "vog@all:class", True) == [0, 3, 2, 5, 1, 4]
+    assert browser.around(0, Order("vog@all", True), EVERYTHING, 2) == ((5, 3), (2, 1))
+    assert browser.around(4, Order("vog@all", True), EVERYTHING, 2) == ((1, 2), ())
+    assert browser.around(6, Order("vog@all", True), EVERYTHING) == ((), ())
+    assert browser.classes("vog@all") == [Class(0, 3, 1 / 3, 2.0), Class(1, 3, 0.0, 7.0)]
+    assert browser.classes("forgetting@all")[1].mean == 5, "infinity is not the mean of its class"
+    assert browser.places(example(browser, 5)) == {
+        "vog@all": Place(5.0, 0.75, 0.75),
+        "aum@all": Place(-5.0, 0.25, 0.75),
+        "forgetting@all": Place(5.0, 0.75, 0.75),
+    }
+    rows = browser.rows([3, 99, 0], "all", ["label_name", "vog@all:rank"])
+    assert [(one["index"], one["label_name"], one["vog@all:rank"]) for one in rows] == [
+        (3, "magpie", 1),
+        (0, "cat", 0.5),
+    ]
+
+
+def test_filters_of_a_worked_run(run: Run) -> None:  # noqa: F811
+    browser = Browser(run)
+    assert indices(browser, "index", False, label=1) == [3, 4, 5]
+    assert indices(browser, "index", False, predicted=1) == [1, 3, 5]
+    assert indices(browser, "index", False, judged="right") == [0, 2, 3, 5]
+    assert indices(browser, "index", False, judged="wrong") == [1], "row 4 has no prediction"
+    assert indices(browser, "index", False, text="G 3>") == []
+    assert indices(browser, "index", False, text="g 3>") == [3]
+    assert indices(browser, "index", False, text="%") == [], "no wildcard"
+    assert indices(browser, "index", False, ids=("<img 5>.jpg", "<img 0>.jpg", "x")) == [0, 5]
+    assert indices(browser, "index", False, ids=()) == [], "there are no marks yet"
+    assert indices(browser, "index", False, without=("<img 5>.jpg", "x")) == [0, 1, 2, 3, 4]
+    assert indices(browser, "index", False, problem=True) == [4]
+    assert indices(browser, "index", False, label=0, judged="right", without=("<img 2>.jpg",)) == [
+        0
+    ]
+
+
+def test_both_bounds_belong_to_a_range(run: Run) -> None:  # noqa: F811
+    """Ranks are 0.5, 0, 0.25, 1, none, 0.75; z of cats sqrt(1.5), -sqrt(1.5), 0."""
+    browser = Browser(run)
+    assert indices(browser, "vog@all", False, low=2.0, high=5.0) == [2, 0, 5]
+    assert indices(browser, "vog@all:rank", False, low=0.25, high=0.75) == [2, 0, 5]
+    assert indices(browser, "vog@all:rank", False, low=0.26) == [0, 5, 3]
+    assert indices(browser, "vog@all:rank", False, high=0.74) == [1, 2, 0]
+    assert indices(browser, "vog@all:rank", False, low=0.6, high=0.7) == [], "between two ranks"
+    assert indices(browser, "vog@all:rank", False, high=-0.1) == []
+    assert indices(browser, "vog@all:rank", False, low=0.0) == [1, 2, 0, 5, 3], "4 has no rank"
+    assert indices(browser, "vog@all:class", False, low=0.0, high=1.0) == [2, 3]
+    assert indices(browser, "forgetting@all", False, low=INF) == [3]
+    assert indices(browser, "prediction@all", False, low=1.0) == [1, 3, 5]
+
+
+@pytest.mark.parametrize("by", ["id", "label_name", "problem"])
+def test_a_range_of_text_is_refused(run: Run, by: str) -> None:  # noqa: F811
+    browser = Browser(run)
+    for where in (Filter(low=1.0), Filter(high=1.0)):
+        with pytest.raises(ResultError, match=f"{by!r} is text, so no range of numbers"):
+            browser.page(Order(by, False), where)
+        with pytest.raises(ResultError, match=f"{by!r} is text, so no range of numbers"):
+            browser.around(0, Order(by, False), where)
+
+
+def test_columns_that_are_not_there(run: Run) -> None:  # noqa: F811
+    browser = Browser(run)
+    with pytest.raises(ResultError, match="no column 'vog@lat'. Did you mean 'vog@all'"):
+        browser.page(Order("vog@lat", True), EVERYTHING)
+    with pytest.raises(ResultError, match="after a score stands :class, :robust, :rank"):
+        browser.page(Order("vog@all", True), EVERYTHING, also=["label:class"])
+    with pytest.raises(ResultError, match="no column '1; DROP VIEW rows'"):
+        browser.around(0, Order("1; DROP VIEW rows", True), EVERYTHING)
+    for name in ("vog@lat", "label", "vog@all:class"):
+        with pytest.raises(ResultError, match=f"{name!r} is no score.*Known: vog@all"):
+            browser.classes(name)
+
+
+def test_classes_are_those_that_were_differentiated(tmp_path: Path) -> None:
+    """Predicted are 0, 0, 1, 1, whatever the labels: 1, 3 and 5, 9 become -1, 1 and -1, 1."""
+    rows = replace(
+        plain({"vog@all": [1, 3, 5, 9], "vog@late": [1, 3, 5, 9]}),
+        labels=np.array([2, 0, 0, -1]),
+        predictions={"late": np.zeros(4, int), "all": np.array([0, 0, 1, 1])},
+    )
+    browser = Browser(written(tmp_path / "run", rows, [1], "predicted"))
+    for how, score in itertools.product(("class", "robust"), ("vog@all", "vog@late")):
+        page = browser.page(Order(f"{score}:{how}", False), EVERYTHING)
+        scale = 1 if how == "class" else 1.4826
+        values = {one["index"]: one[f"{score}:{how}"] * scale for one in page.rows}
+        assert values == pytest.approx({0: -1, 1: 1, 2: -1, 3: 1})
+    assert browser.classes("vog@all") == [Class(0, 2, 0.5, 4.0), Class(2, 1, 1.0, 1.0)]
+
+
+def test_the_stage_of_a_column(tmp_path: Path) -> None:
+    """Predictions and verdicts are those of the stage that is looked at."""
+    predictions = {"late": np.array([1, 0]), "all": np.zeros(2, int)}
+    rows = replace(plain({"vog@late": [1, 2], "vog@all": [1, 2]}), predictions=predictions)
+    browser = Browser(written(tmp_path / "run", rows))
+    stages = {"vog@late": "late", "vog@late:rank": "late", "prediction@late": "late"}
+    stages |= {"vog@all:class": "all", "label": "all", "id": "all", "@late": "all", "x@y": "all"}
+    assert {name: browser.stage(name) for name in stages} == stages
+    assert indices(browser, "vog@late", False, judged="wrong") == [0]
+    assert indices(browser, "vog@all", False, judged="wrong") == []
+    assert indices(browser, "vog@late", False, predicted=1) == [0]
+    page = browser.page(Order("vog@late", False), EVERYTHING)
+    assert [row["prediction"] for row in page.rows] == [1, 0]
+
+
+def test_nothing_from_outside_is_part_of_a_query(tmp_path: Path) -> None:
+    """Quotes in a column or an id are quotes."""
+    odd = ["';--", '"', '" OR "', "a' OR '1'='1", "%"]
+    score = "v\"o'g; --@all"
+    rows = replace(plain({score: [1, 2, 3, 4, 5]}), ids=odd)
+    browser = Browser(written(tmp_path / "run", rows, [2]))
+    for column in columns_of(browser.run):
+        assert len(indices(browser, column, False)) == 5
+        before, after = browser.around(2, Order(column, False), EVERYTHING, 9)
+        assert sorted(before + after) == [0, 1, 3, 4]
+    found = browser.page(Order("id", False), EVERYTHING, also=[score, f"{score}:class"]).rows[0]
+    assert (found["id"], found[score]) == ('"', 2)
+    assert browser.classes(score) == [Class(0, 5, 0.0, 3.0)]
+    for index, id in enumerate(odd):
+        assert browser.places(example(browser, index))[score].rank == index / 4
+        assert browser.index_of(id) == index
+        assert indices(browser, "index", False, ids=(id,)) == [index]
+        assert index not in indices(browser, "index", False, without=(id,))
+        assert index in indices(browser, "index", False, text=id)
+
+
+@pytest.mark.parametrize("name", ["run[1]", "r*", "run?", "{run1}", "it's", "label=7"])
+def test_a_folder_whose_name_is_a_pattern(tmp_path: Path, name: str) -> None:
+    """The rows are those of the run itself, not those of folders that the pattern fits."""
+    written(tmp_path / "run1", plain({"vog@all": [7, 7, 7]}))
+    browser = Browser(written(tmp_path / name, plain({"vog@all": [1, 2]})))
+    page = browser.page(Order("index", False), EVERYTHING, also=["vog@all"])
+    assert [row["vog@all"] for row in page.rows] == [1, 2]
+    assert list(browser.example(0) or ()) == browser.run.columns
+
+
+def test_a_rank_that_is_asked_for_twice(run: Run) -> None:  # noqa: F811
+    """Sorted by and shown beside itself, it is no rank of a rank."""
+    page = Browser(run).page(Order("vog@all:rank", True), EVERYTHING, also=["vog@all:rank"])
+    assert [row["vog@all:rank"] for row in page.rows] == [1, 0.75, 0.5, 0.25, 0, None]
+
+
+def test_ranks_of_more_scores_than_are_kept_in_memory(tmp_path: Path) -> None:
+    scores = {f"s{i}@all": np.roll([1.0, 2, 3], i).tolist() for i in range(10)}
+    browser = Browser(written(tmp_path / "run", plain(scores)))
+    for name in [*scores, *scores]:
+        (first, *_) = browser.rows([0], "all", [f"{name}:rank"])
+        assert first[f"{name}:rank"] == (scores[name][0] - 1) / 2
+        assert len(browser._ordered) <= 8
+
+
+def test_more_rows_than_are_fetched_at_once(tmp_path: Path) -> None:
+    count = 25_000
+    run = written(tmp_path / "run", plain({"vog@all": np.arange(count)}), [9_000])  # noqa: F811
+    browser = Browser(run)
+    assert [id for id, _ in browser.ids_and_labels()] == [f"e{i}" for i in range(count)]
+    page = browser.page(Order("vog@all", True), EVERYTHING, 5_000, 15_000)
+    assert [row["index"] for row in page.rows] == list(range(count - 5_001, count - 20_001, -1))
+
+
+def test_several_threads_ask_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    """What a column compares with is computed once, by the first that asks."""
+    computed: list[str] = []
+    numbers = Browser._numbers
+
+    def slow(browser: Browser, sql: str) -> list[np.ndarray]:
+        computed.append(sql)
+        time.sleep(0.05)
+        return numbers(browser, sql)
+
+    monkeypatch.setattr(Browser, "_numbers", slow)
+    orders = [Order(f"{score}:{how}", True) for score in run.score_columns for how in DERIVED]
+    browser, start = Browser(run), threading.Barrier(4)
+
+    def ask(_: int) -> list[object]:
+        start.wait()
+        pages = [browser.page(order, Filter(low=-9.0)) for order in orders]
+        return [pages, browser.classes("vog@all"), list(browser.ids_and_labels())]
+
+    with ThreadPoolExecutor(4) as threads:
+        first, *others = threads.map(ask, range(4))
+    assert all(other == first for other in others)
+    assert len(computed) == len(orders)
+    assert first == [
+        [Browser(run).page(order, Filter(low=-9.0)) for order in orders],
+        browser.classes("vog@all"),
+        list(browser.ids_and_labels()),
+    ]
+
+
+def cut(part: Path) -> None:
+    part.write_bytes(part.read_bytes()[:-20])
+
+
+def scrambled(part: Path) -> None:
+    """Damage in the middle, where the footer says nothing of it."""
+    content = bytearray(part.read_bytes())
+    content[10 : len(content) // 3] = bytes(b ^ 0x5A for b in content[10 : len(content) // 3])
+    part.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, cut, scrambled])
+def test_a_part_that_is_not_what_it_was(run: Run, damage: Callable[[Path], None]) -> None:  # noqa: F811
+    browser = Browser(run)
+    first = example(browser, 0)
+    damage(run.part_files[1])
+    by, said = Order("vog@all:class", True), r"rows of the run cannot be read: .*open it again\."
+    questions: list[Callable[[], object]] = [
+        lambda: Browser(run).page(by, EVERYTHING),
+        lambda: browser.page(by, EVERYTHING),
+        lambda: browser.page(Order("vog@all:rank", True), Filter(low=0.5)),
+        lambda: browser.around(0, by, EVERYTHING),
+        lambda: browser.places(first),
+        lambda: browser.classes("vog@all"),
+        lambda: list(browser.ids_and_labels()),
+    ]
+    for ask in questions:
+        with pytest.raises(ResultError, match=said):
+            ask()
