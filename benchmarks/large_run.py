@@ -1,13 +1,15 @@
 """A run folder as large as that of ImageNet, made of plausible numbers and not of a model's."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from vog import scores
 from vog.checkpoints import Stage
 from vog.result import Run, open_run, parts
-from vog.result.rows import Rows
+from vog.result.rows import Meaning, Rows, to_table
 from vog.sweep.fold import meanings
 
 STAGES = ("early", "middle", "late", "all")
@@ -44,29 +46,46 @@ def write(folder: Path, rows: int = 1_300_000, classes: int = 1000, seed: int = 
     return open_run(folder)
 
 
-def _part(span, classes, means, names, rng):
-    from vog.result.rows import to_table
-
+def _part(
+    span: range,
+    classes: int,
+    means: Mapping[str, Meaning],
+    names: Sequence[str],
+    rng: np.random.Generator,
+) -> pa.Table:
     count = len(span)
     labels = rng.integers(0, classes, count)
     hard = rng.normal(size=count) + labels / classes
     wrong = hard + rng.normal(size=count) > 2.3
     predicted = np.where(wrong, rng.integers(0, classes, count), labels)
-    ids = [f"train/n{1440000 + 17 * label:08d}/n{label:08d}_{row}.JPEG" for row, label in zip(span, labels.tolist())]
-    values = {}
-    for column, meaning in means.items():
-        raw = hard + rng.normal(size=count)
-        share = 1 / (1 + np.exp(raw))
-        values[column] = {
-            "confidence": share,
-            "correctness": (share * 9).round() / 9,
-            "variability": share * (1 - share) + 0.1 * rng.random(count),
-            "aleatoric": share * (1 - share),
-            "forgetting": np.floor(np.exp(raw / 2)),
-            "first_learned": np.floor(np.exp(raw / 2)),
-            "aum": -raw,
-        }.get(meaning.score, np.exp(raw / 3)).astype(np.float32)
-    predictions = {stage: predicted for stage in STAGES}
-    probabilities = {stage: rng.random(count, np.float32) for stage in STAGES}
-    rows = Rows(span, ids, labels, np.arange(count), predictions, probabilities, values, {})
+    ids = [
+        f"train/n{1440000 + 17 * label:08d}/n{label:08d}_{row}.JPEG"
+        for row, label in zip(span, labels.tolist(), strict=True)
+    ]
+    rows = Rows(
+        span,
+        ids,
+        labels,
+        np.arange(count),
+        dict.fromkeys(STAGES, predicted),
+        {stage: rng.random(count, np.float32) for stage in STAGES},
+        {name: _values(meaning.score, hard, rng) for name, meaning in means.items()},
+        {},
+    )
     return to_table(rows, means, names)
+
+
+def _values(score: str, hard: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A score of about its own range that grows or falls with difficulty, and noise."""
+    raw = hard + rng.normal(size=len(hard))
+    share = 1 / (1 + np.exp(raw))
+    by_score = {
+        "confidence": share,
+        "correctness": (share * 9).round() / 9,
+        "variability": np.sqrt(share * (1 - share)) * rng.random(len(hard)),
+        "aleatoric": share * (1 - share),
+        "forgetting": np.floor(np.exp(raw / 2)),
+        "first_learned": np.floor(np.exp(raw / 2)),
+        "aum": -raw,
+    }
+    return by_score.get(score, np.exp(raw / 3)).astype(np.float32)

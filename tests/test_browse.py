@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -248,7 +249,7 @@ def test_classes_and_ids_are_counted_row_by_row(case: Case) -> None:
                 if finite:  # the order of a sum, and so its last digits, is DuckDB's
                     off = 1e-9 * max(map(abs, finite))
                     assert one.mean == pytest.approx(np.mean(finite), abs=off)
-        assert list(browser.ids_and_labels()) == [(row["id"], row["label"]) for row in rows]
+        assert ids_and_labels(browser) == [(row["id"], row["label"]) for row in rows]
         numbers = {row["id"]: row["index"] for row in rows}
         assert browser.indices_of([*numbers, "of none"]) == numbers
         assert [browser.index_of(one) for one in numbers] == list(numbers.values())
@@ -259,6 +260,10 @@ def example(browser: Browser, index: int) -> Row:
     found = browser.example(index)
     assert found is not None
     return found
+
+
+def ids_and_labels(browser: Browser) -> list[tuple[str, int | None]]:
+    return list(itertools.chain.from_iterable(browser.ids_and_labels()))
 
 
 def indices(browser: Browser, by: str, descending: bool, **where: Any) -> list[int]:
@@ -276,6 +281,8 @@ def test_a_worked_run(run: Run) -> None:  # noqa: F811
     assert browser.around(0, Order("vog@all", True), EVERYTHING, 2) == ((5, 3), (2, 1))
     assert browser.around(4, Order("vog@all", True), EVERYTHING, 2) == ((1, 2), ())
     assert browser.around(6, Order("vog@all", True), EVERYTHING) == ((), ())
+    assert indices(browser, "label", True) == [3, 4, 5, 0, 1, 2], "equal ones by their index"
+    assert browser.around(5, Order("label", True), EVERYTHING) == ((4, 3), (0, 1, 2))
     assert browser.classes("vog@all") == [Class(0, 3, 1 / 3, 2.0), Class(1, 3, 0.0, 7.0)]
     assert browser.classes("forgetting@all")[1].mean == 5, "infinity is not the mean of its class"
     assert browser.places(example(browser, 5)) == {
@@ -288,6 +295,16 @@ def test_a_worked_run(run: Run) -> None:  # noqa: F811
         (3, "magpie", 1),
         (0, "cat", 0.5),
     ]
+
+
+def test_a_run_that_is_not_finished(run: Run) -> None:  # noqa: F811
+    """Rows 2 to 4 are missing: they are no row, and not the next one either."""
+    run.part_files[1].unlink()
+    browser = Browser(open_run(run.folder))
+    assert indices(browser, "vog@all", True) == [5, 0, 1]
+    assert browser.example(2) is None
+    assert browser.around(2, Order("vog@all", True), EVERYTHING) == ((), ())
+    assert browser.rows([2, 5, 4], "all", ["id"])[0]["index"] == 5
 
 
 def test_filters_of_a_worked_run(run: Run) -> None:  # noqa: F811
@@ -303,9 +320,7 @@ def test_filters_of_a_worked_run(run: Run) -> None:  # noqa: F811
     assert indices(browser, "index", False, ids=()) == [], "there are no marks yet"
     assert indices(browser, "index", False, without=("<img 5>.jpg", "x")) == [0, 1, 2, 3, 4]
     assert indices(browser, "index", False, problem=True) == [4]
-    assert indices(browser, "index", False, label=0, judged="right", without=("<img 2>.jpg",)) == [
-        0
-    ]
+    assert indices(browser, "index", False, label=0, judged="right") == [0, 2], "both hold"
 
 
 def test_both_bounds_belong_to_a_range(run: Run) -> None:  # noqa: F811
@@ -347,11 +362,14 @@ def test_columns_that_are_not_there(run: Run) -> None:  # noqa: F811
 
 
 def test_classes_are_those_that_were_differentiated(tmp_path: Path) -> None:
-    """Predicted are 0, 0, 1, 1, whatever the labels: 1, 3 and 5, 9 become -1, 1 and -1, 1."""
+    """None, none, 1, 1 are predicted, whatever the labels: 1, 3 and 5, 9 become -1, 1 and -1, 1.
+
+    What is not known is a class, too.
+    """
     rows = replace(
         plain({"vog@all": [1, 3, 5, 9], "vog@late": [1, 3, 5, 9]}),
         labels=np.array([2, 0, 0, -1]),
-        predictions={"late": np.zeros(4, int), "all": np.array([0, 0, 1, 1])},
+        predictions={"late": np.zeros(4, int), "all": np.array([-1, -1, 1, 1])},
     )
     browser = Browser(written(tmp_path / "run", rows, [1], "predicted"))
     for how, score in itertools.product(("class", "robust"), ("vog@all", "vog@late")):
@@ -359,7 +377,18 @@ def test_classes_are_those_that_were_differentiated(tmp_path: Path) -> None:
         scale = 1 if how == "class" else 1.4826
         values = {one["index"]: one[f"{score}:{how}"] * scale for one in page.rows}
         assert values == pytest.approx({0: -1, 1: 1, 2: -1, 3: 1})
-    assert browser.classes("vog@all") == [Class(0, 2, 0.5, 4.0), Class(2, 1, 1.0, 1.0)]
+    assert browser.classes("vog@all") == [Class(0, 2, 1.0, 4.0), Class(2, 1, None, 1.0)]
+
+
+def test_a_class_without_values_keeps_its_rows(tmp_path: Path) -> None:
+    """There is nothing to compare them with, and nothing that would be compared."""
+    scores = {"vog@all": [1, 3, NAN, NAN]}
+    rows = replace(plain(scores), labels=np.array([0, 0, 7, -1]))
+    browser = Browser(written(tmp_path / "run", rows))
+    for how in ("class", "robust"):
+        assert indices(browser, f"vog@all:{how}", True) == [1, 0, 2, 3]
+        assert browser.rows([2, 3], "all", [f"vog@all:{how}"])[1][f"vog@all:{how}"] is None
+        assert browser.around(2, Order(f"vog@all:{how}", True), EVERYTHING) == ((0, 1), (3,))
 
 
 def test_the_stage_of_a_column(tmp_path: Path) -> None:
@@ -427,7 +456,8 @@ def test_more_rows_than_are_fetched_at_once(tmp_path: Path) -> None:
     count = 25_000
     run = written(tmp_path / "run", plain({"vog@all": np.arange(count)}), [9_000])  # noqa: F811
     browser = Browser(run)
-    assert [id for id, _ in browser.ids_and_labels()] == [f"e{i}" for i in range(count)]
+    assert [id for id, _ in ids_and_labels(browser)] == [f"e{i}" for i in range(count)]
+    assert max(map(len, browser.ids_and_labels())) < count
     page = browser.page(Order("vog@all", True), EVERYTHING, 5_000, 15_000)
     assert [row["index"] for row in page.rows] == list(range(count - 5_001, count - 20_001, -1))
 
@@ -449,7 +479,7 @@ def test_several_threads_ask_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) 
     def ask(_: int) -> list[object]:
         start.wait()
         pages = [browser.page(order, Filter(low=-9.0)) for order in orders]
-        return [pages, browser.classes("vog@all"), list(browser.ids_and_labels())]
+        return [pages, browser.classes("vog@all"), ids_and_labels(browser)]
 
     with ThreadPoolExecutor(4) as threads:
         first, *others = threads.map(ask, range(4))
@@ -458,8 +488,13 @@ def test_several_threads_ask_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) 
     assert first == [
         [Browser(run).page(order, Filter(low=-9.0)) for order in orders],
         browser.classes("vog@all"),
-        list(browser.ids_and_labels()),
+        ids_and_labels(browser),
     ]
+
+
+def test_a_bug_of_ours_is_not_blamed_on_the_files(run: Run) -> None:  # noqa: F811
+    with pytest.raises(duckdb.BinderException):
+        Browser(run)._rows("SELECT nothing FROM rows", [])
 
 
 def cut(part: Path) -> None:
@@ -485,8 +520,10 @@ def test_a_part_that_is_not_what_it_was(run: Run, damage: Callable[[Path], None]
         lambda: browser.page(Order("vog@all:rank", True), Filter(low=0.5)),
         lambda: browser.around(0, by, EVERYTHING),
         lambda: browser.places(first),
+        lambda: browser.example(3),
+        lambda: browser.rows([3], "all", ["id"]),
         lambda: browser.classes("vog@all"),
-        lambda: list(browser.ids_and_labels()),
+        lambda: ids_and_labels(browser),
     ]
     for ask in questions:
         with pytest.raises(ResultError, match=said):

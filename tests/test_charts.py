@@ -370,6 +370,12 @@ def test_a_trajectory_has_a_panel_a_quantity() -> None:
     assert found["title"]["subtitle"] == "at 4 checkpoints; stages: early, late"
 
 
+def test_the_stage_of_all_steps_is_not_drawn() -> None:
+    found = spec(charts.trajectory([1, 9], {"loss": [1.0, 0.5]}, "Two", {"all": (0, 2)}))
+    assert not [row for row in values(found) if "stage" in row]
+    assert found["title"]["subtitle"] == "at 2 checkpoints"
+
+
 def test_a_stage_without_room_for_its_name_is_not_named() -> None:
     steps, stages = list(range(0, 1000, 10)), {"warmup": (0, 1), "rest": (1, 100)}
     found = spec(charts.trajectory(steps, {"loss": [1.0] * 100}, "Long", stages))

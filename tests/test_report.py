@@ -12,13 +12,18 @@ import altair as alt
 import numpy as np
 import pytest
 from PIL import Image
+from starlette.testclient import TestClient
 
 import vog
 import world
 from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
+from test_browse import plain, written
+from vog.analysis.columns import two_columns
 from vog.errors import ResultError
 from vog.figures.report import galleries, report
 from vog.figures.report.findings import Missing, find
+from vog.figures.viewer import application
+from vog.figures.viewer.guard import Guard
 from vog.result import Run
 
 ROWS = 120
@@ -247,7 +252,7 @@ def test_the_pictures_of_many_classes_fit(run: Run, monkeypatch: pytest.MonkeyPa
         noise = np.random.default_rng(index).integers(0, 256, (112, 112, 3), dtype=np.uint8)
         return Preview(image=Image.fromarray(noise))
 
-    monkeypatch.setattr(galleries, "_ROOM", 1_800_000)
+    monkeypatch.setattr(galleries, "_ROOM", 2_100_000)
     shown = galleries.fill(run, asked, look, lambda count: None)
     assert 0 < len(looked) < asked.pictures
     assert len(looked) == len(set(looked)), "each is looked at once"
@@ -258,7 +263,25 @@ def test_the_pictures_of_many_classes_fit(run: Run, monkeypatch: pytest.MonkeyPa
     embedded += sum(
         len(t.picture or "") for ends in shown.classes.values() for e in ends for t in e
     )
-    assert embedded < 1_100_000
+    assert embedded < 2_200_000
+
+
+def test_a_run_that_is_not_finished(tmp_path: Path) -> None:
+    """Rows 0 to 9 are missing: what stands at the first place is row 10."""
+    values = np.arange(30.0)
+    run = written(tmp_path / "run", plain({"vog@all": values, "loss@all": -values}), (10, 20))
+    run.part_files[0].unlink()
+    run = vog.open(run.folder)
+    text = report(run, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert gallery(text, "examples", 0) == [f"e{i}" for i in range(29, 19, -1)]
+    assert gallery(text, "examples", 1) == [f"e{i}" for i in range(10, 20)]
+    assert "10 rows are not scored yet" in section(text, "scored")
+    found = two_columns(run, "vog@all", "loss@all", count=3)
+    assert (found.first_alone, found.second_alone) == ((29, 28, 27), (10, 11, 12))
+    assert found.spearman == pytest.approx(-1)
+    pages = TestClient(application(run, Guard("127.0.0.1")), base_url="http://127.0.0.1")
+    assert "20 examples by" in pages.get("/").text
+    assert "10 rows are not scored yet" in pages.get("/").text
 
 
 def test_charts_show_themselves_in_a_notebook(run: Run) -> None:

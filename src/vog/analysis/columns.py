@@ -35,11 +35,11 @@ def two_columns(run: Run, first: str, second: str, count: int = 12) -> TwoColumn
     """
     one, other = run.hardness(first), run.hardness(second)
     apart = np.where(np.isnan(one - other), 0.0, one - other)
-    order = np.lexsort((np.arange(len(apart)), -apart))
-    few = order[:count], order[::-1][:count]
+    order = np.argsort(-apart, kind="stable")
+    index = run.table(["index"])["index"].to_numpy()  # not the place, where parts are missing
     return TwoColumns(
         spearman(one, other),
         density(run.numbers(first), run.numbers(second)),
-        tuple(int(row) for row in few[0] if apart[row] > 0),
-        tuple(int(row) for row in few[1] if apart[row] < 0),
+        tuple(int(index[at]) for at in order[:count] if apart[at] > 0),
+        tuple(int(index[at]) for at in order[::-1][:count] if apart[at] < 0),
     )

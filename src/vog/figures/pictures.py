@@ -1,12 +1,13 @@
 """What an example looks like, found again from what its run folder says of the data."""
 
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 from PIL import Image
 
 from vog import functions
@@ -20,6 +21,12 @@ Opener = Callable[[int, str], Image.Image]
 # What the imagenet transform keeps of the shorter side: 224 of 256 pixels.
 _SEEN = 224 / 256
 _ENDINGS = sorted(Image.registered_extensions(), key=lambda ending: ending != ".jpg")
+# What damaged images raise when they are decoded, and archives when they are unpacked.
+UNREADABLE = (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError)
+_UNPACKABLE = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 def opener(run: Run, root: Path | None = None, data: Any = None) -> Opener:
@@ -73,13 +80,12 @@ def reader(
     if place is None:
         raise ResultError(_unknown_place(run, where.get("data")))
     if place.suffix == ".npz":
-        rows, names = _rows(place)
-        if names is None:
-            return lambda index, _: rows[index]
-        return lambda index, _: dict(zip(names, rows[index].tolist(), strict=True))
+        return _of_arrays(place)
     stored = sorted((p for p in place.glob("weight_*") if p.is_dir()), reverse=True)
     if stored and where.get("gradients"):
-        return lambda index, _: _cropped(_open(_beside_gradients(stored, index), size), seen)
+        return lambda index, _: _cropped(
+            _open(_beside_gradients(stored, index, inside), size), seen
+        )
     return lambda _, name: _cropped(_open(_below(place, name, inside), size), seen)
 
 
@@ -97,14 +103,20 @@ def to_image(values: Shaped[np.ndarray, "*shape"]) -> Image.Image:
         pixels = pixels.transpose(1, 2, 0)
     if pixels.ndim == 3 and pixels.shape[-1] == 1:
         pixels = pixels[..., 0]
-    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[-1] != 3):
+    flat = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] == 3)
+    if not flat or not pixels.size:
         raise ResultError(f"an example of shape {values.shape} is no image.")
     if pixels.dtype.kind == "f":
-        low, high = float(np.nanmin(pixels)), float(np.nanmax(pixels))
-        if low < 0 or high > 1:
-            pixels = (pixels - low) / max(high - low, 1e-12)
-        pixels = np.nan_to_num(pixels) * 255
+        pixels = _within_0_and_1(pixels.astype(np.float64)) * 255  # float16 would overflow
     return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
+
+
+def _within_0_and_1(pixels: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """The same, stretched if some are outside; infinities at the ends, and NaN black."""
+    known = pixels[np.isfinite(pixels)]
+    if ((known < 0) | (known > 1)).any():
+        pixels = (pixels - known.min()) / max(float(np.ptp(known)), 1e-12)
+    return np.nan_to_num(pixels).clip(0, 1)
 
 
 def _unknown_place(run: Run, data: str | None) -> str:
@@ -136,34 +148,56 @@ def _items(data: Any) -> Reader:
 def _place(where: Mapping[str, str | None]) -> Path | None:
     """Where the images were when the run was begun: a folder or an `.npz`."""
     known = where.get("gradients") or where.get("root") or where.get("data")
-    if known is None or (known == where.get("data") and ":" in known):
+    if known is None:
         return None
     path = Path(known)
+    if known == where.get("data") and ":" in known and not path.exists():  # names a function
+        return None
     return path if path.is_dir() or path.suffix == ".npz" else path.parent
 
 
-def _beside_gradients(folders: Sequence[Path], index: int) -> Path:
+def _beside_gradients(folders: Sequence[Path], index: int, inside: bool) -> Path:
     """The image of a row in the last of these folders that has it."""
+    place = folders[0].parent
     for folder in folders:
         for ending in _ENDINGS:
             path = folder / f"img_{index:05d}{ending}"
             if path.exists():
-                return path
+                return _below(place, str(path.relative_to(place)), inside)
     raise ResultError(
-        f"{folders[0].parent} holds no weight_STEP/img_{index:05d}.jpg. Give the folder of the "
+        f"{place} holds no weight_STEP/img_{index:05d}.jpg. Give the folder of the "
         f"images as --root, if the ids are paths in it."
     )
+
+
+def _of_arrays(path: Path) -> Reader:
+    """What an `.npz` has of a row; with names of features, values by name."""
+    rows, names = _rows(path)
+
+    def read(index: int, name: str) -> Any:
+        if index >= len(rows):
+            raise ResultError(
+                f"{path} has {len(rows)} rows, and {name!r} was row {index} of what was scored. "
+                f"Give that file as --root."
+            )
+        row = rows[index]
+        return row if names is None else dict(zip(names, row.tolist(), strict=True))
+
+    return read
 
 
 def _rows(path: Path) -> tuple[Shaped[np.ndarray, "n *shape"], list[str] | None]:
     """The rows of an `.npz`, its `texts` if it has such; and the names of features, if it has."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: of a damaged archive numpy would leave the file open.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             kind = next((one for one in ("texts", "images") if one in file.files), "inputs")
-            rows = file[kind]
-            named = kind == "inputs" and rows.ndim == 2 and "feature_names" in file.files
-            return rows, [str(one) for one in file["feature_names"]] if named else None
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+            rows = np.atleast_1d(file[kind])
+            names = None
+            if rows.ndim == 2 and "feature_names" in file.files:
+                names = [str(one) for one in file["feature_names"]]
+            return rows, names if names and len(names) == rows.shape[1] else None
+    except _UNPACKABLE as error:
         raise ResultError(
             f"{path} with the images of the run cannot be read: {error}. Give the file as --root, "
             f"if it has moved."
@@ -192,7 +226,7 @@ def _open(path: Path, size: int | None = None) -> Image.Image:
             if size is not None:
                 image.draft("RGB", (2 * size, 2 * size))
             return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise ResultError(
             f"the image {path} cannot be read: {error}. Give the folder that the ids are "
             f"relative to as --root."

@@ -73,30 +73,38 @@ def previewer(
 def of(found: Any) -> Preview:
     """The preview of an image, a text, values by name, or an array of any shape."""
     if isinstance(found, Image.Image):
-        return Preview(image=found.convert("RGB"))
-    if isinstance(found, str | np.str_):
+        return _in_colours(found)
+    if isinstance(found, str):
         text = str(found)
         return Preview(text=text if len(text) <= _LONGEST else text[:_LONGEST] + "\u2026")
-    if isinstance(found, Mapping):
-        return Preview(values={str(name): float(value) for name, value in found.items()})
     try:
+        if isinstance(found, Mapping):
+            return Preview(values={str(name): float(value) for name, value in found.items()})
         array = np.asarray(found)
     except (TypeError, ValueError, RuntimeError):
         return of(str(found))
     if array.ndim == 0 or array.dtype.kind not in "biuf":
         return of(str(found))
+    if not array.size:
+        return Preview(missing=f"an example of shape {array.shape} has no values.")
     try:
-        return Preview(image=pictures.to_image(array).convert("RGB"))
+        return _in_colours(pictures.to_image(array))
     except ResultError:
         return Preview(values=_values(array))
+
+
+def _in_colours(image: Image.Image) -> Preview:
+    """The picture, which a dataset may have opened without reading it yet."""
+    try:
+        return Preview(image=image.convert("RGB"))
+    except pictures.UNREADABLE as error:
+        return Preview(missing=f"the picture cannot be read: {error}.")
 
 
 def _values(array: np.ndarray) -> dict[str, float]:
     """By position; of very many the largest, in the order of the data."""
     flat = array.reshape(-1).astype(np.float64)
-    chosen = np.arange(len(flat))
-    if len(flat) > _MOST:
-        chosen = np.sort(np.argsort(-np.abs(np.nan_to_num(flat)), kind="stable")[:_MOST])
+    chosen = np.sort(np.argsort(-np.abs(flat), kind="stable")[:_MOST])  # NaN comes last
     names = (", ".join(map(str, np.unravel_index(one, array.shape))) for one in chosen.tolist())
     return dict(zip(names, flat[chosen].tolist(), strict=True))
 

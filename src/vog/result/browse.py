@@ -168,7 +168,7 @@ class Browser:
         shown = [
             *("rows.index", "id", "label", "problem"),
             f"{_quoted(predicted) if predicted in self.run.columns else 'NULL'} AS prediction",
-            *(key for key in keys if not key.startswith(('"id"', '"label"', '"index"'))),
+            *keys,
         ]
         rows = self._dicts(
             f"SELECT {', '.join(shown)} FROM rows {joins} "
@@ -264,12 +264,12 @@ class Browser:
         asked = "SELECT id, index FROM rows WHERE id IN (SELECT unnest(?))"
         return dict(self._rows(asked, [list(ids)])) if ids else {}
 
-    def ids_and_labels(self) -> Iterator[tuple[str, int | None]]:
-        """Id and label of every row, in the order of the data."""
+    def ids_and_labels(self) -> Iterator[list[tuple[str, int | None]]]:
+        """Id and label of every row, in the order of the data, some thousand at a time."""
         with _reading(), self._connection.cursor() as cursor:
             found = cursor.execute("SELECT id, label FROM rows ORDER BY index")
             while some := found.fetchmany(10_000):
-                yield from some
+                yield some
 
     def stage(self, column: str) -> str:
         """The stage of a score column; `all` of any other."""

@@ -78,19 +78,24 @@ def comparison(density: Density, x_name: str, y_name: str, spearman: float) -> C
         y=alt.Y("y0:Q", title=y_name, scale=fitting, axis=alt.Axis(tickCount=6)),
         y2="y1:Q",
         color=alt.Color("count:Q", scale=scale, legend=legend),
-        tooltip=[
-            alt.Tooltip("count:Q", title="examples", format=","),
-            alt.Tooltip("x0:Q", title=f"{x_name} from", format=".3g"),
-            alt.Tooltip("x1:Q", title="to", format=".3g"),
-            alt.Tooltip("y0:Q", title=f"{y_name} from", format=".3g"),
-            alt.Tooltip("y1:Q", title="to", format=".3g"),
-        ],
+        tooltip=_edges(x_name, y_name),
     )
     title = f"{x_name} and {y_name} {_alike(spearman)}"
     said = f"{density.counted:,} examples; the outermost cells hold what lies beyond"
     if density.left_out:
         said += f"; {density.left_out:,} without two finite values are left out"
     return narrow(chart.properties(width=400, height=320), title, said, f"{title}. {said}.")
+
+
+def _edges(x_name: str, y_name: str) -> list[alt.Tooltip]:
+    """What is said of a cell."""
+    return [
+        alt.Tooltip("count:Q", title="examples", format=","),
+        alt.Tooltip("x0:Q", title=f"{x_name} from", format=".3g"),
+        alt.Tooltip("x1:Q", title=f"{x_name} to", format=".3g"),
+        alt.Tooltip("y0:Q", title=f"{y_name} from", format=".3g"),
+        alt.Tooltip("y1:Q", title=f"{y_name} to", format=".3g"),
+    ]
 
 
 def _printed(value: float) -> str:

@@ -82,8 +82,12 @@ def plan(run: Run, found: Findings) -> Plan:
     order = order[: int((~np.isnan(values)).sum())]
     ends = min(_ENDS, len(order) // 2)
 
-    def wanted(rows: Sequence[int] | Int[np.ndarray, "few"]) -> list[Wanted]:
-        return [Wanted(int(row), (f"{found.by} {number(float(values[row]))}",)) for row in rows]
+    index = run.table(["index"])["index"].to_numpy()  # not the place, where parts are missing
+
+    def wanted(places: Int[np.ndarray, "few"]) -> list[Wanted]:
+        return [
+            Wanted(int(index[at]), (f"{found.by} {number(float(values[at]))}",)) for at in places
+        ]
 
     shown = {"hardest": wanted(order[:ends]), "easiest": wanted(order[::-1][:ends])}
     classes, left_out = _by_class(run, order, wanted)
@@ -94,7 +98,8 @@ def fill(run: Run, asked: Plan, look: Previewer, advance: Callable[[int], None])
     """Look at each example once; classes are left out when the page would become too large."""
     times = Counter(asked.indices)
     indices = list(times)
-    rows = {row["index"]: row for row in described(run, np.array(indices, np.int64), "all")}
+    places = np.searchsorted(run.table(["index"])["index"].to_numpy(), indices)
+    rows = {row["index"]: row for row in described(run, places, "all")}
     tiles: dict[int, Tile] = {}
     missing, taken = None, 0
     size = SIZE if len(indices) < 1000 else _SMALL

@@ -1,9 +1,11 @@
 """The addresses of the viewer, and what is answered when something is not as it should be."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -25,6 +27,7 @@ from vog.result.review import Review
 
 _STATIC = Path(__file__).parent / "static"
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_THREADS = 8
 Page = Callable[[Site, Request], Response]
 Change = Callable[[Site, Request, dict[str, str]], Response]
 
@@ -64,12 +67,20 @@ def application(
     ]
     app = Starlette(
         routes=routes,
+        lifespan=_few_threads,
         exception_handlers=dict.fromkeys(
             (VogError, RefusedError, HTTPException),
             lambda request, error: _told(site, request, error),
         ),
     )
     return Guarded(app, guard)
+
+
+@asynccontextmanager
+async def _few_threads(app: Starlette) -> AsyncIterator[None]:
+    """More at a time would not be faster, and each keeps memory of its own."""
+    to_thread.current_default_thread_limiter().total_tokens = _THREADS
+    yield
 
 
 def _shows(site: Site, page: Page) -> Callable[[Request], Response]:

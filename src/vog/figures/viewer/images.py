@@ -74,11 +74,8 @@ def trajectory(site: Site, request: Request) -> Response:
 
 def svg(chart: charts.Chart) -> Response:
     """A chart as a picture, on the paper of the page."""
-    text = io.StringIO()
-    chart.properties(background="transparent").save(text, format="svg")
-    return Response(
-        text.getvalue(), media_type="image/svg+xml", headers={"cache-control": "no-store"}
-    )
+    text = charts.svg(chart.properties(background="transparent"))
+    return Response(text, media_type="image/svg+xml", headers={"cache-control": "no-store"})
 
 
 def _seen(site: Site, request: Request) -> Inspected:

@@ -1,7 +1,5 @@
 """Marks: made and taken back by forms, listed, and taken elsewhere as a table or a list."""
 
-from collections.abc import Iterator
-
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -66,16 +64,17 @@ def as_list(site: Site, request: Request) -> Response:
             f"Take the table, review.csv."
         )
 
-    def lines() -> Iterator[str]:
-        for id, label in site.browser.ids_and_labels():
-            one = marks.get(id)
-            if one is not None and one.verdict == "drop":
-                continue
-            right = one.label if one is not None and one.verdict == "relabel" else label
-            yield f"{id}\n" if right is None else f"{id} {right}\n"
+    def line(id: str, label: int | None) -> str:
+        one = marks.get(id)
+        if one is not None and one.verdict == "drop":
+            return ""
+        right = one.label if one is not None and one.verdict == "relabel" else label
+        return f"{id}\n" if right is None else f"{id} {right}\n"
 
+    # Some thousand lines at a time: each piece goes through a thread of its own.
+    pieces = ("".join(line(*row) for row in some) for some in site.browser.ids_and_labels())
     return StreamingResponse(
-        lines(), media_type="text/plain; charset=utf-8", headers=_saved_as("review.txt")
+        pieces, media_type="text/plain; charset=utf-8", headers=_saved_as("review.txt")
     )
 
 

@@ -48,9 +48,7 @@ def serve(
     name = "localhost" if host in ("0.0.0.0", "::") else name
     address = f"http://{name}:{listening.getsockname()[1]}/"
     server = uvicorn.Server(
-        uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, lifespan="off"
-        )
+        uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
     )
     tell(address)
     if show:

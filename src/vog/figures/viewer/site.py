@@ -19,7 +19,7 @@ from vog.figures.viewer.guard import Guard
 from vog.figures.viewer.inspection import Inspected, Inspection
 from vog.figures.viewer.state import View
 from vog.result import Run
-from vog.result.browse import Browser, Row
+from vog.result.browse import Browser, Filter, Order, Row
 from vog.result.review import Mark, Review
 
 _KEPT = 32
@@ -49,8 +49,8 @@ class Site:
     @cached_property
     def first(self) -> Preview:
         """What the first row looks like: the others are of its kind."""
-        row = self.browser.example(0)
-        return Preview(missing="there is no row 0") if row is None else self.preview(0, row["id"])
+        found = self.browser.page(Order("index", descending=False), Filter(), count=1).rows
+        return self.preview(found[0]["index"], found[0]["id"])
 
     @property
     def has_pictures(self) -> bool:

@@ -1,0 +1,119 @@
+"""The pictures of report and viewer in docs/, at both widths, from the digits and from photographs.
+
+    python experiments/screenshots.py --demo demo --reference ../shared/reference --out docs
+
+The digits are those of `vog demo --out demo`; the photographs and their gradients are those that
+the VoG authors published. Needs Chromium or Chrome, as the tests of the pages do.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from vog.figures.report import report
+from vog.result import Run, open_run
+from vog.result.names import read_names
+from vog.sweep.stored import import_stored
+
+SIZES = {"wide": (1280, 1000), "narrow": (390, 844)}
+FLAGS = ["--no-sandbox", "--no-first-run", "--disable-gpu", "--disable-background-networking"]
+
+
+def main() -> None:
+    """Draw all of them."""
+    words = argparse.ArgumentParser(description=__doc__)
+    words.add_argument("--demo", type=Path, required=True)
+    words.add_argument("--reference", type=Path, required=True)
+    words.add_argument("--out", type=Path, default=Path("docs"))
+    asked = words.parse_args()
+    names = asked.reference / "imagenet_classes.txt"
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as beside:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        photographs = Path(beside) / "photographs"
+        import_stored(asked.reference / "train_results", photographs, quiet=True)
+        digits = Path(beside) / "digits"
+        shutil.copytree(asked.demo / "run", digits, ignore=shutil.ignore_patterns("review*"))
+        draw(browser, open_run(digits), [], asked.out, Path(beside))
+        draw(browser, open_run(photographs), ["--classes", str(names)], asked.out, Path(beside))
+        browser.close()
+
+
+def draw(browser: Browser, run: Run, words: list[str], out: Path, beside: Path) -> None:
+    """Report and viewer of one run."""
+    name = run.folder.name
+    named = run.named(read_names(Path(words[1]))) if words else run
+    page_file = report(named, beside / f"{name}.html")
+    hardest = run.top(1, by="aum@all" if "aum@all" in run.columns else None)["index"][0].as_py()
+    with served(run.folder, words) as address:
+        for size in SIZES:
+            with opened(browser, size, "light") as page:
+                page.goto(page_file.as_uri())
+                page.wait_for_function("document.querySelectorAll('[data-drawn]').length > 3")
+                save(page, out / f"report-{name}-{size}.png")
+                page.evaluate("document.querySelector('#agreement').scrollIntoView()")
+                save(page, out / f"report-{name}-{size}-agreement.png")
+            with opened(browser, size, "dark" if size == "narrow" else "light") as page:
+                page.goto(address)
+                save(page, out / f"viewer-{name}-{size}.png")
+                page.goto(f"{address}example/{hardest}")
+                compute = page.get_by_role("button", name="Compute")
+                if compute.count():  # it is remembered after the first time
+                    with page.expect_navigation():
+                        compute.click()
+                save(page, out / f"viewer-{name}-{size}-example.png", full=size == "wide")
+
+
+@contextmanager
+def opened(browser: Browser, size: str, scheme: str) -> Iterator[Page]:
+    """A window of one of the sizes, light or dark."""
+    width, height = SIZES[size]
+    window = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme=scheme,  # type: ignore[arg-type]
+        bypass_csp=True,
+    )
+    yield window.new_page()
+    window.close()
+
+
+def save(page: Page, path: Path, full: bool = False) -> None:
+    """What the window shows, in 256 colours, which is enough for a page."""
+    page.wait_for_load_state("networkidle")
+    page.evaluate("document.querySelectorAll('img').forEach((one) => { one.loading = 'eager'; })")
+    if full:
+        page.add_style_tag(content=".top { position: static !important; }")
+    page.wait_for_timeout(500)
+    page.screenshot(path=path, full_page=full)
+    with Image.open(path) as image:
+        image.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT).save(
+            path, optimize=True
+        )
+    print(path)  # noqa: T201
+
+
+@contextmanager
+def served(folder: Path, words: list[str]) -> Iterator[str]:
+    """The address of `vog view`."""
+    command = [sys.executable, "-m", "vog", "view", str(folder), "--no-open", "--port", "0", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = re.search(r"http://\S+/", process.stdout.readline())
+        assert address
+        try:
+            yield address[0]
+        finally:
+            process.terminate()
+
+
+if __name__ == "__main__":
+    main()
