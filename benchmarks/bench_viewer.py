@@ -53,7 +53,7 @@ def seconds(address: str) -> float:
 
 
 def views() -> list[str]:
-    """Two hundred sorts and filters as somebody clicks them, each of them another."""
+    """Two hundred sorts and filters as somebody clicks them, most of them not seen before."""
     rng = np.random.default_rng(0)
     made = []
     for number in range(200):
@@ -74,8 +74,6 @@ def views() -> list[str]:
             query += f"&text={rng.integers(10_000):04d}"
         elif kind == 5:
             query += "&low=0.2&high=0.6" if "@" in by else ""
-        elif kind == 6:
-            query += f"&page={rng.integers(1, 400)}"
         made.append(query)
     return made
 
@@ -96,6 +94,14 @@ def bench_sorts_and_filters(
     benchmark.pedantic(lambda: found.append(seconds(f"{server[0]}?{next(asked)}")), rounds=200)
     benchmark.extra_info["p95, ms"] = round(float(np.quantile(found, 0.95)) * 1e3)
     benchmark.extra_info["memory, MiB"] = round(server[1].memory_info().rss / 2**20)
+
+
+def bench_turning_pages(benchmark: BenchmarkFixture, server: tuple[str, psutil.Process]) -> None:
+    """Far from the first page rows have to be put in order, and not only the first few found."""
+    benchmark.group = "the viewer at 1.3 million rows"
+    rng = np.random.default_rng(1)
+    pages = iter(rng.integers(2, ROWS // 48, 50).tolist())
+    benchmark.pedantic(lambda: seconds(f"{server[0]}?page={next(pages)}"), rounds=50)
 
 
 @pytest.mark.parametrize(

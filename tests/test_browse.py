@@ -435,6 +435,7 @@ def test_a_folder_whose_name_is_a_pattern(tmp_path: Path, name: str) -> None:
     page = browser.page(Order("index", False), EVERYTHING, also=["vog@all"])
     assert [row["vog@all"] for row in page.rows] == [1, 2]
     assert list(browser.example(0) or ()) == browser.run.columns
+    assert ids_and_labels(browser) == [("e0", 0), ("e1", 0)]
 
 
 def test_a_rank_that_is_asked_for_twice(run: Run) -> None:  # noqa: F811

@@ -14,13 +14,15 @@ from typing import Any, Literal
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from jaxtyping import Float
 
 from vog.errors import ResultError, unknown
 from vog.result.columns import STANDARDS, rank_among
 from vog.result.run import Run
 
-_MEMORY = "256MB"
+# What queries may take before they go on on disk. A million rows in order take a third of it.
+_MEMORY = "100MB"
 Row = dict[str, Any]
 _Ordered = Float[np.ndarray, "n"]
 
@@ -119,6 +121,9 @@ class Browser:
             config={"memory_limit": _MEMORY, "autoinstall_known_extensions": "false"}
         )
         self._connection.execute("SET parquet_metadata_cache = true")
+        # What a query has freed goes back to the system, and is not kept for the next.
+        self._connection.execute("SET allocator_flush_threshold = '8MB'")
+        self._connection.execute("SET allocator_bulk_deallocation_flush_threshold = '8MB'")
         # A folder called run[1] would else be a pattern, and that of run1.
         files = [glob.escape(str(path)) for path in run.part_files]
         with _reading():
@@ -143,16 +148,21 @@ class Browser:
         key, joins = self._key(order.by)
         conditions, values = self._conditions(order, where, key)
         direction = "DESC" if order.descending else "ASC"
-        total, found = self._rows(
-            f"WITH hit AS MATERIALIZED (SELECT index, {key} AS key FROM rows {joins} "
+        # Of all rows only the first few are put in order; those that a filter leaves are kept,
+        # to be counted as well.
+        kept, total = "NOT MATERIALIZED", str(self.run.rows)
+        if conditions:
+            kept, total = "MATERIALIZED", "(SELECT count(*) FROM hit)"
+        counted, found = self._rows(
+            f"WITH hit AS {kept} (SELECT index, {key} AS key FROM rows {joins} "
             f"WHERE {' AND '.join(conditions) or 'true'}), "
             f"shown AS (SELECT index FROM hit ORDER BY key {direction} NULLS LAST, index "
             f"LIMIT {int(count)} OFFSET {int(start)}) "
-            f"SELECT (SELECT count(*) FROM hit), (SELECT list(index) FROM shown)",
+            f"SELECT {total}, (SELECT list(index) FROM shown)",
             values,
         )[0]
         stage = self.stage(order.by)
-        return Page(self.rows(found or (), stage, [order.by, *also]), total)
+        return Page(self.rows(found or (), stage, [order.by, *also]), counted)
 
     def rows(self, found: Sequence[int], stage: str, columns: Sequence[str]) -> tuple[Row, ...]:
         """The rows of these numbers, in this order, with these columns, stored or derived."""
@@ -266,10 +276,10 @@ class Browser:
 
     def ids_and_labels(self) -> Iterator[list[tuple[str, int | None]]]:
         """Id and label of every row, in the order of the data, some thousand at a time."""
-        with _reading(), self._connection.cursor() as cursor:
-            found = cursor.execute("SELECT id, label FROM rows ORDER BY index")
-            while some := found.fetchmany(10_000):
-                yield some
+        with _reading():
+            for path in self.run.part_files:
+                table = pq.read_table(path, columns=["id", "label"])
+                yield list(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
 
     def stage(self, column: str) -> str:
         """The stage of a score column; `all` of any other."""
@@ -414,9 +424,10 @@ def _reading() -> Iterator[None]:
     """
     try:
         yield
-    except duckdb.Error as error:
-        known = isinstance(error, duckdb.IOException | duckdb.InvalidInputException)
-        if not known and type(error) is not duckdb.Error:  # a damaged page is of no kind
+    except (OSError, pa.ArrowException, duckdb.Error) as error:
+        known = (OSError, pa.ArrowException, duckdb.IOException, duckdb.InvalidInputException)
+        # A damaged page is of no kind; whatever else DuckDB says is a bug of ours.
+        if not isinstance(error, known) and type(error) is not duckdb.Error:
             raise
         raise ResultError(
             f"the rows of the run cannot be read: {str(error).splitlines()[0]} "

@@ -59,7 +59,7 @@ def by_mean(values: Values, labels: Labels) -> Standard:
     centre = mean(finite)
     centre = centre + mean(finite - centre[code])  # a sum of a million values is not exact
     variance = mean((finite - centre[code]) ** 2)
-    return Standard(first, centre, _real(np.sqrt(variance), code, finite))
+    return Standard(first, centre, _real(np.sqrt(variance), centre))
 
 
 def by_median(values: Values, labels: Labels) -> Standard:
@@ -70,7 +70,7 @@ def by_median(values: Values, labels: Labels) -> Standard:
     mad = _medians(code, away, count)
     mean_away = np.bincount(code, away, len(count)) / np.maximum(count, 1)
     spread = np.where(mad > 0, 1.4826 * mad, np.sqrt(np.pi / 2) * mean_away)
-    return Standard(first, centre, _real(spread, code, finite))
+    return Standard(first, centre, _real(spread, centre))
 
 
 def by_class(values: Values, labels: Labels) -> Values:
@@ -137,25 +137,22 @@ def _medians(
     code: Int[np.ndarray, "m"], values: Float[np.ndarray, "m"], count: Int[np.ndarray, "classes"]
 ) -> Float[np.ndarray, "classes"]:
     """The median of each class; 0 for one without values."""
+    if not len(values):
+        return np.zeros(len(count))
     order = np.argsort(values)
     # Numbers of two bytes are sorted ten times as fast as others.
-    grouped = code[order].astype(np.uint16 if len(count) < 2**16 else np.int64)
-    ordered = values[order[np.argsort(grouped, kind="stable")]]
+    small = np.uint16 if len(count) <= 2**16 else np.int64
+    by_class = np.argsort(code[order].astype(small), kind="stable")
     start = np.cumsum(count) - count
-    middle = [
-        np.minimum(start + at, max(0, len(ordered) - 1)) for at in ((count - 1) // 2, count // 2)
-    ]
-    if not len(ordered):
-        return np.zeros(len(count))
-    return np.where(count > 0, (ordered[middle[0]] + ordered[middle[1]]) / 2, 0.0)
+    low, high = (
+        values[order[by_class[np.minimum(start + at, len(values) - 1)]]]
+        for at in ((count - 1) // 2, count // 2)
+    )
+    return np.where(count > 0, (low + high) / 2, 0.0)
 
 
 def _real(
-    spread: Float[np.ndarray, "classes"],
-    code: Int[np.ndarray, "m"],
-    values: Float[np.ndarray, "m"],
+    spread: Float[np.ndarray, "classes"], centre: Float[np.ndarray, "classes"]
 ) -> Float[np.ndarray, "classes"]:
     """0.1, 0.1, 0.1 has a "spread" of 1e-17: rounding, which must not become a z-score."""
-    largest = np.zeros(len(spread))
-    np.maximum.at(largest, code, np.abs(values))
-    return np.where(spread > 8 * np.finfo(float).eps * largest, spread, 0.0)
+    return np.where(spread > 8 * np.finfo(float).eps * np.abs(centre), spread, 0.0)

@@ -1,15 +1,18 @@
 """Two columns side by side: whether they agree, and where they do not."""
 
+from typing import TYPE_CHECKING
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vog.analysis.columns import TwoColumns, two_columns
 from vog.errors import ResultError, unknown
-from vog.figures import charts
 from vog.figures.viewer.images import svg
 from vog.figures.viewer.site import Site
 from vog.result.browse import Row
 from vog.result.columns import DERIVED
+
+if TYPE_CHECKING:
+    from vog.analysis.columns import TwoColumns
 
 
 def compare(site: Site, request: Request) -> Response:
@@ -36,6 +39,8 @@ def compare(site: Site, request: Request) -> Response:
 
 def chart(site: Site, request: Request) -> Response:
     """The chart of that page."""
+    from vog.figures import charts
+
     x, y = _asked(site, request)
     found = _compared(site, x, y)
     return svg(charts.comparison(found.density, x, y, found.spearman))
@@ -67,7 +72,9 @@ def _columns(site: Site) -> list[str]:
     ]
 
 
-def _compared(site: Site, x: str, y: str) -> TwoColumns:
+def _compared(site: Site, x: str, y: str) -> "TwoColumns":
+    from vog.analysis.columns import two_columns
+
     found = site.compared.get((x, y))
     if found is None:
         found = two_columns(site.run, x, y)

@@ -4,6 +4,7 @@ Nothing of a file is handed out as it is: pictures are decoded and drawn anew.
 """
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
@@ -12,11 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vog.figures import charts
 from vog.figures.previews import encoded
 from vog.figures.viewer.example import row_of
 from vog.figures.viewer.inspection import Inspected
 from vog.figures.viewer.site import Site
+
+if TYPE_CHECKING:
+    from vog.figures.charts import Chart
 
 LARGE = 768
 _SIZES = (240, LARGE)
@@ -63,6 +66,8 @@ def gradient_map(site: Site, request: Request) -> Response:
 
 def trajectory(site: Site, request: Request) -> Response:
     """Confidence, margin and loss of an example over the checkpoints."""
+    from vog.figures import charts  # it takes 80 MB, and most pages have none
+
     found = _seen(site, request)
     of = {"confidence": found.confidence, "margin": found.margin, "loss": found.loss}
     series = {name: list(values) for name, values in of.items() if values is not None}
@@ -72,8 +77,10 @@ def trajectory(site: Site, request: Request) -> Response:
     return svg(charts.trajectory(list(found.steps), series, said, cut))
 
 
-def svg(chart: charts.Chart) -> Response:
+def svg(chart: "Chart") -> Response:
     """A chart as a picture, on the paper of the page."""
+    from vog.figures import charts
+
     text = charts.svg(chart.properties(background="transparent"))
     return Response(text, media_type="image/svg+xml", headers={"cache-control": "no-store"})
 

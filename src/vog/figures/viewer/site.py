@@ -4,13 +4,12 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from vog.analysis.columns import TwoColumns
 from vog.figures import pages
 from vog.figures.pages import Tile
 from vog.figures.previews import Preview, Previewer
@@ -21,6 +20,9 @@ from vog.figures.viewer.state import View
 from vog.result import Run
 from vog.result.browse import Browser, Filter, Order, Row
 from vog.result.review import Mark, Review
+
+if TYPE_CHECKING:
+    from vog.analysis.columns import TwoColumns
 
 _KEPT = 32
 
@@ -43,7 +45,7 @@ class Site:
     preview: Previewer
     inspection: Inspection | None = None
     inspected: dict[int, Inspected] = field(default_factory=dict)
-    compared: dict[tuple[str, str], TwoColumns] = field(default_factory=dict)
+    compared: dict[tuple[str, str], "TwoColumns"] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
