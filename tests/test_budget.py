@@ -17,7 +17,7 @@ from torch import nn
 
 import vog
 import world
-from vog import scores
+from vog import allocator, scores
 from vog.checkpoints import cut
 from vog.errors import CheckpointError, DataError, ModelError
 from vog.models import memory
@@ -288,7 +288,7 @@ def test_settings_of_the_allocator_are_given_back(monkeypatch: pytest.MonkeyPatc
         def malloc_trim(self, pad: int) -> int:
             return 1
 
-    monkeypatch.setattr(memory, "_glibc", Libc)
+    monkeypatch.setattr("vog.allocator.glibc", Libc)
     with pytest.raises(ZeroDivisionError), memory.kept(2**40):
         raise ZeroDivisionError
     defaults = [(-4, 65536), (-3, 2**17), (-1, 2**17)]
@@ -299,10 +299,10 @@ def test_settings_of_the_allocator_are_given_back(monkeypatch: pytest.MonkeyPatc
     assert calls == [(-3, 2**17), *defaults]
     monkeypatch.undo()
     monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
-    assert memory._glibc() is None, "whoever set something knows why"
+    assert allocator.glibc() is None, "whoever set something knows why"
 
 
-@pytest.mark.skipif(memory._glibc() is None, reason="another C library than glibc")
+@pytest.mark.skipif(allocator.glibc() is None, reason="another C library than glibc")
 def test_memory_is_kept_and_given_back_where_there_is_too_much_of_it() -> None:
     """After 400 MB were used and freed: kept, given back above the limit, and at the end."""
     process = psutil.Process()

@@ -104,7 +104,7 @@ def test_missing_and_infinite_rows_change_no_other(
 
 @given(cases)
 def test_rank_is_in_0_to_1_and_uses_both_ends(case: Case) -> None:
-    values, labels = case
+    values, _ = case
     out = rank(values)
     assert out.min() >= 0
     assert out.max() <= 1

@@ -1,8 +1,5 @@
 """Memory that computing takes: how much is free, how much work needs, and keeping it at hand."""
 
-import ctypes
-import os
-import platform
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,9 +12,14 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from vog import allocator
+
 # Of glibc's malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
-_DEFAULTS = {_M_MMAP_MAX: 65536, _M_MMAP_THRESHOLD: 2**17, _M_TRIM_THRESHOLD: 2**17}
+_DEFAULTS = {
+    allocator.MMAP_MAX: 65536,
+    allocator.MMAP_THRESHOLD: 2**17,
+    allocator.TRIM_THRESHOLD: 2**17,
+}
 
 
 def free_bytes(device: torch.device) -> int:
@@ -55,7 +57,7 @@ def release() -> None:
     """Give back what allocators keep for later, after there was not enough."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    malloc = _glibc()
+    malloc = allocator.glibc()
     if malloc is not None:
         _reset(malloc)
 
@@ -124,7 +126,7 @@ def kept(most: int) -> Iterator[Callable[[], None]]:
         most: bytes the process may grow by. What is given is to be called between batches: where
             it has grown by more, what is free is given back.
     """
-    malloc = _glibc()
+    malloc = allocator.glibc()
     if malloc is None:
         yield lambda: None
         return
@@ -135,7 +137,7 @@ def kept(most: int) -> Iterator[Callable[[], None]]:
         if process.memory_info().rss > limit:
             malloc.malloc_trim(0)
 
-    with _set(malloc, {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: 2**31 - 1}):
+    with _set(malloc, {allocator.MMAP_MAX: 0, allocator.TRIM_THRESHOLD: 2**31 - 1}):
         yield give_back
 
 
@@ -147,11 +149,11 @@ def mapped() -> Iterator[Callable[[], None]]:
     its heap, which falls to pieces then, since a hole of the right size is too small for an aligned
     tensor of that size (before glibc 2.38): 2.4 GB were seen where 140 MB were in use.
     """
-    malloc = _glibc()
+    malloc = allocator.glibc()
     if malloc is None:
         yield lambda: None
         return
-    with _set(malloc, {_M_MMAP_THRESHOLD: 2**17}):
+    with _set(malloc, {allocator.MMAP_THRESHOLD: 2**17}):
         yield lambda: None
 
 
@@ -169,13 +171,3 @@ def _reset(malloc: Any) -> None:
     for setting, value in _DEFAULTS.items():
         malloc.mallopt(setting, value)
     malloc.malloc_trim(0)
-
-
-def _glibc() -> Any | None:
-    """The C library, if its allocator is in use, has these settings, and nobody else set them."""
-    others = "malloc" in os.environ.get("LD_PRELOAD", "") or any(
-        name.startswith("MALLOC_") for name in os.environ
-    )
-    if others or platform.libc_ver()[0] != "glibc":
-        return None
-    return ctypes.CDLL(None)

@@ -9,13 +9,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from vog.errors import ResultError, unknown
 from vog.result.columns import STANDARDS, rank_among
@@ -153,16 +154,22 @@ class Browser:
         kept, total = "NOT MATERIALIZED", str(self.run.rows)
         if conditions:
             kept, total = "MATERIALIZED", "(SELECT count(*) FROM hit)"
-        counted, found = self._rows(
+        counted, found, keys = self._rows(
             f"WITH hit AS {kept} (SELECT index, {key} AS key FROM rows {joins} "
             f"WHERE {' AND '.join(conditions) or 'true'}), "
-            f"shown AS (SELECT index FROM hit ORDER BY key {direction} NULLS LAST, index "
+            f"shown AS (SELECT index, key FROM hit ORDER BY key {direction} NULLS LAST, index "
             f"LIMIT {int(count)} OFFSET {int(start)}) "
-            f"SELECT {total}, (SELECT list(index) FROM shown)",
+            f"SELECT {total}, list(index), list(key) FROM shown",
             values,
         )[0]
-        stage = self.stage(order.by)
-        return Page(self.rows(found or (), stage, [order.by, *also]), counted)
+        rows = self.rows(
+            found or (), self.stage(order.by), [one for one in also if one != order.by]
+        )
+        for row, value in zip(rows, keys or (), strict=True):
+            row[order.by] = value
+        if order.by.endswith(":rank"):
+            self._put_ranks(rows, order.by)
+        return Page(rows, counted)
 
     def rows(self, found: Sequence[int], stage: str, columns: Sequence[str]) -> tuple[Row, ...]:
         """The rows of these numbers, in this order, with these columns, stored or derived."""
@@ -336,11 +343,8 @@ class Browser:
         with self._lock:
             if column not in self._standards:
                 stored, derived = self.run.stored_column(column), column.partition(":")[2]
-                found = self._numbers(
-                    f"SELECT {_quoted(stored)}, coalesce({_quoted(self.run.class_column)}, -1) "
-                    f"FROM rows WHERE {_quoted(stored)} IS NOT NULL"
-                )
-                standard = STANDARDS[derived](*found)
+                (values,) = self._numbers(f"SELECT {_quoted(stored)} FROM rows")
+                standard = STANDARDS[derived](values, self._classes)
                 classes = np.arange(len(standard.centre)) + standard.first
                 table = pa.table(
                     {"class": classes, "centre": standard.centre, "spread": standard.spread}
@@ -349,6 +353,12 @@ class Browser:
                 self._connection.from_arrow(table).create(name)
                 self._standards[column] = name
             return self._standards[column]
+
+    @cached_property
+    def _classes(self) -> Int[np.ndarray, "n"]:
+        """The class that each row is compared within, in the order of the parts."""
+        (found,) = self._numbers(f"SELECT coalesce({_quoted(self.run.class_column)}, -1) FROM rows")
+        return found
 
     def _values_in_order(self, stored: str) -> _Ordered:
         with self._lock:
@@ -413,7 +423,13 @@ class Browser:
 
     def _numbers(self, sql: str) -> list[np.ndarray]:
         with _reading(), self._connection.cursor() as cursor:
-            return [np.asarray(one) for one in cursor.execute(sql).fetchnumpy().values()]
+            found = cursor.execute(sql).fetchnumpy().values()
+            return [np.ma.filled(one, np.nan) if np.ma.isMA(one) else one for one in found]
+
+
+def use_system_memory() -> None:
+    """From now on Arrow takes memory from the C library, and keeps none of its own."""
+    pa.set_memory_pool(pa.system_memory_pool())
 
 
 @contextmanager

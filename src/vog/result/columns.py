@@ -65,11 +65,16 @@ def by_mean(values: Values, labels: Labels) -> Standard:
 def by_median(values: Values, labels: Labels) -> Standard:
     """Median and 1.4826 MAD of the finite values of each class; see `robust`."""
     first, count, code, finite = _finite_by_class(values, labels)
-    centre = _medians(code, finite, count)
-    away = np.abs(finite - centre[code])
-    mad = _medians(code, away, count)
-    mean_away = np.bincount(code, away, len(count)) / np.maximum(count, 1)
-    spread = np.where(mad > 0, 1.4826 * mad, np.sqrt(np.pi / 2) * mean_away)
+    centre, spread = np.zeros(len(count)), np.zeros(len(count))
+    # Numbers of two bytes are sorted ten times as fast as others.
+    small = code.astype(np.uint16) if len(count) <= 2**16 else code
+    grouped = finite[np.argsort(small, kind="stable")]
+    for label, mine in enumerate(np.split(grouped, np.cumsum(count)[:-1])):
+        if len(mine):
+            centre[label] = _median(mine)
+            away = np.abs(mine - centre[label])
+            mad = _median(away)
+            spread[label] = 1.4826 * mad if mad > 0 else np.sqrt(np.pi / 2) * away.mean()
     return Standard(first, centre, _real(spread, centre))
 
 
@@ -133,22 +138,11 @@ def _finite_by_class(
     return first, count, code, values[known].astype(np.float64)
 
 
-def _medians(
-    code: Int[np.ndarray, "m"], values: Float[np.ndarray, "m"], count: Int[np.ndarray, "classes"]
-) -> Float[np.ndarray, "classes"]:
-    """The median of each class; 0 for one without values."""
-    if not len(values):
-        return np.zeros(len(count))
-    order = np.argsort(values)
-    # Numbers of two bytes are sorted ten times as fast as others.
-    small = np.uint16 if len(count) <= 2**16 else np.int64
-    by_class = np.argsort(code[order].astype(small), kind="stable")
-    start = np.cumsum(count) - count
-    low, high = (
-        values[order[by_class[np.minimum(start + at, len(values) - 1)]]]
-        for at in ((count - 1) // 2, count // 2)
-    )
-    return np.where(count > 0, (low + high) / 2, 0.0)
+def _median(values: Float[np.ndarray, "m"]) -> float:
+    """As `numpy.median`, which for a thousand classes spends most of its time on other things."""
+    low, high = (len(values) - 1) // 2, len(values) // 2
+    parted = np.partition(values, (low, high))
+    return float((parted[low] + parted[high]) / 2)
 
 
 def _real(

@@ -18,7 +18,7 @@ from vog.result import question as questions
 from vog.result.columns import DERIVED, rank
 from vog.result.files import write_whole
 from vog.result.names import first_name, numbers_called
-from vog.result.parts import Part, missing, parts
+from vog.result.parts import Part, missing, parts, write_table
 
 FORMATS = ("csv", "parquet", "jsonl")
 
@@ -199,7 +199,7 @@ class Run:
             )
         table = self.table(columns)
         if kind == "parquet":
-            write_whole(path, lambda beside: pq.write_table(table, beside, compression="zstd"))
+            write_whole(path, lambda beside: write_table(table, beside))
         else:
             write_whole(path, lambda beside: _copy(table, beside, kind))
         return path

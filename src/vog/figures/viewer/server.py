@@ -9,11 +9,13 @@ from typing import Any
 
 import uvicorn
 
+from vog import allocator
 from vog.errors import ResultError
 from vog.figures.viewer.app import application
 from vog.figures.viewer.guard import Guard
 from vog.figures.viewer.inspection import Inspection
 from vog.result import Run
+from vog.result.browse import use_system_memory
 
 
 def serve(
@@ -41,6 +43,8 @@ def serve(
     Raises:
         ResultError: the address cannot be listened on.
     """
+    allocator.return_what_is_freed()
+    use_system_memory()
     guard = Guard(host)
     app = application(run, guard, root, data, inspection)
     listening = _listen(host, port)
