@@ -20,9 +20,11 @@ from hypothesis import strategies as st
 from test_result import run  # noqa: F401 (a fixture)
 from vog.errors import ResultError
 from vog.result import Run, open_run, parts
-from vog.result.browse import Browser, Class, Filter, Order, Place, Row
+from vog.result.browse import Browser, Filter, Order
 from vog.result.columns import DERIVED
+from vog.result.lookup import Class, Lookup, Place
 from vog.result.rows import Meaning, Rows, to_table
+from vog.result.source import Row, Source
 
 NAN, INF = float("nan"), float("inf")
 NAMES = ["cat", 'it\'s "a" 100% <b>dog</b>', "cat"]
@@ -95,7 +97,7 @@ def browsing(case: Case) -> Iterator[Browser]:
         problems,
     )
     with tempfile.TemporaryDirectory() as folder:
-        yield Browser(written(Path(folder) / "run", rows, cuts, target))
+        yield Browser(Source(written(Path(folder) / "run", rows, cuts, target)))
 
 
 def columns_of(run: Run) -> list[str]:  # noqa: F811
@@ -174,7 +176,7 @@ def in_order(rows: list[Row], order: Order, where: Filter) -> list[int]:
 def test_pages_are_what_sorting_all_rows_gives(case: Case, data: st.DataObject) -> None:
     """All pages together are every row of the view once, with the values that `table` has."""
     with browsing(case) as browser:
-        rows = everything(browser.run)
+        rows = everything(browser.source.run)
         for _ in range(4):
             order, where = a_view(data, rows)
             also = data.draw(st.lists(st.sampled_from(list(rows[0])), max_size=3))
@@ -199,7 +201,7 @@ def test_pages_are_what_sorting_all_rows_gives(case: Case, data: st.DataObject) 
 def test_neighbours_are_those_of_the_whole_order(case: Case, data: st.DataObject) -> None:
     """The nearest first, on both sides, and also of a row that the filter leaves out."""
     with browsing(case) as browser:
-        rows = everything(browser.run)
+        rows = everything(browser.source.run)
         for _ in range(6):
             order, where = a_view(data, rows)
             count = data.draw(st.integers(1, 5))
@@ -216,27 +218,27 @@ def test_neighbours_are_those_of_the_whole_order(case: Case, data: st.DataObject
 @given(cases())
 def test_places_are_ranks_and_hardness(case: Case) -> None:
     with browsing(case) as browser:
-        run = browser.run
+        run = browser.source.run
         hardness = {name: run.hardness(name) for name in run.score_columns}
         for index, row in enumerate(everything(run)[:15]):
             stored = example(browser, index)
             assert stored == {name: row[name] for name in run.columns}
-            for name, place in browser.places(stored).items():
+            for name, place in look(browser).places(stored).items():
                 hard = None if row[name] is None else hardness[name][index]
                 assert (place.value, place.rank) == (row[name], pytest.approx(row[f"{name}:rank"]))
                 assert place.hardness == pytest.approx(hard)
-        assert browser.example(run.rows) is None
+        assert look(browser).example(run.rows) is None
 
 
 @settings(max_examples=40)
 @given(cases())
 def test_classes_and_ids_are_counted_row_by_row(case: Case) -> None:
     with browsing(case) as browser:
-        rows = browser.run.table().to_pylist()
+        rows = browser.source.run.table().to_pylist()
         labels = sorted({row["label"] for row in rows} - {None})
-        assert browser.labels() == labels
-        for score in browser.run.score_columns:
-            found = browser.classes(score)
+        assert look(browser).labels() == labels
+        for score in browser.source.run.score_columns:
+            found = look(browser).classes(score)
             assert [one.label for one in found] == labels
             for one in found:
                 mine = [row for row in rows if row["label"] == one.label]
@@ -251,19 +253,27 @@ def test_classes_and_ids_are_counted_row_by_row(case: Case) -> None:
                     assert one.mean == pytest.approx(np.mean(finite), abs=off)
         assert ids_and_labels(browser) == [(row["id"], row["label"]) for row in rows]
         numbers = {row["id"]: row["index"] for row in rows}
-        assert browser.indices_of([*numbers, "of none"]) == numbers
-        assert [browser.index_of(one) for one in numbers] == list(numbers.values())
-        assert (browser.index_of("of none"), browser.indices_of([])) == (None, {})
+        assert look(browser).indices_of([*numbers, "of none"]) == numbers
+        assert [look(browser).index_of(one) for one in numbers] == list(numbers.values())
+        assert (
+            look(browser).index_of("of none"),
+            look(browser).indices_of([]),
+        ) == (None, {})
+
+
+def look(browser: Browser) -> Lookup:
+    """At single rows of the same run."""
+    return Lookup(browser.source)
 
 
 def example(browser: Browser, index: int) -> Row:
-    found = browser.example(index)
+    found = look(browser).example(index)
     assert found is not None
     return found
 
 
 def ids_and_labels(browser: Browser) -> list[tuple[str, int | None]]:
-    return list(itertools.chain.from_iterable(browser.ids_and_labels()))
+    return list(itertools.chain.from_iterable(look(browser).ids_and_labels()))
 
 
 def indices(browser: Browser, by: str, descending: bool, **where: Any) -> list[int]:
@@ -274,7 +284,7 @@ def indices(browser: Browser, by: str, descending: bool, **where: Any) -> list[i
 
 def test_a_worked_run(run: Run) -> None:  # noqa: F811
     """Cats have VoG 3, 1, 2; magpies 9, none, 5. Every second row is predicted a magpie."""
-    browser = Browser(run)
+    browser = Browser(Source(run))
     assert indices(browser, "vog@all", True) == [3, 5, 0, 2, 1, 4]
     assert indices(browser, "vog@all", False) == [1, 2, 0, 5, 3, 4], "what is missing stays last"
     assert indices(browser, "vog@all:class", True) == [0, 3, 2, 5, 1, 4]
@@ -283,9 +293,14 @@ def test_a_worked_run(run: Run) -> None:  # noqa: F811
     assert browser.around(6, Order("vog@all", True), EVERYTHING) == ((), ())
     assert indices(browser, "label", True) == [3, 4, 5, 0, 1, 2], "equal ones by their index"
     assert browser.around(5, Order("label", True), EVERYTHING) == ((4, 3), (0, 1, 2))
-    assert browser.classes("vog@all") == [Class(0, 3, 1 / 3, 2.0), Class(1, 3, 0.0, 7.0)]
-    assert browser.classes("forgetting@all")[1].mean == 5, "infinity is not the mean of its class"
-    assert browser.places(example(browser, 5)) == {
+    assert look(browser).classes("vog@all") == [
+        Class(0, 3, 1 / 3, 2.0),
+        Class(1, 3, 0.0, 7.0),
+    ]
+    assert look(browser).classes("forgetting@all")[1].mean == 5, (
+        "infinity is not the mean of its class"
+    )
+    assert look(browser).places(example(browser, 5)) == {
         "vog@all": Place(5.0, 0.75, 0.75),
         "aum@all": Place(-5.0, 0.25, 0.75),
         "forgetting@all": Place(5.0, 0.75, 0.75),
@@ -300,15 +315,15 @@ def test_a_worked_run(run: Run) -> None:  # noqa: F811
 def test_a_run_that_is_not_finished(run: Run) -> None:  # noqa: F811
     """Rows 2 to 4 are missing: they are no row, and not the next one either."""
     run.part_files[1].unlink()
-    browser = Browser(open_run(run.folder))
+    browser = Browser(Source(open_run(run.folder)))
     assert indices(browser, "vog@all", True) == [5, 0, 1]
-    assert browser.example(2) is None
+    assert look(browser).example(2) is None
     assert browser.around(2, Order("vog@all", True), EVERYTHING) == ((), ())
     assert browser.rows([2, 5, 4], "all", ["id"])[0]["index"] == 5
 
 
 def test_filters_of_a_worked_run(run: Run) -> None:  # noqa: F811
-    browser = Browser(run)
+    browser = Browser(Source(run))
     assert indices(browser, "index", False, label=1) == [3, 4, 5]
     assert indices(browser, "index", False, predicted=1) == [1, 3, 5]
     assert indices(browser, "index", False, judged="right") == [0, 2, 3, 5]
@@ -325,7 +340,7 @@ def test_filters_of_a_worked_run(run: Run) -> None:  # noqa: F811
 
 def test_both_bounds_belong_to_a_range(run: Run) -> None:  # noqa: F811
     """Ranks are 0.5, 0, 0.25, 1, none, 0.75; z of cats sqrt(1.5), -sqrt(1.5), 0."""
-    browser = Browser(run)
+    browser = Browser(Source(run))
     assert indices(browser, "vog@all", False, low=2.0, high=5.0) == [2, 0, 5]
     assert indices(browser, "vog@all:rank", False, low=0.25, high=0.75) == [2, 0, 5]
     assert indices(browser, "vog@all:rank", False, low=0.26) == [0, 5, 3]
@@ -340,7 +355,7 @@ def test_both_bounds_belong_to_a_range(run: Run) -> None:  # noqa: F811
 
 @pytest.mark.parametrize("by", ["id", "label_name", "problem"])
 def test_a_range_of_text_is_refused(run: Run, by: str) -> None:  # noqa: F811
-    browser = Browser(run)
+    browser = Browser(Source(run))
     for where in (Filter(low=1.0), Filter(high=1.0)):
         with pytest.raises(ResultError, match=f"{by!r} is text, so no range of numbers"):
             browser.page(Order(by, False), where)
@@ -349,7 +364,7 @@ def test_a_range_of_text_is_refused(run: Run, by: str) -> None:  # noqa: F811
 
 
 def test_columns_that_are_not_there(run: Run) -> None:  # noqa: F811
-    browser = Browser(run)
+    browser = Browser(Source(run))
     with pytest.raises(ResultError, match="no column 'vog@lat'. Did you mean 'vog@all'"):
         browser.page(Order("vog@lat", True), EVERYTHING)
     with pytest.raises(ResultError, match="after a score stands :class, :robust, :rank"):
@@ -358,7 +373,7 @@ def test_columns_that_are_not_there(run: Run) -> None:  # noqa: F811
         browser.around(0, Order("1; DROP VIEW rows", True), EVERYTHING)
     for name in ("vog@lat", "label", "vog@all:class"):
         with pytest.raises(ResultError, match=f"{name!r} is no score.*Known: vog@all"):
-            browser.classes(name)
+            look(browser).classes(name)
 
 
 def test_classes_are_those_that_were_differentiated(tmp_path: Path) -> None:
@@ -371,20 +386,23 @@ def test_classes_are_those_that_were_differentiated(tmp_path: Path) -> None:
         labels=np.array([2, 0, 0, -1]),
         predictions={"late": np.zeros(4, int), "all": np.array([-1, -1, 1, 1])},
     )
-    browser = Browser(written(tmp_path / "run", rows, [1], "predicted"))
+    browser = Browser(Source(written(tmp_path / "run", rows, [1], "predicted")))
     for how, score in itertools.product(("class", "robust"), ("vog@all", "vog@late")):
         page = browser.page(Order(f"{score}:{how}", False), EVERYTHING)
         scale = 1 if how == "class" else 1.4826
         values = {one["index"]: one[f"{score}:{how}"] * scale for one in page.rows}
         assert values == pytest.approx({0: -1, 1: 1, 2: -1, 3: 1})
-    assert browser.classes("vog@all") == [Class(0, 2, 1.0, 4.0), Class(2, 1, None, 1.0)]
+    assert look(browser).classes("vog@all") == [
+        Class(0, 2, 1.0, 4.0),
+        Class(2, 1, None, 1.0),
+    ]
 
 
 def test_a_class_without_values_keeps_its_rows(tmp_path: Path) -> None:
     """There is nothing to compare them with, and nothing that would be compared."""
     scores = {"vog@all": [1, 3, NAN, NAN]}
     rows = replace(plain(scores), labels=np.array([0, 0, 7, -1]))
-    browser = Browser(written(tmp_path / "run", rows))
+    browser = Browser(Source(written(tmp_path / "run", rows)))
     for how in ("class", "robust"):
         assert indices(browser, f"vog@all:{how}", True) == [1, 0, 2, 3]
         assert browser.rows([2, 3], "all", [f"vog@all:{how}"])[1][f"vog@all:{how}"] is None
@@ -395,7 +413,7 @@ def test_the_stage_of_a_column(tmp_path: Path) -> None:
     """Predictions and verdicts are those of the stage that is looked at."""
     predictions = {"late": np.array([1, 0]), "all": np.zeros(2, int)}
     rows = replace(plain({"vog@late": [1, 2], "vog@all": [1, 2]}), predictions=predictions)
-    browser = Browser(written(tmp_path / "run", rows))
+    browser = Browser(Source(written(tmp_path / "run", rows)))
     stages = {"vog@late": "late", "vog@late:rank": "late", "prediction@late": "late"}
     stages |= {"vog@all:class": "all", "label": "all", "id": "all", "@late": "all", "x@y": "all"}
     assert {name: browser.stage(name) for name in stages} == stages
@@ -411,17 +429,17 @@ def test_nothing_from_outside_is_part_of_a_query(tmp_path: Path) -> None:
     odd = ["';--", '"', '" OR "', "a' OR '1'='1", "%"]
     score = "v\"o'g; --@all"
     rows = replace(plain({score: [1, 2, 3, 4, 5]}), ids=odd)
-    browser = Browser(written(tmp_path / "run", rows, [2]))
-    for column in columns_of(browser.run):
+    browser = Browser(Source(written(tmp_path / "run", rows, [2])))
+    for column in columns_of(browser.source.run):
         assert len(indices(browser, column, False)) == 5
         before, after = browser.around(2, Order(column, False), EVERYTHING, 9)
         assert sorted(before + after) == [0, 1, 3, 4]
     found = browser.page(Order("id", False), EVERYTHING, also=[score, f"{score}:class"]).rows[0]
     assert (found["id"], found[score]) == ('"', 2)
-    assert browser.classes(score) == [Class(0, 5, 0.0, 3.0)]
+    assert look(browser).classes(score) == [Class(0, 5, 0.0, 3.0)]
     for index, id in enumerate(odd):
-        assert browser.places(example(browser, index))[score].rank == index / 4
-        assert browser.index_of(id) == index
+        assert look(browser).places(example(browser, index))[score].rank == index / 4
+        assert look(browser).index_of(id) == index
         assert indices(browser, "index", False, ids=(id,)) == [index]
         assert index not in indices(browser, "index", False, without=(id,))
         assert index in indices(browser, "index", False, text=id)
@@ -431,34 +449,34 @@ def test_nothing_from_outside_is_part_of_a_query(tmp_path: Path) -> None:
 def test_a_folder_whose_name_is_a_pattern(tmp_path: Path, name: str) -> None:
     """The rows are those of the run itself, not those of folders that the pattern fits."""
     written(tmp_path / "run1", plain({"vog@all": [7, 7, 7]}))
-    browser = Browser(written(tmp_path / name, plain({"vog@all": [1, 2]})))
+    browser = Browser(Source(written(tmp_path / name, plain({"vog@all": [1, 2]}))))
     page = browser.page(Order("index", False), EVERYTHING, also=["vog@all"])
     assert [row["vog@all"] for row in page.rows] == [1, 2]
-    assert list(browser.example(0) or ()) == browser.run.columns
+    assert list(look(browser).example(0) or ()) == browser.source.run.columns
     assert ids_and_labels(browser) == [("e0", 0), ("e1", 0)]
 
 
 def test_a_rank_that_is_asked_for_twice(run: Run) -> None:  # noqa: F811
     """Sorted by and shown beside itself, it is no rank of a rank."""
-    page = Browser(run).page(Order("vog@all:rank", True), EVERYTHING, also=["vog@all:rank"])
+    page = Browser(Source(run)).page(Order("vog@all:rank", True), EVERYTHING, also=["vog@all:rank"])
     assert [row["vog@all:rank"] for row in page.rows] == [1, 0.75, 0.5, 0.25, 0, None]
 
 
 def test_ranks_of_more_scores_than_are_kept_in_memory(tmp_path: Path) -> None:
     scores = {f"s{i}@all": np.roll([1.0, 2, 3], i).tolist() for i in range(10)}
-    browser = Browser(written(tmp_path / "run", plain(scores)))
+    browser = Browser(Source(written(tmp_path / "run", plain(scores))))
     for name in [*scores, *scores]:
         (first, *_) = browser.rows([0], "all", [f"{name}:rank"])
         assert first[f"{name}:rank"] == (scores[name][0] - 1) / 2
-        assert len(browser._ordered) <= 8
+        assert len(browser.source._ordered) <= 8
 
 
 def test_more_rows_than_are_fetched_at_once(tmp_path: Path) -> None:
     count = 25_000
     run = written(tmp_path / "run", plain({"vog@all": np.arange(count)}), [9_000])  # noqa: F811
-    browser = Browser(run)
+    browser = Browser(Source(run))
     assert [id for id, _ in ids_and_labels(browser)] == [f"e{i}" for i in range(count)]
-    assert max(map(len, browser.ids_and_labels())) < count
+    assert max(map(len, look(browser).ids_and_labels())) < count
     page = browser.page(Order("vog@all", True), EVERYTHING, 5_000, 15_000)
     assert [row["index"] for row in page.rows] == list(range(count - 5_001, count - 20_001, -1))
 
@@ -466,36 +484,36 @@ def test_more_rows_than_are_fetched_at_once(tmp_path: Path) -> None:
 def test_several_threads_ask_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     """What a column compares with is computed once, by the first that asks."""
     computed: list[str] = []
-    numbers = Browser._numbers
+    numbers = Source.numbers
 
-    def slow(browser: Browser, sql: str) -> list[np.ndarray]:
+    def slow(source: Source, sql: str) -> list[np.ndarray]:
         computed.append(sql)
         time.sleep(0.05)
-        return numbers(browser, sql)
+        return numbers(source, sql)
 
-    monkeypatch.setattr(Browser, "_numbers", slow)
+    monkeypatch.setattr(Source, "numbers", slow)
     orders = [Order(f"{score}:{how}", True) for score in run.score_columns for how in DERIVED]
-    browser, start = Browser(run), threading.Barrier(4)
+    browser, start = Browser(Source(run)), threading.Barrier(4)
 
     def ask(_: int) -> list[object]:
         start.wait()
         pages = [browser.page(order, Filter(low=-9.0)) for order in orders]
-        return [pages, browser.classes("vog@all"), ids_and_labels(browser)]
+        return [pages, look(browser).classes("vog@all"), ids_and_labels(browser)]
 
     with ThreadPoolExecutor(4) as threads:
         first, *others = threads.map(ask, range(4))
     assert all(other == first for other in others)
     assert len(computed) == len(orders) + 1, "and the classes of all rows"
     assert first == [
-        [Browser(run).page(order, Filter(low=-9.0)) for order in orders],
-        browser.classes("vog@all"),
+        [Browser(Source(run)).page(order, Filter(low=-9.0)) for order in orders],
+        look(browser).classes("vog@all"),
         ids_and_labels(browser),
     ]
 
 
 def test_a_bug_of_ours_is_not_blamed_on_the_files(run: Run) -> None:  # noqa: F811
     with pytest.raises(duckdb.BinderException):
-        Browser(run)._rows("SELECT nothing FROM rows", [])
+        Source(run).ask("SELECT nothing FROM rows", [])
 
 
 def cut(part: Path) -> None:
@@ -511,19 +529,19 @@ def scrambled(part: Path) -> None:
 
 @pytest.mark.parametrize("damage", [Path.unlink, cut, scrambled])
 def test_a_part_that_is_not_what_it_was(run: Run, damage: Callable[[Path], None]) -> None:  # noqa: F811
-    browser = Browser(run)
+    browser = Browser(Source(run))
     first = example(browser, 0)
     damage(run.part_files[1])
     by, said = Order("vog@all:class", True), r"rows of the run cannot be read: .*open it again\."
     questions: list[Callable[[], object]] = [
-        lambda: Browser(run).page(by, EVERYTHING),
+        lambda: Browser(Source(run)).page(by, EVERYTHING),
         lambda: browser.page(by, EVERYTHING),
         lambda: browser.page(Order("vog@all:rank", True), Filter(low=0.5)),
         lambda: browser.around(0, by, EVERYTHING),
-        lambda: browser.places(first),
-        lambda: browser.example(3),
+        lambda: look(browser).places(first),
+        lambda: look(browser).example(3),
         lambda: browser.rows([3], "all", ["id"]),
-        lambda: browser.classes("vog@all"),
+        lambda: look(browser).classes("vog@all"),
         lambda: ids_and_labels(browser),
     ]
     for ask in questions:

@@ -260,7 +260,8 @@ class Run:
         if called:
             return called[0]
         present = self.table(["label"])["label"].unique().drop_null().to_pylist()
-        if (isinstance(label, int) or label.isdecimal()) and int(label) in present:
+        text = str(label)
+        if text.isdecimal() and len(text) < 19 and int(text) in present:
             return int(label)
         known = [first_name(name) for name in names] or [str(one) for one in sorted(present)]
         raise ResultError(f"there is no class {label!r}.{unknown(str(label), known)}")

@@ -23,7 +23,9 @@ from vog.figures.viewer.inspection import Inspection
 from vog.figures.viewer.site import Site
 from vog.result import Run
 from vog.result.browse import Browser
+from vog.result.lookup import Lookup
 from vog.result.review import Review
+from vog.result.source import Source
 
 _STATIC = Path(__file__).parent / "static"
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -41,7 +43,9 @@ def application(
 ) -> ASGIApp:
     """The viewer of a run as an ASGI application; see `serve` for the arguments."""
     preview = previewer(run, root, data, images.LARGE, inside=True)
-    site = Site(run, Browser(run), Review(run.folder), guard, preview, inspection)
+    source = Source(run)
+    pages, rows = Browser(source), Lookup(source)
+    site = Site(run, pages, rows, Review(run.folder), guard, preview, inspection)
     shown: dict[str, Page] = {
         "/": gallery.gallery,
         "/classes": gallery.classes,

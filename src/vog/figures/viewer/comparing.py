@@ -8,8 +8,8 @@ from starlette.responses import Response
 from vog.errors import ResultError, unknown
 from vog.figures.viewer.images import svg
 from vog.figures.viewer.site import Site
-from vog.result.browse import Row
 from vog.result.columns import DERIVED
+from vog.result.source import Row
 
 if TYPE_CHECKING:
     from vog.analysis.columns import TwoColumns

@@ -11,7 +11,7 @@ from vog.figures.viewer import state
 from vog.figures.viewer.gallery import ends, form, marked_ids
 from vog.figures.viewer.site import Site, to
 from vog.figures.viewer.state import View
-from vog.result.browse import Row
+from vog.result.source import Row
 
 _AROUND = 4
 
@@ -35,7 +35,7 @@ def example(site: Site, request: Request) -> Response:
         preview=preview,
         before=[tiles[one] for one in before if one in tiles],
         after=[tiles[one] for one in after if one in tiles],
-        places=site.browser.places(row),
+        places=site.lookup.places(row),
         form=form(site, view),
         ends=ends(site, view.by),
         mark=site.review.marks().get(row["id"]),
@@ -64,7 +64,7 @@ def row_of(site: Site, text: str) -> Row:
         HTTPException: 404, there is none.
     """
     known = text.isascii() and text.isdecimal() and len(text) < 19
-    row = site.browser.example(int(text)) if known else None
+    row = site.lookup.example(int(text)) if known else None
     if row is None:
         raise HTTPException(404)
     return row

@@ -51,7 +51,7 @@ def classes(site: Site, request: Request) -> Response:
     stored = site.run.stored_column(view.by)
     if stored not in site.run.score_columns:
         stored = site.run.stored_column(site.run.default_column)
-    found = site.browser.classes(stored)
+    found = site.lookup.classes(stored)
     hard_first = sorted(
         found,
         key=lambda one: (one.mean is None, (one.mean or 0) * (-1) ** site.run.hard_is_high(stored)),

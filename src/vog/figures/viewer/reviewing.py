@@ -32,7 +32,7 @@ def undo(site: Site, request: Request, fields: dict[str, str]) -> Response:
     undone = site.review.undo()
     if fields.get("from") == "review":
         return to("/review")
-    index = None if undone is None else site.browser.index_of(undone.id)
+    index = None if undone is None else site.lookup.index_of(undone.id)
     if fields.get("from") == "example" and index is not None:
         return to(f"/example/{index}", query)
     return to("/", query, "" if index is None else f"e{index}")
@@ -42,7 +42,7 @@ def review(site: Site, request: Request) -> Response:
     """The marks, the latest first."""
     marks = list(reversed(site.review.marks().values()))
     shown = marks[:500]
-    places = site.browser.indices_of([one.id for one in shown])
+    places = site.lookup.indices_of([one.id for one in shown])
     return site.page("review.html", request, listed=shown, places=places, count=len(marks))
 
 
@@ -72,7 +72,7 @@ def as_list(site: Site, request: Request) -> Response:
         return f"{id}\n" if right is None else f"{id} {right}\n"
 
     # Some thousand lines at a time: each piece goes through a thread of its own.
-    pieces = ("".join(line(*row) for row in some) for some in site.browser.ids_and_labels())
+    pieces = ("".join(line(*row) for row in some) for some in site.lookup.ids_and_labels())
     return StreamingResponse(
         pieces, media_type="text/plain; charset=utf-8", headers=_saved_as("review.txt")
     )

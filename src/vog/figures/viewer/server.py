@@ -15,7 +15,7 @@ from vog.figures.viewer.app import application
 from vog.figures.viewer.guard import Guard
 from vog.figures.viewer.inspection import Inspection
 from vog.result import Run
-from vog.result.browse import use_system_memory
+from vog.result.source import use_system_memory
 
 
 def serve(

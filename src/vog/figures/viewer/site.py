@@ -18,8 +18,10 @@ from vog.figures.viewer.guard import Guard
 from vog.figures.viewer.inspection import Inspected, Inspection
 from vog.figures.viewer.state import View
 from vog.result import Run
-from vog.result.browse import Browser, Filter, Order, Row
+from vog.result.browse import Browser, Filter, Order
+from vog.result.lookup import Lookup
 from vog.result.review import Mark, Review
+from vog.result.source import Row
 
 if TYPE_CHECKING:
     from vog.analysis.columns import TwoColumns
@@ -40,6 +42,7 @@ class Site:
 
     run: Run
     browser: Browser
+    lookup: Lookup
     review: Review
     guard: Guard
     preview: Previewer
@@ -62,7 +65,7 @@ class Site:
     @cached_property
     def labels(self) -> dict[int, str]:
         """By number, the names of the classes that have rows, for people to choose from."""
-        return {label: self.class_name(label) or "" for label in self.browser.labels()}
+        return {label: self.class_name(label) or "" for label in self.lookup.labels()}
 
     @cached_property
     def names(self) -> dict[int, str]:
