@@ -7,6 +7,7 @@ the VoG authors published. Needs Chromium or Chrome, as the tests of the pages d
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -36,7 +37,10 @@ def main() -> None:
     words.add_argument("--out", type=Path, default=Path("docs"))
     asked = words.parse_args()
     names = asked.reference / "imagenet_classes.txt"
-    found = shutil.which("chromium") or shutil.which("google-chrome")
+    browsers = (os.environ.get("VOG_BROWSER"), "chromium", "chromium-browser", "google-chrome")
+    found = next((path for name in browsers if name and (path := shutil.which(name))), None)
+    if found is None:
+        raise SystemExit("No Chromium or Chrome: `make browser` installs one, where it can.")
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as beside:
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         photographs = Path(beside) / "photographs"

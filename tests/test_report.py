@@ -78,7 +78,7 @@ def test_what_was_scored(run: Run, page: str) -> None:
         "target the logit of the label",
         "precision float32 on cpu",
         f"vog {run.question['vog']}, torch {run.question['torch']}",
-        "marked rows none",
+        "rows with a problem none",
     ):
         assert part in said, part
     assert run.seconds > 0
@@ -230,6 +230,7 @@ def test_another_column_and_data_from_a_dataset(
     assert gallery(text, "examples", 0) == run.top(14, by="aum@late")["id"].to_pylist()
     assert "sentence &lt;" in text
     assert "<img" not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    assert "in the lowest tenth by aum over all checkpoints" in section(text, "scored")
     assert "ranked by aum of each stage" in section(text, "errors")
     with pytest.raises(ResultError, match="no column 'nothing'"):
         report(run, tmp_path / "s.html", by="nothing")

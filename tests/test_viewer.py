@@ -5,6 +5,8 @@ import html
 import io
 import re
 import shutil
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,15 @@ import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.analysis.agreement import spearman
 from vog.errors import ResultError, VogError
+from vog.figures.previews import Preview
 from vog.figures.viewer import application, server, state
 from vog.figures.viewer.guard import Guard
+from vog.figures.viewer.idle import Idle
 from vog.figures.viewer.inspection import Inspection, inspection
+from vog.figures.viewer.state import View
 from vog.result import Run
 from vog.result.review import Review
+from vog.result.source import Source
 
 HERE = "http://127.0.0.1:8765"
 ROWS = 120
@@ -134,6 +140,28 @@ def test_an_address_holds_the_whole_view(run: Run) -> None:
     assert not state.read(run, {"by": "aum@all"}).filtered
 
 
+def test_a_zero_is_kept_in_an_address(run: Run) -> None:
+    asked = {"label": "0", "predicted": "0", "low": "0.0", "high": "0.0"}
+    view = state.read(run, asked)
+    assert state.read(run, dict(parse_qsl(view.address(run)))) == view
+    assert (view.label, view.predicted, view.low, view.high) == (0, 0, 0, 0)
+
+
+def test_classes_that_are_called_as_others_are_numbered(run: Run) -> None:
+    """Folders 0, 1, 10, 2 in alphabetical order: "10" is class 2, and "2" class 3."""
+    odd = run.named(["0", "1", "10", "2"])
+    assert [state.class_word(odd, label) for label in range(4)] == ["0", "1", "#2", "3"]
+    for label in range(4):
+        view = state.read(odd, dict(parse_qsl(View("aum@all", "asc", label).address(odd))))
+        assert view.label == label
+    assert state.class_number(odd, "10") == 2, "the only meaning it has"
+    with pytest.raises(ResultError, match="2 is the name of one class and the number of another"):
+        state.class_number(odd, "2")
+    assert post(client(odd), "/mark", verdict="relabel", label="2").status_code == 400
+    post(client(odd), "/mark", verdict="relabel", label="#2")
+    assert Review(run.folder).marks()["3"].label == 2
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [
@@ -220,6 +248,23 @@ def test_marks_are_kept_and_taken_back(run: Run, pages: TestClient) -> None:
     assert post(pages, "/undo", **{"from": "review"}).headers["location"] == "/review"
     assert review.marks() == {}
     assert post(pages, "/undo").headers["location"] == "/"
+
+
+def test_undo_says_what_it_takes_back(run: Run, pages: TestClient) -> None:
+    """A verdict that was taken away is a decision as well."""
+    post(pages, "/mark", verdict="keep")
+    post(pages, "/mark", verdict="")
+    assert Review(run.folder).marks() == {}
+    assert "last: cleared 3" in pages.get("/").text
+    post(pages, "/undo")
+    assert "last: keep 3" in pages.get("/").text
+
+
+def test_damaged_marks_are_told(run: Run, pages: TestClient) -> None:
+    Review(run.folder).path.write_bytes(b"no database at all, and longer than a header of one" * 9)
+    answer = pages.get("/")
+    assert answer.status_code == 400
+    assert "review.sqlite cannot be read or written" in answer.text
 
 
 def test_marks_go_elsewhere(run: Run, pages: TestClient) -> None:
@@ -509,6 +554,61 @@ def test_links_out_of_the_folder_are_not_followed(checkpoints: Path, tmp_path: P
     assert pages.get("/picture/1").status_code == 404
     assert "leads out of" in pages.get("/example/1").text
     assert pages.get("/picture/2").status_code == 200, "a link within the folder is fine"
+
+
+def test_work_waits_while_somebody_waits() -> None:
+    """Done only in pauses; and whoever stops the server does not wait for the rest of it."""
+    idle, done = Idle(), threading.Semaphore(0)
+
+    def work(may_go_on: Callable[[], bool]) -> None:
+        while may_go_on():
+            done.release()
+
+    with idle.busy(), idle.busy(), idle.working(work):
+        assert not done.acquire(timeout=0.3), "somebody waits"
+    assert not done.acquire(timeout=0.2), "it has ended"
+    with idle.working(work):
+        assert done.acquire(timeout=5)
+        with idle.busy():
+            while done.acquire(timeout=0.3):  # what was under way
+                pass
+            assert not done.acquire(timeout=0.3)
+        assert done.acquire(timeout=5)
+
+
+def test_derived_columns_are_prepared_in_pauses(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = threading.Event()
+    known = Source.prepare
+
+    def prepare(source: Source, may_go_on: Callable[[], bool]) -> None:
+        known(source, may_go_on)
+        prepared.set()
+
+    monkeypatch.setattr(Source, "prepare", prepare)
+    monkeypatch.setattr("vog.figures.viewer.idle._PAUSE", 0.001)
+    with client(run) as pages:
+        assert prepared.wait(60)
+        monkeypatch.setattr(Source, "numbers", None)
+        for derived in ("class", "robust"):
+            assert pages.get(f"/?by=aum@late:{derived}").status_code == 200
+    Source(run).prepare(lambda: False)
+
+
+def test_pictures_are_shown_though_the_first_is_lost(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vog.figures.viewer import app
+
+    known = app.previewer
+
+    def lossy(*given: Any, **more: Any) -> Callable[[int, str], Preview]:
+        look = known(*given, **more)
+        return lambda row, name: Preview(missing="it is lost") if row < 3 else look(row, name)
+
+    monkeypatch.setattr(app, "previewer", lossy)
+    text = client(run).get("/").text
+    assert text.count('<img src="/picture/') == 48
+    assert "There are no pictures" not in text
 
 
 def test_two_columns_are_compared(run: Run, pages: TestClient) -> None:

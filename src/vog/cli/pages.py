@@ -23,8 +23,8 @@ Data = Annotated[
     str | None,
     typer.Option(
         metavar="SPEC",
-        help="file.py:function that returns the dataset, to show its items. Nothing that only "
-        "the run names is imported for this.",
+        help="Where the data are, if they moved; or file.py:function that returns the dataset, to "
+        "show its items. Nothing that only the run names is imported for this.",
     ),
 ]
 
@@ -105,7 +105,7 @@ def view(
     if not is_local(host):
         typer.echo(
             f"Whoever reaches {host} can see the examples and change the marks: nobody is asked "
-            f"for a password.",
+            f"for a password. From elsewhere it is opened by the number of this machine's address.",
             err=True,
         )
     viewer.serve(

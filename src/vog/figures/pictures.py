@@ -61,8 +61,8 @@ def reader(
         run: says where the data were when it was begun.
         root: where they are now, if they have moved: the folder that the ids are relative to,
             the `.npz`, or the folder of the stored gradients.
-        data: the dataset that was scored, or `file.py:function` that returns it. Nothing that
-            only the run names is imported.
+        data: where the data are now, the dataset that was scored, or `file.py:function` that
+            returns it. Nothing that only the run names is imported.
         size: pictures are wanted in about this many pixels; large JPEG files are then decoded at
             a fraction of theirs.
         inside: refuse files that are reached through links out of the folder.
@@ -72,6 +72,8 @@ def reader(
             an example is missing or cannot be read.
         FunctionError: `data` names no function, or it fails.
     """
+    if isinstance(data, str | Path) and Path(data).exists():
+        root, data = root or _folder_of(Path(data)), None
     if data is not None:
         return _items(data)
     where = run.question.get("where", {})
@@ -153,7 +155,12 @@ def _place(where: Mapping[str, str | None]) -> Path | None:
     path = Path(known)
     if known == where.get("data") and ":" in known and not path.exists():  # names a function
         return None
-    return path if path.is_dir() or path.suffix == ".npz" else path.parent
+    return _folder_of(path)
+
+
+def _folder_of(data: Path) -> Path:
+    """What the ids of a folder, an `.npz` or a list file are relative to, or are rows of."""
+    return data if data.is_dir() or data.suffix == ".npz" else data.parent
 
 
 def _beside_gradients(folders: Sequence[Path], index: int, inside: bool) -> Path:

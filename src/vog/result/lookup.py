@@ -81,6 +81,14 @@ class Lookup:
         )
         return [row[0] for row in found]
 
+    def predicted(self) -> list[int]:
+        """The classes that the last checkpoint predicts."""
+        if "prediction@all" not in self.source.run.columns:
+            return []
+        name = quoted("prediction@all")
+        found = self.source.ask(f"SELECT DISTINCT {name} FROM rows WHERE {name} IS NOT NULL", [])
+        return sorted(row[0] for row in found)
+
     def classes(self, score: str) -> list[Class]:
         """The classes in the order of their numbers, with the mean of a stored score.
 
@@ -113,6 +121,14 @@ class Lookup:
         """By id, its row; those that are none of ours are left out."""
         asked = "SELECT id, index FROM rows WHERE id IN (SELECT unnest(?))"
         return dict(self.source.ask(asked, [list(ids)])) if ids else {}
+
+    def id_with_line_break(self) -> str | None:
+        """The first of them; None where each id is one line, as `str.splitlines` sees it."""
+        found = self.source.ask(
+            "SELECT id FROM rows WHERE regexp_matches(id, ?) ORDER BY index LIMIT 1",
+            ["[\n\v\f\r\x1c\x1d\x1e\u0085\u2028\u2029]"],
+        )
+        return found[0][0] if found else None
 
     def ids_and_labels(self) -> Iterator[list[tuple[str, int | None]]]:
         """Id and label of every row, in the order of the data, some thousand at a time."""

@@ -79,6 +79,16 @@ class Review:
         found = (Mark(*row) for row in rows)
         return {one.id: one for one in found if one.verdict is not None or one.note}
 
+    def last(self) -> Mark | None:
+        """The decision that `undo` would take back."""
+        if not self.path.exists():
+            return None
+        with self._open() as connection:
+            found = connection.execute(
+                f"SELECT {_COLUMNS} FROM decisions WHERE NOT undone ORDER BY number DESC LIMIT 1"
+            ).fetchone()
+        return None if found is None else Mark(*found)
+
     def mark(self, id: str, verdict: str | None, label: int | None = None, note: str = "") -> Mark:
         """Decide about an example, whatever was decided before.
 
@@ -119,7 +129,8 @@ class Review:
         """A connection; what is done with it is on disk afterwards, or not done at all."""
         try:
             with closing(sqlite3.connect(self.path, timeout=10)) as connection:
-                # Other than the default, a journal beside the file: works on network disks too.
+                # On disk before a decision is said to be made. The journal is left at its default,
+                # beside the file, which unlike a write-ahead log works on network disks too.
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.executescript(_TABLE)
                 with connection:

@@ -6,7 +6,7 @@ derived column compares with is computed once, when that column is first asked f
 
 import glob
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -50,6 +50,18 @@ class Source:
         self._lock = threading.Lock()
         self._standards: dict[str, str] = {}
         self._ordered: dict[str, _Ordered] = {}
+
+    def prepare(self, may_go_on: Callable[[], bool]) -> None:
+        """Find what derived columns compare with before they are asked for.
+
+        Args:
+            may_go_on: is asked before each; it may wait, and False ends it.
+        """
+        for score in self.run.score_columns:
+            for derived in STANDARDS:
+                if not may_go_on():
+                    return
+                self._standard(f"{score}:{derived}")
 
     def key(self, column: str, alias: str = "standard") -> tuple[str, str]:
         """The SQL of a column, and the join that it needs; ranks are as their score is."""

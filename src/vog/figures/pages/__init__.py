@@ -75,6 +75,20 @@ def class_name(run: Run, label: int | None) -> str | None:
     return first_name(names[label]) if 0 <= label < len(names) else str(label)
 
 
+def target(run: Run) -> str:
+    """What was differentiated, in words."""
+    words = {
+        "logit": "the logit of the label",
+        "predicted": "the logit of the predicted class",
+        "probability": "the probability of the label",
+        "loss": "the loss",
+    }
+    asked = run.question.get("target")
+    if asked is None:  # the gradients were stored by somebody else
+        return "the logit of the label, as it was stored"
+    return words.get(asked, "a target of its own")
+
+
 def embedded(preview: Preview, size: int) -> dict[str, Any]:
     """What `Tile` takes of a preview whose picture, if any, is to stand in the page itself."""
     if preview.image is None:

@@ -101,7 +101,8 @@ def _page(
                 for section, of in made.items()
             },
             look=_inline(pages.look() + (here / "report.css").read_text(encoding="utf-8")),
-            script=_inline(_drawing() + (here / "report.js").read_text(encoding="utf-8")),
+            script=_inline(_drawing() + "\n" + (here / "report.js").read_text(encoding="utf-8")),
+            target=pages.target(run),
             class_name=lambda label: pages.class_name(run, label),
         )
     )

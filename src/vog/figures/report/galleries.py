@@ -172,7 +172,7 @@ def _of_sections(found: Findings) -> dict[str, list[Wanted]]:
         shown["suspects"] = [
             Wanted(
                 one.index,
-                (f"{one.hardness:.1%} by the neighbours",)
+                (f"{one.hardness:.1%} by {found.suspects.neighbours[0]} and others",)
                 + ((f"{one.vog:.0%} by vog",) if one.vog is not None else ()),
             )
             for one in found.suspects.suspects

@@ -1,4 +1,3 @@
-
 // Draws the charts, and shows the class that is chosen.
 document.getElementById("no-script").hidden = true;
 document.querySelectorAll("[data-spec]").forEach((place) => {

@@ -19,6 +19,7 @@ from vog.figures.pages import look
 from vog.figures.previews import previewer
 from vog.figures.viewer import comparing, example, gallery, images, reviewing
 from vog.figures.viewer.guard import Guard, Guarded, RefusedError
+from vog.figures.viewer.idle import Idle
 from vog.figures.viewer.inspection import Inspection
 from vog.figures.viewer.site import Site
 from vog.result import Run
@@ -46,6 +47,7 @@ def application(
     source = Source(run)
     pages, rows = Browser(source), Lookup(source)
     site = Site(run, pages, rows, Review(run.folder), guard, preview, inspection)
+    idle = Idle()
     shown: dict[str, Page] = {
         "/": gallery.gallery,
         "/classes": gallery.classes,
@@ -65,13 +67,13 @@ def application(
         "/undo": reviewing.undo,
         "/inspect/{index}": example.inspect,
     }
-    routes = [Route(path, _shows(site, page)) for path, page in shown.items()]
+    routes = [Route(path, _shows(site, page, idle)) for path, page in shown.items()]
     routes += [
         Route(path, _changes(site, page), methods=["POST"]) for path, page in changed.items()
     ]
     app = Starlette(
         routes=routes,
-        lifespan=_few_threads,
+        lifespan=lambda app: _running(site, idle),
         exception_handlers=dict.fromkeys(
             (VogError, RefusedError, HTTPException),
             lambda request, error: _told(site, request, error),
@@ -81,17 +83,20 @@ def application(
 
 
 @asynccontextmanager
-async def _few_threads(app: Starlette) -> AsyncIterator[None]:
-    """More at a time would not be faster, and each keeps memory of its own."""
+async def _running(site: Site, idle: Idle) -> AsyncIterator[None]:
+    """While the server runs, and nobody waits for a page, derived columns are prepared."""
+    # More at a time would not be faster, and each keeps memory of its own.
     to_thread.current_default_thread_limiter().total_tokens = _THREADS
-    yield
+    with idle.working(site.browser.source.prepare):
+        yield
 
 
-def _shows(site: Site, page: Page) -> Callable[[Request], Response]:
+def _shows(site: Site, page: Page, idle: Idle) -> Callable[[Request], Response]:
     """A page that changes nothing; it is not a coroutine, so it is made in a thread."""
 
     def answer(request: Request) -> Response:
-        return page(site, request)
+        with idle.busy():
+            return page(site, request)
 
     return answer
 

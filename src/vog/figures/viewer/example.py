@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from vog.figures.pages import target
 from vog.figures.viewer import state
 from vog.figures.viewer.gallery import ends, form, marked_ids
 from vog.figures.viewer.site import Site, to
@@ -33,6 +34,7 @@ def example(site: Site, request: Request) -> Response:
         row=row,
         tile=site.tiles([row | {"prediction": row.get("prediction@all")}], {})[0],
         preview=preview,
+        target=target(site.run),
         before=[tiles[one] for one in before if one in tiles],
         after=[tiles[one] for one in after if one in tiles],
         places=site.lookup.places(row),

@@ -62,7 +62,6 @@ def classes(site: Site, request: Request) -> Response:
         view=view,
         score=stored,
         found=hard_first,
-        hard_is_high=site.run.hard_is_high(stored),
     )
 
 

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from vog.errors import ResultError
+from vog.figures.viewer import state
 from vog.figures.viewer.example import next_in, row_of
 from vog.figures.viewer.site import Site, to
 from vog.result.files import as_csv
@@ -19,7 +20,10 @@ def mark(site: Site, request: Request, fields: dict[str, str]) -> Response:
     note = fields.get("note", before.note if before else "").strip()
     chosen = fields.get("label", "").strip()
     kept = before.label if before and "verdict" not in fields else None
-    site.review.mark(row["id"], verdict, _label(site, chosen) if chosen else kept, note)
+    label = state.class_number(site.run, chosen) if chosen else kept
+    if label is not None and label not in site.names:
+        raise ResultError(f"there is no class {label}.")
+    site.review.mark(row["id"], verdict, label, note)
     if fields.get("from") != "example":
         return to("/", query, f"e{row['index']}")
     here = row["index"] if "verdict" not in fields else next_in(site, row["index"], query)
@@ -57,12 +61,14 @@ def as_table(site: Site, request: Request) -> Response:
 def as_list(site: Site, request: Request) -> Response:
     """The data after the review: `id label` lines without what is dropped, and with new labels."""
     marks = site.review.marks()
-    odd = [one for one in marks if "\n" in one or "\r" in one]
-    if odd:
+    if site.run.missing_rows:
         raise ResultError(
-            f"the id {odd[0]!r} has a line break, which a list of lines cannot hold. "
-            f"Take the table, review.csv."
+            f"{site.run.missing_rows:,} rows are not scored yet, and the list would lack them."
         )
+
+    odd = site.lookup.id_with_line_break()
+    if odd is not None:
+        raise ResultError(f"the id {odd!r} has a line break, which no list of lines can hold.")
 
     def line(id: str, label: int | None) -> str:
         one = marks.get(id)
@@ -76,13 +82,6 @@ def as_list(site: Site, request: Request) -> Response:
     return StreamingResponse(
         pieces, media_type="text/plain; charset=utf-8", headers=_saved_as("review.txt")
     )
-
-
-def _label(site: Site, text: str) -> int:
-    """The class that somebody chose or wrote."""
-    if text.isascii() and text.isdecimal() and int(text[:9]) in site.names:
-        return int(text[:9])
-    return site.run.label_number(text)
 
 
 def _row(site: Site, one: Mark) -> dict[str, object]:

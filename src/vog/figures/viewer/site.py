@@ -20,7 +20,7 @@ from vog.figures.viewer.state import View
 from vog.result import Run
 from vog.result.browse import Browser, Filter, Order
 from vog.result.lookup import Lookup
-from vog.result.review import Mark, Review
+from vog.result.review import Review
 from vog.result.source import Row
 
 if TYPE_CHECKING:
@@ -53,9 +53,10 @@ class Site:
 
     @cached_property
     def first(self) -> Preview:
-        """What the first row looks like: the others are of its kind."""
-        found = self.browser.page(Order("index", descending=False), Filter(), count=1).rows
-        return self.preview(found[0]["index"], found[0]["id"])
+        """What the first row that can be seen looks like: the others are of its kind."""
+        found = self.browser.page(Order("index", descending=False), Filter(), count=20).rows
+        looks = [self.preview(row["index"], row["id"]) for row in found]
+        return next((one for one in looks if one.missing is None), looks[0])
 
     @property
     def has_pictures(self) -> bool:
@@ -69,13 +70,17 @@ class Site:
 
     @cached_property
     def names(self) -> dict[int, str]:
-        """By number, the names of all classes, also those without rows; for relabelling."""
-        known = range(len(self.run.label_names or []))
-        return {label: self.class_name(label) or "" for label in [*known]} | self.labels
+        """By number, the names of all classes that are known, also those without rows."""
+        known = {*range(len(self.run.label_names or [])), *self.labels, *self.lookup.predicted()}
+        return {label: self.class_name(label) or "" for label in sorted(known)}
 
     def class_name(self, label: int | None) -> str | None:
         """The first name of a class, or its number."""
         return pages.class_name(self.run, label)
+
+    def class_word(self, label: int) -> str:
+        """A class as the fields of forms say it."""
+        return state.class_word(self.run, label)
 
     def view(self, request: Request) -> View:
         """The view that the address of a page asks for.
@@ -110,21 +115,11 @@ class Site:
 
     def page(self, name: str, request: Request, status: int = 200, **context: Any) -> Response:
         """A page from its template, with what all pages show."""
-        marks = self.review.marks()
-        text = (
-            pages.environment("vog.figures.viewer")
-            .get_template(name)
-            .render(
-                run=self.run,
-                site=self,
-                token=self.guard.token,
-                marks=marks,
-                last=_last(marks),
-                at=request.url.path,
-                **context,
-            )
-        )
-        return HTMLResponse(text, status)
+        # A page that says what is wrong needs nothing that may be what is wrong.
+        marks, last = ({}, None) if status >= 400 else (self.review.marks(), self.review.last())
+        text = pages.environment("vog.figures.viewer").get_template(name)
+        known = {"run": self.run, "site": self, "token": self.guard.token, "at": request.url.path}
+        return HTMLResponse(text.render(**known, marks=marks, last=last, **context), status)
 
     def keep(self, kept: dict[Any, Any], key: object, found: object) -> None:
         """Remember what took long to compute; the oldest is forgotten."""
@@ -139,7 +134,3 @@ def to(path: str, query: str = "", place: str = "") -> Response:
     """On to another page, after something was changed."""
     address = path + (f"?{query}" if query else "") + (f"#{place}" if place else "")
     return RedirectResponse(address, 303)
-
-
-def _last(marks: Mapping[str, Mark]) -> Mark | None:
-    return next(reversed(list(marks.values())), None)

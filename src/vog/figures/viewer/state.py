@@ -10,6 +10,7 @@ from vog.errors import ResultError
 from vog.result import Run
 from vog.result.browse import Filter, Order
 from vog.result.columns import DERIVED
+from vog.result.names import numbers_called
 from vog.result.review import VERDICTS
 
 _LAST_PAGE = 10**7
@@ -83,8 +84,11 @@ class View:
         words = {
             name: value
             for name, value in vars(asked).items()
-            if value != getattr(usual, name) and value not in (None, "", False)
+            if value != getattr(usual, name) and value is not None
         }
+        for name in ("label", "predicted"):
+            if name in words:
+                words[name] = class_word(run, words[name])
         return urlencode({k: "1" if v is True else _plain(v) for k, v in words.items()})
 
 
@@ -101,8 +105,8 @@ def read(run: Run, query: Query) -> View:
     return View(
         by=by,
         order=_order(run, query, by),
-        label=_label(run, query, "label"),
-        predicted=_label(run, query, "predicted"),
+        label=class_number(run, query.get("label", "")),
+        predicted=class_number(run, query.get("predicted", "")),
         judged=_one_of(query, "judged", ("right", "wrong")) or None,  # type: ignore[arg-type]
         low=_number(query, "low"),
         high=_number(query, "high"),
@@ -112,6 +116,31 @@ def read(run: Run, query: Query) -> View:
         also=also,
         page=_page(query),
     )
+
+
+def class_word(run: Run, label: int) -> str:
+    """A class as an address and a field say it: its number, with # where a class is called so."""
+    called = numbers_called(str(label), run.label_names or [])
+    return f"#{label}" if called and called != [label] else str(label)
+
+
+def class_number(run: Run, text: str) -> int | None:
+    """The class that is named, by `class_word` or by its name; None for nothing.
+
+    Raises:
+        ResultError: there is no such class, or the word may mean several.
+    """
+    text = text.strip()
+    if not text:
+        return None
+    number = text.removeprefix("#")
+    if not (number.isascii() and number.isdecimal() and len(number) < 10):
+        return run.label_number(text)
+    if text == number and class_word(run, int(number)) != text:
+        if int(number) >= len(run.label_names or []):  # no class has that number
+            return run.label_number(text)
+        raise ResultError(f"{text} is the name of one class and the number of another: #{text}.")
+    return int(number)
 
 
 def columns(run: Run) -> list[str]:
@@ -125,8 +154,6 @@ def _column(run: Run, query: Query) -> str:
     score = query.get("score", "")
     if not score:
         by = query.get("by") or run.default_column
-        if by.partition(":")[0] not in columns(run):
-            run.stored_column(by)  # says what there is
         run.stored_column(by)
         return by
     if score in columns(run):
@@ -153,15 +180,6 @@ def _order(run: Run, query: Query, by: str) -> Literal["asc", "desc"]:
     if word == "easy":
         return "asc" if usual == "desc" else "desc"
     return "asc" if word == "asc" else "desc"
-
-
-def _label(run: Run, query: Query, name: str) -> int | None:
-    text = query.get(name, "").strip()
-    if not text:
-        return None
-    if text.isascii() and text.isdecimal() and len(text) < 10:
-        return int(text)
-    return run.label_number(text)
 
 
 def _number(query: Query, name: str) -> float | None:

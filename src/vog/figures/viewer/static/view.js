@@ -34,6 +34,9 @@ const step = (event, tiles) => {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Enter" && document.activeElement.matches("select#relabel")) {
+    document.querySelector("[data-relabels]").click();
+  }
   if (event.key === "Escape" && typing(document.activeElement)) document.activeElement.blur();
   if (typing(document.activeElement)) return;
   const focus = document.querySelector(`[data-focus="${CSS.escape(event.key)}"]`);
