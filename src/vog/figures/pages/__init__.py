@@ -83,9 +83,9 @@ def target(run: Run) -> str:
         "probability": "the probability of the label",
         "loss": "the loss",
     }
-    asked = run.question.get("target")
-    if asked is None:  # the gradients were stored by somebody else
-        return "the logit of the label, as it was stored"
+    asked = str(run.question.get("target"))
+    if asked == "as stored":  # by whoever made the gradients that were imported
+        return "what was differentiated when it was stored"
     return words.get(asked, "a target of its own")
 
 
