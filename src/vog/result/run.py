@@ -101,6 +101,13 @@ class Run:
         raw = pa.concat_tables(pq.read_table(part.path, columns=stored) for part in self._parts)
         return pa.table([self._column(raw, name) for name in names], schema=self._schema(names))
 
+    @cached_property
+    def numeric_names(self) -> dict[str, list[int]]:
+        """The classes that are called by a number, by that; it need not be their own."""
+        names = self.label_names or []
+        words = {word.strip() for name in names for word in (name, *name.split(","))}
+        return {word: numbers_called(word, names) for word in words if word.isdecimal()}
+
     def numbers(self, column: str) -> Float[np.ndarray, "n"]:
         """A score, stored or derived, as float64; NaN where a row has none.
 

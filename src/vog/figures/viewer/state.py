@@ -10,7 +10,6 @@ from vog.errors import ResultError
 from vog.result import Run
 from vog.result.browse import Filter, Order
 from vog.result.columns import DERIVED
-from vog.result.names import numbers_called
 from vog.result.review import VERDICTS
 
 _LAST_PAGE = 10**7
@@ -120,8 +119,7 @@ def read(run: Run, query: Query) -> View:
 
 def class_word(run: Run, label: int) -> str:
     """A class as an address and a field say it: its number, with # where a class is called so."""
-    called = numbers_called(str(label), run.label_names or [])
-    return f"#{label}" if called and called != [label] else str(label)
+    return f"#{label}" if run.numeric_names.get(str(label), [label]) != [label] else str(label)
 
 
 def class_number(run: Run, text: str) -> int | None:
