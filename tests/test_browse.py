@@ -481,6 +481,20 @@ def test_more_rows_than_are_fetched_at_once(tmp_path: Path) -> None:
     assert [row["index"] for row in page.rows] == list(range(count - 5_001, count - 20_001, -1))
 
 
+def test_what_does_not_fit_into_memory_goes_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not into the folder where the viewer was started; too much of it is told."""
+    (tmp_path / "started").mkdir()
+    monkeypatch.chdir(tmp_path / "started")
+    source = Source(written(tmp_path / "run", plain({"vog@all": np.arange(20.0)})))
+    many = "SELECT i::TEXT || repeat('x', 90) AS id FROM range(2000000) AS t(i)"
+    assert source.ask(f"SELECT id FROM ({many}) ORDER BY id LIMIT 1 OFFSET 1500000", [])
+    assert list(Path().iterdir()) == []
+    with pytest.raises(ResultError, match="not enough memory for so many questions"):
+        source.ask(f"SELECT list(id) FROM ({many})", [])
+
+
 def test_several_threads_ask_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     """What a column compares with is computed once, by the first that asks."""
     computed: list[str] = []

@@ -5,7 +5,10 @@ derived column compares with is computed once, when that column is first asked f
 """
 
 import glob
+import shutil
+import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -21,7 +24,7 @@ from vog.result.columns import STANDARDS
 from vog.result.run import Run
 
 # What queries may take before they go on on disk. A million rows in order take a third of it.
-_MEMORY = "100MB"
+_MEMORY = "128MB"
 Row = dict[str, Any]
 _Ordered = Float[np.ndarray, "n"]
 
@@ -36,8 +39,15 @@ class Source:
             ResultError: a part has vanished or is damaged; so for every question that is asked.
         """
         self.run = run
+        # Removed at the end; by default it would be a folder .tmp wherever that was started.
+        beside = tempfile.mkdtemp(prefix="vog-")
+        weakref.finalize(self, shutil.rmtree, beside, ignore_errors=True)
         self._connection = duckdb.connect(
-            config={"memory_limit": _MEMORY, "autoinstall_known_extensions": "false"}
+            config={
+                "memory_limit": _MEMORY,
+                "temp_directory": beside,
+                "autoinstall_known_extensions": "false",
+            }
         )
         self._connection.execute("SET parquet_metadata_cache = true")
         # What a query has freed goes back to the system, and is not kept for the next.
@@ -139,6 +149,10 @@ def reading() -> Iterator[None]:
     """
     try:
         yield
+    except duckdb.OutOfMemoryException as error:
+        raise ResultError(
+            "there is not enough memory for so many questions at once. Ask again, one at a time."
+        ) from error
     except (OSError, pa.ArrowException, duckdb.Error) as error:
         known = (OSError, pa.ArrowException, duckdb.IOException, duckdb.InvalidInputException)
         # A damaged page is of no kind; whatever else DuckDB says is a bug of ours.
