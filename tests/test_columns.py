@@ -50,6 +50,12 @@ def test_equal_values_that_do_not_sum_exactly(derive: Derive) -> None:
     np.testing.assert_array_equal(derive(np.array([0.3]), np.zeros(1, int)), 0)
 
 
+@within
+def test_a_large_class_of_equal_values(derive: Derive) -> None:
+    """The sum of so many is off by more than their own rounding, which is no spread."""
+    np.testing.assert_array_equal(derive(np.full(300_000, 0.1), np.zeros(300_000, int)), 0)
+
+
 @given(cases)
 def test_every_class_ends_with_mean_0_and_spread_1_or_0(case: Case) -> None:
     values, labels = case
