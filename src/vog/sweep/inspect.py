@@ -14,20 +14,18 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from jaxtyping import Float
 from torch import Tensor
 
 from vog import data as sources
 from vog import moments
 from vog.data import TransformSpec
-from vog.data.images import ImageFiles
 from vog.errors import DataError, ResultError, first_few
 from vog.result import Run
 from vog.scores import Observation, Score, Signal, together
 from vog.scores.gradient import Channels, VoG, pixels
 from vog.scores.means import cross_entropy, label_probability, margin
-from vog.sweep import stored
+from vog.sweep import differences, stored
 from vog.sweep.again import CheckpointsSpec, Options, Parts, find_again, gradients_folder
 from vog.sweep.fold import look_at, not_finite, not_finite_by_checkpoint, observer
 from vog.sweep.job import Job
@@ -162,7 +160,7 @@ def _channels(question: Mapping[str, Any]) -> Channels:
 
 
 def _of_model(run: Run, job: Job) -> Inspector:
-    known, differs = run.table(["index", "id", "label"]), _differences(run.question, job)
+    known, differs = run.table(["index", "id", "label"]), differences.of_job(run.question, job)
     steps = tuple(file.step for file in job.files)
 
     def inspect(index: int) -> Inspected:
@@ -171,7 +169,7 @@ def _of_model(run: Run, job: Job) -> Inspector:
         batch = sources.read(job.examples, range(index, index + 1))
         if not len(batch.at):
             raise DataError(f"example {name!r} cannot be read: {batch.problems[0]}")
-        told = _row_differences(run, known, index, name, int(batch.labels[0]))
+        told = differences.of_row(run, known, index, name, int(batch.labels[0]))
         with job.model.borrowed(), job.keeping_memory():
             observe = observer(job, [batch])
             seen = together([observe(weights, batch) for weights in job.weights.each()])
@@ -200,7 +198,7 @@ def _of_gradients(run: Run, folder: Path) -> Inspector:
     def inspect(index: int) -> Inspected:
         _refuse_beyond(run, index)
         name = noted.ids[index]
-        told = _row_differences(run, known, index, name, int(found[0].labels[index]))
+        told = differences.of_row(run, known, index, name, int(found[0].labels[index]))
         if index in noted.problems:
             raise DataError(f"example {name!r} has no gradients: {noted.problems[index]}.")
         rows = range(index, index + 1)
@@ -263,60 +261,3 @@ def _refuse_fewer(run: Run, count: int) -> None:
             f"the data have {count:,} examples, and {run.folder} was made of {expected:,}. "
             f"Give those as --data."
         )
-
-
-def _row_differences(
-    run: Run, known: pa.Table, index: int, name: str, label: int
-) -> tuple[str, ...]:
-    """What is not as the run has it in this row, if it has the row.
-
-    Raises:
-        DataError: it is another example.
-    """
-    at = np.flatnonzero(known["index"].to_numpy() == index)
-    if not len(at):
-        return ()
-    row = known.slice(int(at[0]), 1).to_pylist()[0]
-    if row["id"] != name:
-        raise DataError(
-            f"example {index} is {name!r} in the data and {row['id']!r} in {run.folder}: rows are "
-            f"missing, new, or in another order. Give the data as they were as --data."
-        )
-    is_same = row["label"] in (None, label)
-    return () if is_same else (f"another label: was {row['label']}, is {label}",)
-
-
-_DIFFERENT = {
-    ("model", "architecture"): "another model",
-    ("model", "code"): "other code of the model",
-    ("model", "settings"): "other settings of the model",
-    ("model", "args"): "other arguments of the model",
-    ("data", "digest"): "other data",
-    ("data", "transform"): "another transform",
-    ("data", "draft"): "images that are decoded in another way",
-}
-
-
-def _differences(before: Mapping[str, Any], job: Job) -> tuple[str, ...]:
-    """What decides on the numbers and is not as it was; not sizes, versions and devices."""
-    now, was = job.question, before["checkpoints"]
-    told = [
-        words
-        for (part, key), words in _DIFFERENT.items()
-        if key in before.get(part, {}) and before[part][key] != now[part][key]
-    ]
-    if "other data" in told and isinstance(job.examples.read, ImageFiles):
-        told[told.index("other data")] = "other data, or other times of their files"
-    steps = [file.step for file in job.files]
-    if steps != [one["step"] for one in was]:
-        told.append(f"other steps: {first_few(steps)}, were {first_few([o['step'] for o in was])}")
-    others = [
-        step
-        for step, one, other in zip(steps, was, now["checkpoints"], strict=True)
-        if one.get("sha256") != other["sha256"]
-    ]
-    if others:
-        told.append(f"other weights at step {first_few(others)}")
-    if before.get("target") != now["target"]:
-        told.append("another target")
-    return tuple(told)
