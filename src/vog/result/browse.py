@@ -218,7 +218,7 @@ class Browser:
     def _bounds(
         self, column: str, low: float | None, high: float | None
     ) -> tuple[float | None, float | None]:
-        """Bounds of the value that `_key` gives; of a rank, those of the score behind it."""
+        """Bounds of the value that `Source.key` gives; of a rank, those of the score behind it."""
         if low is None and high is None:
             return None, None
         stored = self.source.run.stored_column(column)

@@ -52,6 +52,11 @@ class Lookup:
         found = self.source.ask_dicts("SELECT * FROM rows WHERE index = ?", [index])
         return found[0] if found else None
 
+    def id_of(self, index: int) -> str | None:
+        """The id of one row, or None where there is no such row."""
+        found = self.source.ask("SELECT id FROM rows WHERE index = ?", [index])
+        return found[0][0] if found else None
+
     def places(self, example: Row) -> dict[str, Place]:
         """By score column, where a row that `example` gave stands among all of them."""
         columns = self.source.run.score_columns

@@ -145,9 +145,7 @@ class Run:
             ResultError: there is no such column or class.
         """
         by = by or self.default_column
-        if self.stored_column(by) not in self.score_columns:
-            raise ResultError(f"{by!r} is no score.{unknown(by, self.score_columns)}")
-        stage = self.stored_column(by).partition("@")[2] or "all"
+        stage = self.score_column(by).partition("@")[2] or "all"
         shown = ["index", "id", "label", "label_name", f"prediction@{stage}", by, "problem"]
         table = self.table(list(dict.fromkeys(name for name in shown if self._has(name))))
         if label is not None:
@@ -227,6 +225,17 @@ class Run:
             raise ResultError(
                 f"there is no column {name!r}: after a score stands :{', :'.join(DERIVED)}."
             )
+        return stored
+
+    def score_column(self, name: str) -> str:
+        """The stored score behind a stored or derived column.
+
+        Raises:
+            ResultError: there is no such column, or it is no score.
+        """
+        stored = self.stored_column(name)
+        if stored not in self.score_columns:
+            raise ResultError(f"{name!r} is no score.{unknown(name, self.score_columns)}")
         return stored
 
     def _column(self, raw: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:

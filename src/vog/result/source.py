@@ -111,6 +111,7 @@ class Source:
         return found
 
     def in_order(self, stored: str) -> _Ordered:
+        """The values of a stored score from the smallest on; of the latest few it is kept."""
         with self._lock:
             if stored not in self._ordered:
                 if len(self._ordered) == 8:  # 5 MB each for a million rows

@@ -11,7 +11,7 @@ from vog.analysis.datamap import DataMap, data_map
 from vog.analysis.overview import Overview, analyze
 from vog.analysis.spread import ClassSpread, class_spread
 from vog.analysis.suspects import LikelyErrors, likely_label_errors
-from vog.errors import ResultError, unknown
+from vog.errors import ResultError
 from vog.result import Run
 
 T = TypeVar("T")
@@ -87,9 +87,7 @@ def find(
             return Missing(str(error))
 
     by = by or run.default_column
-    stored = run.stored_column(by)
-    if stored not in run.score_columns:
-        raise ResultError(f"{by!r} is no score.{unknown(by, run.score_columns)}")
+    stored = run.score_column(by)
     score = stored.partition("@")[0] + by.removeprefix(stored)
     of_all = [name for name in run.score_columns if name.endswith("@all")]
     problems = run.problems()

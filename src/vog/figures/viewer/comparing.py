@@ -9,7 +9,6 @@ from vog.errors import ResultError, unknown
 from vog.figures.viewer.images import svg
 from vog.figures.viewer.site import Site
 from vog.result.columns import DERIVED
-from vog.result.source import Row
 
 if TYPE_CHECKING:
     from vog.analysis.columns import TwoColumns
@@ -32,8 +31,8 @@ def compare(site: Site, request: Request) -> Response:
         y=y,
         found=found,
         columns=_columns(site),
-        first=_tiles(site, [rows[one] for one in found.first_alone], x, y),
-        second=_tiles(site, [rows[one] for one in found.second_alone], x, y),
+        first=site.tiles([rows[one] for one in found.first_alone], (x, y)),
+        second=site.tiles([rows[one] for one in found.second_alone], (x, y)),
     )
 
 
@@ -80,8 +79,3 @@ def _compared(site: Site, x: str, y: str) -> "TwoColumns":
         found = two_columns(site.run, x, y)
         site.keep(site.compared, (x, y), found)
     return found
-
-
-def _tiles(site: Site, rows: list[Row], x: str, y: str) -> list[object]:
-    facts = {row["index"]: [site.fact(name, row[name]) for name in (x, y)] for row in rows}
-    return list(site.tiles(rows, facts))

@@ -9,10 +9,9 @@ from starlette.responses import Response
 
 from vog.figures.pages import target
 from vog.figures.viewer import state
-from vog.figures.viewer.gallery import ends, form, marked_ids
+from vog.figures.viewer.gallery import form, marked_ids
 from vog.figures.viewer.site import Site, to
 from vog.figures.viewer.state import View
-from vog.result.source import Row
 
 _AROUND = 4
 
@@ -20,11 +19,12 @@ _AROUND = 4
 def example(site: Site, request: Request) -> Response:
     """Everything that is known of one example, and its neighbours in the view."""
     view = site.view(request)
-    row = row_of(site, request.path_params["index"])
+    index, _ = named(site, request.path_params["index"])
+    row = site.lookup.example(index)
+    assert row is not None, "it has an id"
     before, after = _around(site, row["index"], view)
     neighbours = site.browser.rows([*before, *after], site.browser.stage(view.by), [view.by])
-    facts = {one["index"]: [] for one in neighbours}
-    tiles = {one.index: one for one in site.tiles(neighbours, facts)}
+    tiles = {one.index: one for one in site.tiles(neighbours)}
     preview = site.preview(row["index"], row["id"])
     return site.page(
         "example.html",
@@ -32,14 +32,13 @@ def example(site: Site, request: Request) -> Response:
         view=view,
         query=view.address(site.run),
         row=row,
-        tile=site.tiles([row | {"prediction": row.get("prediction@all")}], {})[0],
+        tile=site.tiles([row | {"prediction": row.get("prediction@all")}])[0],
         preview=preview,
         target=target(site.run),
         before=[tiles[one] for one in before if one in tiles],
         after=[tiles[one] for one in after if one in tiles],
         places=site.lookup.places(row),
         form=form(site, view),
-        ends=ends(site, view.by),
         mark=site.review.marks().get(row["id"]),
         seen=site.inspected.get(row["index"]),
     )
@@ -51,25 +50,25 @@ def inspect(site: Site, request: Request, fields: dict[str, str]) -> Response:
     Raises:
         VogError: it cannot be computed.
     """
-    row = row_of(site, request.path_params["index"])
+    index, _ = named(site, request.path_params["index"])
     query = site.address(fields.get("back", ""))
     if site.inspection is None or site.inspection.missing is not None:
         raise HTTPException(404)
-    site.keep(site.inspected, row["index"], site.inspection.inspect(row["index"]))
-    return to(f"/example/{row['index']}", query, "checkpoints")
+    site.keep(site.inspected, index, site.inspection.inspect(index))
+    return to(f"/example/{index}", query, "checkpoints")
 
 
-def row_of(site: Site, text: str) -> Row:
-    """The row that an address names by its number.
+def named(site: Site, text: str) -> tuple[int, str]:
+    """The row that an address names by its number, and its id.
 
     Raises:
         HTTPException: 404, there is none.
     """
     known = text.isascii() and text.isdecimal() and len(text) < 19
-    row = site.lookup.example(int(text)) if known else None
-    if row is None:
+    id = site.lookup.id_of(int(text)) if known else None
+    if id is None:
         raise HTTPException(404)
-    return row
+    return int(text), id
 
 
 def next_in(site: Site, index: int, query: str) -> int:

@@ -29,14 +29,13 @@ def gallery(site: Site, request: Request) -> Response:
         [view.also] if view.also else [],
     )
     pages = max(1, -(-found.total // EACH))
-    names = [view.by, *([view.also] if view.also else [])]
-    facts = {row["index"]: [site.fact(name, row[name]) for name in names] for row in found.rows}
+    shown = [view.by, *([view.also] if view.also else [])]
     return site.page(
         "gallery.html",
         request,
         view=view,
         form=form(site, view),
-        tiles=site.tiles(found.rows, facts),
+        tiles=site.tiles(found.rows, shown),
         total=found.total,
         pages=pages,
         first=(view.page - 1) * EACH + 1,
@@ -87,22 +86,18 @@ def form(site: Site, view: View) -> dict[str, object]:
 
 
 def ends(site: Site, by: str) -> dict[str, str]:
-    """What both orders are called."""
-    if site.run.stored_column(by) not in site.run.score_columns:
-        return {"asc": "smallest first", "desc": "largest first"}
-    hard = "desc" if site.run.hard_is_high(by) else "asc"
-    easy = "asc" if hard == "desc" else "desc"
-    return {hard: "hardest first", easy: "easiest first"}
+    """What both orders are called, the usual one first."""
+    is_score = site.run.stored_column(by) in site.run.score_columns
+    said = ("hardest first", "easiest first") if is_score else ("smallest first", "largest first")
+    return dict(zip(state.orders(site.run, by), said, strict=True))
 
 
 def _orders(site: Site, view: View) -> list[tuple[str, str, bool]]:
     """Of both orders the word of the form, what it is called, and whether it is chosen."""
-    said = ends(site, view.by)
-    usual = state.read(site.run, {"by": view.by}).order
-    other = "asc" if usual == "desc" else "desc"
+    both = ends(site, view.by).items()
     return [
-        (word, said[order], order == view.order)
-        for word, order in (("hard", usual), ("easy", other))
+        (word, said, order == view.order)
+        for word, (order, said) in zip(("hard", "easy"), both, strict=True)
     ]
 
 

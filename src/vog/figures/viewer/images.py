@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vog.figures.previews import encoded
-from vog.figures.viewer.example import row_of
+from vog.figures.viewer.example import named
 from vog.figures.viewer.inspection import Inspected
 from vog.figures.viewer.site import Site
 
@@ -41,10 +41,10 @@ _SIGNED = np.array([(33, 88, 155), (247, 247, 247), (178, 76, 26)], np.float64)
 
 def picture(site: Site, request: Request) -> Response:
     """The picture of an example; its sizes are fixed."""
-    row = row_of(site, request.path_params["index"])
+    index, id = named(site, request.path_params["index"])
     asked = request.query_params.get("size", "")
     size = int(asked) if asked in map(str, _SIZES) else LARGE
-    preview = site.preview(row["index"], row["id"])
+    preview = site.preview(index, id)
     if preview.image is None:
         return Response(_MISSING, 404, media_type="image/svg+xml")
     content, kind = encoded(preview.image, size)
@@ -86,15 +86,15 @@ def svg(chart: "Chart") -> Response:
 
 
 def _seen(site: Site, request: Request) -> Inspected:
-    row = row_of(site, request.path_params["index"])
-    found = site.inspected.get(row["index"])
+    index, _ = named(site, request.path_params["index"])
+    found = site.inspected.get(index)
     if found is None:
         raise HTTPException(404)
     return found
 
 
 def _coloured(values: Float[np.ndarray, "h w"], scale: Float[np.ndarray, "s 3"]) -> Image.Image:
-    """Values from 0 to 1 in the colours of a scale; enlarged where there are few."""
+    """Values from 0 to 1 in the colours of a scale."""
     at = np.clip(np.nan_to_num(values), 0, 1)
     stops = np.linspace(0, 1, len(scale))
     pixels = np.stack([np.interp(at, stops, scale[:, one]) for one in range(3)], axis=-1)

@@ -5,7 +5,7 @@ from starlette.responses import Response, StreamingResponse
 
 from vog.errors import ResultError
 from vog.figures.viewer import state
-from vog.figures.viewer.example import next_in, row_of
+from vog.figures.viewer.example import named, next_in
 from vog.figures.viewer.site import Site, to
 from vog.result.files import as_csv
 from vog.result.review import Mark
@@ -13,9 +13,9 @@ from vog.result.review import Mark
 
 def mark(site: Site, request: Request, fields: dict[str, str]) -> Response:
     """Decide about an example, and go on: from its own page to the next, else stay."""
-    row = row_of(site, fields.get("index", ""))
+    index, id = named(site, fields.get("index", ""))
     query = site.address(fields.get("back", ""))
-    before = site.review.marks().get(row["id"])
+    before = site.review.marks().get(id)
     verdict = fields.get("verdict", before.verdict if before else None) or None
     note = fields.get("note", before.note if before else "").strip()
     chosen = fields.get("label", "").strip()
@@ -23,10 +23,10 @@ def mark(site: Site, request: Request, fields: dict[str, str]) -> Response:
     label = state.class_number(site.run, chosen) if chosen else kept
     if label is not None and label not in site.names:
         raise ResultError(f"there is no class {label}.")
-    site.review.mark(row["id"], verdict, label, note)
+    site.review.mark(id, verdict, label, note)
     if fields.get("from") != "example":
-        return to("/", query, f"e{row['index']}")
-    here = row["index"] if "verdict" not in fields else next_in(site, row["index"], query)
+        return to("/", query, f"e{index}")
+    here = index if "verdict" not in fields else next_in(site, index, query)
     return to(f"/example/{here}", query)
 
 

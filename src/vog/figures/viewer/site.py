@@ -1,7 +1,7 @@
 """What all pages of the viewer need: the rows, the marks, how examples look, and the templates."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,6 @@ class Site:
 
     Attributes:
         preview: of a row and its id; pictures are as large as the page of one example shows them.
-        has_pictures: whether the first row has a picture; then each has an address of its own.
         inspected: by row, what was computed on demand; the latest only.
         compared: by two columns, the same.
     """
@@ -60,7 +59,7 @@ class Site:
 
     @property
     def has_pictures(self) -> bool:
-        """Whether examples are shown as pictures."""
+        """Whether examples are shown as pictures; then each has an address of its own."""
         return self.first.image is not None
 
     @cached_property
@@ -95,15 +94,9 @@ class Site:
         view = state.read(self.run, dict(parse_qsl(query, max_num_fields=50)))
         return view.address(self.run)
 
-    def tiles(self, rows: Iterable[Row], facts: Mapping[int, list[str]]) -> list[Tile]:
-        """The rows as a gallery shows them."""
-        return [self._tile(row, facts.get(row["index"], [])) for row in rows]
-
-    def fact(self, column: str, value: object) -> str:
-        """A value of a column as a tile says it."""
-        if value is None or isinstance(value, float):
-            return f"{column} {pages.number(value)}"
-        return f"{column} {value}"
+    def tiles(self, rows: Iterable[Row], columns: Sequence[str] = ()) -> list[Tile]:
+        """The rows as a gallery shows them, with the values of some columns below."""
+        return [self._tile(row, [_fact(name, row[name]) for name in columns]) for row in rows]
 
     def _tile(self, row: Row, facts: list[str]) -> Tile:
         if self.has_pictures:
@@ -128,6 +121,13 @@ class Site:
             while len(kept) >= _KEPT:
                 kept.pop(next(iter(kept)))
             kept[key] = found
+
+
+def _fact(column: str, value: object) -> str:
+    """A value of a column as a tile says it."""
+    if value is None or isinstance(value, float):
+        return f"{column} {pages.number(value)}"
+    return f"{column} {value}"
 
 
 def to(path: str, query: str = "", place: str = "") -> Response:

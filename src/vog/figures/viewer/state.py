@@ -79,7 +79,7 @@ class View:
     def address(self, run: Run, **changes: object) -> str:
         """The query that shows this view, with these changes; what is as usual is left out."""
         asked = replace(self, **changes)
-        usual = View(run.default_column, _usual_order(run, asked.by))
+        usual = View(run.default_column, orders(run, asked.by)[0])
         words = {
             name: value
             for name, value in vars(asked).items()
@@ -115,6 +115,12 @@ def read(run: Run, query: Query) -> View:
         also=also,
         page=_page(query),
     )
+
+
+def orders(run: Run, by: str) -> tuple[Literal["asc", "desc"], Literal["asc", "desc"]]:
+    """The usual order of a column, of a score the hard end first, and the other one."""
+    is_score = run.stored_column(by) in run.score_columns
+    return ("desc", "asc") if is_score and run.hard_is_high(by) else ("asc", "desc")
 
 
 def class_word(run: Run, label: int) -> str:
@@ -165,19 +171,13 @@ def _column(run: Run, query: Query) -> str:
     return column
 
 
-def _usual_order(run: Run, by: str) -> Literal["asc", "desc"]:
-    is_score = run.stored_column(by) in run.score_columns
-    return "desc" if is_score and run.hard_is_high(by) else "asc"
-
-
 def _order(run: Run, query: Query, by: str) -> Literal["asc", "desc"]:
     """As the address says it; in a form `hard` and `easy`, which mean the same for every score."""
-    word, usual = _one_of(query, "order", ("asc", "desc", "hard", "easy")), _usual_order(run, by)
-    if word in ("", "hard"):
-        return usual
+    usual, other = orders(run, by)
+    word = _one_of(query, "order", ("asc", "desc", "hard", "easy"))
     if word == "easy":
-        return "asc" if usual == "desc" else "desc"
-    return "asc" if word == "asc" else "desc"
+        return other
+    return usual if word in ("", "hard", usual) else other
 
 
 def _number(query: Query, name: str) -> float | None:
