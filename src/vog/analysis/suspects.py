@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float
+from sklearn.mixture import GaussianMixture
 
 from vog.analysis.agreement import hardness
 from vog.analysis.examples import described, wrong
 from vog.errors import ResultError
 from vog.result import Run
+from vog.result.planted import Planted
 
 NEIGHBOURS = ("aum", "confidence", "loss", "el2n", "volg", "csg")
 
@@ -82,3 +85,40 @@ def likely_label_errors(run: Run, count: int = 24) -> LikelyErrors:
         )
     )
     return LikelyErrors(neighbours, suspects, int(contradicted.sum()))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which labels are taken for wrong; arrays are in the order of the run's rows.
+
+    Attributes:
+        method: `calibrated`, `threshold` or `mixture`.
+        scores: what it combines.
+        hardness: the combination that rows are ranked by, in [0, 1]; NaN where a row lacks one.
+        probability: that the label is wrong, in [0, 1]; NaN where it is not known.
+        suspect: the rows whose label is taken for wrong.
+        fdr: the share of right labels among the suspects that is aimed at.
+        expected_fdr: the share that is expected among these; NaN where it is not known.
+    """
+
+    method: str
+    scores: tuple[str, ...]
+    hardness: Float[np.ndarray, "n"]
+    probability: Float[np.ndarray, "n"]
+    suspect: Bool[np.ndarray, "n"]
+    fdr: float
+    expected_fdr: float
+
+
+def suspects(run: Run, planted: Planted | None = None, fdr: float = 0.1) -> Verdict:
+    """First version."""
+    neighbours = tuple(name for name in NEIGHBOURS if f"{name}@all" in run.score_columns)
+    hard = hardness(run, [f"{name}@all" for name in neighbours]).mean(axis=0)
+    values = run.numbers(f"{neighbours[0]}@all")
+    known = np.isfinite(values)
+    found = GaussianMixture(2, random_state=0).fit(values[known, None])
+    probability = np.full(len(values), np.nan)
+    low = int(found.means_.argmin())
+    probability[known] = found.predict_proba(values[known, None])[:, low]
+    suspect = np.nan_to_num(probability) > 0.5
+    return Verdict("mixture", neighbours, hard, probability, suspect, fdr, float("nan"))

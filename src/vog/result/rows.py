@@ -7,27 +7,47 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Int, Shaped
 
+# A score of every other checkpoint of its stage: what the stability of a ranking is told from.
+HALVES = ("odd", "even")
+
+
+def half_of(column: str, half: str) -> str:
+    """`vog@late.odd`, which is stored beside `vog@late` and shown to nobody."""
+    return f"{column}.{half}"
+
+
+def is_half(column: str) -> bool:
+    """Whether a stored column is such a half."""
+    return column.endswith(tuple(f".{half}" for half in HALVES))
+
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a score column says of itself wherever the file goes."""
+    """What a score column says of itself wherever the file goes.
+
+    Attributes:
+        of: the score column that this one is another view of, as a mean rank is of its score. It
+            can be sorted by, and is left out where scores are compared with each other.
+    """
 
     score: str
     higher_means: str
     range: tuple[float, float]
     unit: str
     source: str
+    of: str | None = None
 
     def metadata(self) -> dict[str, str]:
         """As Parquet keeps it."""
         low, high = self.range
-        return {
+        said = {
             "score": self.score,
             "higher_means": self.higher_means,
             "range": f"[{low:.6g}, {high:.6g}]",
             "unit": self.unit,
             "source": self.source,
         }
+        return said if self.of is None else said | {"of": self.of}
 
 
 @dataclass(frozen=True)

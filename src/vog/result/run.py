@@ -19,6 +19,7 @@ from vog.result.columns import DERIVED, rank
 from vog.result.files import write_whole
 from vog.result.names import first_name, numbers_called
 from vog.result.parts import Part, missing, parts, write_table
+from vog.result.rows import is_half
 
 FORMATS = ("csv", "parquet", "jsonl")
 
@@ -47,11 +48,16 @@ class Run:
     @property
     def columns(self) -> list[str]:
         """The stored columns. Scores may be asked for with `:class`, `:robust`, `:rank` as well."""
-        return list(self.schema.names)
+        return [name for name in self.schema.names if not is_half(name)]
 
     @property
     def score_columns(self) -> list[str]:
-        """The stored columns that are scores, `SCORE@STAGE`."""
+        """The stored columns that are scores, `SCORE@STAGE`; not those that are views of one."""
+        return [name for name in self._ranked if b"of" not in self.schema.field(name).metadata]
+
+    @cached_property
+    def _ranked(self) -> list[str]:
+        """The columns of which it is known which end is hard: scores, and views of scores."""
         return [field.name for field in self.schema if b"higher_means" in (field.metadata or {})]
 
     @property
@@ -219,9 +225,9 @@ class Run:
             ResultError: there is no such column.
         """
         stored, colon, derived = name.partition(":")
-        if stored not in self.columns:
+        if stored not in self.schema.names:
             raise ResultError(f"{self.folder} has no column {name!r}.{unknown(name, self.columns)}")
-        if colon and (derived not in DERIVED or stored not in self.score_columns):
+        if colon and (derived not in DERIVED or stored not in self._ranked):
             raise ResultError(
                 f"there is no column {name!r}: after a score stands :{', :'.join(DERIVED)}."
             )
@@ -234,7 +240,7 @@ class Run:
             ResultError: there is no such column, or it is no score.
         """
         stored = self.stored_column(name)
-        if stored not in self.score_columns:
+        if stored not in self._ranked:
             raise ResultError(f"{name!r} is no score.{unknown(name, self.score_columns)}")
         return stored
 

@@ -1,0 +1,163 @@
+"""What was planted into a dataset: the record beside it, and the rows of a run that it names.
+
+    PLANTED/
+      planted.csv     one line a planted example
+      planted.json    what was asked: the data, the seed, how much of what; written last
+      ...             the data
+
+Whatever the record does not name was left as it was.
+"""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Bool
+
+from vog.errors import ResultError, first_few
+from vog.result.files import as_csv, as_json, write_text
+from vog.result.run import Run
+
+QUESTION, PLANTS = "planted.json", "planted.csv"
+
+FLIP, DUPLICATE, CORRUPT, OUTSIDE, THRESHOLD = (
+    "flip",
+    "duplicate",
+    "corrupt",
+    "outside",
+    "threshold",
+)
+KINDS = (FLIP, DUPLICATE, CORRUPT, OUTSIDE, THRESHOLD)
+
+
+@dataclass(frozen=True)
+class Plant:
+    """One planted example.
+
+    Attributes:
+        id: its name in the planted data.
+        kind: `flip`, another label; `duplicate`, nearly another example; `corrupt`, harder to
+            see; `outside`, of no class; `threshold`, moved to a class of its own, as AUM needs.
+        how: as `uniform` or `noise`.
+        label: the class that it has in the planted data.
+        source: the id, in the data as they were, of the example it was made from; None for none.
+        was: the class of that; None for none.
+    """
+
+    id: str
+    kind: str
+    how: str
+    label: int
+    source: str | None
+    was: int | None
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A record of planting.
+
+    Attributes:
+        question: what was asked, as `planted.json` has it; `data.examples` is how many there are
+            with what was added.
+        plants: what came of it.
+    """
+
+    question: Mapping[str, Any]
+    plants: tuple[Plant, ...]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that were planted."""
+        found = {one.kind for one in self.plants}
+        return tuple(kind for kind in KINDS if kind in found)
+
+    def rows(self, run: Run) -> dict[str, Bool[np.ndarray, "n"]]:
+        """By kind, which rows of a run are planted so.
+
+        Raises:
+            ResultError: the run is not of the planted data.
+        """
+        table = run.table(["id", "label"])
+        places = pc.index_in(  # pyright: ignore[reportAttributeAccessIssue]
+            pa.array([one.id for one in self.plants], pa.string()), table["id"].combine_chunks()
+        )
+        found = places.fill_null(-1).to_numpy(zero_copy_only=False)
+        labels = table["label"].fill_null(-1).to_numpy()
+        given = np.array([one.label for one in self.plants], np.int64)
+        self._refuse_others(run, found, labels[found] != given)
+        kind = np.array([one.kind for one in self.plants])
+        rows = {name: np.zeros(len(table), bool) for name in self.kinds}
+        for name, mask in rows.items():
+            mask[found[kind == name]] = True
+        return rows
+
+    def _refuse_others(
+        self, run: Run, found: np.ndarray, relabelled: Bool[np.ndarray, "m"]
+    ) -> None:
+        missing = [one.id for one, at in zip(self.plants, found, strict=True) if at < 0]
+        if missing:
+            raise ResultError(
+                f"{run.folder} lacks {len(missing):,} of {len(self.plants):,} planted examples: "
+                f"{first_few(missing)}. Train on the planted data, and score these."
+            )
+        if relabelled.any():
+            others = [one.id for one, is_so in zip(self.plants, relabelled, strict=True) if is_so]
+            raise ResultError(
+                f"in {run.folder} {len(others):,} of {len(self.plants):,} planted examples have "
+                f"another label than was planted: {first_few(others)}. Score the planted data, and "
+                f"not the data as they were."
+            )
+
+
+def save(folder: Path, planted: Planted) -> None:
+    """Write the record into its folder; `planted.json` last, which says that all is there."""
+    columns = [one.name for one in fields(Plant)]
+    rows = [dict(zip(columns, astuple(one), strict=True)) for one in planted.plants]
+    text = as_csv(rows) if rows else ",".join(columns) + "\n"
+    write_text(folder / PLANTS, text)
+    write_text(folder / QUESTION, as_json(planted.question))
+
+
+def load(folder: Path) -> Planted:
+    """The record in a folder that `vog plant` wrote.
+
+    Raises:
+        ResultError: there is none, or it is damaged.
+    """
+    try:
+        question = json.loads((folder / QUESTION).read_text(encoding="utf-8"))
+        with (folder / PLANTS).open(encoding="utf-8", newline="") as file:
+            plants = tuple(_plant(row) for row in csv.DictReader(file))
+    except FileNotFoundError as error:
+        raise ResultError(
+            f"--planted {folder} holds no {Path(error.filename).name}. Expected a folder that "
+            f"`vog plant` wrote."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultError(
+            f"the record in {folder} is damaged: {error}. Plant again into another folder."
+        ) from error
+    unknown_kinds: Sequence[str] = sorted({one.kind for one in plants} - set(KINDS))
+    if unknown_kinds:
+        raise ResultError(
+            f"{folder / PLANTS} has the kinds {first_few(unknown_kinds)}; known are "
+            f"{', '.join(KINDS)}."
+        )
+    return Planted(question, plants)
+
+
+def _plant(row: Mapping[str, str]) -> Plant:
+    return Plant(
+        row["id"],
+        row["kind"],
+        row["how"],
+        int(row["label"]),
+        row["source"] or None,
+        int(row["was"]) if row["was"] else None,
+    )
