@@ -10,7 +10,7 @@ from vog import scores
 from vog.checkpoints import Stage
 from vog.result import Run, open_run, parts
 from vog.result.rows import Meaning, Rows, to_table
-from vog.sweep.fold import meanings
+from vog.sweep.block import meanings
 
 STAGES = ("early", "middle", "late", "all")
 PART = 2**15

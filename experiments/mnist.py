@@ -47,12 +47,13 @@ from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
 from scipy.stats import mannwhitneyu, rankdata
 from sklearn.datasets import load_digits
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import vog
 from vog.analysis.detection import auroc_by_score
+from vog.analysis.outside import apart
 from vog.analysis.percentile import error_by_rank
 from vog.cli import told
 from vog.errors import DataError
@@ -215,8 +216,9 @@ def trained(
     epochs: int,
     shift: bool,
     weight_decay: float,
+    saved: int = CHECKPOINTS,
 ) -> dict[str, float]:
-    """The accuracies after training; the checkpoints are in the folder."""
+    """The accuracies after training; so many checkpoints, evenly, are in the folder."""
     written = folder / "training.json"
     if written.exists():
         return json.loads(written.read_text())
@@ -237,7 +239,7 @@ def trained(
             loss.backward()
             optimizer.step()
         schedule.step()
-        if epoch % (epochs // CHECKPOINTS) == 0:
+        if epoch % (epochs // saved) == 0:
             torch.save(model.state_dict(), folder / "checkpoints" / f"epoch-{epoch:02d}.pt")
     measured = {"train": accuracy(model, train), "test": accuracy(model, test)}
     write_text(written, as_json(measured))
@@ -359,14 +361,8 @@ def strangeness(made: Path, images: Float[np.ndarray, "n 1 28 28"], out: Path) -
 
 def told_apart(inside: np.ndarray, beyond: np.ndarray) -> dict[str, float]:
     """AUROC, AUPR and false positive rate at 95 % true positives; outside is positive."""
-    truth = np.repeat([0, 1], [len(inside), len(beyond)])
-    values = np.concatenate([inside, beyond])
-    false, true, _ = roc_curve(truth, values)
-    return {
-        "auroc": float(roc_auc_score(truth, values)),
-        "aupr": float(average_precision_score(truth, values)),
-        "fpr95": float(false[np.argmax(true >= 0.95)]),
-    }
+    found = apart(beyond, inside)
+    return {"auroc": found.auroc, "aupr": found.aupr_out, "fpr95": found.fpr95}
 
 
 def figures(made: Sequence[Seed], found: dict[str, Any]) -> dict[str, charts.Chart]:

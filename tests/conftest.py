@@ -12,6 +12,7 @@ from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 
 import world
+from scored import Scored, score_digits, train_digits
 
 # The first call of a test compiles type checks; a deadline would measure that.
 settings.register_profile("local", deadline=None)
@@ -33,6 +34,15 @@ def checkpoints(tmp_path: Path) -> Path:
 def digits() -> tuple[np.ndarray, np.ndarray]:
     """Inputs and labels that `world.build` takes."""
     return world.inputs_and_labels(30)
+
+
+@pytest.fixture(scope="session")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Scored:
+    """Real digits with flipped labels, trained on and scored once for all tests."""
+    folder = tmp_path_factory.mktemp("scored")
+    checkpoints = folder / "checkpoints"
+    checkpoints.mkdir()
+    return score_digits(train_digits(checkpoints), checkpoints, folder)
 
 
 @pytest.fixture

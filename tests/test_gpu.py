@@ -15,7 +15,8 @@ import world
 from vog.analysis.agreement import spearman
 from vog.data import read
 from vog.models import memory
-from vog.sweep.fold import Fold, observer
+from vog.sweep.block import observer
+from vog.sweep.fold import Fold
 from vog.sweep.prepare import prepare
 from vog.sweep.request import PrecisionSpec, Request
 

@@ -16,8 +16,8 @@ from vog.analysis import agreement
 from vog.analysis.course import Course, course
 from vog.analysis.datamap import Point, data_map
 from vog.analysis.density import Density, density
+from vog.analysis.label_errors import likely_label_errors
 from vog.analysis.spread import ClassSpread, class_spread
-from vog.analysis.suspects import likely_label_errors
 from vog.errors import ResultError
 from vog.result import Run
 

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 from vog.errors import VogError as VogError
 
 if TYPE_CHECKING:
+    from vog.analysis.combination import combine as combine
+    from vog.analysis.comparison import compare as compare
+    from vog.analysis.detection import verify as verify
     from vog.analysis.overview import analyze as analyze
+    from vog.analysis.selection import select as select
+    from vog.analysis.suspects import suspects as suspects
+    from vog.callbacks.sampler import sampler as sampler
+    from vog.data.planting import plant as plant
+    from vog.exports import export as export
     from vog.figures.report import charts_of as charts
     from vog.figures.report import report as report
     from vog.result import Run as Run
@@ -26,11 +34,35 @@ _LATER = {
     "Run": ("vog.result", "Run"),
     "analyze": ("vog.analysis.overview", "analyze"),
     "charts": ("vog.figures.report", "charts_of"),
+    "combine": ("vog.analysis.combination", "combine"),
+    "compare": ("vog.analysis.comparison", "compare"),
+    "export": ("vog.exports", "export"),
     "open": ("vog.result", "open_run"),
+    "plant": ("vog.data.planting", "plant"),
     "report": ("vog.figures.report", "report"),
+    "sampler": ("vog.callbacks.sampler", "sampler"),
     "score": ("vog.sweep", "score"),
+    "select": ("vog.analysis.selection", "select"),
+    "suspects": ("vog.analysis.suspects", "suspects"),
+    "verify": ("vog.analysis.detection", "verify"),
 }
-__all__ = ["Run", "VogError", "analyze", "charts", "open", "report", "score"]
+__all__ = [
+    "Run",
+    "VogError",
+    "analyze",
+    "charts",
+    "combine",
+    "compare",
+    "export",
+    "open",
+    "plant",
+    "report",
+    "sampler",
+    "score",
+    "select",
+    "suspects",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,11 +1,199 @@
 """How well each score of a run finds examples that are known to be of a kind."""
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Bool, Float, Shaped
 from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
+from vog.analysis.intervals import Estimate, separation
+from vog.analysis.suspects import ALONE, combined
+from vog.errors import ResultError, unknown
+from vog.progress import progress
 from vog.result import Run
+from vog.result.planted import KINDS, Planted
+
+COMBINATION = "combination"
+_FEWEST = 20  # below, the outermost 2.5 % of the resamples are none
+
+
+@dataclass(frozen=True)
+class Detection:
+    """How well the hard end of one column finds the planted examples of one kind.
+
+    Attributes:
+        kind: as `flip`.
+        score: its name; `combination` is what `vog suspects` ranks by.
+        stage: of the score.
+        planted: rows of this kind that have a value.
+        clean: rows that are planted in no way and have one.
+        left_out: rows of either sort that have none.
+        auroc: that a planted row is harder than a clean one, ties counted half; 0.5 is chance.
+        ap: average precision; `rate` is chance.
+        precision: the share of planted rows among the `planted` hardest; `rate` is chance.
+    """
+
+    kind: str
+    score: str
+    stage: str
+    planted: int
+    clean: int
+    left_out: int
+    auroc: Estimate
+    ap: Estimate
+    precision: Estimate
+
+    @property
+    def column(self) -> str:
+        """`vog@late`."""
+        return f"{self.score}@{self.stage}"
+
+    @property
+    def rate(self) -> float:
+        """The share of planted rows, in [0, 1]."""
+        return self.planted / max(1, self.planted + self.clean)
+
+    def row(self) -> dict[str, Any]:
+        """The same, flat."""
+        counts = ("kind", "score", "stage", "planted", "clean", "left_out")
+        return {name: getattr(self, name) for name in counts} | {
+            f"{name}{end}": getattr(getattr(self, name), part)
+            for name in ("auroc", "ap", "precision")
+            for end, part in (("", "value"), ("_low", "low"), ("_high", "high"))
+        }
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Which score finds what was planted.
+
+    Attributes:
+        detections: by kind, the best AUROC first.
+        resamples: how many the intervals are made of.
+        seed: that they were drawn with.
+    """
+
+    detections: tuple[Detection, ...]
+    resamples: int
+    seed: int
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What was planted and looked for."""
+        return tuple(dict.fromkeys(one.kind for one in self.detections))
+
+    def of(self, kind: str, stage: str | None = None) -> tuple[Detection, ...]:
+        """Those of one kind, the best first; of one stage if it is given.
+
+        Raises:
+            ResultError: there is no such kind or stage.
+        """
+        _known("kind", kind, self.kinds)
+        mine = [one for one in self.detections if one.kind == kind]
+        if stage is not None:
+            _known("stage", stage, dict.fromkeys(one.stage for one in mine))
+        return tuple(one for one in mine if stage in (None, one.stage))
+
+    def best(self, kind: str) -> Detection:
+        """The column with the highest AUROC.
+
+        Raises:
+            ResultError: there is no such kind.
+        """
+        return self.of(kind)[0]
+
+    def better_stages(
+        self, kind: str, stage: str = "all"
+    ) -> tuple[tuple[Detection, Detection], ...]:
+        """By score, its best other stage and the given one, where the intervals do not overlap.
+
+        Raises:
+            ResultError: there is no such kind or stage.
+        """
+        here = {one.score: one for one in self.of(kind, stage)}
+        better: dict[str, tuple[Detection, Detection]] = {}
+        for one in self.of(kind):
+            if one.score in here and one.auroc.low > here[one.score].auroc.high:
+                better.setdefault(one.score, (one, here[one.score]))
+        return tuple(better.values())
+
+    def reading(self, kind: str, stage: str = "all") -> tuple[str, ...]:
+        """In sentences, which scores of a stage find this kind, and which do not.
+
+        Raises:
+            ResultError: there is no such kind or stage.
+        """
+        mine, better = self.of(kind, stage), self.better_stages(kind, stage)
+        groups = {
+            "Better than chance": [one for one in mine if one.auroc.low > 0.5],
+            "No better than chance (the interval holds 0.5)": [
+                one for one in mine if one.auroc.low <= 0.5 <= one.auroc.high
+            ],
+            f"The other way round, easier on {kind} than on clean rows": [
+                one for one in mine if one.auroc.high < 0.5
+            ],
+            "Cannot be told, for lack of values": [
+                one for one in mine if np.isnan(one.auroc.value)
+            ],
+        }
+        said = [_best(kind, stage, mine[0])]
+        said += [f"{what}: {', '.join(o.score for o in of)}." for what, of in groups.items() if of]
+        others = (f"{o.column} ({o.auroc.value:.2f}, {h.auroc.value:.2f} here)" for o, h in better)
+        return (
+            *said,
+            *([f"Clearly better at another stage: {', '.join(others)}."] if better else []),
+        )
+
+
+def verify(
+    run: Run,
+    planted: Planted,
+    resamples: int = 200,
+    seed: int = 0,
+    kind: str | None = None,
+    quiet: bool = False,
+) -> Verification:
+    """How well every score at every stage finds each kind of planted examples.
+
+    Compared are the rows of one kind with those that are planted in no way, so that the kinds do
+    not blur each other. Rows without a value are left out and counted.
+
+    Args:
+        run: of the planted data.
+        planted: the record of planting.
+        resamples: of the bootstrap, which draws planted and clean rows separately.
+        seed: it is drawn with; equal seeds give equal intervals.
+        kind: only this one.
+        quiet: no progress bar.
+
+    Raises:
+        ResultError: the run is not of the planted data, nothing or everything is planted, there is
+            no such kind, or there are fewer than 20 resamples.
+    """
+    if resamples < _FEWEST:
+        raise ResultError(
+            f"{resamples} resamples give no 95 % interval; ask for {_FEWEST} or more."
+        )
+    if kind is not None:
+        _known("kind", kind, planted.kinds)
+    rows = planted.rows(run)
+    clean = ~np.any(list(rows.values()), axis=0) if rows else np.zeros(0, bool)
+    if not clean.any():
+        what = "none of its examples is planted" if not rows else "every row of it is planted"
+        raise ResultError(
+            f"{run.folder} cannot be verified: {what}, and planted examples are compared with "
+            f"those that were left as they were. Plant into a part of the data."
+        )
+    wanted = {name: mask for name, mask in rows.items() if kind in (None, name)}
+    found: list[Detection] = []
+    with progress("verifying", total=len(run.score_columns) + 1, quiet=quiet) as advance:
+        for column, values in _hard_values(run):
+            found += _detections(column, values, wanted, clean, resamples, seed)
+            advance(1)
+    return Verification(tuple(sorted(found, key=_place)), resamples, seed)
 
 
 def auroc_by_score(run: Run, wanted: Shaped[np.ndarray, "n"]) -> dict[str, float]:
@@ -21,3 +209,57 @@ def auroc_by_score(run: Run, wanted: Shaped[np.ndarray, "n"]) -> dict[str, float
         signed = ranks if run.hard_is_high(name) else -ranks
         found[name.removesuffix("@all")] = float(roc_auc_score(wanted, signed))
     return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _hard_values(run: Run) -> Iterator[tuple[str, Float[np.ndarray, "n"]]]:
+    """Every column with its hard end up, and last the combination, where the run has it."""
+    for column in run.score_columns:
+        values = run.numbers(column)
+        yield column, values if run.hard_is_high(column) else -values
+    if any(f"{name}@all" in run.score_columns for name in ALONE):
+        yield f"{COMBINATION}@all", combined(run)[1]
+
+
+def _detections(
+    column: str,
+    values: Float[np.ndarray, "n"],
+    wanted: dict[str, Bool[np.ndarray, "n"]],
+    clean: Bool[np.ndarray, "n"],
+    resamples: int,
+    seed: int,
+) -> Iterator[Detection]:
+    known = ~np.isnan(values)
+    others = np.sort(values[clean & known])
+    score, _, stage = column.partition("@")
+    for kind, mask in wanted.items():
+        mine = values[mask & known]
+        # Begun anew, so that the intervals do not depend on what else is asked for.
+        found = separation(mine, others, resamples, np.random.default_rng(seed))
+        left_out = int(((mask | clean) & ~known).sum())
+        parts = (found.auroc, found.ap, found.precision)
+        yield Detection(kind, score, stage, len(mine), len(others), left_out, *parts)
+
+
+def _place(one: Detection) -> tuple[int, float, float, str]:
+    """By kind the best first; those that cannot be told, NaN, last."""
+    best = [np.nan_to_num(-of.value, nan=1.0).item() for of in (one.auroc, one.ap)]
+    return KINDS.index(one.kind), best[0], best[1], one.column
+
+
+def _best(kind: str, stage: str, one: Detection) -> str:
+    auroc, count = one.auroc, one.planted
+    if np.isnan(auroc.value):
+        return f"{kind}: no score of stage {stage} has values for planted and for clean rows."
+    number = f"AUROC {auroc.value:.3f}, {auroc.low:.3f} to {auroc.high:.3f}"
+    if auroc.low <= 0.5:
+        return f"{kind}: no score of stage {stage} finds it; {one.score} comes closest ({number})."
+    return (
+        f"{kind}: {one.score} finds it best at stage {stage} ({number}); of the {count:,} hardest, "
+        f"{one.precision.value:.0%} are planted, by chance {one.rate:.1%}."
+    )
+
+
+def _known(what: str, name: str, known: Iterable[str]) -> None:
+    known = list(known)
+    if name not in known:
+        raise ResultError(f"there is no {what} {name!r} here.{unknown(name, known)}")

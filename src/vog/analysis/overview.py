@@ -12,6 +12,7 @@ from jaxtyping import Float
 from vog.analysis.agreement import spearman
 from vog.analysis.examples import class_name, wrong
 from vog.analysis.percentile import Bin, error_by_rank
+from vog.analysis.stability import Stability, stability
 from vog.analysis.stages import columns_by_stage, default_score
 from vog.errors import ResultError
 from vog.result import Run
@@ -70,6 +71,7 @@ class Overview:
         errors: by stage.
         classes: the hardest in the mean first, by the raw score over all checkpoints.
         agreement: by stage and stage, Spearman's correlation of the rankings in [-1, 1].
+        stability: by score and stage, how well half of the checkpoints rank as the other half.
     """
 
     score: str
@@ -77,6 +79,7 @@ class Overview:
     errors: Mapping[str, StageErrors]
     classes: tuple[ClassDifficulty, ...]
     agreement: Mapping[str, Mapping[str, float]]
+    stability: tuple[Stability, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """All of it in dicts and lists, as `vog analyze --format json` prints it."""
@@ -94,6 +97,7 @@ class Overview:
             },
             "classes": [asdict(one) for one in self.classes],
             "agreement": self.agreement,
+            "stability": [asdict(one) for one in self.stability],
         }
 
     def class_rows(self) -> list[dict[str, Any]]:
@@ -129,6 +133,7 @@ def analyze(run: Run, score: str | None = None) -> Overview:
         errors={stage: _errors(run, stage, values[stage]) for stage in by},
         classes=_classes(run, score.partition(":")[0], list(by)),
         agreement=_agreement(values),
+        stability=stability(run),
     )
 
 

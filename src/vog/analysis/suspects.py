@@ -1,90 +1,36 @@
-"""Which examples look mislabelled: those the model contradicts, hardest by what judges labels."""
+"""A verdict on labels: how probable it is that each is wrong, and which are taken for it.
 
-from dataclasses import dataclass
+    calibrated   errors were planted: a logistic regression on the neighbours, learned from
+                 them, judges every example in folds that have not seen it
+    threshold    threshold samples were planted: a label is suspicious whose AUM is below that of
+                 99 % of examples that cannot have a right label (Pleiss et al., NeurIPS 2020)
+    mixture      nothing was planted: margins are a mixture of two populations, which says how
+                 many labels are wrong; the neighbours together say which
+
+The first and the last give probabilities, and take as many as keep the expected share of right
+labels among them, the false discovery rate, at what is aimed at.
+"""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
-from sklearn.mixture import GaussianMixture
 
+from vog.analysis import calibration
 from vog.analysis.agreement import hardness
-from vog.analysis.examples import described, wrong
+from vog.analysis.mixture import populations
 from vog.errors import ResultError
 from vog.result import Run
-from vog.result.planted import Planted
+from vog.result.planted import FLIP, THRESHOLD, Planted
 
-NEIGHBOURS = ("aum", "confidence", "loss", "el2n", "volg", "csg")
+# What judges labels. The first four look at the logits alone and need no planted errors to be
+# weighed: on digits and MNIST their mean ranks better than with the gradients of the loss added.
+ALONE = ("aum", "confidence", "loss", "el2n")
+NEIGHBOURS = (*ALONE, "volg", "csg")
+_BELOW = 0.99  # of the threshold samples, as in the paper
 
-
-@dataclass(frozen=True)
-class Suspect:
-    """An example whose label the last checkpoint contradicts.
-
-    Attributes:
-        index: its number in the data.
-        id: its name.
-        label: the class it is given.
-        prediction: what the last checkpoint says.
-        hardness: mean of its hardness ranks by the neighbours, in [0, 1].
-        vog: its hardness rank by VoG, in [0, 1], for comparison; None where it has none.
-    """
-
-    index: int
-    id: str
-    label: int
-    prediction: int
-    hardness: float
-    vog: float | None
-
-
-@dataclass(frozen=True)
-class LikelyErrors:
-    """Where to look for wrong labels first.
-
-    Attributes:
-        neighbours: the scores whose hardness ranks are averaged.
-        suspects: the hardest first.
-        contradicted: how many labels the last checkpoint contradicts.
-    """
-
-    neighbours: tuple[str, ...]
-    suspects: tuple[Suspect, ...]
-    contradicted: int
-
-
-def likely_label_errors(run: Run, count: int = 24) -> LikelyErrors:
-    """The examples whose label is contradicted, hardest first by the mean of several scores.
-
-    It is a ranking and no verdict: an example may be hard, rare or blurred and yet rightly
-    labelled, and which share is wrong nobody can tell from it. VoG plays no part, since alone it
-    does not find label errors: on the digits of `vog demo` its AUROC is 0.51, against above 0.99
-    for each of these scores.
-
-    Args:
-        run: rows that lack a label, a prediction or one of the scores are never suspects.
-        count: how many at most.
-
-    Raises:
-        ResultError: the run has none of the scores over all checkpoints.
-    """
-    neighbours = tuple(name for name in NEIGHBOURS if f"{name}@all" in run.score_columns)
-    if not neighbours:
-        raise ResultError(
-            f"{run.folder} has none of the scores {', '.join(NEIGHBOURS)}, by which likely label "
-            f"errors are ranked. Score again with one of them in --scores."
-        )
-    mean = hardness(run, [f"{name}@all" for name in neighbours]).mean(axis=0)
-    errors, judged = wrong(run, "all")
-    contradicted = errors & judged
-    ranked = np.flatnonzero(contradicted & ~np.isnan(mean))
-    at = ranked[np.argsort(-mean[ranked], kind="stable")[:count]]
-    vog = run.hardness("vog@all") if "vog@all" in run.score_columns else np.full(run.rows, np.nan)
-    suspects = tuple(
-        Suspect(**row, hardness=hard, vog=None if np.isnan(by_vog) else by_vog)
-        for row, hard, by_vog in zip(
-            described(run, at, "all"), mean[at].tolist(), vog[at].tolist(), strict=True
-        )
-    )
-    return LikelyErrors(neighbours, suspects, int(contradicted.sum()))
+Values = Float[np.ndarray, "n"]
+Rows = Bool[np.ndarray, "n"]
 
 
 @dataclass(frozen=True)
@@ -94,31 +40,150 @@ class Verdict:
     Attributes:
         method: `calibrated`, `threshold` or `mixture`.
         scores: what it combines.
-        hardness: the combination that rows are ranked by, in [0, 1]; NaN where a row lacks one.
+        hardness: what rows are ranked by, in [0, 1], 1 the most suspicious; NaN where a row lacks
+            one of the scores.
         probability: that the label is wrong, in [0, 1]; NaN where it is not known.
         suspect: the rows whose label is taken for wrong.
         fdr: the share of right labels among the suspects that is aimed at.
-        expected_fdr: the share that is expected among these; NaN where it is not known.
+        expected_fdr: the share that is expected among them; NaN where it is not known, 0 where
+            there are none.
+        wrong: how many labels are expected to be wrong in all; NaN where it is not known.
+        vog_helps: whether VoG made the calibration better by more than its standard error; None
+            where nothing was calibrated, or the run has no VoG.
     """
 
     method: str
     scores: tuple[str, ...]
-    hardness: Float[np.ndarray, "n"]
-    probability: Float[np.ndarray, "n"]
-    suspect: Bool[np.ndarray, "n"]
+    hardness: Values
+    probability: Values
+    suspect: Rows
     fdr: float
     expected_fdr: float
+    wrong: float
+    vog_helps: bool | None = None
 
 
 def suspects(run: Run, planted: Planted | None = None, fdr: float = 0.1) -> Verdict:
-    """First version."""
-    neighbours = tuple(name for name in NEIGHBOURS if f"{name}@all" in run.score_columns)
-    hard = hardness(run, [f"{name}@all" for name in neighbours]).mean(axis=0)
-    values = run.numbers(f"{neighbours[0]}@all")
-    known = np.isfinite(values)
-    found = GaussianMixture(2, random_state=0).fit(values[known, None])
-    probability = np.full(len(values), np.nan)
-    low = int(found.means_.argmin())
-    probability[known] = found.predict_proba(values[known, None])[:, low]
-    suspect = np.nan_to_num(probability) > 0.5
-    return Verdict("mixture", neighbours, hard, probability, suspect, fdr, float("nan"))
+    """Which labels of a run are taken for wrong.
+
+    Args:
+        run: rows that lack one of the scores are never suspects.
+        planted: what was planted into the data that the run was trained on. Flips are learned
+            from; threshold samples alone give a cut-off; without either, margins decide.
+        fdr: the share of right labels among the suspects that is aimed at, in (0, 1).
+
+    Raises:
+        ResultError: the run lacks what is needed, the record is not of its data, too few flips
+            were planted, or `fdr` is no share.
+    """
+    if not 0 < fdr < 1:
+        raise ResultError(f"--fdr is {fdr}; expected a share between 0 and 1, as 0.1.")
+    rows = {} if planted is None else planted.rows(run)
+    if FLIP in rows:
+        return _calibrated(run, rows, fdr)
+    if THRESHOLD in rows:
+        return _by_threshold(run, rows[THRESHOLD], fdr)
+    return _by_mixture(run, fdr)
+
+
+def combined(run: Run) -> tuple[tuple[str, ...], Values]:
+    """The scores that judge labels without being calibrated, and the mean of their hardness ranks.
+
+    Raises:
+        ResultError: the run has none of them over all checkpoints.
+    """
+    names = _present(run, ALONE)
+    return names, hardness(run, [f"{name}@all" for name in names]).mean(axis=0)
+
+
+def _by_mixture(run: Run, fdr: float) -> Verdict:
+    names, hard = combined(run)
+    margins = _margins(run)
+    known = np.isfinite(margins) & ~np.isnan(hard)
+    probability = np.full(len(hard), np.nan)
+    if known.sum() >= 2 and np.ptp(margins[known]) > 0:
+        by_margin = populations(margins[known]).probability(margins[known])
+        # How many are wrong is told by the margins, which ones by all the scores together.
+        place = np.argsort(-hard[known], kind="stable")
+        probability[np.flatnonzero(known)[place]] = np.sort(by_margin)[::-1]
+    return _decided(Verdict("mixture", names, hard, probability, known, fdr, 0.0, 0.0))
+
+
+def _by_threshold(run: Run, samples: Rows, fdr: float) -> Verdict:
+    margins = _margins(run)
+    cut = float(np.nanquantile(margins[samples], _BELOW))
+    suspect = (margins < cut) & ~samples
+    nothing = np.full(len(margins), np.nan)
+    hard = run.hardness("aum@all")
+    unknown = float("nan")
+    return Verdict("threshold", ("aum",), hard, nothing, suspect, fdr, unknown, unknown)
+
+
+def _calibrated(run: Run, rows: dict[str, Rows], fdr: float) -> Verdict:
+    names = _present(run, NEIGHBOURS)
+    usable = np.ones(run.rows, bool)
+    for kind, mask in rows.items():  # what is wrong with these is not their label
+        usable &= ~mask if kind != FLIP else True
+    best, known = _learned(run, names, rows[FLIP], usable)
+    helps = None
+    if "vog@all" in run.score_columns:
+        with_vog, also_known = _learned(run, (*names, "vog"), rows[FLIP], usable)
+        helps = with_vog.log_loss < best.log_loss - with_vog.error
+        if helps:
+            best, known, names = with_vog, also_known, (*names, "vog")
+    probability = np.full(len(known), np.nan)
+    probability[known] = best.probability
+    found = Verdict("calibrated", names, probability, probability, known, fdr, 0.0, 0.0)
+    return replace(_decided(found), vog_helps=helps)
+
+
+def _learned(
+    run: Run, names: tuple[str, ...], flipped: Rows, usable: Rows
+) -> tuple[calibration.Calibrated, Rows]:
+    """The calibration by these scores, and the rows that it is of."""
+    values = np.stack([run.numbers(f"{name}@all") for name in names])
+    known = np.isfinite(values).all(axis=0) & usable
+    flips, others = int(flipped[known].sum()), int((~flipped[known]).sum())
+    if min(flips, others) < calibration.LEAST:
+        raise ResultError(
+            f"{run.folder} has {flips} flipped and {others} other labels with all scores; a "
+            f"probability is calibrated with at least {calibration.LEAST} of each. Plant more with "
+            f"--flip, or leave --planted out."
+        )
+    return calibration.calibrated(values[:, known], flipped[known]), known
+
+
+def _decided(found: Verdict) -> Verdict:
+    """With as many suspects as keep the expected share of right labels at what is aimed at."""
+    known = np.flatnonzero(~np.isnan(found.probability))
+    order = known[np.argsort(-found.probability[known], kind="stable")]
+    right = np.cumsum(1 - found.probability[order]) / np.arange(1, len(order) + 1)
+    # The share grows along the order, so those within the aim are the first ones.
+    count = int(np.searchsorted(right, found.fdr, side="right"))
+    suspect = np.zeros(len(found.probability), bool)
+    suspect[order[:count]] = True
+    return replace(
+        found,
+        suspect=suspect,
+        expected_fdr=float(right[count - 1]) if count else 0.0,
+        wrong=float(found.probability[known].sum()),
+    )
+
+
+def _margins(run: Run) -> Values:
+    if "aum@all" not in run.score_columns:
+        raise ResultError(
+            f"{run.folder} has no score aum, whose sign tells wrong labels from hard ones. Score "
+            f"again with aum among --scores, or give --planted with flipped labels."
+        )
+    return run.numbers("aum@all")
+
+
+def _present(run: Run, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    names = tuple(name for name in wanted if f"{name}@all" in run.score_columns)
+    if not names:
+        raise ResultError(
+            f"{run.folder} has none of the scores {', '.join(wanted)}, by which labels are judged. "
+            f"Score again with one of them in --scores."
+        )
+    return names

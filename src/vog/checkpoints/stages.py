@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,7 +89,12 @@ def pick(
             for one in np.linspace(stage.start, stage.stop - 1, each).round()
         }
     )
-    return chosen, tuple(
+    return chosen, among(stages, chosen)
+
+
+def among(stages: Sequence[Stage], chosen: Sequence[int]) -> tuple[Stage, ...]:
+    """The stages cut from the chosen checkpoints, which are in order, alone."""
+    return tuple(
         Stage(
             stage.name,
             sum(one < stage.start for one in chosen),

@@ -10,7 +10,20 @@ from typing import Annotated
 
 import typer
 
-from vog.cli import analyze, experiments, gradients, options, pages, read, score
+from vog.cli import (
+    analyze,
+    compare,
+    experiments,
+    gradients,
+    options,
+    pages,
+    plant,
+    read,
+    score,
+    select,
+    suspects,
+    verify,
+)
 from vog.errors import VogError
 
 app = typer.Typer(
@@ -26,6 +39,12 @@ app.command("analyze")(analyze.analyze)
 app.command("grid")(analyze.grid)
 app.command("report")(pages.report)
 app.command("view", cls=options.ManyCheckpoints)(pages.view)
+app.command("compare")(compare.compare)
+app.command("combine")(compare.combine)
+app.command("plant")(plant.plant)
+app.command("verify")(verify.verify)
+app.command("suspects")(suspects.suspects)
+app.command("select")(select.select)
 app.command("gradients", cls=options.ManyCheckpoints)(gradients.gradients)
 app.command("import")(gradients.import_gradients)
 app.command("scores")(read.scores)

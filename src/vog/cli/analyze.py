@@ -35,16 +35,31 @@ def analyze(
         typer.Option(help="A folder for analysis.json, classes.csv and the figure (PNG, SVG)."),
     ] = None,
     classes: Classes = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OTHER",
+            help="A run of other data under the same checkpoints: how well each score tells the "
+            "examples of RUN, taken for outside, from those of OTHER. Instead of all else.",
+        ),
+    ] = None,
     form: PrintedAs = TableFormat.TABLE,
 ) -> None:
     r"""Error rate by decile and stage, difficulty of the classes, agreement of the stages.
 
     Wrong is an example whose label the last checkpoint of the stage does not predict. Intervals
-    are 95 % Wilson intervals.
+    are 95 % Wilson intervals. With --against, whether RUN is out of distribution: both are best
+    scored with --target predicted, and what is high is taken for outside.
 
     Example:
       vog analyze scores/a --out analysis
+      vog analyze scores/strange --against scores/test
     """
+    if against is not None:
+        if out is not None:
+            raise typer.BadParameter("--out is of no use with --against: print with --format csv.")
+        _outside(run, against, score, form)
+        return
     import vog
     from vog.figures import overview
     from vog.result.files import as_json
@@ -99,6 +114,45 @@ def opened(folder: Path, classes: Path | None) -> "Run":
     run = vog.open(folder)
     show.unfinished(run)
     return run if classes is None else run.named(read_names(classes))
+
+
+def _outside(folder: Path, against: Path, score: str | None, form: TableFormat) -> None:
+    from vog.analysis.outside import told_apart
+
+    run, other = opened(folder, None), opened(against, None)
+    found = told_apart(run, other, score)
+    if found.warning is not None:
+        typer.echo(f"Warning: {found.warning}", err=True)
+    if form is not TableFormat.TABLE:
+        show.table(found.rows(), form)
+        return
+    share = run.rows / (run.rows + other.rows)
+    typer.echo(
+        f"{run.rows:,} examples of {folder}, taken for outside where hard, against {other.rows:,} "
+        f"of {against}\n"
+        f"By chance AUROC 0.5, AUPR-OUT {share:.3f}, AUPR-IN {1 - share:.3f}, FPR95 0.95 "
+        f"(FPR95 is better low; AUPR depends on how many rows each has)\n"
+    )
+    gaps = any(one.left_out for one in found.columns)
+    show.for_people(
+        [
+            {
+                "score": one.score,
+                "stage": one.stage,
+                "AUROC": _share(one.found.auroc),
+                "AUPR-OUT": _share(one.found.aupr_out),
+                "AUPR-IN": _share(one.found.aupr_in),
+                "FPR95": _share(one.found.fpr95),
+                "label": "takes part" if one.uses_label else "-",
+            }
+            | ({"without value": one.left_out} if gaps else {})
+            for one in found.columns
+        ]
+    )
+
+
+def _share(value: float) -> str:
+    return f"{value:.3f}" if value == value else "-"
 
 
 def _print(found: "Overview") -> None:

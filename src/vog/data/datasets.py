@@ -73,7 +73,7 @@ def from_dataset(dataset: Any, transform: Transform | None = None) -> Examples:
         )
     if not hasattr(dataset, "__len__") or len(dataset) == 0:
         raise DataError(f"the dataset {_described(dataset)} has no items or no length.")
-    ids, labels = _ids(dataset), _labels(dataset)
+    ids, labels = ids_of(dataset), _labels(dataset)
     if not isinstance(ids, RowNumbers) and (len(ids) != len(dataset) or len(set(ids)) < len(ids)):
         raise DataError(
             f"the dataset has {len(dataset)} items and {len(set(ids))} different ids; "
@@ -98,9 +98,10 @@ def _whole(dataset: Any) -> Any:
     return _whole(dataset.dataset) if isinstance(dataset, Subset) else dataset
 
 
-def _ids(dataset: Any) -> Sequence[str]:
+def ids_of(dataset: Any) -> Sequence[str]:
+    """The name of each item, as `from_dataset` takes them; no item is read."""
     if isinstance(dataset, Subset):
-        whole = _ids(dataset.dataset)
+        whole = ids_of(dataset.dataset)
         return [whole[int(index)] for index in dataset.indices]
     if isinstance(getattr(dataset, "ids", None), Sized):
         return [str(one) for one in dataset.ids]

@@ -126,7 +126,7 @@ def run(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambda _: 
 
 def _data() -> tuple[Digits, Digits]:
     """Training digits, some of them with another digit's label, and test digits."""
-    pixels, shown = load_digits(return_X_y=True)
+    pixels, shown = (np.asarray(one) for one in load_digits(return_X_y=True))
     images = (pixels.reshape(-1, 1, 8, 8) / 16).astype(np.float32)  # 17 shades of grey
     shown = shown.astype(np.int64)
     rng = np.random.default_rng(_SEED)
@@ -139,10 +139,10 @@ def _data() -> tuple[Digits, Digits]:
     return Digits(images[rest], shown[rest], labels), test
 
 
-def _train(train: Digits, test: Digits, folder: Path) -> float:
+def _train(train: Digits, test: Digits, folder: Path, seed: int = _SEED) -> float:
     """Save checkpoints as any training loop would; the accuracy on the test digits."""
     with torch.random.fork_rng():
-        torch.manual_seed(_SEED)
+        torch.manual_seed(seed)
         model = build()
         images, labels = torch.from_numpy(train.images), torch.from_numpy(train.labels)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)

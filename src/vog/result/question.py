@@ -46,7 +46,7 @@ def refuse_other(folder: Path, before: Question, now: Question) -> None:
     Raises:
         OtherQuestionError: they differ; the message shows each difference.
     """
-    old, new = _flat(before), _flat(json.loads(as_json(now)))
+    old, new = flat(before), flat(json.loads(as_json(now)))
     missing = "nothing"
     changed = {
         key: (old.get(key, missing), new.get(key, missing))
@@ -57,7 +57,7 @@ def refuse_other(folder: Path, before: Question, now: Question) -> None:
         raise OtherQuestionError(folder, changed)
 
 
-def _flat(question: Question) -> dict[str, object]:
+def flat(question: Question) -> dict[str, object]:
     """`{"data": {"digest": "a"}}` as `{"data.digest": "a"}`, lists by position."""
     flat: dict[str, object] = {}
 

@@ -133,7 +133,7 @@ class Source:
 
     def numbers(self, sql: str) -> list[np.ndarray]:
         with reading(), self._connection.cursor() as cursor:
-            found = cursor.execute(sql).fetchnumpy().values()
+            found: Any = cursor.execute(sql).fetchnumpy().values()
             return [np.ma.filled(one, np.nan) if np.ma.isMA(one) else one for one in found]
 
 

@@ -77,8 +77,12 @@ def measure(
     stages: tuple[Stage, ...],
     scores: tuple[Score, ...],
     workers: int,
+    halved: float = 0.0,
 ) -> Needs:
-    """What one example takes, from two small batches that are really computed."""
+    """What one example takes, from two small batches that are really computed.
+
+    `halved` is the share of the examples whose scores are folded from half of the checkpoints too.
+    """
     peaks: list[int] = []
     states = 0
     with model.borrowed():
@@ -98,7 +102,7 @@ def measure(
         fixed=int(_UNSEEN * max(0, peaks[0] - few * example)),
         # What one checkpoint said stays until the next has spoken; two states become a third.
         example=int(_UNSEEN * example) + own + 2 * states,
-        state=read_ahead + (len(segments(stages)) + 1) * states,
+        state=read_ahead + int((len(segments(stages)) + 1) * (1 + 2 * halved) * states),
     )
 
 

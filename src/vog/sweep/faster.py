@@ -19,7 +19,7 @@ from vog.models.torch import TorchModel
 from vog.progress import progress
 from vog.result.rows import Rows
 from vog.scores import Observation, Signal
-from vog.sweep.fold import meanings, rows_of
+from vog.sweep.block import meanings, rows_of
 from vog.sweep.job import Job
 from vog.sweep.weights import read_all
 

@@ -29,7 +29,8 @@ from vog.result.files import flush_disks, make_folder, write_whole
 from vog.result.rows import Rows
 from vog.scores import Signal
 from vog.scores.gradient import pixels
-from vog.sweep.fold import Look, look_at, not_finite, not_finite_by_checkpoint, observer
+from vog.sweep.block import not_finite, observer
+from vog.sweep.fold import Look, look_at, not_finite_by_checkpoint
 from vog.sweep.job import Job
 from vog.sweep.plan import plan
 from vog.sweep.prepare import prepare

@@ -27,7 +27,8 @@ from vog.scores.gradient import Channels, VoG, pixels
 from vog.scores.means import cross_entropy, label_probability, margin
 from vog.sweep import differences, stored
 from vog.sweep.again import CheckpointsSpec, Options, Parts, find_again, gradients_folder
-from vog.sweep.fold import look_at, not_finite, not_finite_by_checkpoint, observer
+from vog.sweep.block import not_finite, observer
+from vog.sweep.fold import look_at, not_finite_by_checkpoint
 from vog.sweep.job import Job
 from vog.sweep.prepare import prepare
 from vog.sweep.request import ModelSpec, Request, TargetSpec

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from vog import data
 from vog.result import parts
+from vog.sweep.block import rows_of
 from vog.sweep.budget import Share
-from vog.sweep.fold import rows_of
 from vog.sweep.job import Job
 
 

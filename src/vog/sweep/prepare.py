@@ -14,7 +14,7 @@ from vog.models import Model, Weights, head
 from vog.models.torch import TorchModel
 from vog.result import question as questions
 from vog.scores import Score
-from vog.sweep import budget, faster, guards
+from vog.sweep import budget, faster, guards, halves
 from vog.sweep.budget import Share
 from vog.sweep.found import Found, find, first_examples, module_of
 from vog.sweep.job import Job
@@ -106,7 +106,13 @@ def _share(
     request: Request, found: Found, tried: _Tried, first: Batch, workers: int, before: Choices
 ) -> Share:
     needs = budget.measure(
-        tried.model, tried.weights, first.inputs, found.stages, tried.scores, workers
+        tried.model,
+        tried.weights,
+        first.inputs,
+        found.stages,
+        tried.scores,
+        workers,
+        halves.share(len(found.examples)),
     )
     if request.precision != "float32":  # compared with float32, whose weights are there as well
         needs = replace(needs, weights=needs.weights * 3 // 2)

@@ -15,6 +15,7 @@ from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Examples
 from vog.result.question import WHERE
 from vog.scores import SCORES, Score
+from vog.sweep import halves
 from vog.sweep.request import Request
 
 _SIMPLE = (str, int, float, tuple, type(None))
@@ -48,6 +49,7 @@ def question_of(
             "label_names": None if names is None else list(names),
         },
         "scores": [_score_identity(score) for score in scores],
+        "halved_rows": halves.ROWS,
         WHERE: _where(request, files),
     }
 

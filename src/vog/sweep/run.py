@@ -17,7 +17,7 @@ from vog.progress import progress
 from vog.result import parts
 from vog.result.buffer import Buffer, Clock
 from vog.result.rows import Meaning, Rows
-from vog.sweep.fold import meanings, rows_of
+from vog.sweep.block import meanings, rows_of
 from vog.sweep.job import Job
 
 

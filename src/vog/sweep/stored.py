@@ -29,7 +29,10 @@ from vog.result import question as questions
 from vog.result.buffer import Buffer, Clock
 from vog.result.rows import Rows
 from vog.scores import Observation, Signal
-from vog.sweep.fold import Fold, column_name, meanings
+from vog.sweep import halves
+from vog.sweep.block import meanings
+from vog.sweep.fold import Fold, column_name
+from vog.sweep.halves import Halves, chosen, without_spoiled
 from vog.sweep.run import batches_of
 
 _SCORES = scores.choose(
@@ -237,6 +240,7 @@ def question_of(
         },
         "target": noted.question.get("target", "as stored"),
         "scores": [{"name": score.name} for score in _SCORES],
+        "halved_rows": halves.ROWS,
         "where": {"gradients": str(folder)},
     }
 
@@ -245,9 +249,14 @@ def _rows(
     found: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range, noted: Noted
 ) -> Rows:
     labels = found[0].labels[rows.start : rows.stop]
-    fold = Fold(stages, _SCORES, scores.needs_of(_SCORES))
+    needs = scores.needs_of(_SCORES)
+    fold = Fold(stages, _SCORES, needs)
+    wanted = chosen(np.arange(rows.start, rows.stop), len(found[0].labels))
+    both = Halves.begun(stages, _SCORES, needs, wanted)
     for checkpoint in range(len(found)):
-        fold.add(observed(found, checkpoint, rows))
+        seen = observed(found, checkpoint, rows)
+        fold.add(seen)
+        both.add(seen)
     values: dict[str, np.ndarray] = {}
     problems: dict[int, str] = {}
     for stage, states in fold.states().items():
@@ -259,6 +268,7 @@ def _rows(
         problems |= dict.fromkeys(np.flatnonzero(spoiled).tolist(), "not finite: stored gradient")
         for score, mine in zip(_SCORES, computed, strict=True):
             values[column_name(score, stage)] = np.where(spoiled, np.nan, mine)
+    values |= without_spoiled(both.values(len(rows)), values)
     problems |= {i: noted.problems[row] for i, row in enumerate(rows) if row in noted.problems}
     return Rows(
         rows,

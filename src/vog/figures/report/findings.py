@@ -8,9 +8,10 @@ from vog.analysis.agreement import Disputed, disputed, matrix
 from vog.analysis.columns import TwoColumns, two_columns
 from vog.analysis.course import Course, course
 from vog.analysis.datamap import DataMap, data_map
+from vog.analysis.label_errors import LikelyErrors, likely_label_errors
 from vog.analysis.overview import Overview, analyze
 from vog.analysis.spread import ClassSpread, class_spread
-from vog.analysis.suspects import LikelyErrors, likely_label_errors
+from vog.analysis.stability import Stability, stability
 from vog.errors import ResultError
 from vog.result import Run
 
@@ -37,6 +38,7 @@ class Findings:
         course: how the ranking changes from the first stage to the last.
         spread: of the raw score in each class.
         agreement: Spearman's correlation of every two scores over all checkpoints.
+        stability: how well half of the checkpoints rank as the other half, by score and stage.
         rival: VoG against the gradient norm.
         disputed: about which the scores differ most.
         suspects: likely label errors.
@@ -51,13 +53,14 @@ class Findings:
     course: Course | Missing
     spread: tuple[ClassSpread, ...]
     agreement: dict[str, dict[str, float]]
+    stability: tuple[Stability, ...]
     rival: TwoColumns | Missing
     disputed: tuple[Disputed, ...]
     suspects: LikelyErrors | Missing
     columns: list[dict[str, str]]
 
 
-STEPS = 8
+STEPS = 9
 
 
 def find(
@@ -100,6 +103,7 @@ def find(
         course=found(lambda: course(run, score)),
         spread=step(lambda: class_spread(run, stored)),
         agreement=step(lambda: matrix(run, of_all)),
+        stability=step(lambda: stability(run)),
         rival=found(lambda: _rival(run)),
         disputed=step(lambda: disputed(run, of_all, 14)),
         suspects=found(lambda: likely_label_errors(run, 28)),

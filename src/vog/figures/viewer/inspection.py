@@ -71,6 +71,9 @@ def inspection(
             `transform`.
         inspect: does it.
     """
+    if "combined" in run.question:
+        said = "This run is the mean over several: open one of them to have them."
+        return Inspection("", inspect, said)
     where = run.question.get("where", {})
     if where.get("gradients") is not None:
         return Inspection(f"no code; the gradients in {where['gradients']} are read", inspect)

@@ -1,0 +1,147 @@
+"""Kept rows as files: ids, row numbers, lists of images, and `.npz`."""
+
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import BadZipFile
+
+import numpy as np
+
+from vog.errors import ResultError, first_few, unknown
+from vog.result import Run
+from vog.result.files import write_text, write_whole
+
+if TYPE_CHECKING:
+    from vog.analysis.selection import Selection
+
+FORMS = ("ids", "indices", "list", "npy", "npz")
+
+
+def save(
+    chosen: "Selection",
+    path: Path,
+    form: str | None,
+    root: str | Path | None,
+    data: str | Path | None,
+) -> Path:
+    """Write the kept rows to a file; see `Selection.save`."""
+    kind = form or _usual_form(chosen.run, path)
+    if kind not in FORMS:
+        raise ResultError(f"there is no form {kind!r}.{unknown(kind, FORMS)}")
+    if not chosen.ids:
+        raise ResultError(f"no row is kept, so {path} is not written. Ask for more.")
+    if root is not None and kind != "list":
+        raise ResultError("--root is for lists of image files. Add --as list.")
+    if kind == "npz":
+        arrays = _kept_arrays(chosen, data)
+        write_whole(path, lambda beside: _save_arrays(beside, arrays))
+    elif kind == "npy" or (kind == "indices" and path.suffix == ".npy"):
+        write_whole(path, lambda beside: _save_array(beside, chosen.indices))
+    else:
+        write_text(path, "".join(f"{line}\n" for line in _lines(chosen, kind, root)))
+    return path
+
+
+def _usual_form(run: Run, path: Path) -> str:
+    if path.suffix in (".npy", ".npz"):
+        return path.suffix[1:]
+    return "indices" if _image_folder(run) is None else "list"
+
+
+def _image_folder(run: Run) -> Path | None:
+    """What the ids of image files are relative to; None where the data were something else."""
+    where = run.question.get("where", {})
+    data = where.get("data")
+    if data is None or where.get("gradients") or Path(data).suffix == ".npz":
+        return None
+    place = Path(data)
+    if ":" in data and not place.exists():  # names a function
+        return None
+    is_folder = place.is_dir() or not place.suffix
+    return Path(where.get("root") or (place if is_folder else place.parent))
+
+
+def _lines(chosen: "Selection", form: str, root: str | Path | None) -> list[str]:
+    if form == "indices":
+        return [str(index) for index in chosen.indices.tolist()]
+    names = chosen.ids
+    if root is not None:
+        folder = _image_folder(chosen.run)
+        if folder is None:
+            raise ResultError(
+                f"{chosen.run.folder} was not made of image files, so --root says nothing."
+            )
+        names = [Path(os.path.relpath(folder / one, root)).as_posix() for one in names]
+    for name in names:
+        if name.splitlines() != [name] or name != name.strip():
+            raise ResultError(
+                f"the id {name!r} has line breaks, or spaces at its ends, so it is no line of a "
+                f"text file. Add --as indices."
+            )
+    if form == "ids":
+        return list(names)
+    nameless = [one for one, label in zip(names, chosen.labels, strict=True) if label < 0]
+    if nameless:
+        raise ResultError(
+            f"{len(nameless):,} kept rows have no label, and each line of a list needs one: "
+            f"{first_few(nameless)}. Add --as ids."
+        )
+    return [f"{one} {label}" for one, label in zip(names, chosen.labels.tolist(), strict=True)]
+
+
+def _kept_arrays(chosen: "Selection", data: str | Path | None) -> dict[str, np.ndarray]:
+    """Every array of the scored `.npz`: the kept rows of those that have one a row.
+
+    Raises:
+        ResultError: the data were no `.npz`, or it is not what was scored.
+    """
+    run = chosen.run
+    place = data or run.question.get("where", {}).get("data")
+    if place is None or Path(place).suffix != ".npz":
+        raise ResultError(
+            f"{run.folder} was made of {place or 'an object in Python'}, which is no .npz. Give "
+            f"the file as --data, or another form with --as."
+        )
+    try:
+        # Opened here: of a damaged archive numpy would leave the file open.
+        with Path(place).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, NotImplementedError, zlib.error, BadZipFile) as error:
+        raise ResultError(
+            f"{place} cannot be read: {error}. Give the .npz that was scored as --data."
+        ) from error
+    _refuse_others(run, arrays, place)
+    rows = len(arrays["labels"])
+    kept = {
+        name: array[chosen.indices]
+        if array.ndim and len(array) == rows and not name.endswith("_names")
+        else array
+        for name, array in arrays.items()
+    }
+    return kept | {"labels": chosen.labels.astype(arrays["labels"].dtype)}
+
+
+def _refuse_others(run: Run, arrays: Mapping[str, np.ndarray], place: str | Path) -> None:
+    """Nothing where rows, labels and ids of the arrays are those of the run."""
+    table = run.table(["index", "id", "label"])
+    index, labels = table["index"].to_numpy(), arrays.get("labels", np.zeros(0))
+    same = len(labels) > index.max() and np.array_equal(labels[index], table["label"].to_numpy())
+    if same and "ids" in arrays:
+        same = [str(one) for one in arrays["ids"][index].tolist()] == table["id"].to_pylist()
+    if not same:
+        raise ResultError(
+            f"{place} is not what {run.folder} was made of: its labels or ids are others. Give the "
+            f".npz that was scored as --data."
+        )
+
+
+def _save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    with path.open("wb") as file:  # by its name numpy would add an ending
+        np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
+
+
+def _save_array(path: Path, array: np.ndarray) -> None:
+    with path.open("wb") as file:
+        np.save(file, array)

@@ -1,0 +1,1 @@
+"""What goes into a training loop of the user's."""

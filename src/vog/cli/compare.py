@@ -1,0 +1,202 @@
+"""Commands for several runs of the same data, as of several seeds: compare, combine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vog.cli import options, show
+from vog.cli.read import PrintedAs
+from vog.cli.show import TableFormat
+
+if TYPE_CHECKING:
+    from vog.analysis.comparison import Comparison
+    from vog.analysis.seeds import SeedsCurve
+    from vog.result import Run
+
+RunFolders = Annotated[
+    list[Path], typer.Argument(metavar="RUN RUN...", help="Two folders or more of `vog score`.")
+]
+
+
+def compare(
+    runs: RunFolders,
+    scores: Annotated[
+        str | None,
+        typer.Option(
+            metavar="a,b",
+            help="Only these: vog for all its stages, vog@late or vog@late:class for one. "
+            "Default: every score that all runs have.",
+        ),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="The column by which examples moved. Default: vog@all:class, or the first score."
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Examples that moved most.")] = 10,
+    quiet: options.Quiet = False,
+    form: PrintedAs = TableFormat.TABLE,
+) -> None:
+    r"""Say how alike several runs rank the same examples: those of two seeds, models or epochs.
+
+    Spearman's and Kendall's correlation of the hardness, and which share of the hardest 1, 5 and
+    10 % are the same, for each score and stage; the examples that moved most; and what was asked
+    differently. Examples are the same where their ids are.
+
+    Example:
+      vog compare scores/seed0 scores/seed1 --by vog@late
+    """
+    from vog.analysis.comparison import compare as compared
+    from vog.result.files import as_json
+
+    names = None if scores is None else [name.strip() for name in scores.split(",")]
+    found = compared(_opened(runs), names, by, count, quiet)
+    if form is TableFormat.TABLE:
+        _print(found)
+    elif form is TableFormat.CSV:
+        show.table([one.row() for one in (*found.agreements, *_over_pairs(found))], form)
+    else:
+        typer.echo(as_json(found.as_dict()), nl=False)
+
+
+def combine(
+    runs: RunFolders,
+    out: Annotated[Path, typer.Option(help="The run folder to write.")],
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="The column by which it is told how many runs are enough. Default: "
+            "vog@all:class, or the first score."
+        ),
+    ] = None,
+    chart: Annotated[
+        Path | None, typer.Option(help="Draw that as well: .png, .svg, .html or .json.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run in --out.")] = False,
+    quiet: options.Quiet = False,
+    form: PrintedAs = TableFormat.TABLE,
+) -> None:
+    r"""Write the means over several runs as a run, and say how many runs would be enough.
+
+    Beside the mean of each score, SCORE@STAGE, stand the means of its ranks and of its z-scores
+    within the class, SCORE_rank@STAGE and SCORE_z@STAGE, and their standard errors,
+    SCORE_rank_se@STAGE and SCORE_z_se@STAGE. All runs must have scored the same labels.
+
+    Example:
+      vog combine scores/seed0 scores/seed1 scores/seed2 --out scores/mean --chart seeds.png
+    """
+    from vog.analysis.combination import combine as combined
+    from vog.analysis.seeds import seeds_curve
+
+    if chart is not None:
+        _refuse_other_suffix(chart)
+    opened = _opened(runs)
+    if by is not None:
+        for run in opened:
+            run.score_column(by)
+    made = combined(opened, out, overwrite, quiet)
+    found = seeds_curve(opened, by, quiet)
+    form_is_table = form is TableFormat.TABLE
+    typer.echo(f"{out}: {made.rows:,} rows, means over {len(opened)} runs", err=not form_is_table)
+    show.marked(made)
+    _print_curve(found, form)
+    if chart is not None:
+        from vog.figures import charts
+        from vog.figures.charts.seeds import seeds_curve as drawn
+
+        typer.echo(charts.save(drawn(found), chart), err=not form_is_table)
+
+
+def _opened(folders: list[Path]) -> "list[Run]":
+    import vog
+
+    runs = [vog.open(folder) for folder in folders]
+    for run in runs:
+        show.unfinished(run)
+    return runs
+
+
+def _print(found: "Comparison") -> None:
+    typer.echo(f"{found.shared:,} examples are in all of {', '.join(found.runs)}.")
+    for name, only in zip(found.runs, found.only, strict=True):
+        if only:
+            typer.echo(f"{name} has {only:,} that are not, which are left out.")
+    if found.relabelled:
+        typer.echo(f"{found.relabelled:,} of them do not have the same label in all runs.")
+    many = len(found.runs) > 2
+    over = ", mean over pairs of runs" if many else ""
+    typer.echo(f"\nAgreement of the rankings{over}; of the hardest, the share that is the same\n")
+    show.for_people([_shown(one.row(), {"runs"}) for one in found.means])
+    if many:
+        typer.echo(f"\nBy {found.by}, pair by pair\n")
+        pairs = [one for one in found.agreements if one.column == found.by]
+        show.for_people([_shown(one.row(), {"column"}) for one in pairs])
+    typer.echo(f"\n{found.said}")
+    _print_moved(found)
+    if found.differences:
+        typer.echo("\nWhat was asked differently\n")
+        show.for_people(
+            [
+                {"": one.key} | dict(zip(found.runs, one.values, strict=True))
+                for one in found.differences
+            ]
+        )
+    typer.echo("")
+
+
+def _print_moved(found: "Comparison") -> None:
+    if not found.moved:
+        return
+    typer.echo(f"\nThe examples that moved most by {found.by}: rank from 0, easy, to 1, hard\n")
+    named = any(one.label_name is not None for one in found.moved)
+    show.for_people(
+        [
+            {"id": one.id, "label": one.label}
+            | ({"label_name": one.label_name} if named else {})
+            | dict(zip(found.runs, one.ranks, strict=True))
+            | {"difference": one.difference}
+            for one in found.moved
+        ]
+    )
+
+
+def _shown(row: dict[str, Any], silent: set[str]) -> dict[str, Any]:
+    """Correlations with two digits, as two seeds hardly give more; shares as such."""
+    return {name: _digits(name, value) for name, value in row.items() if name not in silent}
+
+
+def _digits(name: str, value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return "-" if value != value else f"{value:.0%}" if "hardest" in name else f"{value:.2f}"
+
+
+def _over_pairs(found: "Comparison") -> tuple[Any, ...]:
+    """The means, where they are not of one pair."""
+    return found.means if len(found.runs) > 2 else ()
+
+
+def _print_curve(found: "SeedsCurve", form: TableFormat) -> None:
+    if form is TableFormat.TABLE:
+        typer.echo(f"\nAgreement of means over some runs with means over others, {found.column}\n")
+        show.for_people([{k: _digits(k, v) for k, v in row.items()} for row in found.rows()])
+        typer.echo(f"\n{found.said}")
+    else:
+        show.table(found.rows(), form)
+    if found.runs < 4:
+        typer.echo(
+            f"With {found.runs} runs nothing is measured beyond single ones: means of 2 against "
+            f"means of 2 others need 4.",
+            err=True,
+        )
+
+
+def _refuse_other_suffix(chart: Path) -> None:
+    """Nothing where a chart can be saved under this name; the rest takes longer than to see it."""
+    from vog.errors import ResultError
+    from vog.figures.charts import FORMATS
+
+    if chart.suffix.lstrip(".").lower() not in FORMATS:
+        raise ResultError(f"--chart {chart}: a chart is saved as .{', .'.join(FORMATS)}.")

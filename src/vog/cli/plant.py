@@ -1,0 +1,149 @@
+"""The command that plants known faults into a copy of data."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vog.cli import options, show
+from vog.cli.read import PrintedAs
+from vog.cli.show import TableFormat
+from vog.errors import DataError
+
+if TYPE_CHECKING:
+    from vog.result.planted import Planted
+
+_PERCENT = "SHARE"
+
+
+def plant(
+    data: options.Data,
+    out: Annotated[Path, typer.Option(help="The folder to make.")],
+    root: options.Root = None,
+    flip: Annotated[
+        str,
+        typer.Option(
+            metavar=_PERCENT,
+            help="The share of examples that get the label of another class, as 5% or 0.05.",
+        ),
+    ] = "0",
+    duplicate: Annotated[
+        str,
+        typer.Option(
+            metavar=_PERCENT, help="The share that are added once more, moved by a pixel or two."
+        ),
+    ] = "0",
+    corrupt: Annotated[
+        str,
+        typer.Option(
+            metavar=_PERCENT, help="The share that are made hard to see: see --corruptions."
+        ),
+    ] = "0",
+    outside: Annotated[
+        str,
+        typer.Option(
+            metavar=_PERCENT,
+            help="The share that are added although they are of no class: examples with their "
+            "patches or columns in disorder, and noise, or what --outside-from holds.",
+        ),
+    ] = "0",
+    threshold: Annotated[
+        bool,
+        typer.Option(
+            "--threshold",
+            help="Move 1 of (classes + 1) examples to a class of their own, as AUM needs; the "
+            "model must have one class more.",
+        ),
+    ] = False,
+    confusion: Annotated[
+        Path | None,
+        typer.Option(
+            help="How labels are flipped: a .csv with class names in its first row (given) and "
+            "column (true), or a square .npy. Default: to all other classes alike."
+        ),
+    ] = None,
+    corruptions: Annotated[
+        str, typer.Option(help="With commas between; equally many of each.")
+    ] = "noise,blur,occlusion",
+    outside_from: Annotated[
+        str | None,
+        typer.Option(help="Other data, as --data, that the examples of no class are taken from."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed plants the same.")] = 0,
+    link: Annotated[
+        bool,
+        typer.Option("--link", help="Hard-link image files that stay as they are; do not copy."),
+    ] = False,
+    form: PrintedAs = TableFormat.TABLE,
+    quiet: options.Quiet = False,
+) -> None:
+    r"""Plant known faults into a copy of your data, so that it shows which score finds them.
+
+    Train on what is written, score it, and `vog verify` compares the scores with what was planted.
+    The originals are not touched. Of a Dataset no copy is made, but a function that returns it
+    with the faults.
+
+    Example:
+      vog plant --data photos/train --flip 5% --duplicate 1% --corrupt 2% --out planted
+    """
+    from vog.data.planting import plant as plant_into
+    from vog.result.planted import QUESTION
+
+    shares = {"flip": flip, "duplicate": duplicate, "corrupt": corrupt, "outside": outside}
+    there = (out / QUESTION).exists()
+    planted = plant_into(
+        data,
+        out,
+        root=root,
+        **{kind: _share(word, f"--{kind}") for kind, word in shares.items()},
+        threshold=threshold,
+        confusion=confusion,
+        corruptions=[word.strip() for word in corruptions.split(",") if word.strip()],
+        outside_from=outside_from,
+        seed=seed,
+        link=link,
+        quiet=quiet,
+    )
+    if not quiet:
+        _tell(planted, out, there, form)
+
+
+def _tell(planted: "Planted", out: Path, there: bool, form: TableFormat) -> None:
+    """What was planted on stdout; what to do next there too, if people read it."""
+    counts = Counter((one.kind, one.how) for one in planted.plants)
+    show.table(
+        [{"kind": kind, "how": how, "examples": count} for (kind, how), count in counts.items()],
+        form,
+    )
+    data = planted.question["data"]
+    where = out / data["planted"]
+    words = f"{where} --root {out / 'data'}" if where.suffix == ".txt" else f"{where}"
+    state = "was there already, finished" if there else f"was {data['was']:,} before"
+    typer.echo(
+        f"{where}: {data['examples']:,} examples ({state})\n"
+        f"Next: train on {where}{_threshold(planted)}, then\n"
+        f"  vog score --data {words} --model ... --checkpoints ... --out RUN\n"
+        f"  vog verify RUN --planted {out}",
+        err=form is not TableFormat.TABLE,
+    )
+
+
+def _threshold(planted: "Planted") -> str:
+    last = next((one.label for one in planted.plants if one.kind == "threshold"), None)
+    return "" if last is None else f" with a model of {last + 1} classes"
+
+
+def _share(word: str, option: str) -> float:
+    """`5%` or `0.05` as 0.05."""
+    percent = word.strip().endswith("%")
+    try:
+        number = float(word.strip().removesuffix("%"))
+    except ValueError:
+        number = float("nan")
+    share = number / 100 if percent else number
+    if 0 <= share < 1 or (percent and share == 1):
+        return share
+    raise DataError(
+        f"{option} {word}: expected a share of the examples, as 5% or 0.05, from 0 to 100%."
+    )

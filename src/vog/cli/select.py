@@ -1,0 +1,188 @@
+"""The command that chooses what to train with: select."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vog.cli import show
+from vog.cli.read import PrintedAs, RunFolder
+from vog.cli.show import TableFormat
+
+if TYPE_CHECKING:
+    from vog.analysis.selection import Selection
+
+_SHOWN = 10
+
+
+class WrittenAs(StrEnum):
+    """What a list of kept rows consists of."""
+
+    IDS = "ids"
+    INDICES = "indices"
+    LIST = "list"
+    NPY = "npy"
+    NPZ = "npz"
+
+
+def select(
+    run: RunFolder,
+    keep_hardest: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|N%",
+            help="Keep so many rows, the hardest first: 70% of all rows, rounded up, or 1000. It "
+            "says how many are left in the end: rows that other options drop count as dropped.",
+        ),
+    ] = None,
+    drop_easiest: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|N%", help="The same from the other side: 30% here is 70% to be kept."
+        ),
+    ] = None,
+    keep_easiest: Annotated[
+        str | None, typer.Option(metavar="N|N%", help="Keep so many rows, the easiest first.")
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="The column that says what is hard, as vog@late:class or el2n@all:class. "
+            "Default: vog@all:class, as for `vog top`."
+        ),
+    ] = None,
+    floor: Annotated[
+        str,
+        typer.Option(
+            metavar="N|N%",
+            help="Of each class keep at least so many, or this share; other classes give up "
+            "more. Marks, suspects and problems are dropped all the same.",
+        ),
+    ] = "0",
+    drop_suspects: Annotated[
+        bool,
+        typer.Option(
+            "--drop-suspects",
+            help="Drop the rows whose label is taken for wrong, unless people marked them `keep`.",
+        ),
+    ] = False,
+    drop_redundant: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|N%",
+            help="Drop so many (20% is of all rows) of the rows that are right at every "
+            "checkpoint, the easiest by the mean of all scores first.",
+        ),
+    ] = None,
+    drop_marked: Annotated[
+        bool, typer.Option("--drop-marked", help="Drop what people marked `drop` in the viewer.")
+    ] = False,
+    relabel_marked: Annotated[
+        bool,
+        typer.Option(
+            "--relabel-marked",
+            help="Write the labels that people chose with `relabel` in the viewer.",
+        ),
+    ] = False,
+    drop_problems: Annotated[
+        bool,
+        typer.Option(
+            "--drop-problems",
+            help="Drop the rows that could not be read or scored. Default: they are kept.",
+        ),
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the draw among rows of equal value.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file to write. Default: only what would be kept is printed."),
+    ] = None,
+    written: Annotated[
+        WrittenAs | None,
+        typer.Option(
+            "--as",
+            help="What is written: ids or indices a line, indices as int64 (npy), lines of "
+            "`relative/path label` (list), or the scored .npz with the kept rows alone. Default: "
+            "what the ending says (.npy, .npz), else list for image files and indices for others.",
+        ),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder that the paths of a list are relative to. Default: that of the data."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The .npz that was scored, if it has moved.")
+    ] = None,
+    form: PrintedAs = TableFormat.TABLE,
+) -> None:
+    r"""Choose the examples of RUN to train with, and write a list of them.
+
+    Applied in this order: marks, suspects, problems, redundant rows, last the share by a column.
+    All shares are of all rows of RUN, but for --floor, which is of each class.
+
+    Example:
+      vog select scores/a --keep-hardest 70% --floor 20 --drop-suspects --out train.txt
+    """
+    import vog
+    from vog.analysis import selection
+
+    opened = vog.open(run)
+    found = selection.select(
+        opened,
+        keep_hardest=keep_hardest,
+        drop_easiest=drop_easiest,
+        keep_easiest=keep_easiest,
+        by=by,
+        floor=floor,
+        drop_suspects=drop_suspects,
+        drop_redundant=drop_redundant,
+        drop_marked=drop_marked,
+        relabel_marked=relabel_marked,
+        drop_problems=drop_problems,
+        seed=seed,
+    )
+    if out is not None:
+        found.save(out, None if written is None else str(written), root, data)
+    if form is TableFormat.TABLE:
+        _print(found)
+    else:
+        show.table(_class_rows(found), form)
+    for note in found.notes:
+        typer.echo(f"Note: {note}", err=True)
+    show.unfinished(opened)
+    if out is not None:
+        kept = f"{out}: {len(found.ids):,} of {opened.rows:,} rows"
+        typer.echo(kept, err=form is not TableFormat.TABLE)
+
+
+def _print(found: "Selection") -> None:
+    rows = len(found.ids) + len(found.dropped)
+    counts = {f"dropped: {why}": count for why, count in found.reasons.items()}
+    counts |= {"kept": len(found.ids)} | {"kept, relabelled": found.relabelled}
+    show.for_people(
+        [
+            {"rows": what, "how many": count, "share": f"{count / rows:.1%}"}
+            for what, count in counts.items()
+            if count or what == "kept"
+        ]
+    )
+    by_share = sorted(_class_rows(found), key=lambda one: one["kept"] / one["rows"])
+    smallest = min(found.classes, key=lambda one: one.kept)
+    typer.echo(
+        f"\nBy class, those of which least is kept first; the smallest is now "
+        f"{smallest.name or smallest.label} with {smallest.kept:,} rows\n"
+    )
+    show.for_people(by_share[:_SHOWN])
+    if len(by_share) > _SHOWN:
+        typer.echo(f"... and {len(by_share) - _SHOWN:,} more classes")
+    typer.echo("")
+
+
+def _class_rows(found: "Selection") -> list[dict[str, Any]]:
+    return [
+        {"class": one.label, "name": one.name, "rows": one.rows, "kept": one.kept}
+        | {reason: one.dropped.get(reason, 0) for reason in found.reasons}
+        for one in found.classes
+    ]

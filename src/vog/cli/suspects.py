@@ -1,0 +1,125 @@
+"""The command that says which labels are probably wrong."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vog.cli import show
+from vog.cli.analyze import Classes, opened
+from vog.cli.read import PrintedAs, RunFolder
+from vog.cli.show import TableFormat
+
+if TYPE_CHECKING:
+    from vog.analysis.suspects import Verdict
+    from vog.result import Run
+    from vog.result.planted import Planted
+
+PlantedFolder = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PLANTED",
+        help="What `vog plant` wrote, if RUN was trained on it: its flips calibrate, its threshold "
+        "samples give AUM's cut-off. Default: a mixture of margins decides.",
+    ),
+]
+
+
+def suspects(
+    run: RunFolder,
+    planted: PlantedFolder = None,
+    fdr: Annotated[
+        float,
+        typer.Option(help="The share of right labels among the suspects that is aimed at."),
+    ] = 0.1,
+    count: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 25,
+    out: Annotated[
+        Path | None, typer.Option(help="A csv file for all suspects, the most suspicious first.")
+    ] = None,
+    chart: Annotated[
+        Path | None, typer.Option(help="A picture of the margins and the cut: .png, .svg, ...")
+    ] = None,
+    classes: Classes = None,
+    form: PrintedAs = TableFormat.TABLE,
+) -> None:
+    r"""List the labels of RUN that are probably wrong, with what the model would call them.
+
+    Confidence, AUM, loss and EL2N are combined, with the loss-gradient scores where planted flips
+    calibrate; VoG only if it helps there. With csv or json, all suspects are printed.
+
+    Example:
+      vog suspects scores/a --fdr 0.05 --out suspects.csv
+    """
+    import vog
+    from vog.result import planted as records
+
+    scored = opened(run, classes)
+    record = None if planted is None else records.load(planted)
+    found = vog.suspects(scored, record, fdr)
+    rows = _rows(scored, found, record)
+    if form is TableFormat.TABLE:
+        show.for_people(rows[:count])
+        typer.echo("\n" + _said(found, rows, scored))
+    else:
+        show.table(rows, form)
+    if out is not None:
+        from vog.result.files import as_csv, write_text
+
+        write_text(out, as_csv(rows))
+        typer.echo(f"{out}: {len(rows):,} suspects", err=form is not TableFormat.TABLE)
+    if chart is not None:
+        from vog.figures import charts
+
+        typer.echo(
+            charts.save(charts.margins(scored, found), chart), err=form is not TableFormat.TABLE
+        )
+
+
+def _rows(run: "Run", found: "Verdict", record: "Planted | None") -> list[dict[str, Any]]:
+    from vog.analysis.label_errors import most_suspicious
+
+    planted = {} if record is None else {one.id: one.kind for one in record.plants}
+    rows = [
+        {
+            "id": one.id,
+            "label": named(run, one.label),
+            "suggested": named(run, one.suggested),
+            "probability": one.probability,
+            "hardness": one.hardness,
+        }
+        for one in most_suspicious(run, found)
+    ]
+    if record is None:
+        return rows
+    return [row | {"planted": planted.get(row["id"])} for row in rows]
+
+
+def named(run: "Run", label: int | None) -> str | int | None:
+    """A class by its name, where it has one."""
+    from vog.analysis.examples import class_name
+
+    return None if label is None else class_name(run, label) or label
+
+
+def _said(found: "Verdict", rows: list[dict[str, Any]], run: "Run") -> str:
+    count = int(found.suspect.sum())
+    how = {
+        "mixture": f"by the mixture of margins, ranked by {', '.join(found.scores)}",
+        "threshold": "by AUM, below 99 % of the threshold samples",
+        "calibrated": f"calibrated with the planted flips, by {', '.join(found.scores)}",
+    }[found.method]
+    said = [f"{count:,} of {run.rows:,} labels are suspects, {how}."]
+    if found.method != "threshold":
+        said.append(
+            f"About {found.wrong:,.0f} labels are wrong in all; of the suspects about "
+            f"{found.expected_fdr:.0%} are expected to be right (aimed at: {found.fdr:.0%})."
+        )
+    if found.method == "mixture" and not count:
+        said.append("No group of examples stands out whose margin is below 0.")
+    if found.method == "calibrated":
+        own = sum(row["planted"] is None for row in rows)
+        said.append(f"{count - own:,} of them were planted; the other {own:,} are your own.")
+    if found.vog_helps is not None:
+        helped = "helped, and is in" if found.vog_helps else "did not help, and is left out"
+        said.append(f"VoG {helped}.")
+    return "\n".join(said)

@@ -1,0 +1,110 @@
+"""The command that tells how well the scores of a run find what was planted into its data."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vog.cli import options, show
+from vog.cli.read import PrintedAs, RunFolder
+from vog.cli.show import TableFormat
+from vog.errors import ResultError, unknown
+
+if TYPE_CHECKING:
+    from vog.analysis.detection import Detection, Verification
+    from vog.analysis.intervals import Estimate
+
+
+def verify(
+    run: RunFolder,
+    planted: Annotated[
+        Path, typer.Option(help="The folder that `vog plant` wrote and RUN was scored on.")
+    ],
+    kind: Annotated[
+        str | None,
+        typer.Option(help="Only this: flip, duplicate, corrupt, outside or threshold."),
+    ] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(help="Of the scores shown. Default: all, and every stage in csv and json."),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Scores of each kind, the best. Default: every one.")
+    ] = None,
+    chart: Annotated[
+        Path | None, typer.Option(help="A picture to write as well: .png, .svg, .html, .json.")
+    ] = None,
+    resamples: Annotated[
+        int, typer.Option(max=10_000, help="Of the bootstrap, for the intervals; 20 at least.")
+    ] = 200,
+    form: PrintedAs = TableFormat.TABLE,
+    quiet: options.Quiet = False,
+) -> None:
+    r"""Tell how well each score of RUN finds the examples that `vog plant` planted.
+
+    Each kind is compared with the rows that were left as they were. Intervals are 95 % bootstrap
+    intervals; AUROC 0.5 is chance, 1 perfect, and below 0.5 the planted are the easier ones.
+
+    Example:
+      vog verify scores/planted --planted planted --kind flip --chart flip.png
+    """
+    import vog
+    from vog.analysis.detection import verify as measured
+    from vog.result.planted import load
+
+    if chart is not None:
+        _refuse_other_suffix(chart)
+    opened = vog.open(run)
+    if stage is not None and stage not in opened.stages:
+        raise ResultError(f"{run} has no stage {stage!r}.{unknown(stage, opened.stages)}")
+    found = measured(opened, load(planted), resamples, kind=kind, quiet=quiet)
+    if form is TableFormat.TABLE:
+        for one in found.kinds:
+            _print(found, one, stage or "all", count)
+    else:
+        rows = [one.row() for k in found.kinds for one in found.of(k, stage)[:count]]
+        show.table(rows, form)
+    if chart is not None:
+        from vog.figures import charts
+
+        path = charts.save(charts.detection(found, stage or "all"), chart)
+        typer.echo(path, err=form is not TableFormat.TABLE)
+    show.unfinished(opened)
+
+
+def _refuse_other_suffix(chart: Path) -> None:
+    from vog.figures.charts import FORMATS
+
+    if chart.suffix.lstrip(".").lower() not in FORMATS:
+        raise ResultError(f"--chart {chart}: a chart is saved as .{', .'.join(FORMATS)}.")
+
+
+def _print(found: "Verification", kind: str, stage: str, count: int | None) -> None:
+    rows = found.of(kind, stage)
+    most = max(rows, key=lambda one: one.planted)
+    typer.echo(
+        f"{kind}: {most.planted:,} planted examples against {most.clean:,} that were left alone; "
+        f"by chance AUROC 0.5, average precision and precision {most.rate:.3f}\n"
+    )
+    gaps = any(one.left_out for one in rows)
+    show.for_people([_row(one, gaps) for one in rows[:count]])
+    typer.echo("")
+    for sentence in found.reading(kind, stage):
+        typer.echo(sentence)
+    typer.echo("")
+
+
+def _row(one: "Detection", gaps: bool) -> dict[str, Any]:
+    return {
+        "score": one.score,
+        "AUROC": _number(one.auroc),
+        "average precision": _number(one.ap),
+        f"precision of {one.planted:,} hardest": _number(one.precision),
+        **({"without value": one.left_out} if gaps else {}),
+    }
+
+
+def _number(one: "Estimate") -> str:
+    if one.value != one.value:
+        return "-"
+    return f"{one.value:.3f}  [{one.low:.3f}, {one.high:.3f}]"

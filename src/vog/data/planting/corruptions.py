@@ -1,0 +1,201 @@
+"""How an array is altered: made hard to see, nearly repeated, or made into what is of no class."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Shaped
+from scipy import ndimage
+
+NOISE, BLUR, OCCLUSION = "noise", "blur", "occlusion"
+SHIFTED, JITTERED = "shifted", "jittered"
+PATCHES, STATIC, COLUMNS, OTHER = "patches", "static", "columns", "other"
+CORRUPTIONS = (NOISE, BLUR, OCCLUSION)
+
+# Of the range from the lowest value to the highest.
+_NOISE, _JITTER = 0.25, 0.01
+# Of the shorter side: the standard deviation of the blur.
+BLURRED = 0.06
+_GRID = 4
+# Images are shrunk to about so many pixels before they meet a model; finer noise would vanish.
+_GRAINS = 256
+
+Item = Shaped[np.ndarray, "*item"]
+
+
+@dataclass(frozen=True)
+class Values:
+    """What values the data have: numbers for images, else one for each place of an item.
+
+    Attributes:
+        low: the lowest; for images of whole bytes, black.
+        high: the highest, or white.
+        mean: of all.
+        sd: the standard deviation of all.
+    """
+
+    low: Float[np.ndarray, "..."]
+    high: Float[np.ndarray, "..."]
+    mean: Float[np.ndarray, "..."]
+    sd: Float[np.ndarray, "..."]
+
+    @classmethod
+    def of(cls, low: Any, high: Any, mean: Any, sd: Any) -> "Values":
+        """Of numbers or arrays of any type."""
+        return cls(*(np.asarray(value, np.float64) for value in (low, high, mean, sd)))
+
+    def times(self, factor: float) -> "Values":
+        """The same in another unit."""
+        return Values.of(*(factor * value for value in (self.low, self.high, self.mean, self.sd)))
+
+    @property
+    def span(self) -> Float[np.ndarray, "..."]:
+        """From the lowest to the highest; 1 where all are equal, so that noise is something."""
+        return np.where(self.high > self.low, self.high - self.low, 1.0)
+
+
+def values_of(items: Sequence[Shaped[np.ndarray, "..."]]) -> Values:
+    """The values of some items; infinities and NaN do not count.
+
+    Args:
+        items: at least one; images may differ in size.
+    """
+    is_image = image_axes(items[0].shape) is not None
+    sample = np.concatenate([item.reshape(-1) for item in items]) if is_image else np.stack(items)
+    finite = np.ma.masked_invalid(sample.astype(np.float64))
+    found = (finite.min(0), finite.max(0), finite.mean(0), finite.std(0))
+    low, high, mean, sd = (np.ma.filled(one, 0.0) for one in found)
+    if is_image and sample.dtype == np.uint8:
+        low, high = 0, 255
+    return Values.of(low, high, mean, sd)
+
+
+def image_axes(shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """Which axes of an item are height and width, or None where it is no image.
+
+    An image is [H, W], [C, H, W], or [H, W, C] of 1, 3 or 4 colours, of 4 pixels a side at least.
+    """
+    if len(shape) not in (2, 3):
+        return None
+    colours_last = len(shape) == 3 and shape[2] in (1, 3, 4) and shape[0] not in (1, 3, 4)
+    axes = (0, 1) if len(shape) == 2 or colours_last else (1, 2)
+    return axes if min(shape[axis] for axis in axes) >= _GRID else None
+
+
+def altered(item: Item, how: str, values: Values, rng: np.random.Generator) -> Item:
+    """The item altered in one of the ways above, of the same shape and type.
+
+    Args:
+        item: an image for all but `noise` and `jittered`, which do with any numbers.
+        how: `noise`: Gaussian, its standard deviation a quarter of the range of values. `blur`:
+            Gaussian, its standard deviation 6 % of the shorter side. `occlusion`: a square
+            of half the shorter side is grey. `shifted`: by one or two pixels each way, and
+            jittered. `jittered`: noise of a hundredth of the range. `patches`: 4 x 4 patches in
+            another order. `static`: noise with the mean and deviation of the data.
+        values: those of the data.
+        rng: decides on everything that is random.
+    """
+    made = _WAYS[how](item, values, rng)
+    if image_axes(item.shape) is not None:
+        made = np.clip(made, values.low, values.high)
+    if item.dtype.kind in "iu":
+        kept = np.iinfo(item.dtype)
+        made = np.clip(np.rint(made), kept.min, kept.max)
+    return made.astype(item.dtype)
+
+
+def mixed(rows: Shaped[np.ndarray, "k *item"], rng: np.random.Generator) -> Item:
+    """An item of which each place is taken from another of these rows: `columns`."""
+    chosen = rng.integers(len(rows), size=(1, *rows.shape[1:]))
+    return np.take_along_axis(rows, chosen, axis=0)[0]
+
+
+def _noise(item: Item, values: Values, rng: np.random.Generator) -> Item:
+    return item + _grains(item.shape, rng) * _NOISE * values.span
+
+
+def _jittered(item: Item, values: Values, rng: np.random.Generator) -> Item:
+    return item + _grains(item.shape, rng) * _JITTER * values.span
+
+
+def _grains(shape: tuple[int, ...], rng: np.random.Generator) -> Float[np.ndarray, "*item"]:
+    """Standard normal numbers; for large images in squares of equal ones."""
+    axes = image_axes(shape) or ()
+    size = max(1, min((shape[axis] for axis in axes), default=1) // _GRAINS)
+    coarse = [-(-side // size) if axis in axes else side for axis, side in enumerate(shape)]
+    made = rng.normal(size=coarse)
+    for axis in axes:
+        made = np.take(made, np.arange(shape[axis]) // size, axis)
+    return made
+
+
+def _blurred(item: Item, values: Values, rng: np.random.Generator) -> Item:
+    axes = _axes(item)
+    sigma = BLURRED * min(item.shape[axis] for axis in axes)
+    return ndimage.gaussian_filter(item.astype(np.float64), sigma, mode="nearest", axes=axes)
+
+
+def _occluded(item: Item, values: Values, rng: np.random.Generator) -> Item:
+    axes = _axes(item)
+    side = round(min(item.shape[axis] for axis in axes) / 2)
+    square = [slice(None)] * item.ndim
+    for axis in axes:
+        start = int(rng.integers(item.shape[axis] - side + 1))
+        square[axis] = slice(start, start + side)
+    made = item.astype(np.float64)
+    made[tuple(square)] = (values.low + values.high) / 2
+    return made
+
+
+def _shifted(item: Item, values: Values, rng: np.random.Generator) -> Item:
+    axes = _axes(item)
+    moved = item
+    for axis in axes:
+        by = int(rng.choice([-2, -1, 1, 2]))
+        # The edge is repeated: a black or wrapped border would be seen by a model.
+        at = np.clip(np.arange(item.shape[axis]) - by, 0, item.shape[axis] - 1)
+        moved = np.take(moved, at, axis)
+    return _jittered(moved, values, rng)
+
+
+def _patches(item: Item, values: Values, rng: np.random.Generator) -> Item:
+    """What remains at the far edges, of a side that is no multiple of 4, stays."""
+    upright = np.moveaxis(item, _axes(item), (0, 1))
+    height, width = (side // _GRID for side in upright.shape[:2])
+    made = upright.copy()
+    for place, source in enumerate(_moved(_GRID * _GRID, rng)):
+        (top, left), (y, x) = divmod(place, _GRID), divmod(source, _GRID)
+        made[top * height : (top + 1) * height, left * width : (left + 1) * width] = upright[
+            y * height : (y + 1) * height, x * width : (x + 1) * width
+        ]
+    return np.moveaxis(made, (0, 1), _axes(item))
+
+
+def _moved(count: int, rng: np.random.Generator) -> list[int]:
+    """An order in which few are where they were: no more than an eighth."""
+    while True:
+        order = rng.permutation(count)
+        if (order == np.arange(count)).sum() <= count // 8:
+            return order.tolist()
+
+
+def _static(item: Item, values: Values, rng: np.random.Generator) -> Item:
+    return _grains(item.shape, rng) * values.sd + values.mean
+
+
+def _axes(item: Item) -> tuple[int, int]:
+    axes = image_axes(item.shape)
+    assert axes is not None, f"an item of shape {item.shape} is no image"
+    return axes
+
+
+_WAYS: Mapping[str, Callable[[Item, Values, np.random.Generator], Item]] = {
+    NOISE: _noise,
+    BLUR: _blurred,
+    OCCLUSION: _occluded,
+    SHIFTED: _shifted,
+    JITTERED: _jittered,
+    PATCHES: _patches,
+    STATIC: _static,
+}

@@ -1,0 +1,229 @@
+"""Planting into image files: a folder with a sub-folder a class, or a list of files."""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from vog.data.examples import Examples
+from vog.data.images import ImageFiles
+from vog.data.planting import pictures
+from vog.data.planting.corruptions import OTHER, Values
+from vog.data.planting.draw import ADDED, Change, Ground
+from vog.data.planting.names import THRESHOLD_CLASS, Names, below_one_folder
+from vog.errors import DataError, ResultError
+from vog.result.files import write_text
+from vog.result.planted import CORRUPT, DUPLICATE, Plant
+
+DATA, LISTING = "data", "data.txt"
+_SAMPLED = 32
+
+
+@dataclass(frozen=True)
+class Files:
+    """Image files, of which copies are planted into."""
+
+    examples: Examples
+    reader: ImageFiles
+    others: Examples | None
+    other: ImageFiles | None
+
+    @property
+    def written(self) -> str:
+        """The data in the folder that is made, as `vog score --data` takes them."""
+        return LISTING if self.examples.label_names is None else DATA
+
+    @property
+    def ground(self) -> Ground:
+        """What is planted into."""
+        labels, names = self.reader.labels, self.examples.label_names
+        other = self.other
+        return Ground(
+            labels,
+            int(labels.max()) + 1 if names is None else len(names),
+            is_image=True,
+            usable=lambda row: pictures.can_be_altered(_path(self.reader, row)),
+            others=None if other is None else len(other.paths),
+            other_usable=lambda row: (
+                other is not None and pictures.can_be_altered(_path(other, row))
+            ),
+        )
+
+    def check(self, threshold: bool) -> None:
+        """Nothing, unless classes are numbered by folders that `~threshold` would come before.
+
+        Raises:
+            DataError: it would.
+        """
+        names = self.examples.label_names or ()
+        later = [name for name in names if name >= THRESHOLD_CLASS]
+        if threshold and later:
+            raise DataError(
+                f"--threshold adds the class {THRESHOLD_CLASS!r}, which has to be the last: "
+                f"folders are numbered in alphabetical order, and {later[0]!r} comes after it, so "
+                f"its number would change. Rename that folder, or give a list file."
+            )
+
+    def steps(self, changes: Sequence[Change]) -> int:
+        """One a file."""
+        return len(self.examples) + sum(one.kind in ADDED for one in changes)
+
+    def bytes_needed(self, changes: Sequence[Change], link: bool) -> int:
+        """Of disk, about: what is altered is taken to be as large as what it is made from."""
+        sizes = [_path(self.reader, row).stat().st_size for row in range(len(self.examples))]
+        made = [one for one in changes if one.kind in (CORRUPT, *ADDED)]
+        own = sum(sizes[one.row] for one in made if one.how != OTHER)
+        other = sum(
+            _path(self.other, one.row).stat().st_size
+            for one in made
+            if one.how == OTHER and self.other is not None
+        )
+        return own + other + (0 if link else sum(sizes))
+
+    def write(
+        self,
+        folder: Path,
+        changes: Sequence[Change],
+        seed: int,
+        link: bool,
+        tell: Callable[[int], None],
+    ) -> list[Plant]:
+        """The planted files, and what came of each change.
+
+        Raises:
+            ResultError: a file cannot be read or written.
+        """
+        writing = _Writing(self, folder / DATA, seed, link)
+        for name in writing.folders:
+            (writing.folder / name).mkdir(parents=True)
+        writing.folder.mkdir(exist_ok=True)
+        try:
+            rows, plants = writing.all(changes, tell)
+        except OSError as error:
+            raise ResultError(
+                f"{error.filename or folder} could not be copied or written: "
+                f"{error.strerror or error}. Nothing was planted."
+            ) from error
+        if not self.examples.label_names:
+            lines = "".join(f"{name} {label}\n" for name, label in rows)
+            write_text(folder / LISTING, lines)
+        return plants
+
+
+@dataclass(frozen=True)
+class _Writing:
+    """The files of one planting, while they are written."""
+
+    files: Files
+    folder: Path
+    seed: int
+    link: bool
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Those of the classes, also where one is left without examples: it has a number."""
+        return self.files.examples.label_names or ()
+
+    @cached_property
+    def values(self) -> Values:
+        return _values(self.files.reader)
+
+    def all(
+        self, changes: Sequence[Change], tell: Callable[[int], None]
+    ) -> tuple[list[tuple[str, int]], list[Plant]]:
+        """The name and label of each file, originals first, and the record."""
+        reader = self.files.reader
+        own = below_one_folder(reader.paths)[1]
+        replaced = {one.row: one for one in changes if one.kind not in ADDED}
+        moving = {row for row, one in replaced.items() if self._label(row) != one.label}
+        # Files that stay keep their names, and those that come in have to give way.
+        stays = moving if self.folders else set()
+        names = Names(name for row, name in enumerate(own) if row not in stays)
+        rows: list[tuple[str, int]] = []
+        became: dict[Change, str] = {}
+        for row, name in enumerate(own):
+            change = replaced.get(row)
+            label = self._label(row) if change is None else change.label
+            if row in stays:
+                name = names.take(self._in_class(name, label))
+            if change is not None and change.kind == CORRUPT:
+                name = self._altered(change, name, names)
+            else:
+                self._copied(_path(reader, row), name)
+            if change is not None:
+                became[change] = name
+            rows.append((name, label))
+            tell(1)
+        for change in changes:
+            if change.kind in ADDED:
+                became[change] = self._added(change, own, names)
+                rows.append((became[change], change.label))
+                tell(1)
+        ids, labels = self.files.examples.ids, self.files.reader.labels
+        return rows, [one.plant(became[one], ids, labels) for one in changes]
+
+    def _label(self, row: int) -> int:
+        return int(self.files.reader.labels[row])
+
+    def _in_class(self, name: str, label: int) -> str:
+        """The same path in the folder of another class."""
+        known = self.folders
+        return f"{[*known, THRESHOLD_CLASS][label]}/{name.partition('/')[2]}"
+
+    def _added(self, change: Change, own: Sequence[str], names: Names) -> str:
+        source = self.files.other if change.how == OTHER else self.files.reader
+        assert source is not None, "there are no other data"
+        path = PurePosixPath(own[change.row] if change.how != OTHER else source.paths[change.row])
+        if change.kind == DUPLICATE:
+            wanted = str(path.with_name(f"{path.stem}-duplicate{path.suffix}"))
+        else:
+            name = f"outside-{change.number}{path.suffix}"
+            wanted = f"{self.folders[change.label]}/{name}" if self.folders else name
+        name = names.take(wanted)
+        if change.how != OTHER:
+            return self._altered(change, name, names)
+        self._copied(_path(source, change.row), name)
+        return name
+
+    def _altered(self, change: Change, name: str, names: Names) -> str:
+        """Writes an altered file under the name, or the same with `.png` where it has to be."""
+        image = pictures.opened(_path(self.files.reader, change.row))
+        made = pictures.altered_picture(image, change.how, self.values, change.rng(self.seed))
+        content, ending = pictures.encoded(made)
+        if ending is not None and PurePosixPath(name).suffix.lower() != ending:
+            name = names.take(str(PurePosixPath(name).with_suffix(ending)))
+        self._place(name).write_bytes(content)
+        return name
+
+    def _copied(self, source: Path, name: str) -> None:
+        target = self._place(name)
+        real = source.resolve()  # of a link, the link would be linked
+        if self.link:
+            try:
+                os.link(real, target)
+                return
+            except OSError:  # another disk, or one that has no links
+                pass
+        shutil.copy2(real, target)
+
+    def _place(self, name: str) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def _path(files: ImageFiles, row: int) -> Path:
+    return files.root / files.paths[row]
+
+
+def _values(files: ImageFiles) -> Values:
+    """From black to white, and the mean and deviation of some files."""
+    rows = np.unique(np.linspace(0, len(files.paths) - 1, _SAMPLED).astype(int)).tolist()
+    paths = [_path(files, row) for row in rows]
+    seen = [pictures.bytes_of(pictures.opened(p)) for p in paths if pictures.can_be_altered(p)]
+    levels = np.concatenate(seen) if seen else np.array([127.5])
+    return Values.of(0, 255, levels.mean(), levels.std())

@@ -1,0 +1,51 @@
+"""What planted examples are called: never as another, not even where capitals do not count."""
+
+import posixpath
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+
+from vog.errors import DataError, first_few
+
+THRESHOLD_CLASS = "~threshold"
+
+
+class Names:
+    """The names that are taken."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = {name.casefold() for name in taken}
+
+    def take(self, wanted: str) -> str:
+        """The name, or with `-2`, `-3`, ... before its ending where that is taken."""
+        path, number, name = PurePosixPath(wanted), 1, wanted
+        while name.casefold() in self._taken:
+            number += 1
+            name = str(path.with_name(f"{path.stem}-{number}{path.suffix}"))
+        self._taken.add(name.casefold())
+        return name
+
+
+def below_one_folder(paths: Sequence[str]) -> tuple[str, list[str]]:
+    """A folder, and the paths as seen from it, none of which leads out of it.
+
+    Paths that stay below where they start remain as they are; others, as `../b/1.jpg` beside
+    `a/1.jpg`, are seen from the folder that they share.
+
+    Raises:
+        DataError: two of them are the same file, or they share no folder.
+    """
+    plain = [posixpath.normpath(path) for path in paths]
+    if len(set(plain)) < len(plain):
+        raise DataError("the list names a file more than once, by different paths.")
+    leading_out = [path for path in plain if path.startswith(("../", "/"))]
+    if not leading_out:
+        return ".", plain
+    folders = {posixpath.dirname(path) or "." for path in plain}
+    try:
+        shared = posixpath.commonpath([posixpath.normpath(folder) for folder in folders])
+    except ValueError as error:
+        raise DataError(
+            f"the list names files in folders that share none: {first_few(leading_out)}. "
+            f"Give paths below one folder, and that as --root."
+        ) from error
+    return shared, [posixpath.relpath(path, shared) for path in plain]

@@ -1,0 +1,60 @@
+"""From what a user calls data to what can be planted into, by its kind."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from vog.data.arrays import Rows
+from vog.data.examples import Examples
+from vog.data.images import ImageFiles
+from vog.data.planting.arrays import Arrays
+from vog.data.planting.datasets import OwnDataset
+from vog.data.planting.files import Files
+from vog.data.planting.planted_dataset import opened
+from vog.errors import DataError
+
+Origin = Files | Arrays | OwnDataset
+_Kind = TypeVar("_Kind")
+
+
+def origin_of(
+    data: Any, root: str | Path | None, outside_from: str | Path | None, quiet: bool
+) -> Origin:
+    """The data, opened.
+
+    Raises:
+        DataError: there are none, or planting cannot be told where to find them again; those
+            of `outside_from` are of another kind.
+    """
+    in_memory = isinstance(data, tuple) and len(data) == 2
+    if not in_memory and not isinstance(data, str | Path):
+        raise DataError(
+            f"the data are of type {type(data).__name__}, which the planted data could not be made "
+            f"of again. Give file.py:function that returns it, or (inputs, labels) arrays."
+        )
+    examples = opened(data, None if root is None else Path(root))
+    others = None if outside_from is None else opened(outside_from, None)
+    reader = examples.read
+    if isinstance(reader, ImageFiles):
+        return Files(examples, reader, others, _same_kind(others, ImageFiles, "image files"))
+    if isinstance(reader, Rows):
+        path = Path(data).expanduser() if isinstance(data, str | Path) else None
+        return Arrays(examples, reader, path, others, _same_kind(others, Rows, "an .npz"))
+    return OwnDataset(examples, others, quiet)
+
+
+def _same_kind(others: Examples | None, kind: type[_Kind], called: str) -> _Kind | None:
+    if others is None:
+        return None
+    reader: Any = others.read
+    if not isinstance(reader, kind):
+        raise DataError(f"--outside-from has to be {called}, as --data is.")
+    return reader
+
+
+def absolute(spec: str | Path) -> str:
+    """The same words as seen from any folder; the name of a module stays."""
+    path, colon, function = str(spec).rpartition(":")
+    if Path(spec).expanduser().exists() or not colon:
+        return str(Path(spec).expanduser().absolute())
+    is_file = path.endswith(".py")
+    return f"{Path(path).expanduser().absolute()}:{function}" if is_file else str(spec)

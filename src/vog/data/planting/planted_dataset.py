@@ -1,0 +1,233 @@
+"""A `Dataset` with what was planted into it: the original items, altered when they are read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from vog.data import open_source
+from vog.data.arrays import Rows
+from vog.data.datasets import Items
+from vog.data.examples import Examples, UnreadableError
+from vog.data.images import ImageFiles, open_image
+from vog.data.planting import pictures
+from vog.data.planting.arrays import MIXED
+from vog.data.planting.corruptions import COLUMNS, OTHER, Values, altered, mixed
+from vog.data.planting.draw import ADDED, Change
+from vog.errors import DataError, ResultError
+from vog.result.files import write_whole
+from vog.result.planted import CORRUPT, load
+
+RECIPE = "recipe.npz"
+_VALUES = ("low", "high", "mean", "sd")
+_CHANGE = ("kind", "how", "row", "label", "number")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a dataset is planted into.
+
+    Attributes:
+        changes: what is planted.
+        places: the row of each of them in the planted data.
+        added: the ids of added rows, which come after all others.
+        labels: the planted class of each row.
+        values: of the inputs.
+    """
+
+    changes: tuple[Change, ...]
+    places: tuple[int, ...]
+    added: tuple[str, ...]
+    labels: Int[np.ndarray, "n"]
+    values: Values
+
+    def save(self, folder: Path) -> None:
+        """Write it beside the record."""
+        columns: dict[str, Any] = {
+            key: np.array([getattr(c, key) for c in self.changes]) for key in _CHANGE
+        }
+        values = {key: getattr(self.values, key) for key in _VALUES}
+        rows = {"places": self.places, "added": np.array(self.added, str), "labels": self.labels}
+        kept: dict[str, Any] = (
+            {f"change_{key}": column for key, column in columns.items()} | values | rows
+        )
+        write_whole(folder / RECIPE, lambda beside: np.savez_compressed(beside, **kept))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Recipe":
+        """Read it again.
+
+        Raises:
+            ResultError: it is not there, or damaged.
+        """
+        try:
+            with np.load(folder / RECIPE, allow_pickle=False) as file:
+                columns = (file[f"change_{key}"].tolist() for key in _CHANGE)
+                return cls(
+                    tuple(Change(*cells) for cells in zip(*columns, strict=True)),
+                    tuple(file["places"].tolist()),
+                    tuple(file["added"].tolist()),
+                    file["labels"],
+                    Values(*(file[key] for key in _VALUES)),
+                )
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise ResultError(
+                f"{folder / RECIPE} cannot be read: {error}. Plant again into another folder."
+            ) from error
+
+
+class PlantedDataset(Dataset[tuple[Any, int]]):
+    """A map-style dataset with what was planted into it.
+
+    Attributes:
+        ids: the name of each item; added ones come last.
+        targets: the class of each.
+        classes: the names of the classes, or None where the dataset has none.
+    """
+
+    def __init__(
+        self, examples: Examples, others: Examples | None, recipe: Recipe, seed: int
+    ) -> None:
+        """Plant into examples as a recipe says; `others` are those that come from elsewhere."""
+        self.ids: list[str] = [*examples.ids, *recipe.added]
+        self.targets: list[int] = recipe.labels.tolist()
+        names = examples.label_names
+        more = names is not None and max(self.targets) == len(names)
+        self.classes = None if names is None else [*names, *["threshold"] * more]
+        self._examples, self._others = examples, others
+        self._values, self._seed = recipe.values, seed
+        self._changes = dict(zip(recipe.places, recipe.changes, strict=True))
+
+    def __len__(self) -> int:
+        """How many items, with those that were added."""
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        """An item as it was, or as it was planted, and its planted class."""
+        at = range(len(self))[index]
+        change = self._changes.get(at)
+        if change is None or change.kind not in (CORRUPT, *ADDED):
+            return value_of(self._examples, at), self.targets[at]
+        return self._made(change), self.targets[at]
+
+    def _made(self, change: Change) -> Any:
+        rng = change.rng(self._seed)
+        if change.how == OTHER and self._others is not None:
+            return as_given(value_of(self._others, change.row), first_value(self._examples))
+        value = value_of(self._examples, change.row)
+        if change.how == COLUMNS:
+            rows = rng.integers(len(self._examples), size=MIXED).tolist()
+            parts = [value, *rows_of(self._examples, rows)]
+            return as_given(mixed(np.stack([as_array(part) for part in parts]), rng), value)
+        if isinstance(value, Image.Image):
+            return pictures.altered_picture(value, change.how, self._values, rng)
+        return as_given(altered(as_array(value), change.how, self._values, rng), value)
+
+
+def reopen(folder: str | Path, dataset: Any = None) -> PlantedDataset:
+    """The planted dataset of a folder that `vog plant` wrote for one of the user's.
+
+    Args:
+        folder: as `--out` was.
+        dataset: the same examples in the same order, but read otherwise, as with random
+            augmentation for training; by default the one that was planted into.
+
+    Raises:
+        DataError: the data are not those any more.
+        ResultError: there is no such folder, or what it holds is damaged.
+    """
+    folder = Path(folder)
+    question = load(folder).question
+    if not (folder / RECIPE).exists():
+        raise ResultError(
+            f"{folder} holds data of its own, and no dataset to reopen. Open them as they are."
+        )
+    data = question["data"]
+    examples = opened(data["spec"] if dataset is None else dataset, None)
+    same = examples.digest == data["digest"] or dataset is not None
+    if len(examples) != data["was"] or not same:
+        raise DataError(
+            f"{data['spec']} gives other examples than when it was planted into: {len(examples):,} "
+            f"of them, and {data['was']:,} then. Items must not be random; plant again if the data "
+            f"changed."
+        )
+    outside = question["outside_from"]
+    others = None if outside is None else opened(outside["spec"], None)
+    return PlantedDataset(examples, others, Recipe.load(folder), question["seed"])
+
+
+def opened(data: Any, root: Path | None) -> Examples:
+    """Examples whose inputs are not looked at, so that nothing is asked of their type.
+
+    Raises:
+        DataError: as `open_source` does.
+    """
+    return open_source(data, root, as_floats)
+
+
+def as_floats(value: Any) -> np.ndarray:
+    """Any input as numbers, for a digest."""
+    return as_array(value).astype(np.float32)
+
+
+def value_of(examples: Examples, row: int) -> Any:
+    """The input of one row as it is stored, without a transform.
+
+    Raises:
+        OSError: the dataset cannot decode it.
+        UnreadableError: Pillow cannot.
+    """
+    reader = examples.read
+    if isinstance(reader, Rows):
+        return reader.inputs[row]
+    if isinstance(reader, ImageFiles):
+        return open_image(reader.root / reader.paths[row])
+    assert isinstance(reader, Items), f"a reader of type {type(reader).__name__}"
+    return reader.dataset[row][0]
+
+
+def first_value(examples: Examples) -> Any:
+    """The input of the first row that can be read.
+
+    Raises:
+        DataError: none can.
+    """
+    for row in range(len(examples)):
+        try:
+            return value_of(examples, row)
+        except (OSError, UnreadableError):
+            continue
+    raise DataError("none of the examples can be read. Repair them, and plant again.")
+
+
+def as_array(value: Any) -> np.ndarray:
+    """A tensor, an image or anything NumPy takes as an array."""
+    if not isinstance(value, Tensor):
+        return np.asarray(value)
+    there = value.detach().cpu()
+    return (there.float() if there.dtype == torch.bfloat16 else there).numpy()
+
+
+def as_given(made: Any, like: Any) -> Any:
+    """An array or tensor as what it stands for is: a tensor of the same type, or an array."""
+    if isinstance(like, Tensor):
+        return torch.from_numpy(np.array(as_array(made))).to(like.dtype)
+    return made if isinstance(like, Image.Image) else as_array(made).astype(np.asarray(like).dtype)
+
+
+def rows_of(examples: Examples, rows: Sequence[int]) -> list[Any]:
+    """Those inputs of some rows that can be read."""
+    found: list[Any] = []
+    for row in rows:
+        try:
+            found.append(value_of(examples, row))
+        except (OSError, UnreadableError):
+            continue
+    return found

@@ -1,0 +1,196 @@
+"""From what is asked to a folder with planted data and its record, whole or not at all."""
+
+import json
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from vog.data.examples import digest_of
+from vog.data.planting.asked import Asked
+from vog.data.planting.confusion import read_confusion
+from vog.data.planting.corruptions import CORRUPTIONS
+from vog.data.planting.draw import ADDED, Change, counts_of, draw
+from vog.data.planting.opening import Origin, absolute, origin_of
+from vog.errors import DataError, ResultError
+from vog.progress import progress
+from vog.result.files import as_json, make_folder
+from vog.result.planted import (
+    CORRUPT,
+    DUPLICATE,
+    FLIP,
+    OUTSIDE,
+    QUESTION,
+    Planted,
+    load,
+    save,
+)
+
+
+def plant(
+    data: Any,
+    out: str | Path,
+    *,
+    root: str | Path | None = None,
+    flip: float = 0.0,
+    duplicate: float = 0.0,
+    corrupt: float = 0.0,
+    outside: float = 0.0,
+    threshold: bool = False,
+    confusion: str | Path | None = None,
+    corruptions: Sequence[str] = CORRUPTIONS,
+    outside_from: str | Path | None = None,
+    seed: int = 0,
+    link: bool = False,
+    quiet: bool = False,
+) -> Planted:
+    """Plant known faults into a copy of data, so that it shows which score finds them.
+
+    The originals are read alone. The same seed plants the same, byte for byte.
+
+    Args:
+        data: an image folder, a list file, an `.npz`, `(inputs, labels)`, or `file.py:function`
+            that returns a dataset, of which nothing is copied.
+        out: the folder to make; it is there whole or not at all.
+        root: for a list file, the folder that its paths are relative to.
+        flip: the share of examples, in [0, 1], that get the label of another class.
+        duplicate: the share that are added again, nearly the same.
+        corrupt: the share that are made hard to see.
+        outside: the share that are added although they are of no class.
+        threshold: move 1 of (classes + 1) into a class of their own, as AUM needs.
+        confusion: a file with the weight of each flip; default: all other classes alike.
+        corruptions: of `noise`, `blur` and `occlusion`; equally many of each.
+        outside_from: where those of no class come from; default: made from the data.
+        seed: decides on everything, a whole number from 0 on.
+        link: link image files that are not changed, where the disk can, instead of copying.
+        quiet: show no progress.
+
+    Returns: the record. Where `out` holds the same planting already, that is returned.
+
+    Raises:
+        DataError: the data, or what is asked of them, make no sense.
+        ResultError: `out` holds something else, or the disk is too small.
+    """
+    out = Path(out).expanduser()
+    _refuse_inside(data, out)
+    shares = {FLIP: flip, DUPLICATE: duplicate, CORRUPT: corrupt, OUTSIDE: outside}
+    asked = Asked(shares, threshold, confusion, tuple(corruptions), outside_from, seed)
+    asked.check()
+    origin = origin_of(data, root, outside_from, quiet)
+    ground, names = origin.ground, origin.examples.label_names
+    counts, hows = counts_of(shares, ground, threshold), asked.hows(ground.is_image)
+    odds = None if confusion is None else read_confusion(Path(confusion), ground.classes, names)
+    question = {
+        "vog": version("vog"),
+        "data": _noted_data(origin, data, root, sum(counts[kind] for kind in ADDED)),
+        **asked.noted(hows),
+        "confusion": _noted(confusion, None if odds is None else digest_of(odds)),
+        "outside_from": _noted(outside_from, origin.others.digest if origin.others else None),
+    }
+    finished = _finished(out, question)
+    if finished is not None:
+        return finished
+    origin.check(threshold)
+    changes = draw(ground, counts, hows, odds, seed)
+    _refuse_small_disk(out, origin.bytes_needed(changes, link))
+    return _made(out, origin, changes, question, link, quiet)
+
+
+def _made(
+    out: Path,
+    origin: Origin,
+    changes: Sequence[Change],
+    question: Mapping[str, Any],
+    link: bool,
+    quiet: bool,
+) -> Planted:
+    """Everything beside `out`, which then gets its name."""
+    unfinished = out.absolute().with_name(f".{out.absolute().name}.unfinished")
+    _remove(unfinished)
+    make_folder(unfinished)
+    try:
+        with progress("planting", origin.steps(changes), quiet=quiet) as tell:
+            plants = origin.write(unfinished, changes, question["seed"], link, tell)
+        planted = Planted(json.loads(as_json(question)), tuple(plants))
+        save(unfinished, planted)
+        if out.is_dir():
+            out.rmdir()  # an empty one: not everywhere is it replaced
+        unfinished.rename(out)
+    except OSError as error:
+        raise ResultError(f"{out} could not be written: {error.strerror or error}.") from error
+    finally:
+        _remove(unfinished)
+    return planted
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_dir():
+        shutil.rmtree(folder)
+
+
+def _refuse_inside(data: Any, out: Path) -> None:
+    """Nothing where a folder may be made that the next reading of the data does not find."""
+    if not isinstance(data, str | Path):
+        return
+    folder = Path(data).expanduser().resolve()
+    if folder.is_dir() and out.resolve() != folder and out.resolve().is_relative_to(folder):
+        raise DataError(
+            f"--out {out} is inside of --data {data}, and would be a class of them. Give a folder "
+            f"beside it."
+        )
+
+
+def _noted_data(
+    origin: Origin, data: Any, root: str | Path | None, added: int
+) -> dict[str, str | int | None]:
+    was = len(origin.examples)
+    return {
+        "spec": None if isinstance(data, tuple) else absolute(data),
+        "root": None if root is None else absolute(root),
+        "digest": origin.examples.digest,
+        "examples": was + added,
+        "was": was,
+        "planted": origin.written,
+    }
+
+
+def _noted(spec: str | Path | None, digest: str | None) -> dict[str, str | None] | None:
+    return None if spec is None else {"spec": absolute(spec), "digest": digest}
+
+
+def _finished(out: Path, question: Mapping[str, Any]) -> Planted | None:
+    """What was planted there before, if it is the same.
+
+    Raises:
+        ResultError: something else is there.
+    """
+    if out.exists() and not out.is_dir():
+        raise ResultError(f"{out} is a file. Give a new folder as --out.")
+    if not out.is_dir() or not any(out.iterdir()):
+        return None
+    if not (out / QUESTION).exists():
+        raise ResultError(f"{out} holds other files. Give a new or an empty folder as --out.")
+    found = load(out)
+    then, now = _told_apart(found.question), _told_apart(json.loads(as_json(question)))
+    changed = [key for key in now if then.get(key) != now[key]]
+    if changed:
+        raise ResultError(f"{out} was planted with other {', '.join(changed)}. Give another --out.")
+    return found
+
+
+def _told_apart(question: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes two plantings different, and does not follow from the rest."""
+    data = {key: question["data"].get(key) for key in ("spec", "root", "digest")}
+    return {key: value for key, value in question.items() if key != "vog"} | {"data": data}
+
+
+def _refuse_small_disk(out: Path, needed: int) -> None:
+    existing = next(folder for folder in out.absolute().parents if folder.exists())
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise ResultError(
+            f"{out} needs about {math.ceil(needed / 1e6):,} MB, and {free // 1_000_000:,} MB are "
+            f"free. Free some space, or give another --out."
+        )

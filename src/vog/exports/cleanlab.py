@@ -1,0 +1,71 @@
+"""The table of label issues, as cleanlab's `Datalab.get_issues("label")` gives it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import csv
+
+from vog.analysis.examples import class_name
+from vog.analysis.suspects import suspects
+from vog.exports.told import label_quality, stored
+from vog.result import Run
+from vog.result.files import write_whole
+from vog.result.planted import Planted
+
+
+def issues(
+    run: Run, columns: Sequence[str] | None = None, planted: Planted | None = None
+) -> pa.Table:
+    """One row an example, in the order of the data.
+
+    `index` and `id`; `is_label_issue`; `label_score` from 0, surely wrong, to 1, null where
+    nothing is known; `given_label` and `predicted_label` as numbers, and, where the classes have
+    names, `given_label_name` and `predicted_label_name`.
+
+    Args:
+        run: the run.
+        columns: more columns of it, stored or derived.
+        planted: what the verdict is calibrated on, where something was planted.
+
+    Raises:
+        ResultError: the labels cannot be judged, or there is no such column.
+    """
+    extra = run.table(columns or [])
+    found = suspects(run, planted)
+    table = run.table(["index", "id"])
+    given, predicted = stored(run, "label"), stored(run, "prediction@all")
+    more = {
+        "is_label_issue": pa.array(found.suspect),
+        "label_score": pa.array(label_quality(found), from_pandas=True),  # NaN becomes null
+        "given_label": pa.array(given, pa.int64()),
+        "predicted_label": pa.array(predicted, pa.int64()),
+    }
+    if run.label_names:
+        more["given_label_name"] = _names(run, given)
+        more["predicted_label_name"] = _names(run, predicted)
+    for name in extra.column_names:
+        more.setdefault(name, extra[name])
+    for name in more:
+        if name not in table.column_names:
+            table = table.append_column(name, more[name])
+    return table
+
+
+def save(
+    run: Run,
+    path: Path,
+    columns: Sequence[str] | None = None,
+    planted: Planted | None = None,
+) -> None:
+    """Write the table of `issues` as csv.
+
+    `pandas.read_csv(path, index_col="index")` is what `CleanLearning.fit(label_issues=...)` takes.
+    """
+    table = issues(run, columns, planted)
+    write_whole(path, lambda beside: csv.write_csv(table, beside))
+
+
+def _names(run: Run, labels: list[int | None]) -> pa.Array:
+    named = (None if one is None else class_name(run, one) for one in labels)
+    return pa.array(list(named), pa.string())

@@ -1,0 +1,95 @@
+"""A dataset of FiftyOne as JSON, which `fiftyone.Dataset.from_json` reads."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vog.exports.places import image_files
+from vog.exports.told import class_words, number_fields, told, verdict
+from vog.result import Run
+from vog.result.files import as_json, write_text
+from vog.result.planted import Planted
+
+_FIELD = "fiftyone.core.fields."
+_CLASS = f"{_FIELD}EmbeddedDocumentField(fiftyone.core.labels.Classification)"
+
+
+def dataset(
+    run: Run,
+    columns: Sequence[str] | None = None,
+    root: str | Path | None = None,
+    planted: Planted | None = None,
+) -> dict[str, Any]:
+    """The dataset, one sample a row, in the order of the data.
+
+    A sample has `filepath`, absolute; the label as `ground_truth` and what the last checkpoint
+    says as `prediction`, with its confidence; `vog_id` and `vog_index`; a field a score, `vog_late`
+    for `vog@late`; and, where the run has `aum` or something was planted, `label_quality` from 0,
+    surely wrong, to 1, and the tag `suspect`. Missing and infinite values are null; the `:rank` of
+    what is infinite is a number.
+
+    Args:
+        run: of image files.
+        columns: scores, stored or derived; by default those over all checkpoints.
+        root: where the images are, if they have moved.
+        planted: what the verdict is calibrated on, where something was planted.
+
+    Raises:
+        ResultError: the data are no image files, or a column is no score.
+    """
+    files = image_files(run, root, "FiftyOne")
+    judged = verdict(run, planted)
+    scores = number_fields(run, columns, judged)
+    suspect = [False] * run.rows if judged is None else judged.suspect.tolist()
+    rows = told(run)
+    samples = [
+        {
+            "filepath": path,
+            "tags": ["suspect"] if is_suspect else [],
+            "vog_id": name,
+            "vog_index": index,
+            "ground_truth": _classification(given),
+            "prediction": _classification(predicted, confidence),
+            **dict(zip(scores, values, strict=True)),
+        }
+        for path, is_suspect, name, index, given, predicted, confidence, *values in zip(
+            *(files.paths, suspect, rows.ids, rows.index),
+            *(rows.given, rows.predicted, rows.confidence, *scores.values()),
+            strict=True,
+        )
+    ]
+    return {
+        "name": run.folder.resolve().name,
+        "media_type": "image",
+        "sample_fields": _fields(list(scores)),
+        "default_classes": list(class_words(run).values()),
+        "samples": samples,
+    }
+
+
+def save(
+    run: Run,
+    path: Path,
+    columns: Sequence[str] | None = None,
+    root: str | Path | None = None,
+    planted: Planted | None = None,
+) -> None:
+    """Write the dataset as JSON."""
+    write_text(path, as_json(dataset(run, columns, root, planted)))
+
+
+def _fields(scores: list[str]) -> dict[str, str]:
+    """The types of the fields, which the importer does not guess."""
+    return {
+        "vog_id": f"{_FIELD}StringField",
+        "vog_index": f"{_FIELD}IntField",
+        "ground_truth": _CLASS,
+        "prediction": _CLASS,
+    } | dict.fromkeys(scores, f"{_FIELD}FloatField")
+
+
+def _classification(name: str | None, confidence: float | None = None) -> dict[str, Any] | None:
+    if name is None:
+        return None
+    said = {} if confidence is None else {"confidence": confidence}
+    return {"_cls": "Classification", "tags": [], "label": name, **said}

@@ -1,0 +1,153 @@
+"""Tasks of Label Studio for whoever looks at the labels again, and the labelling interface."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from xml.etree import ElementTree
+
+import numpy as np
+from jaxtyping import Int
+
+from vog.analysis.suspects import Verdict
+from vog.errors import ResultError
+from vog.exports.places import image_files, place
+from vog.exports.told import Told, class_words, label_quality, number_fields, told, verdict
+from vog.figures import pictures
+from vog.result import Run
+from vog.result.files import as_json, write_text
+from vog.result.planted import Planted
+
+# There Label Studio serves what lies below LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.
+_LOCAL = "/data/local-files/?d="
+
+
+def tasks(
+    run: Run,
+    columns: Sequence[str] | None = None,
+    root: str | Path | None = None,
+    planted: Planted | None = None,
+    data: Any = None,
+    url_prefix: str | None = None,
+    count: int | None = None,
+) -> list[dict[str, Any]]:
+    """One task a row, those whose label looks most wrong first.
+
+    A task's data are the `image` or `text`, `id`, `index`, `given_label`, and scores as numbers
+    (`vog_late` for `vog@late`), with `label_quality` from 0, surely wrong, to 1 where the run has
+    `aum` or something was planted; else the hardest come first. What the last checkpoint
+    says is a prediction, with its confidence. Nothing is an annotation: such a task would be done.
+
+    Args:
+        run: of image files, or of texts.
+        columns: scores, stored or derived; by default those over all checkpoints.
+        root: where the images are, or the `.npz` of the texts, if they have moved.
+        planted: what the verdict is calibrated on, where something was planted.
+        data: of texts, the dataset that was scored, or `file.py:function` that returns it.
+        url_prefix: what stands before the path of an image below its folder. By default it is
+            served by Label Studio from local files, whose root is then the folder above it.
+        count: only the first so many.
+
+    Raises:
+        ResultError: the examples are neither image files nor texts, or a column is no score.
+    """
+    judged = verdict(run, planted)
+    scores = number_fields(run, columns, judged)
+    order = _order(run, judged)[:count]
+    rows = told(run)
+    kind, shown = _shown(run, rows, order, root, data, url_prefix)
+    version = _model_version(run)
+    return [
+        {
+            "data": {
+                kind: show,
+                "id": rows.ids[row],
+                "index": rows.index[row],
+                "given_label": rows.given[row] or "",
+                **{name: values[row] for name, values in scores.items()},
+            },
+            "predictions": _predictions(rows, row, version),
+        }
+        for row, show in zip(order.tolist(), shown, strict=True)
+    ]
+
+
+def interface(run: Run, kind: str) -> str:
+    """The labelling interface as XML: the example, the label it has, and the classes to choose.
+
+    Args:
+        run: has the names of the classes.
+        kind: `image` or `text`.
+    """
+    view = ElementTree.Element("View")
+    ElementTree.SubElement(view, kind.capitalize(), name="example", value=f"${kind}")
+    ElementTree.SubElement(view, "Header", value="Given label")
+    ElementTree.SubElement(view, "Header", value="$given_label")
+    choices = ElementTree.SubElement(
+        view, "Choices", name="label", toName="example", choice="single", showInline="true"
+    )
+    for name in class_words(run).values():
+        ElementTree.SubElement(choices, "Choice", value=name)
+    ElementTree.indent(view)
+    return ElementTree.tostring(view, encoding="unicode") + "\n"
+
+
+def save(run: Run, path: Path, columns: Sequence[str] | None = None, **how: Any) -> None:
+    """Write the tasks as JSON, and the interface beside them under the same name as `.xml`."""
+    made = tasks(run, columns, **how)
+    kind = "text" if made and "text" in made[0]["data"] else "image"
+    write_text(path.with_suffix(".xml"), interface(run, kind))
+    write_text(path, as_json(made))
+
+
+def _order(run: Run, judged: Verdict | None) -> Int[np.ndarray, "n"]:
+    """The rows by quality of the label or, without it, the hardest first; unknown ones last."""
+    key = -run.hardness(run.default_column) if judged is None else label_quality(judged)
+    return np.argsort(key, kind="stable")
+
+
+def _shown(
+    run: Run,
+    rows: Told,
+    order: Int[np.ndarray, "few"],
+    root: str | Path | None,
+    data: Any,
+    url_prefix: str | None,
+) -> tuple[str, list[str]]:
+    """Whether the examples are images or texts, and what shows each."""
+    where = place(run, root)
+    if data is None and (where is None or where.suffix != ".npz"):
+        files = image_files(run, root, "Label Studio")
+        prefix = f"{_LOCAL}{quote(files.folder.name)}/" if url_prefix is None else url_prefix
+        return "image", [prefix + quote(files.names[row]) for row in order]
+    read = pictures.reader(run, None if root is None else Path(root), data)
+    found: list[str] = []
+    for row in order.tolist():
+        text = read(rows.index[row], rows.ids[row])
+        if not isinstance(text, str):
+            raise ResultError(
+                f"Label Studio shows image files and texts, and the example {rows.ids[row]!r} of "
+                f"{run.folder} is neither. Write each as a file that has its id as name, and give "
+                f"their folder as --root."
+            )
+        found.append(text)
+    return "text", found
+
+
+def _predictions(rows: Told, row: int, version: str) -> list[dict[str, Any]]:
+    predicted, confidence = rows.predicted[row], rows.confidence[row]
+    if predicted is None:
+        return []
+    choice = {
+        "from_name": "label",
+        "to_name": "example",
+        "type": "choices",
+        "value": {"choices": [predicted]},
+    }
+    return [{"model_version": version, "score": confidence, "result": [choice]}]
+
+
+def _model_version(run: Run) -> str:
+    """The last checkpoint, whose predictions they are."""
+    steps = [one.get("step") for one in run.question.get("checkpoints", [])]
+    return f"checkpoint {steps[-1]}" if steps else "last checkpoint"

@@ -1,0 +1,129 @@
+"""The run folder that several runs become: the question it answers, and its rows as written."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float, Int
+
+from vog.result import parts
+from vog.result.files import as_json
+from vog.result.question import WHERE, Question
+from vog.result.rows import Rows, to_table
+from vog.result.run import Run
+
+_ROWS = 2**17  # of a part
+# Where the data are, and not the checkpoints: no one model was behind these numbers.
+_PLACES = ("data", "root", "transform", "gradients")
+
+
+@dataclass(frozen=True)
+class Combined:
+    """All rows of a combined run.
+
+    Attributes:
+        ids: one a row.
+        labels: one class a row, -1 where it is not known.
+        predictions: by stage, a class a row, -1 where it is not known.
+        scores: by column, a number a row; NaN where there is none.
+        metadata: by column of `scores`, what it says of itself.
+        problems: by row, what is wrong with it.
+    """
+
+    ids: pa.Array
+    labels: Int[np.ndarray, "n"]
+    predictions: Mapping[str, Int[np.ndarray, "n"]]
+    scores: Mapping[str, Float[np.ndarray, "n"]]
+    metadata: Mapping[str, Mapping[str, str]]
+    problems: Mapping[int, str]
+
+
+def question_of(
+    runs: Sequence[Run], names: Sequence[str], columns: Sequence[str], rows: int, same_rows: bool
+) -> dict[str, Any]:
+    """What a combined run answers.
+
+    Args:
+        runs: that are combined.
+        names: what each is called.
+        columns: the score columns that all have.
+        rows: how many there are.
+        same_rows: whether these are all rows of each run, so that its data are those of the first.
+    """
+    first = runs[0].question
+    scores = {column.partition("@")[0] for column in columns}
+    data = {"examples": rows} | {k: v for k, v in first["data"].items() if k != "examples"}
+    if not same_rows:
+        data.pop("digest", None)
+    asked = {
+        "vog": version("vog"),
+        "combined": [
+            {"run": name, "question": _digest(run.question)}
+            for name, run in zip(names, runs, strict=True)
+        ],
+        **_training(runs),
+        "data": data,
+        "target": first.get("target"),
+        "scores": [one for one in first.get("scores", []) if score_name(one) in scores],
+    }
+    places = {key: of for key, of in first.get(WHERE, {}).items() if key in _PLACES}
+    return asked | ({WHERE: places} if same_rows else {})
+
+
+def _training(runs: Sequence[Run]) -> dict[str, Any]:
+    """The steps and the stages, where they are the same in all runs; the weights never are."""
+    first, *others = (
+        {
+            "checkpoints": [{"step": one["step"]} for one in run.question.get("checkpoints", [])],
+            "stages": run.question.get("stages", {}),
+        }
+        for run in runs
+    )
+    same = all(other == first for other in others)
+    return first if same else {"checkpoints": [], "stages": {}}
+
+
+def score_name(asked: Any) -> str:
+    """The name of a score as a question keeps it."""
+    return str(asked["name"] if isinstance(asked, Mapping) else asked)
+
+
+def write(folder: Path, rows: Combined, label_names: Sequence[str] | None) -> None:
+    """Add the rows that are missing to a run folder that was begun."""
+    count = len(rows.labels)
+    for gap in parts.missing(parts.parts(folder), count):
+        for start in range(gap.start, gap.stop, _ROWS):
+            part = range(start, min(start + _ROWS, gap.stop))
+            parts.write(folder, [_table(rows, part, label_names)], 0.0)
+
+
+def _table(rows: Combined, part: range, label_names: Sequence[str] | None) -> pa.Table:
+    own = slice(part.start, part.stop)
+    table = to_table(
+        Rows(
+            part,
+            rows.ids.slice(part.start, len(part)).to_pylist(),
+            rows.labels[own],
+            np.arange(len(part)),
+            {stage: of[own] for stage, of in rows.predictions.items()},
+            {},
+            {column: of[own] for column, of in rows.scores.items()},
+            {at: rows.problems[row] for at, row in enumerate(part) if row in rows.problems},
+        ),
+        {},
+        label_names,
+    )
+    fields = [
+        field.with_metadata(dict(rows.metadata.get(field.name, {}))) for field in table.schema
+    ]
+    return pa.table(table.columns, schema=pa.schema(fields))
+
+
+def _digest(question: Question) -> str:
+    kept = {key: value for key, value in question.items() if key != WHERE}
+    return hashlib.sha256(as_json(kept).encode()).hexdigest()[:16]

@@ -1,0 +1,133 @@
+"""The same scores from every other checkpoint, for some rows: what stability is told from.
+
+Two halves of the checkpoints of a stage rank the examples each on its own; how well these
+rankings agree says how much of a score is more than the accident of which checkpoints were saved.
+They are folded from what the sweep observes anyway, so they cost no pass of the model.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int, Shaped
+from torch import Tensor
+
+from vog.checkpoints import Stage
+from vog.checkpoints.stages import among
+from vog.result.rows import HALVES, half_of
+from vog.scores import Observation, Score, Signal
+from vog.sweep.fold import Fold, column_name
+
+# A correlation of so many rows is known to about 0.01, and millions would double the states.
+ROWS = 5000
+# 2**64 / golden ratio: consecutive numbers fall evenly, whatever period the data have.
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+
+
+def share(examples: int) -> float:
+    """The share of the rows that are halved, in (0, 1]."""
+    return min(1.0, ROWS / examples)
+
+
+def chosen(rows: Int[np.ndarray, "m"], examples: int) -> Bool[np.ndarray, "m"]:
+    """Which of these rows are halved: the same ones whatever the batches are."""
+    if examples <= ROWS:
+        return np.ones(len(rows), bool)
+    return rows.astype(np.uint64) * _SPREAD < np.uint64(int(2**64 * share(examples)))
+
+
+def stages_of(stages: Sequence[Stage], half: int, least: int) -> tuple[Stage, ...]:
+    """The stages of one half, cut from its checkpoints; those that are too short are left out.
+
+    Args:
+        stages: of all checkpoints; `all` is the last of them.
+        half: 0 for the first, third, ... checkpoint, 1 for the others.
+        least: how many the scores need, in either half.
+    """
+    count = stages[-1].stop
+    both = [among(stages, range(one, count, 2)) for one in range(len(HALVES))]
+    return tuple(
+        mine
+        for mine, *pair in zip(both[half], *both, strict=True)
+        if all(one.stop - one.start >= least for one in pair)
+    )
+
+
+@dataclass
+class Halves:
+    """The states of both halves of one batch, while it is observed in training order.
+
+    Attributes:
+        rows: the positions in the batch of the rows that are halved.
+        folds: of the odd checkpoints and of the even ones.
+    """
+
+    rows: Int[Tensor, "m"]
+    folds: tuple[Fold, Fold]
+    _count: int = 0
+
+    @classmethod
+    def begun(
+        cls,
+        stages: tuple[Stage, ...],
+        scores: Sequence[Score],
+        needs: frozenset[Signal],
+        wanted: Bool[np.ndarray, "n"],
+    ) -> "Halves":
+        """Those of a batch, of which the wanted rows are halved."""
+        least = max(score.min_checkpoints for score in scores)
+        odd, even = (
+            Fold(stages_of(stages, half, least), scores, needs, looking=False) for half in (0, 1)
+        )
+        return cls(torch.from_numpy(np.flatnonzero(wanted)), (odd, even))
+
+    def add(self, seen: Observation) -> None:
+        """Take in what the next checkpoint says."""
+        fold = self.folds[self._count % 2]
+        if len(self.rows) and fold.stages:
+            fold.add(_of(seen, self.rows))
+        self._count += 1
+
+    def values(self, count: int) -> dict[str, Shaped[np.ndarray, "n"]]:
+        """By column, a number for each of the batch's `count` examples; NaN for the others."""
+        columns: dict[str, np.ndarray] = {}
+        for name, fold in zip(HALVES, self.folds, strict=True):
+            states = fold.states() if len(self.rows) else {}
+            for stage in fold.stages:
+                for at, score in enumerate(fold.scores):
+                    full = np.full(count, np.nan, np.float32)
+                    if states:
+                        computed = score.compute(states[stage.name][at])
+                        full[self.rows.numpy()] = computed.float().cpu().numpy()
+                    columns[half_of(column_name(score, stage.name), name)] = full
+        return columns
+
+
+def without_spoiled(
+    halves: Mapping[str, Shaped[np.ndarray, "n"]], scores: Mapping[str, Shaped[np.ndarray, "n"]]
+) -> dict[str, Shaped[np.ndarray, "n"]]:
+    """The halves, but NaN where the score of both together has no value."""
+    return {
+        name: np.where(np.isnan(scores[name.rpartition(".")[0]]), np.nan, values)
+        for name, values in halves.items()
+    }
+
+
+def _of(seen: Observation, rows: Int[Tensor, "m"]) -> Observation:
+    """What was observed of some of the examples."""
+    if len(rows) == len(seen.labels):
+        return seen
+    on = rows.to(seen.labels.device)
+
+    def picked(value: Tensor | None) -> Tensor | None:
+        return None if value is None else value[:, on]
+
+    return replace(
+        seen,
+        labels=seen.labels[on],
+        logits=picked(seen.logits),
+        input_gradient=picked(seen.input_gradient),
+        loss_gradient=picked(seen.loss_gradient),
+        last_layer_norm=picked(seen.last_layer_norm),
+    )

@@ -1,0 +1,436 @@
+"""`vog combine`: means over runs by hand, what is refused, and how many runs are enough."""
+
+import csv
+import io
+import itertools
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import rankdata, sem, spearmanr
+
+import vog
+import world
+from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
+from test_compare import INF, NAN, Make, columns, make, noisy, statistic  # noqa: F401 (a fixture)
+from vog.analysis.combination import combine
+from vog.analysis.seeds import Measured, SeedsCurve, predicted, seeds_curve
+from vog.errors import OtherQuestionError, ResultError
+from vog.figures import charts
+from vog.figures.charts.seeds import seeds_curve as drawn
+from vog.result import Run, combined
+from vog.result.columns import by_class
+
+
+def numbers(run: Run, *names: str) -> list[list[float]]:
+    return [run.table([name]).column(0).to_pylist() for name in names]
+
+
+def test_means_by_hand(make: Make, tmp_path: Path) -> None:  # noqa: F811
+    """Two runs of cats a, c and dogs b, d.
+
+    a: 1 and 3, mean 2; ranks 0 and 2/3, mean 1/3, deviations 1/3, so ddof 1 gives sqrt(2)/3 and
+    the standard error 1/3. Within cats 1, 3 and 3, 1: z -1 and 1, mean 0 and standard error 1.
+    b: 2 and 2; ranks 1/3 twice; dogs 2, 4 and 2, 4: z -1 twice.
+    """
+    runs = [
+        make("one", {"vog@all": [1, 2, 3, 4]}),
+        make("two", {"vog@all": [3, 2, 1, 4]}),
+    ]
+    out = combine(runs, tmp_path / "mean")
+    assert out.columns == [
+        *("index", "id", "label", "label_name", "prediction@all", "vog@all", "vog_rank@all"),
+        *("vog_rank_se@all", "vog_z@all", "vog_z_se@all", "problem"),
+    ]
+    third = pytest.approx
+    assert numbers(out, "vog@all", "vog_rank@all", "vog_rank_se@all") == [
+        [2, 2, 2, 4],
+        third([1 / 3, 1 / 3, 1 / 3, 1]),
+        third([1 / 3, 0, 1 / 3, 0]),
+    ]
+    assert numbers(out, "vog_z@all", "vog_z_se@all") == [[0, -1, 0, 1], [1, 0, 1, 0]]
+    assert numbers(out, "index", "id", "label", "label_name", "problem") == [
+        [0, 1, 2, 3],
+        list("abcd"),
+        [0, 1, 0, 1],
+        ["cat", "dog", "cat", "dog"],
+        [None] * 4,
+    ]
+
+
+def test_means_are_those_of_the_derived_columns(make: Make, tmp_path: Path) -> None:  # noqa: F811
+    runs = [make(f"run{i}", one) for i, one in enumerate(columns(1, 2, 3))]
+    out = combine(runs, tmp_path / "mean")
+    for column in runs[0].score_columns:
+        name, _, stage = column.partition("@")
+        for view, derived in (("rank", "rank"), ("z", "class")):
+            of = np.stack([run.numbers(f"{column}:{derived}") for run in runs])
+            mean, error = (out.numbers(f"{name}_{view}{which}@{stage}") for which in ("", "_se"))
+            np.testing.assert_allclose(mean, of.mean(0), atol=1e-6)
+            np.testing.assert_allclose(error, sem(of), atol=1e-6)  # ddof 1 by default
+    assert out.score_columns == runs[0].score_columns
+
+
+def test_columns_say_what_they_are(make: Make, tmp_path: Path) -> None:  # noqa: F811
+    runs = [make(f"run{i}", {"aum@all": [1, 2, 3]}, higher="easier") for i in range(2)]
+    out = combine(runs, tmp_path / "mean")
+    told = {name: out.schema.field(name).metadata for name in out.columns}
+    assert told["aum@all"] == runs[0].schema.field("aum@all").metadata
+    assert told["aum_rank@all"] == {
+        b"score": b"aum_rank",
+        b"higher_means": b"easier",
+        b"range": b"[0, 1]",
+        b"unit": b"mean rank over 2 runs",
+        b"source": b"source",
+        b"of": b"aum@all",
+    }
+    assert told["aum_z@all"][b"range"] == b"[-inf, inf]"
+    assert told["aum_z@all"][b"of"] == b"aum@all"
+    assert told["aum_z_se@all"] == {
+        b"unit": b"standard error of the mean z within the class over 2 runs",
+        b"source": b"source",
+    }
+    assert out.top(1, by="aum_rank@all")["id"].to_pylist() == ["a"]
+    with pytest.raises(ResultError, match="'aum_rank_se@all' is no score"):
+        out.top(by="aum_rank_se@all")
+
+
+def test_predictions_are_what_most_say(make: Make, tmp_path: Path) -> None:  # noqa: F811
+    """a: 1 twice. b: 2 and 1 twice each, 2 said first. c: four classes. d: one run is silent."""
+    said = ([0, 2, 3, 1], [1, 1, 0, 1], [1, 1, 1, -1], [2, 2, 2, 1])
+    runs = [
+        make(f"run{i}", {"vog@all": [1, 2, 3, 4]}, predictions=one) for i, one in enumerate(said)
+    ]
+    out = combine(runs, tmp_path / "mean")
+    assert numbers(out, "prediction@all") == [[1, 2, 3, None]]
+    turned = combine(runs[::-1], tmp_path / "turned")
+    assert numbers(turned, "prediction@all") == [[1, 2, 2, None]]
+
+
+def test_what_a_run_lacks_is_missing_and_told(make: Make, tmp_path: Path) -> None:  # noqa: F811
+    """b was unreadable in one; c has no late score in two, and d has none anywhere."""
+    runs = [
+        make(
+            "one",
+            {"vog@all": [1, NAN, 3, 4], "vog@late": [1, NAN, 3, NAN]},
+            problems={1: "unreadable"},
+        ),
+        make("two", {"vog@all": [3, 2, 1, 4], "vog@late": [1, 2, NAN, NAN]}),
+        make("three", {"vog@all": [3, NAN, 1, 4], "vog@late": [1, 2, 3, NAN]}),
+    ]
+    out = combine(runs, tmp_path / "mean")
+    views = ("vog", "vog_rank", "vog_rank_se", "vog_z", "vog_z_se")
+    for name in views:
+        of_all, late = numbers(out, f"{name}@all", f"{name}@late")
+        assert [value is None for value in of_all] == [False, True, False, False]
+        assert [value is None for value in late] == [False, True, True, True]
+    assert numbers(out, "problem") == [
+        [None, "one: unreadable; three: no vog@all", "two: no vog@late", None]
+    ]
+    again = [make(f"same{i}", {"vog@all": [1, NAN]}, problems={1: "torn"}) for i in range(2)]
+    both = combine(again, tmp_path / "both")
+    assert numbers(both, "problem") == [[None, "same0, same1: torn"]]
+
+
+def test_infinities_stay(make: Make, tmp_path: Path) -> None:  # noqa: F811
+    runs = [
+        make("one", {"forgetting@all": [INF, INF, -INF, 1, 2]}, labels=[0] * 5),
+        make("two", {"forgetting@all": [INF, 1, INF, 1, 2]}, labels=[0] * 5),
+    ]
+    out = combine(runs, tmp_path / "mean")
+    assert numbers(out, "forgetting@all", "forgetting_z@all")[0] == [INF, INF, None, 1, 2]
+    z, error = numbers(out, "forgetting_z@all", "forgetting_z_se@all")
+    assert z[:3] == [INF, INF, None]
+    assert error[:3] == [None, None, None]
+    assert None not in numbers(out, "forgetting_rank@all")[0]
+
+
+def test_sets_that_differ(make: Make, tmp_path: Path) -> None:  # noqa: F811
+    """b, c, d are shared; ranks and classes are among them, in the order of the first."""
+    where = {"data": "photos", "model": "net.py:build", "root": None}
+    data = {"examples": 4, "digest": "x", "transform": "none"}
+    one = make("one", {"vog@all": [9, 1, 2, 5]}, ids=["a", "b", "c", "d"], where=where, data=data)
+    two = make(
+        "two",
+        {"vog@all": [4, 0, 8, 9]},
+        ids=["d", "x", "b", "c"],
+        labels=[1, 0, 1, 0],
+        problems={1: "torn", 3: "dim"},
+        where=where,
+    )
+    out = combine([one, two], tmp_path / "mean")
+    assert numbers(out, "index", "id", "label") == [[0, 1, 2], ["b", "c", "d"], [1, 0, 1]]
+    assert numbers(out, "vog@all", "vog_rank@all") == [[4.5, 5.5, 4.5], [0.25, 0.75, 0.5]]
+    z = np.stack([by_class(np.array(of), np.array([1, 0, 1])) for of in ([1.0, 2, 5], [8.0, 9, 4])])
+    np.testing.assert_allclose(out.numbers("vog_z@all"), z.mean(0))
+    assert numbers(out, "problem") == [[None, "two: dim", None]]
+    assert "where" not in out.question
+    assert out.question["data"] == {"examples": 3, "transform": "none"}
+
+
+def test_the_question_of_a_combined_run(make: Make, tmp_path: Path) -> None:  # noqa: F811
+    asked = {
+        "checkpoints": [{"step": 1, "sha256": "x"}, {"step": 2, "sha256": "y"}],
+        "stages": {"all": [0, 2]},
+        "target": "logit",
+        "scores": [{"name": "vog", "channels": "mean"}, {"name": "aum"}],
+        "where": {"data": "photos", "model": "net.py:build", "root": "r", "checkpoints": ["a"]},
+    }
+    one = make("one", {"vog@all": [1, 2], "aum@all": [1, 2]}, **asked)
+    other = [{"step": 1, "sha256": "v"}, {"step": 2, "sha256": "w"}]
+    two = make("two", {"vog@all": [1, 2]}, **asked | {"checkpoints": other})
+    question = combine([one, two], tmp_path / "mean").question
+    first, second = (entry.pop("question") for entry in question["combined"])
+    assert len({first, second, combined._digest({})}) == 3
+    assert question == {
+        "vog": question["vog"],
+        "combined": [{"run": "one"}, {"run": "two"}],
+        "checkpoints": [{"step": 1}, {"step": 2}],
+        "stages": {"all": [0, 2]},
+        "data": {"examples": 2, "label_names": ["cat", "dog"]},
+        "target": "logit",
+        "scores": [{"name": "vog", "channels": "mean"}],
+        "where": {"data": "photos", "root": "r"},
+    }
+    third = make("three", {"vog@all": [1, 2]}, **asked | {"checkpoints": [{"step": 7}]})
+    fourth = make("four", {"vog@all": [1, 2]}, **asked | {"stages": {"all": [0, 1]}})
+    for other in (third, fourth):
+        question = combine([one, other], tmp_path / f"with-{other.folder.name}").question
+        assert (question["checkpoints"], question["stages"]) == ([], {})
+
+
+def test_the_same_again_is_there_already(
+    make: Make,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Parts of two rows; one that is lost is written again, and the others are not touched."""
+    monkeypatch.setattr(combined, "_ROWS", 2)
+    runs = [make(f"run{i}", {"vog@all": [i, 1, 2, 3, 4]}, target=f"t{0}") for i in range(3)]
+    out = combine(runs, tmp_path / "mean")
+    before = out.table()
+    files = {path: path.stat().st_mtime_ns for path in out.part_files}
+    assert [path.name[-12:] for path in files] == [f"{i:04d}.parquet" for i in range(3)]
+    assert combine(runs, tmp_path / "mean").part_files == list(files)
+    lost = out.part_files[1]
+    lost.unlink()
+    again = combine(runs, tmp_path / "mean")
+    assert again.table().equals(before)
+    assert {path: path.stat().st_mtime_ns for path in files if path != lost} == {
+        path: time for path, time in files.items() if path != lost
+    }
+    with pytest.raises(OtherQuestionError, match="combined"):
+        combine(runs[:2], tmp_path / "mean")
+    assert combine(runs[:2], tmp_path / "mean", overwrite=True).numbers("vog@all")[0] == 0.5
+
+
+def test_problems_stay_with_their_rows(
+    make: Make,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(combined, "_ROWS", 2)
+    runs = [make(f"run{i}", {"vog@all": [1, 2, 3, NAN, 5]}, problems={3: "p"}) for i in range(2)]
+    out = combine(runs, tmp_path / "mean")
+    assert [value is None for value in numbers(out, "problem")[0]] == [True] * 3 + [False, True]
+    assert numbers(out, "id") == [list("abcde")]
+
+
+def test_runs_that_cannot_be_combined(make: Make, tmp_path: Path) -> None:  # noqa: F811
+    same = {"target": "logit", "scores": [{"name": "vog"}]}
+    one = make("one", {"vog@all": [1, 2, 3]}, **same)
+    other = make("labels", {"vog@all": [1, 2, 3]}, labels=[0, 0, 1], target="logit")
+    out, scores = tmp_path / "out", [{"name": "vog", "channels": "keep"}]
+    keep = make("keep", {"vog@all": [1, 2, 3]}, target="logit", scores=scores)
+    with pytest.raises(ResultError, match="out .*one is one of the runs. Give another folder"):
+        combine([one, make("same", {"vog@all": [1, 2, 3]})], tmp_path / "x" / ".." / "one")
+    with pytest.raises(ResultError, match=r"2 of 3 shared .* in all runs: b, c\. Combine runs"):
+        combine([one, make("l2", {"vog@all": [1, 2, 3]}, labels=[0, 0, 1], **same)], out)
+    with pytest.raises(ResultError, match="the target of .*loss is 'loss', that of .*one 'logit'"):
+        combine([one, make("loss", {"vog@all": [1, 2, 3]}, target="loss")], out)
+    with pytest.raises(ResultError, match="vog is not the same score in all runs: {'name': 'vog'}"):
+        combine([one, keep], out)
+    with pytest.raises(ResultError, match="vog is not the same score in all runs"):
+        combine(
+            [other, make("turned", {"vog@all": [1, 2, 3]}, higher="easier", target="logit")], out
+        )
+    short = make("short", {"vog@all": [1, 2, 3]}, data={"examples": 5})
+    with pytest.raises(ResultError, match="short has 3 rows, and 2 are missing: run the same comm"):
+        combine([one, short], out)
+    with pytest.raises(ResultError, match="1 run given"):
+        combine([one], out)
+    assert not out.exists()
+
+
+def curve_by_hand(ranks: np.ndarray, size: int) -> list[float]:
+    """Every two disjoint sets, each pair counted in both orders."""
+    sets = list(itertools.combinations(range(len(ranks)), size))
+    return [
+        statistic(spearmanr, *(ranks[list(of)].mean(0).round(9) for of in (a, b)))
+        for a in sets
+        for b in sets
+        if not set(a) & set(b)
+    ]
+
+
+def test_the_curve_against_a_loop(make: Make) -> None:  # noqa: F811
+    """Five runs; c lacks a value in one and is left out of all."""
+    values = np.stack([noisy(26, seed) for seed in range(5)])
+    values[1, 2] = NAN
+    runs = [
+        make(f"run{i}", {"aum@all": of}, higher="easier") for i, of in enumerate(values.tolist())
+    ]
+    found = seeds_curve(runs, "aum@all")
+    kept = np.delete(np.float32(values), 2, axis=1)
+    ranks = np.stack([rankdata(of) for of in kept])
+    assert (found.runs, found.examples) == (5, 25)
+    assert [(one.runs, one.pairs) for one in found.measured] == [(1, 10), (2, 15)]
+    for one in found.measured:
+        expected = curve_by_hand(ranks, one.runs)
+        assert len(expected) == 2 * one.pairs
+        assert (one.mean, one.low, one.high) == pytest.approx(
+            (np.mean(expected), min(expected), max(expected))
+        )
+    assert [one.runs for one in found.predicted] == list(range(1, 11))
+    assert found.predicted[0].value == pytest.approx(found.measured[0].mean)
+    assert found.predicted[2].value == pytest.approx(predicted(found.measured[0].mean, 3))
+    assert seeds_curve(runs).column == "aum@all"
+    both = make("both", {"vog@all": [1, 2], "vog@late": [1, 2], "aum@all": [1, 2]})
+    other = make("other", {"vog@late": [1, 2], "aum@all": [1, 2]})
+    assert seeds_curve([both, other]).column == "aum@all", "the usual one is not in the other"
+
+
+def test_many_pairs_are_drawn_the_same_each_time(make: Make) -> None:  # noqa: F811
+    """Of 8 runs, 28 pairs of one and 28 x 15 / 2 = 210 of two, of which 50 are taken."""
+    runs = [make(f"run{i}", {"aum@all": noisy(26, i)}) for i in range(8)]
+    found = seeds_curve(runs, "aum@all")
+    assert [(one.runs, one.pairs) for one in found.measured] == [(1, 28), (2, 50), (3, 50), (4, 35)]
+    assert seeds_curve(runs, "aum@all") == found
+    ranks = np.stack([rankdata(run.numbers("aum@all")) for run in runs])
+    assert found.measured[1].mean == pytest.approx(np.mean(curve_by_hand(ranks, 2)), abs=0.03)
+    assert found.measured[3].mean == pytest.approx(np.mean(curve_by_hand(ranks, 4)))
+
+
+def test_predictions_by_hand() -> None:
+    """r = 1/2: 2 r / (1 + r) = 2/3, 9 r / (1 + 8 r) = 9/10; so 9 runs are enough."""
+    assert predicted(0.5, 1) == 0.5
+    assert predicted(0.5, 2) == pytest.approx(2 / 3)
+    assert predicted(0.5, 9) == pytest.approx(0.9)
+    assert predicted(0.0, 5) == 0
+    assert math.isnan(predicted(-0.1, 11))
+
+
+@given(st.floats(0, 1), st.integers(1, 20), st.integers(1, 20))
+def test_a_mean_of_means_is_a_mean(alone: float, first: int, second: int) -> None:
+    """Groups of groups are predicted as one group of all."""
+    whole = predicted(alone, first * second)
+    assert predicted(predicted(alone, first), second) == pytest.approx(whole)
+
+
+def found(monkeypatch: pytest.MonkeyPatch, make: Make, value: float) -> SeedsCurve:  # noqa: F811
+    """The curve where single runs agree at this value."""
+    monkeypatch.setattr("vog.analysis.seeds.spearman", lambda one, other: value)
+    runs = [make(f"run{i}", {"aum@all": [1, 2, 3]}) for i in range(2)]
+    return seeds_curve(runs)
+
+
+@pytest.mark.parametrize(
+    ("alone", "enough", "said", "title"),
+    [
+        (0.5, 9, "0.67; 0.9 needs about 9 (predicted)", "0.5; 0.9 would need means of about 9"),
+        (0.95, 1, "0.97; 0.9 needs about 1 (predicted)", "0.95: one is enough"),
+        (0.1, None, "0.18; 0.9 needs more than 50", "0.1; 0.9 would need means of over 50"),
+        (9 / 59, 50, "needs about 50 (", "means of about 50"),
+        (-0.2, None, "single runs do not agree", "Single runs do not agree on what is hard"),
+        (NAN, None, "single runs do not agree", "Single runs do not agree on what is hard"),
+    ],
+)
+def test_how_many_are_enough(
+    make: Make,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    alone: float,
+    enough: int | None,
+    said: str,
+    title: str,
+) -> None:
+    curve = found(monkeypatch, make, alone)
+    assert curve.enough == enough
+    assert said in curve.said
+    spec = drawn(curve).to_dict()
+    shown = spec["title"]["text"]
+    assert title in (shown if isinstance(shown, str) else " ".join(shown))
+    assert json.loads(json.dumps(spec, allow_nan=False)) == spec
+
+
+def test_the_table_says_what_was_measured(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    rows = found(monkeypatch, make, 0.5).rows()
+    assert [row["runs averaged"] for row in rows] == list(range(1, 11))
+    assert (rows[0]["measured"], rows[0]["lowest"], rows[0]["highest"]) == (0.5, 0.5, 0.5)
+    assert rows[0]["pairs"] == 1
+    assert {rows[1][name] for name in ("measured", "lowest", "highest", "pairs")} == {None}
+    assert rows[1]["predicted"] == pytest.approx(2 / 3)
+
+
+def test_what_the_chart_holds() -> None:
+    curve = SeedsCurve("vog@all", 2, 9, (Measured(1, 1, -0.1, -0.3, 0.2),), (), 0.9, None)
+    spec = drawn(curve).to_dict()
+    rows = [row for layer in spec["layer"] for row in layer["data"]["values"]]
+    assert {"runs": 1, "value": -0.1, "low": -0.3, "high": 0.2}.items() <= rows[-1].items()
+    assert "measured" in rows[-1]["kind"]
+    assert spec["layer"][-1]["encoding"]["y"]["scale"]["domain"] == [-0.3, 1]
+    assert "2 runs, 9 examples ranked by vog@all" in " ".join(spec["title"]["subtitle"])
+
+
+def test_a_combined_run_does_what_others_do(cli: Cli) -> None:  # noqa: F811
+    """Two seeds that are scored and combined; then every command that reads a run."""
+    world.save_checkpoints(Path("d"), 3, seed=5)
+    score(cli, out="one")
+    score(cli, out="two", checkpoints="d/*.pt")
+    code, out, err = cli("combine", "one", "two", "--out", "mean", "--chart", "seeds.svg")
+    assert code == 0
+    assert out.startswith("mean: 20 rows, means over 2 runs\n")
+    assert seeds_curve([vog.open("one"), vog.open("two")]).said in out
+    assert "With 2 runs nothing is measured beyond single ones" in err
+    assert "<svg" in Path("seeds.svg").read_text()
+    code, out, err = cli("top", "mean", "--by", "vog_rank@all", "--count", "3", "--format", "json")
+    assert (code, err) == (0, "")
+    first = json.loads(out)[0]
+    mean = vog.open("mean").numbers("vog_rank@all")
+    assert first["vog_rank@all"] == mean.max()
+    assert first["id"] == str(mean.argmax())
+    for words in (
+        "analyze mean",
+        "report mean --quiet",
+        "export mean --out mean.csv",
+        "compare mean one --scores vog",
+    ):
+        code, _, err = cli(*words.split())
+        assert (code, err) == (0, ""), words
+    assert Path("report.html").is_file()
+
+
+def test_the_command_for_programs_and_mistakes(cli: Cli, make: Make) -> None:  # noqa: F811
+    for i in range(4):
+        make(f"run{i}", {"aum@all": noisy(26, i)})
+    runs = [f"run{i}" for i in range(4)]
+    code, _, err = cli("combine", *runs, "--out", "mean", "--chart", "seeds.gif")
+    assert (code, err) == (
+        1,
+        "Error: --chart seeds.gif: a chart is saved as .png, .svg, .html, .json.\n",
+    )
+    code, _, err = cli("combine", *runs, "--out", "mean", "--by", "vog@all")
+    assert (code, "run0 has no column 'vog@all'" in err) == (1, True)
+    assert not Path("mean").exists()
+    code, out, err = cli("combine", *runs, "--out", "mean", "--format", "csv", "--chart", "c.png")
+    assert (code, err) == (0, "mean: 26 rows, means over 4 runs\nc.png\n")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["pairs"] for row in rows[:3]] == ["6", "3", ""]
+    code, _, err = cli("combine", *runs[:2], "--out", "mean")
+    assert (code, "combined" in err) == (1, True)
+    code, out, _ = cli("combine", *runs[:2], "--out", "mean", "--overwrite", "--format", "json")
+    assert (code, json.loads(out)[0]["runs averaged"]) == (0, 1)
+    assert charts.FORMATS[0] == "png"

@@ -1,0 +1,228 @@
+"""Planting into a dataset of the user's: nothing is copied, and reading gives what was planted."""
+
+# ruff: noqa: F811 (fixtures have the names of arguments)
+
+import pickle
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
+from test_plant import ALL, contents, of_kind, photos, save_arrays  # noqa: F401 (a fixture)
+from vog.data.planting import plant, reopen
+from vog.errors import DataError, ResultError
+from vog.result.planted import (
+    CORRUPT,
+    FLIP,
+    THRESHOLD,
+)
+
+MODULE = """
+import numpy as np
+import torch
+from PIL import Image
+
+RNG = np.random.default_rng(5)
+VALUES = RNG.integers(0, 256, (40, 8, 8)).astype(np.uint8)
+
+
+class Own:
+    def __init__(self, make, targets=True):
+        self.make = make
+        if targets:
+            self.targets = [at % 4 for at in range(40)]
+        self.classes = ["a", "b", "c", "d"]
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, at):
+        if self.make == "image" and at == 0:
+            raise OSError("damaged")
+        value = VALUES[at]
+        if self.make == "tensor":
+            value = torch.from_numpy(value[None].astype("float32")) / 255
+        elif self.make == "half":
+            value = torch.from_numpy(value[None].astype("float32")).bfloat16() / 255
+        elif self.make == "image":
+            value = Image.fromarray(value)
+        elif self.make == "vector":
+            value = value.reshape(-1).astype("float32")
+        elif self.make == "text":
+            value = "words"
+        return value, at % 4
+
+
+def array():
+    return Own("array")
+
+
+def tensor():
+    return Own("tensor")
+
+
+def half():
+    return Own("half", targets=False)
+
+
+def image():
+    return Own("image")
+
+
+def vector():
+    return Own("vector")
+
+
+def text():
+    return Own("text")
+
+
+def unlabelled():
+    return Own("image", targets=False)
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Iterator[Path]:
+    """A file of the user's, which other tests may also call so."""
+    path = tmp_path / "own_dataset.py"
+    path.write_text(MODULE)
+    yield path
+    for name in ("own_dataset", "planted_data"):
+        sys.modules.pop(name, None)
+
+
+def is_same(one: Any, other: Any) -> bool:
+    return bool((np.asarray(one) == np.asarray(other)).all())
+
+
+@pytest.mark.parametrize("make", ["array", "tensor", "image", "vector"])
+def test_a_dataset_is_wrapped_and_not_copied(module: Path, tmp_path: Path, make: str) -> None:
+    out = tmp_path / "planted"
+    planted = plant(f"{module}:{make}", out, **ALL, threshold=True, quiet=True)
+    assert sum(len(content) for content in contents(out).values()) < 10_000
+    data, own = reopen(out), sys.modules["own_dataset"].Own(make)
+    assert (len(data), len(data.ids), len(data.targets)) == (48, 48, 48)
+    assert data.classes == ["a", "b", "c", "d", "threshold"]
+    at = {name: row for row, name in enumerate(data.ids)}
+    changed = {one.id for one in planted.plants if one.kind not in (FLIP, THRESHOLD)}
+    labels = {one.id: one.label for one in planted.plants}
+    for row in range(make == "image", 48):
+        value, label = data[row]
+        assert label == data.targets[row] == labels.get(data.ids[row], row % 4)
+        assert type(value) is type(own[5][0])
+        assert np.asarray(value).dtype == np.asarray(own[5][0]).dtype
+        assert is_same(value, data[row][0])  # each time it is read
+        if row < 40:
+            assert is_same(value, own[row][0]) == (data.ids[row] not in changed)
+    assert {planted.plants[0].kind} == {FLIP}
+    assert all(at[one.id] == int(one.source or -1) for one in of_kind(planted, CORRUPT))
+    assert is_same(data[-1][0], data[47][0])
+    with pytest.raises(IndexError):
+        data[48]
+
+
+def test_a_planted_dataset_of_images_decides_as_arrays_do(module: Path, tmp_path: Path) -> None:
+    own, pair = f"{module}:array", save_arrays(tmp_path / "m.npz")
+    plant(own, tmp_path / "a", **ALL, quiet=True)
+    values = sys.modules["own_dataset"].VALUES
+    np.savez(pair, images=values, labels=np.arange(40) % 4)
+    plant(pair, tmp_path / "b", **ALL, quiet=True)
+    data = reopen(tmp_path / "a")
+    with np.load(tmp_path / "b" / "data.npz") as file:
+        assert file["ids"].tolist() == data.ids
+        assert file["labels"].tolist() == data.targets
+        # But for what depends on the mean of all, of which a dataset shows a sample.
+        np.testing.assert_array_equal(file["images"], np.stack([value for value, _ in data]))
+
+
+def test_labels_are_read_where_nothing_else_tells_them(module: Path, tmp_path: Path) -> None:
+    planted = plant(f"{module}:unlabelled", tmp_path / "out", **ALL, quiet=True)
+    told = plant(f"{module}:image", tmp_path / "told", corrupt=0.1, quiet=True)
+    assert "0" not in {one.id for one in planted.plants}  # it cannot be read, nor its label
+    assert reopen(tmp_path / "out").targets[0] == -1
+    assert len(of_kind(told, CORRUPT)) == 4
+    half = plant(f"{module}:half", tmp_path / "half", **ALL, quiet=True)
+    value, _ = reopen(tmp_path / "half")[int(of_kind(half, CORRUPT)[0].id)]
+    assert value.dtype == torch.bfloat16
+
+
+def test_worker_processes_read_the_same(module: Path, tmp_path: Path) -> None:
+    plant(f"{module}:tensor", tmp_path / "out", **ALL, quiet=True)
+    data = reopen(tmp_path / "out")
+    again = pickle.loads(pickle.dumps(data))
+    plain = torch.cat([value for value, _ in data])
+    torch.testing.assert_close(torch.cat([value for value, _ in again]), plain)
+    loaded = [values for values, _ in DataLoader(data, 12, num_workers=1)]
+    torch.testing.assert_close(torch.cat(loaded)[:, 0], plain)
+
+
+def test_a_dataset_can_be_read_otherwise_for_training(module: Path, tmp_path: Path) -> None:
+    plant(f"{module}:tensor", tmp_path / "out", flip=0.2, quiet=True)
+    own = sys.modules["own_dataset"].Own
+    other = reopen(tmp_path / "out", own("image"))
+    assert isinstance(other[1][0], Image.Image)
+    assert other.targets == reopen(tmp_path / "out").targets
+    with pytest.raises(DataError, match="gives other examples .*: 20 of them, and 40 then"):
+        reopen(tmp_path / "out", torch.utils.data.Subset(own("tensor"), range(20)))
+
+
+def test_a_dataset_that_changed_is_refused(module: Path, tmp_path: Path) -> None:
+    plant(f"{module}:tensor", tmp_path / "out", flip=0.2, quiet=True)
+    sys.modules["own_dataset"].VALUES[0] = 1
+    with pytest.raises(DataError, match="own_dataset.py:tensor gives other examples than when"):
+        reopen(tmp_path / "out")
+
+
+def test_reopening_what_is_not_there(module: Path, tmp_path: Path) -> None:
+    plant(save_arrays(tmp_path / "m.npz"), tmp_path / "out", flip=0.2, quiet=True)
+    with pytest.raises(ResultError, match="holds data of its own, and no dataset to reopen"):
+        reopen(tmp_path / "out")
+    plant(f"{module}:tensor", tmp_path / "own", flip=0.2, quiet=True)
+    (tmp_path / "own" / "recipe.npz").write_bytes(b"no archive")
+    with pytest.raises(ResultError, match="recipe.npz cannot be read: .*Plant again"):
+        reopen(tmp_path / "own")
+
+
+@pytest.mark.parametrize(("make", "other"), [("image", "array"), ("array", "image")])
+def test_other_items_have_to_be_alike(module: Path, tmp_path: Path, make: str, other: str) -> None:
+    given: dict[str, Any] = {"outside": 0.1, "outside_from": f"{module}:{other}", "quiet": True}
+    with pytest.raises(DataError, match="--outside-from has items of type .* read alike"):
+        plant(f"{module}:{make}", tmp_path / "out", **given)
+    given["outside_from"] = f"{module}:vector"
+    with pytest.raises(DataError, match="--outside-from has items of"):
+        plant(f"{module}:{make}", tmp_path / "out", **given)
+
+
+def test_other_items_from_files_and_arrays(module: Path, photos: Path, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"outside": 0.1, "quiet": True}
+    plant(f"{module}:image", tmp_path / "a", outside_from=photos, **given)
+    value, _ = reopen(tmp_path / "a")[40]
+    assert isinstance(value, Image.Image)
+    other = np.full((9, 1, 8, 8), 0.5)
+    np.savez(tmp_path / "o.npz", inputs=other, labels=[0] * 9)
+    plant(f"{module}:tensor", tmp_path / "b", outside_from=tmp_path / "o.npz", **given)
+    value, _ = reopen(tmp_path / "b")[43]
+    assert value.dtype == torch.float32
+    assert (value == 0.5).all()
+
+
+def test_datasets_that_cannot_be_planted_into(module: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="item .*'0' .*text|cannot be made into an input|type str"):
+        plant(f"{module}:text", tmp_path / "out", flip=0.1, quiet=True)
+    plant(f"{module}:array", tmp_path / "made", flip=0.1, quiet=True)
+    data = reopen(tmp_path / "made")
+    with pytest.raises(DataError, match="of type PlantedDataset, which .* Give file.py:function"):
+        plant(data, tmp_path / "out", flip=0.1, quiet=True)
+    with pytest.raises(DataError, match="--link is for image files; of a dataset nothing"):
+        plant(f"{module}:array", tmp_path / "out", flip=0.1, link=True, quiet=True)
+    with pytest.raises(DataError, match="--link is for image files; of arrays"):
+        plant(save_arrays(tmp_path / "m.npz"), tmp_path / "out", flip=0.1, link=True, quiet=True)
+    assert not (tmp_path / "out").exists()
