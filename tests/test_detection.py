@@ -6,7 +6,6 @@ import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -97,7 +96,7 @@ def by_column(found: Verification, kind: str = "flip") -> dict[str, detection.De
 @pytest.fixture
 def alone() -> Iterator[None]:
     """Runs that lack what the combination needs."""
-    with patch.object(detection, "suspects", side_effect=ResultError("has none")):
+    with patch.object(detection, "ALONE", ()):
         yield
 
 
@@ -368,11 +367,13 @@ def test_equal_seeds_give_equal_intervals_whatever_else_is_asked(tmp_path: Path)
 
 
 def test_the_combination_is_what_suspects_are_ranked_by(tmp_path: Path) -> None:
-    run = made(tmp_path / "run", {"a@all": [1.0, 2.0, 3.0, 4.0]})
-    hard = np.array([0.9, 0.1, 0.2, NAN])
-    with patch.object(detection, "suspects", return_value=SimpleNamespace(hardness=hard)):
-        one = by_column(verify(run, record(flip=[0])))["combination@all"]
+    """Row 0 is the second of three by loss and the first by EL2N, row 2 the other way round."""
+    run = made(
+        tmp_path / "run", {"loss@all": [3.0, 1.0, 4.0, 2.0], "el2n@all": [4.0, 1.0, 2.0, NAN]}
+    )
+    one = by_column(verify(run, record(flip=[0])))["combination@all"]
     assert (one.auroc.value, one.clean, one.left_out) == (1.0, 2, 1)
+    assert by_column(verify(run, record(flip=[0])))["loss@all"].auroc.value == pytest.approx(2 / 3)
 
 
 @pytest.mark.usefixtures("alone")
@@ -474,7 +475,7 @@ def test_a_table_says_what_was_left_out(tmp_path: Path, cli: Cli) -> None:  # no
     made(tmp_path / "run", {"aum@all": [3, NAN, 1, 2], "loss@all": [NAN, NAN, 1, 2]})
     (tmp_path / "planted").mkdir()
     save(tmp_path / "planted", record(flip=[0]))
-    with patch.object(detection, "suspects", side_effect=ResultError("has none")):
+    with patch.object(detection, "ALONE", ()):
         code, out, _ = cli("verify", "run", "--planted", "planted", "--count", "5")
     lines = [line.split() for line in out.splitlines()]
     assert code == 0

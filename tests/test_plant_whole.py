@@ -19,8 +19,6 @@ import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_plant import ALL, contents, listed, photos, save_arrays, state  # noqa: F401
 from test_plant_dataset import module  # noqa: F401 (a fixture)
-from vog.cli import app
-from vog.cli.plant import plant as command
 from vog.data.planting import plant, reopen
 from vog.errors import DataError, ResultError, VogError
 from vog.result.planted import (
@@ -30,9 +28,6 @@ from vog.result.planted import (
     OUTSIDE,
     load,
 )
-
-if "plant" not in {one.name for one in app.registered_commands}:
-    app.command("plant")(command)
 
 
 @pytest.fixture

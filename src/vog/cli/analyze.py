@@ -10,8 +10,11 @@ from vog.cli.read import PrintedAs, RunFolder
 from vog.cli.show import TableFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vog.analysis.overview import Overview
     from vog.analysis.percentile import Bin
+    from vog.analysis.stability import Stability
     from vog.result import Run
 
 _HARDEST = 10
@@ -193,7 +196,25 @@ def _print(found: "Overview") -> None:
     show.for_people(
         [{"": a} | {b: f"{v:.2f}" for b, v in row.items()} for a, row in found.agreement.items()]
     )
+    _print_stability(found.stability)
     typer.echo("")
+
+
+def _print_stability(found: "Sequence[Stability]") -> None:
+    """One row a score and one column a stage; nothing where the stages are too short."""
+    if not found:
+        return
+    typer.echo(
+        "\nStability of the rankings: odd checkpoints against even ones, by Spearman-Brown for all "
+        "of them.\nIt measures the checkpoints and not the seed, between which rankings differ "
+        "more: vog compare.\n"
+    )
+    stages = dict.fromkeys(one.stage for one in found)
+    by_score: dict[str, dict[str, str]] = {}
+    for one in found:
+        row = by_score.setdefault(one.score, {"score": one.score} | dict.fromkeys(stages, "-"))
+        row[one.stage] = _share(one.whole)
+    show.for_people(list(by_score.values()))
 
 
 def _bins(found: "Overview") -> list[dict[str, Any]]:

@@ -4,7 +4,8 @@ vog demo --out demo
 
 trains on the UCI digits that scikit-learn ships, with a plain PyTorch loop that saves a
 checkpoint every epoch, and scores the training set under all of them. Because the
-flipped labels are known, it can say how well each score finds them *here*.
+flipped labels are known, it can say how well each score finds them *here*, and how good the
+verdict of `vog suspects` is, which does not know them.
 """
 
 from collections.abc import Callable
@@ -21,10 +22,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import vog
-from vog.analysis.detection import auroc_by_score
+from vog.analysis.detection import Verification
 from vog.figures import charts, grid
 from vog.result import Run
+from vog.result import planted as records
 from vog.result.files import make_folder, refuse_foreign, write_whole
+from vog.result.planted import FLIP, Plant, Planted
 
 EPOCHS = 15
 _HELD_OUT, _FLIPPED, _SEED = 360, 0.05, 0
@@ -55,9 +58,13 @@ class Demo:
     examples: int
     flipped: int
     hardest: pa.Table
-    auroc: dict[str, float]
+    planted: Path
+    verified: Verification
+    suspects: int
+    found: int
     grid: Path
     chart: Path
+    which: Path
     report: Path
     command: str
 
@@ -108,20 +115,39 @@ def run(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambda _: 
         overwrite=True,
         quiet=quiet,
     )
-    tell("writing the report")
+    tell("comparing the scores with what was planted, and writing the report")
+    planted = _record(train)
+    make_folder(out / "planted")
+    records.save(out / "planted", planted)
+    verified = vog.verify(scored, planted, quiet=True)
+    suspect = vog.suspects(scored).suspect
     return Demo(
         run=scored,
         test_accuracy=accuracy,
         examples=len(train.labels),
         flipped=int(train.flipped.sum()),
         hardest=_hardest(scored, train),
-        auroc=auroc_by_score(scored, train.flipped),
+        planted=out / "planted",
+        verified=verified,
+        suspects=int(suspect.sum()),
+        found=int((suspect & (train.flipped == 1)).sum()),
         grid=_grid(scored, train, out / "grid.png"),
         chart=_chart(scored, out / "error_by_decile.png"),
+        which=charts.save(charts.detection(verified), out / "which_score.png"),
         report=vog.report(scored, out / "report.html"),
         command=f"vog score --model vog.experiments.demo:build --checkpoints {out}/checkpoints "
         f"--data {data} --scores all --out {out}/run",
     )
+
+
+def _record(train: Digits) -> Planted:
+    """The flipped labels as `vog plant` would have noted them."""
+    plants = tuple(
+        Plant(str(row), FLIP, "uniform", int(train.labels[row]), str(row), int(train.shown[row]))
+        for row in np.flatnonzero(train.flipped).tolist()
+    )
+    count = len(train.labels)
+    return Planted({"data": {"examples": count, "was": count}, "flip": _FLIPPED}, plants)
 
 
 def _data() -> tuple[Digits, Digits]:

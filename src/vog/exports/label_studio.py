@@ -11,7 +11,7 @@ from jaxtyping import Int
 
 from vog.analysis.suspects import Verdict
 from vog.errors import ResultError
-from vog.exports.places import image_files, place
+from vog.exports.places import absolute_place, image_files
 from vog.exports.told import Told, class_words, label_quality, number_fields, told, verdict
 from vog.figures import pictures
 from vog.result import Run
@@ -115,7 +115,7 @@ def _shown(
     url_prefix: str | None,
 ) -> tuple[str, list[str]]:
     """Whether the examples are images or texts, and what shows each."""
-    where = place(run, root)
+    where = absolute_place(run, root)
     if data is None and (where is None or where.suffix != ".npz"):
         files = image_files(run, root, "Label Studio")
         prefix = f"{_LOCAL}{quote(files.folder.name)}/" if url_prefix is None else url_prefix

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vog.errors import ResultError
 from vog.result import Run
+from vog.result.where import data_place
 
 
 @dataclass(frozen=True)
@@ -25,21 +26,10 @@ class ImageFiles:
         return [str(self.folder / name) for name in self.names]
 
 
-def place(run: Run, root: str | Path | None) -> Path | None:
-    """What the ids of a run are relative to, or rows of: a folder or an `.npz`; None if unknown.
-
-    Args:
-        run: says where its data were when it was begun.
-        root: where they are now, if they have moved.
-    """
-    where = run.question.get("where", {})
-    known = root or where.get("gradients") or where.get("root") or where.get("data")
-    if known is None:
-        return None
-    path = Path(known).absolute()
-    if not path.exists() and root is None and ":" in str(known):  # names a function
-        return None
-    return path if path.is_dir() or path.suffix == ".npz" else path.parent
+def absolute_place(run: Run, root: str | Path | None) -> Path | None:
+    """Where the data of a run are, as other tools need it; see `vog.result.where`."""
+    place = data_place(run, root)
+    return None if place is None else place.absolute()
 
 
 def image_files(run: Run, root: str | Path | None, tool: str) -> ImageFiles:
@@ -53,7 +43,7 @@ def image_files(run: Run, root: str | Path | None, tool: str) -> ImageFiles:
     Raises:
         ResultError: the data are no files, or none of the files is there.
     """
-    folder = place(run, root)
+    folder = absolute_place(run, root)
     if folder is None or folder.suffix == ".npz":
         came = run.question.get("where", {}).get("data") or "an object in Python"
         raise ResultError(

@@ -2,7 +2,7 @@
 
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from PIL import Image
 from vog import functions
 from vog.errors import ResultError
 from vog.result import Run
+from vog.result.where import data_place, folder_of
 
 # From row number and id to an image, a text, or an array that the model was given.
 Reader = Callable[[int, str], Any]
@@ -73,12 +74,12 @@ def reader(
         FunctionError: `data` names no function, or it fails.
     """
     if isinstance(data, str | Path) and Path(data).exists():
-        root, data = root or _folder_of(Path(data)), None
+        root, data = root or folder_of(Path(data)), None
     if data is not None:
         return _items(data)
     where = run.question.get("where", {})
     seen = _SEEN if "images.imagenet" in str(run.question["data"].get("transform")) else 1.0
-    place = root or _place(where)
+    place = data_place(run, root)
     if place is None:
         raise ResultError(_unknown_place(run, where.get("data")))
     if place.suffix == ".npz":
@@ -145,22 +146,6 @@ def _items(data: Any) -> Reader:
             ) from error
 
     return read
-
-
-def _place(where: Mapping[str, str | None]) -> Path | None:
-    """Where the images were when the run was begun: a folder or an `.npz`."""
-    known = where.get("gradients") or where.get("root") or where.get("data")
-    if known is None:
-        return None
-    path = Path(known)
-    if known == where.get("data") and ":" in known and not path.exists():  # names a function
-        return None
-    return _folder_of(path)
-
-
-def _folder_of(data: Path) -> Path:
-    """What the ids of a folder, an `.npz` or a list file are relative to, or are rows of."""
-    return data if data.is_dir() or data.suffix == ".npz" else data.parent
 
 
 def _beside_gradients(folders: Sequence[Path], index: int, inside: bool) -> Path:

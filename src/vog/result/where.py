@@ -1,0 +1,27 @@
+"""Where the data of a run are, for whoever opens them again."""
+
+from pathlib import Path
+
+from vog.result.run import Run
+
+
+def data_place(run: Run, root: str | Path | None = None) -> Path | None:
+    """What the ids of a run are relative to, or rows of: a folder or an `.npz`; None if unknown.
+
+    Args:
+        run: says where its data were when it was begun.
+        root: where they are now, if they have moved.
+    """
+    where = run.question.get("where", {})
+    known = root or where.get("gradients") or where.get("root") or where.get("data")
+    if known is None:
+        return None
+    path = Path(known)
+    if known == where.get("data") and ":" in str(known) and not path.exists():  # names a function
+        return None
+    return folder_of(path)
+
+
+def folder_of(data: Path) -> Path:
+    """What the ids of a folder, an `.npz` or a list file are relative to, or are rows of."""
+    return data if data.is_dir() or data.suffix == ".npz" else data.parent
