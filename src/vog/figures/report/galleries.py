@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from vog.analysis.examples import described
+from vog.analysis.label_errors import Suspect
 from vog.figures import pages
 from vog.figures.pages import Tile, number
 from vog.figures.previews import Previewer
@@ -170,11 +171,14 @@ def _of_sections(found: Findings) -> dict[str, list[Wanted]]:
     ]
     if not isinstance(found.suspects, Missing):
         shown["suspects"] = [
-            Wanted(
-                one.index,
-                (f"{one.hardness:.1%} by {found.suspects.neighbours[0]} and others",)
-                + ((f"{one.vog:.0%} by vog",) if one.vog is not None else ()),
-            )
+            Wanted(one.index, _why_suspicious(one, found.suspects.neighbours[0]))
             for one in found.suspects.suspects
         ]
     return shown
+
+
+def _why_suspicious(one: Suspect, first: str) -> tuple[str, ...]:
+    said = f"{one.hardness:.1%} by {first} and others"
+    if one.probability is not None:
+        said = f"wrong with {one.probability:.0%}"
+    return (said,) if one.vog is None else (said, f"{one.vog:.0%} by vog")

@@ -1,0 +1,320 @@
+"""The verdict on labels: pencil work, laws, degenerate runs, and real digits with known flips."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import vog
+from scored import Scored
+from test_analyze import made
+from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
+from test_charts import spec, values
+from vog.analysis.calibration import LEAST, calibrated
+from vog.analysis.label_errors import likely_label_errors, most_suspicious
+from vog.analysis.mixture import populations
+from vog.analysis.suspects import Verdict, combined, suspects
+from vog.errors import ResultError
+from vog.figures import charts
+from vog.result import Run
+from vog.result.planted import FLIP, THRESHOLD, Plant, Planted, save
+
+NAN, INF = float("nan"), float("inf")
+
+
+def drawn(right: int, wrong: int, seed: int = 0) -> np.ndarray:
+    """Margins of right labels around 5 and of wrong ones, the last, around -5, far apart."""
+    rng = np.random.default_rng(seed)
+    return np.concatenate([rng.normal(5, 1, right), rng.normal(-5, 1, wrong)])
+
+
+def run_of(folder: Path, margins: np.ndarray, **others: np.ndarray) -> Run:
+    """A run of these margins, with other scores whose high end is easy too."""
+    count = len(margins)
+    scores = {"aum@all": margins.tolist()} | {f"{k}@all": v.tolist() for k, v in others.items()}
+    return made(folder, [0] * count, [1] * count, scores, "easier")
+
+
+def planted(rows: range, kind: str = FLIP) -> Planted:
+    return Planted({}, tuple(Plant(f"e{row}", kind, "uniform", 0, f"e{row}", 1) for row in rows))
+
+
+@pytest.mark.parametrize("wrong", [10, 50, 200])
+def test_a_mixture_knows_how_many_are_wrong(wrong: int) -> None:
+    margins = drawn(1000, wrong)
+    found = populations(margins).probability(margins)
+    assert found.sum() == pytest.approx(wrong, rel=0.1)
+    assert found[-wrong:].min() > found[:-wrong].max() > 0
+
+
+def test_right_labels_alone_are_right() -> None:
+    """Even with a tail of hard examples, as long as their margins are not a group below 0."""
+    rng = np.random.default_rng(0)
+    margins = np.concatenate([rng.normal(5, 1.0, 900), rng.normal(2, 1.0, 100)])
+    assert populations(margins).probability(margins).max() < 0.5
+    assert populations(margins).probability(np.empty(0)).shape == (0,)
+
+
+def test_the_side_decides_and_not_the_size() -> None:
+    """One group below 0 is wrong, as large as it is."""
+    margins = -drawn(1000, 100)
+    assert populations(margins).probability(margins)[:1000].min() > 0.9
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 60))
+def test_laws_of_the_mixture(seed: int, wrong: int) -> None:
+    margins = drawn(200, wrong, seed)
+    found = populations(margins)
+    probability = found.probability(margins)
+    assert ((probability >= 0) & (probability <= 1)).all()
+    assert (np.diff(probability[np.argsort(margins)]) <= 0).all(), "falls with the margin"
+    order = np.random.default_rng(seed).permutation(len(margins))
+    again = populations(margins[order]).probability(margins[order])
+    np.testing.assert_allclose(again, probability[order])
+
+
+def test_many_margins_are_fitted_by_some_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    margins = drawn(4000, 200)
+    monkeypatch.setattr("vog.analysis.mixture._FITTED", 500)
+    found = populations(margins)
+    assert found.probability(margins).sum() == pytest.approx(200, rel=0.25)
+    assert len(found.probability(margins)) == 4200
+
+
+def test_a_few_wrong_ones_are_a_group_of_their_own() -> None:
+    """Clusters by k-means alone split the right ones instead."""
+    margins = drawn(3000, 12)
+    assert populations(margins).probability(margins)[-12:].min() > 0.5
+
+
+def test_margins_say_how_many_and_all_scores_which(tmp_path: Path) -> None:
+    """Row 99 is the most suspicious by AUM alone, row 0 by the other three scores."""
+    margins = drawn(90, 10)
+    margins[0] = 0  # the least of the right ones
+    other = margins.copy()
+    other[0], other[-1] = -99, 99
+    run = run_of(tmp_path / "run", margins, confidence=other, loss=other, el2n=other)
+    found = suspects(run)
+    names, hard = combined(run)
+    assert names == found.scores == ("aum", "confidence", "loss", "el2n")
+    np.testing.assert_array_equal(found.hardness, hard)
+    ranks = [run.hardness(f"{name}@all") for name in names]
+    np.testing.assert_allclose(hard, np.mean(ranks, axis=0))
+    alone = populations(run.numbers("aum@all")).probability(run.numbers("aum@all"))
+    np.testing.assert_allclose(np.sort(found.probability), np.sort(alone))
+    order = np.argsort(-hard, kind="stable")
+    assert (np.diff(found.probability[order]) <= 0).all()
+    assert found.suspect[0]
+    assert not found.suspect[99]
+    assert (found.method, found.vog_helps) == ("mixture", None)
+    assert found.wrong == pytest.approx(alone.sum())
+
+
+@pytest.mark.parametrize("fdr", [0.01, 0.1, 0.5])
+def test_as_many_suspects_as_keep_the_expected_share(tmp_path: Path, fdr: float) -> None:
+    run = run_of(tmp_path / "run", drawn(900, 100))
+    found = suspects(run, fdr=fdr)
+    right = 1 - found.probability
+    count = int(found.suspect.sum())
+    assert right[found.suspect].mean() == pytest.approx(found.expected_fdr)
+    assert found.expected_fdr <= fdr == found.fdr
+    more = np.sort(right)[: count + 1]
+    assert more.mean() > fdr, "one more would be too many"
+    assert found.probability[found.suspect].min() >= found.probability[~found.suspect].max()
+
+
+def test_no_suspects_where_nothing_stands_out(tmp_path: Path) -> None:
+    found = suspects(run_of(tmp_path / "run", drawn(500, 0)))
+    assert (int(found.suspect.sum()), found.expected_fdr) == (0, 0.0)
+    assert found.wrong < 1
+
+
+@pytest.mark.parametrize("margins", [[1.0, 1.0, 1.0], [2.0], [NAN, NAN], [INF, INF, INF]])
+def test_margins_that_say_nothing(tmp_path: Path, margins: list[float]) -> None:
+    found = suspects(run_of(tmp_path / "run", np.array(margins)))
+    assert not found.suspect.any()
+    assert np.isnan(found.probability).all()
+    assert (found.wrong, found.expected_fdr) == (0.0, 0.0)
+
+
+def test_rows_that_lack_a_score_are_never_suspects(tmp_path: Path) -> None:
+    margins = drawn(90, 10)
+    margins[95], other = NAN, drawn(90, 10)
+    other[96] = NAN
+    found = suspects(run_of(tmp_path / "run", margins, loss=other))
+    assert np.isnan(found.probability[[95, 96]]).all()
+    assert not found.suspect[[95, 96]].any()
+    assert found.suspect[[97, 98, 99]].all()
+
+
+def test_calibration_by_hand() -> None:
+    """A score that knows nothing gives everybody the share of what is planted; 20 of 100 here."""
+    truth = np.arange(100) < 20
+    nothing = calibrated(np.zeros((1, 100)), truth)
+    np.testing.assert_allclose(nothing.probability, 0.2, atol=1e-4)
+    expected = -(0.2 * np.log(0.2) + 0.8 * np.log(0.8))
+    assert nothing.log_loss == pytest.approx(expected, rel=1e-4)
+    assert nothing.error == pytest.approx(0, abs=1e-4)
+    all_of_it = calibrated(truth[None] * 1.0, truth)
+    assert all_of_it.probability[:20].min() > 0.9 > 0.1 > all_of_it.probability[20:].max()
+    assert all_of_it.log_loss < expected / 3
+
+
+def test_nobody_is_judged_by_what_was_learned_from_it() -> None:
+    """Labels at random, and a score for each row that names it: in sample they could be known."""
+    rng = np.random.default_rng(0)
+    truth = rng.permutation(np.arange(60) < 30)
+    found = calibrated(np.eye(60), truth)
+    assert abs(found.probability[truth].mean() - found.probability[~truth].mean()) < 0.05
+
+
+def test_probabilities_are_frequencies() -> None:
+    """Two normal populations: of those given 0.4 to 0.6 about half are wrong."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(20000) < 6000
+    found = calibrated((rng.normal(size=20000) + 2 * truth)[None], truth)
+    for low in (0.1, 0.4, 0.7):
+        inside = (found.probability >= low) & (found.probability < low + 0.2)
+        assert truth[inside].mean() == pytest.approx(found.probability[inside].mean(), abs=0.03)
+
+
+def test_flips_calibrate(tmp_path: Path) -> None:
+    margins = drawn(900, 100)
+    noise = np.random.default_rng(1).normal(size=1000)
+    run = run_of(tmp_path / "run", margins, vog=noise)
+    found = suspects(run, planted(range(900, 1000)))
+    assert (found.method, found.scores, found.vog_helps) == ("calibrated", ("aum",), False)
+    np.testing.assert_array_equal(found.hardness, found.probability)
+    assert found.wrong == pytest.approx(100, rel=0.05)
+    assert found.suspect[900:].mean() > 0.95
+    helpful = run_of(tmp_path / "other", noise, vog=margins)
+    found = suspects(helpful, planted(range(900, 1000)))
+    assert (found.scores, found.vog_helps) == (("aum", "vog"), True)
+    assert found.suspect[900:].mean() > 0.9
+
+
+def test_other_kinds_are_not_wrong_labels(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", drawn(900, 100))
+    both = Planted(
+        {},
+        (*planted(range(900, 980)).plants, *planted(range(980, 1000), "corrupt").plants),
+    )
+    found = suspects(run, both)
+    assert np.isnan(found.probability[980:]).all()
+    assert not found.suspect[980:].any()
+    assert found.suspect[900:980].mean() > 0.95
+
+
+def test_threshold_samples_give_the_cut(tmp_path: Path) -> None:
+    """Samples with margins 0, 1, ..., 100: 99 % of them are below 99."""
+    margins = np.array([*range(101), 98.5, 99.5, -7.0, NAN])
+    run = run_of(tmp_path / "run", margins)
+    found = suspects(run, planted(range(101), THRESHOLD))
+    assert (found.method, found.scores) == ("threshold", ("aum",))
+    assert np.flatnonzero(found.suspect).tolist() == [101, 103], "and none of the samples"
+    assert np.isnan(found.probability).all()
+    assert np.isnan([found.expected_fdr, found.wrong]).all()
+
+
+def test_what_cannot_be_judged(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", drawn(90, 10))
+    for fdr in (0.0, 1.0, -0.1, NAN):
+        with pytest.raises(ResultError, match="--fdr is .*; expected a share between 0 and 1"):
+            suspects(run, fdr=fdr)
+    with pytest.raises(ResultError, match=f"has 9 flipped and 91 other labels.*least {LEAST}"):
+        suspects(run, planted(range(9)))
+    with pytest.raises(ResultError, match="has no score aum, whose sign tells wrong labels"):
+        suspects(made(tmp_path / "b", [0], [1], {"loss@all": [1.0]}))
+    with pytest.raises(ResultError, match="none of the scores aum, confidence, loss, el2n"):
+        suspects(made(tmp_path / "c", [0], [1], {"vog@all": [1.0]}))
+    strangers = Planted({}, (Plant("other", FLIP, "uniform", 0, None, 1),))
+    with pytest.raises(ResultError, match="lacks 1 of 1 planted examples: other"):
+        suspects(run, strangers)
+
+
+def test_a_label_learned_by_heart_is_told_by_an_earlier_stage(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", [0, 0, 0], [0, 1, 0], {"aum@all": [3.0, 2.0, 1.0]}, "easier")
+    assert "prediction@late" not in run.columns
+    unknown = np.full(3, NAN)
+    everybody = np.ones(3, bool)
+    found = Verdict("mixture", (), np.array([0.2, 0.9, 0.5]), unknown, everybody, 0.1, 0.0, 0.0)
+    listed = most_suspicious(run, found)
+    assert [one.index for one in listed] == [1, 2, 0]
+    assert [one.suggested for one in listed] == [1, None, None]
+    assert [one.prediction for one in listed] == [1, 0, 0]
+    assert all(one.suspect and one.probability is None for one in listed)
+    assert [one.index for one in most_suspicious(run, found, 1)] == [1]
+
+
+def test_real_digits(scored: Scored) -> None:
+    wrong = scored.labels != scored.shown
+    found = suspects(scored.run)
+    assert found.wrong == pytest.approx(wrong.sum(), rel=0.3)
+    assert wrong[found.suspect].mean() > 0.75
+    assert found.suspect[wrong].mean() > 0.9
+    listed = likely_label_errors(scored.run, 40)
+    assert listed.verdict is not None
+    assert np.mean([wrong[one.index] for one in listed.suspects]) > 0.9
+    learned = [one for one in listed.suspects if one.prediction == one.label]
+    flips = [one for one in listed.suspects if wrong[one.index]]
+    assert np.mean([scored.shown[one.index] == one.suggested for one in flips]) > 0.9
+    assert all(one.suggested != one.label for one in learned)
+
+
+def test_the_command(
+    scored: Scored,
+    tmp_path: Path,
+    cli: Cli,  # noqa: F811
+) -> None:
+    run, wrong = str(scored.run.folder), scored.labels != scored.shown
+    code, out, _ = cli("suspects", run, "--count", "3", "--out", "s.csv", "--chart", "m.png")
+    assert code == 0
+    found = suspects(scored.run)
+    count = int(found.suspect.sum())
+    assert f"{count} of 1,437 labels are suspects, by the mixture of margins" in out
+    assert f"s.csv: {count} suspects" in out
+    rows = list(csv.DictReader((tmp_path / "s.csv").read_text().splitlines()))
+    assert [int(row["id"]) for row in rows] == [
+        one.index for one in most_suspicious(scored.run, found)
+    ]
+    assert rows[0]["suggested"].startswith("digit ")
+    assert (tmp_path / "m.png").exists()
+    plants = tuple(
+        Plant(str(row), FLIP, "uniform", int(scored.labels[row]), str(row), int(scored.shown[row]))
+        for row in np.flatnonzero(wrong).tolist()
+    )
+    (tmp_path / "planted").mkdir()
+    save(tmp_path / "planted", Planted({}, plants))
+    code, out, _ = cli("suspects", run, "--planted", "planted")
+    assert (code, "calibrated with the planted flips" in out, "VoG did not help" in out) == (
+        0,
+        True,
+        True,
+    )
+    code, out, _ = cli("suspects", run, "--format", "csv")
+    assert len(out.splitlines()) == count + 1
+    code, out, err = cli("suspects", run, "--planted", "nowhere")
+    assert (code, out) == (1, "")
+    assert "--planted nowhere holds no planted" in err
+
+
+def test_the_chart_of_margins(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", drawn(90, 10))
+    found = suspects(run)
+    rows = [row for row in values(spec(charts.margins(run, found))) if "labels" in row]
+    counts = {
+        name: sum(row["examples"] for row in rows if row["labels"] == name)
+        for name in ("taken for right", "taken for wrong")
+    }
+    wrong = int(found.suspect.sum())
+    assert counts == {"taken for right": 100 - wrong, "taken for wrong": wrong}
+    assert all(row["high"] < 3 for row in rows if row["labels"] == "taken for wrong")
+    empty = run_of(tmp_path / "empty", np.array([NAN, NAN]))
+    assert "0 of 2" in str(spec(charts.margins(empty, suspects(empty))))
+
+
+def test_the_library_names_it() -> None:
+    assert vog.suspects is suspects
