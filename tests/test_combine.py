@@ -18,7 +18,8 @@ import world
 from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
 from test_compare import INF, NAN, Make, columns, make, noisy, statistic  # noqa: F401 (a fixture)
 from vog.analysis.combination import combine
-from vog.analysis.seeds import Measured, SeedsCurve, predicted, seeds_curve
+from vog.analysis.seeds import Measured, SeedsCurve, seeds_curve
+from vog.analysis.stability import spearman_brown
 from vog.errors import OtherQuestionError, ResultError
 from vog.figures import charts
 from vog.figures.charts.seeds import seeds_curve as drawn
@@ -297,7 +298,7 @@ def test_the_curve_against_a_loop(make: Make) -> None:  # noqa: F811
         )
     assert [one.runs for one in found.predicted] == list(range(1, 11))
     assert found.predicted[0].value == pytest.approx(found.measured[0].mean)
-    assert found.predicted[2].value == pytest.approx(predicted(found.measured[0].mean, 3))
+    assert found.predicted[2].value == pytest.approx(spearman_brown(found.measured[0].mean, 3))
     assert seeds_curve(runs).column == "aum@all"
     both = make("both", {"vog@all": [1, 2], "vog@late": [1, 2], "aum@all": [1, 2]})
     other = make("other", {"vog@late": [1, 2], "aum@all": [1, 2]})
@@ -317,18 +318,18 @@ def test_many_pairs_are_drawn_the_same_each_time(make: Make) -> None:  # noqa: F
 
 def test_predictions_by_hand() -> None:
     """r = 1/2: 2 r / (1 + r) = 2/3, 9 r / (1 + 8 r) = 9/10; so 9 runs are enough."""
-    assert predicted(0.5, 1) == 0.5
-    assert predicted(0.5, 2) == pytest.approx(2 / 3)
-    assert predicted(0.5, 9) == pytest.approx(0.9)
-    assert predicted(0.0, 5) == 0
-    assert math.isnan(predicted(-0.1, 11))
+    assert spearman_brown(0.5, 1) == 0.5
+    assert spearman_brown(0.5, 2) == pytest.approx(2 / 3)
+    assert spearman_brown(0.5, 9) == pytest.approx(0.9)
+    assert spearman_brown(0.0, 5) == 0
+    assert math.isnan(spearman_brown(-0.1, 11))
 
 
 @given(st.floats(0, 1), st.integers(1, 20), st.integers(1, 20))
 def test_a_mean_of_means_is_a_mean(alone: float, first: int, second: int) -> None:
     """Groups of groups are predicted as one group of all."""
-    whole = predicted(alone, first * second)
-    assert predicted(predicted(alone, first), second) == pytest.approx(whole)
+    whole = spearman_brown(alone, first * second)
+    assert spearman_brown(spearman_brown(alone, first), second) == pytest.approx(whole)
 
 
 def found(monkeypatch: pytest.MonkeyPatch, make: Make, value: float) -> SeedsCurve:  # noqa: F811

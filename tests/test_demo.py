@@ -1,5 +1,6 @@
 """The demo from the first command to the last picture, on the real digits."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,20 @@ def test_the_demo(cli: Cli) -> None:  # noqa: F811
     found = {
         words[0]: float(words[1])
         for line in out.splitlines()
-        if len(words := line.split()) == 2 and words[0] in SCORES
+        if len(words := line.split()) == 5 and words[2].startswith("[")
     }
-    assert found.keys() == SCORES.keys()
+    assert found.keys() == {*SCORES, "combination"}
     assert found["aum"] > 0.98, "what finds flipped labels on this data"
     assert found["vog"] < 0.7, "what does not, and must not be sold for it"
-    for path, width in (("demo/grid.png", 1000), ("demo/error_by_decile.png", 800)):
+    verdict = re.search(r"(\d+) labels are suspects, (\d+) of them\s+are among the 72", out)
+    assert verdict is not None
+    suspects, right = map(int, verdict.groups())
+    assert right > 65
+    assert right / suspects > 0.8
+    code, told, _ = cli("suspects", "demo/run", "--planted", "demo/planted")
+    assert (code, "calibrated with the planted flips" in told) == (0, True)
+    pictures = {"grid.png": 1000, "error_by_decile.png": 800, "which_score.png": 800}
+    for path, width in ((f"demo/{name}", width) for name, width in pictures.items()):
         assert path in out
         with Image.open(path) as image:
             assert image.width > width

@@ -230,6 +230,12 @@ def test_what_cannot_be_judged(tmp_path: Path) -> None:
         suspects(made(tmp_path / "b", [0], [1], {"loss@all": [1.0]}))
     with pytest.raises(ResultError, match="none of the scores aum, confidence, loss, el2n"):
         suspects(made(tmp_path / "c", [0], [1], {"vog@all": [1.0]}))
+    untrained = run_of(tmp_path / "d", -drawn(60, 40))
+    with pytest.raises(ResultError, match="60% of the labels would be wrong. It has not learned"):
+        suspects(untrained)
+    listed = likely_label_errors(untrained)
+    assert (listed.verdict, len(listed.suspects)) == (None, 24), "a ranking all the same"
+    assert "has not learned" in str(listed.why_none)
     strangers = Planted({}, (Plant("other", FLIP, "uniform", 0, None, 1),))
     with pytest.raises(ResultError, match="lacks 1 of 1 planted examples: other"):
         suspects(run, strangers)

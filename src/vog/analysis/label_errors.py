@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 
 from vog.analysis.examples import described, wrong
 from vog.analysis.suspects import Verdict, combined, suspects
+from vog.errors import ResultError
 from vog.result import Run
 
 
@@ -46,13 +47,15 @@ class LikelyErrors:
         neighbours: the scores that are combined.
         suspects: the most suspicious first.
         contradicted: how many labels the last checkpoint contradicts.
-        verdict: on all labels; None where the run has not what it needs.
+        verdict: on all labels; None where there can be none.
+        why_none: why not.
     """
 
     neighbours: tuple[str, ...]
     suspects: tuple[Suspect, ...]
     contradicted: int
     verdict: Verdict | None
+    why_none: str | None
 
 
 def likely_label_errors(run: Run, count: int = 24) -> LikelyErrors:
@@ -71,11 +74,20 @@ def likely_label_errors(run: Run, count: int = 24) -> LikelyErrors:
     neighbours, hard = combined(run)
     errors, judged = wrong(run, "all")
     contradicted = errors & judged
-    found = suspects(run) if "aum@all" in run.score_columns else None
+    found, why = _verdict(run)
     shown = contradicted if found is None else contradicted | found.suspect
     ranked = np.flatnonzero(shown & ~np.isnan(hard))
     at = ranked[np.argsort(-hard[ranked], kind="stable")[:count]]
-    return LikelyErrors(neighbours, _listed(run, hard, found, at), int(contradicted.sum()), found)
+    listed = _listed(run, hard, found, at)
+    return LikelyErrors(neighbours, listed, int(contradicted.sum()), found, why)
+
+
+def _verdict(run: Run) -> tuple[Verdict | None, str | None]:
+    """The verdict, or why there is none; the ranking goes without."""
+    try:
+        return suspects(run), None
+    except ResultError as error:
+        return None, str(error)
 
 
 def most_suspicious(run: Run, found: Verdict, count: int | None = None) -> tuple[Suspect, ...]:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from vog.analysis.agreement import spearman
 from vog.analysis.joined import Joined, join
+from vog.analysis.stability import spearman_brown
 from vog.progress import progress
 from vog.result import Run
 from vog.result.columns import rank
@@ -99,7 +100,7 @@ class SeedsCurve:
             return (
                 f"By {self.column} single runs do not agree, and means over them need not either."
             )
-        now = predicted(alone, self.runs)
+        now = spearman_brown(alone, self.runs)
         enough = f"more than {_FAR}" if self.enough is None else f"about {self.enough}"
         return (
             f"By {self.column} single runs agree at {alone:.2f} (measured). Means of {self.runs} "
@@ -140,15 +141,10 @@ def seeds_curve(runs: Sequence[Run], column: str | None = None, quiet: bool = Tr
             measured.append(_measured(ranks, size, pairs))
             advance(len(pairs))
     alone = measured[0].mean
-    expected = tuple(Predicted(m, predicted(alone, m)) for m in range(1, _PREDICTED + 1))
-    near = (m for m in range(1, _FAR + 1) if predicted(alone, m) >= ENOUGH - 1e-12)
+    expected = tuple(Predicted(m, spearman_brown(alone, m)) for m in range(1, _PREDICTED + 1))
+    near = (m for m in range(1, _FAR + 1) if spearman_brown(alone, m) >= ENOUGH - 1e-12)
     enough = next(near, None)
     return SeedsCurve(column, len(runs), ranks.shape[1], tuple(measured), expected, ENOUGH, enough)
-
-
-def predicted(alone: float, runs: int) -> float:
-    """The agreement of means over so many runs, by that of single ones; NaN where this is < 0."""
-    return runs * alone / (1 + (runs - 1) * alone) if alone >= 0 else float("nan")
 
 
 def _ranks(joined: Joined, column: str) -> Float[np.ndarray, "runs n"]:

@@ -23,7 +23,7 @@ class Stability:
         examples: how many rows both rankings are of; the same some thousands for every score.
         halves: Spearman's correlation of the two rankings, in [-1, 1]; NaN where one is constant.
         whole: what that predicts for the ranking by all checkpoints of the stage against as many
-            others of the same training; NaN where `halves` is not positive.
+            others of the same training; NaN where `halves` is below 0.
     """
 
     score: str
@@ -49,15 +49,14 @@ def stability(run: Run) -> tuple[Stability, ...]:
     return tuple(_of(run, name) for name in columns)
 
 
-def spearman_brown(correlation: float, times: float = 2.0) -> float:
+def spearman_brown(correlation: float, times: int = 2) -> float:
     """The correlation expected of measurements that are so many times as long.
 
     Args:
-        correlation: of two measurements; where it is not positive nothing follows, and NaN is
-            returned.
+        correlation: of two measurements; nothing follows from one below 0, and NaN is returned.
         times: as long, at least 1.
     """
-    if not correlation > 0:
+    if not correlation >= 0:
         return float("nan")
     return times * correlation / (1 + (times - 1) * correlation)
 

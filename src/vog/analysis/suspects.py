@@ -28,6 +28,7 @@ from vog.result.planted import FLIP, THRESHOLD, Planted
 ALONE = ("aum", "confidence", "loss", "el2n")
 NEIGHBOURS = (*ALONE, "volg", "csg")
 _BELOW = 0.99  # of the threshold samples, as in the paper
+_MOST = 0.5  # labels that are mostly wrong are taken for a model that has learned nothing
 
 Values = Float[np.ndarray, "n"]
 Rows = Bool[np.ndarray, "n"]
@@ -73,8 +74,8 @@ def suspects(run: Run, planted: Planted | None = None, fdr: float = 0.1) -> Verd
         fdr: the share of right labels among the suspects that is aimed at, in (0, 1).
 
     Raises:
-        ResultError: the run lacks what is needed, the record is not of its data, too few flips
-            were planted, or `fdr` is no share.
+        ResultError: the run lacks what is needed, the model contradicts most labels, the record is
+            not of its data, too few flips were planted, or `fdr` is no share.
     """
     if not 0 < fdr < 1:
         raise ResultError(f"--fdr is {fdr}; expected a share between 0 and 1, as 0.1.")
@@ -103,6 +104,13 @@ def _by_mixture(run: Run, fdr: float) -> Verdict:
     probability = np.full(len(hard), np.nan)
     if known.sum() >= 2 and np.ptp(margins[known]) > 0:
         by_margin = populations(margins[known]).probability(margins[known])
+        if by_margin.mean() > _MOST:
+            raise ResultError(
+                f"the model of {run.folder} puts another class above the label of most examples: "
+                f"by the margins {by_margin.mean():.0%} of the labels would be wrong. It has not "
+                f"learned these data, and cannot judge them. Score later checkpoints, or data that "
+                f"it was trained on; the scores of --planted need no margins."
+            )
         # How many are wrong is told by the margins, which ones by all the scores together.
         place = np.argsort(-hard[known], kind="stable")
         probability[np.flatnonzero(known)[place]] = np.sort(by_margin)[::-1]

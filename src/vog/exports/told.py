@@ -67,13 +67,17 @@ def class_words(run: Run) -> dict[int, str]:
 
 
 def verdict(run: Run, planted: Planted | None) -> Verdict | None:
-    """Which labels are taken for wrong; None where nothing was planted and the run has no aum.
+    """Which labels are taken for wrong; None where nothing was planted and no verdict is possible.
 
     Raises:
         ResultError: the record is of other data, or the run cannot be judged by it.
     """
-    judged = planted is not None or "aum@all" in run.score_columns
-    return suspects(run, planted) if judged else None
+    try:
+        return suspects(run, planted)
+    except ResultError:
+        if planted is not None:
+            raise
+        return None
 
 
 def label_quality(found: Verdict) -> Float[np.ndarray, "n"]:

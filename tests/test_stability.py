@@ -1,0 +1,222 @@
+"""Stability: halves of the checkpoints in the same pass, and what they say of a ranking."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+
+import vog
+import world
+from test_analyze import made
+from test_stored import store
+from vog.analysis.stability import Stability, spearman_brown, stability
+from vog.checkpoints import Stage
+from vog.models.torch import TorchModel
+from vog.result import Run
+from vog.result.rows import HALVES, half_of
+from vog.sweep import halves
+from vog.sweep.stored import import_stored
+
+NAN = float("nan")
+Data = tuple[np.ndarray, np.ndarray]
+STAGES = "first=0:4,all_but_one=1:"
+
+
+def of_half(run: Run, column: str, half: str) -> np.ndarray:
+    return run.numbers(half_of(column, half))
+
+
+@pytest.mark.parametrize("batch_size", [7, 64])
+def test_halves_are_what_their_checkpoints_alone_would_give(
+    checkpoints: Path, digits: Data, tmp_path: Path, batch_size: int
+) -> None:
+    """Of seven checkpoints 1, 3, 5 and 7 are odd; of the second to the last 3, 5 and 7 are."""
+    steps = [checkpoints / f"step-{100 * (i + 1)}.pt" for i in range(7)]
+    run = vog.score(
+        world.build,
+        checkpoints,
+        digits,
+        tmp_path / "run",
+        scores="all",
+        stages=STAGES,
+        batch_size=batch_size,
+    )
+    for name, chosen in {
+        "all.odd": steps[::2],
+        "all.even": steps[1::2],
+        "all_but_one.odd": steps[2::2],
+        "all_but_one.even": steps[1::2],
+        "first.odd": [steps[0], steps[2]],
+        "first.even": [steps[1], steps[3]],
+    }.items():
+        stage, half = name.split(".")
+        alone = vog.score(
+            world.build, chosen, digits, tmp_path / name, scores="all", stages=1, quiet=True
+        )
+        for column in alone.score_columns:
+            score = column.partition("@")[0]
+            np.testing.assert_allclose(
+                of_half(run, f"{score}@{stage}", half), alone.numbers(column), rtol=1e-4, atol=1e-6
+            )
+
+
+def test_short_stages_have_no_halves(checkpoints: Path, digits: Data, tmp_path: Path) -> None:
+    """VoG needs two checkpoints in either half; `two` has one in each, `three` two and one."""
+    run = vog.score(
+        world.build,
+        checkpoints,
+        digits,
+        tmp_path / "run",
+        scores="vog",
+        stages="two=0:2,three=0:3,four=0:4",
+    )
+    assert [(one.stage, one.checkpoints) for one in stability(run)] == [("four", 4), ("all", 7)]
+    easy = vog.score(world.build, checkpoints, digits, tmp_path / "b", scores="aum", stages="t=0:2")
+    assert [one.stage for one in stability(easy)] == ["t", "all"]
+    few = vog.score(
+        world.build, [checkpoints / f"step-{i}00.pt" for i in (1, 2, 3)], digits, tmp_path / "c"
+    )
+    assert stability(few) == ()
+
+
+def test_stages_of_a_half_are_counted_by_hand() -> None:
+    """Of 0 to 8 the first half has 0 2 4 6 8 and the second 1 3 5 7."""
+    stages = (Stage("early", 0, 3), Stage("late", 4, 9), Stage("all", 0, 9))
+    assert halves.stages_of(stages, 0, 1) == (
+        Stage("early", 0, 2), Stage("late", 2, 5), Stage("all", 0, 5)
+    )  # fmt: skip
+    assert halves.stages_of(stages, 1, 1) == (
+        Stage("early", 0, 1), Stage("late", 2, 4), Stage("all", 0, 4)
+    )  # fmt: skip
+    assert [one.name for one in halves.stages_of(stages, 0, 2)] == ["late", "all"]
+
+
+def test_they_cost_no_pass_of_the_model(
+    checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+
+    def passes() -> int:
+        seen: list[int] = []
+        observe = TorchModel.observe
+
+        def counted(*given: object) -> object:
+            seen.append(1)
+            return observe(*given)  # type: ignore[arg-type]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(TorchModel, "observe", counted)
+            vog.score(world.build, checkpoints, digits, tmp_path / str(len(counts)), batch_size=10)
+        return len(seen)
+
+    counts.append(passes())
+    monkeypatch.setattr(halves, "ROWS", 1)
+    counts.append(passes())
+    assert counts[0] == counts[1] >= 3 * 7
+
+
+@given(st.integers(1, 3_000_000), st.integers(1, 700))
+def test_about_as_many_rows_as_wanted_evenly(examples: int, period: int) -> None:
+    rows = np.arange(examples)[: 400 * period : period]
+    chosen = halves.chosen(rows, examples)
+    if examples <= halves.ROWS:
+        assert chosen.all()
+        return
+    expected = len(rows) * halves.share(examples)
+    assert abs(chosen.sum() - expected) <= 5 * np.sqrt(expected) + 5, "whatever the period"
+    pieces = [halves.chosen(rows[at : at + 7], examples) for at in range(0, len(rows), 7)]
+    np.testing.assert_array_equal(np.concatenate(pieces), chosen)
+
+
+def test_of_many_rows_some_are_halved(
+    checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = vog.score(world.build, checkpoints, digits, tmp_path / "whole", scores="vog,aum")
+    monkeypatch.setattr(halves, "ROWS", 10)
+    some = vog.score(
+        world.build, checkpoints, digits, tmp_path / "some", scores="vog,aum", batch_size=4
+    )
+    chosen = halves.chosen(np.arange(30), 30)
+    assert 5 <= chosen.sum() <= 15
+    for column in whole.score_columns:
+        np.testing.assert_allclose(some.numbers(column), whole.numbers(column), rtol=1e-4)
+    odd, full = of_half(some, "vog@all", "odd"), of_half(whole, "vog@all", "odd")
+    assert np.isnan(odd[~chosen]).all()
+    np.testing.assert_allclose(odd[chosen], full[chosen], rtol=1e-4)
+    assert {one.examples for one in stability(some)} == {int(chosen.sum())}
+
+
+def test_halves_are_shown_to_nobody(checkpoints: Path, digits: Data, tmp_path: Path) -> None:
+    run = vog.score(world.build, checkpoints, digits, tmp_path / "run", scores="vog")
+    stored = [half_of("vog@all", half) for half in HALVES]
+    assert set(stored) <= set(run.schema.names)
+    assert not set(stored) & {*run.columns, *run.score_columns, *run.table().column_names}
+    run.export(tmp_path / "rows.csv")
+    assert "odd" not in (tmp_path / "rows.csv").read_text().splitlines()[0]
+
+
+def test_a_row_without_a_value_has_no_halves(
+    checkpoints: Path, digits: Data, tmp_path: Path
+) -> None:
+    inputs, labels = digits
+    spoiled = inputs.copy()
+    spoiled[20, 0, 0, 0] = np.nan
+    run = vog.score(world.build, checkpoints, (spoiled, labels), tmp_path / "run", scores="vog,aum")
+    for half in HALVES:
+        for score in ("vog", "aum"):
+            values = of_half(run, f"{score}@all", half)
+            assert np.isnan(values[20])
+            assert np.isfinite(np.delete(values, 20)).all()
+
+
+def test_stored_gradients_have_them_too(tmp_path: Path) -> None:
+    gradients = store(tmp_path / "g", (1, 2, 10, 20, 30, 100))
+    run = import_stored(tmp_path / "g", tmp_path / "run")
+    for half, at in zip(HALVES, (slice(0, None, 2), slice(1, None, 2)), strict=True):
+        expected = gradients[at].astype(np.float64).std(axis=0).mean(axis=(1, 2))
+        np.testing.assert_allclose(of_half(run, "vog@all", half), expected, rtol=1e-5)
+
+
+def test_the_numbers_are_those_of_scipy(checkpoints: Path, digits: Data, tmp_path: Path) -> None:
+    run = vog.score(world.build, checkpoints, digits, tmp_path / "run", scores="all")
+    found = stability(run)
+    assert {(one.score, one.stage) for one in found} == {
+        (name.partition("@")[0], "all") for name in run.score_columns if name.endswith("@all")
+    }, "the stages have two or three checkpoints"
+    for one in found:
+        odd, even = (of_half(run, f"{one.score}@all", half) for half in HALVES)
+        assert one.halves == pytest.approx(spearmanr(odd, even)[0])
+        assert (one.checkpoints, one.examples) == (7, 30)
+    assert str(vog.analyze(run).stability) == str(found), "NaN is not equal to itself"
+
+
+def test_by_hand(tmp_path: Path) -> None:
+    """Ranks 1 2 3 4 against 1 2 4 3: 1 - 6 * 2 / (4 * 15) = 0.8, and 1.6 / 1.8 for the whole."""
+    scores = {
+        "vog@all": [1.0, 2.0, 3.0, 4.0, 5.0],
+        "vog@all.odd": [1.0, 2.0, 3.0, 4.0, NAN],
+        "vog@all.even": [10.0, 20.0, 40.0, 30.0, 0.0],
+    }
+    run = made(tmp_path / "run", [0] * 5, [0] * 5, scores)
+    halved = {"vog@all": [1.0, 1.0], "vog@all.odd": [1.0, 1.0], "vog@all.even": [1.0, 2.0]}
+    constant = made(tmp_path / "constant", [0] * 2, [0] * 2, halved)
+    (found,) = [one for one in stability(run) if one.stage == "all"]
+    assert (found.score, found.checkpoints, found.examples) == ("vog", None, 4)
+    assert found.halves == pytest.approx(0.8)
+    assert found.whole == pytest.approx(1.6 / 1.8)
+    (flat,) = [one for one in stability(constant) if one.stage == "all"]
+    assert np.isnan([flat.halves, flat.whole]).all()
+    assert stability(made(tmp_path / "old", [0], [0], {"vog@all": [1.0]})) == ()
+    assert isinstance(found, Stability)
+
+
+def test_spearman_brown_by_hand() -> None:
+    assert spearman_brown(0.5) == pytest.approx(2 / 3)
+    assert spearman_brown(0.5, 3) == pytest.approx(0.75)
+    assert spearman_brown(1.0) == 1
+    assert spearman_brown(0.3, 1) == pytest.approx(0.3)
+    assert spearman_brown(0.0) == 0
+    assert np.isnan([spearman_brown(-0.2), spearman_brown(NAN)]).all()
