@@ -161,7 +161,7 @@ def test_a_dataset_of_fiftyone_by_hand(pictured: Run, tmp_path: Path) -> None:
     assert [sample["tags"] for sample in found["samples"]] == [[], ["suspect"], [], []]
 
 
-def test_fiftyone_without_scores_that_judge_labels(tmp_path: Path) -> None:
+def test_fiftyone_without_scores_that_judge_labels(tmp_path: Path, actual: None) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / IDS[2]).touch()
     values = [1.0, 2.0, 3.0, NAN]
@@ -237,7 +237,9 @@ def test_fewer_tasks_from_another_server(pictured: Run) -> None:
     assert only["data"]["image"] == "https://x/y?f=a/1%20b%2Bc.png"
 
 
-def test_tasks_without_a_verdict_are_the_hardest_first(pictured: Run, tmp_path: Path) -> None:
+def test_tasks_without_a_verdict_are_the_hardest_first(
+    pictured: Run, tmp_path: Path, actual: None
+) -> None:
     root = tmp_path / "my data"
     run = made(tmp_path / "v", {"vog@all": [2, 1, 3, NAN]}, where={"root": str(root)})
     found = tasks(run, ["vog@all"])
