@@ -421,7 +421,7 @@ def test_the_command_for_programs_and_mistakes(cli: Cli, make: Make) -> None:  #
     code, _, err = cli("combine", *runs, "--out", "mean", "--chart", "seeds.gif")
     assert (code, err) == (
         1,
-        "Error: --chart seeds.gif: a chart is saved as .png, .svg, .html, .json.\n",
+        "Error: seeds.gif: a chart is saved as .png, .svg, .html, .json.\n",
     )
     code, _, err = cli("combine", *runs, "--out", "mean", "--by", "vog@all")
     assert (code, "run0 has no column 'vog@all'" in err) == (1, True)

@@ -463,7 +463,7 @@ def test_mistakes_on_the_command_line(digits: Path, cli: Cli) -> None:  # noqa: 
         (str(digits),): "holds no planted.json",
         (planted, "--stage", "lat"): "has no stage 'lat'. Did you mean 'late'",
         (planted, "--kind", "corrupt"): "no kind 'corrupt' here. Known: flip",
-        (planted, "--chart", "a.pdf"): "--chart a.pdf: a chart is saved as .png, .svg",
+        (planted, "--chart", "a.pdf"): "a.pdf: a chart is saved as .png, .svg",
         (planted, "--resamples", "5"): "5 resamples give no 95 % interval",
     }.items():
         code, out, err = cli(*words, *more)

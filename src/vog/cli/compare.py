@@ -54,7 +54,7 @@ def compare(
     names = None if scores is None else [name.strip() for name in scores.split(",")]
     found = compared(_opened(runs), names, by, count, quiet)
     if form is TableFormat.TABLE:
-        _print(found)
+        _print(found, whole=names is not None)
     elif form is TableFormat.CSV:
         show.table([one.row() for one in (*found.agreements, *_over_pairs(found))], form)
     else:
@@ -90,8 +90,7 @@ def combine(
     from vog.analysis.combination import combine as combined
     from vog.analysis.seeds import seeds_curve
 
-    if chart is not None:
-        _refuse_other_suffix(chart)
+    show.refuse_other_chart(chart)
     opened = _opened(runs)
     if by is not None:
         for run in opened:
@@ -118,7 +117,8 @@ def _opened(folders: list[Path]) -> "list[Run]":
     return runs
 
 
-def _print(found: "Comparison") -> None:
+def _print(found: "Comparison", whole: bool) -> None:
+    """For people: of all stages only if scores were named, else of all checkpoints together."""
     typer.echo(f"{found.shared:,} examples are in all of {', '.join(found.runs)}.")
     for name, only in zip(found.runs, found.only, strict=True):
         if only:
@@ -128,7 +128,10 @@ def _print(found: "Comparison") -> None:
     many = len(found.runs) > 2
     over = ", mean over pairs of runs" if many else ""
     typer.echo(f"\nAgreement of the rankings{over}; of the hardest, the share that is the same\n")
-    show.for_people([_shown(one.row(), {"runs"}) for one in found.means])
+    shown = [one for one in found.means if whole or "@all" in one.column or one.column == found.by]
+    show.for_people([_shown(one.row(), {"runs"}) for one in shown])
+    if len(shown) < len(found.means):
+        typer.echo("\nAll other stages: --format csv, or name a score with --scores.")
     if many:
         typer.echo(f"\nBy {found.by}, pair by pair\n")
         pairs = [one for one in found.agreements if one.column == found.by]
@@ -191,12 +194,3 @@ def _print_curve(found: "SeedsCurve", form: TableFormat) -> None:
             f"means of 2 others need 4.",
             err=True,
         )
-
-
-def _refuse_other_suffix(chart: Path) -> None:
-    """Nothing where a chart can be saved under this name; the rest takes longer than to see it."""
-    from vog.errors import ResultError
-    from vog.figures.charts import FORMATS
-
-    if chart.suffix.lstrip(".").lower() not in FORMATS:
-        raise ResultError(f"--chart {chart}: a chart is saved as .{', .'.join(FORMATS)}.")

@@ -125,6 +125,14 @@ def marked(run: "Run") -> None:
             typer.echo(f"  ... and {len(problems) - 10:,} more, in column `problem`", err=True)
 
 
+def refuse_other_chart(path: Path | None) -> None:
+    """Nothing where a chart, if one is asked for, can be saved under its name."""
+    if path is not None:
+        from vog.figures.charts import format_of
+
+        format_of(path)
+
+
 def unfinished(run: "Run") -> None:
     """On stderr, that what is shown is not all of it."""
     if run.missing_rows:

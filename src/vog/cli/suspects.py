@@ -53,6 +53,7 @@ def suspects(
     import vog
     from vog.result import planted as records
 
+    show.refuse_other_chart(chart)
     scored = opened(run, classes)
     record = None if planted is None else records.load(planted)
     found = vog.suspects(scored, record, fdr)

@@ -52,8 +52,7 @@ def verify(
     from vog.analysis.detection import verify as measured
     from vog.result.planted import load
 
-    if chart is not None:
-        _refuse_other_suffix(chart)
+    show.refuse_other_chart(chart)
     opened = vog.open(run)
     if stage is not None and stage not in opened.stages:
         raise ResultError(f"{run} has no stage {stage!r}.{unknown(stage, opened.stages)}")
@@ -70,13 +69,6 @@ def verify(
         path = charts.save(charts.detection(found, stage or "all"), chart)
         typer.echo(path, err=form is not TableFormat.TABLE)
     show.unfinished(opened)
-
-
-def _refuse_other_suffix(chart: Path) -> None:
-    from vog.figures.charts import FORMATS
-
-    if chart.suffix.lstrip(".").lower() not in FORMATS:
-        raise ResultError(f"--chart {chart}: a chart is saved as .{', .'.join(FORMATS)}.")
 
 
 def _print(found: "Verification", kind: str, stage: str, count: int | None) -> None:

@@ -11,6 +11,7 @@ from vog.figures.charts.detection import detection as detection
 from vog.figures.charts.look import FORMATS as FORMATS
 from vog.figures.charts.look import Chart as Chart
 from vog.figures.charts.look import alt as alt
+from vog.figures.charts.look import format_of as format_of
 from vog.figures.charts.look import save as save
 from vog.figures.charts.look import styled as styled
 from vog.figures.charts.look import svg as svg

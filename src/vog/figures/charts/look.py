@@ -72,12 +72,22 @@ def save(chart: Chart, path: Path) -> Path:
     Raises:
         ResultError: another ending, or the file cannot be written.
     """
-    kind = path.suffix.lstrip(".").lower()
-    if kind not in FORMATS:
-        raise ResultError(f"{path}: a chart is saved as .{', .'.join(FORMATS)}.")
+    kind = format_of(path)
     scale, inline = 2 if kind == "png" else 1, kind == "html"
     write_whole(path, lambda beside: chart.save(str(beside), scale_factor=scale, inline=inline))
     return path
+
+
+def format_of(path: Path) -> str:
+    """What a chart of this name is saved as; asked before what takes long.
+
+    Raises:
+        ResultError: another ending.
+    """
+    kind = path.suffix.lstrip(".").lower()
+    if kind not in FORMATS:
+        raise ResultError(f"{path}: a chart is saved as .{', .'.join(FORMATS)}.")
+    return kind
 
 
 def svg(chart: Chart) -> str:
