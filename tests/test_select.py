@@ -182,7 +182,7 @@ def marked_suspect(monkeypatch: pytest.MonkeyPatch, *rows: int) -> None:
     class Found:
         suspect = np.isin(np.arange(8), rows)
 
-    monkeypatch.setattr("vog.analysis.suspects.suspects", lambda _: Found)
+    monkeypatch.setattr("vog.analysis.suspects.suspects", lambda *_: Found)
 
 
 def test_suspects_go_first_and_count(stairs: Run, monkeypatch: pytest.MonkeyPatch) -> None:

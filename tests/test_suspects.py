@@ -324,3 +324,12 @@ def test_the_chart_of_margins(tmp_path: Path) -> None:
 
 def test_the_library_names_it() -> None:
     assert vog.suspects is suspects
+
+
+def test_select_drops_what_the_calibrated_verdict_suspects(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", drawn(900, 100))
+    record = planted(range(900, 1000))
+    found = vog.select(run, drop_suspects=True, planted=record)
+    expected = np.flatnonzero(~suspects(run, record).suspect)
+    np.testing.assert_array_equal(found.positions, expected)
+    assert len(vog.select(run, drop_suspects=True).ids) != len(found.ids), "another verdict"

@@ -12,6 +12,7 @@ import numpy as np
 from vog.errors import ResultError, first_few, unknown
 from vog.result import Run
 from vog.result.files import write_text, write_whole
+from vog.result.where import data_place
 
 if TYPE_CHECKING:
     from vog.analysis.selection import Selection
@@ -52,15 +53,9 @@ def _usual_form(run: Run, path: Path) -> str:
 
 def _image_folder(run: Run) -> Path | None:
     """What the ids of image files are relative to; None where the data were something else."""
-    where = run.question.get("where", {})
-    data = where.get("data")
-    if data is None or where.get("gradients") or Path(data).suffix == ".npz":
-        return None
-    place = Path(data)
-    if ":" in data and not place.exists():  # names a function
-        return None
-    is_folder = place.is_dir() or not place.suffix
-    return Path(where.get("root") or (place if is_folder else place.parent))
+    place = data_place(run)
+    beside_gradients = run.question.get("where", {}).get("gradients")
+    return None if place is None or place.suffix == ".npz" or beside_gradients else place
 
 
 def _lines(chosen: "Selection", form: str, root: str | Path | None) -> list[str]:

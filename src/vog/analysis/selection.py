@@ -27,6 +27,7 @@ from vog.analysis.wanted import (
 )
 from vog.errors import ResultError, first_few
 from vog.result import Run
+from vog.result.planted import Planted
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ def select(
     by: str | None = None,
     floor: Amount = 0,
     drop_suspects: bool = False,
+    planted: Planted | None = None,
     drop_redundant: Amount | None = None,
     drop_marked: bool = False,
     relabel_marked: bool = False,
@@ -139,6 +141,7 @@ def select(
             dropped all the same.
         drop_suspects: the labels that `vog.suspects` takes for wrong, but for rows that people
             marked `keep`, or that are relabelled.
+        planted: the record of planting, if the run is of planted data, for that verdict.
         drop_redundant: so many of the examples that are right at every checkpoint, the easiest by
             the mean of all scores first.
         drop_marked: what people marked `drop` in the viewer.
@@ -171,7 +174,7 @@ def select(
     if drop_suspects:
         from vog.analysis.suspects import suspects  # scikit-learn takes a second
 
-        found = suspects(run).suspect
+        found = suspects(run, planted).suspect
         notes += _settled(int((found & people.settled & draft.kept).sum()))
         draft = draft.without(found & ~people.settled, "suspect")
     if drop_problems:

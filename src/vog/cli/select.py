@@ -9,6 +9,7 @@ import typer
 from vog.cli import show
 from vog.cli.read import PrintedAs, RunFolder
 from vog.cli.show import TableFormat
+from vog.cli.suspects import PlantedFolder
 
 if TYPE_CHECKING:
     from vog.analysis.selection import Selection
@@ -67,6 +68,7 @@ def select(
             help="Drop the rows whose label is taken for wrong, unless people marked them `keep`.",
         ),
     ] = False,
+    planted: PlantedFolder = None,
     drop_redundant: Annotated[
         str | None,
         typer.Option(
@@ -127,6 +129,7 @@ def select(
     """
     import vog
     from vog.analysis import selection
+    from vog.result.planted import load
 
     opened = vog.open(run)
     found = selection.select(
@@ -137,6 +140,7 @@ def select(
         by=by,
         floor=floor,
         drop_suspects=drop_suspects,
+        planted=None if planted is None else load(planted),
         drop_redundant=drop_redundant,
         drop_marked=drop_marked,
         relabel_marked=relabel_marked,

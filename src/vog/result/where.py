@@ -23,5 +23,9 @@ def data_place(run: Run, root: str | Path | None = None) -> Path | None:
 
 
 def folder_of(data: Path) -> Path:
-    """What the ids of a folder, an `.npz` or a list file are relative to, or are rows of."""
-    return data if data.is_dir() or data.suffix == ".npz" else data.parent
+    """What the ids of a folder, an `.npz` or a list file are relative to, or are rows of.
+
+    A path that is not there is a folder if its name has no ending.
+    """
+    is_folder = data.is_dir() or not (data.suffix or data.is_file())
+    return data if is_folder or data.suffix == ".npz" else data.parent
