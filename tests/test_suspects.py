@@ -15,7 +15,7 @@ from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_charts import spec, values
 from vog.analysis.calibration import LEAST, calibrated
 from vog.analysis.label_errors import likely_label_errors, most_suspicious
-from vog.analysis.mixture import populations
+from vog.analysis.mixture import _wrong, populations
 from vog.analysis.suspects import Verdict, combined, suspects
 from vog.errors import ResultError
 from vog.figures import charts
@@ -58,10 +58,23 @@ def test_right_labels_alone_are_right() -> None:
     assert populations(margins).probability(np.empty(0)).shape == (0,)
 
 
-def test_the_side_decides_and_not_the_size() -> None:
-    """One group below 0 is wrong, as large as it is."""
-    margins = -drawn(1000, 100)
-    assert populations(margins).probability(margins)[:1000].min() > 0.9
+@pytest.mark.parametrize(
+    ("means", "wrong"),
+    [
+        ([4.0, -4.0], [-4.0]),
+        ([4.0, -1.3], []),  # within a third of the median: hard, and not wrong
+        ([4.0, -1.4], [-1.4]),
+        ([4.0, 3.0], []),
+        ([-2.0, -3.0], []),  # nothing is right
+        ([3.0, -8.0, -5.0, 2.0, -1.5], [-8.0, -5.0]),  # the widest gap is from -5 to -1.5
+        ([3.0, -8.0, -2.0, 12.0], [-8.0]),  # gaps of 6 and 5; that from 3 to 12 does not count
+        ([3.0, -7.0, -2.0, 12.0], [-7.0]),  # of equal gaps the first, which takes fewer
+    ],
+)
+def test_which_distributions_are_of_wrong_labels(means: list[float], wrong: list[float]) -> None:
+    """With a median margin of 4."""
+    found = _wrong(np.array(means), 4.0)
+    assert sorted(np.array(means)[found]) == sorted(wrong)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 60))
@@ -231,7 +244,7 @@ def test_what_cannot_be_judged(tmp_path: Path) -> None:
     with pytest.raises(ResultError, match="none of the scores aum, confidence, loss, el2n"):
         suspects(made(tmp_path / "c", [0], [1], {"vog@all": [1.0]}))
     untrained = run_of(tmp_path / "d", -drawn(60, 40))
-    with pytest.raises(ResultError, match="60% of the labels would be wrong. It has not learned"):
+    with pytest.raises(ResultError, match="the median AUM is -4.*It has not learned these data"):
         suspects(untrained)
     listed = likely_label_errors(untrained)
     assert (listed.verdict, len(listed.suspects)) == (None, 24), "a ranking all the same"

@@ -28,7 +28,6 @@ from vog.result.planted import FLIP, THRESHOLD, Planted
 ALONE = ("aum", "confidence", "loss", "el2n")
 NEIGHBOURS = (*ALONE, "volg", "csg")
 _BELOW = 0.99  # of the threshold samples, as in the paper
-_MOST = 0.5  # labels that are mostly wrong are taken for a model that has learned nothing
 
 Values = Float[np.ndarray, "n"]
 Rows = Bool[np.ndarray, "n"]
@@ -103,14 +102,15 @@ def _by_mixture(run: Run, fdr: float) -> Verdict:
     known = np.isfinite(margins) & ~np.isnan(hard)
     probability = np.full(len(hard), np.nan)
     if known.sum() >= 2 and np.ptp(margins[known]) > 0:
-        by_margin = populations(margins[known]).probability(margins[known])
-        if by_margin.mean() > _MOST:
+        typical = float(np.median(margins[known]))
+        if typical <= 0:
             raise ResultError(
                 f"the model of {run.folder} puts another class above the label of most examples: "
-                f"by the margins {by_margin.mean():.0%} of the labels would be wrong. It has not "
-                f"learned these data, and cannot judge them. Score later checkpoints, or data that "
-                f"it was trained on; the scores of --planted need no margins."
+                f"the median AUM is {typical:.3g}. It has not learned these data, and cannot judge "
+                f"them. Score later checkpoints, or data that it was trained on; with --planted no "
+                f"margins are needed."
             )
+        by_margin = populations(margins[known]).probability(margins[known])
         # How many are wrong is told by the margins, which ones by all the scores together.
         place = np.argsort(-hard[known], kind="stable")
         probability[np.flatnonzero(known)[place]] = np.sort(by_margin)[::-1]
