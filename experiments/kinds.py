@@ -8,9 +8,9 @@ network of experiments/mnist.py is trained on all of it for 12 epochs, one check
 `vog.verify` says which score finds what. In the end there are `table.md`, by kind and score the
 AUROC with 95 % intervals of Student's t over the seeds, and `kinds.png`, of the first seed.
 
-Expected, written before the first run: flips as in experiments/labels.py. Corrupted digits and images
-of no class are hard by loss, EL2N and entropy (AUROC 0.7 to 0.95), images of no class more so, as
-their labels are random; VoG of noise is high, as it was for noise that was not trained on. Near-
+Expected, written before the first run: flips as in experiments/labels.py. Corrupted digits and
+images of no class are hard by loss, EL2N and entropy (AUROC 0.7 to 0.95), images of no class more
+so, as their labels are random; VoG of noise is high, as it was for noise that was not trained on. Near-
 duplicates are seen twice and so are easier than others by every score: 0.4 to 0.5.
 """
 
@@ -29,7 +29,7 @@ from vog.figures import charts
 from vog.result.files import make_folder, write_text
 
 SEEDS, EPOCHS = (0, 1, 2), 12
-PLANTED = {"flip": 0.05, "duplicate": 0.02, "corrupt": 0.05, "outside": 0.02}
+KINDS = ("flip", "duplicate", "corrupt", "outside")
 SHOWN = ("combination", "aum", "loss", "el2n", "confidence", "entropy", "variability", "forgetting",
          "volg", "csg", "grand", "grad_norm", "vog")  # fmt: skip
 
@@ -51,7 +51,14 @@ def one(train: Digits, test: Digits, seed: int, folder: Path) -> Verification:
     typer.echo(f"seed {seed}")
     make_folder(folder)
     record = vog.plant(
-        (train.images, train.labels), folder / "planted", seed=seed, quiet=True, **PLANTED
+        (train.images, train.labels),
+        folder / "planted",
+        flip=0.05,
+        duplicate=0.02,
+        corrupt=0.05,
+        outside=0.02,
+        seed=seed,
+        quiet=True,
     )
     with np.load(folder / "planted" / "data.npz") as file:
         planted = Digits(file["inputs"], file["labels"].astype(np.int64))
@@ -64,7 +71,7 @@ def one(train: Digits, test: Digits, seed: int, folder: Path) -> Verification:
 
 def table(found: list[Verification]) -> str:
     """By score over all checkpoints and kind, the AUROC over seeds."""
-    text = row("score", *PLANTED) + row(*["---"] * (1 + len(PLANTED)))
+    text = row("score", *KINDS) + row(*["---"] * (1 + len(KINDS)))
     for score in SHOWN:
         cells = [
             spread(
@@ -74,7 +81,7 @@ def table(found: list[Verification]) -> str:
                 ],
                 2,
             )
-            for kind in PLANTED
+            for kind in KINDS
         ]
         text += row(f"`{score}`", *cells)
     return text
