@@ -10,8 +10,8 @@ AUROC with 95 % intervals of Student's t over the seeds, and `kinds.png`, of the
 
 Expected, written before the first run: flips as in experiments/labels.py. Corrupted digits and
 images of no class are hard by loss, EL2N and entropy (AUROC 0.7 to 0.95), images of no class more
-so, as their labels are random; VoG of noise is high, as it was for noise that was not trained on. Near-
-duplicates are seen twice and so are easier than others by every score: 0.4 to 0.5.
+so, as their labels are random; VoG of noise is high, as it was for noise that was not trained on.
+Near-duplicates are seen twice and so are easier than others by every score: 0.4 to 0.5.
 """
 
 from pathlib import Path
