@@ -170,7 +170,9 @@ def test_sets_that_differ(make: Make, tmp_path: Path) -> None:  # noqa: F811
     np.testing.assert_allclose(out.numbers("vog_z@all"), z.mean(0))
     assert numbers(out, "problem") == [[None, "two: dim", None]]
     assert "where" not in out.question
-    assert out.question["data"] == {"examples": 3, "transform": "none"}
+    assert out.question["data"] == {"examples": 3, "transform": "none", "part": True}
+    with pytest.raises(ResultError, match="only a part of the rows of its data"):
+        out.require_row_numbers()
 
 
 def test_the_question_of_a_combined_run(make: Make, tmp_path: Path) -> None:  # noqa: F811

@@ -18,7 +18,7 @@ import pytest
 import vog
 import world
 from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
-from vog.analysis.suspects import Verdict, suspects
+from vog.analysis.suspects import Verdict, suspects, verdict_or_why
 from vog.errors import DataError, ResultError
 from vog.exports import FORMATS, add_columns, export, sample_weight
 from vog.exports.cleanlab import issues
@@ -81,16 +81,20 @@ BY_HARDNESS = replace(VERDICT, method="threshold", probability=np.full(4, NAN))
 def judged(monkeypatch: pytest.MonkeyPatch) -> list[Verdict]:
     """What is said of the labels of `made`; a test may put another verdict there."""
     said = [VERDICT]
-    for module in ("told", "cleanlab", "weights"):
+    for module in ("cleanlab", "weights"):
         monkeypatch.setattr(f"vog.exports.{module}.suspects", lambda run, planted=None: said[0])
+    monkeypatch.setattr(
+        "vog.exports.told.verdict_or_why", lambda run, planted=None: (said[0], None)
+    )
     return said
 
 
 @pytest.fixture
 def actual(judged: list[Verdict], monkeypatch: pytest.MonkeyPatch) -> None:
     """The verdict of `vog` itself, for other rows than those by hand."""
-    for module in ("told", "cleanlab", "weights"):
+    for module in ("cleanlab", "weights"):
         monkeypatch.setattr(f"vog.exports.{module}.suspects", suspects)
+    monkeypatch.setattr("vog.exports.told.verdict_or_why", verdict_or_why)
 
 
 @pytest.fixture
@@ -413,7 +417,8 @@ def test_the_command(cli: Cli, actual: None) -> None:  # noqa: F811
     labels = world.inputs_and_labels(20)[1]
     np.savez("data.npz", inputs=np.zeros((20, 2)), texts=[f"t{i}" for i in range(20)])
     code, out, err = exported("t.json --format label-studio --count 3")
-    assert (code, out, err) == (0, "t.json: 3 rows\nt.xml: the labelling interface\n", "")
+    assert (code, out) == (0, "t.json: 3 rows\nt.xml: the labelling interface\n")
+    assert "Without a verdict on the labels: the model of run puts another class above" in err
     for task in json.loads(Path("t.json").read_text()):
         assert task["data"]["given_label"] == str(labels[task["data"]["index"]])
     code, _, err = exported("t.json --format label-studio --planted nope")

@@ -494,3 +494,9 @@ def test_lengths_are_those_of_the_sampler_of_torch(some: Run) -> None:
         mine = sampler(some, epochs=1, num_replicas=replicas, rank=0, drop_last=drop_last)
         mine.set_epoch(1)
         assert len(mine) == max(0, len(theirs))
+
+
+def test_rows_of_a_dataset_without_ids_have_to_be_all_of_them(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", {"vog@all": [1.0, 2.0, 3.0]}, [0, 0, 1])
+    with pytest.raises(DataError, match="no ids and 2 items, and .* was made of 3"):
+        sampler(run, [1, 2], epochs=2)

@@ -265,7 +265,9 @@ def test_the_mean_of_all_scores_says_what_is_redundant(tmp_path: Path) -> None:
 
 def test_without_correctness_the_last_prediction_has_to_be_right(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", {"vog@all": STAIRS}, TWO, predictions=[0, -1, 1, 1] + [0] * 4)
-    assert set(select(run, drop_redundant=2).dropped) == {"id 1", "id 2"}
+    found = select(run, drop_redundant=2)
+    assert set(found.dropped) == {"id 2", "id 3"}, "row 1 has no prediction, and row 0 a wrong one"
+    assert found.notes == ("correctness was not scored: redundant is right at the last one.",)
 
 
 def test_a_row_that_lacks_a_score_is_not_redundant(tmp_path: Path) -> None:
@@ -656,3 +658,21 @@ def test_many_classes_are_cut_short(cli: Cli) -> None:  # noqa: F811
     make_run(Path("run"), {"vog@all": list(range(24))}, [i // 2 for i in range(24)])
     out = cli("select", "run", "--keep-hardest", "50%")[1]
     assert "... and 2 more classes" in out
+
+
+def test_the_data_are_not_overwritten(tmp_path: Path) -> None:
+    """Of the scored file only the kept rows would be left."""
+    data = tmp_path / "data.npz"
+    run = make_run(tmp_path / "run", {"vog@all": STAIRS}, TWO, where={"data": str(data)})
+    found = select(run, keep_hardest=3, by="vog@all")
+    with pytest.raises(ResultError, match="is the data that .* was made of"):
+        found.save(data, "ids")
+    assert not data.exists()
+
+
+def test_what_is_redundant_has_to_be_known(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", {"vog@all": STAIRS}, TWO)
+    if "prediction@all" in run.columns:
+        run = vog.open(run.folder)
+    with pytest.raises(ResultError, match="--planted is for the verdict of --drop-suspects"):
+        select(run, drop_redundant=1, planted="nowhere")

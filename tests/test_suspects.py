@@ -16,7 +16,7 @@ from test_charts import spec, values
 from vog.analysis.calibration import LEAST, calibrated
 from vog.analysis.label_errors import likely_label_errors, most_suspicious
 from vog.analysis.mixture import _wrong, populations
-from vog.analysis.suspects import Verdict, combined, suspects
+from vog.analysis.suspects import Verdict, combined, suspects, verdict_or_why
 from vog.errors import ResultError
 from vog.figures import charts
 from vog.result import Run
@@ -147,10 +147,14 @@ def test_no_suspects_where_nothing_stands_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("margins", [[1.0, 1.0, 1.0], [2.0], [NAN, NAN], [INF, INF, INF]])
 def test_margins_that_say_nothing(tmp_path: Path, margins: list[float]) -> None:
-    found = suspects(run_of(tmp_path / "run", np.array(margins)))
-    assert not found.suspect.any()
-    assert np.isnan(found.probability).all()
-    assert (found.wrong, found.expected_fdr) == (0.0, 0.0)
+    run = run_of(tmp_path / "run", np.array(margins))
+    with pytest.raises(ResultError, match="rows with a finite AUM.*labels are judged by how it"):
+        suspects(run)
+    found, why = verdict_or_why(run)
+    assert found is None
+    assert "finite AUM" in str(why)
+    with pytest.raises(ResultError, match="lacks 1 of 1"):
+        verdict_or_why(run, Planted({}, (Plant("other", FLIP, "uniform", 0, None, 1),)))
 
 
 def test_rows_that_lack_a_score_are_never_suspects(tmp_path: Path) -> None:
@@ -230,6 +234,8 @@ def test_threshold_samples_give_the_cut(tmp_path: Path) -> None:
     assert np.flatnonzero(found.suspect).tolist() == [101, 103], "and none of the samples"
     assert np.isnan(found.probability).all()
     assert np.isnan([found.expected_fdr, found.wrong]).all()
+    with pytest.raises(ResultError, match="has 9 threshold samples with an AUM.*at least 10"):
+        suspects(run, planted(range(9), THRESHOLD))
 
 
 def test_what_cannot_be_judged(tmp_path: Path) -> None:
@@ -332,7 +338,17 @@ def test_the_chart_of_margins(tmp_path: Path) -> None:
     assert counts == {"taken for right": 100 - wrong, "taken for wrong": wrong}
     assert all(row["high"] < 3 for row in rows if row["labels"] == "taken for wrong")
     empty = run_of(tmp_path / "empty", np.array([NAN, NAN]))
-    assert "0 of 2" in str(spec(charts.margins(empty, suspects(empty))))
+    nobody = Verdict(
+        "mixture",
+        (),
+        np.zeros(2),
+        np.zeros(2),
+        np.zeros(2, bool),
+        fdr=0.1,
+        expected_fdr=0.0,
+        wrong=0.0,
+    )
+    assert "0 of 2" in str(spec(charts.margins(empty, nobody)))
 
 
 def test_the_library_names_it() -> None:

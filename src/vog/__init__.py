@@ -66,6 +66,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "exports":  # `vog.exports.add_columns`, with nothing imported before
+        return import_module("vog.exports")
     if name not in _LATER:
         raise AttributeError(f"module 'vog' has no attribute {name!r}")
     module, attribute = _LATER[name]

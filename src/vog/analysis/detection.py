@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from vog.analysis.suspects import ALONE, combined
 from vog.errors import ResultError, unknown
 from vog.progress import progress
 from vog.result import Run
-from vog.result.planted import KINDS, Planted
+from vog.result.planted import KINDS, Planted, record_of
 
 COMBINATION = "combination"
 _FEWEST = 20  # below, the outermost 2.5 % of the resamples are none
@@ -150,7 +151,7 @@ class Verification:
 
 def verify(
     run: Run,
-    planted: Planted,
+    planted: Planted | str | Path,
     resamples: int = 200,
     seed: int = 0,
     kind: str | None = None,
@@ -163,7 +164,7 @@ def verify(
 
     Args:
         run: of the planted data.
-        planted: the record of planting.
+        planted: the record of planting, or the folder that `vog plant` wrote.
         resamples: of the bootstrap, which draws planted and clean rows separately.
         seed: it is drawn with; equal seeds give equal intervals.
         kind: only this one.
@@ -173,13 +174,15 @@ def verify(
         ResultError: the run is not of the planted data, nothing or everything is planted, there is
             no such kind, or there are fewer than 20 resamples.
     """
+    record = record_of(planted)
+    assert record is not None
     if resamples < _FEWEST:
         raise ResultError(
             f"{resamples} resamples give no 95 % interval; ask for {_FEWEST} or more."
         )
     if kind is not None:
-        _known("kind", kind, planted.kinds)
-    rows = planted.rows(run)
+        _known("kind", kind, record.kinds)
+    rows = record.rows(run)
     clean = ~np.any(list(rows.values()), axis=0) if rows else np.zeros(0, bool)
     if not clean.any():
         what = "none of its examples is planted" if not rows else "every row of it is planted"

@@ -35,6 +35,9 @@ def save(
         raise ResultError(f"no row is kept, so {path} is not written. Ask for more.")
     if root is not None and kind != "list":
         raise ResultError("--root is for lists of image files. Add --as list.")
+    if kind in ("indices", "npy", "npz"):
+        chosen.run.require_row_numbers()
+    _refuse_the_data(chosen.run, path, data)
     if kind == "npz":
         arrays = _kept_arrays(chosen, data)
         write_whole(path, lambda beside: _save_arrays(beside, arrays))
@@ -45,10 +48,21 @@ def save(
     return path
 
 
+def _refuse_the_data(run: Run, path: Path, data: str | Path | None) -> None:
+    """Nothing where the file is not what was scored, of which only the kept rows would be left."""
+    sources = [data, run.question.get("where", {}).get("data")]
+    if any(one is not None and Path(one).resolve() == path.resolve() for one in sources):
+        raise ResultError(
+            f"{path} is the data that {run.folder} was made of. Give another file as --out."
+        )
+
+
 def _usual_form(run: Run, path: Path) -> str:
     if path.suffix in (".npy", ".npz"):
         return path.suffix[1:]
-    return "indices" if _image_folder(run) is None else "list"
+    if _image_folder(run) is not None:
+        return "list"
+    return "ids" if run.question["data"].get("part", False) else "indices"
 
 
 def _image_folder(run: Run) -> Path | None:
@@ -68,7 +82,16 @@ def _lines(chosen: "Selection", form: str, root: str | Path | None) -> list[str]
             raise ResultError(
                 f"{chosen.run.folder} was not made of image files, so --root says nothing."
             )
-        names = [Path(os.path.relpath(folder / one, root)).as_posix() for one in names]
+        if not Path(root).is_dir():
+            raise ResultError(f"--root {root} is no folder.")
+        if not any((folder / one).is_file() for one in names):
+            raise ResultError(
+                f"none of the images is in {folder}, seen from here. Start where "
+                f"{chosen.run.folder} was scored, or leave --root out: paths are then as the run "
+                f"has them."
+            )
+        here = folder.resolve(), Path(root).resolve()
+        names = [Path(os.path.relpath(here[0] / one, here[1])).as_posix() for one in names]
     for name in names:
         if name.splitlines() != [name] or name != name.strip():
             raise ResultError(

@@ -6,8 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from vog.analysis.examples import described, wrong
-from vog.analysis.suspects import Verdict, combined, suspects
-from vog.errors import ResultError
+from vog.analysis.suspects import Verdict, combined, verdict_or_why
 from vog.result import Run
 
 
@@ -74,20 +73,12 @@ def likely_label_errors(run: Run, count: int = 24) -> LikelyErrors:
     neighbours, hard = combined(run)
     errors, judged = wrong(run, "all")
     contradicted = errors & judged
-    found, why = _verdict(run)
+    found, why = verdict_or_why(run)
     shown = contradicted if found is None else contradicted | found.suspect
     ranked = np.flatnonzero(shown & ~np.isnan(hard))
     at = ranked[np.argsort(-hard[ranked], kind="stable")[:count]]
     listed = _listed(run, hard, found, at)
     return LikelyErrors(neighbours, listed, int(contradicted.sum()), found, why)
-
-
-def _verdict(run: Run) -> tuple[Verdict | None, str | None]:
-    """The verdict, or why there is none; the ranking goes without."""
-    try:
-        return suspects(run), None
-    except ResultError as error:
-        return None, str(error)
 
 
 def most_suspicious(run: Run, found: Verdict, count: int | None = None) -> tuple[Suspect, ...]:

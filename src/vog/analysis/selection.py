@@ -115,7 +115,7 @@ def select(
     by: str | None = None,
     floor: Amount = 0,
     drop_suspects: bool = False,
-    planted: Planted | None = None,
+    planted: Planted | str | Path | None = None,
     drop_redundant: Amount | None = None,
     drop_marked: bool = False,
     relabel_marked: bool = False,
@@ -141,7 +141,8 @@ def select(
             dropped all the same.
         drop_suspects: the labels that `vog.suspects` takes for wrong, but for rows that people
             marked `keep`, or that are relabelled.
-        planted: the record of planting, if the run is of planted data, for that verdict.
+        planted: the record of planting or its folder, if the run is of planted data, for that
+            verdict.
         drop_redundant: so many of the examples that are right at every checkpoint, the easiest by
             the mean of all scores first.
         drop_marked: what people marked `drop` in the viewer.
@@ -162,6 +163,8 @@ def select(
     redundant = number_of(drop_redundant, "--drop-redundant", run.rows)
     least = number_of(floor, "--floor", None)
     flags = (drop_suspects, drop_marked, relabel_marked, drop_problems)
+    if planted is not None and not drop_suspects:
+        raise ResultError("--planted is for the verdict of --drop-suspects, which is not asked.")
     if share is None and redundant is None and not any(flags):
         raise ResultError(
             f"nothing is asked. Give at least one of {', '.join(asked)}, --drop-suspects, "
@@ -211,7 +214,7 @@ def _selection(run: Run, rows: Table, draft: Draft, notes: Sequence[str]) -> Sel
     short = [
         f"{one.name or one.label} ({one.kept:,} of {least:,})"
         for one, least in zip(found, draft.held[first].tolist(), strict=True)
-        if one.kept < least
+        if one.kept < min(least, one.rows)
     ]
     low = [f"below the floor, for other reasons: {first_few(short)}."] if short else []
     return Selection(

@@ -4,14 +4,15 @@
                  them, judges every example in folds that have not seen it
     threshold    threshold samples were planted: a label is suspicious whose AUM is below that of
                  99 % of examples that cannot have a right label (Pleiss et al., NeurIPS 2020)
-    mixture      nothing was planted: margins are a mixture of two populations, which says how
-                 many labels are wrong; the neighbours together say which
+    mixture      nothing was planted: margins are a mixture of groups, those clearly below 0 of
+                 wrong labels, which says how many there are; the neighbours together say which
 
 The first and the last give probabilities, and take as many as keep the expected share of right
 labels among them, the false discovery rate, at what is aimed at.
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -21,7 +22,7 @@ from vog.analysis.agreement import hardness
 from vog.analysis.mixture import populations
 from vog.errors import ResultError
 from vog.result import Run
-from vog.result.planted import FLIP, THRESHOLD, Planted
+from vog.result.planted import FLIP, THRESHOLD, Planted, record_of
 
 # What judges labels. The first four look at the logits alone and need no planted errors to be
 # weighed: on digits and MNIST their mean ranks better than with the gradients of the loss added.
@@ -47,7 +48,9 @@ class Verdict:
         fdr: the share of right labels among the suspects that is aimed at.
         expected_fdr: the share that is expected among them; NaN where it is not known, 0 where
             there are none.
-        wrong: how many labels are expected to be wrong in all; NaN where it is not known.
+        wrong: how many labels are expected to be wrong in all; NaN where it is not known. Of
+            `calibrated`, how many are planted or look so: what is wrong besides was learned from
+            as right, so of one's own errors it is a lower bound.
         vog_helps: whether VoG made the calibration better by more than its standard error; None
             where nothing was calibrated, or the run has no VoG.
     """
@@ -63,13 +66,14 @@ class Verdict:
     vog_helps: bool | None = None
 
 
-def suspects(run: Run, planted: Planted | None = None, fdr: float = 0.1) -> Verdict:
+def suspects(run: Run, planted: Planted | str | Path | None = None, fdr: float = 0.1) -> Verdict:
     """Which labels of a run are taken for wrong.
 
     Args:
         run: rows that lack one of the scores are never suspects.
-        planted: what was planted into the data that the run was trained on. Flips are learned
-            from; threshold samples alone give a cut-off; without either, margins decide.
+        planted: what was planted into the data that the run was trained on, or the folder that
+            `vog plant` wrote. Flips are learned from; threshold samples alone give a cut-off;
+            without either, margins decide.
         fdr: the share of right labels among the suspects that is aimed at, in (0, 1).
 
     Raises:
@@ -78,7 +82,8 @@ def suspects(run: Run, planted: Planted | None = None, fdr: float = 0.1) -> Verd
     """
     if not 0 < fdr < 1:
         raise ResultError(f"--fdr is {fdr}; expected a share between 0 and 1, as 0.1.")
-    rows = {} if planted is None else planted.rows(run)
+    record = record_of(planted)
+    rows = {} if record is None else record.rows(run)
     if FLIP in rows:
         return _calibrated(run, rows, fdr)
     if THRESHOLD in rows:
@@ -101,25 +106,55 @@ def _by_mixture(run: Run, fdr: float) -> Verdict:
     margins = _margins(run)
     known = np.isfinite(margins) & ~np.isnan(hard)
     probability = np.full(len(hard), np.nan)
-    if known.sum() >= 2 and np.ptp(margins[known]) > 0:
-        typical = float(np.median(margins[known]))
-        if typical <= 0:
-            raise ResultError(
-                f"the model of {run.folder} puts another class above the label of most examples: "
-                f"the median AUM is {typical:.3g}. It has not learned these data, and cannot judge "
-                f"them. Score later checkpoints, or data that it was trained on; with --planted no "
-                f"margins are needed."
-            )
-        by_margin = populations(margins[known]).probability(margins[known])
-        # How many are wrong is told by the margins, which ones by all the scores together.
-        place = np.argsort(-hard[known], kind="stable")
-        probability[np.flatnonzero(known)[place]] = np.sort(by_margin)[::-1]
+    _refuse_margins(run, margins[known])
+    by_margin = populations(margins[known]).probability(margins[known])
+    # How many are wrong is told by the margins, which ones by all the scores together.
+    place = np.argsort(-hard[known], kind="stable")
+    probability[np.flatnonzero(known)[place]] = np.sort(by_margin)[::-1]
     return _decided(Verdict("mixture", names, hard, probability, known, fdr, 0.0, 0.0))
+
+
+def _refuse_margins(run: Run, margins: Values) -> None:
+    """Nothing where labels can be judged by these margins."""
+    if len(margins) < 2 or np.ptp(margins) == 0:
+        same = ", which is the same in all" if len(margins) > 1 else ""
+        raise ResultError(
+            f"{run.folder} has {len(margins):,} rows with a finite AUM{same}; labels are judged by "
+            f"how it differs."
+        )
+    typical = float(np.median(margins))
+    if typical <= 0:
+        raise ResultError(
+            f"the model of {run.folder} puts another class above the label of most examples: "
+            f"the median AUM is {typical:.3g}. It has not learned these data, and cannot judge "
+            f"them. Score later checkpoints, or data that it was trained on; with --planted no "
+            f"margins are needed."
+        )
+
+
+def verdict_or_why(run: Run, planted: Planted | None = None) -> tuple[Verdict | None, str | None]:
+    """The verdict, or why there is none; with a record of planting there has to be one.
+
+    Raises:
+        ResultError: the run cannot be judged by the record.
+    """
+    if planted is not None:
+        return suspects(run, planted), None
+    try:
+        return suspects(run), None
+    except ResultError as error:
+        return None, str(error)
 
 
 def _by_threshold(run: Run, samples: Rows, fdr: float) -> Verdict:
     margins = _margins(run)
-    cut = float(np.nanquantile(margins[samples], _BELOW))
+    known = margins[samples & np.isfinite(margins)]
+    if len(known) < calibration.LEAST:
+        raise ResultError(
+            f"{run.folder} has {len(known)} threshold samples with an AUM; a cut-off needs at "
+            f"least {calibration.LEAST}. Plant --threshold into more data, or leave --planted out."
+        )
+    cut = float(np.quantile(known, _BELOW))
     suspect = (margins < cut) & ~samples
     nothing = np.full(len(margins), np.nan)
     hard = run.hardness("aum@all")

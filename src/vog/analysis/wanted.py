@@ -206,24 +206,29 @@ def redundant_rows(run: Run, rows: Table, draft: Draft, count: int) -> tuple[_Ma
     """The easiest by all scores but for those that a class holds back, and what is to be said."""
     columns = [name for name in run.score_columns if name.endswith("@all")]
     mean = hardness(run, columns).mean(axis=0)
-    may = draft.kept & ~np.isnan(mean) & _always_right(run)
+    right, notes = _always_right(run)
+    may = draft.kept & ~np.isnan(mean) & right
     order = np.lexsort((rows.draw, mean))
     order = order[may[order]]
     _, code = np.unique(draft.labels, return_inverse=True)
     spare = np.bincount(code[draft.kept], minlength=int(code.max()) + 1)[code] - draft.held
     order = order[place_in_class(order, draft.labels) < spare[order]]
-    few = [f"{len(order):,} rows are redundant where {count:,} were asked."]
-    return _mask(order[:count], len(rows.hard)), few if len(order) < count else []
+    if len(order) < count:
+        notes.append(f"{len(order):,} rows are redundant where {count:,} were asked.")
+    return _mask(order[:count], len(rows.hard)), notes
 
 
-def _always_right(run: Run) -> _Mask:
-    """Right at every checkpoint; where that was not asked, right at the last where it is known."""
+def _always_right(run: Run) -> tuple[_Mask, list[str]]:
+    """Right at every checkpoint, or at the last where correctness was not scored, which is said."""
     if "correctness@all" in run.score_columns:
-        return run.numbers("correctness@all") == 1
+        return run.numbers("correctness@all") == 1, []
     if "prediction@all" not in run.columns:
-        return np.ones(run.rows, bool)
+        raise ResultError(
+            f"{run.folder} has neither correctness nor predictions, so nothing is known to be "
+            f"redundant. Score again with correctness among --scores."
+        )
     errors, known = wrong(run, "all")
-    return ~(errors & known)
+    return known & ~errors, ["correctness was not scored: redundant is right at the last one."]
 
 
 def beyond(rows: Table, share: Share, draft: Draft) -> tuple[_Mask, list[str]]:

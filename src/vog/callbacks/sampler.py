@@ -25,6 +25,7 @@ from vog.callbacks.schedules import (
     wanted,
 )
 from vog.data.datasets import ids_of
+from vog.data.examples import RowNumbers
 from vog.errors import DataError, ResultError, first_few, unknown
 from vog.result import Run
 
@@ -211,6 +212,10 @@ class RunSampler(Sampler[int]):
                 f"was when the state was saved."
             )
         self.epoch, self._finished = state["epoch"], None
+        if not 0 <= state["yielded"] <= len(self):
+            raise DataError(
+                f"the state has yielded {state['yielded']} rows; an epoch has {len(self):,} here."
+            )
         self._yielded = self._resume_at = state["yielded"]
 
 
@@ -248,8 +253,15 @@ def _matched(run: Run, dataset: Any) -> tuple[Rows, Rows]:
     """Row numbers of the dataset, and where the run has each of them."""
     table = run.table(["index", "id"])
     if dataset is None:
+        run.require_row_numbers()
         return table["index"].to_numpy(), np.arange(len(table))
     ids: Sequence[str] = ids_of(dataset)
+    if isinstance(ids, RowNumbers) and len(ids) != run.question["data"]["examples"]:
+        raise DataError(
+            f"the dataset has no ids and {len(ids):,} items, and {run.folder} was made of "
+            f"{run.question['data']['examples']:,}: which are which cannot be told. Give a "
+            f"`Subset` of what was scored, or a dataset with an attribute `ids`."
+        )
     at = pc.index_in(  # pyright: ignore[reportAttributeAccessIssue]
         pa.array(list(ids), pa.string()), table["id"].combine_chunks()
     )

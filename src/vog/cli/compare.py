@@ -36,7 +36,7 @@ def compare(
         ),
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="Examples that moved most.")] = 10,
-    quiet: options.Quiet = False,
+    quiet: options.NoProgress = False,
     form: PrintedAs = TableFormat.TABLE,
 ) -> None:
     r"""Say how alike several runs rank the same examples: those of two seeds, models or epochs.
@@ -51,7 +51,7 @@ def compare(
     from vog.analysis.comparison import compare as compared
     from vog.result.files import as_json
 
-    names = None if scores is None else [name.strip() for name in scores.split(",")]
+    names = options.words(scores)
     found = compared(_opened(runs), names, by, count, quiet)
     if form is TableFormat.TABLE:
         _print(found, whole=names is not None)
@@ -75,7 +75,7 @@ def combine(
         Path | None, typer.Option(help="Draw that as well: .png, .svg, .html or .json.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run in --out.")] = False,
-    quiet: options.Quiet = False,
+    quiet: options.NoProgress = False,
     form: PrintedAs = TableFormat.TABLE,
 ) -> None:
     r"""Write the means over several runs as a run, and say how many runs would be enough.
@@ -158,11 +158,16 @@ def _print_moved(found: "Comparison") -> None:
         [
             {"id": one.id, "label": one.label}
             | ({"label_name": one.label_name} if named else {})
-            | dict(zip(found.runs, one.ranks, strict=True))
+            | {_apart(run): rank for run, rank in zip(found.runs, one.ranks, strict=True)}
             | {"difference": one.difference}
             for one in found.moved
         ]
     )
+
+
+def _apart(run: str) -> str:
+    """The name of a run as the head of a column that no other has."""
+    return f"{run} (run)" if run in ("id", "label", "label_name", "difference") else run
 
 
 def _shown(row: dict[str, Any], silent: set[str]) -> dict[str, Any]:

@@ -102,6 +102,7 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Start again: the rows that are in --out are removed.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+NoProgress = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 
 class ManyCheckpoints(TyperCommand):
@@ -138,6 +139,12 @@ def keywords(words: list[str] | None) -> dict[str, Any]:
         FunctionError: a word is not of that form.
     """
     return dict(_keyword(word) for word in words or [])
+
+
+def words(text: str | None) -> list[str] | None:
+    """`a, b` as ["a", "b"]; None where nothing is named."""
+    found = [word.strip() for word in (text or "").split(",") if word.strip()]
+    return found or None
 
 
 def number_or_word(text: str) -> int | str:

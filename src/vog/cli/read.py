@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vog.cli import show
+from vog.cli import options, show
 from vog.cli.show import TableFormat
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder written by `vog score`.")]
@@ -100,8 +100,14 @@ def export(
         "count": count,
     }
     given = {name: value for name, value in how.items() if value is not None}
-    save(opened, out, form, columns.split(",") if columns else None, **given)
+    save(opened, out, form, options.words(columns), **given)
     typer.echo(f"{out}: {min(count or opened.rows, opened.rows):,} rows")
+    show.unfinished(opened)
+    if form in ("fiftyone", "label-studio") and planted is None:
+        from vog.analysis.suspects import verdict_or_why
+
+        if why := verdict_or_why(opened)[1]:
+            typer.echo(f"Without a verdict on the labels: {why}", err=True)
     if form == "label-studio":
         typer.echo(f"{out.with_suffix('.xml')}: the labelling interface")
 

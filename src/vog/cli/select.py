@@ -131,6 +131,8 @@ def select(
     from vog.analysis import selection
     from vog.result.planted import load
 
+    if out is None and (written or root or data):
+        raise typer.BadParameter("--as, --root and --data say what is written: give --out.")
     opened = vog.open(run)
     found = selection.select(
         opened,
@@ -173,11 +175,14 @@ def _print(found: "Selection") -> None:
         ]
     )
     by_share = sorted(_class_rows(found), key=lambda one: one["kept"] / one["rows"])
-    smallest = min(found.classes, key=lambda one: one.kept)
-    typer.echo(
-        f"\nBy class, those of which least is kept first; the smallest is now "
-        f"{smallest.name or smallest.label} with {smallest.kept:,} rows\n"
+    labelled = [one for one in found.classes if one.label is not None]
+    smallest = min(labelled, key=lambda one: one.kept, default=None)
+    now = (
+        ""
+        if smallest is None
+        else f"; the smallest is now {smallest.name or smallest.label} with {smallest.kept:,} rows"
     )
+    typer.echo(f"\nBy class, those of which least is kept first{now}\n")
     show.for_people(by_share[:_SHOWN])
     if len(by_share) > _SHOWN:
         typer.echo(f"... and {len(by_share) - _SHOWN:,} more classes")

@@ -111,12 +111,17 @@ def _said(found: "Verdict", rows: list[dict[str, Any]], run: "Run") -> str:
     }[found.method]
     said = [f"{count:,} of {run.rows:,} labels are suspects, {how}."]
     if found.method != "threshold":
+        what = "are planted or look so" if found.method == "calibrated" else "are wrong"
+        said.append(f"About {found.wrong:,.0f} labels {what} in all.")
+        unknown = sum(value != value for value in found.probability.tolist())
+        said += [f"{unknown:,} rows could not be judged."] if unknown else []
+    if found.method != "threshold" and count:
         said.append(
-            f"About {found.wrong:,.0f} labels are wrong in all; of the suspects about "
-            f"{found.expected_fdr:.0%} are expected to be right (aimed at: {found.fdr:.0%})."
+            f"Of the suspects about {found.expected_fdr:.0%} are expected to be right (aimed at: "
+            f"{found.fdr:.0%})."
         )
     if found.method == "mixture" and not count:
-        said.append("No group of examples stands out whose margin is below 0.")
+        said.append("No group of examples stands out whose margins are clearly below 0.")
     if found.method == "calibrated":
         own = sum(row["planted"] is None for row in rows)
         said.append(f"{count - own:,} of them were planted; the other {own:,} are your own.")

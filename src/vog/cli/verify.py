@@ -38,7 +38,7 @@ def verify(
         int, typer.Option(max=10_000, help="Of the bootstrap, for the intervals; 20 at least.")
     ] = 200,
     form: PrintedAs = TableFormat.TABLE,
-    quiet: options.Quiet = False,
+    quiet: options.NoProgress = False,
 ) -> None:
     r"""Tell how well each score of RUN finds the examples that `vog plant` planted.
 

@@ -32,7 +32,7 @@ def add_columns(
             f"expected a datasets.Dataset, found {type(dataset).__name__}. Give one split of it, "
             f"as dataset['train'], and no stream."
         )
-    names = list(run.score_columns if columns is None else columns)
+    names = list(dict.fromkeys(run.score_columns if columns is None else columns))
     taken = [name for name in names if name in dataset.column_names]
     if taken:
         raise DataError(
@@ -41,6 +41,7 @@ def add_columns(
         )
     table = run.table(names)
     if key is None:
+        run.require_row_numbers()
         _refuse_other_length(dataset, run)
     else:
         table = table.take(_rows_of(dataset, run, key))

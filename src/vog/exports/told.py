@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from vog.analysis.suspects import Verdict, suspects
+from vog.analysis.suspects import Verdict, verdict_or_why
 from vog.errors import ResultError
 from vog.result import Run
 from vog.result.planted import Planted
@@ -72,12 +72,7 @@ def verdict(run: Run, planted: Planted | None) -> Verdict | None:
     Raises:
         ResultError: the record is of other data, or the run cannot be judged by it.
     """
-    try:
-        return suspects(run, planted)
-    except ResultError:
-        if planted is not None:
-            raise
-        return None
+    return verdict_or_why(run, planted)[0]
 
 
 def label_quality(found: Verdict) -> Float[np.ndarray, "n"]:

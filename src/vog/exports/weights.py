@@ -37,6 +37,7 @@ def sample_weight(
             f"{run.folder} lacks {run.missing_rows:,} rows, so weights would not stand in the "
             f"order of the data. The command that began it goes on."
         )
+    run.require_row_numbers()
     if column is not None:
         run.score_column(column)
         return _with_mean_1(1 - run.hardness(column))

@@ -60,6 +60,7 @@ def question_of(
     data = {"examples": rows} | {k: v for k, v in first["data"].items() if k != "examples"}
     if not same_rows:
         data.pop("digest", None)
+        data["part"] = True
     asked = {
         "vog": version("vog"),
         "combined": [

@@ -101,6 +101,11 @@ class Planted:
         self, run: Run, found: np.ndarray, relabelled: Bool[np.ndarray, "m"]
     ) -> None:
         missing = [one.id for one, at in zip(self.plants, found, strict=True) if at < 0]
+        if missing and run.missing_rows:
+            raise ResultError(
+                f"{run.folder} is not finished: {run.missing_rows:,} rows are missing. The command "
+                f"that began it goes on."
+            )
         if missing:
             raise ResultError(
                 f"{run.folder} lacks {len(missing):,} of {len(self.plants):,} planted examples: "
@@ -150,6 +155,15 @@ def load(folder: Path) -> Planted:
             f"{', '.join(KINDS)}."
         )
     return Planted(question, plants)
+
+
+def record_of(planted: Planted | str | Path | None) -> Planted | None:
+    """A record, or that of a folder.
+
+    Raises:
+        ResultError: the folder holds none, or it is damaged.
+    """
+    return load(Path(planted)) if isinstance(planted, str | Path) else planted
 
 
 def _plant(row: Mapping[str, str]) -> Plant:

@@ -86,6 +86,18 @@ class Run:
         """How many rows are not; the same `vog score` computes them."""
         return sum(map(len, missing(self._parts, int(self.question["data"]["examples"]))))
 
+    def require_row_numbers(self) -> None:
+        """Nothing where the numbers of the rows are those that they have in the data.
+
+        Raises:
+            ResultError: it was combined from runs that share only a part of their rows.
+        """
+        if self.question["data"].get("part", False):
+            raise ResultError(
+                f"{self.folder} has only a part of the rows of its data, so its row numbers are "
+                f"not theirs. Use the ids: `--as ids`, a dataset with ids, or a key."
+            )
+
     @property
     def label_names(self) -> list[str] | None:
         """The names of the classes by number, where the data had names."""

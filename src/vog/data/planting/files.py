@@ -140,9 +140,10 @@ class _Writing:
         own = below_one_folder(reader.paths)[1]
         replaced = {one.row: one for one in changes if one.kind not in ADDED}
         moving = {row for row, one in replaced.items() if self._label(row) != one.label}
-        # Files that stay keep their names, and those that come in have to give way.
+        # Those that come in give way to every name of the originals: a name that is freed would
+        # be that of another example, and runs are compared by names.
         stays = moving if self.folders else set()
-        names = Names(name for row, name in enumerate(own) if row not in stays)
+        names = Names(own)
         rows: list[tuple[str, int]] = []
         became: dict[Change, str] = {}
         for row, name in enumerate(own):

@@ -97,9 +97,11 @@ class PlantedDataset(Dataset[tuple[Any, int]]):
     ) -> None:
         """Plant into examples as a recipe says; `others` are those that come from elsewhere."""
         self.ids: list[str] = [*examples.ids, *recipe.added]
-        self.targets: list[int] = recipe.labels.tolist()
+        self._labels: list[int] = recipe.labels.tolist()
+        if min(self._labels) >= 0:  # else an item tells its own, if it can be read
+            self.targets = self._labels
         names = examples.label_names
-        more = names is not None and max(self.targets) == len(names)
+        more = names is not None and max(self._labels) == len(names)
         self.classes = None if names is None else [*names, *["threshold"] * more]
         self._examples, self._others = examples, others
         self._values, self._seed = recipe.values, seed
@@ -114,8 +116,8 @@ class PlantedDataset(Dataset[tuple[Any, int]]):
         at = range(len(self))[index]
         change = self._changes.get(at)
         if change is None or change.kind not in (CORRUPT, *ADDED):
-            return value_of(self._examples, at), self.targets[at]
-        return self._made(change), self.targets[at]
+            return value_of(self._examples, at), self._labels[at]
+        return self._made(change), self._labels[at]
 
     def _made(self, change: Change) -> Any:
         rng = change.rng(self._seed)
