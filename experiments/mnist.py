@@ -47,7 +47,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
 from scipy.stats import mannwhitneyu, rankdata
 from sklearn.datasets import load_digits
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -216,9 +216,10 @@ def trained(
     epochs: int,
     shift: bool,
     weight_decay: float,
-    saved: int = CHECKPOINTS,
+    saved: int | None = None,
 ) -> dict[str, float]:
     """The accuracies after training; so many checkpoints, evenly, are in the folder."""
+    saved = CHECKPOINTS if saved is None else saved
     written = folder / "training.json"
     if written.exists():
         return json.loads(written.read_text())
@@ -361,8 +362,9 @@ def strangeness(made: Path, images: Float[np.ndarray, "n 1 28 28"], out: Path) -
 
 def told_apart(inside: np.ndarray, beyond: np.ndarray) -> dict[str, float]:
     """AUROC, AUPR and false positive rate at 95 % true positives; outside is positive."""
-    found = apart(beyond, inside)
-    return {"auroc": found.auroc, "aupr": found.aupr_out, "fpr95": found.fpr95}
+    found, truth = apart(beyond, inside), np.repeat([0, 1], [len(inside), len(beyond)])
+    precision = average_precision_score(truth, np.concatenate([inside, beyond]))
+    return {"auroc": found.auroc, "aupr": float(precision), "fpr95": found.fpr95}
 
 
 def figures(made: Sequence[Seed], found: dict[str, Any]) -> dict[str, charts.Chart]:
