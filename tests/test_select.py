@@ -670,9 +670,13 @@ def test_the_data_are_not_overwritten(tmp_path: Path) -> None:
     assert not data.exists()
 
 
-def test_what_is_redundant_has_to_be_known(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", {"vog@all": STAIRS}, TWO)
-    if "prediction@all" in run.columns:
-        run = vog.open(run.folder)
+def test_a_record_of_planting_is_for_suspects(stairs: Run) -> None:
     with pytest.raises(ResultError, match="--planted is for the verdict of --drop-suspects"):
-        select(run, drop_redundant=1, planted="nowhere")
+        select(stairs, drop_redundant=1, planted="nowhere")
+
+
+def test_what_is_redundant_has_to_be_known(stairs: Run) -> None:
+    part = stairs.part_files[0]
+    pq.write_table(pq.read_table(part).drop_columns(["prediction@all"]), part)
+    with pytest.raises(ResultError, match="neither correctness nor predictions"):
+        select(open_run(stairs.folder), drop_redundant=1)

@@ -175,7 +175,6 @@ def verify(
             no such kind, or there are fewer than 20 resamples.
     """
     record = record_of(planted)
-    assert record is not None
     if resamples < _FEWEST:
         raise ResultError(
             f"{resamples} resamples give no 95 % interval; ask for {_FEWEST} or more."

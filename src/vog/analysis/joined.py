@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from vog.errors import ResultError, first_few, unknown
 from vog.result import Run
+from vog.result.ids import places_of
 
 
 @dataclass(frozen=True)
@@ -157,10 +158,7 @@ def _refuse_repeated(run: Run, ids: pa.Array) -> None:
 
 def _places(ids: Sequence[pa.Array]) -> tuple[Int[np.ndarray, "n"], ...]:
     """By run, the rows of the ids that all have, in the order of the first."""
-    rows = [np.arange(len(ids[0]))]
-    for other in ids[1:]:
-        found = pc.index_in(ids[0], other)  # pyright: ignore[reportAttributeAccessIssue]
-        rows.append(found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64))
+    rows = [np.arange(len(ids[0])), *(places_of(ids[0], other) for other in ids[1:])]
     shared = np.all([one >= 0 for one in rows], axis=0)
     return tuple(one[shared] for one in rows)
 

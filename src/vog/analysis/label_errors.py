@@ -70,10 +70,10 @@ def likely_label_errors(run: Run, count: int = 24) -> LikelyErrors:
     Raises:
         ResultError: the run has none of the scores over all checkpoints.
     """
-    neighbours, hard = combined(run)
+    found, why = verdict_or_why(run)
+    neighbours, hard = combined(run) if found is None else (found.scores, found.hardness)
     errors, judged = wrong(run, "all")
     contradicted = errors & judged
-    found, why = verdict_or_why(run)
     shown = contradicted if found is None else contradicted | found.suspect
     ranked = np.flatnonzero(shown & ~np.isnan(hard))
     at = ranked[np.argsort(-hard[ranked], kind="stable")[:count]]

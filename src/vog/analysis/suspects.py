@@ -82,8 +82,7 @@ def suspects(run: Run, planted: Planted | str | Path | None = None, fdr: float =
     """
     if not 0 < fdr < 1:
         raise ResultError(f"--fdr is {fdr}; expected a share between 0 and 1, as 0.1.")
-    record = record_of(planted)
-    rows = {} if record is None else record.rows(run)
+    rows = {} if planted is None else record_of(planted).rows(run)
     if FLIP in rows:
         return _calibrated(run, rows, fdr)
     if THRESHOLD in rows:

@@ -9,7 +9,6 @@ from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int, UInt64
 
 from vog.analysis.agreement import hardness
@@ -17,6 +16,7 @@ from vog.analysis.examples import wrong
 from vog.errors import ResultError
 from vog.result import Run
 from vog.result.columns import STANDARDS
+from vog.result.ids import places_of
 from vog.result.review import Review
 
 # The first that holds for a row is why it is dropped.
@@ -150,12 +150,10 @@ def read_rows(run: Run, column: str | None, seed: int) -> Table:
 
 def marks(run: Run, rows: Table, drop: bool, relabel: bool, suspected: bool) -> People:
     marks = Review(run.folder).marks() if drop or relabel or suspected else {}
-    at = pc.index_in(  # pyright: ignore[reportAttributeAccessIssue]
-        pa.array(list(marks), pa.string()), rows.ids.combine_chunks()
-    )
+    at = places_of(marks, rows.ids)
     labels, places = rows.labels.copy(), {verdict: [] for verdict in ("keep", "relabel", "drop")}
-    for mark, place in zip(marks.values(), at.to_pylist(), strict=True):
-        if place is not None and mark.verdict is not None:
+    for mark, place in zip(marks.values(), at.tolist(), strict=True):
+        if place >= 0 and mark.verdict is not None:
             places[mark.verdict].append(place)
             if relabel and mark.verdict == "relabel":
                 labels[place] = mark.label

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from torch import distributed
 from torch.utils.data import Sampler
 
@@ -28,6 +26,7 @@ from vog.data.datasets import ids_of
 from vog.data.examples import RowNumbers
 from vog.errors import DataError, ResultError, first_few, unknown
 from vog.result import Run
+from vog.result.ids import places_of
 
 WEIGHTS = ("hardness", "label")
 
@@ -262,10 +261,7 @@ def _matched(run: Run, dataset: Any) -> tuple[Rows, Rows]:
             f"{run.question['data']['examples']:,}: which are which cannot be told. Give a "
             f"`Subset` of what was scored, or a dataset with an attribute `ids`."
         )
-    at = pc.index_in(  # pyright: ignore[reportAttributeAccessIssue]
-        pa.array(list(ids), pa.string()), table["id"].combine_chunks()
-    )
-    found = at.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    found = places_of(ids, table["id"])
     missing = np.flatnonzero(found < 0)
     if len(missing) or not len(found):
         raise DataError(

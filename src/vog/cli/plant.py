@@ -99,7 +99,7 @@ def plant(
         **{kind: _share(word, f"--{kind}") for kind, word in shares.items()},
         threshold=threshold,
         confusion=confusion,
-        corruptions=[word.strip() for word in corruptions.split(",") if word.strip()],
+        corruptions=options.words(corruptions) or [],
         outside_from=outside_from,
         seed=seed,
         link=link,

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
+from jaxtyping import Int
 
 from vog.errors import DataError, ResultError, first_few
 from vog.result import Run
+from vog.result.ids import places_of
 
 
 def add_columns(
@@ -63,20 +64,20 @@ def _refuse_other_length(dataset: Any, run: Run) -> None:
         )
 
 
-def _rows_of(dataset: Any, run: Run, key: str) -> pa.Array:
+def _rows_of(dataset: Any, run: Run, key: str) -> Int[np.ndarray, "n"]:
     """Where in the run each row of the dataset stands."""
     if key not in dataset.column_names:
         raise DataError(
             f"the dataset has no column {key!r} with ids. It has "
             f"{first_few(dataset.column_names, 40)}."
         )
-    asked = pa.array([str(one) for one in dataset[key]], pa.string())
-    ids = run.table(["id"])["id"].combine_chunks()
-    found = pc.index_in(asked, ids)  # pyright: ignore[reportAttributeAccessIssue]
-    if found.null_count:
-        unknown = asked.filter(found.is_null()).to_pylist()
+    asked = [str(one) for one in dataset[key]]
+    ids = run.table(["id"])["id"]
+    found = places_of(asked, ids)
+    unknown = [asked[row] for row in np.flatnonzero(found < 0)]
+    if unknown:
         raise DataError(
-            f"{found.null_count:,} ids in column {key!r} are none of {run.folder}: "
+            f"{len(unknown):,} ids in column {key!r} are none of {run.folder}: "
             f"{first_few(unknown)}. Give the column that holds the ids of the run, as "
             f"{ids[0].as_py()!r}."
         )

@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from jaxtyping import Bool
 
 from vog.errors import ResultError, first_few
 from vog.result.files import as_csv, as_json, write_text
+from vog.result.ids import places_of
 from vog.result.run import Run
 
 QUESTION, PLANTS = "planted.json", "planted.csv"
@@ -84,10 +83,7 @@ class Planted:
             ResultError: the run is not of the planted data.
         """
         table = run.table(["id", "label"])
-        places = pc.index_in(  # pyright: ignore[reportAttributeAccessIssue]
-            pa.array([one.id for one in self.plants], pa.string()), table["id"].combine_chunks()
-        )
-        found = places.fill_null(-1).to_numpy(zero_copy_only=False)
+        found = places_of((one.id for one in self.plants), table["id"])
         labels = table["label"].fill_null(-1).to_numpy()
         given = np.array([one.label for one in self.plants], np.int64)
         self._refuse_others(run, found, labels[found] != given)
@@ -157,7 +153,7 @@ def load(folder: Path) -> Planted:
     return Planted(question, plants)
 
 
-def record_of(planted: Planted | str | Path | None) -> Planted | None:
+def record_of(planted: Planted | str | Path) -> Planted:
     """A record, or that of a folder.
 
     Raises:
