@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
@@ -118,6 +118,15 @@ def test_they_cost_no_pass_of_the_model(
     assert counts[0] == counts[1] >= 3 * 7
 
 
+def test_rows_are_scattered_as_splitmix_does() -> None:
+    """The first numbers of SplitMix64 from seed 0, as its authors' code prints them."""
+    np.testing.assert_array_equal(
+        halves._scattered(np.arange(3)),
+        np.array([0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F], np.uint64),
+    )
+
+
+@example(340_261, 321)
 @given(st.integers(1, 3_000_000), st.integers(1, 700))
 def test_about_as_many_rows_as_wanted_evenly(examples: int, period: int) -> None:
     rows = np.arange(examples)[: 400 * period : period]
