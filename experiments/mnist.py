@@ -52,7 +52,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import vog
-from vog.analysis.detection import auroc_by_score
 from vog.analysis.outside import apart
 from vog.analysis.percentile import error_by_rank
 from vog.cli import told
@@ -322,9 +321,20 @@ def memorization(made: Sequence[Seed]) -> dict[str, Any]:
                 }
             )
         found[stage] = {name: [row[name] for row in rows] for name in rows[0]}
-    by_seed = [auroc_by_score(one.memorized, one.changed) for one in made]
+    by_seed = [auroc_by_score(one) for one in made]
     found["auroc of all scores"] = {name: [one[name] for one in by_seed] for name in by_seed[0]}
     return found
+
+
+def auroc_by_score(one: Seed) -> dict[str, float]:
+    """By score over all checkpoints, how well its hard end finds the changed labels, best first."""
+    run = one.memorized
+    found = {
+        name.removesuffix("@all"): float(roc_auc_score(one.changed, run.hardness(name)))
+        for name in run.score_columns
+        if name.endswith("@all")
+    }
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 def others(test: Digits, seed: int) -> dict[str, Float[np.ndarray, "m 1 28 28"]]:

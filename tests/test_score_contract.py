@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from vog.errors import ScoreError
 from vog.scores import DEFAULT, SCORES, Observation, Score, Signal, choose
 
 every_score = pytest.mark.parametrize("score", SCORES.values(), ids=SCORES.keys())
@@ -153,3 +154,12 @@ def test_channels_reach_the_scores_that_have_pixels() -> None:
     for name in ("vog", "grad_norm", "volg"):
         kept, mean = choose([name], "keep")[0], choose([name], "mean")[0]
         assert not torch.equal(kept.compute(kept.init(seen)), mean.compute(mean.init(seen)))
+
+
+CAPITALS = dataclasses.replace(SCORES["vog"], name="VoG")  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize("asked", [[], ["vog", "vog"], ["vog", CAPITALS]])
+def test_names_that_columns_could_not_tell_apart(asked: list[Any]) -> None:
+    with pytest.raises(ScoreError, match="each of them once, in whatever capitals"):
+        choose(asked)

@@ -283,7 +283,8 @@ def test_a_constant_score_keeps_a_random_part_of_each_class(tmp_path: Path) -> N
         assert 32 <= sum(at < 100 for at in one) <= 68
         assert one not in (set(range(100)), set(range(100, 200)))
     assert chosen[0] != chosen[1]
-    assert set(numbers(select(run, keep_hardest="50%"))) == chosen[0]
+    for share in ("50%", "0.5", ".5", 0.5):
+        assert set(numbers(select(run, keep_hardest=share))) == chosen[0]
 
 
 VALUES = st.sampled_from([0.0, 1.0, 1.5, 2.0, 3.0, 7.0, float("inf"), NAN])
@@ -497,8 +498,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "twice": ({"keep_hardest": 1, "drop_easiest": 1}, "--keep-hardest and --drop-easiest"),
     "too large a share": (
         {"keep_hardest": "101%"},
-        "--keep-hardest '101%': expected a share from 0 % to 100 %, as 30%, or a number of rows "
-        "from 0 to 8, as 20.",
+        "--keep-hardest '101%': expected a share from 0 % to 100 %, as 30% or 0.3, or a number of "
+        "rows from 0 to 8, as 20.",
     ),
     "too many": ({"drop_easiest": 9}, "--drop-easiest 9: expected a share"),
     "more than redundant": ({"drop_redundant": 9}, "--drop-redundant 9: expected a share"),
@@ -507,12 +508,12 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "more than all": ({"keep_easiest": 1.5}, "--keep-easiest 1.5: expected"),
     "no number": ({"keep_easiest": NAN}, "--keep-easiest nan: expected"),
     "word": ({"keep_hardest": "most"}, "--keep-hardest 'most': expected"),
-    "share or number": ({"keep_hardest": "0.7"}, "--keep-hardest '0.7': expected"),
+    "share above all": ({"keep_hardest": "1.5"}, "--keep-hardest '1.5': expected"),
     "truth": ({"keep_hardest": True}, "--keep-hardest True: expected"),
     "a floor above all": (
         {"keep_hardest": 3, "floor": "120%"},
-        "--floor '120%': expected a share from 0 % to 100 %, as 30%, or a number of rows from 0, "
-        "as 20.",
+        "--floor '120%': expected a share from 0 % to 100 %, as 30% or 0.3, or a number of "
+        "rows from 0, as 20.",
     ),
     "no column": ({"keep_hardest": 3, "by": "vgo@all"}, "has no column 'vgo@all'. Did you mean"),
     "no score": ({"keep_hardest": 3, "by": "label"}, "'label' is no score"),

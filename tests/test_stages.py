@@ -74,6 +74,9 @@ def test_what_may_be_written(
         (0, 9, "expected at least 1"),
         ("early", 9, "neither a number of stages nor NAME=START:STOP"),
         ("a=0:2,a=2:4", 9, "'a' is given twice"),
+        ("a=0:2,A=2:4", 9, "'A' and 'a' differ in capitals only"),
+        ({"Late": (0, 2), "late": (2, 4)}, 9, "'late' and 'Late' differ in capitals only"),
+        ("All=0:2", 9, "'All' and 'all' differ in capitals only"),
         ("all=0:2", 9, "'all' cannot be the name"),
     ],
 )

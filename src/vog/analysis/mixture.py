@@ -26,14 +26,11 @@ class Populations:
     wrong: Bool[np.ndarray, "k"]
 
     def probability(self, margins: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-        """That the label is wrong; never larger for a larger margin."""
+        """That the label is wrong; it falls with the margin, as the widths are the same."""
         if not len(margins):
             return np.empty(0)
         own = self.fitted.predict_proba(margins[:, None])[:, self.wrong].sum(axis=1)
-        order = np.argsort(-margins, kind="stable")
-        falling = np.empty_like(own)
-        falling[order] = np.maximum.accumulate(own[order])
-        return np.clip(falling, 0.0, 1.0)
+        return np.clip(own, 0.0, 1.0)
 
 
 def populations(margins: Float[np.ndarray, "n"]) -> Populations:

@@ -125,7 +125,7 @@ def select(
     """Choose the examples to train with.
 
     What is asked is applied in this order: marks, suspects, problems, redundant examples, and
-    last the share by a column. Amounts are shares of all rows of the run ("70%", or 0.7) or
+    last the share by a column. Amounts are shares of all rows of the run ("70%", "0.7" or 0.7) or
     numbers of rows (1000). `keep_hardest="70%"` says how many rows are left in the end: rows that
     another reason drops count as dropped. Equal values are drawn by `seed`, whatever their order.
 

@@ -96,6 +96,8 @@ def number_of(given: Amount | None, option: str, most: int | None) -> Number | N
     found = None
     if match := re.fullmatch(r"(\d+(?:\.\d+)?) ?%", text, re.ASCII):
         found = Number(Fraction(match[1]) / 100, is_share=True)
+    elif re.fullmatch(r"\d*\.\d+", text, re.ASCII) and isinstance(given, str):
+        found = Number(Fraction(text), is_share=True)
     elif isinstance(given, float) and math.isfinite(given):
         # 1 - 0.9 is 0.09999999999999998, and a tenth is meant.
         found = Number(Fraction(given).limit_denominator(10**9), is_share=True)
@@ -105,8 +107,8 @@ def number_of(given: Amount | None, option: str, most: int | None) -> Number | N
     if found is None or found.value < 0 or (limit is not None and found.value > limit):
         least = "" if most is None else f" to {most:,}"
         raise ResultError(
-            f"{option} {given!r}: expected a share from 0 % to 100 %, as 30%, or a number of rows "
-            f"from 0{least}, as 20."
+            f"{option} {given!r}: expected a share from 0 % to 100 %, as 30% or 0.3, or a number "
+            f"of rows from 0{least}, as 20."
         )
     return found
 

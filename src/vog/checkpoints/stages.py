@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +39,8 @@ def cut(spec: StagesSpec, checkpoints: int, least: int) -> tuple[Stage, ...]:
         least: what the scores need; a stage with fewer is refused.
 
     Raises:
-        StageError: not of that form, a name twice, or too few checkpoints in a stage.
+        StageError: not of that form, a name twice (in whatever capitals), or too few checkpoints
+            in a stage.
     """
     if spec is None:
         spec = 3 if checkpoints >= max(6, 3 * least) else 1
@@ -49,6 +50,7 @@ def cut(spec: StagesSpec, checkpoints: int, least: int) -> tuple[Stage, ...]:
         stages = _equal(spec, checkpoints)
     else:
         slices = _parse(spec) if isinstance(spec, str) else dict(spec)
+        _refuse_alike(slices)
         stages = [_sliced(name, at, checkpoints) for name, at in slices.items()]
     stages.append(Stage(_ALL, 0, checkpoints))
     for stage in stages:
@@ -137,6 +139,18 @@ def _parse(spec: str) -> dict[str, tuple[int | None, int | None]]:
             raise StageError(f"--stages: the name {name!r} is given twice.")
         slices[name] = (int(start) if start else None, int(stop) if stop else None)
     return slices
+
+
+def _refuse_alike(names: Iterable[str]) -> None:
+    """Nothing where the names differ by more than capitals, which DuckDB does not tell apart."""
+    seen = {_ALL: _ALL}
+    for name in names:
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            raise StageError(
+                f"--stages: {name!r} and {other!r} differ in capitals only, and columns of that "
+                f"name could not be told apart. Call one of them otherwise."
+            )
 
 
 def _sliced(name: str, at: tuple[int | None, int | None], checkpoints: int) -> Stage:

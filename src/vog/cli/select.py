@@ -33,8 +33,9 @@ def select(
         str | None,
         typer.Option(
             metavar="N|N%",
-            help="Keep so many rows, the hardest first: 70% of all rows, rounded up, or 1000. It "
-            "says how many are left in the end: rows that other options drop count as dropped.",
+            help="Keep so many rows, the hardest first: 70% (or 0.7) of all rows, rounded up, or "
+            "1000. It says how many are left in the end: rows that other options drop count as "
+            "dropped.",
         ),
     ] = None,
     drop_easiest: Annotated[

@@ -69,10 +69,11 @@ def choose(asked: Sequence[str | Score], channels: Channels = "mean") -> tuple[S
     reserved = [n for n in names if n.startswith("prediction") or not re.fullmatch(r"\w+", n)]
     if reserved:
         raise ScoreError(f"a score cannot be called {reserved[0]!r}: its column would be taken.")
-    if not names or len(set(names)) < len(names):
+    # DuckDB does not tell columns apart whose names differ in capitals only.
+    if not names or len({name.casefold() for name in names}) < len(names):
         raise ScoreError(
             f"the scores asked for are {', '.join(names) or 'none'}; "
-            f"name at least one, and each of them once."
+            f"name at least one, and each of them once, in whatever capitals."
         )
     return chosen
 
