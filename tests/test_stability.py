@@ -71,7 +71,7 @@ def test_short_stages_have_no_halves(checkpoints: Path, digits: Data, tmp_path: 
         digits,
         tmp_path / "run",
         scores="vog",
-        stages="two=0:2,three=0:3,four=0:4",
+        stages="two=0:2,three=0:3,four=2:6",
     )
     assert [(one.stage, one.checkpoints) for one in stability(run)] == [("four", 4), ("all", 7)]
     easy = vog.score(world.build, checkpoints, digits, tmp_path / "b", scores="aum", stages="t=0:2")
@@ -80,6 +80,12 @@ def test_short_stages_have_no_halves(checkpoints: Path, digits: Data, tmp_path: 
         world.build, [checkpoints / f"step-{i}00.pt" for i in (1, 2, 3)], digits, tmp_path / "c"
     )
     assert stability(few) == ()
+
+
+def test_one_half_alone_says_nothing(tmp_path: Path) -> None:
+    half = half_of("aum@all", HALVES[0])
+    run = made(tmp_path / "run", [0, 0], [0, 0], {"aum@all": [1.0, 2.0], half: [1.0, 2.0]})
+    assert stability(run) == ()
 
 
 def test_stages_of_a_half_are_counted_by_hand() -> None:

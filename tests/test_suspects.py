@@ -98,9 +98,32 @@ def test_many_margins_are_fitted_by_some_of_them(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_few_wrong_ones_are_a_group_of_their_own() -> None:
-    """Clusters by k-means alone split the right ones instead."""
-    margins = drawn(3000, 12)
-    assert populations(margins).probability(margins)[-12:].min() > 0.5
+    """Of distributions of any width one would take the hard examples together with them."""
+    rng = np.random.default_rng(0)
+    groups = [rng.normal(8, 1, 2500), rng.normal(4, 1.5, 500), rng.normal(-4, 1, 12)]
+    probability = populations(np.concatenate(groups)).probability(np.concatenate(groups))
+    assert probability[-12:].min() > 0.9
+    assert probability[:-12].max() < 0.2
+
+
+def test_the_width_is_that_of_the_groups() -> None:
+    assert np.sqrt(populations(drawn(900, 100)).fitted.covariances_.item()) == pytest.approx(
+        1, abs=0.05
+    )
+
+
+def test_a_group_is_measured_by_the_median_and_not_the_mean() -> None:
+    """A median of 6 puts the cut at -2, left of the group at -1.8; the mean of 2.9 at -1."""
+    rng = np.random.default_rng(0)
+    margins = np.concatenate([rng.normal(6, 0.3, 600), rng.normal(-1.8, 0.3, 400)])
+    assert populations(margins).probability(margins).max() == 0
+
+
+def test_margins_of_two_values_only() -> None:
+    margins = np.array([5.0] * 50 + [-5.0] * 5)
+    np.testing.assert_allclose(
+        populations(margins).probability(margins), margins < 0, atol=1e-9, rtol=0
+    )
 
 
 def test_margins_say_how_many_and_all_scores_which(tmp_path: Path) -> None:
@@ -167,6 +190,35 @@ def test_rows_that_lack_a_score_are_never_suspects(tmp_path: Path) -> None:
     assert found.suspect[[97, 98, 99]].all()
 
 
+def test_margins_of_rows_that_are_not_judged_do_not_count(tmp_path: Path) -> None:
+    margins = np.concatenate([drawn(90, 10), np.full(40, -100.0)])
+    other = np.where(margins == -100, NAN, margins)
+    found = suspects(run_of(tmp_path / "run", margins, loss=other))
+    alone = suspects(run_of(tmp_path / "alone", margins[:100], loss=margins[:100]))
+    np.testing.assert_allclose(found.probability[:100], alone.probability)
+
+
+def test_the_error_of_a_calibration_by_hand() -> None:
+    """Of 50 rows 11 are wrong: in one fold of ten 3 of them, where a share of 8/40 was learned.
+
+    In four folds there are 2, and 9/40 was learned. One a and four b have a standard deviation,
+    with 4 degrees of freedom, of |a - b| / sqrt(5), and their mean has one of |a - b| / 5.
+    """
+    found = calibrated(np.zeros((1, 50)), np.arange(50) < 11)
+    a = -(3 * np.log(8 / 40) + 7 * np.log(32 / 40)) / 10
+    b = -(2 * np.log(9 / 40) + 8 * np.log(31 / 40)) / 10
+    assert found.log_loss == pytest.approx((a + 4 * b) / 5, rel=1e-4)
+    assert found.error == pytest.approx(abs(a - b) / 5, rel=1e-3)
+
+
+def test_folds_are_drawn_all_over_the_rows() -> None:
+    """Each fifth of the rows has a score of its own, which blocks of rows would never learn."""
+    truth = np.tile([False, True], 100)
+    fifth = np.arange(200) // 40
+    values = np.stack([truth * (fifth == one) for one in range(5)]) * 1.0
+    assert calibrated(values, truth).log_loss < 0.1
+
+
 def test_calibration_by_hand() -> None:
     """A score that knows nothing gives everybody the share of what is planted; 20 of 100 here."""
     truth = np.arange(100) < 20
@@ -223,13 +275,16 @@ def test_other_kinds_are_not_wrong_labels(tmp_path: Path) -> None:
     assert np.isnan(found.probability[980:]).all()
     assert not found.suspect[980:].any()
     assert found.suspect[900:980].mean() > 0.95
+    samples = Planted({}, (*both.plants[:80], *planted(range(980, 1000), THRESHOLD).plants))
+    assert suspects(run, samples).method == "calibrated", "flips say more than a cut-off"
 
 
 def test_threshold_samples_give_the_cut(tmp_path: Path) -> None:
     """Samples with margins 0, 1, ..., 100: 99 % of them are below 99."""
     margins = np.array([*range(101), 98.5, 99.5, -7.0, NAN])
     run = run_of(tmp_path / "run", margins)
-    found = suspects(run, planted(range(101), THRESHOLD))
+    unknown = planted(range(104, 105), THRESHOLD).plants
+    found = suspects(run, Planted({}, (*planted(range(101), THRESHOLD).plants, *unknown)))
     assert (found.method, found.scores) == ("threshold", ("aum",))
     assert np.flatnonzero(found.suspect).tolist() == [101, 103], "and none of the samples"
     assert np.isnan(found.probability).all()
@@ -249,6 +304,8 @@ def test_what_cannot_be_judged(tmp_path: Path) -> None:
         suspects(made(tmp_path / "b", [0], [1], {"loss@all": [1.0]}))
     with pytest.raises(ResultError, match="none of the scores aum, confidence, loss, el2n"):
         suspects(made(tmp_path / "c", [0], [1], {"vog@all": [1.0]}))
+    with pytest.raises(ResultError, match="the median AUM is 0"):
+        suspects(run_of(tmp_path / "e", np.array([-1.0, 0.0, 0.0, 1.0])))
     untrained = run_of(tmp_path / "d", -drawn(60, 40))
     with pytest.raises(ResultError, match="the median AUM is -4.*It has not learned these data"):
         suspects(untrained)

@@ -1,8 +1,6 @@
 """Right and wrong labels as two populations of margins, told apart without knowing any of them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -10,7 +8,6 @@ from sklearn.mixture import GaussianMixture
 
 _MOST = 7  # normal distributions: one or two of wrong labels, the others of right ones
 _FITTED = 20_000  # more margins would take minutes and move nothing
-_FEW = 3
 _BELOW = 1 / 3  # of the median margin
 
 
@@ -60,10 +57,8 @@ def populations(margins: Float[np.ndarray, "n"]) -> Populations:
             random_state=0,
             max_iter=500,
             reg_covar=1e-4 * float(some.var()),
-            **start,
         ).fit(some[:, None])
         for count in range(1, min(_MOST, len(np.unique(some))) + 1)
-        for start in _starts(some, count)
     )
     best = min(fits, key=lambda one: one.bic(some[:, None]))
     means = np.asarray(best.means_)[:, 0]
@@ -78,22 +73,3 @@ def _wrong(means: Float[np.ndarray, "k"], median: float) -> Bool[np.ndarray, "k"
     ordered = np.sort(means)
     gaps = np.diff(ordered)[: int(low.sum())]
     return means <= ordered[int(gaps.argmax())]
-
-
-def _starts(margins: Float[np.ndarray, "n"], count: int) -> Iterator[dict[str, Any]]:
-    """Where the fit begins: at clusters, and with the far negative margins apart, however few.
-
-    Args:
-        margins: in order.
-        count: of distributions.
-    """
-    yield {}
-    cut = -np.median(margins) / 2
-    below, above = margins[margins < cut], margins[margins >= cut]
-    if count == 1 or len(below) < _FEW or len(above) < _FEW * (count - 1):
-        return
-    groups = [below, *np.array_split(above, count - 1)]
-    yield {
-        "means_init": np.array([[one.mean()] for one in groups]),
-        "weights_init": np.array([len(one) / len(margins) for one in groups]),
-    }
