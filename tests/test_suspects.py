@@ -13,7 +13,7 @@ from scored import Scored
 from test_analyze import made
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_charts import spec, values
-from vog.analysis.calibration import LEAST, calibrated
+from vog.analysis.calibration import LEAST, Calibrated, calibrated
 from vog.analysis.label_errors import likely_label_errors, most_suspicious
 from vog.analysis.mixture import _wrong, populations
 from vog.analysis.suspects import Verdict, combined, suspects, verdict_or_why
@@ -265,6 +265,21 @@ def test_flips_calibrate(tmp_path: Path) -> None:
     assert found.suspect[900:].mean() > 0.9
 
 
+@pytest.mark.parametrize(("log_loss", "helps"), [(0.19, True), (0.21, False), (0.35, False)])
+def test_vog_has_to_help_by_more_than_its_standard_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log_loss: float, helps: bool
+) -> None:
+    """From 0.3, with an error of 0.1 where VoG is among the scores."""
+
+    def known(values: np.ndarray, truth: np.ndarray) -> Calibrated:
+        with_vog = len(values) == 2
+        return Calibrated(truth * 1.0, log_loss if with_vog else 0.3, 0.1 if with_vog else 0.0)
+
+    monkeypatch.setattr("vog.analysis.calibration.calibrated", known)
+    run = run_of(tmp_path / "run", drawn(90, 10), vog=drawn(90, 10))
+    assert suspects(run, planted(range(90, 100))).vog_helps is helps
+
+
 def test_other_kinds_are_not_wrong_labels(tmp_path: Path) -> None:
     run = run_of(tmp_path / "run", drawn(900, 100))
     both = Planted(
@@ -281,12 +296,14 @@ def test_other_kinds_are_not_wrong_labels(tmp_path: Path) -> None:
 
 def test_threshold_samples_give_the_cut(tmp_path: Path) -> None:
     """Samples with margins 0, 1, ..., 100: 99 % of them are below 99."""
-    margins = np.array([*range(101), 98.5, 99.5, -7.0, NAN])
+    margins = np.array([*range(101), 98.5, 99.5, -7.0, NAN, 99.0])
     run = run_of(tmp_path / "run", margins)
     unknown = planted(range(104, 105), THRESHOLD).plants
     found = suspects(run, Planted({}, (*planted(range(101), THRESHOLD).plants, *unknown)))
     assert (found.method, found.scores) == ("threshold", ("aum",))
-    assert np.flatnonzero(found.suspect).tolist() == [101, 103], "and none of the samples"
+    assert np.flatnonzero(found.suspect).tolist() == [101, 103], (
+        "none of the samples, none at the cut"
+    )
     assert np.isnan(found.probability).all()
     assert np.isnan([found.expected_fdr, found.wrong]).all()
     with pytest.raises(ResultError, match="has 9 threshold samples with an AUM.*at least 10"):
