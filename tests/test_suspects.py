@@ -16,7 +16,7 @@ from test_charts import spec, values
 from vog.analysis.calibration import LEAST, Calibrated, calibrated
 from vog.analysis.label_errors import likely_label_errors, most_suspicious
 from vog.analysis.mixture import _wrong, populations
-from vog.analysis.suspects import Verdict, combined, suspects, verdict_or_why
+from vog.analysis.suspects import Verdict, _decided, combined, suspects, verdict_or_why
 from vog.errors import ResultError
 from vog.figures import charts
 from vog.result import Run
@@ -162,6 +162,15 @@ def test_as_many_suspects_as_keep_the_expected_share(tmp_path: Path, fdr: float)
     assert found.probability[found.suspect].min() >= found.probability[~found.suspect].max()
 
 
+def test_the_share_that_is_aimed_at_is_still_kept() -> None:
+    """Labels wrong with 1, 0.5 and 0.5: a quarter of the first two are right, a third of all."""
+    unknown, nobody = np.zeros(3), np.zeros(3, bool)
+    found = Verdict("mixture", (), unknown, np.array([0.5, 1.0, 0.5]), nobody, 0.25, 0.0, 0.0)
+    decided = _decided(found)
+    assert decided.suspect.tolist() == [True, True, False]
+    assert (decided.expected_fdr, decided.wrong) == (0.25, 2.0)
+
+
 def test_no_suspects_where_nothing_stands_out(tmp_path: Path) -> None:
     found = suspects(run_of(tmp_path / "run", drawn(500, 0)))
     assert (int(found.suspect.sum()), found.expected_fdr) == (0, 0.0)
@@ -258,6 +267,9 @@ def test_flips_calibrate(tmp_path: Path) -> None:
     assert (found.method, found.scores, found.vog_helps) == ("calibrated", ("aum",), False)
     np.testing.assert_array_equal(found.hardness, found.probability)
     assert found.wrong == pytest.approx(100, rel=0.05)
+    margins[7] = INF
+    lacking = suspects(run_of(tmp_path / "infinite", margins), planted(range(900, 1000)))
+    assert np.flatnonzero(np.isnan(lacking.probability)).tolist() == [7]
     assert found.suspect[900:].mean() > 0.95
     helpful = run_of(tmp_path / "other", noise, vog=margins)
     found = suspects(helpful, planted(range(900, 1000)))
@@ -317,6 +329,10 @@ def test_what_cannot_be_judged(tmp_path: Path) -> None:
             suspects(run, fdr=fdr)
     with pytest.raises(ResultError, match=f"has 9 flipped and 91 other labels.*least {LEAST}"):
         suspects(run, planted(range(9)))
+    few = drawn(90, 10)
+    few[5:90] = INF
+    with pytest.raises(ResultError, match="has 10 flipped and 5 other labels"):
+        suspects(run_of(tmp_path / "f", few), planted(range(90, 100)))
     with pytest.raises(ResultError, match="has no score aum, whose sign tells wrong labels"):
         suspects(made(tmp_path / "b", [0], [1], {"loss@all": [1.0]}))
     with pytest.raises(ResultError, match="none of the scores aum, confidence, loss, el2n"):
