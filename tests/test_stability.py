@@ -133,10 +133,12 @@ def test_rows_are_scattered_as_splitmix_does() -> None:
 
 
 @example(340_261, 321)
+@example(halves.ROWS, 1)
 @given(st.integers(1, 3_000_000), st.integers(1, 700))
 def test_about_as_many_rows_as_wanted_evenly(examples: int, period: int) -> None:
     rows = np.arange(examples)[: 400 * period : period]
     chosen = halves.chosen(rows, examples)
+    assert 0 < halves.share(examples) <= 1
     if examples <= halves.ROWS:
         assert chosen.all()
         return
