@@ -121,9 +121,14 @@ SPOILED = {
         {},
         "16 of 20 labels are outside the model's classes 0 to 3: '4' has 4, '5' has 5",
     ),
-    "negative labels": (lambda: labels(np.full(20, -1)), {}, "'0' has -1"),
-    "empty folder": (lambda: Path("e").mkdir(), {"data": "e"}, "has no sub-folders"),
-    "list line": (lambda: listed("1.png\n"), {"data": "list.txt"}, "list.txt, line 1: '1.png'"),
+    "negative labels": (lambda: labels(np.full(20, -1)), {}, "have no labels ('0', ...)"),
+    "a label -2": (lambda: labels(np.arange(20) % 4 - 2), {}, "'0' has -2"),
+    "empty folder": (
+        lambda: Path("e").mkdir(),
+        {"data": "e"},
+        "has neither sub-folders nor images",
+    ),
+    "list line": (lambda: listed("1.png\n"), {"data": "list.txt"}, "have no labels ('1.png', ...)"),
     "random transform": (
         lambda: None,
         {"transform": f"{TESTS / 'test_bad_input.py'}:noisy"},

@@ -77,7 +77,9 @@ def test_lists_that_are_refused(folder: Path, content: str, message: str) -> Non
 
 def test_folders_that_are_refused(tmp_path: Path) -> None:
     (tmp_path / "flat").mkdir()
-    with pytest.raises(DataError, match="has no sub-folders. Expected one a class"):
+    with pytest.raises(
+        DataError, match="has neither sub-folders nor images. Expected one sub-folder a class"
+    ):
         open_source(tmp_path / "flat")
     (tmp_path / "flat" / "cat").mkdir()
     with pytest.raises(DataError, match="has the sub-folders cat but no image in them"):
@@ -153,7 +155,7 @@ def test_an_npz_file(tmp_path: Path) -> None:
     ("arrays", "message"),
     [
         ({"x": np.zeros(3)}, "holds x; expected `images` or `inputs`, and `labels`"),
-        ({"inputs": np.zeros((3, 2))}, "and `labels`"),
+        ({"labels": np.zeros(3, int)}, "holds labels; expected `images` or `inputs`, and"),
         ({"inputs": np.zeros((3, 2)), "labels": np.zeros(2, int)}, r"\(3, 2\) and labels \(2,\)"),
         ({"inputs": np.zeros((0, 2)), "labels": np.zeros(0, int)}, "at least one row"),
         ({"inputs": np.zeros((3, 2)), "labels": np.zeros(3)}, "labels are float64"),
@@ -274,7 +276,7 @@ class Other(Points):
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        (torch.zeros(2), r"item 0 of the dataset is of type Tensor; expected \(input, label\)"),
+        ((torch.zeros(2), 0, 0), r"item 0 of the dataset is of type tuple; expected \(input, l"),
         ((torch.zeros(2), "cat"), "has the label 'cat'; expected a whole number"),
         ((torch.zeros(2), 1.7), "has the label 1.7; expected a whole number"),
     ],

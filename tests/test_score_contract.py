@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from vog.analysis import outside
 from vog.errors import ScoreError
-from vog.scores import DEFAULT, SCORES, Observation, Score, Signal, choose
+from vog.scores import DEFAULT, SCORES, Observation, Score, Signal, choose, uses_label
 
 every_score = pytest.mark.parametrize("score", SCORES.values(), ids=SCORES.keys())
 
@@ -154,6 +155,18 @@ def test_channels_reach_the_scores_that_have_pixels() -> None:
     for name in ("vog", "grad_norm", "volg"):
         kept, mean = choose([name], "keep")[0], choose([name], "mean")[0]
         assert not torch.equal(kept.compute(kept.init(seen)), mean.compute(mean.init(seen)))
+
+
+@every_score
+def test_a_score_says_whether_the_label_plays_a_part(score: Score) -> None:
+    """Beside the gradients, whose target the sweep decides on; the others hang on the loss."""
+    seen = observation(5, 40, 5, (4, 3), 0)
+    other = dataclasses.replace(seen, labels=(seen.labels + 1) % 5)
+    same = torch.equal(score.compute(score.init(seen)), score.compute(score.init(other)))
+    of_loss = {Signal.LOSS_GRADIENT, Signal.LAST_LAYER_NORM} & score.needs
+    assert uses_label(score) == (bool(of_loss) or not same)
+    blind = (*outside._BLIND, *outside._OF_THE_TARGET)
+    assert uses_label(score) == (score.name not in blind)
 
 
 CAPITALS = dataclasses.replace(SCORES["vog"], name="VoG")  # type: ignore[type-var]

@@ -150,7 +150,7 @@ def _errors(run: Run, stage: str, values: Float[np.ndarray, "n"]) -> StageErrors
     if np.isnan(judged).all():
         raise ResultError(
             f"{run.folder} has no row with a label, a prediction and a score at stage {stage!r}, "
-            f"so errors cannot be counted."
+            f"so errors cannot be counted. `vog report` shows what is known all the same."
         )
     return StageErrors(error_by_rank(judged, errors), error_by_rank(judged, errors, 1)[0])
 

@@ -21,7 +21,8 @@ Data = Annotated[
     str,
     typer.Option(
         help="A folder with one sub-folder a class, a list file of `path label` lines, an "
-        ".npz (images or inputs, labels), or file.py:function that returns a Dataset."
+        ".npz (images or inputs, labels), or file.py:function that returns a Dataset. Labels may "
+        "be missing with --target predicted."
     ),
 ]
 ModelArg = Annotated[

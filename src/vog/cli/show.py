@@ -65,7 +65,11 @@ def plan(made: "Plan", folder: Path, stored_bytes: int | None = None) -> None:
         stored_bytes: of gradients, where these and not scores are what is made.
     """
     done = f" ({made.done:,} of them done already)" if made.done else ""
-    left_out = f" (not {', '.join(made.left_out)}: no linear head)" if made.left_out else ""
+    reasons = {
+        why: ", ".join(name for name, of in made.left_out.items() if of == why)
+        for why in made.left_out.values()
+    }
+    left_out = "".join(f" (not {names}: {why})" for why, names in reasons.items())
     scored = {
         "stages": ", ".join(f"{name} {a}:{b}" for name, (a, b) in made.stages.items()),
         "scores": ", ".join(made.scores) + left_out,

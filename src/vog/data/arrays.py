@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from vog.data.examples import Examples, RowNumbers, digest_of
+from vog.data.examples import UNLABELLED, Examples, RowNumbers, digest_of
 from vog.data.images import Transform
 from vog.errors import DataError, first_few
 
@@ -29,10 +29,10 @@ class Rows:
 
 
 def from_npz(path: Path, transform: Transform | None = None) -> Examples:
-    """The arrays `images` or `inputs` and `labels` of a file; `ids` and `label_names` if there.
+    """The array `images` or `inputs` of a file; `labels`, `ids` and `label_names` if there.
 
     Raises:
-        DataError: no such arrays, of different lengths, or pickled objects in the file.
+        DataError: no such array, arrays of different lengths, or pickled objects in the file.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -47,7 +47,7 @@ def from_npz(path: Path, transform: Transform | None = None) -> Examples:
     ) as error:
         raise DataError(f"{path} cannot be read as .npz: {error}") from error
     inputs = arrays.get("images", arrays.get("inputs"))
-    if inputs is None or "labels" not in arrays:
+    if inputs is None:
         raise DataError(
             f"{path} holds {first_few(list(arrays)) or 'nothing'}; "
             f"expected `images` or `inputs`, and `labels`."
@@ -55,7 +55,7 @@ def from_npz(path: Path, transform: Transform | None = None) -> Examples:
     names = arrays.get("label_names")
     return from_arrays(
         inputs,
-        arrays["labels"],
+        arrays.get("labels"),
         transform,
         ids=arrays.get("ids"),
         label_names=None if names is None else tuple(str(name) for name in names),
@@ -65,18 +65,20 @@ def from_npz(path: Path, transform: Transform | None = None) -> Examples:
 
 def from_arrays(
     inputs: Shaped[np.ndarray, "..."],
-    labels: Shaped[np.ndarray, "..."],
+    labels: Shaped[np.ndarray, "..."] | None,
     transform: Transform | None = None,
     ids: Shaped[np.ndarray, "..."] | None = None,
     label_names: tuple[str, ...] | None = None,
     called: str = "the data",
 ) -> Examples:
-    """Examples of two arrays in memory, which are not copied.
+    """Examples of two arrays in memory, which are not copied; without labels of one.
 
     Raises:
         DataError: lengths differ, no rows, labels are no whole numbers, or inputs are no
             floats and no transform makes them so.
     """
+    if labels is None:
+        labels = np.full(len(inputs) if inputs.ndim else 0, UNLABELLED)
     if labels.ndim != 1 or inputs.ndim < 2 or len(inputs) != len(labels) or not len(labels):
         raise DataError(
             f"{called}: inputs have shape {inputs.shape} and labels {labels.shape}; "

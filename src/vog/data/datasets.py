@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Int
+from PIL import Image
+from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from vog.data.batches import read
-from vog.data.examples import Examples, RowNumbers, UnreadableError, digest_of
+from vog.data.examples import UNLABELLED, Examples, RowNumbers, UnreadableError, digest_of
 from vog.data.images import Transform
 from vog.errors import DataError
 
@@ -19,7 +21,7 @@ _SAMPLED = 8
 
 @dataclass(frozen=True)
 class Items:
-    """Reads one `(input, label)` item of a dataset an example."""
+    """Reads one `(input, label)` item of a dataset an example, or an input without a label."""
 
     dataset: Any
     transform: Transform | None
@@ -29,17 +31,15 @@ class Items:
 
         Raises:
             UnreadableError: the dataset raised OSError, as Pillow does for damaged files.
-            DataError: the item is no pair of an input and a whole number.
+            DataError: the item is neither an array nor a pair of an input and a whole number.
         """
         try:
             item = self.dataset[index]
         except OSError as error:
             raise UnreadableError(str(error)) from error
-        if not isinstance(item, tuple | list) or len(item) != 2:
-            raise DataError(
-                f"item {index} of the dataset is {_described(item)}; expected (input, label)."
-            )
-        value, label = item
+        value, label = self._apart(index, item)
+        if label is None:
+            return (value if self.transform is None else self.transform(value)), UNLABELLED
         try:
             number = int(label)
             if number != float(label):
@@ -49,6 +49,16 @@ class Items:
                 f"item {index} of the dataset has the label {label!r}; expected a whole number."
             ) from error
         return (value if self.transform is None else self.transform(value)), number
+
+    def _apart(self, index: int, item: Any) -> tuple[Any, Any]:
+        """The input and the label, which is None where there is none."""
+        if isinstance(item, tuple | list) and 1 <= len(item) <= 2:
+            return item[0], item[1] if len(item) == 2 else None
+        if isinstance(item, np.ndarray | Tensor | Image.Image):
+            return item, None
+        raise DataError(
+            f"item {index} of the dataset is {_described(item)}; expected (input, label)."
+        )
 
 
 def from_dataset(dataset: Any, transform: Transform | None = None) -> Examples:
@@ -82,6 +92,8 @@ def from_dataset(dataset: Any, transform: Transform | None = None) -> Examples:
     sample = _sample(Examples(ids, Items(dataset, transform), ""))
     if labels is not None and any(labels[row] != label for row, _, label in sample):
         labels = None  # `targets` are not what the items say, as with a target_transform
+    if labels is None and sample and all(label == UNLABELLED for _, _, label in sample):
+        labels = np.full(len(dataset), UNLABELLED)
     names = getattr(_whole(dataset), "classes", None)
     named = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
     return Examples(

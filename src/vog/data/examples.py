@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 Reader = Callable[[int], tuple[Any, int]]
+UNLABELLED = -1  # the label of an example that has none
 
 
 class UnreadableError(Exception):
@@ -39,7 +40,8 @@ class Examples:
             of one row; raises `UnreadableError` where that row cannot be decoded. It is
             sent to worker processes.
         digest: changes when the data change, and costs no pass over them.
-        labels: the class of each row, or None where only reading a row tells it.
+        labels: the class of each row, `UNLABELLED` where it has none, or None where only
+            reading a row tells it.
         label_names: the name of each class, by number.
         classes: how many classes there are, where the numbers of the labels depend on it
             (folders in alphabetical order): the model must have as many.
@@ -54,6 +56,11 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def unlabelled(self) -> bool:
+        """Whether no example has a label, as far as that is known without reading them."""
+        return self.labels is not None and bool((self.labels == UNLABELLED).all())
 
     def first(self, count: int) -> "Examples":
         """The first rows alone."""

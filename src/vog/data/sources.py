@@ -25,7 +25,7 @@ def open_source(
 
     Args:
         data: a path, `file.py:function` that returns a dataset, `(inputs, labels)`, or a
-            map-style dataset.
+            map-style dataset. Labels may be missing; see `vog.data.examples.UNLABELLED`.
         root: for a list file, the folder that its paths are relative to.
         transform: "imagenet", "none", `file.py:function`, a function, or None for what fits
             the source: "imagenet" for image files, "none" for everything else.
@@ -36,9 +36,11 @@ def open_source(
     """
     if isinstance(data, tuple) and len(data) == 2:
         try:
-            inputs, labels = (np.asarray(_on_cpu(part)) for part in data)
+            inputs, labels = (None if part is None else np.asarray(_on_cpu(part)) for part in data)
         except (TypeError, ValueError) as error:
             raise DataError(f"the data are a pair, but not of arrays: {error}") from error
+        if inputs is None:
+            raise DataError("the data are a pair whose first is None; expected (inputs, labels).")
         return arrays.from_arrays(inputs, labels, _for_values(transform))
     if not isinstance(data, str | Path):
         return datasets.from_dataset(data, _for_values(transform))

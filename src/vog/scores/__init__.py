@@ -78,6 +78,15 @@ def choose(asked: Sequence[str | Score], channels: Channels = "mean") -> tuple[S
     return chosen
 
 
+def uses_label(score: Score) -> bool:
+    """Whether the label plays a part beside the target whose gradient is taken.
+
+    Of a score of the user's own it is supposed, unless that says `uses_label = False`. Only
+    scores without it can be had of examples without a label, and only with `--target predicted`.
+    """
+    return getattr(score, "uses_label", True)
+
+
 def needs_of(scores: Sequence[Score]) -> frozenset[Signal]:
     """The signals that these scores need together."""
     return frozenset(signal for score in scores for signal in score.needs)

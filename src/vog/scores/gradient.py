@@ -48,6 +48,10 @@ class VoG:
     def needs(self) -> frozenset[Signal]:
         return frozenset({self.signal})
 
+    @property
+    def uses_label(self) -> bool:
+        return self.signal is not Signal.INPUT_GRADIENT
+
     def init(self, seen: Observation) -> Moments:
         return moments.of(pixels(seen.signal(self.signal), self.channels))
 
@@ -82,6 +86,7 @@ class GradNorm:
     range: tuple[float, float] = (0.0, float("inf"))
     source: str = "Simonyan et al., 2013, arXiv:1312.6034 (saliency), averaged"
     min_checkpoints: int = 1
+    uses_label: bool = False
 
     def init(self, seen: Observation) -> Moments:
         saliency = pixels(seen.signal(Signal.INPUT_GRADIENT), self.channels)

@@ -30,6 +30,7 @@ class MeanOverTraining:
     source: str
     needs: frozenset[Signal] = frozenset({Signal.LOGITS})
     min_checkpoints: int = 1
+    uses_label: bool = True
 
     def init(self, seen: Observation) -> Moments:
         return moments.of(self.per_checkpoint(seen))
@@ -129,7 +130,13 @@ CORRECTNESS = MeanOverTraining(
     "Swayamdipta et al., EMNLP 2020",
 )
 ENTROPY = MeanOverTraining(
-    "entropy", entropy, "harder", (0.0, _INFINITY), "nats", "mean entropy of the prediction"
+    "entropy",
+    entropy,
+    "harder",
+    (0.0, _INFINITY),
+    "nats",
+    "mean entropy of the prediction",
+    uses_label=False,
 )
 ALEATORIC = MeanOverTraining(
     "aleatoric",

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from vog.checkpoints import Stage
-from vog.data import Batch
+from vog.data import UNLABELLED, Batch
 from vog.models import Weights
 from vog.result.rows import Meaning, Rows
-from vog.scores import Observation, Score, Signal
+from vog.scores import Observation, Score, Signal, uses_label
 from vog.sweep.fold import Fold, States, column_name, not_finite_by_checkpoint
 from vog.sweep.guards import check_labels
 from vog.sweep.halves import Halves, chosen, without_spoiled
@@ -49,16 +49,19 @@ def _halves(job: Job, batch: Batch) -> Halves:
 def observer(job: Job, batches: Sequence[Batch]) -> Callable[[Weights, Batch], Observation]:
     """What the weights of a checkpoint say about the readable examples of each of some batches.
 
+    Those without a label are observed as of class 0, which plays a part in nothing that is kept.
+
     Raises:
         DataError: a label outside the classes; a dataset may only tell its labels when it is read.
     """
     placed: dict[range, tuple[Tensor, Tensor, Tensor | None]] = {}
     for batch in batches:
         labels, positions = batch.labels[batch.at], batch.at.numpy()
-        check_labels(labels.numpy(), positions + batch.rows.start, job.examples, job.classes)
+        rows = positions + batch.rows.start
+        check_labels(labels.numpy(), rows, job.examples, job.classes, job.aim_at_prediction)
         if len(positions):
             inputs = job.model.place(batch.inputs)
-            on_device = labels.to(inputs.device)
+            on_device = labels.clamp(min=0).to(inputs.device)
             placed[batch.rows] = inputs, on_device, _aim(job, inputs, on_device)
 
     def observe(weights: Weights, batch: Batch) -> Observation:
@@ -95,6 +98,7 @@ def _rows(job: Job, batch: Batch, fold: Fold, halves: Halves) -> Rows:
         for name, values in scores.items()
         for i in np.flatnonzero(np.isnan(values))
     }
+    scores = _where_labelled(job, scores, labels[positions] != UNLABELLED)
     last = {stage.name: stage.stop - 1 for stage in job.stages}
     prediction = torch.cat([look.prediction for look in fold.looks]).cpu().numpy()
     probability = torch.cat([look.probability for look in fold.looks]).cpu().numpy()
@@ -129,6 +133,21 @@ def _values(
                 np.any(spoiled, axis=0), np.nan, values
             )
     return columns
+
+
+def _where_labelled(
+    job: Job, values: dict[str, np.ndarray], labelled: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The same, but NaN in the rows without a label where a score would need one."""
+    if labelled.all():
+        return values
+    needing = {
+        column_name(s, stage.name) for s in job.scores if uses_label(s) for stage in job.stages
+    }
+    return {
+        column: np.where(labelled, of, np.nan) if column in needing else of
+        for column, of in values.items()
+    }
 
 
 def meanings(scores: Sequence[Score], stages: Sequence[Stage]) -> dict[str, Meaning]:

@@ -58,6 +58,7 @@ def find(request: Request) -> Found:
     examples = data.open_source(request.data, request.root, request.transform)
     if request.limit is not None:
         examples = examples.first(request.limit)
+    _refuse_unlabelled(examples, target)
     examples = data.drafted(examples)
     return Found(target, asked, device, everything, whole, files, stages, examples)
 
@@ -75,6 +76,15 @@ def _refuse_bad_numbers(request: Request) -> None:
     if request.precision not in get_args(PrecisionSpec):
         known = ", ".join(get_args(PrecisionSpec))
         raise ModelError(f"--precision is {request.precision!r}; expected one of {known}.")
+
+
+def _refuse_unlabelled(examples: Examples, target: Target) -> None:
+    if examples.unlabelled and not target.at_prediction:
+        raise DataError(
+            f"the data have no labels ({examples.ids[0]!r}, ...), and the target is that of the "
+            f"label. Give labels (a sub-folder a class, lines of `path label`, `labels` in an "
+            f".npz, items of (input, label)), or --target predicted, which needs none."
+        )
 
 
 def _asked_scores(request: Request) -> tuple[Score, ...]:

@@ -64,6 +64,7 @@ def prepare_storing(request: Request, images: bool = True) -> Storing:
     """
     # Any score of the input gradient makes the sweep compute what is stored here.
     job = prepare(replace(request, scores=("grad_norm",), stages=1))
+    _refuse_unlabelled(job)
     shape = job.input_shape
     if len(shape) != 3:
         raise DataError(
@@ -126,6 +127,14 @@ def _image_bytes(storing: Storing) -> int:
         return 0
     some = files.paths[:: max(1, len(files.paths) // 100)]
     return sum((files.root / path).stat().st_size for path in some) // len(some)
+
+
+def _refuse_unlabelled(job: Job) -> None:
+    if job.examples.unlabelled:
+        raise DataError(
+            "the data have no labels, of which this layout keeps one an example. Give labels, or "
+            "use vog score --target predicted, which stores no gradients."
+        )
 
 
 def _refuse_lost_gradients(job: Job) -> None:

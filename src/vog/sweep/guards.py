@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from vog import data
-from vog.data import Batch, Examples
+from vog.data import UNLABELLED, Batch, Examples
 from vog.errors import DataError, ModelError, first_few
 from vog.models import Model, Weights
 from vog.scores import Observation, Signal
@@ -46,22 +46,26 @@ def check(
     needs: frozenset[Signal],
     examples: Examples,
     first: Batch,
+    at_prediction: bool,
 ) -> int:
     """How many classes the model has, if nothing speaks against scoring with it.
+
+    Labels may be missing where the target is at the class that is predicted.
 
     Raises:
         ModelError: it returns probabilities, is random, or lets examples see each other.
         DataError: the data are random, or their labels are not the model's classes.
     """
     placed = model.place(first.inputs)
-    labels = first.labels[first.at].to(placed.device)
+    labels = first.labels[first.at].clamp(min=0).to(placed.device)
     logits = model.observe(weights, placed, torch.zeros_like(labels), frozenset()).logits
     assert logits is not None
     classes = logits.shape[-1]
     if examples.labels is not None:
-        check_labels(examples.labels, np.arange(len(examples)), examples, classes)
+        rows = np.arange(len(examples))
+        check_labels(examples.labels, rows, examples, classes, at_prediction)
     rows = first.at.numpy() + first.rows.start
-    check_labels(first.labels[first.at].numpy(), rows, examples, classes)
+    check_labels(first.labels[first.at].numpy(), rows, examples, classes, at_prediction)
     if examples.classes is not None and examples.classes != classes:
         raise DataError(
             f"the data have {examples.classes} class folders, the model has {classes} outputs, so "
@@ -93,14 +97,19 @@ def check(
 
 
 def check_labels(
-    labels: Int[np.ndarray, "n"], rows: Int[np.ndarray, "n"], examples: Examples, classes: int
+    labels: Int[np.ndarray, "n"],
+    rows: Int[np.ndarray, "n"],
+    examples: Examples,
+    classes: int,
+    at_prediction: bool,
 ) -> None:
-    """Nothing if every label is one of the model's classes.
+    """Nothing if every label is one of the model's classes, or missing where it may be.
 
     Raises:
         DataError: others are; the first of them are named.
     """
-    outside = np.flatnonzero((labels < 0) | (labels >= classes))
+    missing = (labels == UNLABELLED) & at_prediction
+    outside = np.flatnonzero(((labels < 0) & ~missing) | (labels >= classes))
     if len(outside):
         shown = [f"{examples.ids[int(rows[i])]!r} has {labels[i]}" for i in outside[:5]]
         raise DataError(

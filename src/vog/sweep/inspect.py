@@ -19,7 +19,7 @@ from torch import Tensor
 
 from vog import data as sources
 from vog import moments
-from vog.data import TransformSpec
+from vog.data import UNLABELLED, TransformSpec
 from vog.errors import DataError, ResultError, first_few
 from vog.result import Run
 from vog.scores import Observation, Score, Signal, together
@@ -51,7 +51,7 @@ class Inspected:
         margin: the label's logit minus the largest other.
         loss: -log of `confidence`, in nats.
         predictions: the class with the largest logit; -1 where it is not known.
-        label: the class the data say.
+        label: the class the data say, -1 where they say none.
         differs: in words, what is not as it was when the run was scored; empty if all is.
     """
 
@@ -130,7 +130,7 @@ def _prepared(run: Run, found: Parts, device: str) -> Job:
         model_args=found.model_args,
         root=found.root,
         transform=found.transform,
-        scores=("vog", "loss"),  # a gradient, and logits
+        scores=("vog", "entropy"),  # a gradient, and logits; no label
         target=found.target,
         channels=_channels(question),
         stages=1,
@@ -170,7 +170,8 @@ def _of_model(run: Run, job: Job) -> Inspector:
         batch = sources.read(job.examples, range(index, index + 1))
         if not len(batch.at):
             raise DataError(f"example {name!r} cannot be read: {batch.problems[0]}")
-        told = differences.of_row(run, known, index, name, int(batch.labels[0]))
+        label = int(batch.labels[0])
+        told = differences.of_row(run, known, index, name, label)
         with job.model.borrowed(), job.keeping_memory():
             observe = observer(job, [batch])
             seen = together([observe(weights, batch) for weights in job.weights.each()])
@@ -179,7 +180,8 @@ def _of_model(run: Run, job: Job) -> Inspector:
         if problems:
             raise DataError(f"example {name!r} has no spread: {problems[0]}.")
         predictions = tuple(look.prediction[:, 0].tolist())
-        return _inspected(index, name, steps, seen, job.scores[0], predictions, differs + told)
+        vog, told = job.scores[0], differs + told
+        return _inspected(index, name, label, steps, seen, vog, predictions, told)
 
     return inspect
 
@@ -199,13 +201,14 @@ def _of_gradients(run: Run, folder: Path) -> Inspector:
     def inspect(index: int) -> Inspected:
         _refuse_beyond(run, index)
         name = noted.ids[index]
-        told = differences.of_row(run, known, index, name, int(found[0].labels[index]))
+        label = int(found[0].labels[index])
+        told = differences.of_row(run, known, index, name, label)
         if index in noted.problems:
             raise DataError(f"example {name!r} has no gradients: {noted.problems[index]}.")
         rows = range(index, index + 1)
         seen = together([stored.observed(found, at, rows) for at in range(len(found))])
         predictions = tuple(int(one.predictions[index]) for one in found)
-        return _inspected(index, name, steps, seen, VoG(), predictions, differs + told)
+        return _inspected(index, name, label, steps, seen, VoG(), predictions, differs + told)
 
     return inspect
 
@@ -213,6 +216,7 @@ def _of_gradients(run: Run, folder: Path) -> Inspector:
 def _inspected(
     index: int,
     name: str,
+    label: int,
     steps: tuple[int, ...],
     seen: Observation,
     vog: Score,
@@ -225,8 +229,9 @@ def _inspected(
         raise DataError(
             f"example {name!r} has no spread: its gradients, or their squares, are not finite."
         )
+    unknown = seen.logits is None or label == UNLABELLED
     confidence, margins, loss = (
-        None if seen.logits is None else tuple(of(seen)[:, 0].tolist())
+        None if unknown else tuple(of(seen)[:, 0].tolist())
         for of in (label_probability, margin, cross_entropy)
     )
     return Inspected(
@@ -239,7 +244,7 @@ def _inspected(
         margin=margins,
         loss=loss,
         predictions=predictions,
-        label=int(seen.labels[0]),
+        label=label,
         differs=differs,
     )
 

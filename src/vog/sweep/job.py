@@ -26,7 +26,7 @@ class Job:
         input_shape: of one example, as the model takes it.
         aim_at_prediction: the target is that of the class the last checkpoint predicts.
         share: how large batches are, and what memory that takes.
-        left_out: scores of the default that this model cannot give.
+        left_out: scores of the default that cannot be had of this model or these data, and why.
         told: what was found out about faster ways, in words, by the flag it is about.
         question: everything that determines the numbers.
     """
@@ -42,7 +42,7 @@ class Job:
     aim_at_prediction: bool
     share: Share
     workers: int
-    left_out: tuple[str, ...]
+    left_out: Mapping[str, str]
     told: Mapping[str, str]
     question: dict[str, Any]
     request: Request

@@ -29,7 +29,7 @@ class Plan:
     steps: tuple[int, int]
     stages: dict[str, tuple[int, int]]
     scores: tuple[str, ...]
-    left_out: tuple[str, ...]
+    left_out: Mapping[str, str]
     target: str
     device: str
     weights_bytes: int

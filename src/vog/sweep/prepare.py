@@ -1,6 +1,6 @@
 """From a request to a job: everything found, read, matched and checked, and no row computed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,13 +31,14 @@ class _Tried:
 
     Attributes:
         weights: of that checkpoint, ready to be observed with.
-        scores: those that the model can give.
+        scores: those that can be had; `left_out`, why others cannot.
         classes: how many logits it has.
     """
 
     model: TorchModel
     weights: Weights
     scores: tuple[Score, ...]
+    left_out: dict[str, str]
     classes: int
 
 
@@ -68,7 +69,7 @@ def prepare(request: Request) -> Job:
         aim_at_prediction=found.target.at_prediction,
         share=share,
         workers=workers,
-        left_out=tuple(score.name for score in found.scores if score not in tried.scores),
+        left_out=tried.left_out,
         told={},
         question=question_of(
             request, module, found.files, digests, found.stages, found.examples, tried.scores
@@ -92,14 +93,15 @@ def _tried(request: Request, found: Found, model: TorchModel, first: Batch) -> _
     fitted = model.fit(checkpoints.read(path), str(path))
     model = _with_head(model, fitted, first)
     leave_out = request.scores is None or request.scores == "all"
-    chosen = _possible(found.scores, model, leave_out)
+    chosen, without = _possible(found, model, leave_out)
     needs = scores.needs_of(chosen)
     if request.fold:
         model = faster.folded(model, fitted, first, needs)
     weights = model.ready(fitted)
     with model.borrowed():
-        classes = guards.check(model, weights, needs, found.examples, first)
-    return _Tried(model, weights, chosen, classes)
+        at_prediction = found.target.at_prediction
+        classes = guards.check(model, weights, needs, found.examples, first, at_prediction)
+    return _Tried(model, weights, chosen, without, classes)
 
 
 def _share(
@@ -205,13 +207,21 @@ def _with_head(model: TorchModel, fitted: Weights, first: Batch) -> TorchModel:
         )
 
 
-def _possible(asked: Sequence[Score], model: Model, leave_out: bool) -> tuple[Score, ...]:
-    """The scores that this model can give; one asked for by name is not left out silently."""
-    possible = tuple(score for score in asked if score.needs <= model.signals)
-    without = [score.name for score in asked if score not in possible]
-    if without and not leave_out:
+def _possible(
+    found: Found, model: Model, leave_out: bool
+) -> tuple[tuple[Score, ...], dict[str, str]]:
+    """The scores that can be had, and why others cannot; what was asked by name is refused."""
+    headless = [one.name for one in found.scores if not one.needs <= model.signals]
+    blind = found.examples.unlabelled and found.target.at_prediction
+    labelless = [one.name for one in found.scores if blind and scores.uses_label(one)]
+    if headless and not leave_out:
         raise ScoreError(
-            f"{', '.join(without)} needs a model whose logits are the output of its last "
+            f"{', '.join(headless)} needs a model whose logits are the output of its last "
             f"nn.Linear; this one's are not. Drop it from --scores."
         )
-    return possible
+    if labelless and not leave_out:
+        raise ScoreError(
+            f"{', '.join(labelless)} needs labels, and the data have none. Drop it from --scores."
+        )
+    without = dict.fromkeys(headless, "no linear head") | dict.fromkeys(labelless, "no labels")
+    return tuple(one for one in found.scores if one.name not in without), without

@@ -25,7 +25,8 @@ class Request:
         model: a module, a function that makes one, or `file.py:function`.
         checkpoints: globs, folders, files, or `@list.txt` in the order of training.
         data: a folder with one sub-folder a class, a list file, an `.npz`, a function that
-            returns a dataset, a dataset, or `(inputs, labels)`.
+            returns a dataset, a dataset, or `(inputs, labels)`. Without labels the target is
+            `predicted`, and scores in which a label takes part are left out.
         out: the run folder; continued if it answers the same question.
         model_args: keywords for the function that makes the model.
         root: the folder that the paths of a list file are relative to.

@@ -22,8 +22,8 @@ def origin_of(
     """The data, opened.
 
     Raises:
-        DataError: there are none, or planting cannot be told where to find them again; those
-            of `outside_from` are of another kind.
+        DataError: there are none, they have no labels, or planting cannot be told where to find
+            them again; those of `outside_from` are of another kind.
     """
     in_memory = isinstance(data, tuple) and len(data) == 2
     if not in_memory and not isinstance(data, str | Path):
@@ -32,6 +32,12 @@ def origin_of(
             f"of again. Give file.py:function that returns it, or (inputs, labels) arrays."
         )
     examples = opened(data, None if root is None else Path(root))
+    if examples.unlabelled:
+        raise DataError(
+            "the data have no labels, and what is planted is trained on with a label. Give a "
+            "folder with one sub-folder a class, lines of `path label`, an .npz with `labels`, or "
+            "a dataset of (input, label)."
+        )
     others = None if outside_from is None else opened(outside_from, None)
     reader = examples.read
     if isinstance(reader, ImageFiles):
