@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +15,12 @@ import vog
 import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.analysis.agreement import spearman
+from vog.analysis.course import course
+from vog.analysis.stages import raw_column
 from vog.errors import ResultError
 from vog.result import Run, parts
 from vog.result.files import as_json
-from vog.result.rows import Meaning, Rows, to_table
+from vog.result.rows import Meaning, Rows, is_half, to_table
 
 STAGES = ("early", "middle", "late", "all")
 
@@ -34,8 +37,9 @@ def made(
     predictions: list[int],
     scores: dict[str, list[float]],
     higher_means: str = "harder",
+    **question: Any,
 ) -> Run:
-    """A run folder with just these rows; -1 and NaN are null."""
+    """A run folder with just these rows; -1 and NaN are null. Halves say nothing of themselves."""
     count = len(labels)
     meaning = Meaning("vog", higher_means, (0.0, float("inf")), "u", "s")
     rows = Rows(
@@ -43,14 +47,15 @@ def made(
         [f"e{i}" for i in range(count)],
         np.array(labels),
         np.arange(count),
-        {name.partition("@")[2]: np.array(predictions) for name in scores},
+        {name.partition("@")[2]: np.array(predictions) for name in scores if not is_half(name)},
         {},
         {name: np.array(values) for name, values in scores.items()},
         {},
     )
-    question = {"data": {"examples": count, "label_names": ["cat", "dog", "owl"]}}
-    with parts.begun(folder, question):
-        table = to_table(rows, dict.fromkeys(scores, meaning), ["cat", "dog", "owl"])
+    given = {"data": {"examples": count, "label_names": ["cat", "dog", "owl"]}} | question
+    meanings = {name: meaning for name in scores if not is_half(name)}
+    with parts.begun(folder, given):
+        table = to_table(rows, meanings, ["cat", "dog", "owl"])
         parts.write(folder, [table], 0.0)
     return vog.open(folder)
 
@@ -140,9 +145,47 @@ def test_spearman_by_hand() -> None:
 def test_what_cannot_be_analyzed(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ResultError, match="has no score 'vgo'. Did you mean 'vog'"):
         vog.analyze(run, "vgo")
+    with pytest.raises(ResultError, match="leave out @late, since every .* Give 'vog:class'"):
+        vog.analyze(run, "vog@late:class")
+    with pytest.raises(ResultError, match="has no score 'vgo@late'. Did you mean 'vog'"):
+        vog.analyze(run, "vgo@late")
     nothing = made(tmp_path / "other", [-1, -1], [0, 0], {"vog@all": [1.0, 2.0]})
     with pytest.raises(ResultError, match="no row with a label, a prediction and a score"):
         vog.analyze(nothing)
+
+
+def test_a_view_of_a_combined_run_is_ranked_by_like_a_score(tmp_path: Path) -> None:
+    """Early, the mean ranks of e0 to e3 are 0, 1/3, 2/3 and 1 in one run and reversed in the other.
+
+    So their means are equal, while those of both other stages fall by a third each.
+    """
+    up, down = [1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]
+    runs = [
+        made(
+            tmp_path / name,
+            labels=[0, 0, 1, 1],
+            predictions=[1, 0, 0, 1],
+            scores={"vog@early": early, "vog@late": down, "vog@all": down},
+        )
+        for name, early in (("one", up), ("two", down))
+    ]
+    mean = vog.combine(runs, tmp_path / "mean")
+    found = vog.analyze(mean, "vog_rank")
+    assert (found.score, list(found.errors)) == ("vog_rank", ["early", "late", "all"])
+    assert [one.error for one in found.errors["all"].deciles] == [0, 1, 0, 1]
+    assert found.agreement["late"]["all"] == 1
+    assert np.isnan(found.agreement["early"]["all"]), "all examples are equal"
+    assert (
+        course(mean, "vog_z").groups[0].said == "In the hardest fifth at early and still at late."
+    )
+    for column in ("vog@late", "vog@late:class", "vog_z@late", "vog_rank@late:rank"):
+        assert raw_column(mean, column) == "vog@late"
+    with pytest.raises(ResultError, match="leave out @all, since every .* Give 'vog_z'"):
+        vog.analyze(mean, "vog_z@all")
+    with pytest.raises(ResultError, match="has no score 'vog_z_se'"):
+        vog.analyze(mean, "vog_z_se")
+    rows = found.class_rows()
+    assert [(row["label"], row["vog@all"]) for row in rows] == [(0, 3.5), (1, 1.5)]
 
 
 def test_the_class_of_a_run_by_prediction_is_the_prediction(

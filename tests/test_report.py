@@ -44,6 +44,19 @@ def page(run: Run) -> str:
     return report(run, run.folder.parent / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def combined(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The mean of two runs under other weights."""
+    folder = tmp_path_factory.mktemp("combined")
+    data = str(world.save_npz(folder / "data.npz", ROWS, NAMES))
+    runs = []
+    for seed in (0, 1):
+        files, out = folder / f"c{seed}", folder / f"r{seed}"
+        world.save_checkpoints(files, 7, seed)
+        runs.append(vog.score(world.build, files, data, out, scores="vog,aum", quiet=True))
+    return vog.combine(runs, folder / "mean")
+
+
 def section(page: str, name: str) -> str:
     """The text of a section, without its markup."""
     found = re.search(rf'<section id="{name}">(.*?)</section>', page, re.DOTALL)
@@ -147,6 +160,15 @@ def test_whether_the_scores_agree(run: Run, page: str) -> None:
     assert all(name.removesuffix("@all") in text for name in found.agreement)
     ids = gallery(page, "agreement")
     assert ids == [one.id for one in found.disputed]
+    said = {(one.score, one.stage): one.said for one in found.stability}
+    assert any("none (halves -" in one for one in said.values())
+    for name in found.agreement:
+        score_name = name.removesuffix("@all")
+        row = [said.get((score_name, stage), "\u2013") for stage in run.stages]
+        assert f" {score_name} {' '.join(row)} " in section(page, "agreement")
+    assert "Not measured at stages early, middle, late: fewer than 4 checkpoints for vog, " in (
+        section(page, "agreement")
+    )
 
 
 def test_label_errors_without_a_promise(run: Run, page: str) -> None:
@@ -217,6 +239,60 @@ def test_a_run_that_can_tell_little(tmp_path: Path, checkpoints: Path) -> None:
     assert "The run has one score" in section(text, "agreement")
     assert "VoG alone does not find label errors" in section(text, "labels")
     assert set(specs(text)) == {"error_by_decile_all", "classes"}
+
+
+def test_one_score_has_a_stability(tmp_path: Path, checkpoints: Path) -> None:
+    data = world.inputs_and_labels(30)
+    run = vog.score(world.build, checkpoints, data, tmp_path / "run", scores="vog", quiet=True)
+    text = report(run, tmp_path / "r.html").read_text(encoding="utf-8")
+    (stable,) = find(run).stability
+    said = section(text, "agreement")
+    assert f"score all vog {stable.said} " in said
+    assert "Not measured at stages early, middle, late: fewer than 4 checkpoints for vog." in said
+    assert "The run has one score" in said
+    assert "Disputed" not in said
+
+
+def test_a_combined_run_says_only_what_is_so(combined: Run, tmp_path: Path) -> None:
+    text = report(combined, tmp_path / "r.html", by="vog_z@all").read_text(encoding="utf-8")
+    wrong = combined.table(["label", "prediction@all"]).to_pandas()
+    share = (wrong["label"] != wrong["prediction@all"]).mean()
+    said = section(text, "scored")
+    assert "120 examples, means over 2 runs, each under 7 checkpoints, ranked here by" in said
+    assert f"What most runs' last checkpoints say contradicts {share:.1%} of the labels" in said
+    assert "checkpoints 7 in each run, step 100 to 700 " in said
+    assert "precision" not in said
+    assert "of computing" not in said
+    assert "The last checkpoint" not in text
+    assert "the last checkpoint" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    assert "How stable" not in section(text, "agreement"), "its runs tell that"
+
+
+def test_a_combined_run_is_ranked_by_a_view(combined: Run, tmp_path: Path) -> None:
+    """A mean z within the class says nothing of the classes, so those are told by the score."""
+    text = report(combined, tmp_path / "r.html", by="vog_z@all").read_text(encoding="utf-8")
+    assert gallery(text, "examples", 0) == combined.top(14, by="vog_z@all")["id"].to_pylist()
+    assert "By vog_z@all, mean z within the class over 2 runs. " in section(text, "examples")
+    found = vog.analyze(combined, "vog_z")
+    assert f"late {found.errors['late'].lowest.error:.1%} " in section(text, "errors")
+    assert "The ranking by vog_z at early and at late agree at " in section(text, "stages")
+    assert "The raw vog@all within each class" in section(text, "classes")
+    assert "median vog@all of " in specs(text)["classes"]["description"]
+    medians = [one.median for one in find(combined, "vog_z@all").spread]
+    assert medians == [one.median for one in find(combined, "vog@all").spread]
+    assert "SCORE_z_se@STAGE" in section(text, "columns")
+    assert "vog_z harder" not in section(text, "columns"), "one row a score"
+
+
+def test_runs_of_other_checkpoints_say_so(combined: Run, tmp_path: Path) -> None:
+    folder = combined.folder.parent
+    fewer = sorted((folder / "c1").iterdir())[:6]
+    data = str(folder / "data.npz")
+    six = vog.score(world.build, fewer, data, tmp_path / "six", scores="vog,aum", quiet=True)
+    mean = vog.combine([vog.open(folder / "r0"), six], tmp_path / "mean")
+    said = section(report(mean, tmp_path / "r.html").read_text(encoding="utf-8"), "scored")
+    assert "means over 2 runs, ranked here by" in said
+    assert "checkpoints not the same in all runs stages not the same in all runs" in said
 
 
 def test_another_column_and_data_from_a_dataset(

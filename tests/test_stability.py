@@ -11,12 +11,14 @@ from scipy.stats import spearmanr
 import vog
 import world
 from test_analyze import made
+from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_stored import store
-from vog.analysis.stability import Stability, spearman_brown, stability
+from vog.analysis.stability import Stability, not_measured, spearman_brown, stability
 from vog.checkpoints import Stage
 from vog.models.torch import TorchModel
 from vog.result import Run
 from vog.result.rows import HALVES, half_of
+from vog.scores import SCORES
 from vog.sweep import halves
 from vog.sweep.stored import import_stored
 
@@ -63,23 +65,88 @@ def test_halves_are_what_their_checkpoints_alone_would_give(
             )
 
 
-def test_short_stages_have_no_halves(checkpoints: Path, digits: Data, tmp_path: Path) -> None:
-    """VoG needs two checkpoints in either half; `two` has one in each, `three` two and one."""
+def test_each_score_has_the_halves_that_it_can_have(
+    checkpoints: Path, digits: Data, tmp_path: Path
+) -> None:
+    """VoG needs two checkpoints in either half, AUM one.
+
+    Of 0 to 6 the first half has 0 2 4 6: `two` has one in each, `three` two and one, `odd` (1 2 3)
+    one and two, `four` two and two.
+    """
     run = vog.score(
         world.build,
         checkpoints,
         digits,
         tmp_path / "run",
-        scores="vog",
-        stages="two=0:2,three=0:3,four=2:6",
+        scores="vog,aum",
+        stages="two=0:2,three=0:3,odd=1:4,four=2:6",
     )
-    assert [(one.stage, one.checkpoints) for one in stability(run)] == [("four", 4), ("all", 7)]
-    easy = vog.score(world.build, checkpoints, digits, tmp_path / "b", scores="aum", stages="t=0:2")
-    assert [one.stage for one in stability(easy)] == ["t", "all"]
-    few = vog.score(
-        world.build, [checkpoints / f"step-{i}00.pt" for i in (1, 2, 3)], digits, tmp_path / "c"
+    found = {(one.score, one.stage): one.checkpoints for one in stability(run)}
+    assert found == {
+        ("aum", "two"): 2,
+        ("aum", "three"): 3,
+        ("aum", "odd"): 3,
+        ("aum", "four"): 4,
+        ("aum", "all"): 7,
+        ("vog", "four"): 4,
+        ("vog", "all"): 7,
+    }
+    assert not_measured(run) == (
+        "Not measured at stages two, three, odd: fewer than 4 checkpoints for vog."
     )
+    for name, steps in (("two.odd", [1]), ("two.even", [2]), ("three.odd", [1, 3])):
+        stage, half = name.split(".")
+        files = [checkpoints / f"step-{i}00.pt" for i in steps]
+        alone = vog.score(world.build, files, digits, tmp_path / name, scores="aum", quiet=True)
+        np.testing.assert_allclose(
+            of_half(run, f"aum@{stage}", half), alone.numbers("aum@all"), rtol=1e-4, atol=1e-6
+        )
+
+
+def test_few_checkpoints_leave_none(checkpoints: Path, digits: Data, tmp_path: Path) -> None:
+    files = [checkpoints / f"step-{i}00.pt" for i in (1, 2, 3)]
+    few = vog.score(world.build, files, digits, tmp_path / "few", scores="vog", quiet=True)
     assert stability(few) == ()
+    assert not_measured(few) == "Not measured at stage all: fewer than 4 checkpoints for vog."
+    one = vog.score(world.build, files[:1], digits, tmp_path / "one", scores="loss", quiet=True)
+    assert stability(one) == ()
+    assert not_measured(one) == "Not measured at stage all: fewer than 2 checkpoints for loss."
+
+
+def test_what_is_not_measured_by_hand(tmp_path: Path) -> None:
+    """Three checkpoints are fewer than 2 * 2. `mine` has none of five either: it needs 2 * 3."""
+    stages = {"early": [0, 3], "late": [3, 8], "all": [0, 8]}
+    halved = ("aum@early", "aum@late", "aum@all", "vog@late", "vog@all", "mine@all")
+    names = [f"{score}@{stage}" for score in ("vog", "aum", "mine") for stage in stages]
+    names += [half_of(name, half) for name in halved for half in HALVES]
+    columns = {name: [1.0, 2.0] for name in names}
+    run = made(tmp_path / "run", [0, 0], [0, 0], columns, halved_rows=5000, stages=stages)
+    assert not_measured(run) == (
+        "Not measured at stage early: fewer than 4 checkpoints for vog; "
+        "at stages early, late: fewer than 6 checkpoints for mine."
+    )
+    before = made(tmp_path / "before", [0, 0], [0, 0], columns, stages=stages)
+    assert not_measured(before) is None, "it was never halved"
+
+
+def test_the_command_says_how_stable_and_why_not(tmp_path: Path, cli: Cli) -> None:  # noqa: F811
+    """Ranks 1 2 3 4 against 4 3 1 2: the squares of the differences are 9 1 4 4.
+
+    1 - 6 * 18 / (4 * 15) = -0.8, of which nothing follows for the whole.
+    """
+    up, down, nearly = [1.0, 2, 3, 4], [4.0, 3, 1, 2], [1.0, 2, 4, 3]
+    halves_of = {"vog@all": down, "aum@all": [1.0] * 4, "aum@late": nearly}
+    columns = dict.fromkeys(("vog@late", "aum@late", "vog@all", "aum@all"), up)
+    columns |= {half_of(name, HALVES[0]): up for name in halves_of}
+    columns |= {half_of(name, HALVES[1]): of for name, of in halves_of.items()}
+    stages = {"late": [1, 4], "all": [0, 4]}
+    made(tmp_path / "run", [0] * 4, [0] * 4, columns, halved_rows=5000, stages=stages)
+    code, out, err = cli("analyze", str(tmp_path / "run"), "--score", "vog")
+    assert (code, err) == (0, "")
+    said = [line.split() for line in out.partition("Stability")[2].splitlines()]
+    assert ["vog", "-", "none", "(halves", "-0.80)"] in said
+    assert ["aum", "0.89", "constant"] in said, "2 * 0.8 / 1.8"
+    assert "\n\nNot measured at stage late: fewer than 4 checkpoints for vog.\n" in out
 
 
 def test_one_half_alone_says_nothing(tmp_path: Path) -> None:
@@ -204,12 +271,15 @@ def test_the_numbers_are_those_of_scipy(checkpoints: Path, digits: Data, tmp_pat
     run = vog.score(world.build, checkpoints, digits, tmp_path / "run", scores="all")
     found = stability(run)
     assert {(one.score, one.stage) for one in found} == {
-        (name.partition("@")[0], "all") for name in run.score_columns if name.endswith("@all")
+        (score, stage)
+        for score, _, stage in (name.partition("@") for name in run.score_columns)
+        if stage == "all" or SCORES[score].min_checkpoints == 1
     }, "the stages have two or three checkpoints"
     for one in found:
-        odd, even = (of_half(run, f"{one.score}@all", half) for half in HALVES)
+        odd, even = (of_half(run, f"{one.score}@{one.stage}", half) for half in HALVES)
         assert one.halves == pytest.approx(spearmanr(odd, even)[0])
-        assert (one.checkpoints, one.examples) == (7, 30)
+        start, stop = run.question["stages"][one.stage]
+        assert (one.checkpoints, one.examples) == (stop - start, 30)
     assert str(vog.analyze(run).stability) == str(found), "NaN is not equal to itself"
 
 
@@ -223,12 +293,14 @@ def test_by_hand(tmp_path: Path) -> None:
     run = made(tmp_path / "run", [0] * 5, [0] * 5, scores)
     halved = {"vog@all": [1.0, 1.0], "vog@all.odd": [1.0, 1.0], "vog@all.even": [1.0, 2.0]}
     constant = made(tmp_path / "constant", [0] * 2, [0] * 2, halved)
-    (found,) = [one for one in stability(run) if one.stage == "all"]
+    (found,) = stability(run)
     assert (found.score, found.checkpoints, found.examples) == ("vog", None, 4)
     assert found.halves == pytest.approx(0.8)
     assert found.whole == pytest.approx(1.6 / 1.8)
-    (flat,) = [one for one in stability(constant) if one.stage == "all"]
+    (flat,) = stability(constant)
     assert np.isnan([flat.halves, flat.whole]).all()
+    assert (found.said, flat.said) == ("0.89", "constant")
+    assert Stability("vog", "all", None, 4, -0.257, NAN).said == "none (halves -0.26)"
     assert stability(made(tmp_path / "old", [0], [0], {"vog@all": [1.0]})) == ()
     assert isinstance(found, Stability)
 

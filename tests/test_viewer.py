@@ -22,6 +22,7 @@ from starlette.testclient import TestClient
 import vog
 import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
+from test_report import combined  # noqa: F401 (a fixture)
 from vog.analysis.agreement import spearman
 from vog.errors import ResultError, VogError
 from vog.figures.previews import Preview
@@ -621,6 +622,66 @@ def test_two_columns_are_compared(run: Run, pages: TestClient) -> None:
     assert chart.headers["content-type"] == "image/svg+xml"
     assert chart.text.startswith("<svg")
     assert pages.get("/compare?x=id").status_code == 400
+
+
+def test_means_over_runs_are_sorted_by_their_hard_end(combined: Run) -> None:  # noqa: F811
+    pages = client(combined)
+    for query, by in (
+        ("?by=vog_rank@all", "vog_rank@all"),
+        ("?score=aum_z&stage=late", "aum_z@late"),
+        ("?score=aum_z@late", "aum_z@late"),
+        ("?by=aum_rank@early&order=hard", "aum_rank@early"),
+    ):
+        answer = pages.get(f"/{query}")
+        assert shown(answer.text) == combined.top(48, by=by)["index"].to_pylist(), query
+        assert f"120 examples by {by}, hardest first" in answer.text
+    text = pages.get("/?by=vog_rank@all").text
+    views = re.search(r'<optgroup label="means over the runs">(.*?)</optgroup>', text)
+    assert views
+    assert re.findall(r"<option[^>]*>(\w+)<", views[1]) == [
+        "vog_rank",
+        "vog_z",
+        "aum_rank",
+        "aum_z",
+    ]
+    assert "<option selected>vog_rank</option>" in views[1]
+    error = combined.table(["vog_z_se@all"]).column(0).to_numpy()
+    least_sure = pages.get("/?score=vog_z_se@all&order=easy").text
+    assert "120 examples by vog_z_se@all, largest first" in least_sure
+    assert shown(least_sure) == np.argsort(-error, kind="stable")[:48].tolist()
+    assert text.count("<option>vog_z_se@all</option>") == 2, "to sort by, and beside another"
+    assert text.count("<option>vog_z@all</option>") == 1, "beside another"
+
+
+def test_means_over_runs_are_compared_and_their_classes_told(combined: Run) -> None:  # noqa: F811
+    pages = client(combined)
+    text = pages.get("/compare?x=vog_z@all&y=aum_z@all").text
+    rho = spearman(combined.hardness("vog_z@all"), combined.hardness("aum_z@all"))
+    assert f"<strong>{rho:.2f}</strong>" in text.replace("&minus;", "-")
+    assert "<option selected>aum_z@all</option>" in text
+    assert "by the mean of vog@late" in pages.get("/classes?by=vog_z@late").text, "not of z: all 0"
+
+
+def test_an_example_has_its_means_with_standard_errors(combined: Run) -> None:  # noqa: F811
+    text = client(combined).get("/example/7").text
+    row = combined.table(["aum_z@all", "aum_z_se@all"]).slice(7, 1).to_pylist()[0]
+    mean, error = (f"{value:.4g}".replace("-", "\u2212") for value in row.values())
+    table = html.unescape(text).partition("Over the runs")[2]
+    own = re.search(r'<th scope="row">aum_z</th>(.*?)</tr>', table, re.DOTALL)
+    assert own
+    assert re.sub(r"<[^>]+>", "", own[1]).strip().endswith(f"{mean} ± {error}")
+
+
+def test_a_view_may_be_what_is_sorted_by_when_nobody_says(
+    combined: Run,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Run, "default_column", "vog_z@all")
+    pages = client(combined)
+    for page in ("/", "/classes", "/compare", "/example/3", "/classes?by=id"):
+        assert pages.get(page).status_code == 200, page
+    assert shown(pages.get("/").text) == combined.top(48)["index"].to_pylist()
+    assert "mean of vog@all" in pages.get("/classes?by=id").text
 
 
 class Seen:

@@ -13,7 +13,7 @@ from vog.analysis.agreement import spearman
 from vog.analysis.examples import class_name, wrong
 from vog.analysis.percentile import Bin, error_by_rank
 from vog.analysis.stability import Stability, stability
-from vog.analysis.stages import columns_by_stage, default_score
+from vog.analysis.stages import columns_by_stage, default_score, raw_column
 from vog.errors import ResultError
 from vog.result import Run
 
@@ -67,6 +67,7 @@ class Overview:
 
     Attributes:
         score: what examples are ranked by at each stage, as `vog:class`.
+        raw: the score itself that this shows, as `vog` of `vog:class` and of the view `vog_z`.
         hard_is_high: whether its large values are the hard end.
         errors: by stage.
         classes: the hardest in the mean first, by the raw score over all checkpoints.
@@ -75,6 +76,7 @@ class Overview:
     """
 
     score: str
+    raw: str
     hard_is_high: bool
     errors: Mapping[str, StageErrors]
     classes: tuple[ClassDifficulty, ...]
@@ -102,13 +104,12 @@ class Overview:
 
     def class_rows(self) -> list[dict[str, Any]]:
         """One flat row a class; `label_name` only where there are names."""
-        name = self.score.partition(":")[0]
         named = any(one.label_name is not None for one in self.classes)
         return [
             {"label": one.label}
             | ({"label_name": one.label_name} if named else {})
             | {"examples": one.examples, "error": one.error}
-            | {f"{name}@{stage}": mean for stage, mean in one.means.items()}
+            | {f"{self.raw}@{stage}": mean for stage, mean in one.means.items()}
             for one in self.classes
         ]
 
@@ -126,12 +127,14 @@ def analyze(run: Run, score: str | None = None) -> Overview:
     """
     score = score or default_score(run)
     by = columns_by_stage(run, score)
+    raw = raw_column(run, by["all"]).partition("@")[0]
     values = {stage: run.numbers(column) for stage, column in by.items()}
     return Overview(
         score=score,
+        raw=raw,
         hard_is_high=run.hard_is_high(by["all"]),
         errors={stage: _errors(run, stage, values[stage]) for stage in by},
-        classes=_classes(run, score.partition(":")[0], list(by)),
+        classes=_classes(run, raw, list(by)),
         agreement=_agreement(values),
         stability=stability(run),
     )

@@ -1,5 +1,6 @@
 """How stable the ranking of a score is: two halves of the checkpoints against each other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,9 +34,16 @@ class Stability:
     halves: float
     whole: float
 
+    @property
+    def said(self) -> str:
+        """`whole`, or why there is none: halves that contradict each other, or say nothing."""
+        if self.whole == self.whole:
+            return f"{self.whole:.2f}"
+        return f"none (halves {self.halves:.2f})" if self.halves == self.halves else "constant"
+
 
 def stability(run: Run) -> tuple[Stability, ...]:
-    """By score and stage, as the columns stand; without stages of too few checkpoints.
+    """By score and stage, as the columns stand; without those that `not_measured` tells of.
 
     The halves were folded in the same pass as the scores, from every other checkpoint.
 
@@ -47,6 +55,37 @@ def stability(run: Run) -> tuple[Stability, ...]:
         if all(half_of(name, half) in run.schema.names for half in HALVES)
     ]
     return tuple(_of(run, name) for name in columns)
+
+
+def not_measured(run: Run) -> str | None:
+    """In a sentence, which stages have too few checkpoints for two halves, and of which scores.
+
+    Each half takes as many checkpoints as the score itself: a mean one, a spread two.
+
+    Returns:
+        None where nothing is missing, and where the run was not halved at all, as one that was
+        combined or is of an older version.
+    """
+    if "halved_rows" not in run.question:
+        return None
+    short: dict[str, list[str]] = {}
+    for column in run.score_columns:
+        if half_of(column, HALVES[0]) not in run.schema.names:
+            score, _, stage = column.partition("@")
+            short.setdefault(score, []).append(stage)
+    scores: dict[tuple[str, ...], list[str]] = {}
+    for score, stages in short.items():
+        scores.setdefault(tuple(stages), []).append(score)
+    said = [_too_short(run, stages, of) for stages, of in scores.items()]
+    return f"Not measured {'; '.join(said)}." if said else None
+
+
+def _too_short(run: Run, stages: Sequence[str], scores: Sequence[str]) -> str:
+    places = [run.question["stages"][stage] for stage in stages]
+    longest = max(stop - start for start, stop in places)
+    few = 2 * (longest // 2 + 1)  # its shorter half has longest // 2, and the score needs more
+    names = f"stage{'s' if len(stages) > 1 else ''} {', '.join(stages)}"
+    return f"at {names}: fewer than {few} checkpoints for {', '.join(scores)}"
 
 
 def spearman_brown(correlation: float, times: int = 2) -> float:

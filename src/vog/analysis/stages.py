@@ -13,15 +13,33 @@ def default_score(run: Run) -> str:
 def columns_by_stage(run: Run, score: str) -> dict[str, str]:
     """By stage, as the columns stand, the column of a score, as `vog@late:class` of `vog:class`.
 
+    A view of a score that a combined run has, as `vog_z`, is taken like a score.
+
     Raises:
-        ResultError: the run has no such score.
+        ResultError: the run has no such score, or a stage is named.
     """
     name, colon, derived = score.partition(":")
-    stages = [c.partition("@")[2] for c in run.score_columns if c.partition("@")[0] == name]
-    if not stages:
-        known = dict.fromkeys(column.partition("@")[0] for column in run.score_columns)
-        raise ResultError(f"{run.folder} has no score {name!r}.{unknown(name, known)}")
+    known = dict.fromkeys(column.partition("@")[0] for column in run.ranked_columns)
+    bare, at, stage = name.partition("@")
+    if at and bare in known:
+        raise ResultError(
+            f"{score!r} names a stage: leave out @{stage}, since every stage is looked at. Give "
+            f"{bare + colon + derived!r}."
+        )
+    if name not in known:
+        raise ResultError(f"{run.folder} has no score {name!r}.{unknown(bare, known)}")
+    stages = [one.partition("@")[2] for one in run.ranked_columns if one.partition("@")[0] == name]
     return {stage: f"{name}@{stage}{colon}{derived}" for stage in stages}
+
+
+def raw_column(run: Run, column: str) -> str:
+    """The score that a column shows, as `vog@all` of `vog@all:class` and of the view `vog_z@all`.
+
+    Raises:
+        ResultError: there is no such column, or it is no score.
+    """
+    stored = run.score_column(column)
+    return run.schema.field(stored).metadata.get(b"of", stored.encode()).decode()
 
 
 def first_and_last(run: Run, score: str) -> tuple[str, str]:

@@ -64,12 +64,14 @@ def analyze(
         _outside(run, against, score, form)
         return
     import vog
+    from vog.analysis.stability import not_measured
     from vog.figures import overview
     from vog.result.files import as_json
 
-    found = vog.analyze(opened(run, classes), score)
+    scored = opened(run, classes)
+    found = vog.analyze(scored, score)
     if form is TableFormat.TABLE:
-        _print(found)
+        _print(found, not_measured(scored))
     elif form is TableFormat.CSV:
         show.table(_bins(found), form)
     else:
@@ -158,7 +160,7 @@ def _share(value: float) -> str:
     return f"{value:.3f}" if value == value else "-"
 
 
-def _print(found: "Overview") -> None:
+def _print(found: "Overview", not_measured: str | None) -> None:
     ends = ("easiest", "hardest") if found.hard_is_high else ("hardest", "easiest")
     bins = len(next(iter(found.errors.values())).deciles)
     share = f"{100 / bins:.0f} %"
@@ -196,13 +198,13 @@ def _print(found: "Overview") -> None:
     show.for_people(
         [{"": a} | {b: f"{v:.2f}" for b, v in row.items()} for a, row in found.agreement.items()]
     )
-    _print_stability(found.stability)
+    _print_stability(found.stability, not_measured)
     typer.echo("")
 
 
-def _print_stability(found: "Sequence[Stability]") -> None:
-    """One row a score and one column a stage; nothing where the stages are too short."""
-    if not found:
+def _print_stability(found: "Sequence[Stability]", not_measured: str | None) -> None:
+    """One row a score and one column a stage, and where there is none, why."""
+    if not found and not_measured is None:
         return
     typer.echo(
         "\nStability of the rankings: odd checkpoints against even ones, by Spearman-Brown for all "
@@ -210,11 +212,15 @@ def _print_stability(found: "Sequence[Stability]") -> None:
         "more: vog compare.\n"
     )
     stages = dict.fromkeys(one.stage for one in found)
-    by_score: dict[str, dict[str, str]] = {}
+    # Of all checkpoints a score has halves if it has them anywhere.
+    scores = [one.score for one in found if one.stage == "all"]
+    by_score = {score: {"score": score} | dict.fromkeys(stages, "-") for score in scores}
     for one in found:
-        row = by_score.setdefault(one.score, {"score": one.score} | dict.fromkeys(stages, "-"))
-        row[one.stage] = _share(one.whole)
-    show.for_people(list(by_score.values()))
+        by_score[one.score][one.stage] = one.said
+    if found:
+        show.for_people(list(by_score.values()))
+    if not_measured is not None:
+        typer.echo(("\n" if found else "") + not_measured)
 
 
 def _bins(found: "Overview") -> list[dict[str, Any]]:

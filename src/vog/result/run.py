@@ -53,10 +53,12 @@ class Run:
     @property
     def score_columns(self) -> list[str]:
         """The stored columns that are scores, `SCORE@STAGE`; not those that are views of one."""
-        return [name for name in self._ranked if b"of" not in self.schema.field(name).metadata]
+        return [
+            name for name in self.ranked_columns if b"of" not in self.schema.field(name).metadata
+        ]
 
     @cached_property
-    def _ranked(self) -> list[str]:
+    def ranked_columns(self) -> list[str]:
         """The columns of which it is known which end is hard: scores, and views of scores."""
         return [field.name for field in self.schema if b"higher_means" in (field.metadata or {})]
 
@@ -239,7 +241,7 @@ class Run:
         stored, colon, derived = name.partition(":")
         if stored not in self.schema.names:
             raise ResultError(f"{self.folder} has no column {name!r}.{unknown(name, self.columns)}")
-        if colon and (derived not in DERIVED or stored not in self._ranked):
+        if colon and (derived not in DERIVED or stored not in self.ranked_columns):
             raise ResultError(
                 f"there is no column {name!r}: after a score stands :{', :'.join(DERIVED)}."
             )
@@ -252,7 +254,7 @@ class Run:
             ResultError: there is no such column, or it is no score.
         """
         stored = self.stored_column(name)
-        if stored not in self._ranked:
+        if stored not in self.ranked_columns:
             raise ResultError(f"{name!r} is no score.{unknown(name, self.score_columns)}")
         return stored
 

@@ -2,10 +2,11 @@
 
 Two halves of the checkpoints of a stage rank the examples each on its own; how well these
 rankings agree says how much of a score is more than the accident of which checkpoints were saved.
-They are folded from what the sweep observes anyway, so they cost no pass of the model.
+They are folded from what the sweep observes anyway, so they cost no pass of the model. Each score
+has halves where its own `min_checkpoints` fit in both.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,7 +58,7 @@ def stages_of(stages: Sequence[Stage], half: int, least: int) -> tuple[Stage, ..
     Args:
         stages: of all checkpoints; `all` is the last of them.
         half: 0 for the first, third, ... checkpoint, 1 for the others.
-        least: how many the scores need, in either half.
+        least: how many the least demanding score needs, in either half.
     """
     count = stages[-1].stop
     both = [among(stages, range(one, count, 2)) for one in range(len(HALVES))]
@@ -90,7 +91,7 @@ class Halves:
         wanted: Bool[np.ndarray, "n"],
     ) -> "Halves":
         """Those of a batch, of which the wanted rows are halved."""
-        least = max(score.min_checkpoints for score in scores)
+        least = min(score.min_checkpoints for score in scores)
         odd, even = (
             Fold(stages_of(stages, half, least), scores, needs, looking=False) for half in (0, 1)
         )
@@ -108,14 +109,21 @@ class Halves:
         columns: dict[str, np.ndarray] = {}
         for name, fold in zip(HALVES, self.folds, strict=True):
             states = fold.states() if len(self.rows) else {}
-            for stage in fold.stages:
-                for at, score in enumerate(fold.scores):
-                    full = np.full(count, np.nan, np.float32)
-                    if states:
-                        computed = score.compute(states[stage.name][at])
-                        full[self.rows.numpy()] = computed.float().cpu().numpy()
-                    columns[half_of(column_name(score, stage.name), name)] = full
+            for stage, at in self._long_enough():
+                score, full = fold.scores[at], np.full(count, np.nan, np.float32)
+                if states:
+                    computed = score.compute(states[stage][at])
+                    full[self.rows.numpy()] = computed.float().cpu().numpy()
+                columns[half_of(column_name(score, stage), name)] = full
         return columns
+
+    def _long_enough(self) -> Iterator[tuple[str, int]]:
+        """The stages, and the places of the scores that both halves have checkpoints enough for."""
+        for odd, even in zip(*(fold.stages for fold in self.folds), strict=True):
+            shorter = min(odd.stop - odd.start, even.stop - even.start)
+            for at, score in enumerate(self.folds[0].scores):
+                if shorter >= score.min_checkpoints:
+                    yield odd.name, at
 
 
 def without_spoiled(

@@ -43,9 +43,8 @@ def _deciles(overview: Overview) -> dict[str, Chart]:
 
 
 def _classes(run: Run, found: Findings) -> dict[str, Chart]:
-    column = found.by.partition(":")[0]
-    hard_is_high = run.hard_is_high(column)
-    made = {"classes": charts.class_spread(found.spread, column, hard_is_high)}
+    hard_is_high = run.hard_is_high(found.raw)
+    made = {"classes": charts.class_spread(found.spread, found.raw, hard_is_high)}
     if len(found.spread) > _MANY_CLASSES:
-        made["all_classes"] = charts.class_band(found.spread, column, hard_is_high)
+        made["all_classes"] = charts.class_band(found.spread, found.raw, hard_is_high)
     return made

@@ -11,7 +11,8 @@ from vog.analysis.datamap import DataMap, data_map
 from vog.analysis.label_errors import LikelyErrors, likely_label_errors
 from vog.analysis.overview import Overview, analyze
 from vog.analysis.spread import ClassSpread, class_spread
-from vog.analysis.stability import Stability, stability
+from vog.analysis.stability import Stability, not_measured, stability
+from vog.analysis.stages import raw_column
 from vog.errors import ResultError
 from vog.result import Run
 
@@ -31,6 +32,8 @@ class Findings:
 
     Attributes:
         by: the column that examples are ranked by.
+        raw: the score that it shows, as `vog@all` of `vog@all:class`; classes are told apart by it.
+        unit: of a view of a score, as `vog_z@all` of a combined run; None for a score itself.
         problems: rows that could not be read or scored: id and why, the first of them.
         problem_count: how many there are.
         overview: errors along the score at each stage, and the classes.
@@ -39,6 +42,7 @@ class Findings:
         spread: of the raw score in each class.
         agreement: Spearman's correlation of every two scores over all checkpoints.
         stability: how well half of the checkpoints rank as the other half, by score and stage.
+        not_measured: in a sentence, where that is not known; None where it is.
         rival: VoG against the gradient norm.
         disputed: about which the scores differ most.
         suspects: likely label errors.
@@ -46,6 +50,8 @@ class Findings:
     """
 
     by: str
+    raw: str
+    unit: str | None
     problems: list[dict[str, Any]]
     problem_count: int
     overview: Overview | Missing
@@ -54,6 +60,7 @@ class Findings:
     spread: tuple[ClassSpread, ...]
     agreement: dict[str, dict[str, float]]
     stability: tuple[Stability, ...]
+    not_measured: str | None
     rival: TwoColumns | Missing
     disputed: tuple[Disputed, ...]
     suspects: LikelyErrors | Missing
@@ -92,18 +99,22 @@ def find(
     by = by or run.default_column
     stored = run.score_column(by)
     score = stored.partition("@")[0] + by.removeprefix(stored)
+    raw = raw_column(run, by)
     of_all = [name for name in run.score_columns if name.endswith("@all")]
     problems = run.problems()
     return Findings(
         by=by,
+        raw=raw,
+        unit=_told(run, stored)["unit"] if by == stored != raw else None,
         problems=problems.slice(0, 20).to_pylist(),
         problem_count=len(problems),
         overview=found(lambda: analyze(run, score)),
         map=found(lambda: data_map(run)),
         course=found(lambda: course(run, score)),
-        spread=step(lambda: class_spread(run, stored)),
+        spread=step(lambda: class_spread(run, raw)),
         agreement=step(lambda: matrix(run, of_all)),
         stability=step(lambda: stability(run)),
+        not_measured=not_measured(run),
         rival=found(lambda: _rival(run)),
         disputed=step(lambda: disputed(run, of_all, 14)),
         suspects=found(lambda: likely_label_errors(run, 28)),
@@ -122,11 +133,15 @@ def _columns(run: Run) -> list[dict[str, str]]:
     """One row a score: its meaning is the same at every stage."""
     said: dict[str, dict[str, str]] = {}
     for name in run.score_columns:
-        metadata = run.schema.field(name).metadata
-        told = {key.decode(): value.decode() for key, value in metadata.items()}
-        score = name.partition("@")[0]
-        said.setdefault(score, {**told, "score": score, "stages": ""})
-        said[score]["stages"] += ("" if not said[score]["stages"] else ", ") + name.partition("@")[
-            2
-        ]
+        score, _, stage = name.partition("@")
+        if score in said:
+            said[score]["stages"] += f", {stage}"
+        else:
+            said[score] = {**_told(run, name), "score": score, "stages": stage}
     return list(said.values())
+
+
+def _told(run: Run, column: str) -> dict[str, str]:
+    """What a stored column says of itself."""
+    metadata = run.schema.field(column).metadata
+    return {key.decode(): value.decode() for key, value in metadata.items()}

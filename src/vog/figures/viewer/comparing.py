@@ -58,17 +58,19 @@ def _asked(site: Site, request: Request) -> tuple[str, str]:
     asked = request.query_params.get("x") or usual, request.query_params.get("y") or other
     for name in asked:
         if name not in known:
-            raise ResultError(f"{name!r} is no score.{unknown(name, site.run.score_columns)}")
+            raise ResultError(f"{name!r} is no score.{unknown(name, site.run.ranked_columns)}")
     return asked
 
 
 def _columns(site: Site) -> list[str]:
-    """All score columns, stored and derived."""
-    return [
+    """All score columns, stored and derived, and the views of a combined run."""
+    run = site.run
+    scores = [
         f"{stored}{derived}"
-        for stored in site.run.score_columns
+        for stored in run.score_columns
         for derived in ("", *(f":{one}" for one in DERIVED))
     ]
+    return [*scores, *(name for name in run.ranked_columns if name not in run.score_columns)]
 
 
 def _compared(site: Site, x: str, y: str) -> "TwoColumns":

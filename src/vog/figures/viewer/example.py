@@ -12,6 +12,7 @@ from vog.figures.viewer import state
 from vog.figures.viewer.gallery import form, marked_ids
 from vog.figures.viewer.site import Site, to
 from vog.figures.viewer.state import View
+from vog.result.source import Row
 
 _AROUND = 4
 
@@ -38,6 +39,7 @@ def example(site: Site, request: Request) -> Response:
         before=[tiles[one] for one in before if one in tiles],
         after=[tiles[one] for one in after if one in tiles],
         places=site.lookup.places(row),
+        means=_means(site, row),
         form=form(site, view),
         mark=site.review.marks().get(row["id"]),
         seen=site.inspected.get(row["index"]),
@@ -76,6 +78,15 @@ def next_in(site: Site, index: int, query: str) -> int:
     view = state.read(site.run, dict(parse_qsl(query)))
     after = _around(site, index, view)[1]
     return after[0] if after else index
+
+
+def _means(site: Site, row: Row) -> dict[str, dict[str, tuple[float | None, float | None]]]:
+    """Of a combined run by view and stage, the mean over the runs and its standard error."""
+    found: dict[str, dict[str, tuple[float | None, float | None]]] = {}
+    for column, error in state.standard_errors(site.run).items():
+        view, _, stage = column.partition("@")
+        found.setdefault(view, {})[stage] = row[column], row[error]
+    return found
 
 
 def _around(site: Site, index: int, view: View) -> tuple[Any, Any]:

@@ -46,10 +46,11 @@ def gallery(site: Site, request: Request) -> Response:
 
 def classes(site: Site, request: Request) -> Response:
     """The classes: how many rows, how often wrong, and the mean of the score."""
+    from vog.analysis.stages import raw_column
+
     view = site.view(request)
-    stored = site.run.stored_column(view.by)
-    if stored not in site.run.score_columns:
-        stored = site.run.stored_column(site.run.default_column)
+    is_score = site.run.stored_column(view.by) in site.run.ranked_columns
+    stored = raw_column(site.run, view.by if is_score else site.run.default_column)
     found = site.lookup.classes(stored)
     hard_first = sorted(
         found,
@@ -68,11 +69,17 @@ def form(site: Site, view: View) -> dict[str, object]:
     """What the form of the filters offers, and what is chosen in it."""
     run = site.run
     stored, _, compared = view.by.partition(":")
-    is_score = stored in run.score_columns
+    is_score = stored in run.ranked_columns
     score, _, stage = stored.partition("@") if is_score else (stored, "", "all")
+    scores, ranked = (
+        list(dict.fromkeys(one.partition("@")[0] for one in columns))
+        for columns in (run.score_columns, run.ranked_columns)
+    )
     return {
-        "scores": list(dict.fromkeys(one.partition("@")[0] for one in run.score_columns)),
-        "others": [one for one in state.columns(run) if one not in run.score_columns],
+        "scores": scores,
+        "views": [one for one in ranked if one not in scores],
+        "others": [one for one in state.columns(run) if one not in run.ranked_columns],
+        "beside": [*run.ranked_columns, *state.standard_errors(run).values()],
         "score": score,
         "stages": run.stages,
         "stage": stage,
@@ -87,7 +94,7 @@ def form(site: Site, view: View) -> dict[str, object]:
 
 def ends(site: Site, by: str) -> dict[str, str]:
     """What both orders are called, the usual one first."""
-    is_score = site.run.stored_column(by) in site.run.score_columns
+    is_score = site.run.stored_column(by) in site.run.ranked_columns
     said = ("hardest first", "easiest first") if is_score else ("smallest first", "largest first")
     return dict(zip(state.orders(site.run, by), said, strict=True))
 

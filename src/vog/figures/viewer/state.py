@@ -119,8 +119,8 @@ def read(run: Run, query: Query) -> View:
 
 def orders(run: Run, by: str) -> tuple[Literal["asc", "desc"], Literal["asc", "desc"]]:
     """The usual order of a column, of a score the hard end first, and the other one."""
-    is_score = run.stored_column(by) in run.score_columns
-    return ("desc", "asc") if is_score and run.hard_is_high(by) else ("asc", "desc")
+    has_ends = run.stored_column(by) in run.ranked_columns
+    return ("desc", "asc") if has_ends and run.hard_is_high(by) else ("asc", "desc")
 
 
 def class_word(run: Run, label: int) -> str:
@@ -150,7 +150,15 @@ def class_number(run: Run, text: str) -> int | None:
 def columns(run: Run) -> list[str]:
     """Whatever can be sorted by, without the derived ones."""
     predicted = [name for name in run.columns if name.startswith("prediction")]
-    return [*run.score_columns, *(name for name in _OTHERS if name in run.columns), *predicted]
+    others = [name for name in _OTHERS if name in run.columns]
+    return [*run.ranked_columns, *others, *predicted, *standard_errors(run).values()]
+
+
+def standard_errors(run: Run) -> dict[str, str]:
+    """By the column of a mean over runs, as `vog_z@all`, that of its standard error."""
+    parts = {name: name.partition("@") for name in run.ranked_columns}
+    errors = {name: f"{score}_se@{stage}" for name, (score, _, stage) in parts.items()}
+    return {name: error for name, error in errors.items() if error in run.columns}
 
 
 def _column(run: Run, query: Query) -> str:
