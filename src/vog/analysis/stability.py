@@ -39,7 +39,7 @@ class Stability:
         """`whole`, or why there is none: halves that contradict each other, or say nothing."""
         if self.whole == self.whole:
             return f"{self.whole:.2f}"
-        return f"none (halves {self.halves:.2f})" if self.halves == self.halves else "constant"
+        return f"none (halves {self.halves:z.2f})" if self.halves == self.halves else "constant"
 
 
 def stability(run: Run) -> tuple[Stability, ...]:
