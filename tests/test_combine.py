@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -169,7 +170,7 @@ def test_sets_that_differ(make: Make, tmp_path: Path) -> None:  # noqa: F811
     z = np.stack([by_class(np.array(of), np.array([1, 0, 1])) for of in ([1.0, 2, 5], [8.0, 9, 4])])
     np.testing.assert_allclose(out.numbers("vog_z@all"), z.mean(0))
     assert numbers(out, "problem") == [[None, "two: dim", None]]
-    assert "where" not in out.question
+    assert out.question["where"] == {"combined": ["one", "two"]}
     assert out.question["data"] == {"examples": 3, "transform": "none", "part": True}
     with pytest.raises(ResultError, match="only a part of the rows of its data"):
         out.require_row_numbers()
@@ -191,19 +192,17 @@ def test_the_question_of_a_combined_run(make: Make, tmp_path: Path) -> None:  # 
     assert len({first, second, combined._digest({})}) == 3
     assert question == {
         "vog": question["vog"],
-        "combined": [{"run": "one"}, {"run": "two"}],
+        "combined": [{}, {}],
         "checkpoints": [{"step": 1}, {"step": 2}],
         "stages": {"all": [0, 2]},
         "data": {"examples": 2, "label_names": ["cat", "dog"]},
         "target": "logit",
         "scores": [{"name": "vog", "channels": "mean"}],
-        "where": {"data": "photos", "root": "r"},
+        "where": {"data": "photos", "root": "r", "combined": ["one", "two"]},
     }
     third = make("three", {"vog@all": [1, 2]}, **asked | {"checkpoints": [{"step": 7}]})
-    fourth = make("four", {"vog@all": [1, 2]}, **asked | {"stages": {"all": [0, 1]}})
-    for other in (third, fourth):
-        question = combine([one, other], tmp_path / f"with-{other.folder.name}").question
-        assert (question["checkpoints"], question["stages"]) == ([], {})
+    question = combine([one, third], tmp_path / "with three").question
+    assert (question["checkpoints"], question["stages"]) == ([], {})
 
 
 def test_the_same_again_is_there_already(
@@ -267,6 +266,64 @@ def test_runs_that_cannot_be_combined(make: Make, tmp_path: Path) -> None:  # no
     with pytest.raises(ResultError, match="1 run given"):
         combine([one], out)
     assert not out.exists()
+
+
+def asked(weights: str, **more: Any) -> dict[str, Any]:
+    steps = [{"step": step, "sha256": f"{weights}{step}"} for step in (1, 2, 3)]
+    return {"checkpoints": steps, "stages": {"early": [0, 2], "all": [0, 3]}} | more
+
+
+def test_runs_whose_means_would_mislead(make: Make, tmp_path: Path) -> None:  # noqa: F811
+    values, out = {"vog@all": [1, 2], "vog@early": [1, 2]}, tmp_path / "out"
+    one, two = make("one", values, **asked("a")), make("two", values, **asked("b"))
+    with pytest.raises(ResultError, match="one and .*copy were scored under the same weights"):
+        combine([one, two, make("copy", values, **asked("a"))], out)
+    mean = combine([one, two], tmp_path / "mean")
+    with pytest.raises(ResultError, match="mean is itself the means over 2 runs.*single runs at"):
+        combine([mean, make("three", values, **asked("c"))], out)
+    spans = asked("c", stages={"early": [0, 1], "all": [0, 3]})
+    with pytest.raises(
+        ResultError, match=r"early has the checkpoints \[0, 2\] in .*one and \[0, 1"
+    ):
+        combine([one, make("spans", values, **spans)], out)
+    longer = asked("c", stages={"early": [0, 3], "all": [0, 4]})
+    longer["checkpoints"].append({"step": 4, "sha256": "c4"})
+    assert combine([one, make("longer", values, **longer)], tmp_path / "both").rows == 2
+    ways = [{"examples": 2, "transform": way, "label_names": ["cat", "dog"]} for way in "xy"]
+    shown = [make(f"way{i}", values, **asked(f"w{i}", data=way)) for i, way in enumerate(ways)]
+    with pytest.raises(ResultError, match="transform of .*way1 is 'y', that of .*way0 'x'"):
+        combine(shown, out)
+    names = asked("c", data={"examples": 2, "label_names": ["dog", "cat"]})
+    with pytest.raises(ResultError, match="class 0 is 'cat' in .*one and 'dog' in .*names, so"):
+        combine([one, make("names", values, **names)], out)
+    taken = [make(f"own{i}", {"vog@all": [1, 2], "vog_rank@all": [1, 2]}) for i in range(2)]
+    with pytest.raises(ResultError, match="have a score vog_rank, as the means of vog would be"):
+        combine(taken, out)
+    assert not out.exists()
+
+
+def test_all_rows_of_the_first_are_still_its_data(make: Make, tmp_path: Path) -> None:  # noqa: F811
+    data = {"examples": 2, "digest": "x"}
+    few = make("few", {"vog@all": [1, 2]}, data=data, where={"data": "photos"})
+    more = make("more", {"vog@all": [1, 2, 3]})
+    question = combine([few, more], tmp_path / "mean").question
+    assert question["data"] == data
+    assert question["where"] == {"data": "photos", "combined": ["few", "more"]}
+    moved = [
+        vog.open(one.folder.rename(tmp_path / f"moved {one.folder.name}")) for one in (few, more)
+    ]
+    assert combine(moved, tmp_path / "mean").rows == 2, "names are not asked for"
+
+
+def test_a_combined_run_is_sorted_by_its_mean_z(make: Make, tmp_path: Path) -> None:  # noqa: F811
+    """The gradients of the one are a hundred times as large, which a mean of values would show."""
+    one = make("one", {"vog@all": [100, 200, 300, 400]}, labels=[0] * 4)
+    two = make("two", {"vog@all": [4, 1, 2, 3]}, labels=[0] * 4)
+    mean = combine([one, two], tmp_path / "mean")
+    assert mean.default_column == "vog_z@all"
+    assert mean.top(4)["id"].to_pylist() == ["d", "a", "c", "b"], "a and c are equal"
+    assert mean.top(4, by="vog@all")["id"].to_pylist() == ["d", "c", "b", "a"]
+    assert one.default_column == "vog@all:class"
 
 
 def curve_by_hand(ranks: np.ndarray, size: int) -> list[float]:
@@ -349,7 +406,7 @@ def found(monkeypatch: pytest.MonkeyPatch, make: Make, value: float) -> SeedsCur
         (0.1, None, "0.18; 0.9 needs more than 50", "0.1; 0.9 would need means of over 50"),
         (9 / 59, 50, "needs about 50 (", "means of about 50"),
         (-0.2, None, "single runs do not agree", "Single runs do not agree on what is hard"),
-        (NAN, None, "single runs do not agree", "Single runs do not agree on what is hard"),
+        (NAN, None, "nothing can be told: in", "Nothing can be told: in at least one of the"),
     ],
 )
 def test_how_many_are_enough(
@@ -428,6 +485,9 @@ def test_the_command_for_programs_and_mistakes(cli: Cli, make: Make) -> None:  #
     code, _, err = cli("combine", *runs, "--out", "mean", "--by", "vog@all")
     assert (code, "run0 has no column 'vog@all'" in err) == (1, True)
     assert not Path("mean").exists()
+    code, _, err = cli("combine", *runs, "--out", "mean", "--chart", "no/where/c.png")
+    assert (code, "there is no folder no/where" in err) == (2, True)
+    assert not Path("mean").exists()
     code, out, err = cli("combine", *runs, "--out", "mean", "--format", "csv", "--chart", "c.png")
     assert (code, err) == (0, "mean: 26 rows, means over 4 runs\nc.png\n")
     rows = list(csv.DictReader(io.StringIO(out)))
@@ -437,3 +497,18 @@ def test_the_command_for_programs_and_mistakes(cli: Cli, make: Make) -> None:  #
     code, out, _ = cli("combine", *runs[:2], "--out", "mean", "--overwrite", "--format", "json")
     assert (code, json.loads(out)[0]["runs averaged"]) == (0, 1)
     assert charts.FORMATS[0] == "png"
+
+
+def test_the_command_says_what_it_matched(cli: Cli, make: Make) -> None:  # noqa: F811
+    ids = ["0", "1", "2"]
+    make("one", {"vog@all": [1, 2, 3]}, ids=ids, data={"examples": 3, "digest": "x"})
+    make("two", {"vog@all": [1, 2]}, ids=ids[:2], data={"examples": 2, "digest": "y"})
+    code, _, err = cli("combine", "one", "two", "--out", "mean")
+    assert code == 0
+    assert "Warning: the data of two are not those of the first run, and rows were matched" in err
+    assert "one has 1 that are not in all runs, which are left out." in err
+    _, _, err = cli("compare", "one", "two", "--format", "csv")
+    assert err == "one has 1 that are not in all runs, which are left out.\n"
+    for name in ("a", "b"):
+        make(name, {"vog@all": [1, 2]}, data={"examples": 2, "digest": name})
+    assert "Warning" not in cli("combine", "a", "b", "--out", "names")[2], "ids of their own"

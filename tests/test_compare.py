@@ -268,7 +268,8 @@ def test_sets_that_differ(make: Make) -> None:
     joined = join([one, two])
     assert joined.ids.to_pylist() == ["b", "c"]
     assert [place.tolist() for place in joined.places] == [[1, 2], [2, 0]]
-    assert not joined.same_rows
+    assert not joined.all_of_first
+    assert join([make("few", {"vog@all": [1]}, ids=["x"]), two]).all_of_first
     found = compare([one, two], by="vog@all")
     assert (found.shared, found.only, found.relabelled) == (2, (1, 2), 0)
     assert found.agreements[0].spearman == pytest.approx(-1)
@@ -359,6 +360,10 @@ def test_what_was_asked_differently() -> None:
     assert differences([asked[0], asked[0] | {"where": {}}]) == ()
     without = differences([{"checkpoints": []}, {"checkpoints": [{"step": 1}]}])
     assert without[0].values == ("none", "1, step 1 to 1")
+    steps = differences([question([1, 2, 4], "a"), question([1, 3, 4], "b")])
+    assert steps[0].values == ("3, step 1 to 4", "1 of 3 steps are others")
+    unknown = {"checkpoints": [{"step": 1}, {"step": 2}]}
+    assert differences([unknown, question([1, 2], "b", target="x")])[0].key != "checkpoints"
 
 
 def test_long_lists_that_differ_are_counted() -> None:
@@ -435,7 +440,7 @@ def test_the_command_says_what_is_left_out(cli: Cli, make: Make) -> None:  # noq
     make("three", {"vog@all": [1, 1, 1]})
     code, out, err = cli("compare", "one", "two", "three", "--by", "vog@all")
     assert (code, err) == (0, "")
-    assert "two has 1 that are not, which are left out." in out
+    assert "two has 1 that are not in all runs, which are left out." in out
     assert "one has" not in out
     assert "mean over pairs of runs" in out
     assert "By vog@all, pair by pair" in out

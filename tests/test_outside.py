@@ -208,6 +208,7 @@ OTHERS: Mapping[str, dict[str, Any]] = {
     r"settings of vog: .*mean.* in .*a, .*keep.* in": {
         "scores": [{"name": "vog", "channels": "keep"}, {"name": "aum"}]
     },
+    r"args of the model: None in .*a, {'depth': 2} in": {"model": {"args": {"depth": 2}}},
     r"b does not say which weights": {"checkpoints": [{"step": 1}, {"step": 2}]},
 }
 
@@ -232,6 +233,19 @@ def test_what_may_differ(tmp_path: Path) -> None:
     }
     other = run_of(tmp_path / "b", {"vog@all": [2.0], "own@all": [1.0]}, changes)
     assert told_apart(other, one).columns[0].found.auroc == 1
+
+
+def test_inputs_that_were_made_differently(tmp_path: Path) -> None:
+    """Other data may need it, so it is not refused."""
+    one, other = (
+        run_of(tmp_path / name, {"vog@all": [1.0]}, {"data": {"examples": 1, "transform": way}})
+        for name, way in (("a", "imagenet"), ("b", "none"))
+    )
+    warning = told_apart(one, other).warning
+    assert warning is not None
+    assert "transform imagenet, None in" in warning
+    assert "transform none, None in" in warning
+    assert told_apart(one, run_of(tmp_path / "c", {"vog@all": [1.0]}, one.question)).warning is None
 
 
 def test_what_cannot_be_asked(tmp_path: Path) -> None:

@@ -55,14 +55,17 @@ def _told(question: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, An
 
 def _checkpoints(own: Sequence[Mapping[str, Any]], first: Sequence[Mapping[str, Any]]) -> str:
     steps, before = ([one["step"] for one in of] for of in (own, first))
+    told, was = (f"{len(of)}, step {of[0]} to {of[-1]}" if of else "none" for of in (steps, before))
     if steps != before:
-        return f"{len(steps)}, step {steps[0]} to {steps[-1]}" if steps else "none"
+        others = len(set(steps) - set(before))
+        return f"{others} of {len(steps)} steps are others" if told == was else told
+    # Those of a combined run are of no one model.
     others = sum(
-        one.get("sha256") != other.get("sha256") for one, other in zip(own, first, strict=True)
+        one["sha256"] != other["sha256"]
+        for one, other in zip(own, first, strict=True)
+        if "sha256" in one and "sha256" in other
     )
-    if others:
-        return f"{others} of {len(steps)} have other weights; steps equal"
-    return f"{len(steps)}, step {steps[0]} to {steps[-1]}" if steps else "none"
+    return f"{others} of {len(steps)} have other weights; steps equal" if others else told
 
 
 def _score(asked: Any) -> str:

@@ -1,5 +1,6 @@
 """Several runs as one: means over them, as over seeds, with their standard errors."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from vog.result.combined import Combined, question_of, score_name, write
 from vog.result.rows import Meaning
 
 _SOON = 4_000_000  # values that take about two seconds
+_MADE = ("_rank", "_rank_se", "_z", "_z_se")
 _Values = Float[np.ndarray, "runs n"]
 _Column = Float[np.ndarray, "n"]
 
@@ -34,7 +36,8 @@ def combine(
 
     Ranks and classes are those of each run among the shared examples. `prediction@STAGE` is
     what most runs say; of classes that are said equally often, the one that an earlier run says.
-    Where a run lacks a value, all five are missing, and `problem` says in which run. One infinity
+    Where a run lacks a value, all five are missing, and `problem` says in which run, if another has
+    one or the row could not be read. One infinity
     is the mean of its row, whose standard error is then missing; infinities of both signs have
     no mean.
 
@@ -45,16 +48,16 @@ def combine(
         quiet: no progress.
 
     Raises:
-        ResultError: fewer than two runs, one twice, nothing in common; labels, targets or scores
-            that differ; a run that is not finished; `out` is one of the runs or holds something
-            else.
+        ResultError: fewer than two runs, one twice, two of one training, one that was combined;
+            nothing in common; labels, names of classes, targets, transforms, stages or scores that
+            differ; a run that is not finished; `out` is one of the runs or holds something else.
         OtherQuestionError: `out` is another run.
     """
     out = Path(out)
     joined = join(runs)
     _refuse(joined, out)
     count = len(joined.ids)
-    question = question_of(runs, joined.names, joined.columns, count, joined.same_rows)
+    question = question_of(runs, joined.names, joined.columns, count, joined.all_of_first)
     with parts.begun(out, question, overwrite):
         if parts.missing(parts.parts(out), count):
             soon = len(joined.columns) * len(runs) * count < _SOON
@@ -73,14 +76,78 @@ def _refuse(joined: Joined, out: Path) -> None:
                 f"{run.folder} has {run.rows:,} rows, and {run.missing_rows:,} are missing: run "
                 f"the same command that began it to go on, and combine then."
             )
+        if "combined" in run.question:
+            raise ResultError(
+                f"{run.folder} is itself the means over {len(run.question['combined'])} runs, "
+                f"which would count no more than one. Combine the single runs at once."
+            )
+    _refuse_one_training(joined)
+    _refuse_taken_names(joined.columns)
     for run in joined.runs[1:]:
         _refuse_other_scores(first, run, joined.columns)
+        _refuse_other_stages(first, run, joined.columns)
+        _refuse_other_names(first, run)
     if joined.relabelled.any():
         others = joined.ids.filter(joined.relabelled).to_pylist()
         raise ResultError(
             f"{len(others):,} of {len(joined.ids):,} shared examples have not the same label in "
             f"all runs: {first_few(others)}. Combine runs that were trained on the same labels."
         )
+
+
+def _refuse_one_training(joined: Joined) -> None:
+    """Nothing where no two runs were scored under the same weights."""
+    of: dict[tuple[str, ...], Run] = {}
+    for run in joined.runs:
+        weights = tuple(one.get("sha256", "") for one in run.question.get("checkpoints", []))
+        other = of.setdefault(weights, run)
+        if other is not run and all(weights) and weights:
+            raise ResultError(
+                f"{other.folder} and {run.folder} were scored under the same weights: they are one "
+                f"training, and its means would seem surer than they are. Combine runs of "
+                f"different trainings."
+            )
+
+
+def _refuse_taken_names(columns: Sequence[str]) -> None:
+    """Nothing where no score has the name of what another becomes."""
+    for column in columns:
+        score, _, stage = column.partition("@")
+        for made in _MADE:
+            if f"{score}{made}@{stage}" in columns:
+                raise ResultError(
+                    f"the runs have a score {score}{made}, as the means of {score} would be "
+                    f"called. Score again with another name for it."
+                )
+
+
+def _refuse_other_stages(first: Run, run: Run, columns: Sequence[str]) -> None:
+    """Nothing where, of the same steps, stages of one name are the same."""
+    asked, others = (
+        [one["step"] for one in each.question.get("checkpoints", [])] for each in (first, run)
+    )
+    if asked != others:
+        return
+    for stage in dict.fromkeys(column.partition("@")[2] for column in columns):
+        one, other = (each.question.get("stages", {}).get(stage) for each in (first, run))
+        if one != other:
+            raise ResultError(
+                f"stage {stage} has the checkpoints {one} in {first.folder} and {other} in "
+                f"{run.folder}, as START, STOP. Combine runs with the same --stages."
+            )
+
+
+def _refuse_other_names(first: Run, run: Run) -> None:
+    """Nothing where the classes are called the same, if both say how."""
+    names = first.label_names, run.label_names
+    if None in names:
+        return
+    for label, (one, other) in enumerate(itertools.zip_longest(*names)):  # type: ignore[arg-type]
+        if one != other:
+            raise ResultError(
+                f"class {label} is {one!r} in {first.folder} and {other!r} in {run.folder}, so the "
+                f"labels are not the same. Combine runs of the same classes."
+            )
 
 
 def _refuse_other_scores(first: Run, run: Run, columns: Sequence[str]) -> None:
@@ -90,6 +157,12 @@ def _refuse_other_scores(first: Run, run: Run, columns: Sequence[str]) -> None:
         raise ResultError(
             f"the target of {run.folder} is {other!r}, that of {first.folder} {target!r}: their "
             f"scores are not of one kind. Combine runs with the same --target."
+        )
+    one, other = (each.question["data"].get("transform") for each in (first, run))
+    if None not in (one, other) and one != other:
+        raise ResultError(
+            f"the transform of {run.folder} is {other!r}, that of {first.folder} {one!r}: the "
+            f"model was shown other inputs. Combine runs with the same --transform."
         )
     asked, others = (
         {score_name(score): score for score in one.question.get("scores", [])}

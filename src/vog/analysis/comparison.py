@@ -189,7 +189,8 @@ def _agreement(
 ) -> Agreement:
     known = ~(np.isnan(one) | np.isnan(other))
     one, other = one[known], other[known]
-    found: Any = kendalltau(one, other) if len(one) > 1 else None
+    # Of ranks, for older versions of SciPy have none where a value is infinite.
+    found: Any = kendalltau(rank(one), rank(other)) if len(one) > 1 else None
     tau = float("nan") if found is None else float(found.statistic)
     overlaps = tuple(overlap(one, other, share) for share in SHARES)
     return Agreement(column, pair, len(one), spearman(one, other), tau, overlaps)

@@ -46,9 +46,25 @@ class Joined:
         return tuple(str(run.folder) for run in self.runs)
 
     @property
-    def same_rows(self) -> bool:
-        """Whether the runs have the same examples; their order may differ."""
-        return not any(self.only)
+    def all_of_first(self) -> bool:
+        """Whether these are all examples of the first run; another may have more of them."""
+        return not self.only[0]
+
+    @property
+    def matched_by_number(self) -> bool:
+        """Whether the ids are the row numbers of the first run, so that any data would match."""
+        numbers = self.runs[0].table(["index"]).column(0).to_numpy()[self.places[0]]
+        return self.ids.to_pylist() == [str(number) for number in numbers.tolist()]
+
+    @property
+    def of_other_data(self) -> tuple[str, ...]:
+        """The runs whose data are not those of the first, where rows are matched by number."""
+        digests = [run.question["data"].get("digest") for run in self.runs]
+        if None in digests or len(set(digests)) == 1 or not self.matched_by_number:
+            return ()
+        return tuple(
+            name for name, digest in zip(self.names, digests, strict=True) if digest != digests[0]
+        )
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -111,7 +111,7 @@ def told_apart(run: Run, against: Run, score: str | None = None, quiet: bool = F
             found.append(_column(run, against, name))
             advance(1)
     found.sort(key=_place)
-    return Outside(run.folder, against.folder, tuple(found), _warning(run, found))
+    return Outside(run.folder, against.folder, tuple(found), _warning(run, against, found))
 
 
 def apart(outside: Float[np.ndarray, "p"], reference: Float[np.ndarray, "n"]) -> ToldApart:
@@ -172,7 +172,27 @@ def _uses_label(run: Run, score: str) -> bool:
     return score not in _BLIND and not (by_prediction and score in _OF_THE_TARGET)
 
 
-def _warning(run: Run, found: list[Column]) -> str | None:
+def _warning(run: Run, against: Run, found: list[Column]) -> str | None:
+    said = [one for one in (_of_labels(run, found), _of_inputs(run, against)) if one is not None]
+    return "\n".join(said) or None
+
+
+def _of_inputs(run: Run, against: Run) -> str | None:
+    """That the inputs were made in another way, which other data may need."""
+    ways = [
+        (of["data"].get("transform"), of.get("precision"))
+        for of in (run.question, against.question)
+    ]
+    if ways[0] == ways[1]:
+        return None
+    one, other = (f"transform {way[0]}, {way[1]}" for way in ways)
+    return (
+        f"the inputs were made in different ways ({one} in {run.folder}; {other} in "
+        f"{against.folder}), and scores may tell these apart and not the data."
+    )
+
+
+def _of_labels(run: Run, found: list[Column]) -> str | None:
     labelled = list(dict.fromkeys(one.score for one in found if one.uses_label))
     if not labelled:
         return None
@@ -225,6 +245,9 @@ def _refuse_other(run: Run, against: Run) -> None:
         )
     ours, theirs = run.question, against.question
     _refuse_if(run, against, "target", ours.get("target"), theirs.get("target"))
+    models = [one.get("model", {}) for one in (ours, theirs)]
+    for part in dict.fromkeys([*models[0], *models[1]]):
+        _refuse_if(run, against, f"{part} of the model", *(one.get(part) for one in models))
     mine, other = (_checkpoints(one) for one in (run, against))
     _refuse_if(run, against, "number of checkpoints", len(mine), len(other))
     pairs = zip(mine, other, strict=True)

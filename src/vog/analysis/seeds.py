@@ -96,6 +96,11 @@ class SeedsCurve:
     def said(self) -> str:
         """What it comes to, in a sentence or two; it says what was measured and what was not."""
         alone = self.measured[0].mean
+        if alone != alone:
+            return (
+                f"By {self.column} nothing can be told: in at least one of the runs the "
+                f"{self.examples:,} examples that have a value in all of them are equal."
+            )
         if not alone > 0:
             return (
                 f"By {self.column} single runs do not agree, and means over them need not either."

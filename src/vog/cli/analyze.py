@@ -61,6 +61,8 @@ def analyze(
     if against is not None:
         if out is not None:
             raise typer.BadParameter("--out is of no use with --against: print with --format csv.")
+        if classes is not None:
+            raise typer.BadParameter("--classes is of no use with --against, which names none.")
         _outside(run, against, score, form)
         return
     import vog
@@ -189,10 +191,10 @@ def _print(found: "Overview", not_measured: str | None) -> None:
     typer.echo(f"\nThe hardest of {len(classes):,} classes: mean of the raw score, last error\n")
     show.for_people(classes[:_HARDEST])
     alone = sum(one.examples == 1 for one in found.classes)
-    if alone and found.score.endswith((":class", ":robust")):
+    if alone and found.score.endswith((":class", ":robust", "_z")):
         typer.echo(
             f"\n{alone:,} of {len(classes):,} classes have one example, which is 0 within its "
-            f"class: with so few, rank by the raw score, --score {found.score.partition(':')[0]}."
+            f"class: with so few, rank by the raw score, --score {found.raw}."
         )
     typer.echo("\nSpearman correlation of the rankings between stages\n")
     show.for_people(

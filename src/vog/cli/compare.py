@@ -10,6 +10,8 @@ from vog.cli.read import PrintedAs
 from vog.cli.show import TableFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vog.analysis.comparison import Comparison
     from vog.analysis.seeds import SeedsCurve
     from vog.result import Run
@@ -55,7 +57,9 @@ def compare(
     found = compared(_opened(runs), names, by, count, quiet)
     if form is TableFormat.TABLE:
         _print(found, whole=names is not None)
-    elif form is TableFormat.CSV:
+        return
+    _tell_left_out(dict(zip(found.runs, found.only, strict=True)))
+    if form is TableFormat.CSV:
         show.table([one.row() for one in (*found.agreements, *_over_pairs(found))], form)
     else:
         typer.echo(as_json(found.as_dict()), nl=False)
@@ -88,6 +92,7 @@ def combine(
       vog combine scores/seed0 scores/seed1 scores/seed2 --out scores/mean --chart seeds.png
     """
     from vog.analysis.combination import combine as combined
+    from vog.analysis.joined import join
     from vog.analysis.seeds import seeds_curve
 
     show.refuse_other_chart(chart)
@@ -96,6 +101,9 @@ def combine(
         for run in opened:
             run.score_column(by)
     made = combined(opened, out, overwrite, quiet)
+    joined = join(opened)
+    _warn_of_other_data(joined.of_other_data)
+    _tell_left_out(dict(zip(joined.names, joined.only, strict=True)))
     found = seeds_curve(opened, by, quiet)
     form_is_table = form is TableFormat.TABLE
     typer.echo(f"{out}: {made.rows:,} rows, means over {len(opened)} runs", err=not form_is_table)
@@ -120,9 +128,7 @@ def _opened(folders: list[Path]) -> "list[Run]":
 def _print(found: "Comparison", whole: bool) -> None:
     """For people: of all stages only if scores were named, else of all checkpoints together."""
     typer.echo(f"{found.shared:,} examples are in all of {', '.join(found.runs)}.")
-    for name, only in zip(found.runs, found.only, strict=True):
-        if only:
-            typer.echo(f"{name} has {only:,} that are not, which are left out.")
+    _tell_left_out(dict(zip(found.runs, found.only, strict=True)), err=False)
     if found.relabelled:
         typer.echo(f"{found.relabelled:,} of them do not have the same label in all runs.")
     many = len(found.runs) > 2
@@ -147,6 +153,23 @@ def _print(found: "Comparison", whole: bool) -> None:
             ]
         )
     typer.echo("")
+
+
+def _tell_left_out(only: dict[str, int], err: bool = True) -> None:
+    for name, count in only.items():
+        if count:
+            typer.echo(
+                f"{name} has {count:,} that are not in all runs, which are left out.", err=err
+            )
+
+
+def _warn_of_other_data(names: "Sequence[str]") -> None:
+    if names:
+        typer.echo(
+            f"Warning: the data of {', '.join(names)} are not those of the first run, and rows "
+            f"were matched by their number. Ids of their own would tell which are the same.",
+            err=True,
+        )
 
 
 def _print_moved(found: "Comparison") -> None:

@@ -135,6 +135,8 @@ def refuse_other_chart(path: Path | None) -> None:
         from vog.figures.charts import format_of
 
         format_of(path)
+        if not path.absolute().parent.is_dir():
+            raise typer.BadParameter(f"--chart {path}: there is no folder {path.parent}.")
 
 
 def unfinished(run: "Run") -> None:

@@ -44,7 +44,7 @@ class Combined:
 
 
 def question_of(
-    runs: Sequence[Run], names: Sequence[str], columns: Sequence[str], rows: int, same_rows: bool
+    runs: Sequence[Run], names: Sequence[str], columns: Sequence[str], rows: int, whole: bool
 ) -> dict[str, Any]:
     """What a combined run answers.
 
@@ -53,27 +53,24 @@ def question_of(
         names: what each is called.
         columns: the score columns that all have.
         rows: how many there are.
-        same_rows: whether these are all rows of each run, so that its data are those of the first.
+        whole: whether these are all rows of the first run, so that the data are those of it.
     """
     first = runs[0].question
     scores = {column.partition("@")[0] for column in columns}
     data = {"examples": rows} | {k: v for k, v in first["data"].items() if k != "examples"}
-    if not same_rows:
+    if not whole:
         data.pop("digest", None)
         data["part"] = True
     asked = {
         "vog": version("vog"),
-        "combined": [
-            {"run": name, "question": _digest(run.question)}
-            for name, run in zip(names, runs, strict=True)
-        ],
+        "combined": [{"question": _digest(run.question)} for run in runs],
         **_training(runs),
         "data": data,
         "target": first.get("target"),
         "scores": [one for one in first.get("scores", []) if score_name(one) in scores],
     }
     places = {key: of for key, of in first.get(WHERE, {}).items() if key in _PLACES}
-    return asked | ({WHERE: places} if same_rows else {})
+    return asked | {WHERE: {"combined": list(names)} | (places if whole else {})}
 
 
 def _training(runs: Sequence[Run]) -> dict[str, Any]:

@@ -183,13 +183,16 @@ class Run:
     def default_column(self) -> str:
         """What is sorted by when nobody says: VoG within the class, else the first score.
 
-        Where most examples are alone in their class, and so 0 within it, the raw VoG.
+        Where most examples are alone in their class, and so 0 within it, the raw VoG. Of a combined
+        run the mean z-score: within the class of the mean, a run of large gradients would decide.
         """
         scores = self.score_columns
         of_all = [name for name in scores if name.endswith("@all")]
         if "vog@all" not in of_all:
             return of_all[0]
-        return "vog@all" if self._mostly_alone else "vog@all:class"
+        if self._mostly_alone:
+            return "vog@all"
+        return "vog_z@all" if "vog_z@all" in self.ranked_columns else "vog@all:class"
 
     @property
     def _mostly_alone(self) -> bool:
