@@ -324,6 +324,10 @@ def test_a_combined_run_is_sorted_by_its_mean_z(make: Make, tmp_path: Path) -> N
     assert mean.top(4)["id"].to_pylist() == ["d", "a", "c", "b"], "a and c are equal"
     assert mean.top(4, by="vog@all")["id"].to_pylist() == ["d", "c", "b", "a"]
     assert one.default_column == "vog@all:class"
+    three = make("three", {"vog@all": [4, 3, 1, 2]}, labels=[0] * 4)
+    other = combine([two, three], tmp_path / "other")
+    found = vog.compare([mean, other], scores=["vog_z"])
+    assert [of.column for of in found.means] == ["vog_z@all"]
 
 
 def curve_by_hand(ranks: np.ndarray, size: int) -> list[float]:

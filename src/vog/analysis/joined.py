@@ -138,9 +138,14 @@ def columns_asked(joined: Joined, scores: Sequence[str] | None) -> tuple[str, ..
     if scores is None:
         return joined.columns
     found: list[str] = []
+    shared = [
+        column
+        for column in joined.runs[0].ranked_columns
+        if all(column in run.ranked_columns for run in joined.runs)
+    ]
     for name in scores:
         score, colon, derived = name.partition(":")
-        of = [f"{c}{colon}{derived}" for c in joined.columns if c.startswith(f"{score}@")]
+        of = [f"{c}{colon}{derived}" for c in shared if c.startswith(f"{score}@")]
         if not of and "@" not in name:
             known = dict.fromkeys(column.partition("@")[0] for column in joined.columns)
             raise ResultError(f"the runs share no score {name!r}.{unknown(name, known)}")
