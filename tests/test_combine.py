@@ -19,6 +19,7 @@ import world
 from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
 from test_compare import INF, NAN, Make, columns, make, noisy, statistic  # noqa: F401 (a fixture)
 from vog.analysis.combination import combine
+from vog.analysis.joined import join
 from vog.analysis.seeds import Measured, SeedsCurve, seeds_curve
 from vog.analysis.stability import spearman_brown
 from vog.errors import OtherQuestionError, ResultError
@@ -170,10 +171,28 @@ def test_sets_that_differ(make: Make, tmp_path: Path) -> None:  # noqa: F811
     z = np.stack([by_class(np.array(of), np.array([1, 0, 1])) for of in ([1.0, 2, 5], [8.0, 9, 4])])
     np.testing.assert_allclose(out.numbers("vog_z@all"), z.mean(0))
     assert numbers(out, "problem") == [[None, "two: dim", None]]
-    assert out.question["where"] == {"combined": ["one", "two"]}
+    kept = {"data": "photos", "root": None, "combined": ["one", "two"]}
+    assert out.question["where"] == kept, "files are found by their ids"
     assert out.question["data"] == {"examples": 3, "transform": "none", "part": True}
     with pytest.raises(ResultError, match="only a part of the rows of its data"):
         out.require_row_numbers()
+
+
+@pytest.mark.parametrize(
+    "where",
+    [{"data": "x.npz"}, {"data": "net.py:data"}, {"data": None}, {"gradients": "maps"}, {}],
+    ids=str,
+)
+def test_a_part_of_what_is_found_by_number(
+    make: Make,  # noqa: F811
+    tmp_path: Path,
+    where: dict[str, str],
+) -> None:
+    """Its numbers are those of the part, and would lead to other rows."""
+    one = make("one", {"vog@all": [1, 2, 3]}, where=where)
+    two = make("two", {"vog@all": [1, 2]}, ids=["b", "c"], labels=[1, 0], where=where)
+    question = combine([one, two], tmp_path / "mean").question
+    assert question["where"] == {"combined": ["one", "two"]}
 
 
 def test_the_question_of_a_combined_run(make: Make, tmp_path: Path) -> None:  # noqa: F811
@@ -279,13 +298,23 @@ def test_runs_whose_means_would_mislead(make: Make, tmp_path: Path) -> None:  # 
     with pytest.raises(ResultError, match="one and .*copy were scored under the same weights"):
         combine([one, two, make("copy", values, **asked("a"))], out)
     mean = combine([one, two], tmp_path / "mean")
-    with pytest.raises(ResultError, match="mean is itself the means over 2 runs.*single runs at"):
+    with pytest.raises(
+        ResultError, match="mean is itself .* over 2 runs.*runs at once: behind it are one, two."
+    ):
         combine([mean, make("three", values, **asked("c"))], out)
+    unnamed = make("unnamed", values, combined=[{}, {}])
+    with pytest.raises(ResultError, match=r"Combine the single runs at once\.$"):
+        combine([one, unnamed], out)
     spans = asked("c", stages={"early": [0, 1], "all": [0, 3]})
     with pytest.raises(
         ResultError, match=r"early has the checkpoints \[0, 2\] in .*one and \[0, 1"
     ):
         combine([one, make("spans", values, **spans)], out)
+    spans["checkpoints"] = [one | {"step": 7 * one["step"]} for one in spans["checkpoints"]]
+    with pytest.raises(
+        ResultError, match=r"early has the checkpoints \[0, 2\] in .*one and \[0, 1"
+    ):
+        combine([one, make("other steps", values, **spans)], out)
     longer = asked("c", stages={"early": [0, 3], "all": [0, 4]})
     longer["checkpoints"].append({"step": 4, "sha256": "c4"})
     assert combine([one, make("longer", values, **longer)], tmp_path / "both").rows == 2
@@ -328,6 +357,38 @@ def test_a_combined_run_is_sorted_by_its_mean_z(make: Make, tmp_path: Path) -> N
     other = combine([two, three], tmp_path / "other")
     found = vog.compare([mean, other], scores=["vog_z"])
     assert [of.column for of in found.means] == ["vog_z@all"]
+    assert vog.compare([mean, other]).by == "vog_z@all"
+    assert vog.compare([mean, other], scores=["vog_rank"]).by == "vog_rank@all"
+    for runs in ([mean, one], [one, mean]):
+        assert vog.compare(runs).by == "vog@all:class", "single runs have no view"
+
+
+def test_where_most_are_alone_in_their_class_the_mean_rank_decides(
+    make: Make,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    runs = [make(f"run{i}", {"vog@all": [1, 2, 3]}, labels=[0, 1, 2]) for i in range(2)]
+    assert runs[0].default_column == "vog@all"
+    assert combine(runs, tmp_path / "mean").default_column == "vog_rank@all"
+    own = make("own", {"vog@all": [1, 2, 3, 4], "vog_z@all": [1, 2, 3, 4]})
+    assert own.default_column == "vog@all:class", "a score of the user's own is no mean z"
+
+
+def test_the_data_that_are_others(make: Make) -> None:  # noqa: F811
+    """Told where rows are matched by number, of the runs that say what their data are."""
+    ids, digests = ["0", "1"], ("x", "x", None, "y")
+    runs = [
+        make(f"run{i}", {"vog@all": [1, 2]}, ids=ids, data={"examples": 2, "digest": digest})
+        for i, digest in enumerate(digests)
+    ]
+    assert join(runs).of_other_data == ("run3",)
+    assert join(runs[:3]).of_other_data == ()
+    assert join(runs[2:]).of_other_data == (), "the first does not say"
+    named = [
+        make(f"named{i}", {"vog@all": [1, 2]}, data={"examples": 2, "digest": str(i)})
+        for i in range(2)
+    ]
+    assert join(named).of_other_data == ()
 
 
 def curve_by_hand(ranks: np.ndarray, size: int) -> list[float]:
@@ -393,6 +454,21 @@ def test_a_mean_of_means_is_a_mean(alone: float, first: int, second: int) -> Non
     """Groups of groups are predicted as one group of all."""
     whole = spearman_brown(alone, first * second)
     assert spearman_brown(spearman_brown(alone, first), second) == pytest.approx(whole)
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ([1, 1, 1], "in at least one of the runs the 3 examples that have a value in all of them"),
+        ([NAN, NAN, 1], "one example has a value in all of the runs."),
+        ([NAN, NAN, NAN], "no example has a value in all of the runs."),
+    ],
+)
+def test_nothing_to_tell_and_why(make: Make, values: list[float], why: str) -> None:  # noqa: F811
+    runs = [make("one", {"aum@all": [1, 2, 3]}), make("two", {"aum@all": values})]
+    curve = seeds_curve(runs)
+    assert curve.said.startswith(f"By aum@all nothing can be told: {why}")
+    assert json.loads(json.dumps(drawn(curve).to_dict(), allow_nan=False))
 
 
 def found(monkeypatch: pytest.MonkeyPatch, make: Make, value: float) -> SeedsCurve:  # noqa: F811

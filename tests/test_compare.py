@@ -110,6 +110,26 @@ def test_correlations_are_those_of_scipy(make: Make) -> None:
     assert found.means[1].spearman == found.agreements[1].spearman
 
 
+def test_infinities_are_ranked_before_scipy_sees_them(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SciPy 1.11 has no tau of values that hold both."""
+    seen: list[np.ndarray] = []
+
+    def tau(one: np.ndarray, other: np.ndarray) -> Any:
+        seen.extend((one, other))
+        return kendalltau(one, other)
+
+    monkeypatch.setattr("vog.analysis.comparison.kendalltau", tau)
+    runs = [
+        make("one", {"aum@all": [INF, 1, -INF, 2]}),
+        make("two", {"aum@all": [3, -INF, 1, INF]}),
+    ]
+    # Of 6 pairs 3 are in the same order: ranks 3, 1, 0, 2 and 2, 0, 1, 3.
+    assert compare(runs).agreements[0].kendall == pytest.approx((4 - 2) / 6)
+    assert np.isfinite(seen).all()
+
+
 def test_the_mean_is_over_pairs(make: Make) -> None:
     first, *others = columns(1, 2, 3)
     first["aum@all"][0] = NAN
@@ -362,8 +382,16 @@ def test_what_was_asked_differently() -> None:
     assert without[0].values == ("none", "1, step 1 to 1")
     steps = differences([question([1, 2, 4], "a"), question([1, 3, 4], "b")])
     assert steps[0].values == ("3, step 1 to 4", "1 of 3 steps are others")
-    unknown = {"checkpoints": [{"step": 1}, {"step": 2}]}
-    assert differences([unknown, question([1, 2], "b", target="x")])[0].key != "checkpoints"
+
+
+def test_weights_that_are_not_known() -> None:
+    """Those of a combined run: in the first run, in another, in both."""
+    mean, one = {"checkpoints": [{"step": 1}, {"step": 2}]}, question([1, 2], "a")
+    del one["target"]
+    said, told = "2, step 1 to 2, weights not known", "2, step 1 to 2"
+    assert [found.values for found in differences([mean, one])] == [(said, told)]
+    assert [found.values for found in differences([one, mean])] == [(told, said)]
+    assert differences([mean, mean | {"where": {}}]) == ()
 
 
 def test_long_lists_that_differ_are_counted() -> None:

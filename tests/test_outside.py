@@ -236,16 +236,22 @@ def test_what_may_differ(tmp_path: Path) -> None:
 
 
 def test_inputs_that_were_made_differently(tmp_path: Path) -> None:
-    """Other data may need it, so it is not refused."""
+    """Other data may need it, so it is not refused; nor the precision, which `auto` chooses."""
     one, other = (
         run_of(tmp_path / name, {"vog@all": [1.0]}, {"data": {"examples": 1, "transform": way}})
         for name, way in (("a", "imagenet"), ("b", "none"))
     )
-    warning = told_apart(one, other).warning
+    a, b, c = (tmp_path / name for name in "abc")
+    assert told_apart(one, other).warning == (
+        f"the model did not see both in the same way (transform imagenet in {a}, none in {b}), and "
+        f"scores may tell that apart and not the data."
+    )
+    low = run_of(c, {"vog@all": [1.0]}, one.question | {"precision": "bfloat16"})
+    warning = told_apart(low, other).warning
     assert warning is not None
-    assert "transform imagenet, None in" in warning
-    assert "transform none, None in" in warning
-    assert told_apart(one, run_of(tmp_path / "c", {"vog@all": [1.0]}, one.question)).warning is None
+    assert f"imagenet in {c}, none in {b}; precision bfloat16 in {c}, None in {b})" in warning
+    same = run_of(tmp_path / "d", {"vog@all": [1.0]}, one.question)
+    assert told_apart(one, same).warning is None
 
 
 def test_what_cannot_be_asked(tmp_path: Path) -> None:
@@ -295,3 +301,5 @@ def test_the_command(checkpoints: Path, tmp_path: Path, cli: Cli) -> None:  # no
     assert "--against strange is the run itself" in err
     code, _, err = cli("analyze", "strange", "--against", "test", "--out", "a")
     assert (code, "--out is of no use with --against" in err) == (2, True)
+    code, _, err = cli("analyze", "strange", "--against", "test", "--classes", "nothere.txt")
+    assert (code, "--classes is of no use with --against" in err) == (2, True)

@@ -59,12 +59,12 @@ def _checkpoints(own: Sequence[Mapping[str, Any]], first: Sequence[Mapping[str, 
     if steps != before:
         others = len(set(steps) - set(before))
         return f"{others} of {len(steps)} steps are others" if told == was else told
-    # Those of a combined run are of no one model.
-    others = sum(
-        one["sha256"] != other["sha256"]
-        for one, other in zip(own, first, strict=True)
-        if "sha256" in one and "sha256" in other
-    )
+    weights, known = ([one.get("sha256") for one in of] for of in (own, first))
+    if None in weights:  # a combined run is of no one model, and stored gradients do not name it
+        return f"{told}, weights not known"
+    if None in known:
+        return told
+    others = sum(one != other for one, other in zip(weights, known, strict=True))
     return f"{others} of {len(steps)} have other weights; steps equal" if others else told
 
 

@@ -13,6 +13,7 @@ from vog.progress import progress
 from vog.result import Run, open_run, parts
 from vog.result.columns import by_class, rank
 from vog.result.combined import Combined, question_of, score_name, write
+from vog.result.question import WHERE
 from vog.result.rows import Meaning
 
 _SOON = 4_000_000  # values that take about two seconds
@@ -36,10 +37,9 @@ def combine(
 
     Ranks and classes are those of each run among the shared examples. `prediction@STAGE` is
     what most runs say; of classes that are said equally often, the one that an earlier run says.
-    Where a run lacks a value, all five are missing, and `problem` says in which run, if another has
-    one or the row could not be read. One infinity
-    is the mean of its row, whose standard error is then missing; infinities of both signs have
-    no mean.
+    Where a run lacks a value, all five are missing; `problem` says in which run, if another run
+    has one, and what was wrong with the row. One infinity is the mean of its row, whose standard
+    error is then missing; infinities of both signs have no mean.
 
     Args:
         runs: two or more, finished.
@@ -77,9 +77,11 @@ def _refuse(joined: Joined, out: Path) -> None:
                 f"the same command that began it to go on, and combine then."
             )
         if "combined" in run.question:
+            behind = ", ".join(run.question.get(WHERE, {}).get("combined", []))
             raise ResultError(
                 f"{run.folder} is itself the means over {len(run.question['combined'])} runs, "
-                f"which would count no more than one. Combine the single runs at once."
+                f"which would count no more than one. Combine the single runs at once"
+                f"{behind and f': behind it are {behind}'}."
             )
     _refuse_one_training(joined)
     _refuse_taken_names(joined.columns)
@@ -122,11 +124,9 @@ def _refuse_taken_names(columns: Sequence[str]) -> None:
 
 
 def _refuse_other_stages(first: Run, run: Run, columns: Sequence[str]) -> None:
-    """Nothing where, of the same steps, stages of one name are the same."""
-    asked, others = (
-        [one["step"] for one in each.question.get("checkpoints", [])] for each in (first, run)
-    )
-    if asked != others:
+    """Nothing where, of as many checkpoints, stages of one name are the same."""
+    asked, others = (len(each.question.get("checkpoints", [])) for each in (first, run))
+    if asked != others:  # thirds of 6 and of 9 are other spans, and still thirds
         return
     for stage in dict.fromkeys(column.partition("@")[2] for column in columns):
         one, other = (each.question.get("stages", {}).get(stage) for each in (first, run))

@@ -139,7 +139,7 @@ def compare(
         runs: two or more.
         scores: names, as `vog` for all its stages, or columns, as `vog@late:class`; by default
             every stored score that all runs have.
-        by: the column of the examples that moved; by default the usual one of the first run.
+        by: the column of the examples that moved; by default a usual one that all have.
         count: how many of these at most.
         quiet: no progress.
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int
 
+from vog.analysis.stages import raw_column
 from vog.errors import ResultError, first_few, unknown
 from vog.result import Run
 from vog.result.ids import places_of
@@ -59,12 +60,13 @@ class Joined:
     @property
     def of_other_data(self) -> tuple[str, ...]:
         """The runs whose data are not those of the first, where rows are matched by number."""
-        digests = [run.question["data"].get("digest") for run in self.runs]
-        if None in digests or len(set(digests)) == 1 or not self.matched_by_number:
-            return ()
-        return tuple(
-            name for name, digest in zip(self.names, digests, strict=True) if digest != digests[0]
+        first, *digests = (run.question["data"].get("digest") for run in self.runs)
+        others = tuple(
+            name
+            for name, digest in zip(self.names[1:], digests, strict=True)
+            if None not in (first, digest) and digest != first
         )
+        return others if others and self.matched_by_number else ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -73,10 +75,17 @@ class Joined:
         return tuple(name for name in first if all(name in other for other in others))
 
     def usual(self, among: Sequence[str]) -> str:
-        """The default column of the first run, where its score is among these of all runs."""
-        usual = self.runs[0].default_column
-        if self.runs[0].score_column(usual) in (column.partition(":")[0] for column in among):
-            return usual
+        """A default column, of the earliest run, that all runs have and whose score is among these.
+
+        Of combined runs it is a view, as `vog_z@all`, which single runs lack.
+        """
+        asked = {column.partition(":")[0] for column in among}
+        for run in self.runs:
+            usual = run.default_column
+            stored = run.score_column(usual)
+            shared = all(stored in other.ranked_columns for other in self.runs)
+            if shared and asked & {stored, raw_column(run, usual)}:
+                return usual
         return next((column for column in among if column.endswith("@all")), among[0])
 
     def values(self, number: int, column: str) -> Float[np.ndarray, "n"]:
@@ -131,6 +140,8 @@ def join(runs: Sequence[Run]) -> Joined:
 
 def columns_asked(joined: Joined, scores: Sequence[str] | None) -> tuple[str, ...]:
     """The columns that are meant: one of `vog@late:class`, of `vog` or `vog:class` one a stage.
+
+    A view that all runs have because they were combined, as `vog_z`, is taken like a score.
 
     Raises:
         ResultError: not all runs have one.

@@ -178,17 +178,21 @@ def _warning(run: Run, against: Run, found: list[Column]) -> str | None:
 
 
 def _of_inputs(run: Run, against: Run) -> str | None:
-    """That the inputs were made in another way, which other data may need."""
-    ways = [
-        (of["data"].get("transform"), of.get("precision"))
+    """That they were seen in another way, which other data may need, or `auto` have chosen."""
+    ours, theirs = (
+        {"transform": of["data"].get("transform"), "precision": of.get("precision")}
         for of in (run.question, against.question)
+    )
+    differing = [
+        f"{what} {ours[what]} in {run.folder}, {theirs[what]} in {against.folder}"
+        for what in ours
+        if ours[what] != theirs[what]
     ]
-    if ways[0] == ways[1]:
+    if not differing:
         return None
-    one, other = (f"transform {way[0]}, {way[1]}" for way in ways)
     return (
-        f"the inputs were made in different ways ({one} in {run.folder}; {other} in "
-        f"{against.folder}), and scores may tell these apart and not the data."
+        f"the model did not see both in the same way ({'; '.join(differing)}), and scores may tell "
+        f"that apart and not the data."
     )
 
 

@@ -97,10 +97,7 @@ class SeedsCurve:
         """What it comes to, in a sentence or two; it says what was measured and what was not."""
         alone = self.measured[0].mean
         if alone != alone:
-            return (
-                f"By {self.column} nothing can be told: in at least one of the runs the "
-                f"{self.examples:,} examples that have a value in all of them are equal."
-            )
+            return f"By {self.column} nothing can be told: {self._no_ranking}."
         if not alone > 0:
             return (
                 f"By {self.column} single runs do not agree, and means over them need not either."
@@ -111,6 +108,16 @@ class SeedsCurve:
             f"By {self.column} single runs agree at {alone:.2f} (measured). Means of {self.runs} "
             f"runs would agree with means of {self.runs} others at about {now:.2f}; {self.aim:g} "
             f"needs {enough} (predicted)."
+        )
+
+    @property
+    def _no_ranking(self) -> str:
+        """Why some run does not rank the examples."""
+        if self.examples < 2:
+            return f"{'one' if self.examples else 'no'} example has a value in all of the runs"
+        return (
+            f"in at least one of the runs the {self.examples:,} examples that have a value in all "
+            f"of them are equal"
         )
 
 
@@ -128,7 +135,8 @@ def seeds_curve(runs: Sequence[Run], column: str | None = None, quiet: bool = Tr
 
     Args:
         runs: two or more.
-        column: stored or derived; by default the usual one of the first run.
+        column: stored or derived; by default the one single runs are sorted by, as
+            `vog@all:class`, or the first score; it need not be that of the combined run.
         quiet: no progress.
 
     Raises:

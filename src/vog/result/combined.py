@@ -16,6 +16,7 @@ from vog.result.files import as_json
 from vog.result.question import WHERE, Question
 from vog.result.rows import Rows, to_table
 from vog.result.run import Run
+from vog.result.where import data_place
 
 _ROWS = 2**17  # of a part
 # Where the data are, and not the checkpoints: no one model was behind these numbers.
@@ -70,7 +71,15 @@ def question_of(
         "scores": [one for one in first.get("scores", []) if score_name(one) in scores],
     }
     places = {key: of for key, of in first.get(WHERE, {}).items() if key in _PLACES}
-    return asked | {WHERE: {"combined": list(names)} | (places if whole else {})}
+    kept = places if whole or _by_id(runs[0]) else {}
+    return asked | {WHERE: {"combined": list(names)} | kept}
+
+
+def _by_id(run: Run) -> bool:
+    """Whether the data are files that are found by their ids; all others are by their numbers."""
+    place = data_place(run)
+    by_number = place is None or place.suffix == ".npz" or "gradients" in run.question[WHERE]
+    return not by_number
 
 
 def _training(runs: Sequence[Run]) -> dict[str, Any]:

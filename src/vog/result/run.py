@@ -184,15 +184,16 @@ class Run:
         """What is sorted by when nobody says: VoG within the class, else the first score.
 
         Where most examples are alone in their class, and so 0 within it, the raw VoG. Of a combined
-        run the mean z-score: within the class of the mean, a run of large gradients would decide.
+        run the mean z-score, or the mean rank: of mean values a run of large gradients decides.
         """
         scores = self.score_columns
         of_all = [name for name in scores if name.endswith("@all")]
         if "vog@all" not in of_all:
             return of_all[0]
-        if self._mostly_alone:
-            return "vog@all"
-        return "vog_z@all" if "vog_z@all" in self.ranked_columns else "vog@all:class"
+        alone = self._mostly_alone
+        if "combined" in self.question:
+            return "vog_rank@all" if alone else "vog_z@all"
+        return "vog@all" if alone else "vog@all:class"
 
     @property
     def _mostly_alone(self) -> bool:
