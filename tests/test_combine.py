@@ -23,7 +23,7 @@ from vog.analysis.joined import join
 from vog.analysis.seeds import Measured, SeedsCurve, seeds_curve
 from vog.analysis.stability import spearman_brown
 from vog.errors import OtherQuestionError, ResultError
-from vog.figures import charts
+from vog.figures import charts, pictures
 from vog.figures.charts.seeds import seeds_curve as drawn
 from vog.result import Run, combined
 from vog.result.columns import by_class
@@ -486,7 +486,7 @@ def found(monkeypatch: pytest.MonkeyPatch, make: Make, value: float) -> SeedsCur
         (0.1, None, "0.18; 0.9 needs more than 50", "0.1; 0.9 would need means of over 50"),
         (9 / 59, 50, "needs about 50 (", "means of about 50"),
         (-0.2, None, "single runs do not agree", "Single runs do not agree on what is hard"),
-        (NAN, None, "nothing can be told: in", "Nothing can be told: in at least one of the"),
+        (NAN, None, "nothing can be told: in", "Nothing can be told: not every run ranks"),
     ],
 )
 def test_how_many_are_enough(
@@ -592,3 +592,14 @@ def test_the_command_says_what_it_matched(cli: Cli, make: Make) -> None:  # noqa
     for name in ("a", "b"):
         make(name, {"vog@all": [1, 2]}, data={"examples": 2, "digest": name})
     assert "Warning" not in cli("combine", "a", "b", "--out", "names")[2], "ids of their own"
+
+
+def test_rows_of_a_part_are_not_looked_up_by_number(make: Make, tmp_path: Path) -> None:  # noqa: F811
+    """Row 0 of the part is b, whose picture is the second of the file."""
+    np.savez(tmp_path / "d.npz", images=np.zeros((3, 4, 4), np.uint8), labels=np.zeros(3, int))
+    few = make("few", {"vog@all": [1, 2]}, ids=["b", "c"], labels=[0, 0])
+    all_ = make("all", {"vog@all": [1, 2, 3]}, labels=[0, 0, 0])
+    part = combine([all_, few], tmp_path / "part")
+    for where in ({"root": tmp_path / "d.npz"}, {"data": np.zeros((3, 4, 4))}):
+        with pytest.raises(ResultError, match="only a part of the rows of its data"):
+            pictures.reader(part, **where)  # type: ignore[arg-type]

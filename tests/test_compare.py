@@ -125,7 +125,7 @@ def test_infinities_are_ranked_before_scipy_sees_them(
         make("one", {"aum@all": [INF, 1, -INF, 2]}),
         make("two", {"aum@all": [3, -INF, 1, INF]}),
     ]
-    # Of 6 pairs 3 are in the same order: ranks 3, 1, 0, 2 and 2, 0, 1, 3.
+    # Ranks 3, 1, 0, 2 and 2, 0, 1, 3: of 6 pairs 4 are in the same order.
     assert compare(runs).agreements[0].kendall == pytest.approx((4 - 2) / 6)
     assert np.isfinite(seen).all()
 

@@ -34,7 +34,8 @@ def compare(
     by: Annotated[
         str | None,
         typer.Option(
-            help="The column by which examples moved. Default: vog@all:class, or the first score."
+            help="The column by which examples moved. Default: vog@all:class, of combined runs "
+            "vog_z@all, or the first score."
         ),
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="Examples that moved most.")] = 10,

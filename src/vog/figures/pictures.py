@@ -69,13 +69,15 @@ def reader(
         inside: refuse files that are reached through links out of the folder.
 
     Raises:
-        ResultError: the run does not say where its data are. The function raises it where
-            an example is missing or cannot be read.
+        ResultError: the run does not say where its data are, or holds a part of their rows that
+            are found by number. The function raises it where an example is missing or cannot be
+            read.
         FunctionError: `data` names no function, or it fails.
     """
     if isinstance(data, str | Path) and Path(data).exists():
         root, data = root or folder_of(Path(data)), None
     if data is not None:
+        run.require_row_numbers()
         return _items(data)
     where = run.question.get("where", {})
     seen = _SEEN if "images.imagenet" in str(run.question["data"].get("transform")) else 1.0
@@ -83,9 +85,11 @@ def reader(
     if place is None:
         raise ResultError(_unknown_place(run, where.get("data")))
     if place.suffix == ".npz":
+        run.require_row_numbers()
         return _of_arrays(place)
     stored = sorted((p for p in place.glob("weight_*") if p.is_dir()), reverse=True)
     if stored and where.get("gradients"):
+        run.require_row_numbers()
         return lambda index, _: _cropped(
             _open(_beside_gradients(stored, index, inside), size), seen
         )

@@ -156,7 +156,7 @@ class Run:
 
         Args:
             count: how many rows at most.
-            by: a column; `vog@all:class` unless told otherwise. Which end of it is hard is
+            by: a column; `default_column` unless told otherwise. Which end of it is hard is
                 known for every score: small `aum` is hard, large `vog` is.
             label: only examples of this class, by name or number.
             easiest: the other end.

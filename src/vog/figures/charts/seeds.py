@@ -66,7 +66,7 @@ def _aim(aim: float) -> list[alt.Chart]:
 def _finding(found: SeedsCurve) -> str:
     alone = found.measured[0].mean
     if alone != alone:
-        return "Nothing can be told: in at least one of the runs all examples are equal"
+        return "Nothing can be told: not every run ranks the examples"
     if not alone > 0:
         return "Single runs do not agree on what is hard"
     said = f"Single runs agree at {short(round(alone, 2))}"
