@@ -5,6 +5,7 @@ Whether the tools themselves take the files is tested in `interop`, where they a
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 
 import vog
 import world
+from scored import Scored
 from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
 from vog.analysis.suspects import Verdict, suspects, verdict_or_why
 from vog.errors import DataError, ResultError
@@ -427,3 +429,24 @@ def test_the_command(cli: Cli, actual: None) -> None:  # noqa: F811
     code, _, err = exported("t.csv --count 3")
     assert code == 1
     assert "the format csv takes no --count" in err
+
+
+@pytest.mark.parametrize("name", ["question.json", "part-00000.parquet", "review.sqlite"])
+def test_neither_the_run_nor_its_data_are_replaced(
+    scored: Scored, tmp_path: Path, name: str
+) -> None:
+    run, data = tmp_path / "run", tmp_path / "digits.npz"
+    shutil.copytree(scored.run.folder, run)
+    (run / "review.sqlite").touch()
+    question = json.loads((run / "question.json").read_text())
+    question["where"]["data"] = str(data)
+    (run / "question.json").write_text(json.dumps(question))
+    opened = vog.open(run)
+    own = opened.part_files[0].name if name[:4] == "part" else name
+    with pytest.raises(ResultError, match=f"{own} is a part of the run"):
+        export(opened, run / own, "csv")
+    with pytest.raises(ResultError, match=r"digits.npz is the data that .*run was made of"):
+        export(opened, data, "csv")
+    export(scored.run, tmp_path / "w.NPY", columns=["aum@all"])
+    assert len(np.load(tmp_path / "w.NPY")) == scored.run.rows
+    assert not list(tmp_path.glob(".*"))

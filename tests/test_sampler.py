@@ -304,14 +304,17 @@ def test_a_dataset_in_another_order(stairs: Run) -> None:
     assert sorted(drawn(stairs, 0, dataset=twice, **asked)) == [1, 3]
 
 
-def test_without_a_dataset_the_rows_are_numbers_of_the_data(stairs: Run) -> None:
-    """Where the first part is missing, positions are not row numbers."""
+def test_without_a_dataset_no_row_may_be_missing(stairs: Run) -> None:
+    """Rows that are not there would never be drawn, and nobody would know."""
     part = stairs.part_files[0]
     table = parquet.read_table(part)
     parquet.write_table(table.slice(4), stairs.folder / "part-00004.parquet")
     part.unlink()
     asked = {"by": "vog@all", "epochs": 4, "start": 0.5}
-    assert sorted(drawn(open_run(stairs.folder), 0, **asked)) == [4, 5]
+    with pytest.raises(ResultError, match="lacks 4 rows, which would never be drawn"):
+        drawn(open_run(stairs.folder), 0, **asked)
+    rest = Numbers([f"id {number}" for number in range(4, 8)])
+    assert sorted(drawn(open_run(stairs.folder), 0, dataset=rest, **asked)) == [0, 1]
 
 
 def test_rows_that_the_run_does_not_know_are_named(stairs: Run) -> None:
@@ -362,7 +365,7 @@ CHANGED: dict[str, tuple[dict[str, Any], str]] = {
     "column": ({"by": "vog@all"}, "by was None, is now 'vog@all'"),
     "start": ({"start": 0.5}, "start was 0.2, is now 0.5"),
     "pacing": ({"pacing": lambda done: done}, "pacing was 'linear', is now 'a function'"),
-    "replicas": ({"num_replicas": 2}, "num_replicas was 1, is now 2"),
+    "replicas": ({"num_replicas": 2, "rank": 0}, "num_replicas was 1, is now 2"),
     "order": (
         {"order": "weighted", "epochs": None, "pacing": "linear"},
         "order was 'curriculum', is now 'weighted'",
@@ -382,6 +385,41 @@ def test_a_state_of_another_sampler_is_refused(stairs: Run, name: str) -> None:
     with pytest.raises(ResultError) as error:
         other.load_state_dict(state)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("yielded", [None, 8, 100])
+def test_the_state_of_a_finished_epoch_does_not_go_back(stairs: Run, yielded: int | None) -> None:
+    """As StatefulDataLoader does: `set_epoch` first, and the state when it is iterated."""
+    made = sampler(stairs, epochs=2, start=1.0)
+    first = list(made)
+    state = made.state_dict(yielded)
+    assert state["yielded"] == 8, "batches times batch size may be more than there are"
+    again = sampler(stairs, epochs=2, start=1.0)
+    again.set_epoch(1)
+    again.load_state_dict(state)
+    second = list(again)
+    made.set_epoch(1)
+    assert second == list(made) != first
+    same = sampler(stairs, epochs=2, start=1.0)
+    same.load_state_dict(state)
+    assert (same.epoch, list(same)) == (0, []), "without set_epoch nothing is left of it"
+
+
+def test_a_state_that_cannot_be(stairs: Run) -> None:
+    made = sampler(stairs, epochs=2)
+    with pytest.raises(ResultError, match="yielded=-1: expected how many rows, from 0"):
+        made.state_dict(-1)
+    made.set_epoch(1)
+    with pytest.raises(DataError, match="the state has yielded 9 rows"):
+        made.load_state_dict(made.state_dict() | {"epoch": 0, "yielded": 9})
+    assert made.epoch == 1, "a state that is refused changes nothing"
+
+
+def test_which_replica_this_is_has_to_be_known(stairs: Run) -> None:
+    with pytest.raises(ResultError, match="num_replicas=4, and which of them .* Give rank"):
+        sampler(stairs, epochs=2, num_replicas=4)
+    with pytest.raises(ResultError, match="num_replicas=0: expected at least 1"):
+        sampler(stairs, epochs=2, num_replicas=0)
 
 
 def test_a_state_of_another_run_or_pacing_is_refused(stairs: Run, tmp_path: Path) -> None:

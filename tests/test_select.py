@@ -533,6 +533,10 @@ def without_labels(folder: Path) -> Run:
     return make_run(folder, {"vog@all": STAIRS}, [-1] * 8)
 
 
+def with_a_label(folder: Path) -> Run:
+    return make_run(folder, {"vog@all": STAIRS}, [0, *[-1] * 7])
+
+
 def of_names(*ids: str) -> Callable[[Path], Run]:
     return lambda folder: make_run(folder, {"vog@all": [1.0] * len(ids)}, [0] * len(ids), list(ids))
 
@@ -554,7 +558,7 @@ def of_damaged(folder: Path) -> Run:
 
 UNWRITABLE: dict[str, tuple[Callable[[Path], Run], dict[str, Any], str]] = {
     "no form": (without_labels, {"form": "lists"}, "there is no form 'lists'. Did you mean 'list'"),
-    "no labels": (without_labels, {"form": "list"}, "8 kept rows have no label"),
+    "some labels": (with_a_label, {"form": "list"}, "7 kept rows have no label"),
     "line breaks": (of_names("a\nb", "c"), {"form": "ids"}, r"the id 'a\nb' has line breaks"),
     "a break at the end": (of_names("a", "c\n"), {"form": "ids"}, r"the id 'c\n' has line breaks"),
     "spaces": (of_names("a ", "c"), {"form": "list"}, "the id 'a ' has line breaks, or spaces"),
@@ -587,6 +591,25 @@ def test_what_cannot_be_written(tmp_path: Path, name: str) -> None:
         found.save(tmp_path / "kept", **words)
     assert message in str(error.value)
     assert not (tmp_path / "kept").exists()
+
+
+def test_a_list_without_labels_is_one_of_paths(tmp_path: Path) -> None:
+    found = select(without_labels(tmp_path / "run"), keep_hardest=2)
+    found.save(tmp_path / "kept.txt", "list")
+    assert (tmp_path / "kept.txt").read_text() == "id 6\nid 7\n"
+
+
+@pytest.mark.parametrize("given", [None, -1])
+def test_an_npz_without_labels(tmp_path: Path, given: int | None) -> None:
+    arrays = {"inputs": np.arange(16.0).reshape(8, 2)}
+    arrays |= {} if given is None else {"labels": np.full(8, given)}
+    np.savez(tmp_path / "d.npz", **arrays)  # pyright: ignore[reportArgumentType]
+    where = {"data": str(tmp_path / "d.npz")}
+    run = make_run(tmp_path / "run", {"vog@all": STAIRS}, [-1] * 8, where=where)
+    select(run, keep_hardest=2).save(tmp_path / "KEPT.NPZ")
+    with np.load(tmp_path / "KEPT.NPZ") as kept:
+        assert set(kept.files) == set(arrays)
+        np.testing.assert_array_equal(kept["inputs"], arrays["inputs"][6:])
 
 
 def test_nothing_is_not_written(stairs: Run, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from vog.errors import ResultError, first_few, unknown
 from vog.result import Run
 from vog.result.files import write_text, write_whole
-from vog.result.where import data_place
+from vog.result.where import data_place, refuse_to_replace
 
 if TYPE_CHECKING:
     from vog.analysis.selection import Selection
@@ -37,29 +37,20 @@ def save(
         raise ResultError("--root is for lists of image files. Add --as list.")
     if kind in ("indices", "npy", "npz"):
         chosen.run.require_row_numbers()
-    _refuse_the_data(chosen.run, path, data)
+    refuse_to_replace(chosen.run, path, data)
     if kind == "npz":
         arrays = _kept_arrays(chosen, data)
         write_whole(path, lambda beside: _save_arrays(beside, arrays))
-    elif kind == "npy" or (kind == "indices" and path.suffix == ".npy"):
+    elif kind == "npy" or (kind == "indices" and path.suffix.lower() == ".npy"):
         write_whole(path, lambda beside: _save_array(beside, chosen.indices))
     else:
         write_text(path, "".join(f"{line}\n" for line in _lines(chosen, kind, root)))
     return path
 
 
-def _refuse_the_data(run: Run, path: Path, data: str | Path | None) -> None:
-    """Nothing where the file is not what was scored, of which only the kept rows would be left."""
-    sources = [data, run.question.get("where", {}).get("data")]
-    if any(one is not None and Path(one).resolve() == path.resolve() for one in sources):
-        raise ResultError(
-            f"{path} is the data that {run.folder} was made of. Give another file as --out."
-        )
-
-
 def _usual_form(run: Run, path: Path) -> str:
-    if path.suffix in (".npy", ".npz"):
-        return path.suffix[1:]
+    if path.suffix.lower() in (".npy", ".npz"):
+        return path.suffix[1:].lower()
     if _image_folder(run) is not None:
         return "list"
     return "ids" if run.question["data"].get("part", False) else "indices"
@@ -100,6 +91,8 @@ def _lines(chosen: "Selection", form: str, root: str | Path | None) -> list[str]
             )
     if form == "ids":
         return list(names)
+    if (chosen.labels < 0).all():
+        return list(names)
     nameless = [one for one, label in zip(names, chosen.labels, strict=True) if label < 0]
     if nameless:
         raise ResultError(
@@ -131,21 +124,31 @@ def _kept_arrays(chosen: "Selection", data: str | Path | None) -> dict[str, np.n
             f"{place} cannot be read: {error}. Give the .npz that was scored as --data."
         ) from error
     _refuse_others(run, arrays, place)
-    rows = len(arrays["labels"])
+    labels = _labels_of(arrays)
+    rows = len(labels)
     kept = {
         name: array[chosen.indices]
         if array.ndim and len(array) == rows and not name.endswith("_names")
         else array
         for name, array in arrays.items()
     }
-    return kept | {"labels": chosen.labels.astype(arrays["labels"].dtype)}
+    if "labels" not in arrays:
+        return kept
+    return kept | {"labels": chosen.labels.astype(labels.dtype)}
+
+
+def _labels_of(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The labels of the rows, -1 where the file has none."""
+    rows = len(arrays.get("images", arrays.get("inputs", np.zeros(0))))
+    return arrays.get("labels", np.full(rows, -1))
 
 
 def _refuse_others(run: Run, arrays: Mapping[str, np.ndarray], place: str | Path) -> None:
     """Nothing where rows, labels and ids of the arrays are those of the run."""
     table = run.table(["index", "id", "label"])
-    index, labels = table["index"].to_numpy(), arrays.get("labels", np.zeros(0))
-    same = len(labels) > index.max() and np.array_equal(labels[index], table["label"].to_numpy())
+    index, labels = table["index"].to_numpy(), _labels_of(arrays)
+    known = table["label"].fill_null(-1).to_numpy()
+    same = len(labels) > index.max() and np.array_equal(labels[index], known)
     if same and "ids" in arrays:
         same = [str(one) for one in arrays["ids"][index].tolist()] == table["id"].to_pylist()
     if not same:

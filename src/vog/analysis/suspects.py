@@ -2,8 +2,8 @@
 
     calibrated   errors were planted: a logistic regression on the neighbours, learned from
                  them, judges every example in folds that have not seen it
-    threshold    threshold samples were planted: a label is suspicious whose AUM is below that of
-                 99 % of examples that cannot have a right label (Pleiss et al., NeurIPS 2020)
+    threshold    threshold samples were planted: a label is suspicious whose AUM is below the 99th
+                 percentile of examples that cannot have a right label (Pleiss et al., NeurIPS 2020)
     mixture      nothing was planted: margins are a mixture of groups, those clearly below 0 of
                  wrong labels, which says how many there are; the neighbours together say which
 
@@ -28,7 +28,8 @@ from vog.result.planted import FLIP, THRESHOLD, Planted, record_of
 # weighed: on digits and MNIST their mean ranks better than with the gradients of the loss added.
 ALONE = ("aum", "confidence", "loss", "el2n")
 NEIGHBOURS = (*ALONE, "volg", "csg")
-_BELOW = 0.99  # of the threshold samples, as in the paper
+_BELOW = 0.99  # the quantile of the threshold samples' AUM, as in the paper
+_CLEAR = 0.9  # the quantile of the planted from which on they are clearly wrong
 
 Values = Float[np.ndarray, "n"]
 Rows = Bool[np.ndarray, "n"]
@@ -48,9 +49,9 @@ class Verdict:
         fdr: the share of right labels among the suspects that is aimed at.
         expected_fdr: the share that is expected among them; NaN where it is not known, 0 where
             there are none.
-        wrong: how many labels are expected to be wrong in all; NaN where it is not known. Of
-            `calibrated`, how many are planted or look so: what is wrong besides was learned from
-            as right, so of one's own errors it is a lower bound.
+        wrong: how many labels are expected to be wrong in all, planted ones among them; NaN where
+            it is not known. Of `calibrated`, one's own errors were learned from as right, and
+            what that takes away is given back in part: of them it is a lower bound.
         vog_helps: whether VoG made the calibration better by more than its standard error; None
             where nothing was calibrated, or the run has no VoG.
     """
@@ -77,11 +78,13 @@ def suspects(run: Run, planted: Planted | str | Path | None = None, fdr: float =
         fdr: the share of right labels among the suspects that is aimed at, in (0, 1).
 
     Raises:
-        ResultError: the run lacks what is needed, the model contradicts most labels, the record is
-            not of its data, too few flips were planted, or `fdr` is no share.
+        ResultError: the run has no labels or lacks what is needed, the model contradicts most
+            labels, the record is not of its data, too few flips were planted, or `fdr` is no share.
     """
     if not 0 < fdr < 1:
         raise ResultError(f"--fdr is {fdr}; expected a share between 0 and 1, as 0.1.")
+    if run.table(["label"]).column(0).null_count == run.rows:
+        raise ResultError(f"{run.folder} has no labels that could be judged.")
     rows = {} if planted is None else record_of(planted).rows(run)
     if FLIP in rows:
         return _calibrated(run, rows, fdr)
@@ -103,10 +106,11 @@ def combined(run: Run) -> tuple[tuple[str, ...], Values]:
 def _by_mixture(run: Run, fdr: float) -> Verdict:
     names, hard = combined(run)
     margins = _margins(run)
-    known = np.isfinite(margins) & ~np.isnan(hard)
+    known = ~np.isnan(margins) & ~np.isnan(hard)
+    finite = margins[known & np.isfinite(margins)]
     probability = np.full(len(hard), np.nan)
-    _refuse_margins(run, margins[known])
-    by_margin = populations(margins[known]).probability(margins[known])
+    _refuse_margins(run, finite)
+    by_margin = populations(finite).probability(margins[known])
     # How many are wrong is told by the margins, which ones by all the scores together.
     place = np.argsort(-hard[known], kind="stable")
     probability[np.flatnonzero(known)[place]] = np.sort(by_margin)[::-1]
@@ -174,9 +178,23 @@ def _calibrated(run: Run, rows: dict[str, Rows], fdr: float) -> Verdict:
         if helps:
             best, known, names = with_vog, also_known, (*names, "vog")
     probability = np.full(len(known), np.nan)
-    probability[known] = best.probability
+    probability[known] = _with_own(best.probability, rows[FLIP][known])
     found = Verdict("calibrated", names, probability, probability, known, fdr, 0.0, 0.0)
     return replace(_decided(found), vog_helps=helps)
+
+
+def _with_own(planted: Values, flipped: Rows) -> Values:
+    """That a label is wrong, from the probability that it was planted.
+
+    Errors of the data's own look like planted ones and were learned from as right: where half of
+    what looks so was planted, nothing gets more than a half. So what the clearest of the planted
+    get, a tenth of them, counts as certain.
+
+    Source: Elkan and Noto, KDD 2008 (learning from positive and unlabelled examples), with a
+    quantile for their maximum: their mean would take it that wrong and right do not overlap.
+    """
+    clear = float(np.quantile(planted[flipped], _CLEAR))
+    return np.minimum(planted / clear, 1.0)
 
 
 def _learned(

@@ -149,7 +149,10 @@ class RunSampler(Sampler[int]):
 
     def __len__(self) -> int:
         """How many rows this process has in the whole epoch."""
-        count = self._schedule.count(self.epoch)
+        return self._rows_in(self.epoch)
+
+    def _rows_in(self, epoch: int) -> int:
+        count = self._schedule.count(epoch)
         return count // self._replicas if self._asked["drop_last"] else -(-count // self._replicas)
 
     def __iter__(self) -> Iterator[int]:
@@ -178,12 +181,15 @@ class RunSampler(Sampler[int]):
         """Where the epoch stands: everything that makes the rest of it come out the same.
 
         Args:
-            yielded: how many rows of the epoch this process has trained with; by default, how many
-                were given out. A DataLoader with workers reads ahead, so that these are more:
-                give batches times batch size, or use torchdata's StatefulDataLoader, which
-                keeps the state that belongs to the batches it has returned.
+            yielded: how many rows of the epoch this process has trained with, at most all of it;
+                by default, how many were given out. A DataLoader with workers reads ahead, so that
+                these are more: give batches times batch size, or use torchdata's
+                StatefulDataLoader, which keeps the state that belongs to the batches it has
+                returned.
         """
-        done = self._yielded if yielded is None else yielded
+        done = self._yielded if yielded is None else min(yielded, len(self))
+        if done < 0:
+            raise ResultError(f"yielded={yielded!r}: expected how many rows, from 0.")
         return {"epoch": self.epoch, "yielded": done, "asked": dict(self._asked)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -210,12 +216,15 @@ class RunSampler(Sampler[int]):
                 f"the state is of another sampler: {'; '.join(changed)}. Make the sampler as it "
                 f"was when the state was saved."
             )
-        self.epoch, self._finished = state["epoch"], None
-        if not 0 <= state["yielded"] <= len(self):
-            raise DataError(
-                f"the state has yielded {state['yielded']} rows; an epoch has {len(self):,} here."
-            )
-        self._yielded = self._resume_at = state["yielded"]
+        epoch, done = state["epoch"], state["yielded"]
+        rows = self._rows_in(epoch)
+        if not 0 <= done <= rows:
+            raise DataError(f"the state has yielded {done} rows; an epoch has {rows:,} here.")
+        # A StatefulDataLoader loads its state when it is iterated, and `set_epoch` was before that.
+        if done == rows and self.epoch == epoch + 1:
+            epoch, done = self.epoch, 0
+        self.epoch, self._finished = epoch, None
+        self._yielded = self._resume_at = done
 
 
 def _refuse_strange(given: Mapping[str, Any]) -> None:
@@ -253,6 +262,11 @@ def _matched(run: Run, dataset: Any) -> tuple[Rows, Rows]:
     table = run.table(["index", "id"])
     if dataset is None:
         run.require_row_numbers()
+        if run.missing_rows:
+            raise ResultError(
+                f"{run.folder} lacks {run.missing_rows:,} rows, which would never be drawn. The "
+                f"command that began it goes on; or give the dataset that is meant."
+            )
         return table["index"].to_numpy(), np.arange(len(table))
     ids: Sequence[str] = ids_of(dataset)
     if isinstance(ids, RowNumbers) and len(ids) != run.question["data"]["examples"]:
@@ -276,6 +290,13 @@ def _matched(run: Run, dataset: Any) -> tuple[Rows, Rows]:
 def _replica(num_replicas: int | None, rank: int | None) -> tuple[int, int]:
     """Which process this is, of how many."""
     together = distributed.is_available() and distributed.is_initialized()
+    if num_replicas is not None and num_replicas < 1:
+        raise ResultError(f"num_replicas={num_replicas}: expected at least 1.")
+    if num_replicas is not None and num_replicas > 1 and rank is None and not together:
+        raise ResultError(
+            f"num_replicas={num_replicas}, and which of them this is cannot be told: "
+            f"torch.distributed is not initialised. Give rank."
+        )
     if num_replicas is None:
         num_replicas = distributed.get_world_size() if together else 1
     if rank is None:
@@ -286,4 +307,4 @@ def _replica(num_replicas: int | None, rank: int | None) -> tuple[int, int]:
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | int | float | None) else "a function"
+    return "a function" if callable(value) else value

@@ -29,14 +29,14 @@ class TableFormat(StrEnum):
     JSON = "json"
 
 
-def table(rows: Sequence[Row], form: TableFormat) -> None:
-    """Print rows of the same columns to stdout."""
+def table(rows: Sequence[Row], form: TableFormat, columns: Sequence[str] = ()) -> None:
+    """Print rows of the same columns to stdout; the names are of csv without rows."""
     from vog.result.files import as_csv, as_json
 
     if form is TableFormat.JSON:
         sys.stdout.write(as_json(list(rows)))
     elif form is TableFormat.CSV:
-        sys.stdout.write(as_csv(rows))
+        sys.stdout.write(as_csv(rows, columns))
     else:
         for_people(rows)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vog.result import Run
     from vog.result.planted import Planted
 
+_COLUMNS = ("id", "label", "suggested", "probability", "hardness")
 PlantedFolder = Annotated[
     Path | None,
     typer.Option(
@@ -52,21 +53,26 @@ def suspects(
     """
     import vog
     from vog.result import planted as records
+    from vog.result.where import refuse_to_replace
 
     show.refuse_other_chart(chart)
     scored = opened(run, classes)
+    if out is not None:
+        refuse_to_replace(scored, out)
     record = None if planted is None else records.load(planted)
     found = vog.suspects(scored, record, fdr)
     rows = _rows(scored, found, record)
+    columns = [*_COLUMNS, *(["planted"] if record is not None else [])]
     if form is TableFormat.TABLE:
         show.for_people(rows[:count])
         typer.echo("\n" + _said(found, rows, scored))
     else:
-        show.table(rows, form)
+        show.table(rows, form, columns)
+        typer.echo(_said(found, rows, scored), err=True)
     if out is not None:
         from vog.result.files import as_csv, write_text
 
-        write_text(out, as_csv(rows))
+        write_text(out, as_csv(rows, columns))
         typer.echo(f"{out}: {len(rows):,} suspects", err=form is not TableFormat.TABLE)
     if chart is not None:
         from vog.figures import charts
@@ -106,13 +112,13 @@ def _said(found: "Verdict", rows: list[dict[str, Any]], run: "Run") -> str:
     count = int(found.suspect.sum())
     how = {
         "mixture": f"by the mixture of margins, ranked by {', '.join(found.scores)}",
-        "threshold": "by AUM, below 99 % of the threshold samples",
+        "threshold": "by AUM, below the 99th percentile of the threshold samples, whatever --fdr",
         "calibrated": f"calibrated with the planted flips, by {', '.join(found.scores)}",
     }[found.method]
     said = [f"{count:,} of {run.rows:,} labels are suspects, {how}."]
     if found.method != "threshold":
-        what = "are planted or look so" if found.method == "calibrated" else "are wrong"
-        said.append(f"About {found.wrong:,.0f} labels {what} in all.")
+        own = ", planted ones among them" if found.method == "calibrated" else ""
+        said.append(f"About {found.wrong:,.0f} labels are wrong in all{own}.")
         unknown = sum(value != value for value in found.probability.tolist())
         said += [f"{unknown:,} rows could not be judged."] if unknown else []
     if found.method != "threshold" and count:

@@ -31,7 +31,7 @@ def issues(
     Raises:
         ResultError: the labels cannot be judged, or there is no such column.
     """
-    extra = run.table(columns or [])
+    extra = run.table(list(dict.fromkeys(columns or [])))
     found = suspects(run, planted)
     table = run.table(["index", "id"])
     given, predicted = stored(run, "label"), stored(run, "prediction@all")

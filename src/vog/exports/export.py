@@ -9,6 +9,7 @@ from vog.errors import ResultError, unknown
 from vog.exports import cleanlab, fiftyone, label_studio, weights
 from vog.result import Run
 from vog.result.run import FORMATS as TABLES
+from vog.result.where import refuse_to_replace
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,11 @@ def export(
             the record that the verdict is calibrated on; see the modules for the others.
 
     Raises:
-        ResultError: no such form, column or keyword, another ending than the form has, or the run
-            lacks what the form needs.
+        ResultError: the file is the data or a part of the run; no such form, column or keyword;
+            another ending than the form has; or the run lacks what the form needs.
     """
     out = Path(out)
+    refuse_to_replace(run, out)
     name = _name_of(out, format)
     form = FORMS.get(name)
     _refuse_others(name, () if form is None else form.takes, how)

@@ -1,5 +1,6 @@
 """Tasks of Label Studio for whoever looks at the labels again, and the labelling interface."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from jaxtyping import Int
 
 from vog.analysis.suspects import Verdict
 from vog.errors import ResultError
-from vog.exports.places import absolute_place, image_files
+from vog.exports.places import ImageFiles, absolute_place, image_files
 from vog.exports.told import Told, class_words, label_quality, number_fields, told, verdict
 from vog.figures import pictures
 from vog.result import Run
@@ -119,7 +120,7 @@ def _shown(
     if data is None and (where is None or where.suffix != ".npz"):
         files = image_files(run, root, "Label Studio")
         prefix = f"{_LOCAL}{quote(files.folder.name)}/" if url_prefix is None else url_prefix
-        return "image", [prefix + quote(files.names[row]) for row in order]
+        return "image", [prefix + quote(_inside(files, files.names[row])) for row in order]
     read = pictures.reader(run, None if root is None else Path(root), data)
     found: list[str] = []
     for row in order.tolist():
@@ -132,6 +133,17 @@ def _shown(
             )
         found.append(text)
     return "text", found
+
+
+def _inside(files: ImageFiles, name: str) -> str:
+    """The name of an image as seen from the folder that is served."""
+    place = Path(os.path.normpath(files.folder / name))
+    if not place.is_relative_to(files.folder):
+        raise ResultError(
+            f"{name} is not below {files.folder}, which Label Studio serves. Give a folder that "
+            f"all images are below as --root, and ids that are relative to it."
+        )
+    return place.relative_to(files.folder).as_posix()
 
 
 def _predictions(rows: Told, row: int, version: str) -> list[dict[str, Any]]:

@@ -61,7 +61,12 @@ def save(
             f"{', '.join(columns)}. Give one, or none to weight by the verdict on the labels."
         )
     weights = sample_weight(run, columns[0] if columns else None, planted)
-    write_whole(path, lambda beside: np.save(beside, weights))
+    write_whole(path, lambda beside: _save(beside, weights))
+
+
+def _save(path: Path, weights: Float[np.ndarray, "n"]) -> None:
+    with path.open("wb") as file:  # by its name numpy would add an ending
+        np.save(file, weights)
 
 
 def _with_mean_1(quality: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:

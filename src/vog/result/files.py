@@ -99,10 +99,10 @@ def as_json(value: object) -> str:
     return json.dumps(_strict(value), indent=2, ensure_ascii=False) + "\n"
 
 
-def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows of the same columns as csv, with a header."""
+def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
+    """Rows of the same columns as csv, with a header; where there are no rows, these columns."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0].keys() if rows else [], lineterminator="\n")
+    writer = csv.DictWriter(text, list(rows[0]) if rows else columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

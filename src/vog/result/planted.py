@@ -120,7 +120,7 @@ def save(folder: Path, planted: Planted) -> None:
     """Write the record into its folder; `planted.json` last, which says that all is there."""
     columns = [one.name for one in fields(Plant)]
     rows = [dict(zip(columns, astuple(one), strict=True)) for one in planted.plants]
-    text = as_csv(rows) if rows else ",".join(columns) + "\n"
+    text = as_csv(rows, columns)
     write_text(folder / PLANTS, text)
     write_text(folder / QUESTION, as_json(planted.question))
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from vog.errors import ResultError
+from vog.result import question, review
 from vog.result.run import Run
 
 
@@ -29,3 +31,25 @@ def folder_of(data: Path) -> Path:
     """
     is_folder = data.is_dir() or not (data.suffix or data.is_file())
     return data if is_folder or data.suffix == ".npz" else data.parent
+
+
+def refuse_to_replace(run: Run, path: Path, data: str | Path | None = None) -> None:
+    """Nothing where a file that is written is neither the data of a run nor a part of it.
+
+    Args:
+        run: was read.
+        path: the file.
+        data: where the data are now, if they have moved.
+
+    Raises:
+        ResultError: it is.
+    """
+    written = path.resolve()
+    sources = [data, run.question.get("where", {}).get("data")]
+    if any(one is not None and Path(one).resolve() == written for one in sources):
+        raise ResultError(
+            f"{path} is the data that {run.folder} was made of. Give another file as --out."
+        )
+    own = (question.FILE, review.FILE, *(part.name for part in run.part_files))
+    if written.parent == run.folder.resolve() and written.name in own:
+        raise ResultError(f"{path} is a part of the run. Give another file as --out.")

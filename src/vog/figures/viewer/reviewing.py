@@ -54,7 +54,7 @@ def as_table(site: Site, request: Request) -> Response:
     """The marks as csv."""
     rows = [_row(site, one) for one in site.review.marks().values()]
     header = list(_row(site, Mark(0, "", "", None, None, "")))
-    text = as_csv(rows) if rows else ",".join(header) + "\n"
+    text = as_csv(rows, header)
     return Response(text, media_type="text/csv; charset=utf-8", headers=_saved_as("review.csv"))
 
 
