@@ -317,7 +317,7 @@ def test_vog_has_to_help_by_more_than_its_standard_error(
     assert suspects(run, planted(range(90, 100))).vog_helps is helps
 
 
-@pytest.mark.parametrize(("own", "recall"), [(10, 0.9), (20, 0.8), (50, 0.4)])
+@pytest.mark.parametrize(("own", "recall"), [(10, 0.9), (20, 0.85), (50, 0.6)])
 def test_own_errors_do_not_hide_the_planted_ones(tmp_path: Path, own: int, recall: float) -> None:
     """Of 100 wrong labels some were not planted, and were learned from as right."""
     run = run_of(tmp_path / "run", drawn(900, 100))
@@ -329,10 +329,10 @@ def test_own_errors_do_not_hide_the_planted_ones(tmp_path: Path, own: int, recal
 
 
 def test_what_the_clearest_of_the_planted_get_is_certain() -> None:
-    """The 0.9 quantile of 0, 0.05, ..., 0.5 is 0.45."""
+    """The upper quartile of 0, 0.05, ..., 0.5 is 0.375."""
     values = np.array([0.9, *np.arange(11) / 20])
     flipped = np.arange(12) > 0
-    np.testing.assert_allclose(_with_own(values, flipped)[[0, 1, 2, 11]], [1, 0, 1 / 9, 1])
+    np.testing.assert_allclose(_with_own(values, flipped)[[0, 1, 2, 11]], [1, 0, 2 / 15, 1])
 
 
 def test_other_kinds_are_not_wrong_labels(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from vog.result.planted import FLIP, THRESHOLD, Planted, record_of
 ALONE = ("aum", "confidence", "loss", "el2n")
 NEIGHBOURS = (*ALONE, "volg", "csg")
 _BELOW = 0.99  # the quantile of the threshold samples' AUM, as in the paper
-_CLEAR = 0.9  # the quantile of the planted from which on they are clearly wrong
+_CLEAR = 0.75  # the quantile of the planted from which on they are clearly wrong
 
 Values = Float[np.ndarray, "n"]
 Rows = Bool[np.ndarray, "n"]
@@ -188,7 +188,7 @@ def _with_own(planted: Values, flipped: Rows) -> Values:
 
     Errors of the data's own look like planted ones and were learned from as right: where half of
     what looks so was planted, nothing gets more than a half. So what the clearest of the planted
-    get, a tenth of them, counts as certain.
+    get, a quarter of them, counts as certain.
 
     Source: Elkan and Noto, KDD 2008 (learning from positive and unlabelled examples), with a
     quantile for their maximum: their mean would take it that wrong and right do not overlap.
