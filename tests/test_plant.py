@@ -16,8 +16,9 @@ from PIL import Image
 import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.data import open_source
-from vog.data.planting import plant
-from vog.errors import DataError
+from vog.data.planting import plant, planted_folder
+from vog.data.planting.files import Files, _Writing
+from vog.errors import DataError, ResultError
 from vog.result.planted import (
     CORRUPT,
     DUPLICATE,
@@ -201,6 +202,52 @@ def test_a_list_that_leads_out_of_its_folder(photos: Path, tmp_path: Path) -> No
         check_record(planted, out, open_source(listing), after)
         assert (out / "data" / after.ids[0]).is_relative_to(out / "data")
         assert not any(name.startswith((".", "/")) for name in after.ids)
+
+
+@pytest.mark.parametrize("corrupt", [0.2, 0.8])
+def test_a_list_that_leads_out_in_part_leaves_the_originals(
+    photos: Path, tmp_path: Path, corrupt: float
+) -> None:
+    """Its own pictures are below it, the others beside it, and there are such beside `--out`."""
+    lists = tmp_path / "lists"
+    shutil.copytree(photos, lists / "own")
+    names = sorted(one.relative_to(photos).as_posix() for one in photos.rglob("*.*"))
+    relative = photos.relative_to(tmp_path).as_posix()
+    lines = [f"../{relative}/{name} 0\n" for name in names] + [f"own/{name} 1\n" for name in names]
+    (lists / "list.txt").write_text("".join(lines))
+    before = state(photos), state(lists)
+    planted = plant(lists / "list.txt", tmp_path / "out", corrupt=corrupt, quiet=True)
+    assert (state(photos), state(lists)) == before
+    after = open_source(tmp_path / "out" / "data.txt", tmp_path / "out" / "data")
+    check_record(planted, tmp_path / "out", open_source(lists / "list.txt"), after)
+    assert not any(".." in name for name in after.ids)
+
+
+def test_nothing_is_written_over_another_file(photos: Path, tmp_path: Path) -> None:
+    examples = open_source(photos)
+    writing = _Writing(Files(examples, examples.read, None, None), tmp_path / "data", 0, False)  # type: ignore[arg-type]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.jpg").touch()
+    for name in ("../other.jpg", "b/../../other.jpg", "a.jpg"):
+        with pytest.raises(DataError, match="would be written over another file"):
+            writing._place(name)
+
+
+def test_only_one_process_plants_into_a_folder(photos: Path, tmp_path: Path) -> None:
+    unfinished = tmp_path / ".out.unfinished"
+    with planted_folder._alone(unfinished):
+        (unfinished / "theirs").touch()
+        with pytest.raises(ResultError, match="another process is planting into out"):
+            plant(photos, tmp_path / "out", flip=0.1, quiet=True)
+        assert (unfinished / "theirs").exists()
+    plant(photos, tmp_path / "out", flip=0.1, quiet=True)
+    shutil.rmtree(tmp_path / "out" / "data")
+    with pytest.raises(ResultError, match="has lost data. Remove the folder, and plant again"):
+        plant(photos, tmp_path / "out", flip=0.1, quiet=True)
+    others = tmp_path / "others"
+    shutil.copytree(photos, others)
+    with pytest.raises(DataError, match="is inside of --outside-from"):
+        plant(photos, others / "more", outside=0.1, outside_from=others, quiet=True)
 
 
 def test_images_of_no_class_from_elsewhere(photos: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_plant import ALL, contents, of_kind, photos, save_arrays  # noqa: F401 (a fixture)
 from vog.data.planting import plant, reopen
+from vog.data.planting.planted_dataset import opened
 from vog.errors import DataError, ResultError
 from vog.result.planted import (
     CORRUPT,
@@ -152,6 +153,18 @@ def test_labels_are_read_where_nothing_else_tells_them(module: Path, tmp_path: P
     half = plant(f"{module}:half", tmp_path / "half", **ALL, quiet=True)
     value, _ = reopen(tmp_path / "half")[int(of_kind(half, CORRUPT)[0].id)]
     assert value.dtype == torch.bfloat16
+
+
+def test_what_was_planted_tells_datasets_apart(module: Path, tmp_path: Path) -> None:
+    """One row of forty, which is not among the few that a digest looks at."""
+    own = opened(f"{module}:image", None).digest
+    digests = [own]
+    for seed in range(6):
+        out = tmp_path / str(seed)
+        plant(f"{module}:image", out, corrupt=0.025, seed=seed, quiet=True)
+        digests.append(opened(reopen(out), None).digest)
+        assert opened(reopen(out), None).digest == digests[-1]
+    assert len(set(digests)) == 7
 
 
 def test_worker_processes_read_the_same(module: Path, tmp_path: Path) -> None:

@@ -252,10 +252,14 @@ def test_names_do_not_collide_even_without_capitals() -> None:
 
 
 def test_paths_that_lead_out_of_their_folder_are_seen_from_another() -> None:
-    assert below_one_folder(["a/1.jpg", "./b/2.jpg"]) == (".", ["a/1.jpg", "b/2.jpg"])
-    assert below_one_folder(["../a/1.jpg", "../b/1.jpg"]) == ("..", ["a/1.jpg", "b/1.jpg"])
-    assert below_one_folder(["/x/a/1.jpg", "/x/2.jpg"]) == ("/x", ["a/1.jpg", "2.jpg"])
-    with pytest.raises(DataError, match="share none: /x/1.jpg"):
-        below_one_folder(["/x/1.jpg", "a/1.jpg"])
+    root = Path("/p/lists")
+    assert below_one_folder(["a/1.jpg", "./b/2.jpg"], root) == ["a/1.jpg", "b/2.jpg"]
+    assert below_one_folder(["../a/1.jpg", "../b/1.jpg"], root) == ["a/1.jpg", "b/1.jpg"]
+    assert below_one_folder(["/x/a/1.jpg", "/x/2.jpg"], root) == ["a/1.jpg", "2.jpg"]
+    assert below_one_folder(["../b/1.jpg", "a/1.jpg"], root) == ["b/1.jpg", "lists/a/1.jpg"]
+    assert below_one_folder(["../../1.jpg", "a/1.jpg"], root) == ["1.jpg", "p/lists/a/1.jpg"]
+    assert below_one_folder(["/p/a/1.jpg", "a/1.jpg"], root) == ["a/1.jpg", "lists/a/1.jpg"]
     with pytest.raises(DataError, match="names a file more than once"):
-        below_one_folder(["a/1.jpg", "a/./1.jpg"])
+        below_one_folder(["../lists/a/1.jpg", "a/1.jpg"], root)
+    with pytest.raises(DataError, match="names a file more than once"):
+        below_one_folder(["a/1.jpg", "a/./1.jpg"], root)

@@ -115,7 +115,8 @@ class Verification:
         here = {one.score: one for one in self.of(kind, stage)}
         better: dict[str, tuple[Detection, Detection]] = {}
         for one in self.of(kind):
-            if one.score in here and one.auroc.low > here[one.score].auroc.high:
+            found = one.score in here and one.auroc.low > max(0.5, here[one.score].auroc.high)
+            if found:
                 better.setdefault(one.score, (one, here[one.score]))
         return tuple(better.values())
 

@@ -99,7 +99,7 @@ def from_dataset(dataset: Any, transform: Transform | None = None) -> Examples:
     return Examples(
         ids,
         Items(dataset, transform),
-        _digest(ids, labels, sample),
+        _digest(ids, labels, sample, getattr(dataset, "digest", None)),
         labels,
         tuple(names) if named and names else None,
     )
@@ -154,11 +154,13 @@ def _digest(
     ids: Sequence[str],
     labels: Int[np.ndarray, "n"] | None,
     sample: list[tuple[int, np.ndarray, int]],
+    own: object,
 ) -> str:
-    """Length, ids, labels, and a few items: not a pass over the data."""
+    """Length, ids, labels, a few items, and what the dataset says itself: not a pass over it."""
     named = [] if isinstance(ids, RowNumbers) else ids
     items = [part for item in sample for part in item]
-    return digest_of(len(ids), *named, "" if labels is None else labels, *items)
+    told = [own] if isinstance(own, str) else []
+    return digest_of(len(ids), *named, "" if labels is None else labels, *items, *told)
 
 
 def _described(thing: object) -> str:

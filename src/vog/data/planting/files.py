@@ -137,7 +137,7 @@ class _Writing:
     ) -> tuple[list[tuple[str, int]], list[Plant]]:
         """The name and label of each file, originals first, and the record."""
         reader = self.files.reader
-        own = below_one_folder(reader.paths)[1]
+        own = below_one_folder(reader.paths, reader.root)
         replaced = {one.row: one for one in changes if one.kind not in ADDED}
         moving = {row for row, one in replaced.items() if self._label(row) != one.label}
         # Those that come in give way to every name of the originals: a name that is freed would
@@ -207,12 +207,17 @@ class _Writing:
             try:
                 os.link(real, target)
                 return
+            except FileExistsError:
+                raise
             except OSError:  # another disk, or one that has no links
                 pass
         shutil.copy2(real, target)
 
     def _place(self, name: str) -> Path:
         path = self.folder / name
+        inside = Path(os.path.normpath(path)).is_relative_to(self.folder)
+        if not inside or path.exists():  # nothing that is there may be written over, ever
+            raise DataError(f"{name} would be written over another file. Nothing was planted.")
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 

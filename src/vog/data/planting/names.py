@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Iterable, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from vog.errors import DataError, first_few
 
@@ -25,27 +25,31 @@ class Names:
         return name
 
 
-def below_one_folder(paths: Sequence[str]) -> tuple[str, list[str]]:
-    """A folder, and the paths as seen from it, none of which leads out of it.
+def below_one_folder(paths: Sequence[str], root: Path) -> list[str]:
+    """The paths as seen from one folder, none of which leads out of it.
 
     Paths that stay below where they start remain as they are; others, as `../b/1.jpg` beside
-    `a/1.jpg`, are seen from the folder that they share.
+    `a/1.jpg`, are seen from the folder that all of them share.
+
+    Args:
+        paths: of files, with `/`.
+        root: what they are relative to.
 
     Raises:
         DataError: two of them are the same file, or they share no folder.
     """
     plain = [posixpath.normpath(path) for path in paths]
+    if any(path.startswith(("../", "/")) for path in plain):
+        # Of relative ones alone it cannot be told what `..` is called.
+        places = [posixpath.normpath((root.absolute() / path).as_posix()) for path in plain]
+        try:
+            shared = posixpath.commonpath([posixpath.dirname(place) for place in places])
+        except ValueError as error:
+            raise DataError(
+                f"the list names files in folders that share none: {first_few(plain)}. "
+                f"Give paths below one folder, and that as --root."
+            ) from error
+        plain = [posixpath.relpath(place, shared) for place in places]
     if len(set(plain)) < len(plain):
         raise DataError("the list names a file more than once, by different paths.")
-    leading_out = [path for path in plain if path.startswith(("../", "/"))]
-    if not leading_out:
-        return ".", plain
-    folders = {posixpath.dirname(path) or "." for path in plain}
-    try:
-        shared = posixpath.commonpath([posixpath.normpath(folder) for folder in folders])
-    except ValueError as error:
-        raise DataError(
-            f"the list names files in folders that share none: {first_few(leading_out)}. "
-            f"Give paths below one folder, and that as --root."
-        ) from error
-    return shared, [posixpath.relpath(path, shared) for path in plain]
+    return plain

@@ -91,7 +91,8 @@ def _as_was(made: Image.Image, image: Image.Image) -> Image.Image:
     """In the mode of the image, and as transparent."""
     if made.mode == image.mode:
         return made
-    again = made.convert(image.mode)
+    # Pillow converts to a palette for the web, whose dithering would show what was altered.
+    again = made.quantize(256) if image.mode == "P" else made.convert(image.mode)
     if image.mode in ("RGBA", "LA"):
         again.putalpha(image.getchannel("A"))
     return again

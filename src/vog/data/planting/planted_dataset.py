@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from vog.data import open_source
 from vog.data.arrays import Rows
 from vog.data.datasets import Items
-from vog.data.examples import Examples, UnreadableError
+from vog.data.examples import Examples, UnreadableError, digest_of
 from vog.data.images import ImageFiles, open_image
 from vog.data.planting import pictures
 from vog.data.planting.arrays import MIXED
@@ -90,6 +90,7 @@ class PlantedDataset(Dataset[tuple[Any, int]]):
         ids: the name of each item; added ones come last.
         targets: the class of each.
         classes: the names of the classes, or None where the dataset has none.
+        digest: changes with what was planted, of which a few items may show nothing.
     """
 
     def __init__(
@@ -103,6 +104,10 @@ class PlantedDataset(Dataset[tuple[Any, int]]):
         names = examples.label_names
         more = names is not None and max(self._labels) == len(names)
         self.classes = None if names is None else [*names, *["threshold"] * more]
+        places = [
+            f"{place} {change}" for place, change in zip(recipe.places, recipe.changes, strict=True)
+        ]
+        self.digest = digest_of(examples.digest, seed, *places)
         self._examples, self._others = examples, others
         self._values, self._seed = recipe.values, seed
         self._changes = dict(zip(recipe.places, recipe.changes, strict=True))

@@ -3,10 +3,14 @@
 import json
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from vog.data.examples import digest_of
 from vog.data.planting.asked import Asked
@@ -74,7 +78,8 @@ def plant(
         ResultError: `out` holds something else, or the disk is too small.
     """
     out = Path(out).expanduser()
-    _refuse_inside(data, out)
+    _refuse_inside(data, out, "--data")
+    _refuse_inside(outside_from, out, "--outside-from")
     shares = {FLIP: flip, DUPLICATE: duplicate, CORRUPT: corrupt, OUTSIDE: outside}
     asked = Asked(shares, threshold, confusion, tuple(corruptions), outside_from, seed)
     asked.check()
@@ -108,8 +113,45 @@ def _made(
 ) -> Planted:
     """Everything beside `out`, which then gets its name."""
     unfinished = out.absolute().with_name(f".{out.absolute().name}.unfinished")
-    _remove(unfinished)
-    make_folder(unfinished)
+    with _alone(unfinished):
+        return _moved_there(out, unfinished, origin, changes, question, link, quiet)
+
+
+@contextmanager
+def _alone(unfinished: Path) -> Iterator[None]:
+    """An empty folder that no other planting writes into at the same time.
+
+    Raises:
+        ResultError: one does.
+    """
+    # Not beside it: a lock that is removed while another process waits for it locks nothing.
+    called = digest_of(str(unfinished.resolve()))[:16]
+    lock = FileLock(Path(tempfile.gettempdir()) / f"vog-plant-{called}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise ResultError(
+            f"another process is planting into {unfinished.name[1:].removesuffix('.unfinished')}. "
+            f"Wait for it, or give another --out."
+        ) from error
+    try:
+        _remove(unfinished)
+        make_folder(unfinished)
+        yield
+    finally:
+        _remove(unfinished)
+        lock.release()
+
+
+def _moved_there(
+    out: Path,
+    unfinished: Path,
+    origin: Origin,
+    changes: Sequence[Change],
+    question: Mapping[str, Any],
+    link: bool,
+    quiet: bool,
+) -> Planted:
     try:
         with progress("planting", origin.steps(changes), quiet=quiet) as tell:
             plants = origin.write(unfinished, changes, question["seed"], link, tell)
@@ -120,8 +162,6 @@ def _made(
         unfinished.rename(out)
     except OSError as error:
         raise ResultError(f"{out} could not be written: {error.strerror or error}.") from error
-    finally:
-        _remove(unfinished)
     return planted
 
 
@@ -130,15 +170,15 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _refuse_inside(data: Any, out: Path) -> None:
+def _refuse_inside(data: Any, out: Path, option: str) -> None:
     """Nothing where a folder may be made that the next reading of the data does not find."""
     if not isinstance(data, str | Path):
         return
     folder = Path(data).expanduser().resolve()
     if folder.is_dir() and out.resolve() != folder and out.resolve().is_relative_to(folder):
         raise DataError(
-            f"--out {out} is inside of --data {data}, and would be a class of them. Give a folder "
-            f"beside it."
+            f"--out {out} is inside of {option} {data}, and would be a class of them. Give a "
+            f"folder beside it."
         )
 
 
@@ -177,6 +217,9 @@ def _finished(out: Path, question: Mapping[str, Any]) -> Planted | None:
     changed = [key for key in now if then.get(key) != now[key]]
     if changed:
         raise ResultError(f"{out} was planted with other {', '.join(changed)}. Give another --out.")
+    written = str(question["data"]["planted"]).partition(":")[0]
+    if not (out / written).exists():
+        raise ResultError(f"{out} has lost {written}. Remove the folder, and plant again.")
     return found
 
 
