@@ -53,8 +53,18 @@ def combine(
             differ; a run that is not finished; `out` is one of the runs or holds something else.
         OtherQuestionError: `out` is another run.
     """
-    out = Path(out)
-    joined = join(runs)
+    return combine_joined(join(runs), out, overwrite, quiet)
+
+
+def combine_joined(
+    joined: Joined, out: str | Path, overwrite: bool = False, quiet: bool = True
+) -> Run:
+    """The same of runs whose shared examples are known.
+
+    Raises:
+        ResultError, OtherQuestionError: as for `combine`.
+    """
+    out, runs = Path(out), joined.runs
     _refuse(joined, out)
     count = len(joined.ids)
     question = question_of(runs, joined.names, joined.columns, count, joined.all_of_first)

@@ -11,7 +11,7 @@ import numpy as np
 
 from vog.errors import ResultError, first_few, unknown
 from vog.result import Run
-from vog.result.files import write_text, write_whole
+from vog.result.files import write_array, write_text, write_whole
 from vog.result.where import data_place, refuse_to_replace
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def save(
         arrays = _kept_arrays(chosen, data)
         write_whole(path, lambda beside: _save_arrays(beside, arrays))
     elif kind == "npy" or (kind == "indices" and path.suffix.lower() == ".npy"):
-        write_whole(path, lambda beside: _save_array(beside, chosen.indices))
+        write_array(path, chosen.indices)
     else:
         write_text(path, "".join(f"{line}\n" for line in _lines(chosen, kind, root)))
     return path
@@ -161,8 +161,3 @@ def _refuse_others(run: Run, arrays: Mapping[str, np.ndarray], place: str | Path
 def _save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     with path.open("wb") as file:  # by its name numpy would add an ending
         np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
-
-
-def _save_array(path: Path, array: np.ndarray) -> None:
-    with path.open("wb") as file:
-        np.save(file, array)

@@ -142,8 +142,16 @@ def seeds_curve(runs: Sequence[Run], column: str | None = None, quiet: bool = Tr
     Raises:
         ResultError: fewer than two runs, one twice, nothing in common, or no such column.
     """
-    joined = join(runs)
-    column = column or joined.usual(joined.columns)
+    return seeds_curve_joined(join(runs), column, quiet)
+
+
+def seeds_curve_joined(joined: Joined, column: str | None = None, quiet: bool = True) -> SeedsCurve:
+    """The same of runs whose shared examples are known.
+
+    Raises:
+        ResultError: no such column.
+    """
+    runs, column = joined.runs, column or joined.usual(joined.columns)
     ranks = _ranks(joined, column)
     sides = range(1, len(runs) // 2 + 1)
     asked = {size: list(_pairs(len(runs), size)) for size in sides}

@@ -92,20 +92,20 @@ def combine(
     Example:
       vog combine scores/seed0 scores/seed1 scores/seed2 --out scores/mean --chart seeds.png
     """
-    from vog.analysis.combination import combine as combined
+    from vog.analysis.combination import combine_joined
     from vog.analysis.joined import join
-    from vog.analysis.seeds import seeds_curve
+    from vog.analysis.seeds import seeds_curve_joined
 
     show.refuse_other_chart(chart)
     opened = _opened(runs)
     if by is not None:
         for run in opened:
             run.score_column(by)
-    made = combined(opened, out, overwrite, quiet)
     joined = join(opened)
+    made = combine_joined(joined, out, overwrite, quiet)
     _warn_of_other_data(joined.of_other_data)
     _tell_left_out(dict(zip(joined.names, joined.only, strict=True)))
-    found = seeds_curve(opened, by, quiet)
+    found = seeds_curve_joined(joined, by, quiet)
     form_is_table = form is TableFormat.TABLE
     typer.echo(f"{out}: {made.rows:,} rows, means over {len(opened)} runs", err=not form_is_table)
     show.marked(made)

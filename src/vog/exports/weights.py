@@ -10,7 +10,7 @@ from vog.analysis.suspects import suspects
 from vog.errors import ResultError
 from vog.exports.told import label_quality
 from vog.result import Run
-from vog.result.files import write_whole
+from vog.result.files import write_array
 from vog.result.planted import Planted
 
 
@@ -61,12 +61,7 @@ def save(
             f"{', '.join(columns)}. Give one, or none to weight by the verdict on the labels."
         )
     weights = sample_weight(run, columns[0] if columns else None, planted)
-    write_whole(path, lambda beside: _save(beside, weights))
-
-
-def _save(path: Path, weights: Float[np.ndarray, "n"]) -> None:
-    with path.open("wb") as file:  # by its name numpy would add an ending
-        np.save(file, weights)
+    write_array(path, weights)
 
 
 def _with_mean_1(quality: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:

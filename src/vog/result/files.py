@@ -11,6 +11,9 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Shaped
+
 from vog.errors import ResultError
 
 
@@ -54,6 +57,16 @@ def write_whole(
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole, in UTF-8 whatever the machine is set to."""
     write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def write_array(path: Path, array: Shaped[np.ndarray, "..."]) -> None:
+    """Write an array whole for `numpy.load`, under just this name."""
+
+    def write(beside: Path) -> None:
+        with beside.open("wb") as file:  # by its name numpy would add an ending
+            np.save(file, array)
+
+    write_whole(path, write)
 
 
 def flush_disks() -> None:

@@ -113,8 +113,18 @@ def _made(
 ) -> Planted:
     """Everything beside `out`, which then gets its name."""
     unfinished = out.absolute().with_name(f".{out.absolute().name}.unfinished")
-    with _alone(unfinished):
-        return _moved_there(out, unfinished, origin, changes, question, link, quiet)
+    try:
+        with _alone(unfinished):
+            with progress("planting", origin.steps(changes), quiet=quiet) as tell:
+                plants = origin.write(unfinished, changes, question["seed"], link, tell)
+            planted = Planted(json.loads(as_json(question)), tuple(plants))
+            save(unfinished, planted)
+            if out.is_dir():
+                out.rmdir()  # an empty one: not everywhere is it replaced
+            unfinished.rename(out)
+    except OSError as error:
+        raise ResultError(f"{out} could not be written: {error.strerror or error}.") from error
+    return planted
 
 
 @contextmanager
@@ -141,28 +151,6 @@ def _alone(unfinished: Path) -> Iterator[None]:
     finally:
         _remove(unfinished)
         lock.release()
-
-
-def _moved_there(
-    out: Path,
-    unfinished: Path,
-    origin: Origin,
-    changes: Sequence[Change],
-    question: Mapping[str, Any],
-    link: bool,
-    quiet: bool,
-) -> Planted:
-    try:
-        with progress("planting", origin.steps(changes), quiet=quiet) as tell:
-            plants = origin.write(unfinished, changes, question["seed"], link, tell)
-        planted = Planted(json.loads(as_json(question)), tuple(plants))
-        save(unfinished, planted)
-        if out.is_dir():
-            out.rmdir()  # an empty one: not everywhere is it replaced
-        unfinished.rename(out)
-    except OSError as error:
-        raise ResultError(f"{out} could not be written: {error.strerror or error}.") from error
-    return planted
 
 
 def _remove(folder: Path) -> None:
