@@ -37,7 +37,6 @@ def bench_observe(
     name: str,
     way: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     network = NETWORKS[name]
     if way == "compiled" and shutil.which("c++") is None:
@@ -57,9 +56,9 @@ def bench_observe(
     if way == "autograd.grad":
         benchmark.pedantic(obvious, rounds=ROUNDS, warmup_rounds=2)
         return
-    if way == "plain":
-        monkeypatch.setattr("vog.models.torch._layout", lambda _: torch.contiguous_format)
     model = TorchModel(network.build())
+    if way == "plain":
+        model = replace(model, layout=torch.contiguous_format)
     fitted = model.fit(torch.load(file, weights_only=True), str(file))
     if way in ("folded", "bfloat16", "compiled"):
         first = Batch(range(len(labels)), labels, torch.arange(len(labels)), inputs, {})

@@ -31,12 +31,6 @@ def read(path: Path) -> dict[str, Tensor]:
         weights = _read_safetensors(path)
     else:
         weights = _unwrapped(_read_pickle(path), path)
-    broken = [key for key, value in weights.items() if not _is_finite(value)]
-    if broken:
-        raise CheckpointError(
-            f"checkpoint {path}: NaN or infinite values in {first_few(broken)}. "
-            f"Training diverged there; leave this checkpoint out."
-        )
     return weights
 
 
@@ -132,7 +126,3 @@ def _is_weights(value: object) -> bool:
 
 def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
     return {key: value for key, value in content.items() if isinstance(value, Tensor)}
-
-
-def _is_finite(value: Tensor) -> bool:
-    return not value.is_floating_point() or bool(value.isfinite().all())

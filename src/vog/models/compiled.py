@@ -10,7 +10,7 @@ from torch.func import functional_call
 
 from vog.models.head import logits_of
 from vog.models.protocol import Weights
-from vog.models.torch import Forward, TorchModel, own_buffers
+from vog.models.torch import Forward, TorchModel
 
 
 def compiled(model: TorchModel) -> Forward:
@@ -19,7 +19,8 @@ def compiled(model: TorchModel) -> Forward:
     Calling it raises whatever the compiler raises: for a model that decides by its data or
     writes into its inputs, or where there is no compiler on this machine.
     """
-    module, head, buffers = model.module, model.head, model.buffers
+    module, head = model.module, model.head
+    buffers = frozenset(name for name, _ in module.named_buffers())
     graph = torch.compile(
         lambda module, own, inputs: functional_call(module, own, (inputs,)),
         fullgraph=True,
@@ -27,7 +28,7 @@ def compiled(model: TorchModel) -> Forward:
     )
     if head is None:
         return lambda weights, inputs: (
-            logits_of(graph(module, own_buffers(weights, buffers), inputs), len(inputs)),
+            logits_of(graph(module, _own_buffers(weights, buffers), inputs), len(inputs)),
             None,
         )
     # Hooks are no part of a graph: the layer that makes logits of features stands outside.
@@ -39,10 +40,15 @@ def compiled(model: TorchModel) -> Forward:
         inner = {k: v for k, v in weights.items() if not k.startswith(f"{head.name}.")}
         layers[name] = nothing
         try:
-            output = graph(module, own_buffers(inner, buffers), inputs)
+            output = graph(module, _own_buffers(inner, buffers), inputs)
         finally:
             layers[name] = head.layer
         features = logits_of(output, len(inputs))
         return head.logits(weights, features), features
 
     return with_features
+
+
+def _own_buffers(weights: Weights, buffers: frozenset[str]) -> dict[str, Tensor]:
+    """The weights with copies of the buffers: a module may write into those."""
+    return {key: value.clone() if key in buffers else value for key, value in weights.items()}

@@ -83,6 +83,7 @@ class Folding:
     def applied(self, module: nn.Module) -> Iterator[None]:
         """While it is entered, the module runs with folded weights; afterwards it is as it was."""
         hooks: list[Any] = []
+        without_bias: list[nn.Module] = []
         norms: list[tuple[dict[str, nn.Module | None], str, nn.Module | None]] = []
         try:
             for pair in self.pairs:
@@ -91,11 +92,16 @@ class Folding:
                 norms.append((siblings, name, siblings[name]))
                 siblings[name] = pair
                 convolution = module.get_submodule(pair.convolution)
+                if convolution._parameters["bias"] is None:
+                    without_bias.append(convolution)
+                    convolution.bias = nn.Parameter(torch.empty(0), requires_grad=False)
                 hooks.append(convolution.register_forward_hook(pair.convolved))
             yield
         finally:
             for siblings, name, norm in norms:
                 siblings[name] = norm
+            for convolution in without_bias:
+                convolution.register_parameter("bias", None)
             for hook in hooks:
                 hook.remove()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -21,12 +21,16 @@ class Model(Protocol):
         """The signals this model can give; asking `observe` for another is a bug."""
         ...
 
-    def fit(self, weights: Weights, name: str) -> Weights:
+    def fit(self, weights: Mapping[str, Any], name: str) -> Weights:
         """The weights of one checkpoint, matched to the model.
 
         Raises:
             ModelError or CheckpointError: they do not fit; the message says `name`.
         """
+        ...
+
+    def settings(self) -> tuple[object, ...]:
+        """Return what the model keeps beside tensors, as the last `fit` left it."""
         ...
 
     def ready(self, fitted: Weights) -> Weights:

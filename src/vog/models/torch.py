@@ -1,28 +1,29 @@
 """A PyTorch module, looked at under the weights of one checkpoint after the other.
 
-The module itself is only a recipe: every parameter and buffer it uses comes from the
-checkpoint (`torch.func.functional_call`), so none of its own is read, changed or given a
-gradient, and no second module is built.
+The weights of a checkpoint are in place while the module goes forward and backward, and its own
+are back afterwards. What fits is decided by a template, a copy that loads each file and is never
+run. Where a module keeps something of one checkpoint for the next, each gets a module of its own.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.modules.conv import _ConvNd
 
 from vog import functions
 from vog.errors import ModelError, VogError
 from vog.models import memory, targets
-from vog.models.fitting import Wanted, fit, wanted
+from vog.models.fitting import load
 from vog.models.folding import Folding
+from vog.models.fresh import ModuleSource, source_of
 from vog.models.head import Head, logits_of
+from vog.models.in_place import left_as_it_was, tensors_of, weights_in_place
 from vog.models.protocol import Weights
 from vog.models.targets import Target
 from vog.scores.protocol import Observation, Signal
@@ -30,6 +31,14 @@ from vog.scores.protocol import Observation, Signal
 Precision = Literal["float32", "bfloat16"]
 # Weights and inputs to logits, and to what went into the head if there is one.
 Forward = Callable[[Weights, Tensor], tuple[Tensor, Tensor | None]]
+
+
+class LoadedWeights(dict[str, Tensor]):
+    """The weights of a checkpoint inside the module that it alone was loaded into."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__(tensors_of(module))
+        self.module = module
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,11 @@ class TorchModel:
             what comes out, is float32.
         compiled: the forward pass as one compiled graph for all checkpoints, for full batches.
         compiled_for: how many examples a full batch has.
-        wanted: what a checkpoint has to give, told before anything stands in for the norms.
+        source: where modules come from that checkpoints are loaded into; by default, copies.
+        layout: in which images lie in memory; channels last is faster, and some models refuse it.
+        may_fold: whether norms may be folded into convolutions.
+        apart: each checkpoint is loaded into a copy of its own.
+        is_users: the module is the user's own object, so its values are restored as well.
     """
 
     module: nn.Module
@@ -57,11 +70,21 @@ class TorchModel:
     precision: Precision = "float32"
     compiled: Forward | None = None
     compiled_for: int = 0
-    wanted: Wanted | None = None
+    source: ModuleSource | None = None
+    layout: torch.memory_format = torch.channels_last
+    may_fold: bool = True
+    apart: bool = False
+    is_users: bool = True
 
     def __post_init__(self) -> None:
-        if self.wanted is None:
-            object.__setattr__(self, "wanted", wanted(self.module))
+        if self.source is None:
+            object.__setattr__(self, "source", source_of(self.module, None))
+
+    @property
+    def template(self) -> nn.Module | None:
+        """The module that checkpoints are loaded into, and that is never run."""
+        assert self.source is not None, "it is made with the model"
+        return self.source.template
 
     @property
     def signals(self) -> frozenset[Signal]:
@@ -69,13 +92,37 @@ class TorchModel:
         without = frozenset() if self.head is not None else frozenset({Signal.LAST_LAYER_NORM})
         return frozenset(Signal) - without
 
-    def fit(self, weights: Weights, name: str) -> Weights:
+    def fit(self, weights: Mapping[str, Any], name: str) -> Weights:
         """The weights of a checkpoint by the names of the module, in float32 where they were."""
-        assert self.wanted is not None
-        return fit(weights, self.wanted, name)
+        if self.apart:
+            assert self.source is not None, "it is made with the model"
+            module = self.source.another()
+            assert module is not None, "the guard had a fresh module of the same source"
+            load(weights, module, name)
+            return LoadedWeights(module.float().requires_grad_(False))
+        if self.template is not None:
+            return {key: _float(value) for key, value in load(weights, self.template, name).items()}
+        with left_as_it_was(self.module):
+            return {key: _float(value) for key, value in load(weights, self.module, name).items()}
+
+    def settings(self) -> tuple[object, ...]:
+        """Return what modules keep beside tensors, as the checkpoint that was fitted last left it.
+
+        Loading may change it: an extra state, a hook. Weights alone do not carry that over.
+        """
+        if self.apart or self.template is None:
+            return ()
+        return tuple(
+            (name, key, value)
+            for name, part in self.template.named_modules()
+            for key, value in sorted(vars(part).items())
+            if isinstance(value, str | int | float | tuple | None)
+        )
 
     def ready(self, fitted: Weights) -> Weights:
-        """What `observe` takes: norms folded, in the precision, on the device, channels last."""
+        """What `observe` takes: norms folded, in the precision, on the device, in the layout."""
+        if isinstance(fitted, LoadedWeights):
+            return LoadedWeights(fitted.module.to(self.device))
         return {
             key: self._placed(value.bfloat16() if key in self._in_precision else value)
             for key, value in self.folding.of(fitted).items()
@@ -95,38 +142,36 @@ class TorchModel:
         )
 
     def place(self, inputs: Tensor) -> Tensor:
-        """A batch on the device, images with their channels innermost."""
+        """A batch on the device, in the layout of the model."""
         # From pinned memory a copy waits for nothing, and the GPU does not wait for it.
         return self._placed(inputs.pin_memory() if self.device.type == "cuda" else inputs)
 
     def _placed(self, tensor: Tensor) -> Tensor:
         on_device = tensor.to(self.device, non_blocking=True)
-        return on_device.contiguous(memory_format=_layout(tensor))
+        if tensor.layout is not torch.strided:
+            return on_device
+        # Convolutions on CPU and on GPU are faster with channels innermost.
+        is_image = tensor.ndim == 4 and not self.apart
+        return on_device.contiguous(
+            memory_format=self.layout if is_image else torch.contiguous_format
+        )
 
     @contextmanager
     def borrowed(self) -> Iterator[None]:
         """Evaluation mode for as long as it is entered; then each sub-module's own mode again.
 
         In training mode dropout would add noise to the spread, and batch normalisation
-        would let the examples of a batch see each other.
+        would let the examples of a batch see each other. The module's own `train` changes the
+        mode, since it may do more than that.
         """
-        was_training = {module: module.training for module in self.module.modules()}
-        self.module.eval()
-        try:
-            # float32 means float32: by default a GPU would round what it convolves to TF32.
-            with (
-                self.folding.applied(self.module),
-                torch.backends.cudnn.flags(
-                    enabled=torch.backends.cudnn.enabled,
-                    benchmark=torch.backends.cudnn.benchmark,
-                    deterministic=torch.backends.cudnn.deterministic,
-                    allow_tf32=False,
-                ),
-            ):
+        with (
+            _plain_arithmetic(),
+            left_as_it_was(self.module) if self.is_users else nullcontext(),
+        ):
+            if self.module.training:
+                self.module.eval()
+            with self.folding.applied(self.module):
                 yield
-        finally:
-            for module, training in was_training.items():
-                module.training = training
 
     def observe(
         self,
@@ -140,8 +185,9 @@ class TorchModel:
         wants_target = Signal.INPUT_GRADIENT in needs
         wants_loss = Signal.LOSS_GRADIENT in needs
         leaf = inputs.detach().requires_grad_(wants_target or wants_loss)
-        with torch.set_grad_enabled(wants_target or wants_loss):
-            logits, features = self.forward(weights, leaf)
+        # Going backward may call layers again, so the weights are in place until it has ended.
+        with torch.set_grad_enabled(wants_target or wants_loss), self._in_place(weights):
+            logits, features = self._forward(weights, leaf)
             seen = Observation(labels, logits.detach()[None])
             # Examples are independent, so the gradient of the sum is, row by row, the
             # gradient of each: one backward pass for the batch, not one an example.
@@ -157,6 +203,13 @@ class TorchModel:
             seen = replace(seen, last_layer_norm=self._last_layer_norm(seen, features.detach()))
         return seen
 
+    def _in_place(self, weights: Weights) -> AbstractContextManager[None]:
+        return (
+            nullcontext()
+            if isinstance(weights, LoadedWeights)
+            else weights_in_place(self.module, weights)
+        )
+
     def forward(
         self, weights: Weights, inputs: Float[Tensor, "n *input"]
     ) -> tuple[Float[Tensor, "n classes"], Tensor | None]:
@@ -165,6 +218,11 @@ class TorchModel:
         Raises:
             ModelError: the model cannot take such a batch, or returns no logits.
         """
+        with self._in_place(weights):
+            return self._forward(weights, inputs)
+
+    def _forward(self, weights: Weights, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The same with weights that are in place."""
         run = self.compiled if self.compiled and len(inputs) == self.compiled_for else self._run
         halved = self.precision == "bfloat16"
         try:
@@ -191,27 +249,25 @@ class TorchModel:
             logits = self.head.logits(weights, features)
         return logits.float(), features
 
+    def module_for(self, weights: Weights) -> nn.Module:
+        """Return the module that runs under these weights."""
+        return weights.module if isinstance(weights, LoadedWeights) else self.module
+
     def _run(self, weights: Weights, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        module = self.module_for(weights)
         into_head: list[Tensor] = []
         hook = None
         if self.head is not None:
-            hook = self.head.layer.register_forward_pre_hook(
+            hook = module.get_submodule(self.head.name).register_forward_pre_hook(
                 lambda _, given: into_head.append(given[0])
             )
         try:
-            own = own_buffers(weights, self.buffers)
             # A first layer that works in place must not write into the caller's batch.
-            output = functional_call(self.module, own, (inputs.clone(),))
-            logits = logits_of(output, len(inputs))
+            logits = logits_of(module(inputs.clone()), len(inputs))
         finally:
             if hook is not None:
                 hook.remove()
         return logits, into_head[-1] if into_head else None
-
-    @cached_property
-    def buffers(self) -> frozenset[str]:
-        """The names of what a module may write into while it runs."""
-        return frozenset(key for key, _ in self.module.named_buffers())
 
     def _last_layer_norm(
         self, seen: Observation, features: Float[Tensor, "n width"]
@@ -226,27 +282,60 @@ class TorchModel:
         return error * squared.sqrt()
 
 
-def own_buffers(weights: Weights, buffers: frozenset[str]) -> dict[str, Tensor]:
-    """The weights with copies of the buffers: a module may write into those."""
-    return {key: value.clone() if key in buffers else value for key, value in weights.items()}
+def _float(value: Tensor) -> Tensor:
+    """Return a copy in float32, whatever it was saved in; whole numbers stay what they are."""
+    return (
+        value.detach().to(torch.float32, copy=True)
+        if value.is_floating_point()
+        else value.detach().clone()
+    )
 
 
-def _layout(tensor: Tensor) -> torch.memory_format:
-    """Convolutions on CPU and on GPU are faster with channels innermost."""
-    return torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
+@contextmanager
+def _plain_arithmetic() -> Iterator[None]:
+    """While entered, float32 means float32, and gradients can be taken, whatever the caller set.
+
+    A GPU would round what it convolves to TF32 by default. New tensors of the model are float32 as
+    its weights are.
+    """
+    default, matmul = torch.get_default_dtype(), torch.get_float32_matmul_precision()
+    torch.set_default_dtype(torch.float32)
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with (
+            torch.inference_mode(mode=False),
+            torch.backends.cudnn.flags(
+                enabled=torch.backends.cudnn.enabled,
+                benchmark=torch.backends.cudnn.benchmark,
+                deterministic=torch.backends.cudnn.deterministic,
+                allow_tf32=False,
+            ),
+        ):
+            yield
+    finally:
+        torch.set_default_dtype(default)
+        torch.set_float32_matmul_precision(matmul)
 
 
 def _gradient(
     total: Float[Tensor, ""], leaf: Float[Tensor, "n *input"], keep_graph: bool = False
 ) -> Float[Tensor, "n *input"]:
+    """Return the gradient by the input. `backward`: some models refuse `autograd.grad`."""
+    leaf.grad = None
     try:
-        (gradient,) = torch.autograd.grad(total, leaf, retain_graph=keep_graph)
-    except RuntimeError as error:
-        if "does not require grad" in str(error) or "not have been used" in str(error):
+        total.backward(retain_graph=keep_graph)
+    except Exception as error:  # layers of the user's may fail in any way
+        if memory.ran_out(error):
+            raise
+        if "does not require grad" not in str(error):
             raise ModelError(
-                "the logits do not depend on the input in a way that can be differentiated: the "
-                "model works under torch.no_grad() or detaches its input, or the target function "
-                "does not use them. Remove that."
+                f"the model cannot go backward: {functions.describe(error)}"
             ) from error
-        raise
+    if leaf.grad is None:
+        raise ModelError(
+            "the logits do not depend on the input in a way that can be differentiated: the "
+            "model works under torch.no_grad() or detaches its input, or the target function "
+            "does not use them. Remove that."
+        )
+    gradient, leaf.grad = leaf.grad, None
     return gradient.float()

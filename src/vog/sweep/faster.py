@@ -112,8 +112,8 @@ def in_bfloat16(job: Job) -> Job:
     """The job with convolutions and linear layers in bfloat16."""
     assert isinstance(job.model, TorchModel)
     model = replace(job.model, precision="bfloat16")
-    weights, _ = read_all(job.files, model, job.share.hold, job.request.quiet)
-    return replace(job, model=model, weights=weights)
+    read = read_all(job.files, model, job.share.hold, job.request.quiet)
+    return replace(job, model=model, weights=read.weights)
 
 
 def try_bfloat16(job: Job, always: bool) -> tuple[Job, dict[str, Any] | None, str]:

@@ -12,7 +12,8 @@ from vog import checkpoints, data, functions, scores
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Batch, Examples
 from vog.errors import DataError, FunctionError, ModelError
-from vog.models import targets
+from vog.models import fresh, targets
+from vog.models.fresh import ModuleSource
 from vog.models.targets import Target
 from vog.scores import Score
 from vog.sweep.request import PrecisionSpec, Request
@@ -116,21 +117,27 @@ def _as_list(checkpoints: str | Path | Sequence[str | Path]) -> Sequence[str | P
     return [checkpoints] if isinstance(checkpoints, str | Path) else checkpoints
 
 
-def module_of(request: Request) -> nn.Module:
-    """The module that the request names or is; a function is called.
+def module_source(request: Request) -> ModuleSource:
+    """The module that the request names or is, and a way to others; a function is called.
 
     Raises:
         FunctionError: it cannot be found, fails, or makes no module.
     """
     model = request.model
     if isinstance(model, nn.Module):
-        return model
+        return fresh.source_of(model, None)
     spec = model if isinstance(model, str) else functions.identity(model)
     function = functions.load(model, "--model") if isinstance(model, str) else model
-    made = functions.call(function, spec, "--model", **request.model_args)
-    if not isinstance(made, nn.Module):
-        raise FunctionError(f"--model {spec!r} returns {type(made).__name__}, not an nn.Module.")
-    return made
+
+    def build() -> nn.Module:
+        made = functions.call(function, spec, "--model", **request.model_args)
+        if not isinstance(made, nn.Module):
+            raise FunctionError(
+                f"--model {spec!r} returns {type(made).__name__}, not an nn.Module."
+            )
+        return made
+
+    return fresh.source_of(None, build)
 
 
 def first_examples(examples: Examples, batch_size: int | str) -> Batch:

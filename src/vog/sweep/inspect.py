@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -113,7 +114,7 @@ def inspector(
         return _of_model(run, _prepared(run, find_again(run, options), device))
 
     def inspect(index: int) -> Inspected:
-        with lock:
+        with lock, torch.inference_mode(mode=False):
             return opened()(index)
 
     return inspect

@@ -4,6 +4,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
+
 from vog import data
 from vog.result import parts
 from vog.sweep.block import rows_of
@@ -39,6 +41,7 @@ class Plan:
     seconds: float | None
 
 
+@torch.inference_mode(mode=False)  # the caller may be in it, and then nothing has gradients
 def plan(job: Job, probe: bool = False) -> Plan:
     """The plan of a job.
 

@@ -1,47 +1,30 @@
 """From a request to a job: everything found, read, matched and checked, and no row computed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from vog import checkpoints, data, scores
+from vog import data
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Batch
-from vog.errors import ResultError, ScoreError
-from vog.models import Model, Weights, head
+from vog.errors import ResultError
 from vog.models.torch import TorchModel
 from vog.result import question as questions
-from vog.scores import Score
-from vog.sweep import budget, faster, guards, halves
+from vog.sweep import budget, faster, halves
 from vog.sweep.budget import Share
-from vog.sweep.found import Found, find, first_examples, module_of
+from vog.sweep.found import Found, find, first_examples, module_source
 from vog.sweep.job import Job
 from vog.sweep.question import question_of
 from vog.sweep.request import Request
-from vog.sweep.weights import Streamed, read_all
+from vog.sweep.trial import Trial, try_out
+from vog.sweep.weights import StateBesideWeightsError, Streamed, read_all
 
 Choices = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class _Tried:
-    """The model after it was tried out on a few examples under the last checkpoint.
-
-    Attributes:
-        weights: of that checkpoint, ready to be observed with.
-        scores: those that can be had; `left_out`, why others cannot.
-        classes: how many logits it has.
-    """
-
-    model: TorchModel
-    weights: Weights
-    scores: tuple[Score, ...]
-    left_out: dict[str, str]
-    classes: int
-
-
+@torch.inference_mode(mode=False)  # the caller may be in it, and then nothing has gradients
 def prepare(request: Request) -> Job:
     """Everything a sweep needs, checked before the expensive part.
 
@@ -51,68 +34,57 @@ def prepare(request: Request) -> Job:
     found = find(request)
     before = _answered(request)
     first = first_examples(found.examples, request.batch_size)
-    module = module_of(request)
-    tried = _tried(request, found, TorchModel(module, found.target, found.device), first)
+    source = module_source(request)
     workers = request.workers
     workers = data.default_workers(found.examples) if workers is None else workers
-    share = _share(request, found, tried, first, workers, before)
-    weights, digests = read_all(found.files, tried.model, share.hold, request.quiet)
+    trial = try_out(request, found, source, first)
+    share = _share(request, found, trial, first, workers, before)
+    try:
+        read = read_all(found.files, trial.model, share.hold, request.quiet, first)
+    except StateBesideWeightsError:
+        trial = try_out(request, found, source, first, apart=True)
+        read = read_all(found.files, trial.model, share.hold, request.quiet, first)
     job = Job(
-        model=tried.model,
-        weights=weights,
+        model=trial.model,
+        weights=read.weights,
         files=found.files,
         stages=found.stages,
-        scores=tried.scores,
+        scores=trial.scores,
         examples=found.examples,
-        classes=tried.classes,
+        classes=trial.classes,
         input_shape=tuple(first.inputs.shape[1:]),
         aim_at_prediction=found.target.at_prediction,
         share=share,
         workers=workers,
-        left_out=tried.left_out,
-        told={},
+        left_out=trial.left_out,
+        told={**trial.notes, **read.notes},
         question=question_of(
-            request, module, found.files, digests, found.stages, found.examples, tried.scores
+            *(request, source.module, found.files, read.digests),
+            *(found.stages, found.examples, trial.scores),
         )
         | {
             "target": found.target.code or found.target.name,
             "batch_size": share.batch_size,
             "device": found.device.type,
             "precision": "float32",
-            "folded": len(tried.model.folding.pairs),
-        },
+            "folded": len(trial.model.folding.pairs),
+        }
+        | ({"loaded_apart": True} if trial.model.apart else {}),
         request=request,
     )
     job = _approximate(job, found.everything, found.whole, before)
     return _compiled(_in_precision(job, before), before)
 
 
-def _tried(request: Request, found: Found, model: TorchModel, first: Batch) -> _Tried:
-    """The model with its head and its norms folded, and past the guards."""
-    path = found.files[-1].path
-    fitted = model.fit(checkpoints.read(path), str(path))
-    model = _with_head(model, fitted, first)
-    leave_out = request.scores is None or request.scores == "all"
-    chosen, without = _possible(found, model, leave_out)
-    needs = scores.needs_of(chosen)
-    if request.fold:
-        model = faster.folded(model, fitted, first, needs)
-    weights = model.ready(fitted)
-    with model.borrowed():
-        at_prediction = found.target.at_prediction
-        classes = guards.check(model, weights, needs, found.examples, first, at_prediction)
-    return _Tried(model, weights, chosen, without, classes)
-
-
 def _share(
-    request: Request, found: Found, tried: _Tried, first: Batch, workers: int, before: Choices
+    request: Request, found: Found, trial: Trial, first: Batch, workers: int, before: Choices
 ) -> Share:
     needs = budget.measure(
-        tried.model,
-        tried.weights,
+        trial.model,
+        trial.weights,
         first.inputs,
         found.stages,
-        tried.scores,
+        trial.scores,
         workers,
         halves.share(len(found.examples)),
     )
@@ -193,35 +165,3 @@ def _answered(request: Request) -> Choices:
         return questions.load(request.out)
     except ResultError:  # told when the folder is opened to be written
         return {}
-
-
-def _with_head(model: TorchModel, fitted: Weights, first: Batch) -> TorchModel:
-    """The model with its head, if it has one, after it took a few inputs."""
-    with model.borrowed(), torch.no_grad():
-        weights = model.ready(fitted)
-        inputs = guards.try_out(model, weights, first)
-        placed = model.place(inputs)
-        return replace(
-            model,
-            head=head.find(model.module, weights, lambda: model.forward(weights, placed)[0]),
-        )
-
-
-def _possible(
-    found: Found, model: Model, leave_out: bool
-) -> tuple[tuple[Score, ...], dict[str, str]]:
-    """The scores that can be had, and why others cannot; what was asked by name is refused."""
-    headless = [one.name for one in found.scores if not one.needs <= model.signals]
-    blind = found.examples.unlabelled and found.target.at_prediction
-    labelless = [one.name for one in found.scores if blind and scores.uses_label(one)]
-    if headless and not leave_out:
-        raise ScoreError(
-            f"{', '.join(headless)} needs a model whose logits are the output of its last "
-            f"nn.Linear; this one's are not. Drop it from --scores."
-        )
-    if labelless and not leave_out:
-        raise ScoreError(
-            f"{', '.join(labelless)} needs labels, and the data have none. Drop it from --scores."
-        )
-    without = dict.fromkeys(headless, "no linear head") | dict.fromkeys(labelless, "no labels")
-    return tuple(one for one in found.scores if one.name not in without), without

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+import torch
+
 from vog import data
 from vog.data import Batch
 from vog.errors import ModelError
@@ -87,6 +89,7 @@ def batches_of(gap: range, size: int) -> list[range]:
     return [range(a, b) for a, b in itertools.pairwise(edges)]
 
 
+@torch.inference_mode(mode=False)  # the caller may be in it, and then nothing has gradients
 def write_rows(
     job: Job,
     what: str,

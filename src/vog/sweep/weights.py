@@ -1,18 +1,26 @@
 """The weights of all checkpoints, in training order: held in memory, or read again and again."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from vog import checkpoints
 from vog.checkpoints import CheckpointFile
-from vog.errors import CheckpointError
+from vog.data import Batch
+from vog.errors import CheckpointError, ModelError, first_few
 from vog.models import Model, Weights, memory
 from vog.progress import progress
+from vog.scores import Signal
 
 # The last, one in use, and the next: as the file has it, matched, and made ready.
 STREAMED = 5
+# Examples that are looked at under every checkpoint.
+_SAMPLED = 4
 Stamp = tuple[int, int]  # size in bytes, and time of the last change
 
 
@@ -83,32 +91,103 @@ class Streamed:
 AllWeights = Held | Streamed
 
 
+class StateBesideWeightsError(ModelError):
+    """Loading changes more of the model than its tensors, and differently for each checkpoint."""
+
+
+@dataclass(frozen=True)
+class ReadWeights:
+    """The weights of all checkpoints, and what reading them showed.
+
+    Attributes:
+        digests: of each checkpoint as it was matched to the model.
+        notes: what the plan says of them, by word.
+    """
+
+    weights: AllWeights
+    digests: tuple[str, ...]
+    notes: Mapping[str, str]
+
+
 def read_all(
-    files: Sequence[CheckpointFile], model: Model, hold: bool, quiet: bool
-) -> tuple[AllWeights, list[str]]:
-    """The weights of all checkpoints, and their digests as they were matched to the model.
+    files: Sequence[CheckpointFile],
+    model: Model,
+    hold: bool,
+    quiet: bool,
+    sample: Batch | None = None,
+) -> ReadWeights:
+    """Read the weights of all checkpoints, and look at a few examples under each.
 
     Args:
         files: in the order of training.
         model: what they are matched to.
         hold: whether all of them stay in memory.
         quiet: no progress.
+        sample: examples; None where the checkpoints were looked at before.
 
     Raises:
         CheckpointError: one cannot be read, does not fit, or equals another.
+        StateBesideWeightsError: loading them changes more than tensors.
+        ModelError: all of them give the same logits.
     """
     held: list[Weights] = []
     found: dict[str, Path] = {}
-    with progress("reading checkpoints", len(files), 0, quiet) as advance, memory.mapped():
+    logits: list[Tensor] = []
+    settings: object = None
+    with (
+        progress("reading checkpoints", len(files), 0, quiet) as advance,
+        memory.mapped(),
+        model.borrowed(),
+    ):
         for file in files:
             fitted = model.fit(checkpoints.read(file.path), str(file.path))
+            if file is not files[0] and model.settings() != settings:
+                raise StateBesideWeightsError(f"{file.path} changes more than tensors.")
+            settings = model.settings()
             _refuse_equal(fitted, file.path, found)
+            ready = model.ready(fitted)
+            if sample is not None:
+                logits.append(_logits(model, ready, sample))
             if hold or file is files[-1]:
-                held.append(model.ready(fitted))
+                held.append(ready)
             advance(1)
-    if hold:
-        return Held(tuple(held)), list(found)
-    return Streamed.of(files, model, held[-1]), list(found)
+    notes = _same_logits(files, logits)
+    weights = Held(tuple(held)) if hold else Streamed.of(files, model, held[-1])
+    return ReadWeights(weights, tuple(found), notes)
+
+
+def _logits(model: Model, weights: Weights, sample: Batch) -> Tensor:
+    placed = model.place(sample.inputs[:_SAMPLED])
+    labels = torch.zeros(len(placed), dtype=torch.int64, device=placed.device)
+    seen = model.observe(weights, placed, labels, frozenset({Signal.LOGITS}))
+    return seen.signal(Signal.LOGITS)[0].cpu()
+
+
+def _same_logits(files: Sequence[CheckpointFile], logits: Sequence[Tensor]) -> dict[str, str]:
+    """Say which neighbouring checkpoints give the same logits, bit for bit.
+
+    Raises:
+        ModelError: all of them do.
+    """
+    same = [
+        f"{before.step} and {after.step}"
+        for (before, after), (one, other) in zip(
+            itertools.pairwise(files), itertools.pairwise(logits), strict=False
+        )
+        if torch.equal(one, other) and bool(one.isfinite().any())
+    ]
+    if same and len(same) == len(files) - 1:
+        raise ModelError(
+            f"the {len(files)} checkpoints hold different weights, and the model gives the same "
+            f"logits under each of them, bit for bit: no tensor that differs plays a part in its "
+            f"output, and every spread would be 0. The model has to use the weights that it loads."
+        )
+    if not same:
+        return {}
+    return {
+        "same logits": f"at steps {first_few(same)}: between them nothing was learned that the "
+        f"output depends on (learning rate 0, or another head)"
+    }
 
 
 def _refuse_equal(fitted: Weights, path: Path, found: dict[str, Path]) -> None:

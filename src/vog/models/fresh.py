@@ -1,0 +1,124 @@
+"""Modules that nobody has run: built anew by the user's function, or copied before the first run.
+
+A module can keep what it computed under one checkpoint: a cached attention bias, a merged weight.
+A fresh module has kept nothing, so it can judge a module that is used for many checkpoints.
+"""
+
+import copy
+import functools
+import inspect
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vog.errors import ModelError
+
+_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+
+
+@dataclass(frozen=True)
+class ModuleSource:
+    """A module of the user's, and where others of its kind come from.
+
+    Attributes:
+        module: as the user gave it or as the user's function built it.
+        template: a copy that is never run; None where the module cannot be copied.
+        build: the user's function; None where the user gave a module.
+    """
+
+    module: nn.Module
+    template: nn.Module | None
+    build: Callable[[], nn.Module] | None = None
+
+    def another(self) -> nn.Module | None:
+        """Return a copy of the template with all that it keeps, or else a fresh module."""
+        duplicate = None if self.template is None else copied(self.template)
+        return self.fresh() if duplicate is None else duplicate
+
+    def fresh(self) -> nn.Module | None:
+        """Return a module that nobody has run, or None where there is no way to one."""
+        if self.build is not None:
+            with random_state_kept():
+                built = unwrapped(self.build())
+            if built is not self.module:
+                return built
+        return None if self.template is None else copied(self.template)
+
+
+def source_of(given: nn.Module | None, build: Callable[[], nn.Module] | None) -> ModuleSource:
+    """Return where modules come from, of a module or of a function that builds one.
+
+    Raises:
+        ModelError: it is a TorchScript module, whose weights are out of reach.
+    """
+    if given is None:
+        assert build is not None
+        module = unwrapped(build())
+        _refuse_scripted(module)
+        template = copied(module)
+        if template is None:
+            with random_state_kept():
+                again = unwrapped(build())
+            template = None if again is module else again
+        return ModuleSource(module, template, build)
+    own = unwrapped(given)
+    _refuse_scripted(own)
+    return ModuleSource(own, copied(own))
+
+
+def _refuse_scripted(module: nn.Module) -> None:
+    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+        raise ModelError(
+            "the model is a TorchScript module: its compiled code keeps weights of its own, so "
+            "those of checkpoints cannot be put in place. Give the nn.Module that was scripted or "
+            "traced."
+        )
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """Return the module inside of wrappers that only share out or compile the work."""
+    while True:
+        if isinstance(module, _WRAPPERS):
+            module = module.module
+        elif isinstance(inner := getattr(module, "_orig_mod", None), nn.Module):
+            module = inner
+        else:
+            return module
+
+
+def copied(module: nn.Module) -> nn.Module | None:
+    """Return a copy without cached properties, or None where the module cannot be copied."""
+    # A tensor that was computed, such as the weight of the old `weight_norm`, refuses to be copied.
+    computed = {
+        id(value): value.detach().clone()
+        for part in module.modules()
+        for value in vars(part).values()
+        if isinstance(value, Tensor) and value.grad_fn is not None
+    }
+    try:
+        duplicate = copy.deepcopy(module, computed)
+    except Exception:  # code of the user's classes runs here, and may fail in any way
+        return None
+    for part in duplicate.modules():
+        for name in list(vars(part)):
+            attribute = inspect.getattr_static(type(part), name, None)
+            if isinstance(attribute, functools.cached_property):
+                del vars(part)[name]
+    return duplicate
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Leave the random numbers of torch, NumPy and Python as they are, whatever is drawn inside."""
+    of_numpy, of_python = np.random.get_state(), random.getstate()
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            yield
+    finally:
+        np.random.set_state(of_numpy)
+        random.setstate(of_python)

@@ -1,0 +1,63 @@
+"""The weights of a checkpoint put into the tensors of a module, and taken out again.
+
+The tensors stay the same objects and only their data change. So whatever holds a reference to a
+parameter (a list, a wrapper, a variable of Keras) and whatever reads it at another time (activation
+checkpointing, which calls layers again while it goes backward) meets the weights of the checkpoint.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+def tensors_of(module: nn.Module) -> dict[str, Tensor]:
+    """Return every parameter and buffer once, by its first name; those not saved as well."""
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+@contextmanager
+def weights_in_place(module: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Give the module these weights while entered; then it has its own again.
+
+    Parameters take no gradients meanwhile. A module may write into its buffers, so it gets copies.
+    """
+    parameters = dict(module.named_parameters())
+    own = {**parameters, **dict(module.named_buffers())}
+    before = [(tensor, tensor.data, tensor.requires_grad) for tensor in own.values()]
+    # A module may also replace a buffer by another tensor while it runs.
+    buffers = [(part._buffers, dict(part._buffers)) for part in module.modules() if part._buffers]
+    try:
+        for name, tensor in own.items():
+            tensor.requires_grad_(False)
+            tensor.data = weights[name] if name in parameters else weights[name].clone()
+        yield
+    finally:
+        for registered, kept in buffers:
+            registered.clear()
+            registered.update(kept)
+        for tensor, data, wants_gradient in before:
+            tensor.data = data
+            tensor.requires_grad_(wants_gradient)
+
+
+@contextmanager
+def left_as_it_was(module: nn.Module) -> Iterator[None]:
+    """Restore the mode, the tensors and their values when the block ends.
+
+    The mode is restored by the module's own `train`, which may undo what `eval` merged; the values
+    are written last, since undoing is exact but for rounding.
+    """
+    modes = {part: part.training for part in module.modules()}
+    values = [(tensor, tensor.detach().clone()) for tensor in tensors_of(module).values()]
+    try:
+        yield
+    finally:
+        module.train(modes[module])
+        for part, training in modes.items():
+            part.training = training
+        with torch.no_grad():
+            for tensor, value in values:
+                if not tensor.is_sparse:
+                    tensor.copy_(value)

@@ -1,0 +1,121 @@
+"""The plain way (`load_state_dict`, `eval`, forward, `backward` on a fresh module) as the judge.
+
+It looks at a few examples under the first checkpoint, which the model of the sweep is shown after
+the last. What that model kept of the last checkpoint, whatever the reason, comes out here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vog.data import Batch
+from vog.models import Weights
+from vog.models.fitting import load
+from vog.models.folding import Folding
+from vog.models.head import Head
+from vog.models.targets import cross_entropy
+from vog.models.torch import LoadedWeights, TorchModel
+from vog.scores import Observation, Signal
+
+_EXAMPLES, _OF_NORMS = 8, 4
+# Of the size of a signal: sums in another order. Of its change from the first checkpoint to the
+# last: what would be of the change itself, since scores are made of that.
+_ROUNDING = {Signal.LOGITS: 2e-5, Signal.LAST_LAYER_NORM: 1e-3}
+_ROUNDING_OF_GRADIENTS, _OF_CHANGE = 2e-4, 1e-3
+# A ReLU met at zero falls to either side by rounding, and moves one gradient by far more.
+_JUMPING = 0.25
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The examples and the weights that the model of the sweep is compared on.
+
+    Attributes:
+        last: the weights of the last checkpoint, ready to be observed with.
+        first: the weights of the first checkpoint, as its file has them.
+        name: of that file.
+        batch: the examples.
+    """
+
+    last: Weights
+    first: Mapping[str, Any]
+    name: str
+    batch: Batch
+
+
+def differences(
+    model: TorchModel, judge: nn.Module, comparison: Comparison, needs: frozenset[Signal]
+) -> tuple[Signal, ...]:
+    """Return the signals in which the model differs from the plain way.
+
+    Args:
+        model: as the sweep uses it.
+        judge: a fresh module; it is loaded and run here.
+        comparison: the examples and the checkpoints.
+        needs: the signals to compare, beside the logits.
+
+    Raises:
+        CheckpointError: the file does not fit the fresh module.
+        ModelError: the fresh module cannot be run.
+    """
+    inputs = comparison.batch.inputs[:_EXAMPLES]
+    labels = comparison.batch.labels[comparison.batch.at][:_EXAMPLES].clamp(min=0).to(model.device)
+    with model.borrowed():
+        first = model.ready(model.fit(comparison.first, comparison.name))
+        last = model.observe(comparison.last, model.place(inputs), labels, needs)
+        seen = model.observe(first, model.place(inputs), labels, needs)
+    load(comparison.first, judge, comparison.name)
+    loaded = LoadedWeights(judge.to(model.device).float().requires_grad_(False))
+    plain_model = replace(model, module=judge, folding=Folding(), apart=True, is_users=False)
+    with plain_model.borrowed():
+        placed = plain_model.place(inputs)
+        plain = plain_model.observe(loaded, placed, labels, needs)
+        if Signal.LAST_LAYER_NORM in needs and model.head is not None:
+            norms = _norms_by_autograd(plain_model, loaded, model.head, placed, labels)
+            plain = replace(plain, last_layer_norm=norms[None])
+    return tuple(s for s in sorted(needs | {Signal.LOGITS}) if not _agree(s, plain, seen, last))
+
+
+def _norms_by_autograd(
+    model: TorchModel, loaded: LoadedWeights, head: Head, inputs: Tensor, labels: Tensor
+) -> Tensor:
+    """Return the norm of d loss / d (W, b) of the last layer, example by example; NaN for most."""
+    layer = loaded.module.get_submodule(head.name).requires_grad_(True)
+    norms = torch.full((len(inputs),), torch.nan, device=inputs.device)
+    for row in range(min(_OF_NORMS, len(inputs))):
+        layer.zero_grad(set_to_none=True)
+        with torch.enable_grad():
+            logits, _ = model.forward(loaded, inputs[row : row + 1])
+            cross_entropy(logits, labels[row : row + 1]).sum().backward()
+        gradients = [p.grad.square().sum() for p in layer.parameters() if p.grad is not None]
+        norms[row] = torch.stack(gradients).sum().sqrt()
+    layer.requires_grad_(False)
+    return norms
+
+
+def _agree(signal: Signal, plain: Observation, seen: Observation, last: Observation) -> bool:
+    """Whether the difference is rounding, and little beside the change over training."""
+    expected, found, later = (
+        one.signal(signal)[0].flatten(start_dim=1)
+        if one.signal(signal).ndim > 2
+        else one.signal(signal)[0][:, None]
+        for one in (plain, seen, last)
+    )
+    known = expected.isfinite().all(dim=1)
+    if signal is not Signal.LAST_LAYER_NORM and not torch.equal(known, found.isfinite().all(dim=1)):
+        return False
+    if not known.any():
+        return True
+    expected, found, later = expected[known], found[known], later[known].nan_to_num()
+    off = (expected - found).norm(dim=1)
+    size = torch.maximum(expected.norm(dim=1), found.norm(dim=1))
+    change = (expected - later).norm(dim=1)
+    rounding = _ROUNDING.get(signal, _ROUNDING_OF_GRADIENTS)
+    if signal is Signal.LAST_LAYER_NORM:  # small where a model is sure, by cancellation
+        size, change = size.max().expand_as(size), change.max().expand_as(change)
+    beyond = off > rounding * size + _OF_CHANGE * change + 1e-12
+    jumps = signal in (Signal.INPUT_GRADIENT, Signal.LOSS_GRADIENT)
+    return float(beyond.float().mean()) <= (_JUMPING if jumps else 0.0)

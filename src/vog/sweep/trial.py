@@ -1,0 +1,186 @@
+"""The model tried out on a few examples, in the fastest way that equals the plain one.
+
+The ways are tried in turn: images with their channels last and norms folded; images as they are;
+each checkpoint loaded into a module of its own. The first that runs, passes the guards and equals
+`load_state_dict`, `eval` and `backward` on a fresh module is taken.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from vog import checkpoints, scores
+from vog.data import Batch
+from vog.errors import ModelError, ScoreError
+from vog.models import Model, Weights, fitting, head
+from vog.models.fresh import ModuleSource, copied
+from vog.models.torch import TorchModel
+from vog.scores import Score
+from vog.sweep import faster, guards, plain_way
+from vog.sweep.found import Found
+from vog.sweep.request import Request
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The model after it was tried out on a few examples under the last checkpoint.
+
+    Attributes:
+        weights: of that checkpoint, ready to be observed with.
+        scores: those that can be had; `left_out`, why others cannot.
+        classes: how many logits it has.
+        notes: what the plan says of the model, by word.
+    """
+
+    model: TorchModel
+    weights: Weights
+    scores: tuple[Score, ...]
+    left_out: dict[str, str]
+    classes: int
+    notes: Mapping[str, str]
+
+
+APART = (
+    "each checkpoint is loaded into a copy of its own, since the model keeps something of one "
+    "checkpoint for the next (slower: norms are not folded)"
+)
+_UNCHECKED = (
+    "not compared with load_state_dict and backward on a fresh model: this one can be neither "
+    "copied nor built anew (give a function as --model)"
+)
+
+
+def try_out(
+    request: Request, found: Found, source: ModuleSource, first: Batch, apart: bool = False
+) -> Trial:
+    """Return the model in the first way that works, past the guards.
+
+    Args:
+        request: what is asked.
+        found: what its words name.
+        source: of the module.
+        first: the examples.
+        apart: only with each checkpoint in a module of its own.
+
+    Raises:
+        ModelError: the model cannot be scored with, or differs from the plain way in every way.
+        ScoreError: a score that was asked for by name cannot be had.
+    """
+    last, earliest = (checkpoints.read(found.files[at].path) for at in (-1, 0))
+    name = str(found.files[-1].path)
+    failed: ModelError | None = None
+    differing: tuple[str, ...] = ()
+    for model in _ways(request, found, source, first, apart):
+        try:
+            trial = _tried(request, found, source, model, last, first)
+            judge = source.fresh()
+            if judge is None:
+                return replace(trial, notes={**trial.notes, "model": _UNCHECKED})
+            example = plain_way.Comparison(trial.weights, earliest, str(found.files[0].path), first)
+            needs = scores.needs_of(trial.scores)
+            differing = plain_way.differences(trial.model, judge, example, needs)
+        except ModelError as error:
+            failed = error
+            continue
+        if not differing:
+            return trial
+    if failed is not None and not differing:
+        raise failed
+    raise ModelError(
+        f"{name}: the {' and the '.join(differing)} differ from those of load_state_dict, eval and "
+        f"backward on a fresh model, even where each checkpoint is loaded into a copy of its own. "
+        f"Something that is not in the checkpoints decides on the output, such as random numbers "
+        f"drawn when the model is built. Store it in a buffer, or fix the seed in --model."
+    )
+
+
+def _ways(
+    request: Request, found: Found, source: ModuleSource, first: Batch, apart: bool
+) -> Iterator[TorchModel]:
+    """Return the model in each way, the fastest first."""
+    model = TorchModel(
+        source.module,
+        found.target,
+        found.device,
+        source=source,
+        is_users=source.build is None and source.template is None,
+    )
+    plain = replace(model, layout=torch.contiguous_format)
+    if not apart:
+        if first.inputs.ndim == 4:
+            yield model
+        elif request.fold:
+            yield plain
+        yield replace(plain, may_fold=False)
+    if source.template is not None or source.build is not None:
+        yield replace(plain, may_fold=False, apart=True)
+
+
+def _tried(
+    request: Request,
+    found: Found,
+    source: ModuleSource,
+    model: TorchModel,
+    last: Mapping[str, Any],
+    first: Batch,
+) -> Trial:
+    """Return the model with its head and its norms folded, and past the guards."""
+    name = str(found.files[-1].path)
+    fitted = model.fit(last, name)
+    if model.template is not None and not model.apart:
+        # Loading may have made what the module that was given lacks, as in lazy layers.
+        model = replace(model, module=copied(model.template) or source.module)
+    note = None if model.template is None else fitting.rename(last, model.template, name).note
+    model = _with_head(model, fitted, first)
+    leave_out = request.scores is None or request.scores == "all"
+    chosen, without = _possible(found, model, leave_out)
+    needs = scores.needs_of(chosen)
+    if request.fold and model.may_fold:
+        model = faster.folded(model, fitted, first, needs)
+    weights = model.ready(fitted)
+    with model.borrowed():
+        at_prediction = found.target.at_prediction
+        classes = guards.check(model, weights, needs, found.examples, first, at_prediction)
+    notes = {"names": note} if note else {}
+    if model.apart:
+        notes["model"] = APART
+    return Trial(model, weights, chosen, without, classes, notes)
+
+
+def _with_head(model: TorchModel, fitted: Weights, first: Batch) -> TorchModel:
+    """Return the model with its head, if it has one, after it took a few inputs."""
+    with model.borrowed(), torch.no_grad():
+        weights = model.ready(fitted)
+        inputs = guards.try_out(model, weights, first)
+        placed = model.place(inputs)
+        run_module = model.module_for(weights)
+        return replace(
+            model,
+            head=head.find(run_module, weights, lambda: model.forward(weights, placed)[0]),
+        )
+
+
+def _possible(
+    found: Found, model: Model, leave_out: bool
+) -> tuple[tuple[Score, ...], dict[str, str]]:
+    """Return the scores that can be had, and why others cannot.
+
+    Raises:
+        ScoreError: one was asked for by name.
+    """
+    headless = [one.name for one in found.scores if not one.needs <= model.signals]
+    blind = found.examples.unlabelled and found.target.at_prediction
+    labelless = [one.name for one in found.scores if blind and scores.uses_label(one)]
+    if headless and not leave_out:
+        raise ScoreError(
+            f"{', '.join(headless)} needs a model whose logits are the output of its last "
+            f"nn.Linear; this one's are not. Drop it from --scores."
+        )
+    if labelless and not leave_out:
+        raise ScoreError(
+            f"{', '.join(labelless)} needs labels, and the data have none. Drop it from --scores."
+        )
+    without = dict.fromkeys(headless, "no linear head") | dict.fromkeys(labelless, "no labels")
+    return tuple(one for one in found.scores if one.name not in without), without
