@@ -11,25 +11,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int, Shaped, UInt64
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from vog.checkpoints import Stage
 from vog.checkpoints.stages import among
+from vog.data.sampling import scattered
 from vog.result.rows import HALVES, half_of
 from vog.scores import Observation, Score, Signal
 from vog.sweep.fold import Fold, column_name
 
 # A correlation of so many rows is known to about 0.01, and millions would double the states.
 ROWS = 5000
-# SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): its increment, and its two rounds of shift and
-# multiplication. Multiplying alone is not enough: data sorted with a period of 321, which 2**64
-# over the golden ratio takes almost back to where it was, had four times its share chosen.
-_INCREMENT = np.uint64(0x9E3779B97F4A7C15)
-_ROUNDS = (
-    (np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
-    (np.uint64(27), np.uint64(0x94D049BB133111EB)),
-)
 
 
 def share(examples: int) -> float:
@@ -41,15 +34,7 @@ def chosen(rows: Int[np.ndarray, "m"], examples: int) -> Bool[np.ndarray, "m"]:
     """Which of these rows are halved: the same ones whatever the batches are."""
     if examples <= ROWS:
         return np.ones(len(rows), bool)
-    return _scattered(rows) < np.uint64(int(2**64 * share(examples)))
-
-
-def _scattered(rows: Int[np.ndarray, "m"]) -> UInt64[np.ndarray, "m"]:
-    """For each row a number of 64 bits, the same on every machine, that shows no pattern."""
-    mixed = (rows.astype(np.uint64) + np.uint64(1)) * _INCREMENT
-    for shift, factor in _ROUNDS:
-        mixed = (mixed ^ (mixed >> shift)) * factor
-    return mixed ^ (mixed >> np.uint64(31))
+    return scattered(rows) < np.uint64(int(2**64 * share(examples)))
 
 
 def stages_of(stages: Sequence[Stage], half: int, least: int) -> tuple[Stage, ...]:
