@@ -6,6 +6,7 @@ The judge is the plain way: a fresh module for each checkpoint, `load_state_dict
 
 import functools
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -202,10 +203,10 @@ class WithVersion(Base):
 
     _version = 2
 
-    def _load_from_state_dict(self, state: Any, prefix: str, metadata: Any, *rest: Any) -> None:
-        if metadata.get("version", 1) < 2:
-            state[prefix + "offset"] = -state[prefix + "offset"]
-        super()._load_from_state_dict(state, prefix, metadata, *rest)
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:  # type: ignore[override]
+        if rest[0].get("version", 1) < 2:
+            state_dict[prefix + "offset"] = -state_dict[prefix + "offset"]
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def __init__(self) -> None:
         super().__init__()
@@ -232,12 +233,7 @@ class WithVersion(Base):
 def test_the_plain_way(build: Build, tmp_path: Path) -> None:
     lazily = build
     if any(nn.parameter.is_lazy(p) for p in build().parameters()):
-
-        def build() -> nn.Module:  # what is saved has shapes
-            module = lazily()
-            module(torch.from_numpy(X))
-            return module
-
+        build = partial(_with_shapes, lazily)
     states = states_of(build)
     run = vog.score(
         *(lazily, save(states, tmp_path / "ck"), (X, Y), tmp_path / "run"),
@@ -246,6 +242,13 @@ def test_the_plain_way(build: Build, tmp_path: Path) -> None:
     for name, expected in plain(lazily, states).items():
         off = np.abs(run.numbers(f"{name}@all") - expected).max()
         assert off <= 1e-5 * np.abs(expected).max(), name
+
+
+def _with_shapes(build: Build) -> nn.Module:
+    """A lazy module after it met a batch, as a training loop saves it."""
+    module = build()
+    module(torch.from_numpy(X))
+    return module
 
 
 def notes_of(build: Any, states: list[State], folder: Path, **words: Any) -> dict[str, str]:
@@ -380,14 +383,18 @@ def test_the_error_of_a_model_is_that_of_its_plain_layout(tmp_path: Path) -> Non
 
 
 class Cosine(nn.Linear):
-    def forward(self, x: Tensor) -> Tensor:
-        return 10 * F.linear(F.normalize(x, dim=1), F.normalize(self.weight, dim=1))
+    def forward(self, input: Tensor) -> Tensor:
+        return 10 * F.linear(F.normalize(input, dim=1), F.normalize(self.weight, dim=1))
 
 
 class Hooked(nn.Linear):
-    def __init__(self, *widths: int) -> None:
-        super().__init__(*widths)
-        self.register_forward_hook(lambda layer, given, out: out * 3)
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs)
+        self.register_forward_hook(self._tripled)
+
+    @staticmethod
+    def _tripled(layer: nn.Module, given: Any, out: Any) -> Any:
+        return out * 3
 
 
 @pytest.mark.parametrize("head", [Cosine, Hooked])
@@ -432,7 +439,8 @@ def test_what_the_caller_has_set(tmp_path: Path) -> None:
         torch.set_default_dtype(torch.float32)
     with torch.no_grad():
         c = vog.score(nn.DataParallel(Base()), ck, (X, Y), tmp_path / "c", scores="vog,aum")
-    d = vog.score(lambda: torch.compile(Base()), ck, (X, Y), tmp_path / "d", scores="vog,aum")
+    compiled: Any = torch.compile(Base())
+    d = vog.score(compiled, ck, (X, Y), tmp_path / "d", scores="vog,aum")
     for run in (a, b, c, d):
         np.testing.assert_allclose(run.numbers("vog@all"), expected["vog"], rtol=1e-5)
         np.testing.assert_allclose(run.numbers("aum@all"), expected["aum"], rtol=1e-4, atol=1e-6)

@@ -11,6 +11,7 @@ from vog.result import parts
 from vog.sweep.block import rows_of
 from vog.sweep.budget import Share
 from vog.sweep.job import Job
+from vog.sweep.label_sample import sample_agreement
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def plan(job: Job, probe: bool = False) -> Plan:
     begun = folder.is_dir() and not job.request.overwrite
     missing = parts.missing(parts.parts(folder) if begun else [], len(job.examples))
     left = sum(map(len, missing))
+    agreement = _agreement(job)
     return Plan(
         examples=len(job.examples),
         done=len(job.examples) - left,
@@ -71,10 +73,18 @@ def plan(job: Job, probe: bool = False) -> Plan:
         device=job.question["device"],
         weights_bytes=job.weights.nbytes,
         share=job.share,
-        told=job.told,
+        told=job.told if agreement is None else {**job.told, "labels": agreement},
         workers=job.workers,
         seconds=_seconds_a_row(job) * left if probe else None,
     )
+
+
+def _agreement(job: Job) -> str | None:
+    """Say how often the last checkpoint agrees with the labels, with a warning where it is low."""
+    agreement = sample_agreement(job)
+    if agreement is None:
+        return None
+    return agreement.sample_warning() or agreement.sample_sentence()
 
 
 def _seconds_a_row(job: Job) -> float:

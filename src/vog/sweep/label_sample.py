@@ -1,0 +1,45 @@
+"""How often the last checkpoint agrees with the labels of a few examples, for the plan of a run."""
+
+import numpy as np
+import torch
+
+from vog import data
+from vog.analysis.label_agreement import LabelAgreement, agreement
+from vog.data import Batch
+from vog.data.sampling import sample_order
+from vog.scores import Signal
+from vog.sweep.job import Job
+
+_EXAMPLES = 64
+
+
+def sample_agreement(job: Job) -> LabelAgreement | None:
+    """Return the agreement on examples drawn over the classes.
+
+    None where it says nothing: without labels, or with the predicted class as the target.
+    """
+    if job.aim_at_prediction:
+        return None
+    rows = sample_order(job.examples.labels, len(job.examples))[:_EXAMPLES].tolist()
+    batches = [data.read(job.examples, range(row, row + 1)) for row in sorted(rows)]
+    readable = [batch for batch in batches if len(batch.at)]
+    size = job.batch_size
+    with job.model.borrowed():
+        predictions = [
+            _predictions(job, readable[start : start + size])
+            for start in range(0, len(readable), size)
+        ]
+    if not predictions:
+        return None
+    labels = np.array([int(batch.labels[0]) for batch in readable])
+    return agreement(labels, np.concatenate(predictions), tuple(job.examples.label_names or ()))
+
+
+def _predictions(job: Job, batches: list[Batch]) -> np.ndarray:
+    """Return the classes that the last checkpoint predicts; -1 where its logits are not finite."""
+    inputs = job.model.place(torch.cat([batch.inputs for batch in batches]))
+    labels = torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device)
+    seen = job.model.observe(job.weights.last, inputs, labels, frozenset({Signal.LOGITS}))
+    logits = seen.signal(Signal.LOGITS)[0].cpu()
+    finite = logits.isfinite().all(dim=1)
+    return torch.where(finite, logits.argmax(dim=1), -1).numpy()
