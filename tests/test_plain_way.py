@@ -446,10 +446,20 @@ def test_what_the_caller_has_set(tmp_path: Path) -> None:
         np.testing.assert_allclose(run.numbers("aum@all"), expected["aum"], rtol=1e-4, atol=1e-6)
 
 
+class PartlyCompiled(Base):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torch.jit.script(self.first)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_torchscript_is_refused_in_one_true_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="TorchScript module.*Give the nn.Module"):
-        notes_of(lambda: torch.jit.script(Base()), states_of(Base), tmp_path)
+def test_code_of_torchscript_keeps_references_of_its_own(tmp_path: Path) -> None:
+    assert_as_plain(PartlyCompiled, states_of(PartlyCompiled), tmp_path)
+    whole = torch.jit.script(Base())
+    run = vog.score(whole, tmp_path / "ck", (X, Y), tmp_path / "whole", scores="vog,grad_norm,aum")
+    np.testing.assert_allclose(
+        run.numbers("vog@all"), plain(Base, states_of(Base))["vog"], rtol=1e-5
+    )
 
 
 def test_a_function_that_returns_the_same_module_each_time(tmp_path: Path) -> None:

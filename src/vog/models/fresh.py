@@ -16,8 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vog.errors import ModelError
-
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 
@@ -51,15 +49,10 @@ class ModuleSource:
 
 
 def source_of(given: nn.Module | None, build: Callable[[], nn.Module] | None) -> ModuleSource:
-    """Return where modules come from, of a module or of a function that builds one.
-
-    Raises:
-        ModelError: it is a TorchScript module, whose weights are out of reach.
-    """
+    """Return where modules come from, of a module or of a function that builds one."""
     if given is None:
         assert build is not None
         module = unwrapped(build())
-        _refuse_scripted(module)
         template = copied(module)
         if template is None:
             with random_state_kept():
@@ -67,17 +60,12 @@ def source_of(given: nn.Module | None, build: Callable[[], nn.Module] | None) ->
             template = None if again is module else again
         return ModuleSource(module, template, build)
     own = unwrapped(given)
-    _refuse_scripted(own)
     return ModuleSource(own, copied(own))
 
 
-def _refuse_scripted(module: nn.Module) -> None:
-    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
-        raise ModelError(
-            "the model is a TorchScript module: its compiled code keeps weights of its own, so "
-            "those of checkpoints cannot be put in place. Give the nn.Module that was scripted or "
-            "traced."
-        )
+def is_scripted(module: nn.Module) -> bool:
+    """Whether compiled code of TorchScript is in it, which keeps references of its own."""
+    return any(isinstance(part, torch.jit.ScriptModule) for part in module.modules())
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
@@ -101,7 +89,8 @@ def copied(module: nn.Module) -> nn.Module | None:
         if isinstance(value, Tensor) and value.grad_fn is not None
     }
     try:
-        duplicate = copy.deepcopy(module, computed)
+        with torch.no_grad():  # else TorchScript makes copies that go backward into the original
+            duplicate = copy.deepcopy(module, computed)
     except Exception:  # code of the user's classes runs here, and may fail in any way
         return None
     for part in duplicate.modules():

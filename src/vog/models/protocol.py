@@ -29,6 +29,10 @@ class Model(Protocol):
         """
         ...
 
+    def beside_tensors(self, weights: Mapping[str, Any], name: str) -> dict[str, Any]:
+        """Return what a file gives the model that is no tensor of it."""
+        ...
+
     def settings(self) -> tuple[object, ...]:
         """Return what the model keeps beside tensors, as the last `fit` left it."""
         ...

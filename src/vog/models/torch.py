@@ -19,7 +19,7 @@ from torch.nn.modules.conv import _ConvNd
 from vog import functions
 from vog.errors import ModelError, VogError
 from vog.models import memory, targets
-from vog.models.fitting import load
+from vog.models.fitting import load, rename
 from vog.models.folding import Folding
 from vog.models.fresh import ModuleSource, source_of
 from vog.models.head import Head, logits_of
@@ -37,6 +37,10 @@ class LoadedWeights(dict[str, Tensor]):
     """The weights of a checkpoint inside the module that it alone was loaded into."""
 
     def __init__(self, module: nn.Module) -> None:
+        """Take a module that a checkpoint was loaded into; its parameters take no gradients."""
+        module.float()
+        for parameter in module.parameters():
+            parameter.requires_grad_(False)
         super().__init__(tensors_of(module))
         self.module = module
 
@@ -99,11 +103,20 @@ class TorchModel:
             module = self.source.another()
             assert module is not None, "the guard had a fresh module of the same source"
             load(weights, module, name)
-            return LoadedWeights(module.float().requires_grad_(False))
+            return LoadedWeights(module)
         if self.template is not None:
             return {key: _float(value) for key, value in load(weights, self.template, name).items()}
         with left_as_it_was(self.module):
             return {key: _float(value) for key, value in load(weights, self.module, name).items()}
+
+    def beside_tensors(self, weights: Mapping[str, Any], name: str) -> dict[str, Any]:
+        """Return what a file gives the module that is neither parameter nor buffer: extra state."""
+        assert self.source is not None, "it is made with the model"
+        module = self.source.template or self.module
+        tensors = {id(tensor) for tensor in tensors_of(module).values()}
+        saved = module.state_dict(keep_vars=True)
+        given = rename(weights, module, name).weights
+        return {k: v for k, v in given.items() if k in saved and id(saved[k]) not in tensors}
 
     def settings(self) -> tuple[object, ...]:
         """Return what modules keep beside tensors, as the checkpoint that was fitted last left it.

@@ -68,7 +68,7 @@ def differences(
         last = model.observe(comparison.last, model.place(inputs), labels, needs)
         seen = model.observe(first, model.place(inputs), labels, needs)
     load(comparison.first, judge, comparison.name)
-    loaded = LoadedWeights(judge.to(model.device).float().requires_grad_(False))
+    loaded = LoadedWeights(judge.to(model.device))
     plain_model = replace(model, module=judge, folding=Folding(), apart=True, is_users=False)
     with plain_model.borrowed():
         placed = plain_model.place(inputs)

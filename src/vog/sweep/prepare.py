@@ -22,6 +22,8 @@ from vog.sweep.trial import Trial, try_out
 from vog.sweep.weights import StateBesideWeightsError, Streamed, read_all
 
 Choices = Mapping[str, Any]
+# The module that is run has weights of its own, and so has the one that files are loaded into.
+_COPIES = 2
 
 
 @torch.inference_mode(mode=False)  # the caller may be in it, and then nothing has gradients
@@ -88,6 +90,7 @@ def _share(
         workers,
         halves.share(len(found.examples)),
     )
+    needs = replace(needs, fixed=needs.fixed + _COPIES * needs.weights)
     if request.precision != "float32":  # compared with float32, whose weights are there as well
         needs = replace(needs, weights=needs.weights * 3 // 2)
     asked = request.batch_size

@@ -15,7 +15,7 @@ from vog import checkpoints, scores
 from vog.data import Batch
 from vog.errors import ModelError, ScoreError
 from vog.models import Model, Weights, fitting, head
-from vog.models.fresh import ModuleSource, copied
+from vog.models.fresh import ModuleSource, copied, is_scripted
 from vog.models.torch import TorchModel
 from vog.scores import Score
 from vog.sweep import faster, guards, plain_way
@@ -43,8 +43,8 @@ class Trial:
 
 
 APART = (
-    "each checkpoint is loaded into a copy of its own, since the model keeps something of one "
-    "checkpoint for the next (slower: norms are not folded)"
+    "each checkpoint is loaded into a copy of its own: one module that takes the weights of all in "
+    "turn would not give the numbers of the plain way (slower: norms are not folded)"
 )
 _UNCHECKED = (
     "not compared with load_state_dict and backward on a fresh model: this one can be neither "
@@ -108,7 +108,7 @@ def _ways(
         is_users=source.build is None and source.template is None,
     )
     plain = replace(model, layout=torch.contiguous_format)
-    if not apart:
+    if not (apart or is_scripted(source.module)):
         if first.inputs.ndim == 4:
             yield model
         elif request.fold:
