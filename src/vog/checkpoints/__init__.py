@@ -3,7 +3,9 @@
 from vog.checkpoints.contents import named_in as named_in
 from vog.checkpoints.digest import digest as digest
 from vog.checkpoints.files import CheckpointFile as CheckpointFile
+from vog.checkpoints.files import FoundCheckpoints as FoundCheckpoints
 from vog.checkpoints.files import find as find
+from vog.checkpoints.files import search as search
 from vog.checkpoints.read import Contents as Contents
 from vog.checkpoints.read import read as read
 from vog.checkpoints.reader import Reader as Reader

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from vog import checkpoints, data, scores
+from vog import data, scores
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Batch
 from vog.errors import ResultError, ScoreError
@@ -33,6 +33,7 @@ class _Tried:
         weights: of that checkpoint, ready to be observed with.
         scores: those that can be had; `left_out`, why others cannot.
         classes: how many logits it has.
+        notes: which weights of the checkpoint were taken, where it has several.
     """
 
     model: TorchModel
@@ -40,6 +41,7 @@ class _Tried:
     scores: tuple[Score, ...]
     left_out: dict[str, str]
     classes: int
+    notes: dict[str, str]
 
 
 def prepare(request: Request) -> Job:
@@ -56,7 +58,7 @@ def prepare(request: Request) -> Job:
     workers = request.workers
     workers = data.default_workers(found.examples) if workers is None else workers
     share = _share(request, found, tried, first, workers, before)
-    weights, digests = read_all(found.files, tried.model, share.hold, request.quiet)
+    weights, digests = read_all(found.files, tried.model, share.hold, request.quiet, request.reader)
     job = Job(
         model=tried.model,
         weights=weights,
@@ -70,7 +72,7 @@ def prepare(request: Request) -> Job:
         share=share,
         workers=workers,
         left_out=tried.left_out,
-        told={},
+        told={**found.notes, **tried.notes},
         question=question_of(
             request, module, found.files, digests, found.stages, found.examples, tried.scores
         )
@@ -90,7 +92,8 @@ def prepare(request: Request) -> Job:
 def _tried(request: Request, found: Found, model: TorchModel, first: Batch) -> _Tried:
     """The model with its head and its norms folded, and past the guards."""
     path = found.files[-1].path
-    fitted = model.fit(checkpoints.read(path), str(path))
+    contents = request.reader.contents(path)
+    fitted = model.fit(contents.weights, str(path))
     model = _with_head(model, fitted, first)
     leave_out = request.scores is None or request.scores == "all"
     chosen, without = _possible(found, model, leave_out)
@@ -101,7 +104,8 @@ def _tried(request: Request, found: Found, model: TorchModel, first: Batch) -> _
     with model.borrowed():
         at_prediction = found.target.at_prediction
         classes = guards.check(model, weights, needs, found.examples, first, at_prediction)
-    return _Tried(model, weights, chosen, without, classes)
+    notes = {} if contents.note is None else {"taken": contents.note}
+    return _Tried(model, weights, chosen, without, classes, notes)
 
 
 def _share(
@@ -139,7 +143,7 @@ def _approximate(
     found = before.get("approximation")
     if found is None:
         assert isinstance(job.model, TorchModel)
-        weights = Streamed.of(files, job.model, job.weights.last)
+        weights = Streamed.of(files, job.model, job.weights.last, job.request.reader)
         full = replace(job, weights=weights, files=files, stages=stages)
         compared = faster.compared(full, job, "comparing with all checkpoints")
         found = {"checkpoints": len(files), **compared.stored}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vog import checkpoints
-from vog.checkpoints import CheckpointFile
+from vog.checkpoints import CheckpointFile, Reader
 from vog.errors import CheckpointError
 from vog.models import Model, Weights, memory
 from vog.progress import progress
@@ -45,11 +45,14 @@ class Streamed:
     stamps: tuple[Stamp | None, ...]
     model: Model
     last: Weights
+    reader: Reader
 
     @classmethod
-    def of(cls, files: Sequence[CheckpointFile], model: Model, last: Weights) -> "Streamed":
+    def of(
+        cls, files: Sequence[CheckpointFile], model: Model, last: Weights, reader: Reader
+    ) -> "Streamed":
         """The weights in files that were not changed from now on."""
-        return cls(tuple(files), tuple(_stamp(file.path) for file in files), model, last)
+        return cls(tuple(files), tuple(_stamp(file.path) for file in files), model, last, reader)
 
     @property
     def nbytes(self) -> int:
@@ -77,14 +80,14 @@ class Streamed:
                 f"checkpoint {path} was changed or removed while the run was going on. Rows that "
                 f"are finished are kept; bring the file back and run the same command again."
             )
-        return self.model.ready(self.model.fit(checkpoints.read(path), str(path)))
+        return self.model.ready(self.model.fit(self.reader(path), str(path)))
 
 
 AllWeights = Held | Streamed
 
 
 def read_all(
-    files: Sequence[CheckpointFile], model: Model, hold: bool, quiet: bool
+    files: Sequence[CheckpointFile], model: Model, hold: bool, quiet: bool, reader: Reader
 ) -> tuple[AllWeights, list[str]]:
     """The weights of all checkpoints, and their digests as they were matched to the model.
 
@@ -93,22 +96,27 @@ def read_all(
         model: what they are matched to.
         hold: whether all of them stay in memory.
         quiet: no progress.
+        reader: reads them.
 
     Raises:
         CheckpointError: one cannot be read, does not fit, or equals another.
     """
     held: list[Weights] = []
     found: dict[str, Path] = {}
+    keys: dict[Path, str] = {}
     with progress("reading checkpoints", len(files), 0, quiet) as advance, memory.mapped():
         for file in files:
-            fitted = model.fit(checkpoints.read(file.path), str(file.path))
+            contents = reader.contents(file.path)
+            keys[file.path] = contents.key
+            checkpoints.refuse_mixed(keys)
+            fitted = model.fit(contents.weights, str(file.path))
             _refuse_equal(fitted, file.path, found)
             if hold or file is files[-1]:
                 held.append(model.ready(fitted))
             advance(1)
     if hold:
         return Held(tuple(held)), list(found)
-    return Streamed.of(files, model, held[-1]), list(found)
+    return Streamed.of(files, model, held[-1], reader), list(found)
 
 
 def _refuse_equal(fitted: Weights, path: Path, found: dict[str, Path]) -> None:

@@ -70,7 +70,8 @@ class Stream:
     """Bytes that are read from the front, and never more of them than there are."""
 
     def __init__(self, stream: BufferedIOBase, size: int) -> None:
-        self._stream = stream
+        self.read = stream.read
+        self.readline = stream.readline
         self._size = size
 
     def take(self, count: int) -> bytes:
@@ -81,14 +82,14 @@ class Stream:
         """
         if count > self._size:
             raise Unreadable("it declares a value that is longer than the file")
-        taken = self._stream.read(count)
+        taken = self.read(count)
         if len(taken) != count:
             raise Unreadable("it ends in the middle")
         return taken
 
     def line(self) -> bytes:
         """Return the bytes up to the next end of line, without it."""
-        found = self._stream.readline()
+        found = self.readline()
         if not found.endswith(b"\n"):
             raise Unreadable("it ends in the middle")
         return found[:-1]
@@ -120,6 +121,8 @@ def read(opcode: bytes, stream: Stream) -> Any:
         if size < 0:
             raise Unreadable("it declares a negative size")
         return convert(stream.take(size))
+    if not opcode:
+        raise Unreadable("it ends in the middle")
     if opcode in _LINES:
         return _LINES[opcode](stream.line())
     raise Unreadable(f"it has the opcode {opcode!r}, which no checkpoint needs")

@@ -43,14 +43,16 @@ class Machine:
         """
         state = self._state
         state.begin()
-        take, step = state.stream.take, state.budget.step
+        read, budget = state.stream.read, state.budget
         try:
             while True:
-                opcode = take(1)
-                step()
+                opcode = read(1)
+                budget.steps -= 1
+                if budget.steps < 0:
+                    budget.step()
+                operation = OPERATIONS.get(opcode)
                 if opcode == pickle.STOP:
                     return state.stack.pop()
-                operation = OPERATIONS.get(opcode)
                 if operation is None:
                     state.stack.append(literals.read(opcode, state.stream))
                 else:
