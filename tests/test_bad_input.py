@@ -107,9 +107,9 @@ SPOILED = {
         "c/step-100.pt and c/step-400.pt hold equal weights",
     ),
     "no step": (
-        lambda: copy("c/step-100.pt", "c/best.pt"),
+        lambda: copy("c/step-100.pt", "c/step-1k.pt"),
         {},
-        "1 have no step in their name: best.pt",
+        "1 have no step in their name: step-1k.pt",
     ),
     "NaN weights": (
         lambda: spoil(Path("c/step-200.pt"), **{"0_weight": float("nan")}),

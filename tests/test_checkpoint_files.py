@@ -103,6 +103,7 @@ def test_a_trainer_folder_is_its_checkpoints(tmp_path: Path) -> None:
 
 def test_two_files_of_one_step(tmp_path: Path) -> None:
     made(tmp_path, "a/step-1.pt", "b/step-1.pt")
+    (tmp_path / "b/step-1.pt").write_bytes(b"y")
     with pytest.raises(CheckpointError, match="are both of step 1"):
         find([str(tmp_path / "*/*.pt")])
 

@@ -1,9 +1,16 @@
 """Files of weights: found, put in training order, read safely, cut into stages."""
 
+from vog.checkpoints.contents import named_in as named_in
+from vog.checkpoints.digest import digest as digest
 from vog.checkpoints.files import CheckpointFile as CheckpointFile
+from vog.checkpoints.files import FoundCheckpoints as FoundCheckpoints
 from vog.checkpoints.files import find as find
-from vog.checkpoints.read import digest as digest
+from vog.checkpoints.files import search as search
+from vog.checkpoints.read import Contents as Contents
 from vog.checkpoints.read import read as read
+from vog.checkpoints.reader import Reader as Reader
+from vog.checkpoints.reader import ReadSpec as ReadSpec
+from vog.checkpoints.reader import refuse_mixed as refuse_mixed
 from vog.checkpoints.stages import Stage as Stage
 from vog.checkpoints.stages import StagesSpec as StagesSpec
 from vog.checkpoints.stages import cut as cut

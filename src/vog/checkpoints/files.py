@@ -1,55 +1,111 @@
 """From globs, folders and lists to checkpoint files in training order."""
 
-import glob
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from vog.checkpoints.steps import read_steps
-from vog.errors import CheckpointError, first_few
-
-SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin")
-# What a Hugging Face `checkpoint-N/` folder keeps its weights in, in order of preference.
-_IN_FOLDER = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
+from vog.checkpoints import globs
+from vog.checkpoints.folders import (
+    checkpoints_in,
+    is_beside,
+    is_clearly_other,
+    refuse_foreign_name,
+    single_in,
 )
+from vog.checkpoints.left_out import LeftOut, without_copies, without_repeated
+from vog.checkpoints.steps import read_steps, refuse_same_step
+from vog.errors import CheckpointError, first_few
 
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """Where the weights of one step of training are."""
+    """Where the weights of one step of training are: a file, or what `--read` takes."""
 
     path: Path
     step: int
 
 
-def find(specs: Sequence[str | Path]) -> list[CheckpointFile]:
-    """The checkpoint files that the specs name, by rising step.
+@dataclass(frozen=True)
+class FoundCheckpoints:
+    """What the words of `--checkpoints` name.
+
+    Attributes:
+        files: by rising step.
+        notes: what the user should know, in words, by what it is about.
+    """
+
+    files: tuple[CheckpointFile, ...]
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Paths:
+    """What one word names, with where it was found and what was left out."""
+
+    paths: list[Path]
+    where: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def find(specs: Sequence[str | Path], as_they_match: bool = False) -> list[CheckpointFile]:
+    """Return the checkpoint files that the specs name, by rising step; see `search`."""
+    return list(search(specs, as_they_match).files)
+
+
+def search(specs: Sequence[str | Path], as_they_match: bool = False) -> FoundCheckpoints:
+    """Return the checkpoint files that the specs name, by rising step, with notes.
 
     Args:
         specs: globs, folders, files, or one `@list.txt` with a path a line, whose order is
             then the order of training. Paths in a list are relative to the list.
+        as_they_match: take files and folders as they are named, whatever is in them, for a
+            reader of the user's.
 
     Raises:
-        CheckpointError: nothing there, or a step that cannot be told.
+        CheckpointError: nothing there, it may not be read, or a step that cannot be told.
     """
     words = [str(spec) for spec in specs]
+    try:
+        if any(word.startswith("@") for word in words):
+            return FoundCheckpoints(tuple(_listed(words, as_they_match)))
+        return _searched(words, as_they_match)
+    except PermissionError as error:
+        raise _not_permitted(error.filename) from error
+    except OSError as error:
+        raise CheckpointError(
+            f"--checkpoints: {str(error.filename or first_few(words))[:200]!r} cannot be read: "
+            f"{error.strerror}."
+        ) from error
+
+
+def _not_permitted(path: object) -> CheckpointError:
+    return CheckpointError(
+        f"--checkpoints: {path} cannot be read: permission denied. Run as a user who may read it, "
+        f"or change its permissions."
+    )
+
+
+def _searched(words: Sequence[str], as_they_match: bool) -> FoundCheckpoints:
     asked = first_few([repr(word) for word in words])
-    if any(word.startswith("@") for word in words):
-        return _listed(words)
-    paths = [path for word in words for path in _named(word)]
-    unique = list(dict.fromkeys(paths))
+    named = [_named(word, as_they_match) for word in words]
+    unique = list(dict.fromkeys(path for each in named for path in each.paths))
     if not unique:
         raise CheckpointError(f"--checkpoints: {asked} names no file.")
-    steps = read_steps(unique, asked)
-    return sorted(map(CheckpointFile, unique, steps), key=lambda file: file.step)
+    kept, left_out = without_copies(unique)
+    steps = read_steps(kept, asked)
+    files, repeated = without_repeated(kept, steps)
+    refuse_same_step([path for path, _ in files], [step for _, step in files])
+    everything = [*(one for each in named for one in each.left_out), *left_out, *repeated]
+    where = [each.where for each in named if each.where is not None]
+    notes = {"found in": first_few(where)} if where else {}
+    if everything:
+        notes["left out"] = first_few([one.said for one in everything], 8)
+    ordered = sorted((CheckpointFile(*file) for file in files), key=lambda file: file.step)
+    return FoundCheckpoints(tuple(ordered), notes)
 
 
-def _listed(words: Sequence[str]) -> list[CheckpointFile]:
+def _listed(words: Sequence[str], as_they_match: bool) -> list[CheckpointFile]:
     if len(words) > 1:
         raise CheckpointError(
             f"--checkpoints: {first_few(words)}: a list gives the whole order of training, so it "
@@ -61,12 +117,18 @@ def _listed(words: Sequence[str]) -> list[CheckpointFile]:
     try:
         lines = [line.strip() for line in source.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
-        raise CheckpointError(f"--checkpoints: {source} is no text file.") from error
-    paths = [_existing(source.parent / line) for line in lines if line and line[0] != "#"]
+        raise CheckpointError(
+            f"--checkpoints: the list {source} is not text in UTF-8. Expected one path a line."
+        ) from error
+    lines = [line for line in lines if line and line[0] != "#"]
+    if any("\0" in line for line in lines):
+        raise CheckpointError(f"--checkpoints: the list {source} is no text file.")
+    paths = [_existing(source.parent / Path(line).expanduser(), as_they_match) for line in lines]
     if not paths:
         raise CheckpointError(f"--checkpoints: the list {source} names no file.")
     try:
         steps = read_steps(paths, words[0])
+        refuse_same_step(paths, steps)
     except CheckpointError:
         steps = []
     # The list decides the order; steps that are not in the names, or contradict it, are not steps.
@@ -75,53 +137,86 @@ def _listed(words: Sequence[str]) -> list[CheckpointFile]:
     return list(map(CheckpointFile, paths, steps))
 
 
-def _named(word: str) -> list[Path]:
-    """The files of one glob, folder or file."""
+def _named(word: str, as_they_match: bool) -> _Paths:
+    """Return the files of one glob, folder or file."""
     path = Path(word).expanduser()
-    holds_folders = path.is_dir() and any(
-        p.is_dir() and _weights_of_folder(p) is not None for p in path.iterdir()
-    )
-    if path.is_dir() and (holds_folders or _weights_of_folder(path) is None):
-        inside = sorted(path.iterdir())
-        found = [w for p in inside if p.is_dir() and (w := _weights_of_folder(p)) is not None]
-        found = found or [p for p in inside if p.is_file() and _is_checkpoint(p)]
-        if not found:
-            raise CheckpointError(
-                f"--checkpoints: the folder {word} holds no checkpoint "
-                f"({', '.join(SUFFIXES)}, or checkpoint-N folders)."
-            )
-        return found
-    if path.suffix == ".txt" and path.is_file():
+    if "\0" in word:
+        raise CheckpointError(f"--checkpoints: {word!r} is no path.")
+    if path.is_dir():
+        return _entries(path, word) if as_they_match else _of_folder(path, word)
+    if path.suffix == ".txt" and path.is_file() and not as_they_match:
         raise CheckpointError(f"--checkpoints: {word} is a text file. For a list: @{word}")
     if path.exists():
-        return [_existing(path)]
-    matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 (absolute patterns)
-    found = [w if (w := _weights_of_folder(match)) else match for match in matches]
-    files = [match for match in found if match.is_file()]
+        return _Paths([_existing(path, as_they_match)])
+    return _matching(path, word, as_they_match)
+
+
+def _of_folder(path: Path, word: str) -> _Paths:
+    inside = checkpoints_in(path, word)
+    where = None if inside.folder == path else str(inside.folder)
+    return _Paths(inside.paths, where)
+
+
+def _entries(path: Path, word: str) -> _Paths:
+    """Return what is in a folder whose files only the user's reader knows: names with a number."""
+    names = sorted(entry for entry in path.iterdir() if entry.name[0] != ".")
+    numbered = [entry for entry in names if any(letter.isdecimal() for letter in entry.name)]
+    if not numbered:
+        raise CheckpointError(
+            f"--checkpoints: nothing in the folder {word} has a step in its name."
+        )
+    others = tuple(LeftOut(entry.name) for entry in names if entry not in numbered)
+    return _Paths(numbered, left_out=others)
+
+
+def _matching(path: Path, word: str, as_they_match: bool) -> _Paths:
+    """Return the files that a glob matches; of a folder, the one file of weights in it."""
+    matches = globs.matches(path)
+    if as_they_match and matches:
+        return _Paths(matches)
+    for match in matches:
+        refuse_foreign_name(match)
+    folders = {match: single_in(match) for match in matches if match.is_dir()}
+    files = [folders.get(match, match) for match in matches]
+    files = [file for file in files if file is not None and file.is_file()]
+    others = [file for file in files if is_clearly_other(file) or is_beside(file)]
+    if 0 < len(others) < len(files):
+        files = [file for file in files if file not in others]
+        return _Paths(files, left_out=tuple(LeftOut(file.name) for file in others))
     if not files:
-        kind = "the glob" if re.search(r"[*?\[]", word) else "there is no file"
-        end = " matches no file." if kind == "the glob" else "."
-        raise CheckpointError(f"--checkpoints: {kind} {word!r}{end}")
-    return files
+        raise _no_match(path, word, list(folders))
+    return _Paths(files)
 
 
-def _is_checkpoint(path: Path) -> bool:
-    """By its ending, or as `model.ckpt-30024`; not what a Trainer saves beside the weights."""
-    beside = re.match(r"(training_args|optimizer|scheduler|rng_state|scaler)", path.name)
-    named = path.suffix.lower() in SUFFIXES or re.search(r"\.ckpt-\d+$", path.name)
-    return bool(named) and not beside
+def _no_match(path: Path, word: str, folders: list[Path]) -> CheckpointError:
+    """Return what to say of a glob without a file: what it does match, if anything."""
+    if folders:
+        inside = sorted(entry.name for entry in folders[0].iterdir())
+        shown = first_few(inside) if inside else "nothing"
+        return CheckpointError(
+            f"--checkpoints: the glob {word!r} matches {len(folders)} folders and no file: "
+            f"{first_few([folder.name for folder in folders])}. In {folders[0].name} there is: "
+            f"{shown}. Add what the files are called, as in {word.rstrip('/') + '/*.pt'!r}."
+        )
+    known = globs.literal_part(path)
+    if known.is_dir() and not os.access(known, os.R_OK | os.X_OK):
+        return _not_permitted(known)
+    if globs.is_glob(word):
+        return CheckpointError(f"--checkpoints: the glob {word!r} matches no file.")
+    return CheckpointError(f"--checkpoints: there is no file {word!r}.")
 
 
-def _existing(path: Path) -> Path:
+def _existing(path: Path, as_they_match: bool) -> Path:
+    if as_they_match and path.exists():
+        return path
     if path.is_dir():
-        inside = _weights_of_folder(path)
-        if inside is None:
-            raise CheckpointError(f"checkpoint {path}: the folder holds none of {_IN_FOLDER}.")
-        return inside
+        inside = checkpoints_in(path, str(path))
+        if len(inside.paths) != 1:
+            raise CheckpointError(
+                f"checkpoint {path}: the folder holds {len(inside.paths)} checkpoints. Name the "
+                f"files."
+            )
+        return inside.paths[0]
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path}: there is no such file.")
     return path
-
-
-def _weights_of_folder(path: Path) -> Path | None:
-    return next((path / name for name in _IN_FOLDER if (path / name).is_file()), None)

@@ -1,128 +1,159 @@
 """From a checkpoint file to named tensors, without executing what the file holds."""
 
-import hashlib
-import json
-import pickle
 import warnings
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from vog.errors import CheckpointError, first_few
+from vog.checkpoints.choose import choose
+from vog.checkpoints.contents import is_tensor
+from vog.checkpoints.digest import refuse_without_numbers, without_numbers
+from vog.checkpoints.formats import Format, recognise
+from vog.checkpoints.inert import Budget, Stored, Unreadable, array_of
+from vog.checkpoints.inert.stored import WithoutValues
+from vog.checkpoints.legacy import read_legacy
+from vog.checkpoints.shards import read_shards
+from vog.checkpoints.zipped import read_zip
+from vog.errors import CheckpointError
 
-# Where training loops put the weights beside the optimizer, the most telling names first.
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights")
+
+@dataclass(frozen=True)
+class Contents:
+    """The weights in a file.
+
+    Attributes:
+        weights: tensors on the CPU under the names the file gives them, and extra states; with
+            the `_metadata` of a state dict where the file has it.
+        key: where they were in the file; empty where it holds nothing else.
+        note: what was taken of several, and what was left aside, in words; or None.
+    """
+
+    weights: "OrderedDict[str, Any]"
+    key: str
+    note: str | None
 
 
-def read(path: Path) -> dict[str, Tensor]:
-    """The weights in a file, on the CPU, under the names the file gives them.
+def read_contents(
+    path: Path, key: str | None = None, function: Callable[[Path], Any] | None = None
+) -> Contents:
+    """Return the weights in a file.
+
+    Args:
+        path: a file, an index of shards, or whatever the function takes.
+        key: where the weights are in it, as `--weights` names it.
+        function: reads the file in place of our readers.
 
     Raises:
-        CheckpointError: no checkpoint, damaged, would execute code when read, or NaN inside.
+        CheckpointError: no checkpoint, damaged, of a foreign format, may not be read, or without
+            weights.
     """
+    try:
+        content = _content(path) if function is None else function(path)
+        chosen = choose(content, key, path)
+        return Contents(_made(chosen.weights, path), chosen.key, chosen.note)
+    except Unreadable as error:
+        size = f" ({path.stat().st_size:,} bytes)" if path.is_file() else ""
+        raise CheckpointError(
+            f"checkpoint {path} is damaged or no checkpoint: {error}{size}. "
+            f"Expected a file written by torch.save."
+        ) from error
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read: {_why(error)}.") from error
+
+
+def read(path: Path) -> "OrderedDict[str, Any]":
+    """Return the weights in a file, as `read_contents` finds them without being told more."""
+    return read_contents(path).weights
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "permission denied. Run as a user who may read it, or change its permissions"
+    return error.strerror or str(error)
+
+
+def _content(path: Path) -> Any:
+    """Return what a file holds; tensors may be descriptions."""
     if path.name.endswith(".index.json"):
-        weights = _read_shards(path)
-    elif path.suffix.lower() == ".safetensors":
-        weights = _read_safetensors(path)
-    else:
-        weights = _unwrapped(_read_pickle(path), path)
-    return weights
+        return read_shards(path, lambda shard: _shard(shard))
+    found: Format = recognise(path)
+    if found == "safetensors":
+        return _read_safetensors(path)
+    pickled = read_zip(path) if found == "zip" else read_legacy(path)
+    if pickled.is_plain:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # on old formats, which are read all the same
+                return torch.load(path, map_location="cpu", weights_only=True)
+        except Exception:  # it knows fewer opcodes; what is wrong with the file is told by ours
+            pass
+    return pickled.tree
 
 
-def digest(weights: Mapping[str, Tensor]) -> str:
-    """SHA-256 of the names, types, shapes and bytes, whatever file format they came in."""
-    sha = hashlib.sha256()
-    for name in sorted(weights):
-        value = weights[name].detach().contiguous()
-        sha.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        sha.update(value.reshape(-1).view(torch.uint8).numpy().data)
-    return sha.hexdigest()
+def _shard(path: Path) -> Mapping[str, Any]:
+    return choose(_content(path), None, path).weights
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"checkpoint {path} is no safetensors file: {error}") from error
-
-
-def _read_shards(index: Path) -> dict[str, Tensor]:
-    try:
-        names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-    except (ValueError, KeyError, AttributeError) as error:
-        raise CheckpointError(f"checkpoint {index} is no index of shards: {error!r}") from error
-    weights: dict[str, Tensor] = {}
-    for name in names:
-        shard = index.parent / Path(name).name
-        if not shard.is_file():
-            raise CheckpointError(f"checkpoint {index}: its shard {name} is missing.")
-        weights |= read(shard)
-    return weights
-
-
-def _read_pickle(path: Path) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on odd pickles, which are then read or refused
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(_refusal(path, error)) from error
-    except Exception as error:  # damaged bytes can make the reader fail in any way
-        first = (str(error).splitlines() or [type(error).__name__])[0]
+    except SafetensorError as error:
         raise CheckpointError(
-            f"checkpoint {path} is damaged or no checkpoint: {first} "
-            f"({path.stat().st_size:,} bytes). Expected a file written by torch.save."
+            f"checkpoint {path} is no safetensors file, or is damaged: {error} "
+            f"({path.stat().st_size:,} bytes)."
         ) from error
 
 
-def _refusal(path: Path, error: pickle.UnpicklingError) -> str:
+def _made(weights: Mapping[str, Any], path: Path) -> "OrderedDict[str, Any]":
+    """Return the weights with every tensor made."""
+    made: OrderedDict[str, Any] = OrderedDict()
+    reasons: dict[str, str] = {}
+    budget = Budget(0)
+    for name, value in weights.items():
+        if isinstance(value, WithoutValues):
+            reasons[name] = value.why
+        elif is_tensor(value):
+            made[name] = _tensor(name, value)
+            why = without_numbers(made[name])
+            reasons |= {name: why} if why is not None else {}
+        else:
+            made[name] = _extra(name, value, budget)
+    refuse_without_numbers(reasons, path)
+    if hasattr(weights, "_metadata"):
+        made._metadata = weights._metadata  # type: ignore[attr-defined]
+    return made
+
+
+def _tensor(name: str, value: Any) -> Tensor:
+    if isinstance(value, Stored):
+        return value.made()
+    if isinstance(value, Tensor):
+        value = value.detach()
+        return value if value.is_meta else value.cpu()
+    array = array_of(value)
+    array = value if array is None else array
     try:
-        found = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-    except Exception:  # only names what is already refused; files before torch 1.6 and damaged ones
-        found = []
-    if not found:
-        first = (str(error).splitlines() or [""])[0]
-        return f"checkpoint {path} is damaged or no checkpoint: {first}"
-    return (
-        f"checkpoint {path} holds more than weights: {first_few(found)}. Reading these would "
-        f"execute code from the file, so it is refused. Save model.state_dict() alone, or, if "
-        f"you trust the file, call torch.serialization.add_safe_globals for them in the file "
-        f"of --model."
-    )
+        # A copy: the bytes of a file may not be written to. In the order of this machine.
+        return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("=")))
+    except TypeError as error:
+        raise Unreadable(f"its array {name} is of the type {array.dtype}") from error
 
 
-def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
-    """The one mapping of names to tensors in what a training loop saved."""
-    if _is_weights(content):
-        return _tensors(content)
-    if isinstance(content, Mapping):
-        inner = [key for key in _WRAPPERS if _is_weights(content.get(key))]
-        others = [key for key, value in content.items() if _is_weights(value)]
-        if inner or len(others) == 1:
-            return _tensors(content[(inner or others)[0]])
-        what = f"a dict with the keys {first_few(list(content))}"
-    else:
-        what = f"a {type(content).__name__}"
-    raise CheckpointError(
-        f"checkpoint {path} holds {what}; expected a state_dict, or a dict with one under "
-        f"{', '.join(_WRAPPERS)}."
-    )
-
-
-def _is_weights(value: object) -> bool:
-    return (
-        isinstance(value, Mapping)
-        and len(value) > 0
-        and all(isinstance(k, str) for k in value)
-        and any(isinstance(v, Tensor) for v in value.values())
-        and all(isinstance(v, Tensor) or k.endswith("_extra_state") for k, v in value.items())
-    )
-
-
-def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    return {key: value for key, value in content.items() if isinstance(value, Tensor)}
+def _extra(name: str, value: Any, budget: Budget) -> Any:
+    """Return an extra state with the tensors and arrays in its dicts and lists made."""
+    budget.step()
+    if is_tensor(value):
+        return _tensor(name, value) if isinstance(value, Tensor | Stored) else array_of(value)
+    if type(value) in (dict, OrderedDict):
+        return type(value)((key, _extra(name, item, budget)) for key, item in value.items())
+    if type(value) in (list, tuple):
+        return type(value)(_extra(name, item, budget) for item in value)
+    return value

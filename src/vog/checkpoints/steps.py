@@ -22,6 +22,15 @@ _ENDINGS = re.compile(r"(\.(safetensors|ckpt|pth|pt|bin|tar))+$", re.IGNORECASE)
 _WHOLE = r"(\d+)(?![.,]?\d)(?=[^a-z0-9]|$|(?:global_?)?step|iter|epoch|batch|acc|loss|val)"
 _PLAIN = re.compile(rf"(?<![a-z0-9])(?<!\d[.,]){_WHOLE}", re.IGNORECASE)
 
+# In the name of a folder: `model_0` and `net1` are more often models than steps.
+_FOLDER_WORDS = (
+    r"(?:global_?)?steps?|update",
+    r"iter(?:ation)?s?|it",
+    r"epochs?|ep",
+    r"ckpt|checkpoint|chkpt|snapshot",
+)
+_DEEPEST = 4
+
 Column = list[int | None]
 
 
@@ -30,15 +39,21 @@ def read_steps(paths: Sequence[Path], asked: str) -> list[int]:
 
     A word such as `step`, `epoch` or `ckpt` before a number decides; without one, the only
     number in the name, or the only one that differs between the names. A file without any
-    number takes that of its folder (`checkpoint-500/model.safetensors`).
+    number takes that of its folder (`checkpoint-500/model.safetensors`), as do files whose numbers
+    are all the same (`epoch_2/resnet18.pth`).
 
     Raises:
-        CheckpointError: a step cannot be told, or two files have the same.
+        CheckpointError: a step cannot be told.
     """
     announced = [[_announced(path, word) for path in paths] for word in _WORDS]
-    candidates = [*announced, *_plain_columns(paths)]
+    plain, folders = _plain_columns(paths), _folder_columns(paths)
+    varying = [
+        column
+        for column in [*announced, *plain, *folders]
+        if None not in column and len(set(column)) > 1
+    ]
+    candidates = [*announced, *folders, *plain]
     complete = [column for column in candidates if None not in column]
-    varying = [column for column in complete if len(set(column)) > 1]
     if not complete:
         best = max(candidates, key=lambda column: len(paths) - column.count(None))
         unclear = [path.name for path, step in zip(paths, best, strict=True) if step is None]
@@ -47,8 +62,8 @@ def read_steps(paths: Sequence[Path], asked: str) -> list[int]:
             f"{first_few(unclear)}\n{_WHAT_TO_DO}"
         )
     chosen = [step for step in (varying or complete)[0] if step is not None]
-    _refuse_same_step(paths, chosen)
-    _refuse_contradiction(chosen, [column for column in varying if column in announced], asked)
+    telling = [*announced, *folders]
+    _refuse_contradiction(chosen, [column for column in varying if column in telling], asked)
     return chosen
 
 
@@ -62,8 +77,35 @@ def _announced(path: Path, word: str) -> int | None:
     """The number after a word that announces a step, in the name or else in the folder's."""
     own = _ENDINGS.sub("", path.name)
     text = own if re.search(r"\d", own) and not _is_shard(own) else path.parent.name
-    hits = re.findall(rf"(?<![a-z])(?:{word})[-_=. ]*{_WHOLE}", text, re.IGNORECASE)
+    hits = _hits(word, text)
     return int(hits[-1]) if hits else None
+
+
+def announced_by_folder(name: str) -> int | None:
+    """Return the step that the name of a folder tells: of `epoch_3-b`, 3."""
+    found = (_hits(word, name) for word in _FOLDER_WORDS)
+    return next((int(hits[-1]) for hits in found if hits), None)
+
+
+def _folder_columns(paths: Sequence[Path]) -> list[Column]:
+    """Return the steps that the folders tell, the nearest folders first."""
+    columns = []
+    for level in range(_DEEPEST):
+        folders = [path.parents[level].name if level < len(path.parents) else "" for path in paths]
+        columns += [
+            [int(hits[-1]) if (hits := _hits(word, folder)) else None for folder in folders]
+            for word in _FOLDER_WORDS
+        ]
+    return columns
+
+
+def without_ending(name: str) -> str:
+    """Return a name without `.pt`, `.pth.tar` and their like."""
+    return _ENDINGS.sub("", name)
+
+
+def _hits(word: str, text: str) -> list[str]:
+    return re.findall(rf"(?<![a-z])(?:{word})[-_=. ]*{_WHOLE}", text, re.IGNORECASE)
 
 
 def _is_shard(name: str) -> bool:
@@ -93,7 +135,12 @@ def _refuse_contradiction(chosen: Sequence[int], columns: Sequence[Column], aske
             )
 
 
-def _refuse_same_step(paths: Sequence[Path], steps: Sequence[int]) -> None:
+def refuse_same_step(paths: Sequence[Path], steps: Sequence[int]) -> None:
+    """Raise unless all steps differ.
+
+    Raises:
+        CheckpointError: two files have the same step.
+    """
     seen: dict[int, Path] = {}
     for path, step in zip(paths, steps, strict=True):
         if step in seen:

@@ -17,6 +17,20 @@ Model = Annotated[
 Checkpoints = Annotated[
     list[str], typer.Option(help="Globs, files, a folder, or @list.txt in the order of training.")
 ]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY",
+        help="Which weights of a checkpoint that has several: a key, or keys joined by dots.",
+    ),
+]
+Read = Annotated[
+    str | None,
+    typer.Option(
+        help="file.py:function that reads a checkpoint in place of our readers, from a path to "
+        "tensors or arrays by name."
+    ),
+]
 Data = Annotated[
     str,
     typer.Option(

@@ -79,6 +79,7 @@ def view(
         typer.Option(metavar="SPEC...", help="For VoG maps, if they moved: as for `vog score`."),
     ] = None,
     transform: options.Transform = None,
+    read: options.Read = None,
     device: options.Device = "auto",
 ) -> None:
     r"""Look at every row of RUN in the browser: sort, filter, compare, and mark what is wrong.
@@ -100,6 +101,7 @@ def view(
         "data": data,
         "root": root,
         "transform": transform,
+        "read": read,
         "device": device,
     }
     if not is_local(host):

@@ -4,7 +4,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import psutil
 import torch
@@ -91,10 +91,10 @@ class _Counted(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation and count what it returned and is not counted yet."""
-        given = {_address(one) for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)}
+        given = {_address(one) for one in tree_leaves((args, kwargs)) if _has_storage(one)}
         result = func(*args, **(kwargs or {}))
         for one in tree_leaves(result):
-            if isinstance(one, Tensor) and _address(one) not in given | self.known:
+            if _has_storage(one) and _address(one) not in given | self.known:
                 self._count(one)
         self.most = max(self.most, self.now)
         return result
@@ -109,6 +109,11 @@ class _Counted(TorchDispatchMode):
     def _forget(self, address: int, size: int) -> None:
         self.known.discard(address)
         self.now -= size
+
+
+def _has_storage(value: object) -> TypeGuard[Tensor]:
+    """Whether it is a tensor with one piece of memory; a sparse one has several."""
+    return isinstance(value, Tensor) and value.layout is torch.strided
 
 
 def _address(tensor: Tensor) -> int:

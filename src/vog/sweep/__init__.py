@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vog.checkpoints import StagesSpec
+from vog.checkpoints import ReadSpec, StagesSpec
 from vog.data import TransformSpec
 from vog.result import Run, open_run
 from vog.scores import Score
@@ -20,6 +20,8 @@ def score(
     data: Any,
     out: str | Path,
     *,
+    weights: str | None = None,
+    read: ReadSpec | None = None,
     model_args: Mapping[str, Any] | None = None,
     root: str | Path | None = None,
     transform: TransformSpec = None,
@@ -53,6 +55,8 @@ def score(
             checkpoints=checkpoints,
             data=data,
             out=Path(out),
+            weights=weights,
+            read=read,
             model_args=model_args or {},
             root=None if root is None else Path(root),
             transform=transform,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vog.checkpoints import CheckpointFile, find
+from vog.checkpoints import CheckpointFile, ReadSpec, find
 from vog.data import TransformSpec
 from vog.errors import CheckpointError, ResultError, first_few
 from vog.models.targets import TARGETS
@@ -30,6 +30,7 @@ class Options:
     root: str | Path | None = None
     transform: TransformSpec = None
     target: TargetSpec | None = None
+    read: ReadSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Parts:
     root: Path | None
     transform: TransformSpec
     target: TargetSpec
+    read: ReadSpec | None
+    weights: str | None
 
 
 def gradients_folder(run: Run, options: Options) -> Path | None:
@@ -68,6 +71,8 @@ def find_again(run: Run, options: Options) -> Parts:
         "transform": where.get("transform") or _noted_transform(question),
         "target": where.get("target") or _noted_target(question),
     }
+    if "read" in question or options.read is not None:
+        noted["read"] = where.get("read")
     found: dict[str, Any] = {}
     for option, value in noted.items():
         given = getattr(options, option)
@@ -77,10 +82,11 @@ def find_again(run: Run, options: Options) -> Parts:
     if args is None:
         args = {k: _argument(v) for k, v in question.get("model", {}).get("args", {}).items()}
     return Parts(
-        files=_files(run, options.checkpoints),
+        files=_files(run, options.checkpoints, "read" in question),
+        weights=question.get("weights"),
         model_args=args,
         root=None if root is None else Path(root),
-        **found,
+        **{"read": None, **found},
     )
 
 
@@ -122,19 +128,21 @@ def _refuse_lost(run: Run, option: str, spec: object) -> None:
         )
 
 
-def _files(run: Run, asked: CheckpointsSpec | None) -> tuple[CheckpointFile, ...]:
+def _files(
+    run: Run, asked: CheckpointsSpec | None, as_they_match: bool
+) -> tuple[CheckpointFile, ...]:
     """The checkpoints of the run, in training order, where they are now."""
     steps = [int(one["step"]) for one in run.question["checkpoints"]]
     if asked is None:
         paths = [Path(one) for one in run.question.get("where", {}).get("checkpoints", [])]
-        lost = [str(path) for path in paths if not path.is_file()]
+        lost = [str(path) for path in paths if not path.exists()]
         if lost or len(paths) != len(steps):
             raise ResultError(
                 f"{len(lost)} of the {len(steps)} checkpoints of {run.folder} are not there, seen "
                 f"from {Path.cwd()}: {first_few(lost)}. Give where they are now as --checkpoints."
             )
         return tuple(map(CheckpointFile, paths, steps))
-    files = find([asked] if isinstance(asked, str | Path) else asked)
+    files = find([asked] if isinstance(asked, str | Path) else asked, as_they_match)
     by_step = {file.step: file for file in files}
     if by_step.keys() >= set(steps):
         return tuple(by_step[step] for step in steps)

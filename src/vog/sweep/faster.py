@@ -112,7 +112,7 @@ def in_bfloat16(job: Job) -> Job:
     """The job with convolutions and linear layers in bfloat16."""
     assert isinstance(job.model, TorchModel)
     model = replace(job.model, precision="bfloat16")
-    read = read_all(job.files, model, job.share.hold, job.request.quiet)
+    read = read_all(job.files, model, job.share.hold, job.request.quiet, job.request.reader)
     return replace(job, model=model, weights=read.weights)
 
 

@@ -1,6 +1,6 @@
 """What the words of a request name: scores, checkpoints, stages, data, and the module."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -30,6 +30,7 @@ class Found:
     Attributes:
         everything: the files of all checkpoints; `whole`, the stages cut from them.
         files: those that are used; `stages`, cut from these.
+        notes: what was left out of the checkpoints, in words, by what it is about.
     """
 
     target: Target
@@ -40,6 +41,7 @@ class Found:
     files: tuple[CheckpointFile, ...]
     stages: tuple[Stage, ...]
     examples: Examples
+    notes: Mapping[str, str]
 
 
 def find(request: Request) -> Found:
@@ -51,7 +53,8 @@ def find(request: Request) -> Found:
     _refuse_bad_numbers(request)
     target, asked = targets.choose(request.target), _asked_scores(request)
     device = _device(request.device)
-    everything = tuple(checkpoints.find(_as_list(request.checkpoints)))
+    named = checkpoints.search(_as_list(request.checkpoints), request.read is not None)
+    everything = named.files
     least = max(score.min_checkpoints for score in asked)
     whole = checkpoints.cut(request.stages, len(everything), least)
     picked, stages = checkpoints.pick(whole, request.checkpoints_per_stage, least)
@@ -61,7 +64,7 @@ def find(request: Request) -> Found:
         examples = examples.first(request.limit)
     _refuse_unlabelled(examples, target)
     examples = data.drafted(examples)
-    return Found(target, asked, device, everything, whole, files, stages, examples)
+    return Found(target, asked, device, everything, whole, files, stages, examples, named.notes)
 
 
 def _refuse_bad_numbers(request: Request) -> None:

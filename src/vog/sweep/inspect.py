@@ -20,6 +20,7 @@ from torch import Tensor
 
 from vog import data as sources
 from vog import moments
+from vog.checkpoints import ReadSpec
 from vog.data import UNLABELLED, TransformSpec
 from vog.errors import DataError, ResultError, first_few
 from vog.result import Run
@@ -82,6 +83,7 @@ def inspector(
     root: str | Path | None = None,
     transform: TransformSpec = None,
     target: TargetSpec | None = None,
+    read: ReadSpec | None = None,
     device: str = "auto",
 ) -> Inspector:
     """A function from the row number of an example to what every checkpoint says about it.
@@ -95,6 +97,7 @@ def inspector(
         root: the folder that the paths of a list file are relative to.
         transform: from an image, or a row, to an input.
         target: what is differentiated.
+        read: reads a checkpoint in place of our readers.
         device: "auto", "cpu", "cuda" or "cuda:i".
 
     The function may be called from several threads; they wait for each other.
@@ -103,7 +106,7 @@ def inspector(
         VogError: raised by the function, not here. Something is missing or makes no sense, the
             data are not those of the run, or the example has no finite gradient.
     """
-    options = Options(model, checkpoints, model_args, data, root, transform, target)
+    options = Options(model, checkpoints, model_args, data, root, transform, target, read)
     lock = Lock()
 
     @cache  # what fails is tried again: what was missing may be there the next time
@@ -128,6 +131,8 @@ def _prepared(run: Run, found: Parts, device: str) -> Job:
         checkpoints="",
         data=found.data,
         out=run.folder,  # sizes and choices that were settled then are kept
+        weights=found.weights,
+        read=found.read,
         model_args=found.model_args,
         root=found.root,
         transform=found.transform,

@@ -42,10 +42,10 @@ def prepare(request: Request) -> Job:
     trial = try_out(request, found, source, first)
     share = _share(request, found, trial, first, workers, before)
     try:
-        read = read_all(found.files, trial.model, share.hold, request.quiet, first)
+        read = read_all(found.files, trial.model, share.hold, request.quiet, request.reader, first)
     except StateBesideWeightsError:
         trial = try_out(request, found, source, first, apart=True)
-        read = read_all(found.files, trial.model, share.hold, request.quiet, first)
+        read = read_all(found.files, trial.model, share.hold, request.quiet, request.reader, first)
     job = Job(
         model=trial.model,
         weights=read.weights,
@@ -59,7 +59,7 @@ def prepare(request: Request) -> Job:
         share=share,
         workers=workers,
         left_out=trial.left_out,
-        told={**trial.notes, **read.notes},
+        told={**found.notes, **trial.notes, **read.notes},
         question=question_of(
             *(request, source.module, found.files, read.digests),
             *(found.stages, found.examples, trial.scores),
@@ -114,7 +114,7 @@ def _approximate(
     found = before.get("approximation")
     if found is None:
         assert isinstance(job.model, TorchModel)
-        weights = Streamed.of(files, job.model, job.weights.last)
+        weights = Streamed.of(files, job.model, job.weights.last, job.request.reader)
         full = replace(job, weights=weights, files=files, stages=stages)
         compared = faster.compared(full, job, "comparing with all checkpoints")
         found = {"checkpoints": len(files), **compared.stored}

@@ -48,6 +48,7 @@ def question_of(
             "draft": getattr(examples.read, "draft", False),
             "label_names": None if names is None else list(names),
         },
+        **request.reader.question(),
         "scores": [_score_identity(score) for score in scores],
         "halved_rows": halves.ROWS,
         WHERE: _where(request, files),
@@ -109,6 +110,7 @@ def _where(request: Request, files: Sequence[CheckpointFile]) -> dict[str, Any]:
         "root": named(request.root),
         "transform": named(request.transform),
         "target": named(request.target),
+        **({} if request.read is None else {"read": named(request.read)}),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from vog.checkpoints import StagesSpec
+from vog.checkpoints import Reader, ReadSpec, StagesSpec
 from vog.data import TransformSpec
 from vog.scores import Score
 from vog.scores.gradient import Channels
@@ -28,6 +28,9 @@ class Request:
             returns a dataset, a dataset, or `(inputs, labels)`. Without labels the target is
             `predicted`, and scores in which a label takes part are left out.
         out: the run folder; continued if it answers the same question.
+        weights: which weights of a checkpoint that has several: a key, or keys joined by dots.
+        read: reads a checkpoint in place of our readers, from a path to tensors or arrays by
+            name: a function, or `file.py:function`.
         model_args: keywords for the function that makes the model.
         root: the folder that the paths of a list file are relative to.
         transform: "imagenet" (default for image files), "none", or a function.
@@ -53,6 +56,8 @@ class Request:
     checkpoints: str | Path | Sequence[str | Path]
     data: Any
     out: Path
+    weights: str | None = None
+    read: ReadSpec | None = None
     model_args: Mapping[str, Any] = field(default_factory=dict)
     root: Path | None = None
     transform: TransformSpec = None
@@ -71,3 +76,8 @@ class Request:
     limit: int | None = None
     overwrite: bool = False
     quiet: bool = False
+
+    @property
+    def reader(self) -> Reader:
+        """Return how checkpoints are read."""
+        return Reader(self.weights, self.read)

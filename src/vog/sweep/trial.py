@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from vog import checkpoints, scores
+from vog import scores
 from vog.data import Batch
 from vog.errors import ModelError, ScoreError
 from vog.models import Model, Weights, fitting, head
@@ -68,8 +68,10 @@ def try_out(
         ModelError: the model cannot be scored with, or differs from the plain way in every way.
         ScoreError: a score that was asked for by name cannot be had.
     """
-    last, earliest = (checkpoints.read(found.files[at].path) for at in (-1, 0))
-    name = str(found.files[-1].path)
+    contents = request.reader.contents(found.files[-1].path)
+    last, name = contents.weights, str(found.files[-1].path)
+    earliest = request.reader(found.files[0].path)
+    taken = {} if contents.note is None else {"taken": contents.note}
     failed: ModelError | None = None
     differing: tuple[str, ...] = ()
     for model in _ways(request, found, source, first, apart):
@@ -77,7 +79,7 @@ def try_out(
             trial = _tried(request, found, source, model, last, first)
             judge = source.fresh()
             if judge is None:
-                return replace(trial, notes={**trial.notes, "model": _UNCHECKED})
+                return replace(trial, notes={**taken, **trial.notes, "model": _UNCHECKED})
             example = plain_way.Comparison(trial.weights, earliest, str(found.files[0].path), first)
             needs = scores.needs_of(trial.scores)
             differing = plain_way.differences(trial.model, judge, example, needs)
@@ -85,7 +87,7 @@ def try_out(
             failed = error
             continue
         if not differing:
-            return trial
+            return replace(trial, notes={**taken, **trial.notes})
     if failed is not None and not differing:
         raise failed
     raise ModelError(

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from vog import checkpoints
-from vog.checkpoints import CheckpointFile
+from vog.checkpoints import CheckpointFile, Reader
 from vog.data import Batch
 from vog.errors import CheckpointError, ModelError, first_few
 from vog.models import Model, Weights, memory
@@ -53,11 +54,14 @@ class Streamed:
     stamps: tuple[Stamp | None, ...]
     model: Model
     last: Weights
+    reader: Reader
 
     @classmethod
-    def of(cls, files: Sequence[CheckpointFile], model: Model, last: Weights) -> "Streamed":
+    def of(
+        cls, files: Sequence[CheckpointFile], model: Model, last: Weights, reader: Reader
+    ) -> "Streamed":
         """The weights in files that were not changed from now on."""
-        return cls(tuple(files), tuple(_stamp(file.path) for file in files), model, last)
+        return cls(tuple(files), tuple(_stamp(file.path) for file in files), model, last, reader)
 
     @property
     def nbytes(self) -> int:
@@ -85,7 +89,7 @@ class Streamed:
                 f"checkpoint {path} was changed or removed while the run was going on. Rows that "
                 f"are finished are kept; bring the file back and run the same command again."
             )
-        return self.model.ready(self.model.fit(checkpoints.read(path), str(path)))
+        return self.model.ready(self.model.fit(self.reader(path), str(path)))
 
 
 AllWeights = Held | Streamed
@@ -114,6 +118,7 @@ def read_all(
     model: Model,
     hold: bool,
     quiet: bool,
+    reader: Reader,
     sample: Batch | None = None,
 ) -> ReadWeights:
     """Read the weights of all checkpoints, and look at a few examples under each.
@@ -123,6 +128,7 @@ def read_all(
         model: what they are matched to.
         hold: whether all of them stay in memory.
         quiet: no progress.
+        reader: reads them.
         sample: examples; None where the checkpoints were looked at before.
 
     Raises:
@@ -133,6 +139,7 @@ def read_all(
     held: list[Weights] = []
     found: dict[str, Path] = {}
     logits: list[Tensor] = []
+    keys: dict[Path, str] = {}
     settings: object = None
     with (
         progress("reading checkpoints", len(files), 0, quiet) as advance,
@@ -140,11 +147,15 @@ def read_all(
         model.borrowed(),
     ):
         for file in files:
-            fitted = model.fit(checkpoints.read(file.path), str(file.path))
+            contents = reader.contents(file.path)
+            keys[file.path] = contents.key
+            checkpoints.refuse_mixed(keys)
+            fitted = model.fit(contents.weights, str(file.path))
             if file is not files[0] and model.settings() != settings:
                 raise StateBesideWeightsError(f"{file.path} changes more than tensors.")
             settings = model.settings()
-            _refuse_equal(fitted, file.path, found)
+            beside = model.beside_tensors(contents.weights, str(file.path))
+            _refuse_equal({**fitted, **beside}, file.path, found)
             ready = model.ready(fitted)
             if sample is not None:
                 logits.append(_logits(model, ready, sample))
@@ -152,7 +163,7 @@ def read_all(
                 held.append(ready)
             advance(1)
     notes = _same_logits(files, logits)
-    weights = Held(tuple(held)) if hold else Streamed.of(files, model, held[-1])
+    weights = Held(tuple(held)) if hold else Streamed.of(files, model, held[-1], reader)
     return ReadWeights(weights, tuple(found), notes)
 
 
@@ -190,7 +201,7 @@ def _same_logits(files: Sequence[CheckpointFile], logits: Sequence[Tensor]) -> d
     }
 
 
-def _refuse_equal(fitted: Weights, path: Path, found: dict[str, Path]) -> None:
+def _refuse_equal(fitted: Mapping[str, Any], path: Path, found: dict[str, Path]) -> None:
     """Add the digest of the weights to those that were found, if it is not among them."""
     digest = checkpoints.digest(
         {k: v for k, v in fitted.items() if not k.endswith("num_batches_tracked")}
@@ -213,4 +224,13 @@ def _stamp(path: Path) -> Stamp | None:
 
 def nbytes(weights: Weights) -> int:
     """Of one checkpoint."""
-    return sum(value.nbytes for value in weights.values())
+    return sum(map(_size, weights.values()))
+
+
+def _size(value: Tensor) -> int:
+    """Return the bytes of a tensor, of a sparse one about."""
+    if value.layout is torch.strided:
+        return value.nbytes
+    if value.layout is torch.sparse_coo:
+        return value._indices().nbytes + value._values().nbytes
+    return 3 * value.values().nbytes  # positions are whole numbers of eight bytes

@@ -68,7 +68,7 @@ def inspection(
     Args:
         run: names what it was scored with.
         asked: what the user names instead: `model`, `model_args`, `checkpoints`, `data`,
-            `transform`.
+            `transform`, `read`.
         inspect: does it.
     """
     if "combined" in run.question:
@@ -87,7 +87,12 @@ def inspection(
                 f"viewer with --{name} to have them.",
             )
     code = [f"{model}({_keywords(run, asked)})"]
-    others = (data, asked.get("transform") or where.get("transform"), where.get("target"))
+    others = (
+        data,
+        asked.get("transform") or where.get("transform"),
+        where.get("target"),
+        asked.get("read") or where.get("read"),
+    )
     code += [str(one) for one in others if one is not None and ":" in str(one)]
     count = len(run.question["checkpoints"])
     return Inspection(f"{', '.join(code)} under {count} checkpoints", inspect)

@@ -1,0 +1,127 @@
+"""What is within the content of a file: dicts, lists, objects that were not made, and weights.
+
+One value may be referred to from everywhere, so that a small file has very many ways through it;
+each look costs of a budget.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from vog.checkpoints.inert import Budget, Name, StandIn, Stored, array_of, state_dict_of
+from vog.checkpoints.inert.modules import attributes_of
+from vog.errors import first_few
+
+_LONGEST_LIST = 1000
+_LONGEST_WORD = 80
+
+
+def is_tensor(value: object) -> bool:
+    """Return whether a value is a tensor or an array of numbers, described or made."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "biufc"
+    return isinstance(value, Tensor | Stored) or array_of(value) is not None
+
+
+def has_axes(value: Any) -> bool:
+    """Return whether a tensor has a shape other than that of one number."""
+    array = array_of(value)
+    return len(value.shape if array is None else array.shape) > 0
+
+
+def weights_in(value: object, budget: Budget) -> Mapping[str, Any] | None:
+    """Return the state dict that a value is, or that a pickled module has; else None."""
+    module = state_dict_of(value, budget)
+    if module is not None:
+        return module if any(map(is_tensor, module.values())) else None
+    items = _mapping(value)
+    if not items:
+        return None
+    budget.step(len(items))
+    named = all(type(name) is str for name in items)
+    return items if named and any(map(is_tensor, items.values())) else None
+
+
+def items_in(value: object, budget: Budget) -> dict[str, Any]:
+    """Return what is within a value, by text: items, places in a list, attributes, modules."""
+    if isinstance(value, list | tuple):
+        return {str(at): item for at, item in enumerate(value[:_LONGEST_LIST])}
+    attributes, items = attributes_of(value), _mapping(value) or {}
+    modules = attributes.get("_modules")
+    found = {**attributes, **items, **(modules if isinstance(modules, Mapping) else {})}
+    budget.step(len(found) + 1)
+    return {name: item for name, item in found.items() if type(name) is str}
+
+
+def within(value: object, key: str, budget: Budget) -> Any:
+    """Return what a key names: itself, keys joined by dots, or the beginning of names; else None.
+
+    Of several readings the one with the longest first key wins.
+    """
+    items = items_in(value, budget)
+    if items.get(key) is not None:
+        return items[key]
+    dots = [at for at, letter in enumerate(key) if letter == "."]
+    for dot in reversed(dots):
+        inner = items.get(key[:dot])
+        if inner is not None and (found := within(inner, key[dot + 1 :], budget)) is not None:
+            return found
+    return _under(weights_in(value, budget) or {}, f"{key}.")
+
+
+def kind_of(value: object) -> str:
+    """Return what a value is, in words."""
+    if isinstance(value, StandIn):
+        return f"an object of {value.name}"
+    if isinstance(value, Name):
+        return f"the name {value}"
+    if isinstance(value, Mapping):
+        return f"a dict with the keys {first_few([_shown(key) for key in value])}"
+    return "a tensor" if is_tensor(value) else f"a {type(value).__name__}"
+
+
+def named_in(value: object, deepest: int = 20) -> str | None:
+    """Return the name of an object that was not made and is within a value, or None."""
+    waiting = [(value, 0)]
+    for _ in range(_LONGEST_LIST):
+        if not waiting:
+            return None
+        item, depth = waiting.pop()
+        if isinstance(item, StandIn | Name):
+            return str(item.name if isinstance(item, StandIn) else item)
+        if depth < deepest and isinstance(item, Mapping):
+            waiting += [(inner, depth + 1) for inner in item.values()]
+        elif depth < deepest and isinstance(item, list | tuple | set | frozenset):
+            waiting += [(inner, depth + 1) for inner in item]
+    return None
+
+
+def _mapping(value: object) -> Mapping[Any, Any] | None:
+    """Return the items of a dict, or of an object that was to be given items."""
+    if isinstance(value, Mapping):
+        return value
+    return value.items if isinstance(value, StandIn) and value.items else None
+
+
+def _under(weights: Mapping[str, Any], prefix: str) -> Any:
+    """Return the weights whose names begin with a prefix, without it; None where there are none."""
+    below: OrderedDict[str, Any] = OrderedDict(
+        (name.removeprefix(prefix), item)
+        for name, item in weights.items()
+        if name.startswith(prefix)
+    )
+    metadata = getattr(weights, "_metadata", None)
+    if below and isinstance(metadata, Mapping):
+        below._metadata = OrderedDict(  # type: ignore[attr-defined]
+            (f"{name}.".removeprefix(prefix).removesuffix("."), item)
+            for name, item in metadata.items()
+            if type(name) is str and f"{name}.".startswith(prefix)
+        )
+    return below or None
+
+
+def _shown(key: object) -> str:
+    return str(key)[:_LONGEST_WORD] if type(key) in (str, int, bool) else type(key).__name__

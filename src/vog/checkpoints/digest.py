@@ -1,0 +1,132 @@
+"""A digest of weights whatever file they came in, and which tensors have no numbers to digest."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vog.checkpoints.contents import kind_of
+from vog.checkpoints.inert import Budget, StandIn
+from vog.errors import CheckpointError, first_few
+from vog.functions import stable
+
+# A tensor may repeat what its storage has once, as an expanded buffer does. Beyond this it is not
+# a buffer of a model, and to copy it would take more memory than there is.
+_MOST_REPEATED = 16
+_SURELY_SMALL = 2**28
+
+
+def digest(weights: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the names, types, shapes and bytes, and of extra states.
+
+    Raises:
+        CheckpointError: a tensor has no numbers that could be read.
+    """
+    sha = hashlib.sha256()
+    for name in sorted(weights):
+        value = weights[name]
+        if isinstance(value, Tensor):
+            why = without_numbers(value)
+            if why is not None:
+                raise CheckpointError(f"the tensor {name} {why}.")
+            for piece in _pieces(name, value.detach()):
+                sha.update(piece)
+        else:
+            text = f"{name} {_described(value, Budget(0))}\n"
+            sha.update(text.encode("utf-8", "surrogatepass"))
+    return sha.hexdigest()
+
+
+def without_numbers(tensor: Tensor) -> str | None:
+    """Return why a tensor cannot be read as numbers, or None where it can."""
+    if tensor.is_nested:
+        return "is a nested tensor, which has no one shape"
+    if tensor.is_meta:
+        return "is on the meta device: the file has no values of it"
+    if tensor.layout is not torch.strided:
+        return None
+    size, stored = tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes()
+    if size > max(_SURELY_SMALL, _MOST_REPEATED * stored):
+        return f"stands for {tensor.numel():,} values, of which the file holds {stored:,} bytes"
+    return None
+
+
+def refuse_without_numbers(reasons: Mapping[str, str], path: object) -> None:
+    """Raise unless all tensors of a file can be read.
+
+    Raises:
+        CheckpointError: some cannot; the message names them.
+    """
+    if not reasons:
+        return
+    first = next(iter(reasons.values()))
+    raise CheckpointError(
+        f"checkpoint {path} has no numbers for {first_few(list(reasons))}: the tensor {first}. "
+        f"Save the whole weights as dense tensors, or give --read file.py:function."
+    )
+
+
+def _pieces(name: str, value: Tensor) -> list[Any]:
+    """Return what identifies a tensor; of sparse and quantized ones each part."""
+    head = f"{name} {value.dtype} {tuple(value.shape)}"
+    if value.layout is torch.strided and not value.is_quantized:
+        return [f"{head}\n".encode(), _bytes_of(value)]
+    if value.is_quantized:
+        parts, head = _parts_of_quantized(value), f"{head} {value.qscheme()}"
+    else:
+        parts, head = _parts_of_sparse(value), f"{head} {value.layout}"
+    return [f"{head}\n".encode(), *(piece for part in parts for piece in _pieces("", part))]
+
+
+def _bytes_of(value: Tensor) -> Any:
+    whole = value.resolve_conj().resolve_neg().contiguous()
+    return whole.reshape(-1).view(torch.uint8).numpy().data
+
+
+def _parts_of_sparse(value: Tensor) -> list[Tensor]:
+    if value.layout is torch.sparse_coo:
+        once = value.coalesce()
+        return [once.indices(), once.values()]
+    if value.layout in (torch.sparse_csr, torch.sparse_bsr):
+        return [value.crow_indices(), value.col_indices(), value.values()]
+    return [value.ccol_indices(), value.row_indices(), value.values()]
+
+
+def _parts_of_quantized(value: Tensor) -> list[Tensor]:
+    numbers = value.int_repr()
+    if value.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric):
+        return [numbers, _float64(value.q_scale(), value.q_zero_point())]
+    axis = torch.tensor(value.q_per_channel_axis())
+    return [numbers, value.q_per_channel_scales(), value.q_per_channel_zero_points(), axis]
+
+
+def _float64(*values: float) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def _described(value: object, budget: Budget) -> str:
+    """Return a text that is equal for equal extra states, in whatever process."""
+    budget.step()
+    if isinstance(value, Tensor):
+        return f"tensor {digest({'': value})}"
+    if isinstance(value, np.ndarray):
+        return f"array {value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+    if isinstance(value, Mapping):
+        return f"{{{_joined([item for pair in value.items() for item in pair], budget)}}}"
+    if isinstance(value, list | tuple):
+        return f"({_joined(value, budget)})"
+    if isinstance(value, set | frozenset):
+        return f"{{{', '.join(sorted(_described(item, budget) for item in value))}}}"
+    if isinstance(value, StandIn):
+        return f"{kind_of(value)} ({_joined([value.arguments, value.state], budget)})"
+    if isinstance(value, BytesIO):
+        return repr(value.getvalue())
+    return stable(repr(value))
+
+
+def _joined(values: Iterable[object], budget: Budget) -> str:
+    return ", ".join(_described(value, budget) for value in values)

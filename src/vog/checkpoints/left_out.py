@@ -1,0 +1,83 @@
+"""Files beside the numbered checkpoints: the last, the best, averages, links and copies.
+
+They are no further step of training. Which were left out is said in the plan.
+"""
+
+import filecmp
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vog.checkpoints.folders import IN_FOLDER
+from vog.checkpoints.steps import announced_by_folder, without_ending
+
+_WORDS = re.compile(
+    r"(?<![a-z])(last|latest|newest|current|best|final|swa|ema)(?![a-z])", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A name that was left out, and which file it is a link to or a copy of."""
+
+    name: str
+    same_as: str | None = None
+
+    @property
+    def said(self) -> str:
+        """Return it in words."""
+        return self.name if self.same_as is None else f"{self.name} (the same as {self.same_as})"
+
+
+def without_copies(paths: Sequence[Path]) -> tuple[list[Path], list[LeftOut]]:
+    """Return the paths that are steps, and those beside them that are not.
+
+    Where no path has a number, all are kept: their order cannot be told, which is said elsewhere.
+    """
+    numbered = [path for path in paths if _is_numbered(path)]
+    kept = numbered or list(paths)
+    left_out = [LeftOut(path.name, _same(path, kept)) for path in paths if path not in kept]
+    linked = {path: _target_among(path, kept) for path in kept}
+    left_out += [LeftOut(path.name, target.name) for path, target in linked.items() if target]
+    return [path for path in kept if linked[path] is None], left_out
+
+
+def without_repeated(
+    paths: Sequence[Path], steps: Sequence[int]
+) -> tuple[list[tuple[Path, int]], list[LeftOut]]:
+    """Return each path with its step, those that repeat the bytes of the same step left out."""
+    kept: dict[int, list[Path]] = {}
+    left_out = []
+    for path, step in zip(paths, steps, strict=True):
+        same = _same(path, kept.get(step, []))
+        if same is None:
+            kept.setdefault(step, []).append(path)
+        else:
+            left_out.append(LeftOut(path.name, same))
+    return [(path, step) for step, several in kept.items() for path in several], left_out
+
+
+def _is_numbered(path: Path) -> bool:
+    """Return whether a file may be a step: by a number of its own, or by that of its folder."""
+    own, folder = without_ending(path.name), path.parent.name
+    of_trainer = path.name in IN_FOLDER and re.search(r"\d", folder) is not None
+    by_folder = of_trainer or announced_by_folder(folder) is not None
+    return _WORDS.search(own) is None and (by_folder or re.search(r"\d", own) is not None)
+
+
+def _same(path: Path, others: Sequence[Path]) -> str | None:
+    """Return the name of the file among others that is the same, by link or by bytes."""
+    for other in others:
+        if path.samefile(other) or (
+            path.is_file() and other.is_file() and filecmp.cmp(path, other, shallow=False)
+        ):
+            return other.name
+    return None
+
+
+def _target_among(path: Path, others: Sequence[Path]) -> Path | None:
+    """Return what a link leads to, if that is one of the others."""
+    if not path.is_symlink():
+        return None
+    return next((other for other in others if other != path and path.samefile(other)), None)

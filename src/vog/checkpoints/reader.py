@@ -1,0 +1,84 @@
+"""How the checkpoints of one run are read: which weights of a file, and by whom."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from vog import functions
+from vog.checkpoints.contents import is_tensor, kind_of
+from vog.checkpoints.read import Contents, read_contents
+from vog.errors import CheckpointError, first_few
+
+ReadSpec = str | Callable[[Path], Any]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads checkpoints; called with a path it returns the weights.
+
+    Attributes:
+        weights: where they are in a file that has several: a key, or keys joined by dots.
+        read: reads a file in place of our readers: a function, or `file.py:function`.
+    """
+
+    weights: str | None = None
+    read: ReadSpec | None = None
+
+    def __call__(self, path: Path) -> "OrderedDict[str, Any]":
+        """Return the weights in a file; see `contents`."""
+        return self.contents(path).weights
+
+    def contents(self, path: Path) -> Contents:
+        """Return the weights in a file, with where they were in it.
+
+        Raises:
+            CheckpointError: the file cannot be read, or has no weights there.
+            FunctionError: the function of the user cannot be found, or failed.
+        """
+        if self.read is None:
+            return read_contents(path, self.weights)
+        return read_contents(path, self.weights, self._by_function)
+
+    def question(self) -> dict[str, str]:
+        """Return what of this determines the numbers; nothing where all is by default."""
+        asked = {} if self.weights is None else {"weights": self.weights}
+        if self.read is not None:
+            asked["read"] = functions.identity(self._function())
+        return asked
+
+    def _function(self) -> Callable[..., Any]:
+        read = self.read
+        return functions.load(read, "--read") if isinstance(read, str) else read  # type: ignore[return-value]
+
+    def _by_function(self, path: Path) -> Mapping[str, Any]:
+        function = self._function()
+        spec = self.read if isinstance(self.read, str) else functions.identity(function)
+        content = functions.call(partial(function, path), spec, "--read")
+        named = isinstance(content, Mapping) and all(isinstance(name, str) for name in content)
+        if not named or (self.weights is None and not any(map(is_tensor, content.values()))):
+            raise CheckpointError(
+                f"--read {spec!r} returns {kind_of(content)} for {path}; expected the weights by "
+                f"name, {{name: tensor or array}}."
+            )
+        return content
+
+
+def refuse_mixed(keys: Mapping[Path, str]) -> None:
+    """Raise unless the weights were at the same place of every file.
+
+    Raises:
+        CheckpointError: they were not: some may be averages, or of another network.
+    """
+    places = dict.fromkeys(keys.values())
+    if len(places) > 1:
+        examples = {key: path for path, key in keys.items()}
+        said = [
+            f"{key!r} of {examples[key]}" if key else f"all of {examples[key]}" for key in places
+        ]
+        raise CheckpointError(
+            f"the checkpoints hold their weights in different places: {first_few(said)}. "
+            f"Say which are meant by --weights."
+        )
