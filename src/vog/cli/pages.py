@@ -31,12 +31,12 @@ Data = Annotated[
 
 def report(
     run: RunFolder,
-    out: Annotated[Path, typer.Option(help="The page to write, .html.")] = Path("report.html"),
+    out: Annotated[Path, options.written("The page to write, .html.")] = Path("report.html"),
     by: Annotated[
         str | None, typer.Option(help="A score column. Default: vog@all:class, as for `vog top`.")
     ] = None,
     figures: Annotated[
-        Path | None, typer.Option(help="A folder to save each chart in, as PNG and SVG.")
+        Path | None, options.written("A folder to save each chart in, as PNG and SVG.")
     ] = None,
     classes: Classes = None,
     root: Root = None,

@@ -6,6 +6,7 @@ from typing import Any
 
 from vog.checkpoints import StagesSpec
 from vog.data import TransformSpec
+from vog.outputs import output_path
 from vog.result import Run, open_run
 from vog.scores import Score
 from vog.scores.gradient import Channels
@@ -52,7 +53,7 @@ def score(
             model=model,
             checkpoints=checkpoints,
             data=data,
-            out=Path(out),
+            out=output_path(out),
             model_args=model_args or {},
             root=None if root is None else Path(root),
             transform=transform,

@@ -14,6 +14,7 @@ from vog import functions
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Examples
 from vog.result.question import WHERE
+from vog.result.where import noted_places
 from vog.scores import SCORES, Score
 from vog.sweep import halves
 from vog.sweep.request import Request
@@ -102,7 +103,7 @@ def _where(request: Request, files: Sequence[CheckpointFile]) -> dict[str, Any]:
     def named(value: object) -> str | None:
         return str(value) if isinstance(value, str | Path) else None
 
-    return {
+    where = {
         "model": named(request.model),
         "checkpoints": [str(file.path) for file in files],
         "data": named(request.data),
@@ -110,6 +111,7 @@ def _where(request: Request, files: Sequence[CheckpointFile]) -> dict[str, Any]:
         "transform": named(request.transform),
         "target": named(request.target),
     }
+    return where | noted_places(where, request.out)
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
