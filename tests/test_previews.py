@@ -283,7 +283,8 @@ def test_why_nothing_can_be_shown(photos: Path, tmp_path: Path) -> None:
     assert "came from an object in Python" in in_python
     assert "as --root" in in_python
     gone = missing(previewer(run_of(tmp_path, root="gone:away/photos"))(0, "a.png"))
-    assert "the image gone:away/photos/a.png cannot be read" in gone
+    assert "gone:away/photos with the images of the run cannot be read" in gone
+    assert "Give the folder that the ids are relative to as --root" in gone
     function = missing(previewer(run_of(tmp_path, data="my.py:build"))(0, "0"))
     assert "Give the function as --data my.py:build, or a folder of images as --root" in function
 

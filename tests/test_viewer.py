@@ -6,14 +6,17 @@ import io
 import re
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urljoin
 
 import numpy as np
 import pytest
+from httpx2 import Headers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -26,7 +29,7 @@ from test_report import combined  # noqa: F401 (a fixture)
 from vog.analysis.agreement import spearman
 from vog.errors import ResultError, VogError
 from vog.figures.previews import Preview
-from vog.figures.viewer import application, server, state
+from vog.figures.viewer import application, guard, server, state
 from vog.figures.viewer.guard import Guard
 from vog.figures.viewer.idle import Idle
 from vog.figures.viewer.inspection import Inspection, inspection
@@ -189,10 +192,10 @@ def test_an_address_that_makes_no_sense_is_told(pages: TestClient, query: str, s
 def test_the_page_of_an_example(run: Run, pages: TestClient) -> None:
     order = run.top(ROWS)["index"].to_pylist()
     text = pages.get(f"/example/{order[10]}").text
-    strip = [int(i) for i in re.findall(r'<li><a class="picture" href="/example/(\d+)\?', text)]
+    strip = [int(i) for i in re.findall(r'<li><a class="picture" href="\.\./example/(\d+)\?', text)]
     assert strip == [*order[6:10], *order[11:15]], "four before it and four after it, in order"
-    assert re.search(rf'rel="next" href="/example/{order[11]}\?', text)
-    assert re.search(rf'rel="prev" href="/example/{order[9]}\?', text)
+    assert re.search(rf'rel="next" href="\.\./example/{order[11]}\?', text)
+    assert re.search(rf'rel="prev" href="\.\./example/{order[9]}\?', text)
     hard = run.hardness("aum@early")[order[10]]
     assert f"{hard:.1%}" in text.partition("Where it stands")[2]
     first = pages.get(f"/example/{order[0]}").text
@@ -226,12 +229,12 @@ def test_marks_are_kept_and_taken_back(run: Run, pages: TestClient) -> None:
     review = Review(run.folder)
     assert not review.path.exists()
     answer = post(pages, "/mark", verdict="drop", back="by=aum%40all&page=2")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/?by=aum%40all&page=2#e3")
+    assert (answer.status_code, answer.headers["location"]) == (303, "./?by=aum%40all&page=2#e3")
     assert review.marks()["3"].verdict == "drop"
     order = run.top(ROWS)["index"].to_pylist()
     there = {"from": "example"}
     answer = post(pages, "/mark", index=order[4], verdict="relabel", label="2", note="odd", **there)
-    assert answer.headers["location"] == f"/example/{order[5]}", "on to the next"
+    assert answer.headers["location"] == f"./example/{order[5]}", "on to the next"
     mark = review.marks()[str(order[4])]
     assert (mark.verdict, mark.label, mark.note) == ("relabel", 2, "odd")
     assert shown(pages.get("/?marked=relabel").text) == [order[4]]
@@ -239,16 +242,16 @@ def test_marks_are_kept_and_taken_back(run: Run, pages: TestClient) -> None:
     without = [i for page in (1, 2, 3) for i in shown(pages.get(f"/?marked=none&page={page}").text)]
     assert sorted([*without, 3, order[4]]) == list(range(ROWS))
     answer = post(pages, "/mark", index=order[4], note="very odd", **{"from": "example"})
-    assert answer.headers["location"] == f"/example/{order[4]}", "a note alone stays"
+    assert answer.headers["location"] == f"./example/{order[4]}", "a note alone stays"
     assert review.marks()[str(order[4])].verdict == "relabel"
     assert review.marks()[str(order[4])].note == "very odd"
-    assert post(pages, "/undo").headers["location"] == f"/#e{order[4]}"
+    assert post(pages, "/undo").headers["location"] == f"./#e{order[4]}"
     assert review.marks()[str(order[4])].note == "odd"
     answer = post(pages, "/undo", **{"from": "example"})
-    assert answer.headers["location"] == f"/example/{order[4]}"
-    assert post(pages, "/undo", **{"from": "review"}).headers["location"] == "/review"
+    assert answer.headers["location"] == f"./example/{order[4]}"
+    assert post(pages, "/undo", **{"from": "review"}).headers["location"] == "./review"
     assert review.marks() == {}
-    assert post(pages, "/undo").headers["location"] == "/"
+    assert post(pages, "/undo").headers["location"] == "./"
 
 
 def test_undo_says_what_it_takes_back(run: Run, pages: TestClient) -> None:
@@ -519,7 +522,9 @@ def test_no_form_breaks_the_viewer(
     answer = pages.post(path, data=fields | ({"token": "the-token"} if token else {}))
     assert answer.status_code in ((303, 400, 404, 413) if token else (403, 400, 413))
     if answer.status_code == 303:
-        assert re.match(r"/(review|example/\d+|)(\?[^#\r\n]*)?(#\w+)?$", answer.headers["location"])
+        assert re.match(
+            r"\.\.?/(review|example/\d+|)(\?[^#\r\n]*)?(#\w+)?$", answer.headers["location"]
+        )
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"token=%ff", b"a" * 70_000, b"&" * 200])
@@ -608,7 +613,7 @@ def test_pictures_are_shown_though_the_first_is_lost(
 
     monkeypatch.setattr(app, "previewer", lossy)
     text = client(run).get("/").text
-    assert text.count('<img src="/picture/') == 48
+    assert text.count('<img src="./picture/') == 48
     assert "There are no pictures" not in text
 
 
@@ -712,7 +717,7 @@ def test_an_example_is_inspected_when_it_is_asked_for(run: Run) -> None:
     assert pages.get("/map/3/spread.png").status_code == 404
     assert asked == [], "nothing is computed by an address alone"
     answer = post(pages, "/inspect/3", back="by=aum%40all")
-    assert answer.headers["location"] == "/example/3?by=aum%40all#checkpoints"
+    assert answer.headers["location"] == "../example/3?by=aum%40all#checkpoints"
     text = pages.get("/example/3").text
     assert "other weights at step 200" in text
     assert "0.5" in text.partition("its mean")[2][:20]
@@ -794,3 +799,183 @@ def test_the_command_says_where_it_is(cli: Cli, monkeypatch: pytest.MonkeyPatch)
     assert len(opened) == 1
     code, _, err = cli("view", "nowhere")
     assert (code, "nowhere is missing" in err) == (1, True)
+
+
+class Prefixed(HTMLParser):
+    """The addresses on a page, each by the attribute that holds it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = ("href", "src", "action", "formaction")
+        self.addresses += [value or "" for name, value in attrs if name in known]
+
+
+BELOW = "/user/x/proxy/8000"
+
+
+def behind_a_proxy(run: Run, **more: Any) -> TestClient:
+    """Asks a viewer below a path, of which it knows nothing, as from another host."""
+    viewer = application(run, Guard("127.0.0.1", "the-token", ("hub.example.org",)), **more)
+
+    async def stripped(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["path"].startswith(f"{BELOW}/"), f"out of the viewer: {scope['path']}"
+        path = scope["path"].removeprefix(BELOW)
+        await viewer(scope | {"path": path, "raw_path": path.encode()}, receive, send)
+
+    return TestClient(stripped, base_url="https://hub.example.org", follow_redirects=False)
+
+
+def test_every_page_works_below_a_path(run: Run) -> None:
+    def inspect(index: int) -> Seen:
+        return Seen()
+
+    pages = behind_a_proxy(run, inspection=Inspection("mynet.py:build()", inspect))
+    shown_pages = ["", "classes", "compare", "review", "example/3", "nothing", "no/such/page"]
+    waiting, seen = [f"{BELOW}/{page}" for page in shown_pages], set[str]()
+
+    def move_on(answer: Any, path: str) -> None:
+        assert answer.status_code == 303
+        assert urljoin(path, answer.headers["location"]).startswith(f"{BELOW}/")
+        waiting.append(urljoin(path, answer.headers["location"]))
+
+    token = {"token": "the-token", "index": "3", "back": "by=aum%40all"}
+    own = {"origin": "https://hub.example.org"}
+    for path, fields in (
+        ("mark", {"verdict": "keep"}),
+        ("mark", {"verdict": "drop", "from": "example"}),
+        ("inspect/3", {}),
+        ("undo", {"from": "example"}),
+        ("undo", {"from": "review"}),
+        ("mark", {"verdict": "drop"}),
+    ):
+        answer = pages.post(f"{BELOW}/{path}", data=token | fields, headers=own)
+        move_on(answer, f"{BELOW}/{path}")
+    often = Counter[str]()
+    while waiting:
+        page = waiting.pop().partition("#")[0]
+        kind = re.sub(r"\d+", "N", page.removeprefix(BELOW).partition("?")[0])
+        if page in seen or often[kind] > 2:
+            continue
+        seen.add(page)
+        often[kind] += 1
+        answer = pages.get(page)
+        missing = page.endswith(("nothing", "/no/such/page"))
+        assert answer.status_code == (404 if missing else 200), page
+        if not answer.headers["content-type"].startswith("text/html"):
+            continue
+        addresses = [one for one in Prefixed(answer.text).addresses if one != "data:,"]
+        assert len(addresses) > 8
+        for one in addresses:
+            there = urljoin(page, one)
+            assert there.startswith(f"{BELOW}/"), (page, one)
+            if not re.search("/(mark|undo|inspect)", there):
+                waiting.insert(0, there)
+    expected = {"/", "/classes", "/compare.svg", "/example/N", "/picture/N", "/static/view.js"}
+    assert expected < often.keys()
+
+
+def test_an_address_with_a_slash_too_many_does_not_lead_away(pages: TestClient) -> None:
+    """What is redirected by its Host would leave the path of a proxy."""
+    for path in ("/classes/", "/review.csv/", "/static/look.css/", "//classes"):
+        answer = pages.get(HERE + path)
+        assert (answer.status_code, "location" in answer.headers) == (404, False), path
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1:x", "127.0.0.1:", "127.0.0.1:8765:1", "a@127.0.0.1", "127.0.0.1/x"),
+        *("127.0.0.1?x", "127.0.0.1#x", "127.0.0.1\\x", " 127.0.0.1 x", "[::1", "::1", "[::1]x"),
+        *("localhost,localhost", "localhost:123456", "http://localhost", "loc\u00e4lhost", "%31"),
+    ],
+)
+def test_a_host_of_an_odd_form_is_refused(run: Run, host: str) -> None:
+    for path in ("/", "/nothing/", "/static/look.css"):
+        answer = client(run).get(path, headers={"host": host.encode()})
+        assert answer.status_code == 421, host
+        assert "name[:port]" in answer.text
+
+
+def test_two_hosts_are_refused(run: Run) -> None:
+    request = client(run).build_request("GET", "/")
+    request.headers = Headers([("host", "127.0.0.1"), ("host", "127.0.0.1")])
+    assert client(run).send(request).status_code == 421
+
+
+def test_names_that_are_allowed(run: Run) -> None:
+    allowed = guard.host_names(["Hub.Example.org", "10.0.0.7"])
+    app = application(run, Guard("127.0.0.1", "the-token", allowed))
+    pages = TestClient(app, base_url="http://hub.example.org", follow_redirects=False)
+    assert pages.get("/").status_code == 200
+    for host, status in (
+        ("hub.example.org:8443", 200),
+        ("10.0.0.7", 200),
+        ("localhost:1", 200),
+        ("example.org", 421),
+        ("evil.hub.example.org", 421),
+    ):
+        assert pages.get("/", headers={"host": host}).status_code == status, host
+    assert "--allow-host example.org" in pages.get("/", headers={"host": "example.org"}).text
+    for origin, host, status in (
+        ("https://hub.example.org", "127.0.0.1:8765", 303),
+        ("https://hub.example.org:8443", "hub.example.org", 303),
+        ("https://evil.example.org", "hub.example.org", 403),
+        ("https://evil.example.org", "127.0.0.1:8765", 403),
+        ("https://[", "127.0.0.1:8765", 403),
+        ("null", "hub.example.org", 403),
+    ):
+        fields = {"token": "the-token", "index": "3", "verdict": "keep"}
+        headers = {"origin": origin, "host": host}
+        assert pages.post("/mark", data=fields, headers=headers).status_code == status, origin
+    fields = {"token": "another", "index": "3", "verdict": "keep"}
+    assert pages.post("/mark", data=fields).status_code == 403, "the name alone is not enough"
+
+
+@pytest.mark.parametrize("word", ["https://hub.example.org/", "a b", "", "hub/x", "*"])
+def test_what_is_no_name_cannot_be_allowed(word: str) -> None:
+    with pytest.raises(ResultError, match=r"--allow-host .*: expected the name of a host alone"):
+        guard.host_names([word])
+
+
+def test_a_view_of_too_many_words_is_told(run: Run, pages: TestClient) -> None:
+    for path in ("/mark", "/undo", "/inspect/3"):
+        answer = post(pages, path, verdict="keep", back="&".join(["a=1"] * 60))
+        assert answer.status_code in (400, 404), path
+    assert Review(run.folder).marks() == {}
+
+
+def test_rows_that_are_not_there_any_more_are_told(run: Run, tmp_path: Path) -> None:
+    pages = client(run)
+    assert pages.get("/compare").status_code == 200
+    shutil.move(run.folder, tmp_path / "elsewhere")
+    fresh = client(vog.open(tmp_path / "elsewhere"))
+    assert fresh.get("/compare?x=loss@all&y=aum@all").status_code == 200
+    for path in ("/compare?x=loss@all&y=aum@all", "/compare.svg?x=el2n@all", "/review.txt"):
+        answer = pages.get(path)
+        assert answer.status_code == 400, path
+        assert "cannot be read" in answer.text
+        assert "open it again" in answer.text
+
+
+def test_marks_for_a_spreadsheet(run: Run, pages: TestClient) -> None:
+    post(pages, "/mark", verdict="keep", note="=1+1")
+    plain, safe = pages.get("/review.csv").text, pages.get("/review.csv?safe=1").text
+    assert [row["note"] for row in csv.DictReader(io.StringIO(plain))] == ["=1+1"]
+    assert [row["note"] for row in csv.DictReader(io.StringIO(safe))] == ["'=1+1"]
+
+
+def test_the_viewer_says_that_there_are_no_pictures(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uvicorn.Server.run", lambda self, sockets: None)
+    said: list[str] = []
+    server.serve(run, port=0, show=False, warn=said.append)
+    assert said == []
+    server.serve(moved(run), port=0, show=False, warn=said.append)
+    assert len(said) == 1
+    assert "gone/data.npz" in said[0]
+    assert "--root" in said[0]

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from vog.analysis.joined import Joined, join
 from vog.errors import ResultError, first_few
+from vog.outputs import output_path
 from vog.progress import progress
 from vog.result import Run, open_run, parts
 from vog.result.columns import by_class, rank
@@ -64,10 +65,10 @@ def combine_joined(
     Raises:
         ResultError, OtherQuestionError: as for `combine`.
     """
-    out, runs = Path(out), joined.runs
+    out, runs = output_path(out), joined.runs
     _refuse(joined, out)
     count = len(joined.ids)
-    question = question_of(runs, joined.names, joined.columns, count, joined.all_of_first)
+    question = question_of(runs, joined.names, joined.columns, count, joined.all_of_first, out)
     with parts.begun(out, question, overwrite):
         if parts.missing(parts.parts(out), count):
             soon = len(joined.columns) * len(runs) * count < _SOON

@@ -12,7 +12,7 @@ import numpy as np
 from vog.errors import ResultError, first_few, unknown
 from vog.result import Run
 from vog.result.files import write_array, write_text, write_whole
-from vog.result.where import data_place, refuse_to_replace
+from vog.result.where import data_place, named, refuse_to_replace
 
 if TYPE_CHECKING:
     from vog.analysis.selection import Selection
@@ -109,7 +109,7 @@ def _kept_arrays(chosen: "Selection", data: str | Path | None) -> dict[str, np.n
         ResultError: the data were no `.npz`, or it is not what was scored.
     """
     run = chosen.run
-    place = data or run.question.get("where", {}).get("data")
+    place = data or named(run, "data")
     if place is None or Path(place).suffix != ".npz":
         raise ResultError(
             f"{run.folder} was made of {place or 'an object in Python'}, which is no .npz. Give "

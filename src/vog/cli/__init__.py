@@ -21,6 +21,7 @@ from vog.cli import (
     read,
     score,
     select,
+    streams,
     suspects,
     verify,
 )
@@ -77,8 +78,10 @@ def main() -> None:
 
 def told(command: Callable[[], object]) -> None:
     """Run a command: a user's mistake is a message and exit code 1, a bug a traceback."""
+    streams.take_any_text()
     try:
-        command()
+        with streams.telling():
+            command()
     except VogError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)

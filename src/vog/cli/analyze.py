@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vog.cli import show
+from vog.cli import options, show
 from vog.cli.read import PrintedAs, RunFolder
 from vog.cli.show import TableFormat
 
@@ -35,7 +35,7 @@ def analyze(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="A folder for analysis.json, classes.csv and the figure (PNG, SVG)."),
+        options.written("A folder for analysis.json, classes.csv and the figure (PNG, SVG)."),
     ] = None,
     classes: Classes = None,
     against: Annotated[
@@ -47,6 +47,7 @@ def analyze(
         ),
     ] = None,
     form: PrintedAs = TableFormat.TABLE,
+    safe_csv: options.SafeCsv = False,
 ) -> None:
     r"""Error rate by decile and stage, difficulty of the classes, agreement of the stages.
 
@@ -75,17 +76,17 @@ def analyze(
     if form is TableFormat.TABLE:
         _print(found, not_measured(scored))
     elif form is TableFormat.CSV:
-        show.table(_bins(found), form)
+        show.table(_bins(found), form, safe_csv=safe_csv)
     else:
         typer.echo(as_json(found.as_dict()), nl=False)
     if out is not None:
-        for path in overview.save(found, out):
+        for path in overview.save(found, out, safe_csv):
             typer.echo(path, err=form is not TableFormat.TABLE)
 
 
 def grid(
     run: RunFolder,
-    out: Annotated[Path, typer.Option(help="The picture to write: .png, .jpg, ...")],
+    out: Annotated[Path, options.written("The picture to write: .png, .jpg, ...")],
     by: Annotated[
         str | None, typer.Option(help="A score column. Default: vog@all:class, as for `vog top`.")
     ] = None,

@@ -68,7 +68,7 @@ def compare(
 
 def combine(
     runs: RunFolders,
-    out: Annotated[Path, typer.Option(help="The run folder to write.")],
+    out: Annotated[Path, options.written("The run folder to write.")],
     by: Annotated[
         str | None,
         typer.Option(
@@ -77,7 +77,7 @@ def combine(
         ),
     ] = None,
     chart: Annotated[
-        Path | None, typer.Option(help="Draw that as well: .png, .svg, .html or .json.")
+        Path | None, options.written("Draw that as well: .png, .svg, .html or .json.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run in --out.")] = False,
     quiet: options.NoProgress = False,

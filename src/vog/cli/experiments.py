@@ -5,13 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from vog.cli import show
+from vog.cli import options, show
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="A folder for everything the demo makes.")] = Path(
-        "demo"
-    ),
+    out: Annotated[Path, options.written("A folder for everything the demo makes.")] = Path("demo"),
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     r"""Train on real digits with 5 % flipped labels, score them, and see which score finds them.
@@ -60,7 +58,7 @@ def demo(
 
 def toy(
     out: Annotated[
-        Path, typer.Option(help="A folder for checkpoints, run, figures and toy.json.")
+        Path, options.written("A folder for checkpoints, run, figures and toy.json.")
     ] = Path("toy"),
     split: Annotated[
         Literal["train", "test"], typer.Option(help="The 450 training or the 50 test points.")

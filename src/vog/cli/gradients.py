@@ -12,7 +12,7 @@ def gradients(
     model: options.Model,
     checkpoints: options.Checkpoints,
     data: options.Data,
-    out: Annotated[Path, typer.Option(help="The folder to write, or to continue.")],
+    out: Annotated[Path, options.written("The folder to write, or to continue.")],
     weights: options.Weights = None,
     read: options.Read = None,
     model_arg: options.ModelArg = None,

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from vog.errors import FunctionError
+from vog.outputs import output_path
 
 Model = Annotated[
     str, typer.Option(help="file.py:function or package.module:function that makes the model.")
@@ -102,7 +103,22 @@ Workers = Annotated[
     int | None, typer.Option(help="Processes that read ahead. Default: by processors.")
 ]
 Limit = Annotated[int | None, typer.Option(help="Only the first so many examples.")]
-OutFolder = Annotated[Path, typer.Option(help="The run folder to write, or to continue.")]
+
+
+def written(help: str) -> Any:
+    """Return the option of a file or a folder that is written: refused here where it cannot be."""
+    return typer.Option(parser=output_path, metavar="PATH", help=help)
+
+
+OutFolder = Annotated[Path, written("The run folder to write, or to continue.")]
+SafeCsv = Annotated[
+    bool,
+    typer.Option(
+        "--safe-csv",
+        help="Put ' before texts of a csv that begin with =, +, - or @, which spreadsheets run "
+        "as formulas.",
+    ),
+]
 Stages = Annotated[
     str | None,
     typer.Option(

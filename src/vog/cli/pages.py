@@ -31,12 +31,12 @@ Data = Annotated[
 
 def report(
     run: RunFolder,
-    out: Annotated[Path, typer.Option(help="The page to write, .html.")] = Path("report.html"),
+    out: Annotated[Path, options.written("The page to write, .html.")] = Path("report.html"),
     by: Annotated[
         str | None, typer.Option(help="A score column. Default: vog@all:class, as for `vog top`.")
     ] = None,
     figures: Annotated[
-        Path | None, typer.Option(help="A folder to save each chart in, as PNG and SVG.")
+        Path | None, options.written("A folder to save each chart in, as PNG and SVG.")
     ] = None,
     classes: Classes = None,
     root: Root = None,
@@ -65,6 +65,14 @@ def view(
         str, typer.Option(help="The address to listen on. Any other lets others in, unasked.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for a free one.")] = 8765,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="One more name that it may be opened by, as that of a proxy or a tunnel in front "
+            "of it. May be given several times.",
+        ),
+    ] = None,
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
     classes: Classes = None,
     root: Root = None,
@@ -119,6 +127,8 @@ def view(
         data=data,
         inspection=_inspection(found, asked),
         tell=lambda address: typer.echo(f"{run} at {address}   (Ctrl-C stops it)"),
+        warn=lambda said: typer.echo(said, err=True),
+        allow_host=allow_host or (),
     )
 
 

@@ -19,7 +19,7 @@ _PERCENT = "SHARE"
 
 def plant(
     data: options.Data,
-    out: Annotated[Path, typer.Option(help="The folder to make.")],
+    out: Annotated[Path, options.written("The folder to make.")],
     root: options.Root = None,
     flip: Annotated[
         str,

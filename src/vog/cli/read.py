@@ -28,6 +28,7 @@ def top(
         str | None, typer.Option(help="Only examples of this class, by name or number.")
     ] = None,
     form: PrintedAs = TableFormat.TABLE,
+    safe_csv: options.SafeCsv = False,
 ) -> None:
     r"""List the hardest examples of RUN.
 
@@ -41,13 +42,13 @@ def top(
     silent = {n for n in ("problem", "label_name") if all(row.get(n) is None for row in rows)}
     silent.add("index")  # the id is enough for people; the library gives both
     rows = [{key: value for key, value in row.items() if key not in silent} for row in rows]
-    show.table(rows, form)
+    show.table(rows, form, safe_csv=safe_csv)
     show.unfinished(opened)
 
 
 def export(
     run: RunFolder,
-    out: Annotated[Path, typer.Option(help="The file to write.")],
+    out: Annotated[Path, options.written("The file to write.")],
     form: Annotated[
         str | None,
         typer.Option(
@@ -82,6 +83,7 @@ def export(
         int | None,
         typer.Option(min=1, help="For label-studio: only so many, the likeliest errors first."),
     ] = None,
+    safe_csv: options.SafeCsv = False,
 ) -> None:
     r"""Write the rows of RUN to one file, as they are or as another tool reads them.
 
@@ -98,6 +100,7 @@ def export(
         "planted": None if planted is None else load(planted),
         "url_prefix": url_prefix,
         "count": count,
+        "safe_csv": safe_csv or None,
     }
     given = {name: value for name, value in how.items() if value is not None}
     save(opened, out, form, options.words(columns), **given)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vog.cli import show
+from vog.cli import options, show
 from vog.cli.read import PrintedAs, RunFolder
 from vog.cli.show import TableFormat
 from vog.cli.suspects import PlantedFolder
@@ -98,7 +98,7 @@ def select(
     seed: Annotated[int, typer.Option(help="Of the draw among rows of equal value.")] = 0,
     out: Annotated[
         Path | None,
-        typer.Option(help="The file to write. Default: only what would be kept is printed."),
+        options.written("The file to write. Default: only what would be kept is printed."),
     ] = None,
     written: Annotated[
         WrittenAs | None,
@@ -119,6 +119,7 @@ def select(
         Path | None, typer.Option(help="The .npz that was scored, if it has moved.")
     ] = None,
     form: PrintedAs = TableFormat.TABLE,
+    safe_csv: options.SafeCsv = False,
 ) -> None:
     r"""Choose the examples of RUN to train with, and write a list of them.
 
@@ -155,7 +156,7 @@ def select(
     if form is TableFormat.TABLE:
         _print(found)
     else:
-        show.table(_class_rows(found), form)
+        show.table(_class_rows(found), form, safe_csv=safe_csv)
     for note in found.notes:
         typer.echo(f"Note: {note}", err=True)
     show.unfinished(opened)

@@ -29,14 +29,23 @@ class TableFormat(StrEnum):
     JSON = "json"
 
 
-def table(rows: Sequence[Row], form: TableFormat, columns: Sequence[str] = ()) -> None:
-    """Print rows of the same columns to stdout; the names are of csv without rows."""
+def table(
+    rows: Sequence[Row], form: TableFormat, columns: Sequence[str] = (), safe_csv: bool = False
+) -> None:
+    """Print rows of the same columns to stdout.
+
+    Args:
+        rows: the rows.
+        form: what the table is for.
+        columns: the names, for csv without rows.
+        safe_csv: in csv, write texts so that no spreadsheet runs them as formulas.
+    """
     from vog.result.files import as_csv, as_json
 
     if form is TableFormat.JSON:
         sys.stdout.write(as_json(list(rows)))
     elif form is TableFormat.CSV:
-        sys.stdout.write(as_csv(rows, columns))
+        sys.stdout.write(as_csv(rows, columns, safe_csv))
     else:
         for_people(rows)
 

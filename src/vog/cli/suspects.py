@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vog.cli import show
+from vog.cli import options, show
 from vog.cli.analyze import Classes, opened
 from vog.cli.read import PrintedAs, RunFolder
 from vog.cli.show import TableFormat
@@ -35,13 +35,14 @@ def suspects(
     ] = 0.1,
     count: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 25,
     out: Annotated[
-        Path | None, typer.Option(help="A csv file for all suspects, the most suspicious first.")
+        Path | None, options.written("A csv file for all suspects, the most suspicious first.")
     ] = None,
     chart: Annotated[
-        Path | None, typer.Option(help="A picture of the margins and the cut: .png, .svg, ...")
+        Path | None, options.written("A picture of the margins and the cut: .png, .svg, ...")
     ] = None,
     classes: Classes = None,
     form: PrintedAs = TableFormat.TABLE,
+    safe_csv: options.SafeCsv = False,
 ) -> None:
     r"""List the labels of RUN that are probably wrong, with what the model would call them.
 
@@ -67,12 +68,12 @@ def suspects(
         show.for_people(rows[:count])
         typer.echo("\n" + _said(found, rows, scored))
     else:
-        show.table(rows, form, columns)
+        show.table(rows, form, columns, safe_csv)
         typer.echo(_said(found, rows, scored), err=True)
     if out is not None:
         from vog.result.files import as_csv, write_text
 
-        write_text(out, as_csv(rows, columns))
+        write_text(out, as_csv(rows, columns, safe_csv))
         typer.echo(f"{out}: {len(rows):,} suspects", err=form is not TableFormat.TABLE)
     if chart is not None:
         from vog.figures import charts

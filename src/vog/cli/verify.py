@@ -32,7 +32,7 @@ def verify(
         int | None, typer.Option(min=1, help="Scores of each kind, the best. Default: every one.")
     ] = None,
     chart: Annotated[
-        Path | None, typer.Option(help="A picture to write as well: .png, .svg, .html, .json.")
+        Path | None, options.written("A picture to write as well: .png, .svg, .html, .json.")
     ] = None,
     resamples: Annotated[
         int, typer.Option(max=10_000, help="Of the bootstrap, for the intervals; 20 at least.")

@@ -10,7 +10,7 @@ from vog.analysis.examples import class_name
 from vog.analysis.suspects import suspects
 from vog.exports.told import label_quality, stored
 from vog.result import Run
-from vog.result.files import write_whole
+from vog.result.files import safe_table, write_whole
 from vog.result.planted import Planted
 
 
@@ -57,12 +57,15 @@ def save(
     path: Path,
     columns: Sequence[str] | None = None,
     planted: Planted | None = None,
+    safe_csv: bool = False,
 ) -> None:
     """Write the table of `issues` as csv.
 
     `pandas.read_csv(path, index_col="index")` is what `CleanLearning.fit(label_issues=...)` takes.
+    With `safe_csv` ids and names are written so that no spreadsheet runs them as formulas.
     """
     table = issues(run, columns, planted)
+    table = safe_table(table) if safe_csv else table
     write_whole(path, lambda beside: csv.write_csv(table, beside))
 
 

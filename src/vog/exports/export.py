@@ -7,6 +7,7 @@ from typing import Any
 
 from vog.errors import ResultError, unknown
 from vog.exports import cleanlab, fiftyone, label_studio, weights
+from vog.outputs import output_path
 from vog.result import Run
 from vog.result.run import FORMATS as TABLES
 from vog.result.where import refuse_to_replace
@@ -28,7 +29,7 @@ class Form:
 
 
 FORMS = {
-    "cleanlab": Form(cleanlab.save, ".csv", ("planted",)),
+    "cleanlab": Form(cleanlab.save, ".csv", ("planted", "safe_csv")),
     "fiftyone": Form(fiftyone.save, ".json", ("root", "planted")),
     "label-studio": Form(
         label_studio.save, ".json", ("root", "planted", "data", "url_prefix", "count")
@@ -57,19 +58,21 @@ def export(
             every stored one; for `weights` the one that is weighted by; else the scores that go
             with each row.
         how: what the form takes: `root`, the folder of the images if they have moved; `planted`,
-            the record that the verdict is calibrated on; see the modules for the others.
+            the record that the verdict is calibrated on; `safe_csv`, of csv and cleanlab, to
+            write texts so that no spreadsheet runs them; see the modules for the others.
 
     Raises:
         ResultError: the file is the data or a part of the run; no such form, column or keyword;
             another ending than the form has; or the run lacks what the form needs.
     """
-    out = Path(out)
+    out = output_path(out)
     refuse_to_replace(run, out)
     name = _name_of(out, format)
     form = FORMS.get(name)
-    _refuse_others(name, () if form is None else form.takes, how)
+    own = ("safe_csv",) if name == "csv" else ()
+    _refuse_others(name, own if form is None else form.takes, how)
     if form is None:
-        return run.export(out, name, columns)
+        return run.export(out, name, columns, **how)
     if out.suffix.lower() != form.ending:
         raise ResultError(f"{name} is a file that ends in {form.ending}, not {out}. Rename --out.")
     form.save(run, out, columns, **how)

@@ -7,14 +7,17 @@ from vog.figures import charts
 from vog.result.files import as_csv, as_json, make_folder, write_text
 
 
-def save(found: Overview, folder: Path) -> list[Path]:
+def save(found: Overview, folder: Path, safe_csv: bool = False) -> list[Path]:
     """Write analysis.json, classes.csv and error_by_decile as PNG and SVG; where they are.
+
+    With `safe_csv` names of classes are written so that no spreadsheet runs them as formulas.
 
     Raises:
         ResultError: the folder cannot be written.
     """
     make_folder(folder)
-    texts = {"analysis.json": as_json(found.as_dict()), "classes.csv": as_csv(found.class_rows())}
+    classes = as_csv(found.class_rows(), safe_csv=safe_csv)
+    texts = {"analysis.json": as_json(found.as_dict()), "classes.csv": classes}
     for name, text in texts.items():
         write_text(folder / name, text)
     chart = charts.error_by_decile(

@@ -13,7 +13,7 @@ from PIL import Image
 from vog import functions
 from vog.errors import ResultError
 from vog.result import Run
-from vog.result.where import data_place, folder_of
+from vog.result.where import data_place, folder_of, lost_data
 
 # From row number and id to an image, a text, or an array that the model was given.
 Reader = Callable[[int, str], Any]
@@ -84,6 +84,13 @@ def reader(
     place = data_place(run, root)
     if place is None:
         raise ResultError(_unknown_place(run, where.get("data")))
+    lost = lost_data(run) if root is None else None
+    if lost is not None:
+        what = "file" if place.suffix == ".npz" else "folder that the ids are relative to"
+        raise ResultError(
+            f"{place} with the images of the run cannot be read: nothing is there. It was looked "
+            f"for as {lost}. Give the {what} as --root."
+        )
     if place.suffix == ".npz":
         run.require_row_numbers()
         return _of_arrays(place)

@@ -16,7 +16,7 @@ from vog.result.files import as_json
 from vog.result.question import WHERE, Question
 from vog.result.rows import Rows, to_table
 from vog.result.run import Run
-from vog.result.where import data_place
+from vog.result.where import data_place, named, noted_places
 
 _ROWS = 2**17  # of a part
 # Where the data are, and not the checkpoints: no one model was behind these numbers.
@@ -45,7 +45,12 @@ class Combined:
 
 
 def question_of(
-    runs: Sequence[Run], names: Sequence[str], columns: Sequence[str], rows: int, whole: bool
+    runs: Sequence[Run],
+    names: Sequence[str],
+    columns: Sequence[str],
+    rows: int,
+    whole: bool,
+    folder: Path,
 ) -> dict[str, Any]:
     """What a combined run answers.
 
@@ -55,6 +60,7 @@ def question_of(
         columns: the score columns that all have.
         rows: how many there are.
         whole: whether these are all rows of the first run, so that the data are those of it.
+        folder: of the combined run.
     """
     first = runs[0].question
     scores = {column.partition("@")[0] for column in columns}
@@ -72,6 +78,7 @@ def question_of(
     }
     places = {key: of for key, of in first.get(WHERE, {}).items() if key in _PLACES}
     kept = places if whole or _by_id(runs[0]) else {}
+    kept |= noted_places({key: named(runs[0], key) for key in kept}, folder)
     return asked | {WHERE: {"combined": list(names)} | kept}
 
 

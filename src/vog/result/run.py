@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from jaxtyping import Float
 
 from vog.errors import ResultError, first_few, unknown
+from vog.outputs import output_path
 from vog.result import question as questions
 from vog.result.columns import DERIVED, rank
-from vog.result.files import write_whole
+from vog.result.files import safe_table, write_whole
 from vog.result.names import first_name, numbers_called
 from vog.result.parts import Part, missing, parts, write_table
 from vog.result.rows import is_half
@@ -207,7 +208,11 @@ class Run:
         return table.filter(pc.field("problem").is_valid())
 
     def export(
-        self, path: str | Path, format: str | None = None, columns: Sequence[str] | None = None
+        self,
+        path: str | Path,
+        format: str | None = None,
+        columns: Sequence[str] | None = None,
+        safe_csv: bool = False,
     ) -> Path:
         """Write the rows to one file.
 
@@ -215,18 +220,19 @@ class Run:
             path: the file; replaced only when the new one is whole.
             format: by default what the suffix says: .csv, .parquet, .jsonl.
             columns: as for `table`.
+            safe_csv: of csv, write texts so that no spreadsheet runs them as formulas.
 
         Raises:
             ResultError: no such format, or the file cannot be written.
         """
-        path = Path(path)
+        path = output_path(path)
         kind = format or path.suffix.lstrip(".").lower()
         if kind not in FORMATS:
             raise ResultError(
                 f"the format of {path} cannot be told from its name. "
                 f"End it in .{', .'.join(FORMATS)}, or pass --format."
             )
-        table = self.table(columns)
+        table = safe_table(self.table(columns)) if safe_csv else self.table(columns)
         if kind == "parquet":
             write_whole(path, lambda beside: write_table(table, beside))
         else:
@@ -326,12 +332,13 @@ def open_run(folder: str | Path) -> Run:
 
 def _copy(table: pa.Table, path: Path, kind: str) -> None:
     """Let DuckDB write csv or jsonl. JSON has no infinity: it becomes the text "Infinity"."""
-    chosen, how = "*", "FORMAT csv, HEADER"
+    # The file is a temporary one already; DuckDB's own would be left behind by a kill.
+    chosen, how = "*", "FORMAT csv, HEADER, USE_TMP_FILE false"
     if kind == "jsonl":
         names = [f.name for f in table.schema if pa.types.is_floating(f.type)]
         chosen, how = (
             f"* REPLACE ({', '.join(map(_json_number, names))})" if names else "*",
-            "FORMAT json",
+            "FORMAT json, USE_TMP_FILE false",
         )
     target = str(path).replace("'", "''")
     try:

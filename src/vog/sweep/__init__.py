@@ -6,6 +6,7 @@ from typing import Any
 
 from vog.checkpoints import ReadSpec, StagesSpec
 from vog.data import TransformSpec
+from vog.outputs import output_path
 from vog.result import Run, open_run
 from vog.scores import Score
 from vog.scores.gradient import Channels
@@ -54,7 +55,7 @@ def score(
             model=model,
             checkpoints=checkpoints,
             data=data,
-            out=Path(out),
+            out=output_path(out),
             weights=weights,
             read=read,
             model_args=model_args or {},

@@ -14,6 +14,7 @@ from vog.data import TransformSpec
 from vog.errors import CheckpointError, ResultError, first_few
 from vog.models.targets import TARGETS
 from vog.result import Run
+from vog.result.where import named, named_checkpoints
 from vog.sweep.request import ModelSpec, TargetSpec
 
 CheckpointsSpec = str | Path | Sequence[str | Path]
@@ -50,7 +51,7 @@ class Parts:
 
 def gradients_folder(run: Run, options: Options) -> Path | None:
     """Where the gradients are, of a run that was made of stored ones."""
-    noted = run.question.get("where", {}).get("gradients")
+    noted = named(run, "gradients")
     if noted is None:
         return None
     folder = Path(noted if options.data is None else options.data)
@@ -64,21 +65,21 @@ def gradients_folder(run: Run, options: Options) -> Path | None:
 
 def find_again(run: Run, options: Options) -> Parts:
     """What the options name, and for the rest what the run names, if it may be there."""
-    question, where = run.question, run.question.get("where", {})
+    question = run.question
     noted = {
-        "model": where.get("model"),
-        "data": where.get("data"),
-        "transform": where.get("transform") or _noted_transform(question),
-        "target": where.get("target") or _noted_target(question),
+        "model": named(run, "model"),
+        "data": named(run, "data"),
+        "transform": named(run, "transform") or _noted_transform(question),
+        "target": named(run, "target") or _noted_target(question),
     }
     if "read" in question or options.read is not None:
-        noted["read"] = where.get("read")
+        noted["read"] = named(run, "read")
     found: dict[str, Any] = {}
     for option, value in noted.items():
         given = getattr(options, option)
         found[option] = value if given is None else given
         _refuse_lost(run, option, found[option])
-    args, root = options.model_args, where.get("root") if options.root is None else options.root
+    args, root = options.model_args, named(run, "root") if options.root is None else options.root
     if args is None:
         args = {k: _argument(v) for k, v in question.get("model", {}).get("args", {}).items()}
     return Parts(
@@ -134,7 +135,7 @@ def _files(
     """The checkpoints of the run, in training order, where they are now."""
     steps = [int(one["step"]) for one in run.question["checkpoints"]]
     if asked is None:
-        paths = [Path(one) for one in run.question.get("where", {}).get("checkpoints", [])]
+        paths = [Path(one) for one in named_checkpoints(run)]
         lost = [str(path) for path in paths if not path.exists()]
         if lost or len(paths) != len(steps):
             raise ResultError(

@@ -14,6 +14,7 @@ from vog import functions
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Examples
 from vog.result.question import WHERE
+from vog.result.where import noted_places
 from vog.scores import SCORES, Score
 from vog.sweep import halves
 from vog.sweep.request import Request
@@ -103,7 +104,7 @@ def _where(request: Request, files: Sequence[CheckpointFile]) -> dict[str, Any]:
     def named(value: object) -> str | None:
         return str(value) if isinstance(value, str | Path) else None
 
-    return {
+    where = {
         "model": named(request.model),
         "checkpoints": [str(file.path) for file in files],
         "data": named(request.data),
@@ -112,6 +113,7 @@ def _where(request: Request, files: Sequence[CheckpointFile]) -> dict[str, Any]:
         "target": named(request.target),
         **({} if request.read is None else {"read": named(request.read)}),
     }
+    return where | noted_places(where, request.out)
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:

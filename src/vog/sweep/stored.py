@@ -23,11 +23,13 @@ from vog import checkpoints, scores
 from vog.checkpoints import Stage, StagesSpec
 from vog.data.examples import RowNumbers, digest_of
 from vog.errors import DataError, ResultError, first_few
+from vog.outputs import output_path
 from vog.progress import progress
 from vog.result import Run, open_run, parts
 from vog.result import question as questions
 from vog.result.buffer import Buffer, Clock
 from vog.result.rows import Rows
+from vog.result.where import noted_places
 from vog.scores import Observation, Signal
 from vog.sweep import halves
 from vog.sweep.block import meanings
@@ -90,10 +92,10 @@ def import_stored(
     cut = checkpoints.cut(stages, len(found), least)
     count = len(found[0].labels)
     noted = noted_in(Path(folder), count)
-    out, clock = Path(out), Clock()
+    out, clock = output_path(out), Clock()
     if out.resolve() == Path(folder).resolve():
         raise ResultError(f"{out} holds the gradients. Give another folder as --out.")
-    with parts.begun(out, question_of(found, cut, Path(folder), noted), overwrite):
+    with parts.begun(out, question_of(found, cut, Path(folder), noted, out), overwrite):
         todo = parts.missing(parts.parts(out), count)
         done = count - sum(map(len, todo))
         with progress("importing", count, done, quiet) as advance:
@@ -222,8 +224,10 @@ def question_of(
     stages: tuple[Stage, ...],
     folder: Path,
     noted: Noted,
+    out: Path | None = None,
 ) -> dict[str, Any]:
-    """What a run that is made of stored gradients answers."""
+    """What a run that is made of stored gradients answers; `out` is its folder."""
+    where = {"gradients": str(folder)}
     named = [] if isinstance(noted.ids, RowNumbers) else noted.ids
     predictions = [one.predictions for one in found]
     return {
@@ -241,7 +245,7 @@ def question_of(
         "target": noted.question.get("target", "as stored"),
         "scores": [{"name": score.name} for score in _SCORES],
         "halved_rows": halves.ROWS,
-        "where": {"gradients": str(folder)},
+        "where": where | ({} if out is None else noted_places(where, out)),
     }
 
 

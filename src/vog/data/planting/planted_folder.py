@@ -19,6 +19,7 @@ from vog.data.planting.corruptions import CORRUPTIONS
 from vog.data.planting.draw import ADDED, Change, counts_of, draw
 from vog.data.planting.opening import Origin, absolute, origin_of
 from vog.errors import DataError, ResultError
+from vog.outputs import refuse_address
 from vog.progress import progress
 from vog.result.files import as_json, make_folder
 from vog.result.planted import (
@@ -77,6 +78,7 @@ def plant(
         DataError: the data, or what is asked of them, make no sense.
         ResultError: `out` holds something else, or the disk is too small.
     """
+    refuse_address(out)
     out = Path(out).expanduser()
     _refuse_inside(data, out, "--data")
     _refuse_inside(outside_from, out, "--outside-from")

@@ -15,6 +15,7 @@ from vog.figures.charts import Chart
 from vog.figures.previews import previewer
 from vog.figures.report import drawn, galleries
 from vog.figures.report.findings import STEPS, Findings, find
+from vog.outputs import output_path
 from vog.progress import progress
 from vog.result import Run
 from vog.result.files import make_folder, write_text
@@ -48,7 +49,7 @@ def report(
             else than a page.
         FunctionError: `data` names no function, or it fails.
     """
-    out = Path(out)
+    out = output_path(out)
     if out.suffix.lower() not in SUFFIXES:
         raise ResultError(f"{out}: a report is a page. End its name in .html.")
     look = previewer(run, None if root is None else Path(root), data, size=galleries.SIZE)

@@ -26,7 +26,7 @@ from vog.result import Run
 from vog.result.browse import Browser
 from vog.result.lookup import Lookup
 from vog.result.review import Review
-from vog.result.source import Source
+from vog.result.source import Source, reading
 
 _STATIC = Path(__file__).parent / "static"
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -41,12 +41,18 @@ def application(
     root: Path | None = None,
     data: Any = None,
     inspection: Inspection | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> ASGIApp:
-    """The viewer of a run as an ASGI application; see `serve` for the arguments."""
+    """The viewer of a run as an ASGI application; see `serve` for the arguments.
+
+    `tell` hears why no example can be shown, if none can.
+    """
     preview = previewer(run, root, data, images.LARGE, inside=True)
     source = Source(run)
     pages, rows = Browser(source), Lookup(source)
     site = Site(run, pages, rows, Review(run.folder), guard, preview, inspection)
+    if site.first.missing is not None:
+        tell(f"There are no pictures. {site.first.missing}")
     idle = Idle()
     shown: dict[str, Page] = {
         "/": gallery.gallery,
@@ -79,6 +85,7 @@ def application(
             lambda request, error: _told(site, request, error),
         ),
     )
+    app.router.redirect_slashes = False  # by the address that is asked for, which a proxy changes
     return Guarded(app, guard)
 
 
@@ -95,7 +102,7 @@ def _shows(site: Site, page: Page, idle: Idle) -> Callable[[Request], Response]:
     """A page that changes nothing; it is not a coroutine, so it is made in a thread."""
 
     def answer(request: Request) -> Response:
-        with idle.busy():
+        with idle.busy(), reading():
             return page(site, request)
 
     return answer
@@ -104,9 +111,13 @@ def _shows(site: Site, page: Page, idle: Idle) -> Callable[[Request], Response]:
 def _changes(site: Site, page: Change) -> Callable[[Request], Awaitable[Response]]:
     """A page that takes a form of this viewer."""
 
+    def changed(request: Request, fields: dict[str, str]) -> Response:
+        with reading():
+            return page(site, request, fields)
+
     async def answer(request: Request) -> Response:
         fields = await site.guard.form(request)
-        return await run_in_threadpool(page, site, request, fields)
+        return await run_in_threadpool(changed, request, fields)
 
     return answer
 

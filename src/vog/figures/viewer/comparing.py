@@ -31,8 +31,8 @@ def compare(site: Site, request: Request) -> Response:
         y=y,
         found=found,
         columns=_columns(site),
-        first=site.tiles([rows[one] for one in found.first_alone], (x, y)),
-        second=site.tiles([rows[one] for one in found.second_alone], (x, y)),
+        first=site.tiles(request, [rows[one] for one in found.first_alone], (x, y)),
+        second=site.tiles(request, [rows[one] for one in found.second_alone], (x, y)),
     )
 
 

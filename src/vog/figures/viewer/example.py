@@ -25,7 +25,7 @@ def example(site: Site, request: Request) -> Response:
     assert row is not None, "it has an id"
     before, after = _around(site, row["index"], view)
     neighbours = site.browser.rows([*before, *after], site.browser.stage(view.by), [view.by])
-    tiles = {one.index: one for one in site.tiles(neighbours)}
+    tiles = {one.index: one for one in site.tiles(request, neighbours)}
     preview = site.preview(row["index"], row["id"])
     return site.page(
         "example.html",
@@ -33,7 +33,7 @@ def example(site: Site, request: Request) -> Response:
         view=view,
         query=view.address(site.run),
         row=row,
-        tile=site.tiles([row | {"prediction": row.get("prediction@all")}])[0],
+        tile=site.tiles(request, [row | {"prediction": row.get("prediction@all")}])[0],
         preview=preview,
         target=target(site.run),
         before=[tiles[one] for one in before if one in tiles],
@@ -57,7 +57,7 @@ def inspect(site: Site, request: Request, fields: dict[str, str]) -> Response:
     if site.inspection is None or site.inspection.missing is not None:
         raise HTTPException(404)
     site.keep(site.inspected, index, site.inspection.inspect(index))
-    return to(f"/example/{index}", query, "checkpoints")
+    return to(request, f"example/{index}", query, "checkpoints")
 
 
 def named(site: Site, text: str) -> tuple[int, str]:

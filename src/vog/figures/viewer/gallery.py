@@ -35,7 +35,7 @@ def gallery(site: Site, request: Request) -> Response:
         request,
         view=view,
         form=form(site, view),
-        tiles=site.tiles(found.rows, shown),
+        tiles=site.tiles(request, found.rows, shown),
         total=found.total,
         pages=pages,
         first=(view.page - 1) * EACH + 1,

@@ -6,8 +6,10 @@ something has to come from a page of the viewer itself.
 """
 
 import ipaddress
+import re
 import secrets
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,7 +17,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vog.errors import ResultError
+
 _LOCAL = ("localhost", "127.0.0.1", "::1")
+# `name[:port]`, where a name may be an address of version 6 in brackets.
+_HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::[0-9]{1,5})?")
 _LONGEST = 2**16
 _HEADERS = {
     "content-security-policy": (
@@ -44,10 +50,12 @@ class Guard:
     Attributes:
         host: the address that is listened on.
         token: stands in every form.
+        allow_host: more names that the viewer may be asked by; see `host_names`.
     """
 
     host: str
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    allow_host: tuple[str, ...] = ()
 
     def check_host(self, header: str) -> None:
         """Nothing where the Host is a name of this machine.
@@ -56,15 +64,30 @@ class Guard:
             RefusedError: it is not.
         """
         name = _name(header)
-        known = {*_LOCAL, self.host.lower()}
+        if name is None:
+            raise RefusedError(421, "the Host of this request is not of the form name[:port].")
+        known = {*_LOCAL, self.host.lower(), *self.allow_host}
         if not is_local(self.host):  # it is meant to be reached from elsewhere, by a number
             known.add(socket.gethostname().lower())
             if _is_address(name):
                 return
         if name not in known:
             raise RefusedError(
-                421, f"this viewer is not called {name!r}; open it as it was printed."
+                421,
+                f"this viewer is not called {name!r}; open it as it was printed, or start it with "
+                f"--allow-host {name} where a proxy or a tunnel calls it so.",
             )
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Whether a page of this viewer has that origin: by its Host, or by an allowed name.
+
+        A proxy may be called by another name than the Host that it passes on.
+        """
+        try:
+            place = urlsplit(origin).netloc
+        except ValueError:
+            return False
+        return place == host or _name(place) in self.allow_host
 
     async def form(self, request: Request) -> dict[str, str]:
         """The fields of a form that a page of this server sent.
@@ -73,7 +96,7 @@ class Guard:
             RefusedError: it came from elsewhere, or is too long.
         """
         origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        if origin is not None and not self._is_own(origin, request.headers.get("host", "")):
             raise RefusedError(403, "changes are taken from pages of this viewer alone.")
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise RefusedError(403, "changes are taken from pages of this viewer alone.")
@@ -116,7 +139,8 @@ class Guarded:
             await send(message)
 
         try:
-            self.guard.check_host(Request(scope).headers.get("host", ""))
+            hosts = Request(scope).headers.getlist("host")
+            self.guard.check_host(hosts[0] if len(hosts) == 1 else "")
         except RefusedError as refused:
             answer = PlainTextResponse(str(refused), refused.status)
             await answer(scope, receive, with_headers)
@@ -124,12 +148,25 @@ class Guarded:
         await self.app(scope, receive, with_headers)
 
 
-def _name(header: str) -> str:
-    """`localhost` of `localhost:8765`, `::1` of `[::1]:8765`."""
-    try:
-        return (urlsplit(f"//{header}").hostname or "").rstrip(".")
-    except ValueError:
-        return ""
+def host_names(words: Sequence[str]) -> tuple[str, ...]:
+    """Return names that a viewer is to be asked by, as they are compared.
+
+    Raises:
+        ResultError: a word is no name.
+    """
+    names = {word: _name(word) for word in words}
+    odd = [word for word, name in names.items() if name is None]
+    if odd:
+        raise ResultError(
+            f"--allow-host {odd[0]!r}: expected the name of a host alone, as hub.example.org."
+        )
+    return tuple(name for name in names.values() if name is not None)
+
+
+def _name(header: str) -> str | None:
+    """`localhost` of `localhost:8765`, `::1` of `[::1]:8765`; None of what is no `name[:port]`."""
+    match = _HOST.fullmatch(header)
+    return None if match is None else (match["six"] or match["name"]).rstrip(".").lower()
 
 
 def is_local(host: str) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vog.result import Run
+from vog.result.where import named
 
 
 @runtime_checkable  # so that beartype can check it while the tests run
@@ -76,8 +77,8 @@ def inspection(
         return Inspection("", inspect, said)
     where = run.question.get("where", {})
     if where.get("gradients") is not None:
-        return Inspection(f"no code; the gradients in {where['gradients']} are read", inspect)
-    model, data = (asked.get(name) or where.get(name) for name in ("model", "data"))
+        return Inspection(f"no code; the gradients in {named(run, 'gradients')} are read", inspect)
+    model, data = (asked.get(name) or named(run, name) for name in ("model", "data"))
     for name, value in (("model", model), ("data", data)):
         if value is None:
             return Inspection(
@@ -89,9 +90,9 @@ def inspection(
     code = [f"{model}({_keywords(run, asked)})"]
     others = (
         data,
-        asked.get("transform") or where.get("transform"),
-        where.get("target"),
-        asked.get("read") or where.get("read"),
+        asked.get("transform") or named(run, "transform"),
+        named(run, "target"),
+        asked.get("read") or named(run, "read"),
     )
     code += [str(one) for one in others if one is not None and ":" in str(one)]
     count = len(run.question["checkpoints"])

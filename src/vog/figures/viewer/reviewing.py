@@ -25,9 +25,9 @@ def mark(site: Site, request: Request, fields: dict[str, str]) -> Response:
         raise ResultError(f"there is no class {label}.")
     site.review.mark(id, verdict, label, note)
     if fields.get("from") != "example":
-        return to("/", query, f"e{index}")
+        return to(request, "", query, f"e{index}")
     here = index if "verdict" not in fields else next_in(site, index, query)
-    return to(f"/example/{here}", query)
+    return to(request, f"example/{here}", query)
 
 
 def undo(site: Site, request: Request, fields: dict[str, str]) -> Response:
@@ -35,11 +35,11 @@ def undo(site: Site, request: Request, fields: dict[str, str]) -> Response:
     query = site.address(fields.get("back", ""))
     undone = site.review.undo()
     if fields.get("from") == "review":
-        return to("/review")
+        return to(request, "review")
     index = None if undone is None else site.lookup.index_of(undone.id)
     if fields.get("from") == "example" and index is not None:
-        return to(f"/example/{index}", query)
-    return to("/", query, "" if index is None else f"e{index}")
+        return to(request, f"example/{index}", query)
+    return to(request, "", query, "" if index is None else f"e{index}")
 
 
 def review(site: Site, request: Request) -> Response:
@@ -51,10 +51,10 @@ def review(site: Site, request: Request) -> Response:
 
 
 def as_table(site: Site, request: Request) -> Response:
-    """The marks as csv."""
+    """The marks as csv; `?safe=1` is for a spreadsheet, which would run some texts as formulas."""
     rows = [_row(site, one) for one in site.review.marks().values()]
     header = list(_row(site, Mark(0, "", "", None, None, "")))
-    text = as_csv(rows, header)
+    text = as_csv(rows, header, safe_csv=request.query_params.get("safe") == "1")
     return Response(text, media_type="text/csv; charset=utf-8", headers=_saved_as("review.csv"))
 
 

@@ -3,7 +3,7 @@
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import uvicorn
 from vog import allocator
 from vog.errors import ResultError
 from vog.figures.viewer.app import application
-from vog.figures.viewer.guard import Guard
+from vog.figures.viewer.guard import Guard, host_names
 from vog.figures.viewer.inspection import Inspection
 from vog.result import Run
 from vog.result.source import use_system_memory
@@ -27,6 +27,8 @@ def serve(
     data: Any = None,
     inspection: Inspection | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    warn: Callable[[str], None] = lambda _: None,
+    allow_host: Sequence[str] = (),
 ) -> None:
     """Serve the pages of a run until Ctrl-C.
 
@@ -39,14 +41,16 @@ def serve(
         data: the dataset, or `file.py:function`.
         inspection: how examples are seen under every checkpoint.
         tell: hears the address when it can be opened.
+        warn: hears why no example can be shown, if none can.
+        allow_host: more names that the viewer may be opened by, as those of a proxy or a tunnel.
 
     Raises:
-        ResultError: the address cannot be listened on.
+        ResultError: the address cannot be listened on, or what is to be allowed is no name.
     """
     allocator.return_what_is_freed()
     use_system_memory()
-    guard = Guard(host)
-    app = application(run, guard, root, data, inspection)
+    guard = Guard(host, allow_host=host_names(allow_host))
+    app = application(run, guard, root, data, inspection, warn)
     listening = _listen(host, port)
     name = f"[{host}]" if ":" in host else host
     name = "localhost" if host in ("0.0.0.0", "::") else name

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from vog.errors import ResultError
 from vog.figures import pages
 from vog.figures.pages import Tile
 from vog.figures.previews import Preview, Previewer
@@ -90,18 +91,30 @@ class Site:
         return state.read(self.run, request.query_params)
 
     def address(self, query: str) -> str:
-        """A query that a form sent back, as an address of ours or, if it is none, the usual."""
-        view = state.read(self.run, dict(parse_qsl(query, max_num_fields=50)))
-        return view.address(self.run)
+        """A query that a form sent back, as an address of ours or, if it is none, the usual.
 
-    def tiles(self, rows: Iterable[Row], columns: Sequence[str] = ()) -> list[Tile]:
+        Raises:
+            ResultError: it makes no sense.
+        """
+        try:
+            words = parse_qsl(query, max_num_fields=50)
+        except ValueError as error:
+            raise ResultError(f"the view to go back to makes no sense: {error}.") from error
+        return state.read(self.run, dict(words)).address(self.run)
+
+    def tiles(
+        self, request: Request, rows: Iterable[Row], columns: Sequence[str] = ()
+    ) -> list[Tile]:
         """The rows as a gallery shows them, with the values of some columns below."""
-        return [self._tile(row, [_fact(name, row[name]) for name in columns]) for row in rows]
+        above = up(request)
+        return [
+            self._tile(above, row, [_fact(name, row[name]) for name in columns]) for row in rows
+        ]
 
-    def _tile(self, row: Row, facts: list[str]) -> Tile:
+    def _tile(self, above: str, row: Row, facts: list[str]) -> Tile:
         if self.has_pictures:
             small = self.first.image is not None and max(self.first.image.size) <= 64
-            shown = {"picture": f"/picture/{row['index']}?size=240", "small": small}
+            shown = {"picture": f"{above}picture/{row['index']}?size=240", "small": small}
         else:
             shown = {"preview": self.preview(row["index"], row["id"])}
         return pages.tile(self.run, row, facts=facts, **shown)
@@ -111,8 +124,9 @@ class Site:
         # A page that says what is wrong needs nothing that may be what is wrong.
         marks, last = ({}, None) if status >= 400 else (self.review.marks(), self.review.last())
         text = pages.environment("vog.figures.viewer").get_template(name)
-        known = {"run": self.run, "site": self, "token": self.guard.token, "at": request.url.path}
-        return HTMLResponse(text.render(**known, marks=marks, last=last, **context), status)
+        known = {"run": self.run, "site": self, "token": self.guard.token, "up": up(request)}
+        at = _path(request)
+        return HTMLResponse(text.render(**known, at=at, marks=marks, last=last, **context), status)
 
     def keep(self, kept: dict[Any, Any], key: object, found: object) -> None:
         """Remember what took long to compute; the oldest is forgotten."""
@@ -130,7 +144,21 @@ def _fact(column: str, value: object) -> str:
     return f"{column} {value}"
 
 
-def to(path: str, query: str = "", place: str = "") -> Response:
-    """On to another page, after something was changed."""
-    address = path + (f"?{query}" if query else "") + (f"#{place}" if place else "")
+def up(request: Request) -> str:
+    """Return what leads from a page to the first one, as links begin.
+
+    Links are relative, because behind a proxy the first page may be `/user/me/proxy/8765/`.
+    """
+    return "../" * (_path(request).count("/") - 1) or "./"
+
+
+def to(request: Request, page: str, query: str = "", place: str = "") -> Response:
+    """On to another page, as `example/3`, after something was changed."""
+    address = up(request) + page + (f"?{query}" if query else "") + (f"#{place}" if place else "")
     return RedirectResponse(address, 303)
+
+
+def _path(request: Request) -> str:
+    """The path of a page below that of the viewer, which a server may know."""
+    path, root = request.scope["path"], request.scope.get("root_path", "")
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
