@@ -1,12 +1,12 @@
 """Checkpoint files as people have them and as an attacker makes them, and what reading them does.
 
-Shared by the tests and by the campaign: kinds of files beside whose weights lies something else, the
-gadgets that a pickle can call, files that grow when they are read, and mutations of all of these.
+Shared by the tests and by the campaign: kinds of files beside whose weights lies something else,
+the gadgets that a pickle can call, files that grow when they are read, and mutations of all.
 """
 
 import argparse
+import codecs
 import datetime
-import enum
 import functools
 import io
 import pickle
@@ -26,6 +26,8 @@ import torch
 from torch import nn
 
 import world
+from vog.checkpoints import read
+from vog.errors import CheckpointError
 
 (STATE,) = world.weights(1)
 _LIBRARY = "library_that_is_not_installed"
@@ -60,7 +62,8 @@ class Flag(enum.IntEnum):
     ON = 1
 
 class Module(nn.Module):
-    def __init__(self, inner): super().__init__(); self.inner = inner; self.register_buffer('scratch', None)
+    def __init__(self, inner):
+        super().__init__(); self.inner = inner; self.register_buffer('scratch', None)
 
 class Average(nn.Module):
     def __init__(self, inner):
@@ -567,58 +570,81 @@ def _install() -> None:
         elif event.startswith(_FORBIDDEN):
             _EVENTS.append(f"{event} {arguments!r:.200}")
 
+    # Codecs that our own code names: of the records of archives, and of texts of protocol 0.
+    for codec in ("cp437", "raw-unicode-escape"):
+        codecs.lookup(codec)
     if not _INSTALLED:
         _INSTALLED.append(True)
         sys.addaudithook(note)
 
 
-def bombs() -> dict[str, bytes]:
-    """Return small files that would take much memory or time if they were read as they ask."""
-    doubled = b"]q\x000" + b"".join(b"](h%ch%ceq%c0" % (i, i, i + 1) for i in range(200)) + b"h\xc8"
-    keys = b")q\x000" + b"".join(b"h%ch%c\x86q%c0" % (i, i, i + 1) for i in range(200)) + b"h\xc8"
-    colliding = b"\x80\x02}(" + b"".join(
-        b"\x8a\x10" + (k * (2**61 - 1)).to_bytes(16, "little", signed=True) + b"N"
-        for k in range(200_000)
-    )
-    listed = b"\x80\x02](" + b"K\x01" * 100_000 + b"eq\x01" + b"0cbuiltins\nset\nq\x02"
-    ordered = b"\x80\x02](" + b"NN\x86" * 50_000 + b"eq\x010ccollections\nOrderedDict\nq\x02"
-    big = zipfile.ZIP_DEFLATED
+def bombs() -> dict[str, Callable[[int], bytes]]:
+    """Return makers of small files that would take much memory or time if read as they ask.
+
+    Each maker is given how many values the file may hold itself.
+    """
+    deep, flat = zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED
     return {
-        "lists in lists": as_zip(b"\x80\x02" + doubled + b"."),
-        "a tuple of tuples as a key": as_zip(b"\x80\x02}" + keys + b"Ns."),
-        "a tuple of tuples in a set": as_zip(b"\x80\x04\x8f(" + keys + b"\x90."),
-        "keys that collide": as_zip(colliding + b"u."),
-        "one list copied often": as_zip(listed + b"h\x02h\x01\x85R0" * 20_000 + b"N."),
-        "one dict copied often": as_zip(ordered + b"h\x02h\x01\x85R0" * 20_000 + b"N."),
-        "deep lists": as_zip(b"\x80\x02" + b"]" * 300_000 + b"a" * 299_999 + b"."),
-        "deep tuples": as_zip(b"\x80\x02)" + b"\x85" * 300_000 + b"."),
-        "deep tuples as a key": as_zip(b"\x80\x02})" + b"\x85" * 300_000 + b"Ns."),
-        "deep objects": as_zip(
-            b"\x80\x02" + b"ca\nb\n" * 100_000 + b")R" + b"\x85R" * 99_999 + b"."
+        "lists in lists": lambda n: as_zip(b"\x80\x02" + _doubled(b"](", b"e") + b"."),
+        "tuples in tuples as a key": lambda n: as_zip(b"\x80\x02}" + _doubled(b"(", b"t") + b"Ns."),
+        "tuples in tuples in a set": lambda n: as_zip(
+            b"\x80\x04\x8f(" + _doubled(b"(", b"t") + b"\x90."
         ),
-        "deep states": as_zip(b"\x80\x02" + b"ca\nb\n)R" * 100_000 + b"b" * 99_999 + b"."),
-        "deep marks": as_zip(b"\x80\x02" + b"(" * 300_000 + b"t" * 300_000 + b"."),
-        "many sets": as_zip(b"\x80\x04" + b"\x8f" * 3_000_000 + b"."),
-        "a memo far off": as_zip(b"\x80\x02Nr\xff\xff\xff\xff."),
-        "a text of 4 GB": as_zip(b"\x80\x02X\xff\xff\xff\xffa."),
-        "bytes of 2^63": as_zip(b"\x80\x04\x8e" + b"\xff" * 7 + b"\x7fa."),
-        "bytes of 2^63, old": as_legacy(b"\x80\x04\x96" + b"\xff" * 7 + b"\x7fa."),
-        "a number of many digits": as_zip(b"L" + b"9" * 3_000_000 + b"L\n."),
-        "a long number": as_zip(
-            b"\x80\x02\x8b" + struct.pack("<i", 2_000_000) + b"\x7f" * 2_000_000 + b"."
-        ),
-        "bytearray of 100 GB": as_zip(
+        "keys that collide": lambda n: as_zip(_colliding(n)),
+        "one list copied often": lambda n: as_zip(_copied(b"K\x01", "set", n)),
+        "pairs copied often": lambda n: as_zip(_copied(b"NN\x86", "dict", n)),
+        "deep lists": lambda n: as_zip(b"\x80\x02" + b"]" * n + b"a" * (n - 1) + b"."),
+        "deep tuples": lambda n: as_zip(b"\x80\x02)" + b"\x85" * n + b"."),
+        "deep tuples as a key": lambda n: as_zip(b"\x80\x02})" + b"\x85" * n + b"Ns."),
+        "deep arguments": lambda n: as_zip(b"ca\nb\n" * n + b")R" + b"\x85R" * (n - 1) + b"."),
+        "deep states": lambda n: as_zip(b"ca\nb\n)R" * n + b"b" * (n - 1) + b"."),
+        "deep marks": lambda n: as_zip(b"(" * n + b"t" * n + b"."),
+        "many sets": lambda n: as_zip(b"\x80\x04" + b"\x8f" * (10 * n) + b"."),
+        "a memo far off": lambda n: as_zip(b"\x80\x02Nr\xff\xff\xff\xff."),
+        "a text of 4 GB": lambda n: as_zip(b"\x80\x02X\xff\xff\xff\xffa."),
+        "bytes of 2^63": lambda n: as_zip(b"\x80\x04\x8e" + b"\xff" * 7 + b"\x7fa."),
+        "bytes of 2^63, old": lambda n: as_legacy(b"\x80\x04\x96" + b"\xff" * 7 + b"\x7fa."),
+        "many digits": lambda n: as_zip(b"L" + b"9" * n + b"L\n."),
+        "a long number": lambda n: as_zip(b"\x80\x02\x8b" + struct.pack("<i", n) + b"a" * n + b"."),
+        "bytearray of 100 GB": lambda n: as_zip(
             b"\x80\x02cbuiltins\nbytearray\n\x8a\x05\x00\xe8\x76\x48\x17\x85R."
         ),
-        "an old file of 1 EB": as_legacy(_tensor_pickle(2**60, (2**60,), (1,), old=True)),
-        "an expanded tensor": _expanded(),
-        "records that unpack to 1 GB": _packed(b"\0" * 2**26, 16, big),
-        "a pickle that unpacks to 256 MB": _zipped({"a/data.pkl": b"]" * 2**28}, big),
-        "two pickles": _zipped({"a/data.pkl": b"N.", "b/data.pkl": b"N."}, zipfile.ZIP_STORED),
-        "a module in itself": as_zip(_module_in_itself()),
-        "modules in modules": as_zip(_modules_in_modules()),
-        "weights everywhere": as_zip(_weights_everywhere()),
+        "an old file of 1 EB": lambda n: as_legacy(_tensor_pickle(2**60, (2**60,), (1,), old=True)),
+        "an expanded tensor": lambda n: _save_zip({"a": torch.zeros(1).expand(10**12)}),
+        "records that unpack to much": lambda n: _packed(b"\0" * (100 * n), 16, deep),
+        "a pickle that unpacks to much": lambda n: _zipped({"a/data.pkl": b"]" * (100 * n)}, deep),
+        "two pickles": lambda n: _zipped({"a/data.pkl": b"N.", "b/data.pkl": b"N."}, flat),
+        "a module in itself": lambda n: as_zip(_module_in_itself()),
+        "modules in modules": lambda n: as_zip(_modules_in_modules()),
+        "weights everywhere": lambda n: as_zip(_weights_everywhere(n // 10)),
     }
+
+
+# With these the bound is reached in seconds, and in half a minute where types are checked.
+SLOW_BOMBS = frozenset({"modules in modules", "weights everywhere"})
+
+
+def _doubled(begin: bytes, end: bytes) -> bytes:
+    """Return a value that has twice the one before, two hundred times."""
+    steps = b"".join(begin + b"h%ch%c" % (i, i) + end + b"q%c0" % (i + 1) for i in range(200))
+    return b")q\x000" + steps + b"h\xc8"
+
+
+def _colliding(count: int) -> bytes:
+    """Return a dict of numbers whose hashes are all 0."""
+    keys = (k * (2**61 - 1) for k in range(count))
+    return (
+        b"\x80\x02}("
+        + b"".join(b"\x8a\x10" + key.to_bytes(16, "little") + b"N" for key in keys)
+        + b"u."
+    )
+
+
+def _copied(item: bytes, kind: str, count: int) -> bytes:
+    """Return a pickle that makes a set or a dict of one list again and again."""
+    named = f"0cbuiltins\n{kind}\nq\x02".encode()
+    listed = b"\x80\x02](" + item * count + b"eq\x01"
+    return listed + named + b"h\x02h\x01\x85R0" * (count // 5) + b"N."
 
 
 def _tensor_pickle(
@@ -637,10 +663,6 @@ def _tensor_pickle(
         + _value(stride)
         + b"\x89ccollections\nOrderedDict\n)RtRs."
     )
-
-
-def _expanded() -> bytes:
-    return _save_zip({"a": torch.zeros(1).expand(10**12)})
 
 
 def _packed(data: bytes, count: int, how: int) -> bytes:
@@ -684,15 +706,22 @@ def _modules_in_modules() -> bytes:
     return data + b"h%c." % 150
 
 
-def _weights_everywhere() -> bytes:
-    big = b"}(" + b"".join(_text(f"k{i}") + b"N" for i in range(20_000)) + b"uq\x01"
-    return (
-        b"\x80\x02"
-        + big
-        + b"0}("
-        + b"".join(_text(f"r{i}") + b"h\x01" for i in range(50_000))
-        + b"u."
-    )
+def _weights_everywhere(count: int) -> bytes:
+    big = b"}(" + b"".join(_text(f"k{i}") + b"N" for i in range(count)) + b"uq\x01"
+    often = b"".join(_text(f"r{i}") + b"h\x01" for i in range(2 * count))
+    return b"\x80\x02" + big + b"0}(" + often + b"u."
+
+
+def outcome(data: bytes, path: Path) -> tuple[str, list[str]]:
+    """Return how the reading of a file ends, and what was done meanwhile that must not be."""
+    path.write_bytes(data)
+    with watched() as events:
+        try:
+            read(path)
+            said = "weights"
+        except CheckpointError as error:
+            said = str(error)
+    return said, list(events)
 
 
 def mutated(seed: int, corpus: list[bytes], mark: str) -> bytes:

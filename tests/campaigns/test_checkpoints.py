@@ -1,0 +1,66 @@
+"""The whole of what `test_checkpoint_safety.py` has a sample of: every gadget, 8,000 mutations."""
+
+import resource
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+
+import strange_files
+
+_SEEDS, _BLOCKS = 8000, 8
+_MOST_SECONDS = 10
+_MOST_KILOBYTES = 2**20
+
+
+def corpus() -> list[bytes]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [
+            strange_files.written(kind, writer)
+            for kind in strange_files.kinds()
+            for writer in strange_files.WRITERS
+        ]
+
+
+def peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+@pytest.mark.parametrize("block", range(_BLOCKS))
+def test_mutated_files(tmp_path: Path, block: int) -> None:
+    files, mark, ends = corpus(), tmp_path / "mark", {"weights": 0, "refused": 0}
+    for seed in range(block, _SEEDS, _BLOCKS):
+        data = strange_files.mutated(seed, files, str(mark))
+        begun, before = time.monotonic(), peak()
+        said, events = strange_files.outcome(data, tmp_path / "a.pt")
+        assert events == [], seed
+        assert time.monotonic() - begun < _MOST_SECONDS, seed
+        assert peak() - before < _MOST_KILOBYTES, seed
+        ends["weights" if said == "weights" else "refused"] += 1
+    assert not mark.exists()
+    assert min(ends.values()) > 0
+
+
+def test_every_gadget_in_every_form(tmp_path: Path) -> None:
+    mark, tried = tmp_path / "mark", 0
+    for gadget in strange_files.gadgets(str(mark)):
+        for form, pickled in strange_files.calls(*gadget).items():
+            for wrap in (bytes, strange_files.as_zip, strange_files.as_legacy):
+                said, events = strange_files.outcome(wrap(pickled), tmp_path / "a.pt")
+                assert said != "weights", (gadget, form)
+                assert events == [], (gadget, form)
+                tried += 1
+    assert not mark.exists()
+    assert tried > 10_000
+
+
+@pytest.mark.parametrize("name", strange_files.bombs())
+def test_bombs(tmp_path: Path, name: str) -> None:
+    begun, before = time.monotonic(), peak()
+    said, events = strange_files.outcome(strange_files.bombs()[name](300_000), tmp_path / "a.pt")
+    assert said != "weights"
+    assert events == []
+    assert time.monotonic() - begun < 120
+    assert peak() - before < _MOST_KILOBYTES
