@@ -895,7 +895,7 @@ def test_an_address_with_a_slash_too_many_does_not_lead_away(pages: TestClient) 
 )
 def test_a_host_of_an_odd_form_is_refused(run: Run, host: str) -> None:
     for path in ("/", "/nothing/", "/static/look.css"):
-        answer = client(run).get(path, headers={"host": host.encode()})
+        answer = client(run).get(path, headers=[(b"host", host.encode())])
         assert answer.status_code == 421, host
         assert "name[:port]" in answer.text
 

@@ -1,17 +1,16 @@
 """Kept rows as files: ids, row numbers, lists of images, and `.npz`."""
 
 import os
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 import numpy as np
 
 from vog.errors import ResultError, first_few, unknown
 from vog.result import Run
 from vog.result.files import write_array, write_text, write_whole
+from vog.result.reading import UNPACKABLE, opened_arrays
 from vog.result.where import data_place, named, refuse_to_replace
 
 if TYPE_CHECKING:
@@ -116,10 +115,9 @@ def _kept_arrays(chosen: "Selection", data: str | Path | None) -> dict[str, np.n
             f"the file as --data, or another form with --as."
         )
     try:
-        # Opened here: of a damaged archive numpy would leave the file open.
-        with Path(place).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        with opened_arrays(Path(place)) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, NotImplementedError, zlib.error, BadZipFile) as error:
+    except UNPACKABLE as error:
         raise ResultError(
             f"{place} cannot be read: {error}. Give the .npz that was scored as --data."
         ) from error
@@ -139,8 +137,8 @@ def _kept_arrays(chosen: "Selection", data: str | Path | None) -> dict[str, np.n
 
 def _labels_of(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """The labels of the rows, -1 where the file has none."""
-    rows = len(arrays.get("images", arrays.get("inputs", np.zeros(0))))
-    return arrays.get("labels", np.full(rows, -1))
+    rows = len(np.atleast_1d(arrays.get("images", arrays.get("inputs", np.zeros(0)))))
+    return np.atleast_1d(arrays.get("labels", np.full(rows, -1)))
 
 
 def _refuse_others(run: Run, arrays: Mapping[str, np.ndarray], place: str | Path) -> None:
@@ -150,7 +148,10 @@ def _refuse_others(run: Run, arrays: Mapping[str, np.ndarray], place: str | Path
     known = table["label"].fill_null(-1).to_numpy()
     same = len(labels) > index.max() and np.array_equal(labels[index], known)
     if same and "ids" in arrays:
-        same = [str(one) for one in arrays["ids"][index].tolist()] == table["id"].to_pylist()
+        ids = arrays["ids"]
+        same = ids.shape == (len(labels),) and (
+            [str(one) for one in ids[index].tolist()] == table["id"].to_pylist()
+        )
     if not same:
         raise ResultError(
             f"{place} is not what {run.folder} was made of: its labels or ids are others. Give the "

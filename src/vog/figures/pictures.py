@@ -1,7 +1,5 @@
 """What an example looks like, found again from what its run folder says of the data."""
 
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from PIL import Image
 from vog import functions
 from vog.errors import ResultError
 from vog.result import Run
+from vog.result.reading import UNPACKABLE, opened_arrays
 from vog.result.where import data_place, folder_of, lost_data
 
 # From row number and id to an image, a text, or an array that the model was given.
@@ -22,12 +21,8 @@ Opener = Callable[[int, str], Image.Image]
 # What the imagenet transform keeps of the shorter side: 224 of 256 pixels.
 _SEEN = 224 / 256
 _ENDINGS = sorted(Image.registered_extensions(), key=lambda ending: ending != ".jpg")
-# What damaged images raise when they are decoded, and archives when they are unpacked.
+# What damaged images raise when they are decoded.
 UNREADABLE = (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError)
-_UNPACKABLE = (
-    *(OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 
 
 def opener(run: Run, root: Path | None = None, data: Any = None) -> Opener:
@@ -192,15 +187,14 @@ def _of_arrays(path: Path) -> Reader:
 def _rows(path: Path) -> tuple[Shaped[np.ndarray, "n *shape"], list[str] | None]:
     """The rows of an `.npz`, its `texts` if it has such; and the names of features, if it has."""
     try:
-        # Opened here: of a damaged archive numpy would leave the file open.
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        with opened_arrays(path) as file:
             kind = next((one for one in ("texts", "images") if one in file.files), "inputs")
             rows = np.atleast_1d(file[kind])
             names = None
             if rows.ndim == 2 and "feature_names" in file.files:
                 names = [str(one) for one in file["feature_names"]]
             return rows, names if names and len(names) == rows.shape[1] else None
-    except _UNPACKABLE as error:
+    except UNPACKABLE as error:
         raise ResultError(
             f"{path} with the images of the run cannot be read: {error}. Give the file as --root, "
             f"if it has moved."

@@ -4,6 +4,9 @@ import re
 from pathlib import Path
 
 from vog.errors import ResultError
+from vog.result.reading import read_text
+
+_MOST = 10**6  # every number up to the largest gets a name
 
 
 def read_names(path: Path) -> list[str]:
@@ -13,8 +16,8 @@ def read_names(path: Path) -> list[str]:
         ResultError: no such file, a line of another form, a number twice, or nothing in it.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(path).splitlines()
+    except (OSError, ValueError) as error:
         raise ResultError(f"--classes {path} cannot be read: {error}") from error
     names: dict[int, str] = {}
     for number, line in enumerate(lines, start=1):
@@ -26,6 +29,11 @@ def read_names(path: Path) -> list[str]:
             what = "names a class again" if match else "is of another form"
             raise ResultError(
                 f'{path}, line {number}: {line.strip()!r} {what}. Expected lines as 18: "magpie".'
+            )
+        if int(match[1]) > _MOST:
+            raise ResultError(
+                f"{path}, line {number}: there is no class {match[1]}. Classes are numbered from 0, "
+                f"and {_MOST:,} is the largest number that is taken."
             )
         names[int(match[1])] = match[3]
     if not names:

@@ -9,7 +9,7 @@ Whatever the record does not name was left as it was.
 """
 
 import csv
-import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -21,9 +21,24 @@ from jaxtyping import Bool
 from vog.errors import ResultError, first_few
 from vog.result.files import as_csv, as_json, write_text
 from vog.result.ids import places_of
+from vog.result.reading import read_json
 from vog.result.run import Run
 
 QUESTION, PLANTS = "planted.json", "planted.csv"
+
+_MOST = 2**31  # bytes of the list: ten million planted examples
+# By key what may stand in `planted.json`, where it stands there.
+_FORM: Mapping[str, type | tuple[type, ...]] = {
+    "data": dict,
+    "data.spec": (str, type(None)),
+    "data.digest": str,
+    "data.examples": int,
+    "data.was": int,
+    "data.planted": str,
+    "seed": int,
+    "outside_from": (dict, type(None)),
+}
+_NUMBER = re.compile("-?[0-9]{1,18}")
 
 FLIP, DUPLICATE, CORRUPT, OUTSIDE, THRESHOLD = (
     "flip",
@@ -125,22 +140,29 @@ def save(folder: Path, planted: Planted) -> None:
     write_text(folder / QUESTION, as_json(planted.question))
 
 
-def load(folder: Path) -> Planted:
+def load(folder: Path, whole: bool = False) -> Planted:
     """The record in a folder that `vog plant` wrote.
+
+    Args:
+        folder: the folder.
+        whole: the question says everything that planting again or reopening the data needs.
 
     Raises:
         ResultError: there is none, or it is damaged.
     """
     try:
-        question = json.loads((folder / QUESTION).read_text(encoding="utf-8"))
-        with (folder / PLANTS).open(encoding="utf-8", newline="") as file:
-            plants = tuple(_plant(row) for row in csv.DictReader(file))
+        question = _question(read_json(folder / QUESTION), whole)
+        plants = _plants(folder / PLANTS)
     except FileNotFoundError as error:
         raise ResultError(
             f"--planted {folder} holds no {Path(error.filename).name}. Expected a folder that "
             f"`vog plant` wrote."
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise ResultError(
+            f"{error.filename or folder} cannot be read: {error.strerror or error}."
+        ) from error
+    except (ValueError, csv.Error) as error:
         raise ResultError(
             f"the record in {folder} is damaged: {error}. Plant again into another folder."
         ) from error
@@ -162,12 +184,45 @@ def record_of(planted: Planted | str | Path) -> Planted:
     return load(Path(planted)) if isinstance(planted, str | Path) else planted
 
 
-def _plant(row: Mapping[str, str]) -> Plant:
-    return Plant(
-        row["id"],
-        row["kind"],
-        row["how"],
-        int(row["label"]),
-        row["source"] or None,
-        int(row["was"]) if row["was"] else None,
-    )
+def _question(value: Any, whole: bool) -> dict[str, Any]:
+    """Return what `planted.json` holds, if it is what planting wrote.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(value, dict) or not isinstance(value.get("data", {}), dict):
+        raise ValueError(f"{QUESTION} is of another form")
+    for key, kinds in _FORM.items():
+        holder, _, name = key.rpartition(".")
+        inside = value.get(holder, {}) if holder else value
+        if not isinstance(inside.get(name), kinds) if name in inside else whole:
+            found = repr(inside[name])[:60] if name in inside else "missing"
+            raise ValueError(f"in {QUESTION} {key} is {found}")
+    return value
+
+
+def _plants(path: Path) -> tuple[Plant, ...]:
+    """Return the planted examples that a file lists.
+
+    Raises:
+        OSError: it is not there, or may not be read.
+        ValueError: it is larger than such a file, or a line of it is of another form.
+        csv.Error: it is no csv.
+    """
+    if path.stat().st_size > _MOST:
+        raise ValueError(f"{PLANTS} has more than {_MOST:,} bytes")
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        lacking = [one.name for one in fields(Plant) if one.name not in (rows.fieldnames or [])]
+        if lacking:
+            raise ValueError(f"{PLANTS} lacks the columns {first_few(lacking)}")
+        return tuple(_plant(row, rows.line_num) for row in rows)
+
+
+def _plant(row: Mapping[str, str | None], line: int) -> Plant:
+    cells = [row[one.name] for one in fields(Plant)]
+    id, kind, how, label, source, was = (cell or "" for cell in cells)
+    odd = None in cells or None in row or not id or not _NUMBER.fullmatch(label)
+    if odd or not (was == "" or _NUMBER.fullmatch(was)):
+        raise ValueError(f"line {line} of {PLANTS} is of another form")
+    return Plant(id, kind, how, int(label), source or None, int(was) if was else None)

@@ -6,12 +6,12 @@ a server that is killed loses none. Examples are known by their ids, which survi
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from vog.errors import ResultError
 
@@ -36,6 +36,16 @@ _LAST = (
     f"SELECT {_COLUMNS} FROM decisions WHERE number IN "
     "(SELECT max(number) FROM decisions WHERE NOT undone GROUP BY id)"
 )
+
+
+# What stands in a row that this viewer wrote.
+_KNOWN: dict[str, Callable[[Any], bool]] = {
+    "at": lambda value: isinstance(value, str),
+    "id": lambda value: isinstance(value, str),
+    "verdict": lambda value: value is None or value in VERDICTS,
+    "label": lambda value: value is None or (isinstance(value, int) and value >= 0),
+    "note": lambda value: isinstance(value, str),
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,7 @@ class Review:
             return {}
         with self._open() as connection:
             rows = connection.execute(f"{_LAST} ORDER BY number").fetchall()
-        found = (Mark(*row) for row in rows)
+        found = (self._mark(row) for row in rows)
         return {one.id: one for one in found if one.verdict is not None or one.note}
 
     def last(self) -> Mark | None:
@@ -87,7 +97,7 @@ class Review:
             found = connection.execute(
                 f"SELECT {_COLUMNS} FROM decisions WHERE NOT undone ORDER BY number DESC LIMIT 1"
             ).fetchone()
-        return None if found is None else Mark(*found)
+        return None if found is None else self._mark(found)
 
     def mark(self, id: str, verdict: str | None, label: int | None = None, note: str = "") -> Mark:
         """Decide about an example, whatever was decided before.
@@ -122,7 +132,25 @@ class Review:
                 "UPDATE decisions SET undone = 1 WHERE number = "
                 f"(SELECT max(number) FROM decisions WHERE NOT undone) RETURNING {_COLUMNS}"
             ).fetchone()
-        return None if found is None else Mark(*found)
+        return None if found is None else self._mark(found)
+
+    def _mark(self, row: tuple[Any, ...]) -> Mark:
+        """Return a row of the file as a mark.
+
+        Raises:
+            ResultError: another program wrote it, and it is none.
+        """
+        made = Mark(*row)
+        odd = next((name for name, known in _KNOWN.items() if not known(getattr(made, name))), None)
+        if odd is None and made.verdict == "relabel" and made.label is None:
+            odd = "label"
+        if odd is not None:
+            raise ResultError(
+                f"{self.path} holds a decision that is none of this viewer: in number "
+                f"{made.number} the {odd} is {getattr(made, odd)!r:.60}. Correct it, or move the "
+                f"file away; its decisions are then not in force."
+            )
+        return made
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -6,7 +6,6 @@ derived column compares with is computed once, when that column is first asked f
 
 import glob
 import shutil
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from jaxtyping import Float, Int
 
 from vog.errors import ResultError
 from vog.result.columns import STANDARDS
+from vog.result.reading import temporary_folder
 from vog.result.run import Run
 
 # What queries may take before they go on on disk. A million rows in order take a third of it.
@@ -40,7 +40,7 @@ class Source:
         """
         self.run = run
         # Removed at the end; by default it would be a folder .tmp wherever that was started.
-        beside = tempfile.mkdtemp(prefix="vog-")
+        beside = str(temporary_folder())
         weakref.finalize(self, shutil.rmtree, beside, ignore_errors=True)
         self._connection = duckdb.connect(
             config={

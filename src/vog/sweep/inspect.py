@@ -5,8 +5,9 @@ prepared once, when the first example is asked for; before that nothing is impor
 loaded, and nothing is ever written into the run folder.
 """
 
-import tempfile
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from vog.checkpoints import ReadSpec
 from vog.data import UNLABELLED, TransformSpec
 from vog.errors import DataError, ResultError, first_few
 from vog.result import Run
+from vog.result.reading import temporary_folder
 from vog.scores import Observation, Score, Signal, together
 from vog.scores.gradient import Channels, VoG, pixels
 from vog.scores.means import cross_entropy, label_probability, margin
@@ -148,14 +150,23 @@ def _prepared(run: Run, found: Parts, device: str) -> Job:
         limit=question["data"]["examples"],
         quiet=True,
     )
-    with tempfile.TemporaryDirectory() as beside:
+    with _temporary_folder() as beside:
         # The order is known. Found again from some of the names, or where a list told it, it may
         # be another.
-        listing = Path(beside) / "order.txt"
+        listing = beside / "order.txt"
         listing.write_text("\n".join(str(f.path.absolute()) for f in found.files), "utf-8")
         job = prepare(replace(asked, checkpoints=f"@{listing}"))
     _refuse_fewer(run, len(job.examples))
     return replace(job, files=found.files)
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    folder = temporary_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _channels(question: Mapping[str, Any]) -> Channels:

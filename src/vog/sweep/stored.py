@@ -309,5 +309,5 @@ def _load(path: Path) -> np.ndarray:
         return np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing.") from error
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, MemoryError, OverflowError) as error:
         raise DataError(f"{path} is damaged or no .npy file: {error}") from error

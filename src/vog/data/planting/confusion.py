@@ -1,12 +1,16 @@
 """How often each class is taken for each other, from a file."""
 
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
 from vog.errors import DataError, first_few, unknown
+from vog.result.reading import read_text
+
+_MOST = 2**30  # bytes: a table of ten thousand classes
 
 
 def read_confusion(
@@ -46,15 +50,16 @@ def read_confusion(
 
 
 def _from_npy(path: Path) -> Shaped[np.ndarray, "..."]:
-    read = np.load(path, allow_pickle=False)
+    # Mapped, an array is no larger than its file, whatever its header says.
+    read = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(read, np.ndarray) or read.dtype.kind not in "iufb":
         raise ValueError("it is no array of numbers")
-    return read
+    return np.array(read)
 
 
 def _from_csv(path: Path, classes: int, names: tuple[str, ...] | None) -> Shaped[np.ndarray, "..."]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = [line for line in csv.reader(file) if any(cell.strip() for cell in line)]
+    text = io.StringIO(read_text(path, _MOST), newline="")
+    lines = [line for line in csv.reader(text) if any(cell.strip() for cell in line)]
     if not lines:
         raise ValueError("it is empty")
     given, true = lines[0][1:], [line[0] for line in lines[1:]]

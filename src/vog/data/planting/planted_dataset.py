@@ -24,6 +24,7 @@ from vog.data.planting.draw import ADDED, Change
 from vog.errors import DataError, ResultError
 from vog.result.files import write_whole
 from vog.result.planted import CORRUPT, load
+from vog.result.reading import UNPACKABLE, opened_arrays
 
 RECIPE = "recipe.npz"
 _VALUES = ("low", "high", "mean", "sd")
@@ -68,7 +69,7 @@ class Recipe:
             ResultError: it is not there, or damaged.
         """
         try:
-            with np.load(folder / RECIPE, allow_pickle=False) as file:
+            with opened_arrays(folder / RECIPE) as file:
                 columns = (file[f"change_{key}"].tolist() for key in _CHANGE)
                 return cls(
                     tuple(Change(*cells) for cells in zip(*columns, strict=True)),
@@ -77,7 +78,7 @@ class Recipe:
                     file["labels"],
                     Values(*(file[key] for key in _VALUES)),
                 )
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except UNPACKABLE as error:
             raise ResultError(
                 f"{folder / RECIPE} cannot be read: {error}. Plant again into another folder."
             ) from error
@@ -151,7 +152,7 @@ def reopen(folder: str | Path, dataset: Any = None) -> PlantedDataset:
         ResultError: there is no such folder, or what it holds is damaged.
     """
     folder = Path(folder)
-    question = load(folder).question
+    question = load(folder, whole=True).question
     if not (folder / RECIPE).exists():
         raise ResultError(
             f"{folder} holds data of its own, and no dataset to reopen. Open them as they are."
@@ -166,7 +167,7 @@ def reopen(folder: str | Path, dataset: Any = None) -> PlantedDataset:
             f"changed."
         )
     outside = question["outside_from"]
-    others = None if outside is None else opened(outside["spec"], None)
+    others = None if outside is None else opened(outside.get("spec"), None)
     return PlantedDataset(examples, others, Recipe.load(folder), question["seed"])
 
 

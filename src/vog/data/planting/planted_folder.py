@@ -32,6 +32,7 @@ from vog.result.planted import (
     load,
     save,
 )
+from vog.result.reading import no_temporary_folder
 
 
 def plant(
@@ -138,14 +139,16 @@ def _alone(unfinished: Path) -> Iterator[None]:
     """
     # Not beside it: a lock that is removed while another process waits for it locks nothing.
     called = digest_of(str(unfinished.resolve()))[:16]
-    lock = FileLock(Path(tempfile.gettempdir()) / f"vog-plant-{called}.lock")
     try:
+        lock = FileLock(Path(tempfile.gettempdir()) / f"vog-plant-{called}.lock")
         lock.acquire(blocking=False)
     except Timeout as error:
         raise ResultError(
             f"another process is planting into {unfinished.name[1:].removesuffix('.unfinished')}. "
             f"Wait for it, or give another --out."
         ) from error
+    except OSError as error:
+        raise ResultError(no_temporary_folder(error)) from error
     try:
         _remove(unfinished)
         make_folder(unfinished)
@@ -202,7 +205,7 @@ def _finished(out: Path, question: Mapping[str, Any]) -> Planted | None:
         return None
     if not (out / QUESTION).exists():
         raise ResultError(f"{out} holds other files. Give a new or an empty folder as --out.")
-    found = load(out)
+    found = load(out, whole=True)
     then, now = _told_apart(found.question), _told_apart(json.loads(as_json(question)))
     changed = [key for key in now if then.get(key) != now[key]]
     if changed:

@@ -1,0 +1,103 @@
+"""Reading small files that people and other programs may have changed: their size is looked at
+before their text, and what is wrong is said in one form.
+"""
+
+import json
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vog.errors import ResultError
+
+_MOST = 2**26  # bytes: a million names of classes are half of it
+# What archives of arrays raise when they are damaged, or are none.
+UNPACKABLE = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, NotImplementedError),
+    *(MemoryError, OverflowError, RuntimeError, zipfile.BadZipFile, zlib.error),
+)
+
+
+def read_text(path: Path, most: int = _MOST) -> str:
+    """Return the text of a file.
+
+    Args:
+        path: the file.
+        most: bytes that such a file may have; no more are read.
+
+    Raises:
+        OSError: it is not there, or may not be read.
+        ValueError: it is larger, or no UTF-8.
+    """
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it has more than {most:,} bytes, which is too much for such a file")
+    return content.decode("utf-8-sig")
+
+
+def read_json(path: Path, most: int = _MOST) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        OSError: it is not there, or may not be read.
+        ValueError: it is larger than such a file, or no JSON.
+    """
+    try:
+        return json.loads(read_text(path, most))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+@contextmanager
+def opened_arrays(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
+    """Give the arrays of an `.npz` while entered; each is unpacked when it is asked for.
+
+    Raises:
+        One of UNPACKABLE: it is none, is damaged, or an array is larger than the memory that is
+            free.
+    """
+    # Opened here: of a damaged archive numpy would leave the file open.
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise ValueError("it holds one array, and is no .npz")
+        _refuse_larger_than_memory(file)
+        yield file
+
+
+def _refuse_larger_than_memory(file: np.lib.npyio.NpzFile) -> None:
+    import psutil
+
+    assert file.zip is not None, "it is open"
+    largest = max((entry.file_size for entry in file.zip.infolist()), default=0)
+    free = psutil.virtual_memory().available
+    if largest > free:
+        raise ValueError(
+            f"an array of it takes {largest / 1e9:,.1f} GB when it is unpacked, and "
+            f"{free / 1e9:,.1f} GB of memory are free"
+        )
+
+
+def temporary_folder() -> Path:
+    """Return a new folder for what may go when the process ends.
+
+    Raises:
+        ResultError: there is no place for one.
+    """
+    try:
+        return Path(tempfile.mkdtemp(prefix="vog-"))
+    except OSError as error:
+        raise ResultError(no_temporary_folder(error)) from error
+
+
+def no_temporary_folder(error: OSError) -> str:
+    """Return that there is no place for temporary files, and what to do."""
+    return (
+        f"no folder for temporary files can be written: {error.strerror or error}. Set TMPDIR to a "
+        f"folder that you may write to."
+    )
