@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv browser demo test interop lint format bench clean
+.PHONY: venv browser demo test campaigns interop lint format bench clean
 
 venv: .venv/installed
 
@@ -20,6 +20,10 @@ demo: venv
 
 test: venv browser
 	$(BIN)/pytest
+
+# What `make test` has a sample of, whole: mutated files, flipped bits, kills. About half an hour.
+campaigns: venv
+	$(BIN)/pytest tests/campaigns --override-ini 'addopts=-ra --strict-markers --strict-config' --durations 10
 
 # The exports, read by the tools that they are for. Some 180 packages, 2.4 GB.
 interop: .venv-interop/installed
