@@ -112,9 +112,7 @@ def in_bfloat16(job: Job) -> Job:
     """The job with convolutions and linear layers in bfloat16."""
     assert isinstance(job.model, TorchModel)
     model = replace(job.model, precision="bfloat16")
-    weights, _ = read_all(
-        job.files, model, job.share.hold, job.request.quiet, job.request.reader
-    )
+    weights, _ = read_all(job.files, model, job.share.hold, job.request.quiet, job.request.reader)
     return replace(job, model=model, weights=weights)
 
 
