@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vog.checkpoints import find
+from vog.checkpoints import FoundCheckpoints, find, search
 from vog.checkpoints.steps import read_steps
 from vog.errors import CheckpointError
 
@@ -164,3 +164,222 @@ def test_nothing_there(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CheckpointError, match=message):
         find([spec or str(tmp_path)])
+
+
+def written(folder: Path, *names: str) -> Path:
+    """Make files whose bytes differ."""
+    for at, name in enumerate(names):
+        made(folder, name)
+        (folder / name).write_bytes(b"%d" % at)
+    return folder
+
+
+def names(found: FoundCheckpoints) -> list[str]:
+    return [file.path.name for file in found.files]
+
+
+@pytest.mark.parametrize("spec", ["", "*", "*.p*"])
+def test_files_beside_the_numbered_ones_are_left_out_with_a_word(tmp_path: Path, spec: str) -> None:
+    beside = ["best.pt", "last.pt", "model_best.pth.tar", "best_epoch_2.pt", "last-v1.pt", "swa.pt"]
+    written(tmp_path, "epoch_1.pt", "epoch_2.pt", "ema_2.pt", "model.pt", *beside)
+    found = search([tmp_path / spec])
+    assert names(found) == ["epoch_1.pt", "epoch_2.pt"]
+    assert all(name in found.notes["left out"] for name in [*beside, "ema_2.pt", "model.pt"])
+
+
+def test_words_that_the_shell_expanded_are_a_glob(tmp_path: Path) -> None:
+    written(tmp_path, "step-1.pt", "step-2.pt", "last.pt")
+    found = search(sorted(tmp_path.iterdir()))
+    assert names(found) == ["step-1.pt", "step-2.pt"]
+    assert found.notes == {"left out": "last.pt"}
+
+
+def test_links_and_copies_are_the_files_that_they_are(tmp_path: Path) -> None:
+    written(tmp_path, "step-1.pt", "step-2.pt", "step-3.pt")
+    (tmp_path / "last.pt").write_bytes((tmp_path / "step-3.pt").read_bytes())
+    (tmp_path / "best.pt").symlink_to("step-2.pt")
+    (tmp_path / "step-4.pt").symlink_to("step-3.pt")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/step-1.pt").write_bytes((tmp_path / "step-1.pt").read_bytes())
+    found = search([tmp_path, tmp_path / "other/*.pt"])
+    assert names(found) == ["step-1.pt", "step-2.pt", "step-3.pt"]
+    assert set(found.notes["left out"].split("), ")) == {
+        "best.pt (the same as step-2.pt",
+        "last.pt (the same as step-3.pt",
+        "step-4.pt (the same as step-3.pt",
+        "step-1.pt (the same as step-1.pt)",
+    }
+
+
+def test_a_list_keeps_what_it_names(tmp_path: Path) -> None:
+    written(tmp_path, "step-1.pt", "last.pt")
+    (tmp_path / "order.txt").write_text("step-1.pt\nlast.pt\n")
+    found = search([f"@{tmp_path / 'order.txt'}"])
+    assert names(found) == ["step-1.pt", "last.pt"]
+    assert found.notes == {}
+
+
+def test_a_folder_of_best_files_alone_keeps_them(tmp_path: Path) -> None:
+    written(tmp_path, "best_epoch_1.pt", "best_epoch_2.pt")
+    assert [file.step for file in search([tmp_path]).files] == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["ckpt-{}.pth.tar", "{}.pt.tar", "a_{}.PTH"])
+def test_endings_of_checkpoints(tmp_path: Path, name: str) -> None:
+    written(tmp_path, *(name.format(step) for step in (5, 40)), "args.txt", "log.csv")
+    assert [file.step for file in find([tmp_path])] == [5, 40]
+    assert [file.step for file in find([tmp_path / "*"])] == [5, 40]
+
+
+@pytest.mark.parametrize(
+    ("folder", "spec"),
+    [
+        ("a[1]", "a[1]"),
+        ("a[1]", "a[1]/step-*.pt"),
+        ("lr=[0.1,0.2]/b[2]", "lr=[0.1,0.2]/b[2]/step-?.pt"),
+        ("x/a[1]", "*/a[1]/*.pt"),
+        ("b[*]", "b[*]/*.pt"),
+        ("a1", "a[12]/*.pt"),
+    ],
+)
+def test_brackets_in_paths(tmp_path: Path, folder: str, spec: str) -> None:
+    written(tmp_path / folder, "step-1.pt", "step-2.pt")
+    assert [file.step for file in find([tmp_path / spec])] == [1, 2]
+
+
+def test_a_path_that_exists_as_it_is_written_wins(tmp_path: Path) -> None:
+    written(tmp_path, "a1/step-1.pt", "a[1]/step-2.pt", "step-[3].pt", "step-3.pt")
+    assert [file.step for file in find([tmp_path / "a[1]/*.pt"])] == [2]
+    assert find([tmp_path / "step-[3].pt"])[0].path == tmp_path / "step-[3].pt"
+
+
+@pytest.mark.parametrize(
+    ("files", "steps"),
+    [
+        (["epoch_2/resnet18.pth", "epoch_10/resnet18.pth"], [2, 10]),
+        (["epoch_2/vit_b_16.pth", "epoch_10/vit_b_16.pth"], [2, 10]),
+        (["step=100/model/weights.pt", "step=20/model/weights.pt"], [20, 100]),
+        (["checkpoint-3/a/b/net.pt", "checkpoint-1/a/b/net.pt"], [1, 3]),
+    ],
+)
+@pytest.mark.parametrize("whole", [False, True])
+def test_steps_in_the_names_of_folders(
+    tmp_path: Path, files: list[str], steps: list[int], whole: bool
+) -> None:
+    written(tmp_path, *files)
+    spec = tmp_path if whole and files[0].count("/") == 1 else tmp_path / "**/*.p*t*"
+    assert [file.step for file in find([spec])] == steps
+
+
+def test_a_glob_of_folders_with_one_checkpoint_each(tmp_path: Path) -> None:
+    written(tmp_path, "epoch_1/resnet18.pth", "epoch_1/log.txt", "epoch_2/resnet18.pth")
+    assert [file.step for file in find([tmp_path / "epoch_*"])] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["seed0/final.pt", "seed1/final.pt"],
+        ["0/resnet18.pt", "1/resnet18.pt"],
+        ["epoch_1/3.pt", "epoch_2/1.pt"],
+    ],
+)
+def test_numbers_of_folders_that_may_be_no_steps_are_refused(
+    tmp_path: Path, files: list[str]
+) -> None:
+    written(tmp_path, *files)
+    with pytest.raises(CheckpointError, match="Training order cannot be told"):
+        find([tmp_path / "*/*.pt"])
+
+
+@pytest.mark.parametrize(
+    ("folder", "spec"),
+    [
+        ("lightning_logs/version_0/checkpoints", ""),
+        ("lightning_logs/version_0/checkpoints", "lightning_logs/version_0"),
+        ("runs/exp/weights", "runs"),
+    ],
+)
+def test_checkpoints_in_deeper_folders(tmp_path: Path, folder: str, spec: str) -> None:
+    written(tmp_path / folder, "epoch=1-step=10.ckpt", "epoch=2-step=20.ckpt", "last.ckpt")
+    made(tmp_path, f"{folder}/../events.out", ".git/objects/step-5.pt")
+    found = search([tmp_path / spec])
+    assert [file.step for file in found.files] == [10, 20]
+    assert found.notes == {"found in": str(tmp_path / folder), "left out": "last.ckpt"}
+
+
+def test_checkpoints_in_several_deeper_folders_are_refused(tmp_path: Path) -> None:
+    written(tmp_path, "version_0/step-1.ckpt", "version_0/step-2.ckpt", "version_1/step-1.ckpt")
+    with pytest.raises(CheckpointError, match=r"in 2 folders below it: .*version_0 \(2\)"):
+        find([tmp_path])
+
+
+def test_a_glob_that_matches_folders_says_what_is_in_them(tmp_path: Path) -> None:
+    made(tmp_path, "run_1/config.json", "run_1/model/a.pt", "run_1/model/b.pt", "run_2/config.json")
+    with pytest.raises(
+        CheckpointError, match="matches 2 folders and no file: run_1, run_2. In run_1"
+    ):
+        find([tmp_path / "run_*"])
+    with pytest.raises(CheckpointError, match="there is: config.json, model"):
+        find([tmp_path / "run_*"])
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a.index", "a.data-00000-of-00001", "checkpoint"], "TensorFlow"),
+        ([".metadata", "__0_0.distcp"], "a distributed checkpoint .*dcp_to_torch"),
+        (["_CHECKPOINT_METADATA", "d/0"], "Orbax"),
+        (["adapter_config.json", "adapter_model.bin"], "an adapter of PEFT"),
+        (["saved_model.pb", "variables/x"], "SavedModel of TensorFlow"),
+    ],
+)
+@pytest.mark.parametrize("spec", ["", "step-1", "step-*"])
+def test_folders_of_other_tools_are_named(
+    tmp_path: Path, names: list[str], message: str, spec: str
+) -> None:
+    made(tmp_path / "step-1", *names)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        find([tmp_path / spec])
+    assert "weights_only" not in str(caught.value)
+
+
+def test_parts_of_a_tensorflow_checkpoint_are_named(tmp_path: Path) -> None:
+    made(tmp_path, "model.ckpt-10.index", "model.ckpt-10.data-00000-of-00001", "model.ckpt-10.meta")
+    with pytest.raises(CheckpointError, match="a part of a TensorFlow checkpoint"):
+        find([tmp_path / "model.ckpt-*"])
+
+
+@pytest.mark.parametrize("where", ["iterdir", "read_text", "is_dir"])
+def test_what_may_not_be_read_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    (tmp_path / "order.txt").write_text("a.pt\n")
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, where, refuse)
+    with pytest.raises(CheckpointError, match="cannot be read: permission denied"):
+        find([f"@{tmp_path / 'order.txt'}" if where == "read_text" else str(tmp_path)])
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00a", b"a\x00b.pt\n", b"x" * 5000])
+def test_lists_that_are_no_lists(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "order.txt").write_bytes(content)
+    with pytest.raises(CheckpointError, match="--checkpoints: .*(no text|not text|cannot be read)"):
+        find([f"@{tmp_path / 'order.txt'}"])
+
+
+def test_a_word_that_is_no_path() -> None:
+    for word in ("a\0b", "x" * 5000):
+        with pytest.raises(CheckpointError, match="--checkpoints: "):
+            find([word])
+
+
+def test_files_and_folders_as_they_match(tmp_path: Path) -> None:
+    made(tmp_path, "step-1/a.npy", "step-2/a.npy", "notes/a.txt", "step-3.npz")
+    found = search([tmp_path], as_they_match=True)
+    assert names(found) == ["step-1", "step-2", "step-3.npz"]
+    assert found.notes == {"left out": "notes"}
+    assert names(search([tmp_path / "step-?"], as_they_match=True)) == ["step-1", "step-2"]

@@ -5,6 +5,7 @@ import random
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -187,7 +188,7 @@ def test_plain_torch_reads_only_what_names_nothing_but_tensors(
     opened = []
     load = torch.load
 
-    def noted(path: Path, **how: object) -> object:
+    def noted(path: Path, **how: Any) -> Any:
         opened.append((path.name, how["weights_only"]))
         return load(path, **how)
 

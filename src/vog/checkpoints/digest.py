@@ -104,7 +104,7 @@ def _parts_of_quantized(value: Tensor) -> list[Tensor]:
     return [numbers, value.q_per_channel_scales(), value.q_per_channel_zero_points(), axis]
 
 
-def _float64(*values: float) -> Tensor:
+def _float64(*values: float | int) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 

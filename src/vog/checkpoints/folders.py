@@ -18,6 +18,10 @@ IN_FOLDER = (
     "pytorch_model.bin.index.json",
 )
 _OTHERS = (".txt", ".json", ".yaml", ".yml", ".log", ".csv", ".tsv", ".png", ".md", ".py", ".lock")
+_BESIDE = re.compile(
+    r"training_args|adapter_model|optim(izer)?(?![a-z])|opt(?=[\d._-])|scheduler|rng_state|scaler",
+    re.IGNORECASE,
+)
 _DEEPEST = 4
 _MOST_FOLDERS = 2000
 
@@ -38,9 +42,8 @@ def is_checkpoint(path: Path) -> bool:
 
 
 def is_beside(path: Path) -> bool:
-    """Return whether a file is what a training loop saves beside the weights."""
-    beside = r"training_args|optim(izer)?(?![a-z])|opt(?=[\d._-])|scheduler|rng_state|scaler"
-    return re.match(beside, path.name, re.IGNORECASE) is not None
+    """Return whether a file is what a training loop saves beside or in place of the weights."""
+    return _BESIDE.match(path.name) is not None
 
 
 def is_clearly_other(path: Path) -> bool:

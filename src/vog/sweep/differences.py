@@ -64,4 +64,6 @@ def of_job(before: Mapping[str, Any], job: Job) -> tuple[str, ...]:
         told.append(f"other weights at step {first_few(others)}")
     if before.get("target") != now["target"]:
         told.append("another target")
+    if before.get("read") != now.get("read"):
+        told.append("another function that reads checkpoints")
     return tuple(told)
