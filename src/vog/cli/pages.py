@@ -53,7 +53,7 @@ def report(
     """
     from vog.figures.report import report as write
 
-    path = write(opened(run, classes), out, by, root, data, figures, quiet)
+    path = write(opened(run, classes), out, by, root, data, figures, quiet, _warn)
     typer.echo(f"{path}: {path.stat().st_size / 1e6:,.1f} MB")
     if figures is not None:
         typer.echo(f"{figures}: the charts as PNG and SVG")
@@ -127,9 +127,13 @@ def view(
         data=data,
         inspection=_inspection(found, asked),
         tell=lambda address: typer.echo(f"{run} at {address}   (Ctrl-C stops it)"),
-        warn=lambda said: typer.echo(said, err=True),
+        warn=_warn,
         allow_host=allow_host or (),
     )
+
+
+def _warn(said: str) -> None:
+    typer.echo(f"Warning: {said}", err=True)
 
 
 def _inspection(run: "Run", asked: dict[str, Any]) -> "Inspection":

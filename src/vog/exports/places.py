@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vog.errors import ResultError
 from vog.result import Run
-from vog.result.where import data_place
+from vog.result.where import data_place, lost_data
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,10 @@ def image_files(run: Run, root: str | Path | None, tool: str) -> ImageFiles:
         else tuple(ids["id"].to_pylist())
     )
     if not any((folder / name).is_file() for name in names):
+        lost = lost_data(run) if root is None else None
+        tried = "" if lost is None else f" They were looked for in {lost}."
         raise ResultError(
-            f"{folder} holds none of the {len(names):,} images of {run.folder}, as {names[0]}. "
+            f"{folder} holds none of the {len(names):,} images of {run.folder}, as {names[0]}.{tried} "
             f"Give the folder that the ids are relative to as --root."
         )
     return ImageFiles(folder, names)

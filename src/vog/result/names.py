@@ -32,8 +32,8 @@ def read_names(path: Path) -> list[str]:
             )
         if int(match[1]) > _MOST:
             raise ResultError(
-                f"{path}, line {number}: there is no class {match[1]}. Classes are numbered from 0, "
-                f"and {_MOST:,} is the largest number that is taken."
+                f"{path}, line {number}: {match[1]} is too large for the number of a class; they "
+                f"are counted from 0, and {_MOST:,} is the largest that is taken."
             )
         names[int(match[1])] = match[3]
     if not names:

@@ -1,6 +1,4 @@
-"""Reading small files that people and other programs may have changed: their size is looked at
-before their text, and what is wrong is said in one form.
-"""
+"""Reading small files that others may have changed: their size is looked at before their text."""
 
 import json
 import tempfile

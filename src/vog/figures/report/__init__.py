@@ -1,7 +1,7 @@
 """The report: one page that says what a run found, opens offline, and can be sent to anybody."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ def report(
     data: Any = None,
     figures: str | Path | None = None,
     quiet: bool = True,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Write the report of a run as one file that needs nothing from elsewhere.
 
@@ -43,6 +44,7 @@ def report(
         data: the dataset that was scored, or `file.py:function`, to show its items.
         figures: a folder to save each chart in, as PNG and SVG.
         quiet: no progress.
+        warn: hears how many examples have no picture, and why, where some have none.
 
     Raises:
         ResultError: there is no such column, the file cannot be written, or is named as something
@@ -58,6 +60,8 @@ def report(
     asked = galleries.plan(run, found)
     with progress("pictures", asked.pictures, quiet=quiet) as advance:
         shown = galleries.fill(run, asked, look, advance)
+    if shown.missing is not None:
+        warn(f"{shown.unseen:,} of {shown.looked_at:,} examples have no picture. {shown.missing}")
     made = drawn.charts_of(run, found)
     write_text(out, _page(run, found, shown, made))
     if figures is not None:

@@ -67,12 +67,15 @@ class Galleries:
         classes: by class, its hardest and its easiest.
         left_out: classes without a gallery of their own.
         missing: why there is no picture of an example, where there is none.
+        looked_at: how many examples were to be shown; `unseen`, how many of them cannot be.
     """
 
     tiles: Mapping[str, list[Tile]]
     classes: Mapping[int, tuple[list[Tile], list[Tile]]]
     left_out: int
     missing: str | None
+    looked_at: int
+    unseen: int
 
 
 def plan(run: Run, found: Findings) -> Plan:
@@ -102,14 +105,14 @@ def fill(run: Run, asked: Plan, look: Previewer, advance: Callable[[int], None])
     places = np.searchsorted(run.table(["index"])["index"].to_numpy(), indices)
     rows = {row["index"]: row for row in described(run, places, "all")}
     tiles: dict[int, Tile] = {}
-    missing, taken = None, 0
+    missing, taken, unseen = None, 0, 0
     size = SIZE if len(indices) < 1000 else _SMALL
     for index in indices:
         if taken > _ROOM:
             break
         row = rows[index]
         preview = look(index, row["id"])
-        missing = missing or preview.missing
+        missing, unseen = missing or preview.missing, unseen + (preview.missing is not None)
         tiles[index] = pages.tile(run, row, **pages.embedded(preview, size))
         taken += len(tiles[index].picture or "") * times[index]
         advance(1)
@@ -127,6 +130,8 @@ def fill(run: Run, asked: Plan, look: Previewer, advance: Callable[[int], None])
         classes=classes,
         left_out=asked.left_out + len(asked.classes) - len(classes),
         missing=missing,
+        looked_at=len(tiles),
+        unseen=unseen,
     )
 
 
