@@ -5,6 +5,7 @@ The judge is the plain way: a fresh module for each checkpoint, `load_state_dict
 """
 
 import functools
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 import vog
+from vog.cli import main
 from vog.errors import CheckpointError, FunctionError, ModelError, ScoreError
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
@@ -536,3 +538,22 @@ def test_a_function_that_fails_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(FunctionError, match="ZeroDivisionError: no classes"):
         notes_of(build, states_of(Base), tmp_path)
+
+
+def test_plan_and_summary_say_that_checkpoints_are_loaded_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(states_of(CachedProperty), tmp_path / "ck")
+    np.savez(tmp_path / "data.npz", inputs=X, labels=Y)
+    words = {
+        "model": f"{Path(__file__)}:CachedProperty",
+        "checkpoints": str(tmp_path / "ck"),
+        "data": str(tmp_path / "data.npz"),
+        "out": str(tmp_path / "run"),
+        "scores": "vog",
+    }
+    arguments = [word for key, value in words.items() for word in (f"--{key}", value)]
+    monkeypatch.setattr(sys, "argv", ["vog", "score", *arguments])
+    main()
+    said = capsys.readouterr().err
+    assert " ".join(said.split()).count("each checkpoint is loaded into a copy of its own") == 2

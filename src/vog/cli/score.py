@@ -92,4 +92,6 @@ def score(
         run = vog.open(out)
         show.marked(run)
         show.summary(summary, out, run.rows, len(job.files), job.batch_size)
+        if "model" in job.told:  # not the way that most models take
+            typer.echo(f"Of the model: {job.told['model']}.", err=True)
         typer.echo(f"Next: vog top {out}")
