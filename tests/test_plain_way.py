@@ -554,6 +554,8 @@ def test_plan_and_summary_say_that_checkpoints_are_loaded_apart(
     }
     arguments = [word for key, value in words.items() for word in (f"--{key}", value)]
     monkeypatch.setattr(sys, "argv", ["vog", "score", *arguments])
-    main()
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code
     said = capsys.readouterr().err
     assert " ".join(said.split()).count("each checkpoint is loaded into a copy of its own") == 2
