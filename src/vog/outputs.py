@@ -24,9 +24,9 @@ def output_path(name: str | Path) -> Path:
     try:
         real.lstat()  # raises what opening it would raise
         if not real.is_dir():
-            _refuse_read_only(path, real)
+            _refuse_to_make(path, real)
     except FileNotFoundError:
-        _refuse_read_only(path, real)
+        _refuse_to_make(path, real)
     except (OSError, ValueError) as error:  # ValueError: a null byte
         raise ResultError(cannot_be_written(path, error)) from error
     return path
@@ -69,13 +69,17 @@ def _advice(number: int | None, path: Path) -> str:
     return ""
 
 
-def _refuse_read_only(path: Path, real: Path) -> None:
-    """Raise ResultError where the folder that is there already takes no new file."""
-    folder = next((one for one in real.parents if os.path.exists(one)), None)  # noqa: PTH110
+def _refuse_to_make(path: Path, real: Path) -> None:
+    """Raise ResultError where the last folder that is there takes no new file of this name."""
     # `Path.exists` raises where a folder may not be looked into.
-    if folder is None or os.access(folder, os.W_OK | os.X_OK):
+    folder = next((one for one in real.parents if os.path.exists(one)), None)  # noqa: PTH110
+    if folder is None or not folder.is_dir():
         return
-    if folder.is_dir():
+    longest = max(len(os.fsencode(part)) for part in real.relative_to(folder).parts)
+    if hasattr(os, "pathconf") and longest > os.pathconf(folder, "PC_NAME_MAX"):
+        error = OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        raise ResultError(cannot_be_written(path, error))
+    if not os.access(folder, os.W_OK | os.X_OK):
         raise ResultError(
             f"{path} could not be written: {folder} is read-only for you. Give a path in a folder "
             f"that you may write to."

@@ -54,6 +54,7 @@ def combine(
             differ; a run that is not finished; `out` is one of the runs or holds something else.
         OtherQuestionError: `out` is another run.
     """
+    out = output_path(out)
     return combine_joined(join(runs), out, overwrite, quiet)
 
 
@@ -65,7 +66,7 @@ def combine_joined(
     Raises:
         ResultError, OtherQuestionError: as for `combine`.
     """
-    out, runs = output_path(out), joined.runs
+    out, runs = Path(out), joined.runs
     _refuse(joined, out)
     count = len(joined.ids)
     question = question_of(runs, joined.names, joined.columns, count, joined.all_of_first, out)
