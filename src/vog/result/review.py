@@ -140,7 +140,7 @@ class Review:
         Raises:
             ResultError: another program wrote it, and it is none.
         """
-        cells = dict(zip(_COLUMNS.split(", "), row, strict=True))
+        cells: dict[str, Any] = dict(zip(_COLUMNS.split(", "), row, strict=True))
         odd = next((name for name, known in _KNOWN.items() if not known(cells[name])), None)
         if odd is None and cells["verdict"] == "relabel" and cells["label"] is None:
             odd = "label"
