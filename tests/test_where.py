@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
@@ -74,7 +75,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
             del sys.modules[name]
 
 
-def pictures_of(run: Run, **more: Path) -> int:
+def pictures_of(run: Run, **more: Any) -> int:
     ids = run.table(["index", "id"]).to_pylist()
     look = previewer(run, **more)
     return sum(look(row["index"], row["id"]).image is not None for row in ids)

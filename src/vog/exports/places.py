@@ -61,8 +61,8 @@ def image_files(run: Run, root: str | Path | None, tool: str) -> ImageFiles:
         lost = lost_data(run) if root is None else None
         tried = "" if lost is None else f" They were looked for in {lost}."
         raise ResultError(
-            f"{folder} holds none of the {len(names):,} images of {run.folder}, as {names[0]}.{tried} "
-            f"Give the folder that the ids are relative to as --root."
+            f"{folder} holds none of the {len(names):,} images of {run.folder}, as {names[0]}."
+            f"{tried} Give the folder that the ids are relative to as --root."
         )
     return ImageFiles(folder, names)
 

@@ -140,17 +140,17 @@ class Review:
         Raises:
             ResultError: another program wrote it, and it is none.
         """
-        made = Mark(*row)
-        odd = next((name for name, known in _KNOWN.items() if not known(getattr(made, name))), None)
-        if odd is None and made.verdict == "relabel" and made.label is None:
+        cells: dict[str, Any] = dict(zip(_COLUMNS.split(", "), row, strict=True))
+        odd = next((name for name, known in _KNOWN.items() if not known(cells[name])), None)
+        if odd is None and cells["verdict"] == "relabel" and cells["label"] is None:
             odd = "label"
         if odd is not None:
             raise ResultError(
                 f"{self.path} holds a decision that is none of this viewer: in number "
-                f"{made.number} the {odd} is {getattr(made, odd)!r:.60}. Correct it, or move the "
+                f"{cells['number']} the {odd} is {cells[odd]!r:.60}. Correct it, or move the "
                 f"file away; its decisions are then not in force."
             )
-        return made
+        return Mark(*row)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
