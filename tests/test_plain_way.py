@@ -266,7 +266,9 @@ def test_only_what_keeps_something_is_loaded_apart(tmp_path: Path) -> None:
         assert "model" not in notes_of(build, states_of(build), folder)
     folder = tmp_path / "apart"
     folder.mkdir()
-    assert notes_of(CachedProperty, states_of(CachedProperty), folder)["model"] == APART
+    notes = notes_of(CachedProperty, states_of(CachedProperty), folder, compile=True)
+    assert notes["model"] == APART
+    assert notes["compile"] == "no: each checkpoint is loaded into a copy of its own"
 
 
 def test_a_state_that_only_a_checkpoint_in_the_middle_has(tmp_path: Path) -> None:

@@ -146,7 +146,9 @@ def _compiled(job: Job, before: Choices) -> Job:
     """The job with a compiled model, where that was asked for and is faster."""
     if not job.request.compile:
         return job
-    if before:
+    if isinstance(job.model, TorchModel) and job.model.apart:
+        used, said = False, "each checkpoint is loaded into a copy of its own"
+    elif before:
         used, said = bool(before.get("compiled")), "as the run was begun"
     else:
         used, said = faster.compiling_pays(job)
