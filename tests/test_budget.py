@@ -331,5 +331,5 @@ def test_memory_is_not_kept_where_weights_come_and_go(
     job = prepare(request(checkpoints, digits, tmp_path / "run"))
     assert isinstance(job.model, TorchModel)
     monkeypatch.setattr(memory, "kept", lambda most: pytest.fail("kept"))
-    streamed = Streamed.of(job.files, job.model, job.weights.last)
+    streamed = Streamed.of(job.files, job.model, job.weights.last, job.request.reader)
     assert sweep(replace(job, weights=streamed)).rows == len(digits[1])
