@@ -573,6 +573,8 @@ def _install() -> None:
     # Codecs that our own code names: of the records of archives, and of texts of protocol 0.
     for codec in ("cp437", "raw-unicode-escape"):
         codecs.lookup(codec)
+    for save in (_save_zip, _save_legacy):  # torch imports parts of itself when it first reads
+        torch.load(io.BytesIO(save({"a": torch.ones(1)})), weights_only=True)
     if not _INSTALLED:
         _INSTALLED.append(True)
         sys.addaudithook(note)

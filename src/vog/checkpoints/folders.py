@@ -126,11 +126,11 @@ def _below(folder: Path) -> list[Inside]:
         if inside:
             found.append(Inside(current, inside))
         elif depth < _DEEPEST:
-            folders = (path for path in sorted(current.iterdir()) if path.is_dir())
-            waiting += [(path, depth + 1) for path in folders if path.name[0] != "."]
-            for path, _ in list(waiting):
-                if path.parent == current:
-                    _refuse_foreign(path)
+            folders = [path for path in sorted(current.iterdir()) if path.is_dir()]
+            folders = [path for path in folders if path.name[0] != "."]
+            for path in folders:
+                _refuse_foreign(path)
+            waiting += [(path, depth + 1) for path in folders]
     return found
 
 

@@ -15,6 +15,8 @@ from vog.checkpoints.steps import announced_by_folder, without_ending
 _WORDS = re.compile(
     r"(?<![a-z])(last|latest|newest|current|best|final|swa|ema)(?![a-z])", re.IGNORECASE
 )
+# Each is compared with every numbered file, to say which it is.
+_MOST_COMPARED = 20
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,17 @@ def without_copies(paths: Sequence[Path]) -> tuple[list[Path], list[LeftOut]]:
     """
     numbered = [path for path in paths if _is_numbered(path)]
     kept = numbered or list(paths)
-    left_out = [LeftOut(path.name, _same(path, kept)) for path in paths if path not in kept]
-    linked = {path: _target_among(path, kept) for path in kept}
-    left_out += [LeftOut(path.name, target.name) for path, target in linked.items() if target]
-    return [path for path in kept if linked[path] is None], left_out
+    aside = sorted(set(paths) - set(kept))
+    compared = kept if len(aside) <= _MOST_COMPARED else []
+    left_out = [LeftOut(path.name, _same(path, compared)) for path in aside]
+    targets = {path.resolve(): path for path in kept if not path.is_symlink()}
+    linked = {
+        path: target
+        for path in kept
+        if path.is_symlink() and (target := targets.get(path.resolve())) is not None
+    }
+    left_out += [LeftOut(path.name, target.name) for path, target in linked.items()]
+    return [path for path in kept if path not in linked], left_out
 
 
 def without_repeated(
@@ -74,10 +83,3 @@ def _same(path: Path, others: Sequence[Path]) -> str | None:
         ):
             return other.name
     return None
-
-
-def _target_among(path: Path, others: Sequence[Path]) -> Path | None:
-    """Return what a link leads to, if that is one of the others."""
-    if not path.is_symlink():
-        return None
-    return next((other for other in others if other != path and path.samefile(other)), None)
