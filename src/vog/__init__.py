@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vog.analysis.combination import combine as combine
     from vog.analysis.comparison import compare as compare
     from vog.analysis.detection import verify as verify
+    from vog.analysis.label_agreement import label_agreement as label_agreement
     from vog.analysis.overview import analyze as analyze
     from vog.analysis.selection import select as select
     from vog.analysis.suspects import suspects as suspects
@@ -37,6 +38,7 @@ _LATER = {
     "combine": ("vog.analysis.combination", "combine"),
     "compare": ("vog.analysis.comparison", "compare"),
     "export": ("vog.exports", "export"),
+    "label_agreement": ("vog.analysis.label_agreement", "label_agreement"),
     "open": ("vog.result", "open_run"),
     "plant": ("vog.data.planting", "plant"),
     "report": ("vog.figures.report", "report"),
@@ -54,6 +56,7 @@ __all__ = [
     "combine",
     "compare",
     "export",
+    "label_agreement",
     "open",
     "plant",
     "report",

@@ -132,7 +132,7 @@ DryRun = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Start again: the rows that are in --out are removed.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and warnings.")]
 NoProgress = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 

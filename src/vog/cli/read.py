@@ -44,6 +44,7 @@ def top(
     rows = [{key: value for key, value in row.items() if key not in silent} for row in rows]
     show.table(rows, form, safe_csv=safe_csv)
     show.unfinished(opened)
+    show.agreement(opened)
 
 
 def export(

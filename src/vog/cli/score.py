@@ -88,10 +88,12 @@ def score(
         return
     with options.kept_when_stopped(overwrite):
         summary = sweep(job)
+    run = vog.open(out)
     if not quiet:
-        run = vog.open(out)
         show.marked(run)
         show.summary(summary, out, run.rows, len(job.files), job.batch_size)
         if "model" in job.told:  # not the way that most models take
             typer.echo(f"Of the model: {job.told['model']}.", err=True)
+    show.agreement(run, also_high=not quiet)
+    if not quiet:
         typer.echo(f"Next: vog top {out}")

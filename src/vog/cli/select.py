@@ -160,6 +160,7 @@ def select(
     for note in found.notes:
         typer.echo(f"Note: {note}", err=True)
     show.unfinished(opened)
+    show.agreement(opened)
     if out is not None:
         kept = f"{out}: {len(found.ids):,} of {opened.rows:,} rows"
         typer.echo(kept, err=form is not TableFormat.TABLE)

@@ -158,6 +158,20 @@ def unfinished(run: "Run") -> None:
         )
 
 
+def agreement(run: "Run", also_high: bool = False) -> None:
+    """Warn on stderr where the last checkpoint hardly agrees with the labels.
+
+    Args:
+        run: what is shown.
+        also_high: say how often it agrees where that is often enough, too.
+    """
+    from vog.analysis.label_agreement import label_agreement
+
+    counted = label_agreement(run)
+    if counted is not None and (counted.is_low or also_high):
+        typer.echo(counted.warning or counted.sentence, err=True)
+
+
 def console_for(stderr: bool) -> Console:
     """A console that does not squeeze what is piped into 80 columns."""
     console = Console(stderr=stderr, highlight=False, markup=False, soft_wrap=False)

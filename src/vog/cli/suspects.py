@@ -58,6 +58,7 @@ def suspects(
 
     show.refuse_other_chart(chart)
     scored = opened(run, classes)
+    show.agreement(scored)
     if out is not None:
         refuse_to_replace(scored, out)
     record = None if planted is None else records.load(planted)

@@ -1,9 +1,11 @@
 """The asking: a folder of checkpoints and a dataset in, a folder of rows out."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vog.analysis.label_agreement import label_agreement
 from vog.checkpoints import ReadSpec, StagesSpec
 from vog.data import TransformSpec
 from vog.outputs import output_path
@@ -45,7 +47,9 @@ def score(
     """Score every example of `data` under every checkpoint, and open the result.
 
     The keywords are the flags of `vog score`; `vog.sweep.request.Request` explains each.
-    A module given as `model` is afterwards as it was. A run that was stopped goes on.
+    A module given as `model` is afterwards as it was. A run that was stopped goes on. Unless
+    `quiet`, it says on stderr how often the last checkpoint agrees with the labels, which tells
+    a run with another transform or another order of classes; see `vog.label_agreement`.
 
     Raises:
         VogError: whatever is wrong with the request, before anything is computed.
@@ -79,4 +83,8 @@ def score(
         )
     )
     sweep(job)
-    return open_run(out)
+    run = open_run(out)
+    counted = None if quiet else label_agreement(run)
+    if counted is not None:
+        sys.stderr.write(f"{counted.warning or counted.sentence}\n")
+    return run

@@ -9,6 +9,7 @@ import altair as alt
 import vl_convert
 from markupsafe import Markup
 
+from vog.analysis.label_agreement import label_agreement
 from vog.errors import ResultError
 from vog.figures import charts, pages
 from vog.figures.charts import Chart
@@ -99,6 +100,7 @@ def _page(
         .get_template("report.html")
         .render(
             run=run,
+            agreement=label_agreement(run),
             found=found,
             shown=shown,
             charts={

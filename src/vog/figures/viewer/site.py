@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from vog.analysis.label_agreement import LabelAgreement, label_agreement
 from vog.errors import ResultError
 from vog.figures import pages
 from vog.figures.pages import Tile
@@ -62,6 +63,11 @@ class Site:
     def has_pictures(self) -> bool:
         """Whether examples are shown as pictures; then each has an address of its own."""
         return self.first.image is not None
+
+    @cached_property
+    def agreement(self) -> LabelAgreement | None:
+        """How often the last checkpoint agrees with the labels."""
+        return label_agreement(self.run)
 
     @cached_property
     def labels(self) -> dict[int, str]:
@@ -122,11 +128,13 @@ class Site:
     def page(self, name: str, request: Request, status: int = 200, **context: Any) -> Response:
         """A page from its template, with what all pages show."""
         # A page that says what is wrong needs nothing that may be what is wrong.
-        marks, last = ({}, None) if status >= 400 else (self.review.marks(), self.review.last())
+        marks, last, agreement = {}, None, None
+        if status < 400:
+            marks, last, agreement = self.review.marks(), self.review.last(), self.agreement
         text = pages.environment("vog.figures.viewer").get_template(name)
         known = {"run": self.run, "site": self, "token": self.guard.token, "up": up(request)}
-        at = _path(request)
-        return HTMLResponse(text.render(**known, at=at, marks=marks, last=last, **context), status)
+        known |= {"at": _path(request), "marks": marks, "last": last, "agreement": agreement}
+        return HTMLResponse(text.render(**known, **context), status)
 
     def keep(self, kept: dict[Any, Any], key: object, found: object) -> None:
         """Remember what took long to compute; the oldest is forgotten."""
