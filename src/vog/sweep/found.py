@@ -15,6 +15,7 @@ from vog.errors import DataError, FunctionError, ModelError
 from vog.models import targets
 from vog.models.targets import Target
 from vog.scores import Score
+from vog.sweep.limited import limited
 from vog.sweep.request import PrecisionSpec, Request
 
 # Of the first batch, what the guards look at: more would cost and tell nothing.
@@ -56,10 +57,8 @@ def find(request: Request) -> Found:
     picked, stages = checkpoints.pick(whole, request.checkpoints_per_stage, least)
     files = tuple(everything[one] for one in picked)
     examples = data.open_source(request.data, request.root, request.transform)
-    if request.limit is not None:
-        examples = examples.first(request.limit)
     _refuse_unlabelled(examples, target)
-    examples = data.drafted(examples)
+    examples = limited(examples, request)
     return Found(target, asked, device, everything, whole, files, stages, examples)
 
 
@@ -67,6 +66,7 @@ def _refuse_bad_numbers(request: Request) -> None:
     for name, value, least in (
         ("batch-size", request.batch_size, 1),
         ("limit", request.limit, 1),
+        ("rows-per-part", request.rows_per_part, 1),
         ("workers", request.workers, 0),
     ):
         if isinstance(value, int) and value < least:

@@ -53,9 +53,7 @@ def plan(job: Job, probe: bool = False) -> Plan:
     """
     folder = job.request.out
     parts.refuse(folder, job.question, job.request.overwrite)
-    begun = folder.is_dir() and not job.request.overwrite
-    missing = parts.missing(parts.parts(folder) if begun else [], len(job.examples))
-    left = sum(map(len, missing))
+    left, damage = parts.left(folder, job.question, job.request.overwrite)
     return Plan(
         examples=len(job.examples),
         done=len(job.examples) - left,
@@ -68,7 +66,7 @@ def plan(job: Job, probe: bool = False) -> Plan:
         device=job.question["device"],
         weights_bytes=job.weights.nbytes,
         share=job.share,
-        told=job.told,
+        told={**job.told, "damaged": damage} if damage else job.told,
         workers=job.workers,
         seconds=_seconds_a_row(job) * left if probe else None,
     )

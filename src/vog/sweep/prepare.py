@@ -9,15 +9,16 @@ import torch
 from vog import checkpoints, data, scores
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Batch
-from vog.errors import ResultError, ScoreError
+from vog.errors import ScoreError
 from vog.models import Model, Weights, head
 from vog.models.torch import TorchModel
-from vog.result import question as questions
 from vog.scores import Score
 from vog.sweep import budget, faster, guards, halves
 from vog.sweep.budget import Share
 from vog.sweep.found import Found, find, first_examples, module_of
+from vog.sweep.grid import Grid, grid, seconds_a_row
 from vog.sweep.job import Job
+from vog.sweep.limited import begun_with
 from vog.sweep.question import question_of
 from vog.sweep.request import Request
 from vog.sweep.weights import Streamed, read_all
@@ -49,13 +50,14 @@ def prepare(request: Request) -> Job:
         VogError: whatever is wrong with the request; see the guards of `vog.sweep.guards`.
     """
     found = find(request)
-    before = _answered(request)
+    before = begun_with(request)
     first = first_examples(found.examples, request.batch_size)
     module = module_of(request)
     tried = _tried(request, found, TorchModel(module, found.target, found.device), first)
     workers = request.workers
     workers = data.default_workers(found.examples) if workers is None else workers
     share = _share(request, found, tried, first, workers, before)
+    cut = _grid(request, found, tried, first, workers, before, share)
     weights, digests = read_all(found.files, tried.model, share.hold, request.quiet)
     job = Job(
         model=tried.model,
@@ -70,13 +72,14 @@ def prepare(request: Request) -> Job:
         share=share,
         workers=workers,
         left_out=tried.left_out,
-        told={},
+        told={"parts": cut.words} if cut.words else {},
         question=question_of(
             request, module, found.files, digests, found.stages, found.examples, tried.scores
         )
         | {
             "target": found.target.code or found.target.name,
             "batch_size": share.batch_size,
+            "rows_per_part": cut.rows_per_part,
             "device": found.device.type,
             "precision": "float32",
             "folded": len(tried.model.folding.pairs),
@@ -126,8 +129,26 @@ def _share(
         found.device.type,
         first.inputs[0].numel(),
         len(found.files),
-        len(found.examples),
+        found.examples.total or len(found.examples),  # so that a sample may grow
     )
+
+
+def _grid(
+    request: Request,
+    found: Found,
+    tried: _Tried,
+    first: Batch,
+    workers: int,
+    before: Choices,
+    share: Share,
+) -> Grid:
+    seconds = 0.0
+    if request.rows_per_part is None and "rows_per_part" not in before:
+        needs = scores.needs_of(tried.scores)
+        size, count = share.batch_size, len(found.files)
+        seconds = seconds_a_row(tried.model, tried.weights, first, needs, size, count, workers)
+    rows = len(found.examples)
+    return grid(request.rows_per_part, before, share.batch_size, rows, seconds)
 
 
 def _approximate(
@@ -180,19 +201,6 @@ def _compiled(job: Job, before: Choices) -> Job:
         return replace(job, told=told)
     fast = faster.in_a_graph(job)
     return replace(fast, told=told, question=job.question | {"compiled": True})
-
-
-def _answered(request: Request) -> Choices:
-    """What the run that is continued was begun with: sizes and choices that were measured then.
-
-    Measured again they might come out otherwise, and the rows would not be of one run.
-    """
-    if request.overwrite or not (request.out / questions.FILE).is_file():
-        return {}
-    try:
-        return questions.load(request.out)
-    except ResultError:  # told when the folder is opened to be written
-        return {}
 
 
 def _with_head(model: TorchModel, fitted: Weights, first: Batch) -> TorchModel:

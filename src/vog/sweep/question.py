@@ -16,6 +16,7 @@ from vog.data import Examples
 from vog.result.question import WHERE
 from vog.scores import SCORES, Score
 from vog.sweep import halves
+from vog.sweep.limited import in_question
 from vog.sweep.request import Request
 
 _SIMPLE = (str, int, float, tuple, type(None))
@@ -32,6 +33,7 @@ def question_of(
 ) -> dict[str, Any]:
     """The parts of the question that say who was asked, when, about what, and what."""
     names = examples.label_names
+    sample, of_data = in_question(examples, request.limit)
     return {
         "vog": version("vog"),
         "torch": torch.__version__,
@@ -47,9 +49,11 @@ def question_of(
             "transform": _transform_identity(examples),
             "draft": getattr(examples.read, "draft", False),
             "label_names": None if names is None else list(names),
+            **of_data,
         },
         "scores": [_score_identity(score) for score in scores],
         "halved_rows": halves.ROWS,
+        **sample,
         WHERE: _where(request, files),
     }
 
