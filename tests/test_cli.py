@@ -134,12 +134,14 @@ def test_scores_are_listed(cli: Cli) -> None:  # noqa: F811
     assert [row["score"] for row in json.loads(out)] == list(SCORES)
 
 
-def test_the_limit_is_part_of_the_question(cli: Cli) -> None:  # noqa: F811
+def test_a_larger_limit_goes_on_and_a_smaller_one_is_refused(cli: Cli) -> None:  # noqa: F811
     assert score(cli, limit="7")[0] == 0
     assert vog.open("run").rows == 7
-    code, _, err = score(cli)
+    assert score(cli)[0] == 0
+    assert vog.open("run").rows == 20
+    code, _, err = score(cli, limit="7")
     assert code == 1
-    assert "data.examples: was 7, is now 20" in err
+    assert "run was begun of 20 rows, without --limit, and --limit 7 is smaller." in err
 
 
 def test_the_summary_says_what_held_the_run_up(cli: Cli) -> None:  # noqa: F811

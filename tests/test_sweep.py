@@ -227,10 +227,9 @@ def test_finished_rows_are_neither_recomputed_nor_touched(
 ) -> None:
     """Rows that are missing, here those of a part in the middle, are computed and no others."""
     data = world.inputs_and_labels(40)
-    monkeypatch.setattr("vog.result.buffer._SECONDS", 0.0)  # a part a batch
-    monkeypatch.setattr("vog.result.buffer._SHARE", 0.0)
     out = tmp_path / "run"
-    whole = vog.score(world.build, checkpoints, data, out, batch_size=8).table()
+    words = {"batch_size": 8, "rows_per_part": 8}
+    whole = vog.score(world.build, checkpoints, data, out, **words).table()
     found = parts(out)
     assert len(found) == 5
     found[2].path.unlink()
@@ -247,7 +246,9 @@ def test_batches_are_cut_at_multiples_of_their_size_wherever_rows_are_missing() 
 
 def test_parts_say_what_their_columns_mean(checkpoints: Path, digits: Data, tmp_path: Path) -> None:
     vog.score(world.build, checkpoints, digits, tmp_path / "run")
-    schema = pq.read_schema(tmp_path / "run" / "part-00000.parquet")
+    (part,) = parts(tmp_path / "run")
+    assert part.path.name == "part-000000000000-30.parquet"
+    schema = pq.read_schema(part.path)
     assert schema.field("aum@late").metadata == {
         b"score": b"aum",
         b"higher_means": b"easier",
@@ -255,7 +256,10 @@ def test_parts_say_what_their_columns_mean(checkpoints: Path, digits: Data, tmp_
         b"unit": b"logit",
         b"source": SCORES["aum"].source.encode(),
     }
-    assert float(pq.read_metadata(tmp_path / "run" / "part-00000.parquet").metadata[b"seconds"]) > 0
+    metadata = pq.read_metadata(part.path).metadata
+    assert (metadata[b"rows"], len(metadata[b"question"])) == (b"0:30", 32)
+    assert b"seconds" not in metadata, "the same rows are the same bytes"
+    assert vog.open(tmp_path / "run").seconds > 0
 
 
 def test_another_question_is_refused_with_what_differs(

@@ -264,12 +264,14 @@ def _matched(run: Run, dataset: Any) -> tuple[Rows, Rows]:
         run.require_row_numbers()
         if run.missing_rows:
             raise ResultError(
-                f"{run.folder} lacks {run.missing_rows:,} rows, which would never be drawn. The "
-                f"command that began it goes on; or give the dataset that is meant."
+                f"{run.folder} lacks {run.missing_rows:,} rows, which would never be drawn. Run "
+                f"the same `vog score` command again to continue, or give the dataset that you "
+                f"mean."
             )
         return table["index"].to_numpy(), np.arange(len(table))
     ids: Sequence[str] = ids_of(dataset)
-    if isinstance(ids, RowNumbers) and len(ids) != run.question["data"]["examples"]:
+    is_other = len(ids) != run.question["data"]["examples"] and "limit" not in run.question
+    if isinstance(ids, RowNumbers) and is_other:
         raise DataError(
             f"the dataset has no ids and {len(ids):,} items, and {run.folder} was made of "
             f"{run.question['data']['examples']:,}: which are which cannot be told. Give a "

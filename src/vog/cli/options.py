@@ -102,7 +102,23 @@ PerStage = Annotated[
 Workers = Annotated[
     int | None, typer.Option(help="Processes that read ahead. Default: by processors.")
 ]
-Limit = Annotated[int | None, typer.Option(help="Only the first so many examples.")]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Only a fixed sample of N examples, over all classes. The same command with a larger "
+        "N, or without, goes on with the rows that are missing.",
+    ),
+]
+RowsPerPart = Annotated[
+    int | None,
+    typer.Option(
+        "--rows-per-part",
+        metavar="N",
+        help="Rows in each file of the run folder, in whole batches. Default: about half a second "
+        "of work.",
+    ),
+]
 
 
 def written(help: str) -> Any:

@@ -39,6 +39,7 @@ def score(
     checkpoints_per_stage: options.PerStage = None,
     workers: options.Workers = None,
     limit: options.Limit = None,
+    rows_per_part: options.RowsPerPart = None,
     dry_run: options.DryRun = False,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
@@ -78,6 +79,7 @@ def score(
             checkpoints_per_stage=checkpoints_per_stage,
             workers=workers,
             limit=limit,
+            rows_per_part=rows_per_part,
             overwrite=overwrite,
             quiet=quiet,
         )

@@ -128,15 +128,16 @@ def read(examples: Examples, rows: range) -> Batch:
     start = time.perf_counter()
     reader = examples.read
     if isinstance(reader, Rows) and reader.transform is None:
-        batch = _sliced(reader, rows)
+        batch = _sliced(reader, rows, examples.rows)
     else:
         batch = _one_by_one(examples, rows)
     return replace(batch, seconds=time.perf_counter() - start)
 
 
-def _sliced(arrays: Rows, rows: range) -> Batch:
+def _sliced(arrays: Rows, rows: range, numbers: Int[np.ndarray, "all"] | None) -> Batch:
     """Rows of an array in memory, without a look at each of them."""
-    at = slice(rows.start, rows.stop)
+    own = slice(rows.start, rows.stop)
+    at = own if numbers is None else numbers[own]
     # Copied: an array may be read-only or have negative strides, which torch refuses.
     inputs = torch.from_numpy(np.array(arrays.inputs[at])).float()
     labels = torch.from_numpy(arrays.labels[at].copy())
@@ -166,7 +167,7 @@ def _one_by_one(examples: Examples, rows: range) -> Batch:
 
 def _read_one(examples: Examples, row: int) -> tuple[Tensor, int]:
     try:
-        value, label = examples.read(row)
+        value, label = examples.read(examples.row(row))
     except (UnreadableError, VogError):
         raise
     except Exception as error:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from vog.data.sampling import sample_order
+
 Reader = Callable[[int], tuple[Any, int]]
 UNLABELLED = -1  # the label of an example that has none
 
@@ -45,6 +47,9 @@ class Examples:
         label_names: the name of each class, by number.
         classes: how many classes there are, where the numbers of the labels depend on it
             (folders in alphabetical order): the model must have as many.
+        rows: of a sample, the number that each of its examples has in the data, for `read`; None
+            where they are the same.
+        total: of a sample, how many rows the data have.
     """
 
     ids: Sequence[str]
@@ -53,6 +58,8 @@ class Examples:
     labels: Int[np.ndarray, "n"] | None = None
     label_names: tuple[str, ...] | None = None
     classes: int | None = None
+    rows: Int[np.ndarray, "n"] | None = None
+    total: int | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -69,6 +76,21 @@ class Examples:
         labels = None if self.labels is None else self.labels[:count]
         ids = RowNumbers(count) if isinstance(self.ids, RowNumbers) else self.ids[:count]
         return replace(self, ids=ids, labels=labels)
+
+    def sampled(self, count: int) -> "Examples":
+        """Return the first rows in the order of a sample; see `vog.data.sampling`."""
+        rows = sample_order(self.labels, len(self))[:count]
+        return replace(
+            self,
+            ids=[str(self.ids[row]) for row in rows.tolist()],
+            labels=None if self.labels is None else self.labels[rows],
+            rows=rows,
+            total=len(self),
+        )
+
+    def row(self, position: int) -> int:
+        """Return the number in the data of the example at a position."""
+        return position if self.rows is None else int(self.rows[position])
 
 
 def digest_of(*parts: object) -> str:

@@ -42,7 +42,7 @@ def add_columns(
         )
     table = run.table(names)
     if key is None:
-        run.require_row_numbers()
+        run.require_every_row()
         _refuse_other_length(dataset, run)
     else:
         table = table.take(_rows_of(dataset, run, key))
@@ -54,8 +54,8 @@ def add_columns(
 def _refuse_other_length(dataset: Any, run: Run) -> None:
     if run.missing_rows:
         raise ResultError(
-            f"{run.folder} lacks {run.missing_rows:,} rows. The command that began it goes on; or "
-            f"pass key=, the column of the dataset that holds the ids."
+            f"{run.folder} lacks {run.missing_rows:,} rows. Run the same `vog score` command "
+            f"again to continue; or pass key=, the column of the dataset that holds the ids."
         )
     if dataset.num_rows != run.rows:
         raise DataError(

@@ -35,9 +35,9 @@ def sample_weight(
     if run.missing_rows:
         raise ResultError(
             f"{run.folder} lacks {run.missing_rows:,} rows, so weights would not stand in the "
-            f"order of the data. The command that began it goes on."
+            f"order of the data. Run the same `vog score` command again to continue."
         )
-    run.require_row_numbers()
+    run.require_every_row()
     if column is not None:
         run.score_column(column)
         return _with_mean_1(1 - run.hardness(column))

@@ -1,21 +1,16 @@
-"""When rows become a part: often enough that a kill costs little, seldom enough for few files."""
+"""Rows on their way to a part: collected until the part that they belong to is whole."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import TracebackType
 
+import numpy as np
 import pyarrow as pa
+from jaxtyping import Int
 
-from vog.errors import ResultError
-from vog.result import parts
+from vog.result.parts import PartSink
 from vog.result.rows import Meaning, Rows, to_table
-
-# A kill loses the part in flight: half a second of work, or 2 % of a long run. So a run
-# of days has some hundred parts, and not ten thousand.
-_SECONDS, _SHARE, _ROWS = 0.5, 0.02, 2**15
 
 
 @dataclass
@@ -40,45 +35,50 @@ class Clock:
 
 @dataclass
 class Buffer:
-    """Consecutive rows on their way into parts; those that are left are written at its end."""
+    """Takes rows in the order in which they are missing, and writes each part when it is whole.
 
-    folder: Path
+    Rows of a part that is not whole are dropped at the end: parts are cut at one grid alone. They
+    are about half a second of work.
+
+    Attributes:
+        sink: takes the parts.
+        todo: the rows of each part that is to be made, in order.
+        clock: counts the seconds of writing.
+        meanings: by column, what the scores mean.
+        label_names: the names of the classes by number.
+        numbers: by row as it is counted here, its number in the data; None where they are the same.
+        before_part: is called before each part is written.
+    """
+
+    sink: PartSink
+    todo: Sequence[range]
     clock: Clock
     meanings: Mapping[str, Meaning]
     label_names: Sequence[str] | None
+    numbers: Int[np.ndarray, "n"] | None = None
     before_part: Callable[[], None] | None = None
     _tables: list[pa.Table] = field(default_factory=list)
+    _held: int = 0
+    _written: int = 0
     _since: float = field(default_factory=time.perf_counter)
 
-    def __enter__(self) -> "Buffer":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Whole batches are worth keeping whatever stopped the run, unless writing did."""
-        if not isinstance(error, ResultError):
-            self.flush()
-
     def add(self, rows: Rows) -> None:
-        """Keep the rows, and write a part when it is time."""
-        self._tables.append(to_table(rows, self.meanings, self.label_names))
-        due = max(_SECONDS, _SHARE * self.clock.elapsed())
-        held = sum(table.num_rows for table in self._tables)
-        if time.perf_counter() - self._since >= due or held >= _ROWS:
-            self.flush()
+        """Keep the rows, and write each part that is whole with them."""
+        table = to_table(rows, self.meanings, self.label_names, self.numbers)
+        while len(table):
+            missing = len(self.todo[self._written]) - self._held
+            self._tables.append(table.slice(0, missing))
+            self._held += len(self._tables[-1])
+            table = table.slice(missing)
+            if self._held == len(self.todo[self._written]):
+                self._write()
 
-    def flush(self) -> None:
-        """Write what is there as one part."""
-        if not self._tables:
-            return
+    def _write(self) -> None:
         before = time.perf_counter()
         if self.before_part is not None:
             self.before_part()  # what the part says is finished has to be on disk before it
-        parts.write(self.folder, self._tables, before - self._since)
+        self.sink.write(self.todo[self._written].start, self._tables, before - self._since)
         self._tables.clear()
+        self._held, self._written = 0, self._written + 1
         self._since = time.perf_counter()
         self.clock.writing += self._since - before

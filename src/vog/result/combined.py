@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
-from vog.result import parts
 from vog.result.files import as_json
+from vog.result.parts import PartSink
 from vog.result.question import WHERE, Question
 from vog.result.rows import Rows, to_table
 from vog.result.run import Run
@@ -64,8 +64,10 @@ def question_of(
     """
     first = runs[0].question
     scores = {column.partition("@")[0] for column in columns}
-    data = {"examples": rows} | {k: v for k, v in first["data"].items() if k != "examples"}
-    if not whole:
+    # The rows are numbered anew, in the order of the data.
+    known = {k: v for k, v in first["data"].items() if k not in ("examples", "order")}
+    data = {"examples": rows} | known
+    if not whole or "limit" in first:
         data.pop("digest", None)
         data["part"] = True
     asked = {
@@ -75,6 +77,7 @@ def question_of(
         "data": data,
         "target": first.get("target"),
         "scores": [one for one in first.get("scores", []) if score_name(one) in scores],
+        "rows_per_part": _ROWS,
     }
     places = {key: of for key, of in first.get(WHERE, {}).items() if key in _PLACES}
     kept = places if whole or _by_id(runs[0]) else {}
@@ -107,13 +110,10 @@ def score_name(asked: Any) -> str:
     return str(asked["name"] if isinstance(asked, Mapping) else asked)
 
 
-def write(folder: Path, rows: Combined, label_names: Sequence[str] | None) -> None:
+def write(sink: PartSink, rows: Combined, label_names: Sequence[str] | None) -> None:
     """Add the rows that are missing to a run folder that was begun."""
-    count = len(rows.labels)
-    for gap in parts.missing(parts.parts(folder), count):
-        for start in range(gap.start, gap.stop, _ROWS):
-            part = range(start, min(start + _ROWS, gap.stop))
-            parts.write(folder, [_table(rows, part, label_names)], 0.0)
+    for part in sink.todo():
+        sink.write(part.start, [_table(rows, part, label_names)], 0.0)
 
 
 def _table(rows: Combined, part: range, label_names: Sequence[str] | None) -> pa.Table:
@@ -139,5 +139,7 @@ def _table(rows: Combined, part: range, label_names: Sequence[str] | None) -> pa
 
 
 def _digest(question: Question) -> str:
-    kept = {key: value for key, value in question.items() if key != WHERE}
+    # What has no part in the numbers is left out; of questions of version 0.1 all is kept.
+    left_out = (WHERE, "rows_per_part")
+    kept = {key: value for key, value in question.items() if key not in left_out}
     return hashlib.sha256(as_json(kept).encode()).hexdigest()[:16]

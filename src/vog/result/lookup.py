@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import pyarrow.parquet as pq
-
 from vog.errors import ResultError, unknown
-from vog.result.source import Row, Source, quoted, reading
+from vog.result.source import Row, Source, quoted
+
+_AT_A_TIME = 2**16
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Lookup:
 
     def ids_and_labels(self) -> Iterator[list[tuple[str, int | None]]]:
         """Id and label of every row, in the order of the data, some thousand at a time."""
-        with reading():
-            for path in self.source.run.part_files:
-                table = pq.read_table(path, columns=["id", "label"])
-                yield list(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
+        table = self.source.run.table(["id", "label"])
+        for batch in table.to_batches(max_chunksize=_AT_A_TIME):
+            ids, labels = (batch.column(name).to_pylist() for name in ("id", "label"))
+            yield list(zip(ids, labels, strict=True))

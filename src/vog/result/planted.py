@@ -114,8 +114,8 @@ class Planted:
         missing = [one.id for one, at in zip(self.plants, found, strict=True) if at < 0]
         if missing and run.missing_rows:
             raise ResultError(
-                f"{run.folder} is not finished: {run.missing_rows:,} rows are missing. The command "
-                f"that began it goes on."
+                f"{run.folder} is not finished: {run.missing_rows:,} rows are missing. Run the "
+                f"same `vog score` command again to continue."
             )
         if missing:
             raise ResultError(

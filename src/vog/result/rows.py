@@ -55,7 +55,7 @@ class Rows:
     """Consecutive rows, of which those `at` these positions have values.
 
     Attributes:
-        rows: their numbers in the data.
+        rows: their numbers, as the run counts.
         ids: one text a row.
         labels: one class a row, -1 where it is not known.
         at: positions of the rows that were scored.
@@ -76,16 +76,22 @@ class Rows:
 
 
 def to_table(
-    rows: Rows, meanings: Mapping[str, Meaning], label_names: Sequence[str] | None
+    rows: Rows,
+    meanings: Mapping[str, Meaning],
+    label_names: Sequence[str] | None,
+    numbers: Int[np.ndarray, "all"] | None = None,
 ) -> pa.Table:
     """The rows as Arrow: index, id, label, label_name, predictions, scores, problem.
 
-    Predictions of -1 and scores that are NaN become null.
+    Predictions of -1 and scores that are NaN become null. Where the run counts rows in an order
+    of its own, `numbers` holds what each is in the data.
     """
+    own = slice(rows.rows.start, rows.rows.stop)
+    index = np.arange(own.start, own.stop) if numbers is None else numbers[own]
     labels = pa.array(rows.labels, mask=rows.labels < 0)
     names = pa.array([_name(label, label_names) for label in rows.labels.tolist()], pa.string())
     columns: dict[str, pa.Array] = {
-        "index": pa.array(np.arange(rows.rows.start, rows.rows.stop)),
+        "index": pa.array(index),
         "id": pa.array(rows.ids, pa.string()),
         "label": labels,
         "label_name": names,

@@ -15,11 +15,15 @@ from jaxtyping import Float
 
 from vog.errors import ResultError, first_few, unknown
 from vog.outputs import output_path
+from vog.result import digests, door
 from vog.result import question as questions
 from vog.result.columns import DERIVED, rank
 from vog.result.files import safe_table, write_whole
+from vog.result.listing import DamagedPartError, Part, missing, parts
 from vog.result.names import first_name, numbers_called
-from vog.result.parts import Part, missing, parts, write_table
+from vog.result.parts import write_table
+from vog.result.repair import seconds_in
+from vog.result.row_errors import reading
 from vog.result.rows import is_half
 
 FORMATS = ("csv", "parquet", "jsonl")
@@ -37,14 +41,30 @@ class Run:
         found = parts(self.folder)
         if not found:
             raise ResultError(
-                f"{self.folder} has no finished rows yet. The command that began it goes on."
+                f"{self.folder} has no finished rows yet. Run the same `vog score` command "
+                f"again to continue."
             )
+        rows = int(self.question["data"]["examples"])
+        if found[-1].stop > rows:
+            raise DamagedPartError(found[-1].path, f"it holds rows beyond the {rows:,} of the run")
         return found
+
+    def checked_parts(self) -> list[Part]:
+        """Return the parts, none of which is damaged: every reader takes them from here.
+
+        Raises:
+            ResultError: one is damaged, of another run, or was changed since the run was opened.
+        """
+        door.check(self.folder, self._parts)
+        return self._parts
 
     @cached_property
     def schema(self) -> pa.Schema:
         """Names and types of the stored columns; each score's says what it means."""
-        return pq.read_schema(self._parts[0].path)
+        first = self._parts[0]
+        door.check(self.folder, [first])
+        with reading(first.path):
+            return pq.read_schema(first.path).remove_metadata()
 
     @property
     def columns(self) -> list[str]:
@@ -65,14 +85,26 @@ class Run:
 
     @property
     def part_files(self) -> list[Path]:
-        """The files of the finished rows, in the order of the data."""
-        return [part.path for part in self._parts]
+        """The files of the finished rows, in the order in which they were computed.
+
+        Raises:
+            ResultError: one of them is damaged, or was changed since the run was opened.
+        """
+        return [part.path for part in self.checked_parts()]
+
+    @property
+    def part_names(self) -> list[str]:
+        """The names of these files, of which none is read."""
+        return [part.path.name for part in self._parts]
 
     @property
     def seconds(self) -> float:
         """What computing the finished rows took, all sittings together."""
-        metadata = (pq.read_schema(path).metadata or {} for path in self.part_files)
-        return sum(float(one.get(b"seconds", 0)) for one in metadata)
+        noted = digests.load(self.folder).parts
+        return sum(
+            noted[part.path.name].seconds if part.path.name in noted else seconds_in(part.path)
+            for part in self.checked_parts()
+        )
 
     @property
     def stages(self) -> list[str]:
@@ -90,15 +122,29 @@ class Run:
         return sum(map(len, missing(self._parts, int(self.question["data"]["examples"]))))
 
     def require_row_numbers(self) -> None:
-        """Nothing where the numbers of the rows are those that they have in the data.
+        """Raise ResultError unless the numbers of the rows are those that they have in the data.
 
         Raises:
             ResultError: it was combined from runs that share only a part of their rows.
         """
-        if self.question["data"].get("part", False):
+        if self.question["data"].get("part", False) and "limit" not in self.question:
             raise ResultError(
                 f"{self.folder} has only a part of the rows of its data, so its row numbers are "
                 f"not theirs. Use the ids: `--as ids`, a dataset with ids, or a key."
+            )
+
+    def require_every_row(self) -> None:
+        """Raise ResultError unless the first row is that of the data, and so on for all.
+
+        Raises:
+            ResultError: the run has only a part of the rows of its data.
+        """
+        self.require_row_numbers()
+        if limit := self.question.get("limit"):
+            raise ResultError(
+                f"{self.folder} has {limit:,} rows of its data, a sample that --limit took, and "
+                f"this needs a value for every row. Run the same `vog score` command without "
+                f"--limit: it goes on with the rows that are missing. Or use the ids."
             )
 
     @property
@@ -119,8 +165,22 @@ class Run:
         stored = list(dict.fromkeys(self.stored_column(name) for name in names))
         if any(":" in name for name in names) and self.class_column not in stored:
             stored.append(self.class_column)
-        raw = pa.concat_tables(pq.read_table(part.path, columns=stored) for part in self._parts)
+        raw = self._read(stored)
         return pa.table([self._column(raw, name) for name in names], schema=self._schema(names))
+
+    def _read(self, stored: list[str]) -> pa.Table:
+        """Stored columns of all rows, in the order of the data."""
+        is_sample = questions.is_sample(self.question)
+        names = list(dict.fromkeys([*stored, "index"])) if is_sample else stored
+        read: list[pa.Table] = []
+        for path in self.part_files:
+            with reading(path):
+                read.append(pq.read_table(path, columns=names))
+        with reading():
+            raw = pa.concat_tables(read)
+        if not is_sample:
+            return raw
+        return raw.take(np.argsort(raw["index"].to_numpy(), kind="stable")).select(stored)
 
     @cached_property
     def numeric_names(self) -> dict[str, list[int]]:

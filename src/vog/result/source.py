@@ -18,9 +18,10 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
-from vog.errors import ResultError
+from vog.result import door
 from vog.result.columns import STANDARDS
 from vog.result.reading import temporary_folder
+from vog.result.row_errors import reading as reading
 from vog.result.run import Run
 
 # What queries may take before they go on on disk. A million rows in order take a third of it.
@@ -54,7 +55,8 @@ class Source:
         self._connection.execute("SET allocator_flush_threshold = '8MB'")
         self._connection.execute("SET allocator_bulk_deallocation_flush_threshold = '8MB'")
         # A folder called run[1] would else be a pattern, and that of run1.
-        files = [glob.escape(str(path)) for path in run.part_files]
+        self._parts = run.checked_parts()
+        files = [glob.escape(str(part.path)) for part in self._parts]
         with reading():
             self._connection.from_parquet(files).create_view("rows")
         self._lock = threading.Lock()
@@ -121,18 +123,25 @@ class Source:
                 self._ordered[stored] = np.sort(found)
             return self._ordered[stored]
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """While entered, rows may be read: DuckDB itself checks nothing of what it reads."""
+        with reading():
+            door.check(self.run.folder, self._parts)
+            yield
+
     def ask(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
-        with reading(), self._connection.cursor() as cursor:
+        with self._reading(), self._connection.cursor() as cursor:
             return cursor.execute(sql, values).fetchall()
 
     def ask_dicts(self, sql: str, values: list[Any]) -> list[Row]:
-        with reading(), self._connection.cursor() as cursor:
+        with self._reading(), self._connection.cursor() as cursor:
             found = cursor.execute(sql, values)
             names = [column[0] for column in found.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
     def numbers(self, sql: str) -> list[np.ndarray]:
-        with reading(), self._connection.cursor() as cursor:
+        with self._reading(), self._connection.cursor() as cursor:
             found: Any = cursor.execute(sql).fetchnumpy().values()
             return [np.ma.filled(one, np.nan) if np.ma.isMA(one) else one for one in found]
 
@@ -140,29 +149,6 @@ class Source:
 def use_system_memory() -> None:
     """From now on Arrow takes memory from the C library, and keeps none of its own."""
     pa.set_memory_pool(pa.system_memory_pool())
-
-
-@contextmanager
-def reading() -> Iterator[None]:
-    """What goes wrong says that the parts are not what they were when the run was opened.
-
-    Rows are still being read while they are fetched, so this goes around both.
-    """
-    try:
-        yield
-    except duckdb.OutOfMemoryException as error:
-        raise ResultError(
-            "there is not enough memory for so many questions at once. Ask again, one at a time."
-        ) from error
-    except (OSError, pa.ArrowException, duckdb.Error) as error:
-        known = (OSError, pa.ArrowException, duckdb.IOException, duckdb.InvalidInputException)
-        # A damaged page is of no kind; whatever else DuckDB says is a bug of ours.
-        if not isinstance(error, known) and type(error) is not duckdb.Error:
-            raise
-        raise ResultError(
-            f"the rows of the run cannot be read: {str(error).splitlines()[0]} "
-            f"If it was scored again in the meantime, open it again."
-        ) from error
 
 
 def quoted(name: str) -> str:

@@ -120,7 +120,7 @@ def refuse_to_replace(run: Run, path: Path, data: str | Path | None = None) -> N
         raise ResultError(
             f"{path} is the data that {run.folder} was made of. Give another file as --out."
         )
-    own = (question.FILE, review.FILE, *(part.name for part in run.part_files))
+    own = (question.FILE, review.FILE, *run.part_names)
     if written.parent == run.folder.resolve() and written.name in own:
         raise ResultError(f"{path} is a part of the run. Give another file as --out.")
 

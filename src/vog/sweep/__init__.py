@@ -41,6 +41,7 @@ def score(
     checkpoints_per_stage: int | None = None,
     workers: int | None = None,
     limit: int | None = None,
+    rows_per_part: int | None = None,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Run:
@@ -78,6 +79,7 @@ def score(
             checkpoints_per_stage=checkpoints_per_stage,
             workers=workers,
             limit=limit,
+            rows_per_part=rows_per_part,
             overwrite=overwrite,
             quiet=quiet,
         )

@@ -13,7 +13,7 @@ from vog.result.rows import Meaning, Rows
 from vog.scores import Observation, Score, Signal, uses_label
 from vog.sweep.fold import Fold, States, column_name, not_finite_by_checkpoint
 from vog.sweep.guards import check_labels
-from vog.sweep.halves import Halves, chosen, without_spoiled
+from vog.sweep.halves import Halves, of_examples, without_spoiled
 from vog.sweep.job import Job
 
 
@@ -42,7 +42,7 @@ def rows_of(job: Job, block: Batch, size: int | None = None) -> list[Rows]:
 
 
 def _halves(job: Job, batch: Batch) -> Halves:
-    wanted = chosen(batch.at.numpy() + batch.rows.start, len(job.examples))
+    wanted = of_examples(batch.at.numpy() + batch.rows.start, job.examples)
     return Halves.begun(job.stages, job.scores, job.needs, wanted)
 
 

@@ -204,7 +204,7 @@ def _sample(examples: Examples) -> Examples:
     rows = np.unique(np.linspace(0, len(examples) - 1, _SAMPLE).round().astype(int)).tolist()
     return Examples(
         [str(examples.ids[row]) for row in rows],
-        lambda position: examples.read(rows[position]),
+        lambda position: examples.read(examples.row(rows[position])),
         "",
         None if examples.labels is None else examples.labels[rows],
     )

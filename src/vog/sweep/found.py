@@ -16,6 +16,7 @@ from vog.models import fresh, targets
 from vog.models.fresh import ModuleSource
 from vog.models.targets import Target
 from vog.scores import Score
+from vog.sweep.limited import limited
 from vog.sweep.request import PrecisionSpec, Request
 
 # Of the first batch, what the guards look at: more would cost and tell nothing.
@@ -60,10 +61,8 @@ def find(request: Request) -> Found:
     picked, stages = checkpoints.pick(whole, request.checkpoints_per_stage, least)
     files = tuple(everything[one] for one in picked)
     examples = data.open_source(request.data, request.root, request.transform)
-    if request.limit is not None:
-        examples = examples.first(request.limit)
     _refuse_unlabelled(examples, target)
-    examples = data.drafted(examples)
+    examples = limited(examples, request)
     return Found(target, asked, device, everything, whole, files, stages, examples, named.notes)
 
 
@@ -71,6 +70,7 @@ def _refuse_bad_numbers(request: Request) -> None:
     for name, value, least in (
         ("batch-size", request.batch_size, 1),
         ("limit", request.limit, 1),
+        ("rows-per-part", request.rows_per_part, 1),
         ("workers", request.workers, 0),
     ):
         if isinstance(value, int) and value < least:

@@ -6,6 +6,7 @@
     OUT/weight_STEP/pred_label.npy      what the checkpoint predicts
     OUT/weight_STEP/classified_flag.npy a row an example: its number, and 1.0 where that is right
 
+The numbers of the files count the examples that are stored, also those of a sample (`--limit`).
 Beside them lie `question.json` and the parts of a run folder without scores: what is finished,
 so that a stopped command goes on, and the ids that `vog import` gives the rows. The arrays of a
 whole checkpoint are written last. For scores alone `vog score` needs none of this: it stores
@@ -26,6 +27,7 @@ from vog.errors import DataError, ResultError
 from vog.result import Run, parts
 from vog.result.buffer import Clock
 from vog.result.files import flush_disks, make_folder, write_whole
+from vog.result.parts import PartSink
 from vog.result.rows import Rows
 from vog.scores import Signal
 from vog.scores.gradient import pixels
@@ -87,14 +89,15 @@ def store(storing: Storing) -> Summary:
     job, folder = storing.job, storing.job.request.out
     _refuse_small_disk(storing)
     with (
-        parts.begun(folder, job.question, job.request.overwrite, also="weight_[0-9]*"),
+        parts.begun(folder, job.question, job.request.overwrite, also="weight_[0-9]*") as sink,
         job.model.borrowed(),
     ):
         for file in job.files:
             make_folder(checkpoint_folder(folder, file.step))
-        _refuse_lost_gradients(job)
+        _refuse_lost_gradients(job, sink)
         summary = write_rows(
             job,
+            sink,
             "storing",
             {},
             lambda block, size, clock: _stored(storing, block, size, clock),
@@ -137,9 +140,9 @@ def _refuse_unlabelled(job: Job) -> None:
         )
 
 
-def _refuse_lost_gradients(job: Job) -> None:
+def _refuse_lost_gradients(job: Job, sink: PartSink) -> None:
     """Nothing where every finished row still has its files; their names are counted."""
-    done = sum(part.stop - part.start for part in parts.parts(job.request.out))
+    done = len(job.examples) - sum(map(len, sink.todo()))
     for file in job.files:
         folder = checkpoint_folder(job.request.out, file.step)
         there = sum(name.startswith("grad_") for name in os.listdir(folder))  # noqa: PTH208
@@ -207,7 +210,7 @@ def _copy_images(job: Job, files: ImageFiles, batch: Batch) -> None:
     folder = checkpoint_folder(job.request.out, job.files[-1].step)
     for position in batch.at.tolist():
         row = batch.rows.start + int(position)
-        source = files.root / files.paths[row]
+        source = files.root / files.paths[job.examples.row(row)]
         ending = source.suffix.lower()
         ending = ".jpg" if ending in _JPEG else ending
         write_whole(

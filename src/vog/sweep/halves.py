@@ -16,6 +16,7 @@ from torch import Tensor
 
 from vog.checkpoints import Stage
 from vog.checkpoints.stages import among
+from vog.data import Examples
 from vog.data.sampling import scattered
 from vog.result.rows import HALVES, half_of
 from vog.scores import Observation, Score, Signal
@@ -28,6 +29,14 @@ ROWS = 5000
 def share(examples: int) -> float:
     """The share of the rows that are halved, in (0, 1]."""
     return min(1.0, ROWS / examples)
+
+
+def of_examples(rows: Int[np.ndarray, "m"], examples: Examples) -> Bool[np.ndarray, "m"]:
+    """Return which of these rows, as the run counts them, are halved.
+
+    Of a sample the first ones: they are so whatever its size.
+    """
+    return chosen(rows, len(examples)) if examples.rows is None else rows < ROWS
 
 
 def chosen(rows: Int[np.ndarray, "m"], examples: int) -> Bool[np.ndarray, "m"]:

@@ -22,7 +22,7 @@ from torch import Tensor
 from vog import data as sources
 from vog import moments
 from vog.checkpoints import ReadSpec
-from vog.data import UNLABELLED, TransformSpec
+from vog.data import UNLABELLED, Examples, TransformSpec
 from vog.errors import DataError, ResultError, first_few
 from vog.result import Run
 from vog.result.reading import temporary_folder
@@ -182,9 +182,9 @@ def _of_model(run: Run, job: Job) -> Inspector:
     steps = tuple(file.step for file in job.files)
 
     def inspect(index: int) -> Inspected:
-        _refuse_beyond(run, index)
-        name = job.examples.ids[index]
-        batch = sources.read(job.examples, range(index, index + 1))
+        position = _position(run, job.examples, index)
+        name = job.examples.ids[position]
+        batch = sources.read(job.examples, range(position, position + 1))
         if not len(batch.at):
             raise DataError(f"example {name!r} cannot be read: {batch.problems[0]}")
         label = int(batch.labels[0])
@@ -275,6 +275,24 @@ def _refuse_beyond(run: Run, index: int) -> None:
     count = run.question["data"]["examples"]
     if not 0 <= index < count:
         raise ResultError(f"{run.folder} has no example {index}; it has 0 to {count - 1}.")
+
+
+def _position(run: Run, examples: Examples, index: int) -> int:
+    """Return where an example of the run stands among those that are read.
+
+    Raises:
+        ResultError: the run has no such example.
+    """
+    if examples.rows is None:
+        _refuse_beyond(run, index)
+        return index
+    at = np.flatnonzero(examples.rows == index)
+    if not len(at):
+        raise ResultError(
+            f"{run.folder} has no example {index}: it holds {len(examples):,} of the rows of its "
+            f"data, a sample that --limit took."
+        )
+    return int(at[0])
 
 
 def _refuse_fewer(run: Run, count: int) -> None:

@@ -57,10 +57,7 @@ def plan(job: Job, probe: bool = False) -> Plan:
     """
     folder = job.request.out
     parts.refuse(folder, job.question, job.request.overwrite)
-    begun = folder.is_dir() and not job.request.overwrite
-    missing = parts.missing(parts.parts(folder) if begun else [], len(job.examples))
-    left = sum(map(len, missing))
-    agreement = _agreement(job)
+    left, damage = parts.left(folder, job.question, job.request.overwrite)
     return Plan(
         examples=len(job.examples),
         done=len(job.examples) - left,
@@ -73,18 +70,18 @@ def plan(job: Job, probe: bool = False) -> Plan:
         device=job.question["device"],
         weights_bytes=job.weights.nbytes,
         share=job.share,
-        told=job.told if agreement is None else {**job.told, "labels": agreement},
+        told={**job.told, **_notes(job), **({"damaged": damage} if damage else {})},
         workers=job.workers,
         seconds=_seconds_a_row(job) * left if probe else None,
     )
 
 
-def _agreement(job: Job) -> str | None:
+def _notes(job: Job) -> dict[str, str]:
     """Say how often the last checkpoint agrees with the labels, with a warning where it is low."""
     agreement = sample_agreement(job)
     if agreement is None:
-        return None
-    return agreement.sample_warning() or agreement.sample_sentence()
+        return {}
+    return {"labels": agreement.sample_warning() or agreement.sample_sentence()}
 
 
 def _seconds_a_row(job: Job) -> float:

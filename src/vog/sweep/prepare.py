@@ -6,16 +6,16 @@ from typing import Any
 
 import torch
 
-from vog import data
+from vog import data, scores
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Batch
-from vog.errors import ResultError
 from vog.models.torch import TorchModel
-from vog.result import question as questions
 from vog.sweep import budget, faster, halves
 from vog.sweep.budget import Share
 from vog.sweep.found import Found, find, first_examples, module_source
+from vog.sweep.grid import Grid, grid, seconds_a_row
 from vog.sweep.job import Job
+from vog.sweep.limited import begun_with
 from vog.sweep.question import question_of
 from vog.sweep.request import Request
 from vog.sweep.trial import Trial, try_out
@@ -34,7 +34,7 @@ def prepare(request: Request) -> Job:
         VogError: whatever is wrong with the request; see the guards of `vog.sweep.guards`.
     """
     found = find(request)
-    before = _answered(request)
+    before = begun_with(request)
     first = first_examples(found.examples, request.batch_size)
     source = module_source(request)
     workers = request.workers
@@ -46,6 +46,7 @@ def prepare(request: Request) -> Job:
     except StateBesideWeightsError:
         trial = try_out(request, found, source, first, apart=True)
         read = read_all(found.files, trial.model, share.hold, request.quiet, request.reader, first)
+    cut = _grid(request, found, trial, first, workers, before, share)
     job = Job(
         model=trial.model,
         weights=read.weights,
@@ -59,7 +60,12 @@ def prepare(request: Request) -> Job:
         share=share,
         workers=workers,
         left_out=trial.left_out,
-        told={**found.notes, **trial.notes, **read.notes},
+        told={
+            **found.notes,
+            **trial.notes,
+            **read.notes,
+            **({"parts": cut.words} if cut.words else {}),
+        },
         question=question_of(
             *(request, source.module, found.files, read.digests),
             *(found.stages, found.examples, trial.scores),
@@ -67,6 +73,7 @@ def prepare(request: Request) -> Job:
         | {
             "target": found.target.code or found.target.name,
             "batch_size": share.batch_size,
+            "rows_per_part": cut.rows_per_part,
             "device": found.device.type,
             "precision": "float32",
             "folded": len(trial.model.folding.pairs),
@@ -101,8 +108,26 @@ def _share(
         found.device.type,
         first.inputs[0].numel(),
         len(found.files),
-        len(found.examples),
+        found.examples.total or len(found.examples),  # so that a sample may grow
     )
+
+
+def _grid(
+    request: Request,
+    found: Found,
+    trial: Trial,
+    first: Batch,
+    workers: int,
+    before: Choices,
+    share: Share,
+) -> Grid:
+    seconds = 0.0
+    if request.rows_per_part is None and "rows_per_part" not in before:
+        needs = scores.needs_of(trial.scores)
+        size, count = share.batch_size, len(found.files)
+        seconds = seconds_a_row(trial.model, trial.weights, first, needs, size, count, workers)
+    rows = len(found.examples)
+    return grid(request.rows_per_part, before, share.batch_size, rows, seconds)
 
 
 def _approximate(
@@ -157,16 +182,3 @@ def _compiled(job: Job, before: Choices) -> Job:
         return replace(job, told=told)
     fast = faster.in_a_graph(job)
     return replace(fast, told=told, question=job.question | {"compiled": True})
-
-
-def _answered(request: Request) -> Choices:
-    """What the run that is continued was begun with: sizes and choices that were measured then.
-
-    Measured again they might come out otherwise, and the rows would not be of one run.
-    """
-    if request.overwrite or not (request.out / questions.FILE).is_file():
-        return {}
-    try:
-        return questions.load(request.out)
-    except ResultError:  # told when the folder is opened to be written
-        return {}

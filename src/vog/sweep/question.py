@@ -17,6 +17,7 @@ from vog.result.question import WHERE
 from vog.result.where import noted_places
 from vog.scores import SCORES, Score
 from vog.sweep import halves
+from vog.sweep.limited import in_question
 from vog.sweep.request import Request
 
 _SIMPLE = (str, int, float, tuple, type(None))
@@ -33,6 +34,7 @@ def question_of(
 ) -> dict[str, Any]:
     """The parts of the question that say who was asked, when, about what, and what."""
     names = examples.label_names
+    sample, of_data = in_question(examples, request.limit)
     return {
         "vog": version("vog"),
         "torch": torch.__version__,
@@ -48,10 +50,12 @@ def question_of(
             "transform": _transform_identity(examples),
             "draft": getattr(examples.read, "draft", False),
             "label_names": None if names is None else list(names),
+            **of_data,
         },
         **request.reader.question(),
         "scores": [_score_identity(score) for score in scores],
         "halved_rows": halves.ROWS,
+        **sample,
         WHERE: _where(request, files),
     }
 

@@ -47,7 +47,8 @@ class Request:
         compile: with torch.compile, if it is faster.
         checkpoints_per_stage: only so many of each stage, evenly; None for all.
         workers: processes that read ahead; None for none with arrays, else by processors.
-        limit: only the first so many examples.
+        limit: a fixed sample over classes of so many examples; None for all. A larger one goes on.
+        rows_per_part: rows in each file of the run folder; None for about half a second of work.
         overwrite: start again: the rows that are in the folder are removed.
         quiet: no progress.
     """
@@ -74,6 +75,7 @@ class Request:
     checkpoints_per_stage: int | None = None
     workers: int | None = None
     limit: int | None = None
+    rows_per_part: int | None = None
     overwrite: bool = False
     quiet: bool = False
 

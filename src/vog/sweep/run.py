@@ -6,10 +6,12 @@ weights it grows neither with the data nor with the number of checkpoints.
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from jaxtyping import Int
 
 from vog import data
 from vog.data import Batch
@@ -18,6 +20,7 @@ from vog.models import memory
 from vog.progress import progress
 from vog.result import parts
 from vog.result.buffer import Buffer, Clock
+from vog.result.parts import PartSink
 from vog.result.rows import Meaning, Rows
 from vog.sweep.block import meanings, rows_of
 from vog.sweep.job import Job
@@ -75,8 +78,14 @@ def sweep(job: Job) -> Summary:
         DataError: a batch that cannot be made, or a label outside the classes.
     """
     means = meanings(job.scores, job.stages)
-    with parts.begun(job.request.out, job.question, job.request.overwrite), job.model.borrowed():
-        return write_rows(job, "scoring", means, lambda block, size, _: rows_of(job, block, size))
+    numbers = job.examples.rows
+    with (
+        parts.begun(job.request.out, job.question, job.request.overwrite) as sink,
+        job.model.borrowed(),
+    ):
+        return write_rows(
+            job, sink, "scoring", means, lambda block, size, _: rows_of(job, block, size), numbers
+        )
 
 
 def batches_of(gap: range, size: int) -> list[range]:
@@ -89,43 +98,56 @@ def batches_of(gap: range, size: int) -> list[range]:
     return [range(a, b) for a, b in itertools.pairwise(edges)]
 
 
+def joined(cells: Sequence[range]) -> list[range]:
+    """Return the same rows in as few ranges as they make."""
+    ranges: list[range] = []
+    for cell in cells:
+        if ranges and ranges[-1].stop == cell.start:
+            ranges[-1] = range(ranges[-1].start, cell.stop)
+        else:
+            ranges.append(cell)
+    return ranges
+
+
 @torch.inference_mode(mode=False)  # the caller may be in it, and then nothing has gradients
 def write_rows(
     job: Job,
+    sink: PartSink,
     what: str,
     means: Mapping[str, Meaning],
     make: Callable[[Batch, int, Clock], list[Rows]],
+    numbers: Int[np.ndarray, "n"] | None = None,
     before_part: Callable[[], None] | None = None,
 ) -> Summary:
     """Make the rows that are not there yet, block by block, and write them in parts.
 
     Args:
-        job: the rows, and the folder, which is begun.
+        job: the rows.
+        sink: takes them.
         what: is done to the examples, as the bar says it.
         means: by column, what the scores mean.
         make: the rows of a block, computed so many examples at a time; what it writes itself
             it counts on the clock.
+        numbers: by row as the job counts, its number in the data; None where they are the same.
         before_part: is called before each part is written.
     """
-    folder, examples, clock = job.request.out, job.examples, Clock()
+    examples, clock, todo = job.examples, Clock(), sink.todo()
     count, decoding, size = 0, 0.0, job.batch_size
-    todo = parts.missing(parts.parts(folder), len(examples))
+    buffer = Buffer(sink, todo, clock, means, examples.label_names, numbers, before_part)
+    blocks = [block for gap in joined(todo) for block in batches_of(gap, job.share.block_size)]
     done = len(examples) - sum(map(len, todo))
     with (
         progress(what, len(examples), done, job.request.quiet) as advance,
         job.keeping_memory() as give_back,
     ):
-        for gap in todo:
-            with Buffer(folder, clock, means, examples.label_names, before_part) as buffer:
-                blocks = batches_of(gap, job.share.block_size)
-                for block in _timed(data.batches(examples, blocks, job.workers), clock):
-                    made, size = _made(make, block, size, clock)
-                    for rows in made:
-                        buffer.add(rows)
-                    count += len(block.rows)
-                    decoding += block.seconds
-                    advance(len(block.rows))
-                    give_back()
+        for block in _timed(data.batches(examples, blocks, job.workers), clock):
+            made, size = _made(make, block, size, clock)
+            for rows in made:
+                buffer.add(rows)
+            count += len(block.rows)
+            decoding += block.seconds
+            advance(len(block.rows))
+            give_back()
     seconds, readers = max(clock.elapsed(), 1e-9), max(1, job.workers)
     return Summary(count, seconds, clock.reading, clock.writing, decoding, readers, size)
 

@@ -41,6 +41,7 @@ _SCORES = scores.choose(
     [s.name for s in scores.SCORES.values() if s.needs == {Signal.INPUT_GRADIENT}]
 )
 _BATCH = 64
+_ROWS_PER_PART = 8 * _BATCH  # about half a second of reading files
 
 
 @dataclass(frozen=True)
@@ -95,15 +96,14 @@ def import_stored(
     out, clock = output_path(out), Clock()
     if out.resolve() == Path(folder).resolve():
         raise ResultError(f"{out} holds the gradients. Give another folder as --out.")
-    with parts.begun(out, question_of(found, cut, Path(folder), noted, out), overwrite):
-        todo = parts.missing(parts.parts(out), count)
+    with parts.begun(out, question_of(found, cut, Path(folder), noted, out), overwrite) as sink:
+        todo = sink.todo()
         done = count - sum(map(len, todo))
+        buffer = Buffer(sink, todo, clock, meanings(_SCORES, cut), noted.label_names)
         with progress("importing", count, done, quiet) as advance:
-            for gap in todo:
-                with Buffer(out, clock, meanings(_SCORES, cut), noted.label_names) as buffer:
-                    for rows in batches_of(gap, _BATCH):
-                        buffer.add(_rows(found, cut, rows, noted))
-                        advance(len(rows))
+            for rows in [batch for cell in todo for batch in batches_of(cell, _BATCH)]:
+                buffer.add(_rows(found, cut, rows, noted))
+                advance(len(rows))
     return open_run(out)
 
 
@@ -176,7 +176,7 @@ def _refuse_unfinished(folder: Path, steps: dict[int, Path]) -> None:
     if missing or not all(path.exists() for path in arrays):
         raise DataError(
             f"{folder} is not finished: {missing:,} examples have no gradients yet. "
-            f"Run the `vog gradients` that began it again, and it goes on."
+            f"Run the same `vog gradients` command again to continue."
         )
     other = steps.keys() ^ {one["step"] for one in question.get("checkpoints", [])}
     if other:
@@ -241,10 +241,13 @@ def question_of(
             ),
             "label_names": noted.label_names,
             "transform": noted.question.get("data", {}).get("transform"),
+            # Of a sample the layout numbers the examples anew, from 0 on.
+            **({"part": True} if noted.question.get("data", {}).get("part") else {}),
         },
         "target": noted.question.get("target", "as stored"),
         "scores": [{"name": score.name} for score in _SCORES],
         "halved_rows": halves.ROWS,
+        "rows_per_part": _ROWS_PER_PART,
         "where": where | ({} if out is None else noted_places(where, out)),
     }
 

@@ -21,6 +21,7 @@ from vog.scores import Score
 from vog.sweep import faster, guards, plain_way
 from vog.sweep.found import Found
 from vog.sweep.request import Request
+from vog.sweep.weights import refuse_not_made
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ def try_out(
     contents = request.reader.contents(found.files[-1].path)
     last, name = contents.weights, str(found.files[-1].path)
     earliest = request.reader(found.files[0].path)
+    template = TorchModel(source.module, source=source)
+    refuse_not_made(template.beside_tensors(last, name), found.files[-1].path)
     taken = {} if contents.note is None else {"taken": contents.note}
     failed: ModelError | None = None
     differing: tuple[str, ...] = ()

@@ -150,11 +150,12 @@ def read_all(
             contents = reader.contents(file.path)
             keys[file.path] = contents.key
             checkpoints.refuse_mixed(keys)
+            beside = model.beside_tensors(contents.weights, str(file.path))
+            refuse_not_made(beside, file.path)
             fitted = model.fit(contents.weights, str(file.path))
             if file is not files[0] and model.settings() != settings:
                 raise StateBesideWeightsError(f"{file.path} changes more than tensors.")
             settings = model.settings()
-            beside = model.beside_tensors(contents.weights, str(file.path))
             _refuse_equal({**fitted, **beside}, file.path, found)
             ready = model.ready(fitted)
             if sample is not None:
@@ -165,6 +166,21 @@ def read_all(
     notes = _same_logits(files, logits)
     weights = Held(tuple(held)) if hold else Streamed.of(files, model, held[-1], reader)
     return ReadWeights(weights, tuple(found), notes)
+
+
+def refuse_not_made(beside: Mapping[str, Any], path: Path) -> None:
+    """Raise where the model would be given an object that reading a file does not make.
+
+    Raises:
+        CheckpointError: an extra state is of a class that only the file names.
+    """
+    for key, value in beside.items():
+        names = checkpoints.named_in(value)
+        if names:
+            raise CheckpointError(
+                f"checkpoint {path}: {key} is an object of {first_few(sorted(names))}, which reading "
+                f"would have to execute. Give --read file.py:function, which makes it."
+            )
 
 
 def _logits(model: Model, weights: Weights, sample: Batch) -> Tensor:
