@@ -561,3 +561,14 @@ def test_plan_and_summary_say_that_checkpoints_are_loaded_apart(
     assert not end.value.code
     said = capsys.readouterr().err
     assert " ".join(said.split()).count("each checkpoint is loaded into a copy of its own") == 2
+
+
+class Temperature:
+    """A class of the user's, which a file can only name."""
+
+
+def test_an_extra_state_that_would_have_to_be_executed_is_refused(tmp_path: Path) -> None:
+    states = states_of(WithExtraState)
+    states[-1]["_extra_state"] = {"temperature": Temperature()}
+    with pytest.raises(CheckpointError, match=r"_extra_state holds an object of .*Temperature"):
+        notes_of(WithExtraState, states, tmp_path)

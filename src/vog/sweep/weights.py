@@ -175,11 +175,11 @@ def refuse_not_made(beside: Mapping[str, Any], path: Path) -> None:
         CheckpointError: an extra state is of a class that only the file names.
     """
     for key, value in beside.items():
-        names = checkpoints.named_in(value)
-        if names:
+        kind = checkpoints.named_in(value)
+        if kind is not None:
             raise CheckpointError(
-                f"checkpoint {path}: {key} is an object of {first_few(sorted(names))}, which reading "
-                f"would have to execute. Give --read file.py:function, which makes it."
+                f"checkpoint {path}: {key} holds an object of {kind}, which reading would have to "
+                f"execute. Give --read file.py:function, which makes it."
             )
 
 
