@@ -45,6 +45,10 @@ class Examples:
         label_names: the name of each class, by number.
         classes: how many classes there are, where the numbers of the labels depend on it
             (folders in alphabetical order): the model must have as many.
+        workers: how many processes read ahead.
+        apart: whether this process reads nothing, so that workers get the data as nobody has
+            read them; see `vog.data.processes`.
+        notes: what the user has to know about the data, in words.
     """
 
     ids: Sequence[str]
@@ -53,6 +57,9 @@ class Examples:
     labels: Int[np.ndarray, "n"] | None = None
     label_names: tuple[str, ...] | None = None
     classes: int | None = None
+    workers: int = 0
+    apart: bool = False
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -55,7 +55,7 @@ def find(request: Request) -> Found:
     whole = checkpoints.cut(request.stages, len(everything), least)
     picked, stages = checkpoints.pick(whole, request.checkpoints_per_stage, least)
     files = tuple(everything[one] for one in picked)
-    examples = data.open_source(request.data, request.root, request.transform)
+    examples = data.open_source(request.data, request.root, request.transform, request.workers)
     if request.limit is not None:
         examples = examples.first(request.limit)
     _refuse_unlabelled(examples, target)
@@ -143,8 +143,10 @@ def first_examples(examples: Examples, batch_size: int | str) -> Batch:
 
 def _first_readable(examples: Examples) -> int:
     problem = ""
-    for row in range(min(len(examples), _MOST_UNREADABLE)):
-        probe = data.read(examples, range(row, row + 1))
+    rows = range(min(len(examples), _MOST_UNREADABLE))
+    for row, probe in zip(
+        rows, data.samples(examples, [rows[i : i + 1] for i in rows]), strict=False
+    ):
         if len(probe.at):
             return row
         problem = problem or f"{examples.ids[row]!r}: {probe.problems[0]}"

@@ -23,6 +23,7 @@ from jaxtyping import Float
 from vog.data import Batch
 from vog.data.images import ImageFiles
 from vog.errors import DataError, ResultError
+from vog.pixels import file_size
 from vog.result import Run, parts
 from vog.result.buffer import Clock
 from vog.result.files import flush_disks, make_folder, write_whole
@@ -126,7 +127,7 @@ def _image_bytes(storing: Storing) -> int:
     if not storing.images or not isinstance(files, ImageFiles):
         return 0
     some = files.paths[:: max(1, len(files.paths) // 100)]
-    return sum((files.root / path).stat().st_size for path in some) // len(some)
+    return sum(file_size(files.root / path) or 0 for path in some) // len(some)
 
 
 def _refuse_unlabelled(job: Job) -> None:

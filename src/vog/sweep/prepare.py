@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from vog import checkpoints, data, scores
+from vog import checkpoints, scores
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Batch
 from vog.errors import ResultError, ScoreError
@@ -53,8 +53,7 @@ def prepare(request: Request) -> Job:
     first = first_examples(found.examples, request.batch_size)
     module = module_of(request)
     tried = _tried(request, found, TorchModel(module, found.target, found.device), first)
-    workers = request.workers
-    workers = data.default_workers(found.examples) if workers is None else workers
+    workers = found.examples.workers
     share = _share(request, found, tried, first, workers, before)
     weights, digests = read_all(found.files, tried.model, share.hold, request.quiet)
     job = Job(
