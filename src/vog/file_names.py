@@ -37,7 +37,7 @@ def all_printable(names: Sequence[str]) -> list[str]:
 def path_below(folder: Path, name: str) -> Path:
     """Return the path of a file below a folder, by its name or by what `printable` made of it."""
     path = folder / name
-    if not _ESCAPED.search(name) or os.path.lexists(path):
+    if not _ESCAPED.search(name) or "\0" in name or os.path.lexists(path):
         return path
     there = os.fsdecode(
         b"".join(

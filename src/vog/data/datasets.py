@@ -1,6 +1,6 @@
 """A map-style PyTorch `Dataset` of the user's."""
 
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Number
@@ -19,11 +19,9 @@ from vog.data.examples import UNLABELLED, Examples, RowNumbers, UnreadableError,
 from vog.data.images import Transform
 from vog.errors import DataError, first_few
 from vog.file_names import printable
+from vog.items import INPUT_KEYS, LABEL_KEYS, key_of
 
 _SAMPLED = 8
-# Of items that are dicts, in this order.
-_INPUT_KEYS = ("pixel_values", "image", "inputs")
-_LABEL_KEYS = ("label", "labels")
 
 
 @dataclass(frozen=True)
@@ -76,16 +74,16 @@ def parts_of(index: int, item: Any) -> tuple[Any, Any]:
         DataError: it cannot be told what is what in the item.
     """
     if isinstance(item, Mapping):
-        given = _key(item, _INPUT_KEYS)
+        given = key_of(item, INPUT_KEYS)
         if given is not None:
-            label = _key(item, _LABEL_KEYS)
+            label = key_of(item, LABEL_KEYS)
             return item[given], None if label is None else item[label]
         raise DataError(
             f"item {index} of the dataset has the keys {first_few([repr(key) for key in item])}; "
-            f"expected an input as {first_few(_INPUT_KEYS)}, and a label as "
-            f"{first_few(_LABEL_KEYS)}. Or return (input, label)."
+            f"expected an input as {first_few(INPUT_KEYS)}, and a label as "
+            f"{first_few(LABEL_KEYS)}. Or return (input, label)."
         )
-    if isinstance(item, tuple | list) and item:
+    if isinstance(item, tuple | list) and len(item) > 0:
         if len(item) > 2 and isinstance(item[0], Number):
             raise DataError(
                 f"item {index} of the dataset has {len(item)} parts and begins with the number "
@@ -97,15 +95,10 @@ def parts_of(index: int, item: Any) -> tuple[Any, Any]:
     raise DataError(f"item {index} of the dataset is {_described(item)}; expected (input, label).")
 
 
-def _key(item: Mapping[Any, Any], keys: Iterable[str]) -> str | None:
-    """The first of some keys that an item has."""
-    return next((key for key in keys if key in item), None)
-
-
 def _form(item: Any) -> str:
     """What is read of an item with more parts than an input and a label, in words; else empty."""
     if isinstance(item, Mapping):
-        read = [key for keys in (_INPUT_KEYS, _LABEL_KEYS) if (key := _key(item, keys))]
+        read = [key for keys in (INPUT_KEYS, LABEL_KEYS) if (key := key_of(item, keys))]
         ignored = [repr(key) for key in item if key not in read]
         if not ignored:
             return ""

@@ -69,7 +69,7 @@ def mapped(function: Callable[[Any], Any], arguments: Sequence[Any], workers: in
     """
     loader: DataLoader[Any] = DataLoader(
         _Calls(function),
-        sampler=arguments,  # pyright: ignore[reportArgumentType]
+        sampler=arguments,
         batch_size=None,
         num_workers=workers,
         collate_fn=_as_it_is,
@@ -137,7 +137,7 @@ def shared_memory_left() -> int | None:
 def _begin(worker: int) -> None:
     """Prepare a worker process before its first call."""
     info = get_worker_info()
-    assert info is not None, "this runs in a worker process"
+    assert info is not None and isinstance(info.dataset, _Calls), "this runs in a worker process"
     try:
         _open_anew()
     except OSError as error:

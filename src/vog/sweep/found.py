@@ -14,7 +14,7 @@ from vog.data import Batch, Examples
 from vog.errors import DataError, FunctionError, ModelError
 from vog.models import targets
 from vog.models.targets import Target
-from vog.scores import Score
+from vog.scores import Score, colours
 from vog.sweep.request import PrecisionSpec, Request
 
 # Of the first batch, what the guards look at: more would cost and tell nothing.
@@ -55,7 +55,9 @@ def find(request: Request) -> Found:
     whole = checkpoints.cut(request.stages, len(everything), least)
     picked, stages = checkpoints.pick(whole, request.checkpoints_per_stage, least)
     files = tuple(everything[one] for one in picked)
-    examples = data.open_source(request.data, request.root, request.transform, request.workers)
+    examples = data.open_source(
+        request.data, request.root, request.transform, request.workers, request.exif
+    )
     if request.limit is not None:
         examples = examples.first(request.limit)
     _refuse_unlabelled(examples, target)
@@ -139,6 +141,23 @@ def first_examples(examples: Examples, batch_size: int | str) -> Batch:
     size = min(len(examples), _GUARDED, batch_size if isinstance(batch_size, int) else _GUARDED)
     start = row - row % size
     return data.read(examples, range(start, min(start + size, len(examples))))
+
+
+def laid_out(request: Request, chosen: tuple[Score, ...], first: Batch) -> tuple[Score, ...]:
+    """The scores, which know where the colours of an example are.
+
+    Raises:
+        ScoreError: the shape of an example does not tell, and neither does the request.
+    """
+    layout = colours.settled(request.layout, tuple(first.inputs.shape[1:]), chosen)
+    return colours.laid_out(chosen, layout)
+
+
+def told_of(found: Found) -> dict[str, str]:
+    """What the plan says of the data, by its first word."""
+    layout = colours.layout_of(found.scores)
+    told = {} if layout is None else {"layout": layout}
+    return told | ({"data": "; ".join(found.examples.notes)} if found.examples.notes else {})
 
 
 def _first_readable(examples: Examples) -> int:

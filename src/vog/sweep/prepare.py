@@ -16,7 +16,7 @@ from vog.result import question as questions
 from vog.scores import Score
 from vog.sweep import budget, faster, guards, halves
 from vog.sweep.budget import Share
-from vog.sweep.found import Found, find, first_examples, module_of
+from vog.sweep.found import Found, find, first_examples, laid_out, module_of, told_of
 from vog.sweep.job import Job
 from vog.sweep.question import question_of
 from vog.sweep.request import Request
@@ -51,6 +51,7 @@ def prepare(request: Request) -> Job:
     found = find(request)
     before = _answered(request)
     first = first_examples(found.examples, request.batch_size)
+    found = replace(found, scores=laid_out(request, found.scores, first))
     module = module_of(request)
     tried = _tried(request, found, TorchModel(module, found.target, found.device), first)
     workers = found.examples.workers
@@ -69,7 +70,7 @@ def prepare(request: Request) -> Job:
         share=share,
         workers=workers,
         left_out=tried.left_out,
-        told={},
+        told=told_of(found),
         question=question_of(
             request, module, found.files, digests, found.stages, found.examples, tried.scores
         )

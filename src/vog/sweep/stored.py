@@ -237,6 +237,7 @@ def question_of(
             ),
             "label_names": noted.label_names,
             "transform": noted.question.get("data", {}).get("transform"),
+            **({"exif": True} if noted.question.get("data", {}).get("exif") else {}),
         },
         "target": noted.question.get("target", "as stored"),
         "scores": [{"name": score.name} for score in _SCORES],
