@@ -18,7 +18,9 @@ def gradients(
     model_arg: options.ModelArg = None,
     root: options.Root = None,
     transform: options.Transform = None,
+    exif: options.Exif = False,
     target: options.Target = "logit",
+    layout: options.Layout = None,
     images: Annotated[
         bool, typer.Option(help="Copy the image files beside the gradients of the last checkpoint.")
     ] = True,
@@ -59,7 +61,9 @@ def gradients(
             model_args=options.keywords(model_arg),
             root=root,
             transform=transform,
+            exif=exif,
             target=target,
+            layout=layout,
             batch_size=options.number_or_word(batch_size),
             device=device,
             precision=precision,

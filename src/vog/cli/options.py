@@ -53,6 +53,14 @@ Transform = Annotated[
         "(a row, for arrays) to a tensor."
     ),
 ]
+Exif = Annotated[bool, typer.Option("--exif", help="Turn image files as their EXIF says.")]
+Layout = Annotated[
+    Literal["channels-first", "channels-last", "none"] | None,
+    typer.Option(
+        help="Which axis of an example holds its colours. Default: by its shape, where the first "
+        "or the last of three axes alone is 1, 3 or 4."
+    ),
+]
 Target = Annotated[
     str,
     typer.Option(

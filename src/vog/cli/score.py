@@ -17,6 +17,7 @@ def score(
     model_arg: options.ModelArg = None,
     root: options.Root = None,
     transform: options.Transform = None,
+    exif: options.Exif = False,
     scores: Annotated[
         str | None,
         typer.Option(
@@ -29,6 +30,7 @@ def score(
         Literal["mean", "keep"],
         typer.Option(help="Average gradients over colours first, or treat colours as pixels."),
     ] = "mean",
+    layout: options.Layout = None,
     stages: options.Stages = None,
     batch_size: options.BatchSize = "auto",
     device: options.Device = "auto",
@@ -66,9 +68,11 @@ def score(
             model_args=options.keywords(model_arg),
             root=root,
             transform=transform,
+            exif=exif,
             scores=scores,
             target=target,
             channels=channels,
+            layout=layout,
             stages=stages,
             batch_size=options.number_or_word(batch_size),
             device=device,

@@ -4,6 +4,7 @@ from vog.data.batches import Batch as Batch
 from vog.data.batches import batches as batches
 from vog.data.batches import default_workers as default_workers
 from vog.data.batches import read as read
+from vog.data.batches import samples as samples
 from vog.data.examples import UNLABELLED as UNLABELLED
 from vog.data.examples import Examples as Examples
 from vog.data.images import drafted as drafted

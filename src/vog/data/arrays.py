@@ -1,7 +1,5 @@
 """Arrays in memory, or in an `.npz` file: one row an example."""
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +7,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from vog import archives
 from vog.data.examples import UNLABELLED, Examples, RowNumbers, digest_of
 from vog.data.images import Transform
 from vog.errors import DataError, first_few
+from vog.file_names import printable
+
+_NAMES = ("images", "inputs", "labels", "ids", "label_names")
+# What PyTorch takes as it is.
+_NATIVE = (np.float16, np.float32, np.float64)
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,11 @@ class Rows:
     inputs: Shaped[np.ndarray, "n *input"]
     labels: Int[np.ndarray, "n"]
     transform: Transform | None
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether reading a row is no work."""
+        return self.transform is None
 
     def __call__(self, index: int) -> tuple[Any, int]:
         """The row, transformed, and its label."""
@@ -32,24 +41,20 @@ def from_npz(path: Path, transform: Transform | None = None) -> Examples:
     """The array `images` or `inputs` of a file; `labels`, `ids` and `label_names` if there.
 
     Raises:
-        DataError: no such array, arrays of different lengths, or pickled objects in the file.
+        DataError: no such array, arrays of different lengths, pickled objects in the file, or
+            sizes that it cannot have.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (
-        ValueError,
-        OSError,
-        EOFError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+        arrays = archives.load(path, _NAMES)
+        known = arrays or archives.names_in(path)
+    except PermissionError as error:
+        raise DataError(f"{path} cannot be read: you lack the permission.") from error
+    except archives.UNPACKABLE as error:
         raise DataError(f"{path} cannot be read as .npz: {error}") from error
     inputs = arrays.get("images", arrays.get("inputs"))
     if inputs is None:
         raise DataError(
-            f"{path} holds {first_few(list(arrays)) or 'nothing'}; "
+            f"{path} holds {first_few(list(known)) or 'nothing'}; "
             f"expected `images` or `inputs`, and `labels`."
         )
     names = arrays.get("label_names")
@@ -58,7 +63,7 @@ def from_npz(path: Path, transform: Transform | None = None) -> Examples:
         arrays.get("labels"),
         transform,
         ids=arrays.get("ids"),
-        label_names=None if names is None else tuple(str(name) for name in names),
+        label_names=None if names is None else tuple(printable(str(name)) for name in names),
         called=str(path),
     )
 
@@ -78,11 +83,18 @@ def from_arrays(
             floats and no transform makes them so.
     """
     if labels is None:
-        labels = np.full(len(inputs) if inputs.ndim else 0, UNLABELLED)
+        labels = np.full(len(inputs) if inputs.size else 0, UNLABELLED)
+    if labels.ndim == 2 and labels.shape[1] == 1:  # a column, as Keras keeps them
+        labels = labels[:, 0]
     if labels.ndim != 1 or inputs.ndim < 2 or len(inputs) != len(labels) or not len(labels):
         raise DataError(
             f"{called}: inputs have shape {inputs.shape} and labels {labels.shape}; "
             f"expected one label a row, and at least one row."
+        )
+    if inputs.dtype.hasobject:
+        raise DataError(
+            f"{called}: inputs are Python objects, perhaps rows of different shapes; expected one "
+            f"array of numbers. Make the shapes equal, or give a Dataset."
         )
     if not np.issubdtype(labels.dtype, np.integer):
         raise DataError(
@@ -95,7 +107,15 @@ def from_arrays(
         )
     if ids is not None and (ids.ndim != 1 or len(set(ids.tolist())) != len(labels)):
         raise DataError(f"{called}: expected {len(labels)} different ids, one a row.")
-    named = RowNumbers(len(labels)) if ids is None else [str(one) for one in ids.tolist()]
+    named = RowNumbers(len(labels)) if ids is None else [printable(str(i)) for i in ids.tolist()]
     numbers = labels.astype(np.int64)
     digest = digest_of(inputs, numbers, *([] if ids is None else named))
     return Examples(named, Rows(inputs, numbers, transform), digest, numbers, label_names)
+
+
+def native(values: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
+    """A copy that PyTorch takes: in the order of bytes of this machine, and in 64 bits at most."""
+    if values.dtype.kind != "f" or (values.dtype.isnative and values.dtype.type in _NATIVE):
+        return np.array(values, values.dtype.newbyteorder("="))
+    with np.errstate(over="ignore"):  # infinite then, and its row is marked as not finite
+        return values.astype(np.float32 if values.dtype.itemsize <= 4 else np.float64)

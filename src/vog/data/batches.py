@@ -4,17 +4,19 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from vog import functions
-from vog.data.arrays import Rows
+from vog.data import processes
+from vog.data.arrays import Rows, native
 from vog.data.examples import Examples, UnreadableError
+from vog.data.images import ImageFiles, imagenet, unchanged
 from vog.errors import DataError, VogError
 
 
@@ -56,23 +58,20 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class _Failure:
-    """A mistake met in a worker process: errors of ours do not survive being sent as such."""
+class _Sent:
+    """A batch on its way from a worker process.
 
-    message: str
+    Attributes:
+        inputs: a tensor in shared memory, or an array where that has no room: it is then
+            written to the other process.
+    """
 
-
-class _Reading(Dataset[Batch | _Failure]):
-    """A dataset whose items are batches: its "indices" are ranges of rows."""
-
-    def __init__(self, examples: Examples) -> None:
-        self.examples = examples
-
-    def __getitem__(self, rows: range) -> Batch | _Failure:
-        try:
-            return read(self.examples, rows)
-        except VogError as error:
-            return _Failure(str(error))
+    rows: range
+    labels: np.ndarray
+    at: np.ndarray
+    inputs: Any
+    problems: dict[int, str]
+    seconds: float
 
 
 def batches(examples: Examples, ranges: Sequence[range], workers: int) -> Iterator[Batch]:
@@ -81,35 +80,80 @@ def batches(examples: Examples, ranges: Sequence[range], workers: int) -> Iterat
     Raises:
         DataError: inputs that cannot be batched, or a transform that fails.
     """
-    loader: DataLoader[Batch | _Failure] = DataLoader(
-        _Reading(examples),
-        sampler=ranges,
-        batch_size=None,
-        num_workers=workers,
-        collate_fn=_as_it_is,
-        generator=torch.Generator(),  # else it draws from the user's random numbers
+    if not workers:
+        yield from (read_here(examples, rows) for rows in ranges)
+        return
+    read_and_send = partial(_read_and_send, examples, workers)
+    yield from map(_received, processes.mapped(read_and_send, ranges, workers))
+
+
+def samples(examples: Examples, ranges: Sequence[range]) -> Iterator[Batch]:
+    """A few batches in order, read where that leaves the data untouched for worker processes.
+
+    Raises:
+        DataError: as `batches`.
+    """
+    return batches(examples, ranges, 1 if examples.apart else 0)
+
+
+def read(examples: Examples, rows: range) -> Batch:
+    """One batch, read as `samples` does.
+
+    Raises:
+        DataError: inputs of different shapes or no floats, or a reader that fails.
+    """
+    return next(samples(examples, [rows]))
+
+
+def with_workers(examples: Examples, asked: int | None) -> Examples:
+    """The examples with the number of processes that read them ahead; None is by default."""
+    count = default_workers(examples) if asked is None else asked
+    problem = processes.obstacle(partial(_read_and_send, examples, count)) if count else ""
+    if problem:
+        note = f"{problem}, so they are read by this process alone"
+        return replace(examples, workers=0, notes=(*examples.notes, note))
+    return replace(examples, workers=count, apart=count > 0 and not _is_plain(examples))
+
+
+def _is_plain(examples: Examples) -> bool:
+    """Whether reading runs no code of the user's, and so leaves nothing open."""
+    reader = examples.read
+    if isinstance(reader, Rows):
+        return reader.in_memory
+    return isinstance(reader, ImageFiles) and reader.transform in (imagenet, unchanged)
+
+
+def _read_and_send(examples: Examples, workers: int, rows: range) -> _Sent:
+    batch = read_here(examples, rows)
+    return _Sent(
+        batch.rows,
+        batch.labels.numpy(),
+        batch.at.numpy(),
+        _sendable(batch.inputs, workers),
+        batch.problems,
+        batch.seconds,
     )
-    read_ahead = iter(loader)
-    while True:
+
+
+def _sendable(inputs: Tensor, workers: int) -> Tensor | np.ndarray:
+    """The inputs in shared memory, which is faster, or as an array where that has no room."""
+    if processes.has_room(inputs.nbytes, workers):
         try:
-            item = next(read_ahead, None)
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            raise DataError(
-                f"a worker process died: {str(error).splitlines()[0]} Its memory may not have "
-                f"been enough: try fewer --workers or a smaller --batch-size."
-            ) from error
-        if item is None:
-            return
-        if isinstance(item, _Failure):
-            raise DataError(item.message)
-        yield item
+            return inputs.share_memory_()
+        except RuntimeError:  # somebody else took the room
+            pass
+    return inputs.numpy()
+
+
+def _received(sent: _Sent) -> Batch:
+    inputs = sent.inputs if isinstance(sent.inputs, Tensor) else torch.from_numpy(sent.inputs)
+    labels, at = torch.from_numpy(sent.labels), torch.from_numpy(sent.at)
+    return Batch(sent.rows, labels, at, inputs, sent.problems, sent.seconds)
 
 
 def default_workers(examples: Examples) -> int:
-    """None for arrays, which are in memory; else half of the processors, at most 8."""
-    if isinstance(examples.read, Rows) and examples.read.transform is None:
+    """None for what is in memory; else half of the processors, at most 8."""
+    if getattr(examples.read, "in_memory", False):
         return 0
     return min(8, max(1, _processors() // 2))
 
@@ -119,7 +163,7 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
 
-def read(examples: Examples, rows: range) -> Batch:
+def read_here(examples: Examples, rows: range) -> Batch:
     """One batch, read in this process.
 
     Raises:
@@ -127,7 +171,7 @@ def read(examples: Examples, rows: range) -> Batch:
     """
     start = time.perf_counter()
     reader = examples.read
-    if isinstance(reader, Rows) and reader.transform is None:
+    if isinstance(reader, Rows) and reader.in_memory:
         batch = _sliced(reader, rows, examples.rows)
     else:
         batch = _one_by_one(examples, rows)
@@ -139,7 +183,7 @@ def _sliced(arrays: Rows, rows: range, numbers: Int[np.ndarray, "all"] | None) -
     own = slice(rows.start, rows.stop)
     at = own if numbers is None else numbers[own]
     # Copied: an array may be read-only or have negative strides, which torch refuses.
-    inputs = torch.from_numpy(np.array(arrays.inputs[at])).float()
+    inputs = torch.from_numpy(native(arrays.inputs[at])).float()
     labels = torch.from_numpy(arrays.labels[at].copy())
     return Batch(rows, labels, torch.arange(len(rows)), inputs, {})
 
@@ -177,7 +221,7 @@ def _read_one(examples: Examples, row: int) -> tuple[Tensor, int]:
         ) from error
     try:
         # Copied: a row may be read-only or a view with negative strides, which torch refuses.
-        tensor = torch.as_tensor(value if isinstance(value, Tensor) else np.array(value))
+        tensor = torch.as_tensor(value if isinstance(value, Tensor) else native(np.asarray(value)))
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(
             f"example {examples.ids[row]!r} is read as {type(value).__name__}; expected a tensor "
@@ -203,7 +247,3 @@ def _stacked(examples: Examples, rows: range, inputs: dict[int, Tensor]) -> Tens
                 f"{tuple(value.shape)}. Pass a --transform that makes them equal."
             )
     return torch.stack(list(inputs.values()))
-
-
-def _as_it_is(item: Any) -> Any:
-    return item

@@ -50,6 +50,10 @@ class Examples:
         rows: of a sample, the number that each of its examples has in the data, for `read`; None
             where they are the same.
         total: of a sample, how many rows the data have.
+        workers: how many processes read ahead.
+        apart: whether this process reads nothing, so that workers get the data as nobody has
+            read them; see `vog.data.processes`.
+        notes: what the user has to know about the data, in words.
     """
 
     ids: Sequence[str]
@@ -60,6 +64,9 @@ class Examples:
     classes: int | None = None
     rows: Int[np.ndarray, "n"] | None = None
     total: int | None = None
+    workers: int = 0
+    apart: bool = False
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

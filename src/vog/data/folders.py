@@ -1,7 +1,7 @@
 """A folder with one sub-folder a class, or a list file of `relative/path label` lines."""
 
-import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,42 +9,55 @@ import numpy as np
 from vog.data import images
 from vog.data.examples import UNLABELLED, Examples
 from vog.data.images import Transform
+from vog.data.walk import Walk, walk
 from vog.errors import DataError, first_few
+from vog.file_names import all_printable, path_below, printable
 
 
 def from_folder(folder: Path, transform: Transform | None = None) -> Examples:
     """The images below `folder`; the class is the sub-folder, numbered in alphabetical order.
 
     An empty sub-folder counts as a class: leaving it out would renumber those after it. Images
-    of a folder without sub-folders have no labels.
+    of a folder without sub-folders have no labels. Links to folders whose images have rows
+    already are not followed; see `vog.data.walk`.
 
     Raises:
-        DataError: neither sub-folders nor images, or no image in the sub-folders.
+        DataError: neither sub-folders nor images, no image in the sub-folders, or a folder that
+            may not be read.
     """
-    names = tuple(sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != "."))
+    found = walk(folder, images.SUFFIXES)
+    names = found.folders
     if not names:
-        loose = sorted(path.name for path in _images_below(folder))
+        loose = found.files
         if loose:
-            return images.examples(folder, loose, np.full(len(loose), UNLABELLED), transform)
+            labels = np.full(len(loose), UNLABELLED)
+            return _noted(images.examples(folder, loose, labels, transform), found)
         raise DataError(
             f"the folder {folder} has neither sub-folders nor images. Expected one sub-folder a "
             f"class with its images ({folder}/cat/1.jpg), a list file with --root, an .npz, or a "
             f"function."
         )
-    paths: list[str] = []
-    labels: list[int] = []
-    for label, name in enumerate(names):
-        found = sorted(_images_below(folder / name))
-        paths += [path.relative_to(folder).as_posix() for path in found]
-        labels += [label] * len(found)
+    paths = [path for path in found.files if "/" in path]
     if not paths:
         raise DataError(
             f"the folder {folder} has the sub-folders {first_few(names)} but no image in them. "
             f"Known endings: {first_few(['.jpg', '.png', '.webp', '.bmp'])} and others of Pillow's."
         )
-    return images.examples(
-        folder, paths, np.array(labels, np.int64), transform, names, classes=len(names)
+    number = {name: label for label, name in enumerate(names)}
+    labels = np.array([number[path.partition("/")[0]] for path in paths], np.int64)
+    shown = tuple(all_printable(names))
+    return _noted(
+        images.examples(folder, paths, labels, transform, shown, classes=len(names)), found
     )
+
+
+def _noted(examples: Examples, found: Walk) -> Examples:
+    """The same examples, with a note of the links that were not followed."""
+    if not found.links:
+        return examples
+    shown = first_few([printable(link) for link in found.links])
+    note = f"not followed, as their images have rows already: links {shown}"
+    return replace(examples, notes=(*examples.notes, note))
 
 
 def from_list(listing: Path, root: Path | None, transform: Transform | None = None) -> Examples:
@@ -60,8 +73,12 @@ def from_list(listing: Path, root: Path | None, transform: Transform | None = No
         lines = listing.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{listing} is no text file. Expected lines of `relative/path label`."
+            f"{listing} is no text file in UTF-8 (byte {error.start} is "
+            f"{error.object[error.start]:#x}). Expected lines of `relative/path label`; a name "
+            f"that is not UTF-8 is written as its id is, with \\xe9 for such a byte."
         ) from error
+    except OSError as error:
+        raise DataError(f"{listing} cannot be read: {error.strerror or error}.") from error
     told = {number: line.strip() for number, line in enumerate(lines, start=1) if line.strip()}
     if not told:
         raise DataError(f"{listing} is empty. Expected lines of `relative/path label`.")
@@ -80,20 +97,28 @@ def from_list(listing: Path, root: Path | None, transform: Transform | None = No
             f"`relative/path label` with a whole number, as `cats/1.jpg 3`, or in no line a label."
         )
     if not labelled:
-        return images.examples(base, list(told.values()), np.full(len(told), UNLABELLED), transform)
-    labels = np.array([int(match[2]) for match in labelled.values()], np.int64)
-    return images.examples(base, [match[1] for match in labelled.values()], labels, transform)
+        labels, named = np.full(len(told), UNLABELLED), list(told.values())
+    else:
+        labels = np.array([int(match[2]) for match in labelled.values()], np.int64)
+        named = [match[1] for match in labelled.values()]
+    return images.examples(base, [_as_named(base, name) for name in named], labels, transform)
+
+
+def _as_named(base: Path, name: str) -> str:
+    """The name of a file as the disk has it, where the list has it as an id."""
+    if "\\" not in name or "\0" in name:
+        return name
+    path = path_below(base, name)
+    return name if path == base / name else path.relative_to(base).as_posix()
 
 
 def _ends_in_a_word(base: Path, line: str) -> bool:
     """Whether the line is no file, but one with a word after it that is no number."""
-    return not (base / line).exists() and (base / line.rsplit(maxsplit=1)[0]).exists()
+    return not _exists(base / line) and _exists(base / line.rsplit(maxsplit=1)[0])
 
 
-def _images_below(folder: Path) -> list[Path]:
-    return [
-        Path(where) / name
-        for where, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if Path(name).suffix.lower() in images.SUFFIXES and name[0] != "."
-    ]
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # no name that a file can have
+        return False

@@ -1,6 +1,6 @@
 """Image files: decoded with Pillow, and what the usual networks expect of them."""
 
-import warnings
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +10,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image
 
+from vog import pixels
 from vog.data.examples import Examples, UnreadableError, digest_of
 from vog.errors import DataError, first_few
+from vog.file_names import all_printable, printable
 
 SUFFIXES = frozenset(Image.registered_extensions()) - {".pdf", ".mpg", ".mpeg", ".h5", ".hdf"}
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]
@@ -22,13 +24,15 @@ _GAP = 3
 TOLERANCE = 0.5 / 255
 _TRIED = 8
 
-# What decoders raise on damaged files; each format has its own habits.
-_UNREADABLE = (
-    *(OSError, SyntaxError, ValueError, RuntimeError, NotImplementedError),
-    Image.DecompressionBombError,
-)
+# An image whose longer side would become more than so many pixels is cropped while it is resized.
+_LONGEST = 256 * 32
+_BLACK_TO_WHITE = 255
+# How many files tell how many carry an EXIF rotation.
+_LOOKED_AT = 64
 
 Transform = Callable[[Any], Any]
+_Number = int | float
+_Box = tuple[_Number, _Number, _Number, _Number]
 
 
 @dataclass(frozen=True)
@@ -40,17 +44,41 @@ class ImageFiles:
     labels: Int[np.ndarray, "n"]
     transform: Transform
     draft: bool = False
+    exif: bool = False
 
     def __call__(self, index: int) -> tuple[Any, int]:
         """The transformed image and its label.
 
         Raises:
-            UnreadableError: Pillow cannot decode the file.
+            UnreadableError: Pillow cannot decode the file, or a transform of ours cannot tell
+                what its values mean.
         """
         path, label = self.root / self.paths[index], int(self.labels[index])
         if self.draft:
-            return _normalised(open_image(path, _resized_from_draft)), label
-        return self.transform(open_image(path)), label
+            return open_image(path, self._from_draft), label
+        image = open_image(path, exif=self.exif)
+        if self.transform not in (imagenet, unchanged):
+            return self.transform(image), label
+        try:
+            return self.transform(image), label
+        except ValueError as error:
+            raise UnreadableError(str(error)) from error
+
+    def shrinks(self, image: Image.Image) -> bool:
+        """Whether an opened file can be decoded smaller, and still be large enough."""
+        is_as_stored = not self.exif or pixels.way_up(image) == pixels.UPRIGHT
+        large = min(image.size) // (256 * _GAP) >= 2
+        return image.format == "JPEG" and large and is_as_stored
+
+    def _from_draft(self, image: Image.Image) -> Float[np.ndarray, "3 224 224"]:
+        """As `imagenet` makes it, of an image that is decoded no larger than it has to be."""
+        size, box = image.size, None
+        if self.shrinks(image):
+            # The box is the whole picture in the pixels of the draft, whose size is rounded up.
+            _, box = image.draft("RGB", (256 * _GAP, 256 * _GAP)) or (None, None)
+        if box is None:
+            return imagenet(pixels.as_stored(image, self.exif))
+        return _normalised(_centre(image.convert("RGB"), size, box))
 
 
 def examples(
@@ -61,7 +89,9 @@ def examples(
     label_names: tuple[str, ...] | None = None,
     classes: int | None = None,
 ) -> Examples:
-    """Examples of image files; their ids are the paths below `root`.
+    """Examples of image files; their ids are the paths below `root`, as they can be stored.
+
+    A file that is there and cannot be opened, such as a link to nowhere, has a row all the same.
 
     Raises:
         DataError: a file is missing, or named twice.
@@ -72,8 +102,10 @@ def examples(
         try:
             stat = (root / path).stat()
             stats.append((stat.st_size, stat.st_mtime_ns))
-        except OSError:
-            missing.append(path)
+        except (OSError, ValueError) as error:  # ValueError: no name that a file can have
+            stats.append((-1, -1))
+            if not isinstance(error, PermissionError) and not _is_there(root / path):
+                missing.append(path)
     if missing:
         raise DataError(
             f"{len(missing):,} of {len(paths):,} files are not in {root}: {first_few(missing)}. "
@@ -83,9 +115,53 @@ def examples(
         seen: set[str] = set()
         twice = [path for path in paths if path in seen or seen.add(path)]
         raise DataError(f"named more than once: {first_few(twice)}. Each row needs its own id.")
-    digest = digest_of(*paths, labels, np.array(stats, np.int64))
+    ids = all_printable(paths)
+    digest = digest_of(*ids, labels, np.array(stats, np.int64))
     reader = ImageFiles(root, paths, labels, transform or imagenet)
-    return Examples(paths, reader, digest, labels, label_names, classes)
+    return Examples(ids, reader, digest, labels, label_names, classes)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return os.path.lexists(path)
+    except ValueError:
+        return False
+
+
+def with_exif(examples: Examples, exif: bool) -> Examples:
+    """The same examples, turned as their EXIF says if `exif`; else with a note if some would be.
+
+    Raises:
+        DataError: they are to be turned, and are no image files.
+    """
+    files = examples.read
+    if not isinstance(files, ImageFiles):
+        if exif:
+            raise DataError(
+                "--exif turns image files, and the data are none: their images are opened by the "
+                "dataset or were decoded before. Turn them there, with ImageOps.exif_transpose."
+            )
+        return examples
+    if exif:
+        return replace(examples, read=replace(files, exif=True))
+    step = max(1, len(files.paths) // _LOOKED_AT)
+    looked_at = files.paths[::step][:_LOOKED_AT]
+    turned = sum(_is_turned(files.root / path) for path in looked_at)
+    if not turned:
+        return examples
+    sampled = " looked at" if len(looked_at) < len(files.paths) else ""
+    note = (
+        f"{turned} of {len(looked_at)} images{sampled} carry an EXIF rotation, which is not "
+        f"applied; --exif applies it"
+    )
+    return replace(examples, notes=(*examples.notes, note))
+
+
+def _is_turned(path: Path) -> bool:
+    try:
+        return open_image(path, pixels.way_up) != pixels.UPRIGHT
+    except UnreadableError:
+        return False
 
 
 def drafted(examples: Examples) -> Examples:
@@ -102,7 +178,7 @@ def drafted(examples: Examples) -> Examples:
     tried = 0
     for index in range(0, len(examples), max(1, len(examples) // _TRIED)):
         try:
-            if not open_image(files.root / files.paths[index], _shrinks):
+            if not open_image(files.root / files.paths[index], files.shrinks):
                 continue
             exact, quick = files(index)[0] * _STD, fast(index)[0] * _STD
         except UnreadableError:
@@ -113,57 +189,91 @@ def drafted(examples: Examples) -> Examples:
     return replace(examples, read=fast) if tried else examples
 
 
-def open_image(path: Path, use: Callable[[Image.Image], Any] | None = None) -> Any:
-    """The image in RGB, as stored: no rotation by EXIF, as in the usual training pipelines.
+def open_image(
+    path: Path, use: Callable[[Image.Image], Any] | None = None, exif: bool = False
+) -> Any:
+    """The image in RGB, or as stored where it has more than eight bits a pixel.
 
     Args:
         path: the file.
-        use: what to do with the opened file, before its pixels are decoded.
+        use: what to do with the opened file instead, before its pixels are decoded.
+        exif: turn it as its EXIF says; usual training pipelines do not.
 
     Raises:
         UnreadableError: no image, or damaged; the message is Pillow's.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # palettes, odd EXIF: Pillow copes
-            with Image.open(path) as image:
-                return image.convert("RGB") if use is None else use(image)
-    except _UNREADABLE as error:
-        raise UnreadableError(str(error).replace(str(path), path.name)) from error
+        return pixels.open_file(path, use or (lambda image: pixels.as_stored(image, exif)))
+    except pixels.UNREADABLE as error:
+        raise UnreadableError(printable(str(error).replace(str(path), path.name))) from error
 
 
 def imagenet(image: Image.Image) -> Float[np.ndarray, "3 224 224"]:
-    """Shorter side 256 (bilinear), centre 224 x 224, ImageNet mean and standard deviation."""
-    return _normalised(image.resize(_resized(image.size), Image.Resampling.BILINEAR))
+    """Shorter side 256 (bilinear), centre 224 x 224, ImageNet mean and standard deviation.
+
+    Raises:
+        ValueError: the image does not say which of its values is white.
+    """
+    if pixels.is_deep(image):
+        # Pillow resizes no 16 bits bilinearly; as floats nothing is rounded.
+        image = Image.fromarray(pixels.from_0_to_1(image) * np.float32(_BLACK_TO_WHITE))
+    elif image.mode != "RGB":
+        image = image.convert("RGB")
+    return _normalised(_centre(image, image.size))
 
 
-def _resized(size: tuple[int, int]) -> tuple[int, int]:
-    """Width and height where the shorter of them is 256."""
+def _centre(
+    image: Image.Image,
+    size: tuple[int, int],
+    box: _Box | None = None,
+) -> Image.Image:
+    """The centre of an image whose shorter side is resized to 256 pixels.
+
+    Args:
+        image: what is resized.
+        size: the width and height that decide on the size.
+        box: the part of the image that is the whole of it; all of it by default.
+    """
     shorter = min(size)
     # Rounded down, as torchvision's Resize does, so that inputs agree with models trained there.
-    return 256 * size[0] // shorter, 256 * size[1] // shorter
+    wide, high = 256 * size[0] // shorter, 256 * size[1] // shorter
+    left, top = round((wide - 224) / 2), round((high - 224) / 2)
+    if max(wide, high) <= _LONGEST:
+        resized = image.resize((wide, high), Image.Resampling.BILINEAR, box)
+        return resized.crop((left, top, left + 224, top + 224))
+    # A thin image would become one of gigabytes, of which the centre is kept.
+    x0, y0, x1, y1 = box or (0, 0, *image.size)
+    across, down = (x1 - x0) / wide, (y1 - y0) / high
+    part = (
+        x0 + left * across,
+        y0 + top * down,
+        min(x1, x0 + (left + 224) * across),
+        min(y1, y0 + (top + 224) * down),
+    )
+    return image.resize((224, 224), Image.Resampling.BILINEAR, part)
 
 
-def _normalised(resized: Image.Image) -> Float[np.ndarray, "3 224 224"]:
-    left, top = round((resized.width - 224) / 2), round((resized.height - 224) / 2)
-    cropped = resized.crop((left, top, left + 224, top + 224))
-    return (unchanged(cropped) - _MEAN) / _STD
-
-
-def _shrinks(image: Image.Image) -> bool:
-    """Whether the file can be decoded smaller, and still be large enough."""
-    return image.format == "JPEG" and min(image.size) // (256 * _GAP) >= 2
-
-
-def _resized_from_draft(image: Image.Image) -> Image.Image:
-    """As `imagenet` resizes, of an image that is decoded no larger than it has to be."""
-    size, box = _resized(image.size), None
-    if _shrinks(image):
-        # The box is the whole picture in the pixels of the draft, whose size is rounded up.
-        _, box = image.draft("RGB", (256 * _GAP, 256 * _GAP)) or (None, None)
-    return image.convert("RGB").resize(size, Image.Resampling.BILINEAR, box)
+def _normalised(centre: Image.Image) -> Float[np.ndarray, "3 224 224"]:
+    return (_colours_first(centre) - _MEAN) / _STD
 
 
 def unchanged(image: Image.Image) -> Float[np.ndarray, "3 h w"]:
-    """The pixels as they are, colours first, in [0, 1]."""
-    return np.asarray(image, np.float32).transpose(2, 0, 1) / np.float32(255)
+    """The pixels as they are, colours first, in [0, 1].
+
+    Raises:
+        ValueError: the image does not say which of its values is white.
+    """
+    if pixels.is_deep(image):
+        grey = pixels.from_0_to_1(image)
+        return np.broadcast_to(grey, (3, *grey.shape))
+    return _colours_first(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _colours_first(image: Image.Image) -> Float[np.ndarray, "3 h w"]:
+    """Values from 0 to 255 as from 0 to 1; of a grey image three times the same."""
+    values = np.asarray(image, np.float32) / np.float32(_BLACK_TO_WHITE)
+    return (
+        np.broadcast_to(values, (3, *values.shape))
+        if values.ndim == 2
+        else values.transpose(2, 0, 1)
+    )

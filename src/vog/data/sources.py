@@ -1,7 +1,8 @@
 """From what a user calls data, a word or an object, to examples."""
 
+import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from vog import functions
 from vog.data import arrays, datasets, folders, images
+from vog.data.batches import with_workers
 from vog.data.examples import Examples
 from vog.data.images import Transform
 from vog.errors import DataError
@@ -20,6 +22,8 @@ def open_source(
     data: Any,
     root: Path | None = None,
     transform: TransformSpec = None,
+    workers: int | None = 0,
+    exif: bool = False,
 ) -> Examples:
     """The examples of a folder, list, `.npz`, function, pair of arrays, or `Dataset`.
 
@@ -29,37 +33,70 @@ def open_source(
         root: for a list file, the folder that its paths are relative to.
         transform: "imagenet", "none", `file.py:function`, a function, or None for what fits
             the source: "imagenet" for image files, "none" for everything else.
+        workers: how many processes are going to read; None goes by the data and processors.
+        exif: turn image files as their EXIF says.
 
     Raises:
         DataError: there is no such thing, or it holds no examples.
         FunctionError: a function cannot be found or fails.
     """
     if isinstance(data, tuple) and len(data) == 2:
-        try:
-            inputs, labels = (None if part is None else np.asarray(_on_cpu(part)) for part in data)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"the data are a pair, but not of arrays: {error}") from error
-        if inputs is None:
-            raise DataError("the data are a pair whose first is None; expected (inputs, labels).")
-        return arrays.from_arrays(inputs, labels, _for_values(transform))
-    if not isinstance(data, str | Path):
-        return datasets.from_dataset(data, _for_values(transform))
-    path = Path(data).expanduser()
-    if path.is_dir():
-        return folders.from_folder(path, _for_images(transform))
-    if path.suffix == ".npz" and path.is_file():
-        return arrays.from_npz(path, _for_values(transform))
-    if path.is_file() and path.suffix != ".py":
-        return folders.from_list(path, root, _for_images(transform))
-    if ":" in str(data):
+        examples = arrays.from_arrays(*_pair(data), _for_values(transform))
+    elif not isinstance(data, str | Path):
+        examples = datasets.from_dataset(data, _for_values(transform), workers)
+    elif (kind := _kind(Path(data).expanduser(), data)) is not None:
+        examples = _of_path(kind, Path(data).expanduser(), root, transform)
+    elif ":" in str(data):
         function = functions.load(str(data), "--data")
-        return datasets.from_dataset(
-            functions.call(function, str(data), "--data"), _for_values(transform)
+        made = functions.call(function, str(data), "--data")
+        examples = datasets.from_dataset(made, _for_values(transform), workers)
+    else:
+        raise DataError(
+            f"--data {str(data)!r}: there is no such folder or file. Expected a folder with one "
+            f"sub-folder a class, a list file, an .npz, or file.py:function."
         )
-    raise DataError(
-        f"--data {str(data)!r}: there is no such folder or file. Expected a folder with one "
-        f"sub-folder a class, a list file, an .npz, or file.py:function."
-    )
+    if not isinstance(examples.read, datasets.Items):  # which were looked at, with these workers
+        examples = with_workers(examples, workers)
+    return images.with_exif(examples, exif)
+
+
+def _pair(data: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray | None]:
+    try:
+        inputs, labels = (None if part is None else np.asarray(_on_cpu(part)) for part in data)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the data are a pair, but not of arrays: {error}") from error
+    if inputs is None:
+        raise DataError("the data are a pair whose first is None; expected (inputs, labels).")
+    return inputs, labels
+
+
+def _kind(path: Path, spec: str | Path) -> Literal["folder", "npz", "list"] | None:
+    """What a path leads to; None where it leads nowhere, or to Python code.
+
+    Raises:
+        DataError: it may not be looked at, or is no file.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        raise DataError(f"--data {str(spec)!r} cannot be read: {error.strerror}.") from error
+    if stat.S_ISDIR(mode):
+        return "folder"
+    if not stat.S_ISREG(mode):
+        raise DataError(f"--data {str(spec)!r} is neither a file nor a folder.")
+    return None if path.suffix == ".py" else "npz" if path.suffix == ".npz" else "list"
+
+
+def _of_path(
+    kind: Literal["folder", "npz", "list"], path: Path, root: Path | None, transform: TransformSpec
+) -> Examples:
+    if kind == "npz":
+        return arrays.from_npz(path, _for_values(transform))
+    if kind == "folder":
+        return folders.from_folder(path, _for_images(transform))
+    return folders.from_list(path, root, _for_images(transform))
 
 
 def _for_images(spec: TransformSpec) -> Transform:

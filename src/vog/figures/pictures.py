@@ -1,6 +1,6 @@
 """What an example looks like, found again from what its run folder says of the data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from PIL import Image
 
-from vog import functions
+from vog import archives, functions, pixels
 from vog.errors import ResultError
+from vog.file_names import path_below
+from vog.items import INPUT_KEYS, key_of
 from vog.result import Run
-from vog.result.reading import UNPACKABLE, opened_arrays
 from vog.result.where import data_place, folder_of, lost_data
 
 # From row number and id to an image, a text, or an array that the model was given.
@@ -20,6 +21,8 @@ Opener = Callable[[int, str], Image.Image]
 
 # What the imagenet transform keeps of the shorter side: 224 of 256 pixels.
 _SEEN = 224 / 256
+# Of an `.npz`, what is shown of a row, and the names of its columns.
+_KINDS, _FEATURES = ("texts", "images", "inputs"), "feature_names"
 _ENDINGS = sorted(Image.registered_extensions(), key=lambda ending: ending != ".jpg")
 # What damaged images raise when they are decoded.
 UNREADABLE = (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError)
@@ -76,6 +79,7 @@ def reader(
         return _items(data)
     where = run.question.get("where", {})
     seen = _SEEN if "images.imagenet" in str(run.question["data"].get("transform")) else 1.0
+    exif = bool(run.question["data"].get("exif"))
     place = data_place(run, root)
     if place is None:
         raise ResultError(_unknown_place(run, where.get("data")))
@@ -94,9 +98,9 @@ def reader(
         if "combined" in run.question:  # else its numbers are those of the stored gradients
             run.require_row_numbers()
         return lambda index, _: _cropped(
-            _open(_beside_gradients(stored, index, inside), size), seen
+            _open(_beside_gradients(stored, index, inside), size, exif), seen
         )
-    return lambda _, name: _cropped(_open(_below(place, name, inside), size), seen)
+    return lambda _, name: _cropped(_open(_below(place, name, inside), size, exif), seen)
 
 
 def to_image(values: Shaped[np.ndarray, "*shape"]) -> Image.Image:
@@ -108,25 +112,25 @@ def to_image(values: Shaped[np.ndarray, "*shape"]) -> Image.Image:
     Raises:
         ResultError: of another shape.
     """
-    pixels = np.asarray(values)
-    if pixels.ndim == 3 and pixels.shape[0] in (1, 3) and pixels.shape[-1] not in (1, 3):
-        pixels = pixels.transpose(1, 2, 0)
-    if pixels.ndim == 3 and pixels.shape[-1] == 1:
-        pixels = pixels[..., 0]
-    flat = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] == 3)
-    if not flat or not pixels.size:
+    array = np.asarray(values)
+    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[-1] not in (1, 3):
+        array = array.transpose(1, 2, 0)
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    flat = array.ndim == 2 or (array.ndim == 3 and array.shape[-1] == 3)
+    if not flat or not array.size:
         raise ResultError(f"an example of shape {values.shape} is no image.")
-    if pixels.dtype.kind == "f":
-        pixels = _within_0_and_1(pixels.astype(np.float64)) * 255  # float16 would overflow
-    return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
+    if array.dtype.kind == "f":
+        array = _within_0_and_1(array.astype(np.float64)) * 255  # float16 would overflow
+    return Image.fromarray(array.round().clip(0, 255).astype(np.uint8))
 
 
-def _within_0_and_1(pixels: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+def _within_0_and_1(array: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     """The same, stretched if some are outside; infinities at the ends, and NaN black."""
-    known = pixels[np.isfinite(pixels)]
+    known = array[np.isfinite(array)]
     if ((known < 0) | (known > 1)).any():
-        pixels = (pixels - known.min()) / max(float(np.ptp(known)), 1e-12)
-    return np.nan_to_num(pixels).clip(0, 1)
+        array = (array - known.min()) / max(float(np.ptp(known)), 1e-12)
+    return np.nan_to_num(array).clip(0, 1)
 
 
 def _unknown_place(run: Run, data: str | None) -> str:
@@ -146,6 +150,8 @@ def _items(data: Any) -> Reader:
             if hasattr(data, "preview"):
                 return data.preview(index)
             item = data[index]
+            if isinstance(item, Mapping) and (key := key_of(item, INPUT_KEYS)):
+                return item[key]
             return item[0] if isinstance(item, tuple | list) else item
         except Exception as error:
             raise ResultError(
@@ -188,14 +194,15 @@ def _of_arrays(path: Path) -> Reader:
 def _rows(path: Path) -> tuple[Shaped[np.ndarray, "n *shape"], list[str] | None]:
     """The rows of an `.npz`, its `texts` if it has such; and the names of features, if it has."""
     try:
-        with opened_arrays(path) as file:
-            kind = next((one for one in ("texts", "images") if one in file.files), "inputs")
-            rows = np.atleast_1d(file[kind])
-            names = None
-            if rows.ndim == 2 and "feature_names" in file.files:
-                names = [str(one) for one in file["feature_names"]]
-            return rows, names if names and len(names) == rows.shape[1] else None
-    except UNPACKABLE as error:
+        there = archives.names_in(path)
+        kind = next((one for one in _KINDS if one in there), _KINDS[-1])
+        arrays = archives.load(path, (kind, _FEATURES))
+        rows = np.atleast_1d(arrays[kind])
+        names = None
+        if rows.ndim == 2 and _FEATURES in arrays:
+            names = [str(one) for one in arrays[_FEATURES]]
+        return rows, names if names and len(names) == rows.shape[1] else None
+    except archives.UNPACKABLE as error:
         raise ResultError(
             f"{path} with the images of the run cannot be read: {error}. Give the file as --root, "
             f"if it has moved."
@@ -208,7 +215,7 @@ def _below(place: Path, name: str, inside: bool) -> Path:
     Raises:
         ResultError: it must not lead out of the folder, and does.
     """
-    path = place / name
+    path = path_below(place, name)
     try:
         out = inside and not path.resolve().is_relative_to(place.resolve())
     except (OSError, ValueError, RuntimeError):  # names no file could have, or links in a circle
@@ -218,13 +225,17 @@ def _below(place: Path, name: str, inside: bool) -> Path:
     return path
 
 
-def _open(path: Path, size: int | None = None) -> Image.Image:
+def _open(path: Path, size: int | None = None, exif: bool = False) -> Image.Image:
+    """The picture of a file, whose values are scaled where it has more than eight bits."""
+
+    def shown(image: Image.Image) -> Image.Image:
+        if size is not None:
+            image.draft("RGB", (2 * size, 2 * size))
+        return pixels.to_show(pixels.as_stored(image, exif))
+
     try:
-        with Image.open(path) as image:
-            if size is not None:
-                image.draft("RGB", (2 * size, 2 * size))
-            return image.convert("RGB")
-    except UNREADABLE as error:
+        return pixels.open_file(path, shown)
+    except pixels.UNREADABLE as error:
         raise ResultError(
             f"the image {path} cannot be read: {error}. Give the folder that the ids are "
             f"relative to as --root."

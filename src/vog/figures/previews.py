@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from vog import pixels
 from vog.errors import ResultError
 from vog.figures import pictures
 from vog.result import Run
@@ -96,8 +97,8 @@ def of(found: Any) -> Preview:
 def _in_colours(image: Image.Image) -> Preview:
     """The picture, which a dataset may have opened without reading it yet."""
     try:
-        return Preview(image=image.convert("RGB"))
-    except pictures.UNREADABLE as error:
+        return Preview(image=pixels.to_show(image))
+    except pixels.UNREADABLE as error:
         return Preview(missing=f"the picture cannot be read: {error}.")
 
 

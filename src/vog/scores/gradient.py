@@ -11,6 +11,7 @@ from vog.moments import Moments
 from vog.scores.protocol import Direction, Observation, Signal
 
 Channels = Literal["mean", "keep"]
+Layout = Literal["channels-first", "channels-last", "none"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class VoG:
     Attributes:
         channels: "mean" averages S_t over colours before the spread is taken, as the
             authors' ImageNet code does; "keep" treats colours as pixels.
+        layout: which axis of an example holds colours; see `pixels`.
 
     Source: Agarwal, D'souza, Hooker, "Estimating Example Difficulty Using Variance of
     Gradients", CVPR 2022, arXiv:2008.11600, section 3. The paper prints the formula
@@ -43,6 +45,7 @@ class VoG:
     range: tuple[float, float] = (0.0, float("inf"))
     source: str = "Agarwal et al., CVPR 2022, arXiv:2008.11600"
     min_checkpoints: int = 2
+    layout: Layout | None = None
 
     @property
     def needs(self) -> frozenset[Signal]:
@@ -53,7 +56,7 @@ class VoG:
         return self.signal is not Signal.INPUT_GRADIENT
 
     def init(self, seen: Observation) -> Moments:
-        return moments.of(pixels(seen.signal(self.signal), self.channels))
+        return moments.of(pixels(seen.signal(self.signal), self.channels, self.layout))
 
     def merge(self, earlier: Moments, later: Moments) -> Moments:
         return moments.merge(earlier, later)
@@ -75,7 +78,7 @@ class GradNorm:
     """Mean over checkpoints and pixels of |S_t|: how strong the saliency is, not how it moves.
 
     VoG's nearest rival: where both rank alike, VoG tells nothing that one checkpoint does
-    not. S_t and `channels` as for `vog`.
+    not. S_t, `channels` and `layout` as for `vog`.
     """
 
     name: str = "grad_norm"
@@ -87,9 +90,10 @@ class GradNorm:
     source: str = "Simonyan et al., 2013, arXiv:1312.6034 (saliency), averaged"
     min_checkpoints: int = 1
     uses_label: bool = False
+    layout: Layout | None = None
 
     def init(self, seen: Observation) -> Moments:
-        saliency = pixels(seen.signal(Signal.INPUT_GRADIENT), self.channels)
+        saliency = pixels(seen.signal(Signal.INPUT_GRADIENT), self.channels, self.layout)
         return moments.of(saliency.abs().flatten(start_dim=2).mean(dim=2))
 
     def merge(self, earlier: Moments, later: Moments) -> Moments:
@@ -129,14 +133,20 @@ class CumulativeSampleGradient:
 
 
 def pixels(
-    gradient: Float[Tensor, "k n *input"], channels: Channels
+    gradient: Float[Tensor, "k n *input"], channels: Channels, layout: Layout | None = None
 ) -> Float[Tensor, "k n *pixels"]:
     """The gradient with its colours averaged, where it has colours: k n c h w gives k n h w.
 
-    Vectors, sequences and images without a channel axis have none and stay as they are.
+    Args:
+        gradient: of some checkpoints and examples.
+        channels: "keep" averages over nothing.
+        layout: where colours are in an example. None is the first of exactly three axes;
+            vectors, sequences and images without an axis of colours stay as they are.
     """
-    is_image_with_colours = gradient.ndim == 5
-    if channels == "keep" or not is_image_with_colours:
+    if layout is None:
+        layout = "channels-first" if gradient.ndim == 5 else "none"
+    if channels == "keep" or layout == "none":
         return gradient
+    axis = 2 if layout == "channels-first" else -1
     # The mean of one colour is that colour, and costs a pass over memory.
-    return gradient.squeeze(dim=2) if gradient.shape[2] == 1 else gradient.mean(dim=2)
+    return gradient.squeeze(dim=axis) if gradient.shape[axis] == 1 else gradient.mean(dim=axis)

@@ -11,7 +11,7 @@ from vog.data import TransformSpec
 from vog.outputs import output_path
 from vog.result import Run, open_run
 from vog.scores import Score
-from vog.scores.gradient import Channels
+from vog.scores.gradient import Channels, Layout
 from vog.sweep import prepare
 from vog.sweep.request import ModelSpec, PrecisionSpec, Request, TargetSpec
 from vog.sweep.run import sweep
@@ -28,9 +28,11 @@ def score(
     model_args: Mapping[str, Any] | None = None,
     root: str | Path | None = None,
     transform: TransformSpec = None,
+    exif: bool = False,
     scores: str | Sequence[str | Score] | None = None,
     target: TargetSpec = "logit",
     channels: Channels = "mean",
+    layout: Layout | None = None,
     stages: StagesSpec = None,
     batch_size: int | str = "auto",
     device: str = "auto",
@@ -66,9 +68,11 @@ def score(
             model_args=model_args or {},
             root=None if root is None else Path(root),
             transform=transform,
+            exif=exif,
             scores=scores,
             target=target,
             channels=channels,
+            layout=layout,
             stages=stages,
             batch_size=batch_size,
             device=device,

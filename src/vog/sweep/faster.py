@@ -177,10 +177,9 @@ def compiling_pays(job: Job) -> tuple[bool, str]:
 def compared(slow: Job, fast: Job, what: str) -> Found:
     """How two ways of doing a job agree on a sample of its examples, and which is faster."""
     sample = _sample(slow.examples)
-    batches = [
-        data.read(sample, range(start, min(start + slow.batch_size, len(sample))))
-        for start in range(0, len(sample), slow.batch_size)
-    ]
+    starts = range(0, len(sample), slow.batch_size)
+    ranges = [range(start, min(start + slow.batch_size, len(sample))) for start in starts]
+    batches = list(data.samples(sample, ranges))
     # One loan for both: they are the same module, with the same parts of it replaced.
     with (
         progress(what, 2 * len(sample), 0, slow.request.quiet) as advance,
@@ -207,6 +206,7 @@ def _sample(examples: Examples) -> Examples:
         lambda position: examples.read(examples.row(rows[position])),
         "",
         None if examples.labels is None else examples.labels[rows],
+        apart=examples.apart,
     )
 
 

@@ -15,7 +15,7 @@ from vog.errors import DataError, FunctionError, ModelError
 from vog.models import fresh, targets
 from vog.models.fresh import ModuleSource
 from vog.models.targets import Target
-from vog.scores import Score
+from vog.scores import Score, colours
 from vog.sweep.limited import limited
 from vog.sweep.request import PrecisionSpec, Request
 
@@ -60,7 +60,9 @@ def find(request: Request) -> Found:
     whole = checkpoints.cut(request.stages, len(everything), least)
     picked, stages = checkpoints.pick(whole, request.checkpoints_per_stage, least)
     files = tuple(everything[one] for one in picked)
-    examples = data.open_source(request.data, request.root, request.transform)
+    examples = data.open_source(
+        request.data, request.root, request.transform, request.workers, request.exif
+    )
     _refuse_unlabelled(examples, target)
     examples = limited(examples, request)
     return Found(target, asked, device, everything, whole, files, stages, examples, named.notes)
@@ -151,10 +153,29 @@ def first_examples(examples: Examples, batch_size: int | str) -> Batch:
     return data.read(examples, range(start, min(start + size, len(examples))))
 
 
+def laid_out(request: Request, chosen: tuple[Score, ...], first: Batch) -> tuple[Score, ...]:
+    """The scores, which know where the colours of an example are.
+
+    Raises:
+        ScoreError: the shape of an example does not tell, and neither does the request.
+    """
+    layout = colours.settled(request.layout, tuple(first.inputs.shape[1:]), chosen)
+    return colours.laid_out(chosen, layout)
+
+
+def told_of(found: Found) -> dict[str, str]:
+    """What the plan says of the data, by its first word."""
+    layout = colours.layout_of(found.scores)
+    told = {} if layout is None else {"layout": layout}
+    return told | ({"data": "; ".join(found.examples.notes)} if found.examples.notes else {})
+
+
 def _first_readable(examples: Examples) -> int:
     problem = ""
-    for row in range(min(len(examples), _MOST_UNREADABLE)):
-        probe = data.read(examples, range(row, row + 1))
+    rows = range(min(len(examples), _MOST_UNREADABLE))
+    for row, probe in zip(
+        rows, data.samples(examples, [rows[i : i + 1] for i in rows]), strict=False
+    ):
         if len(probe.at):
             return row
         problem = problem or f"{examples.ids[row]!r}: {probe.problems[0]}"

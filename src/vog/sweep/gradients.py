@@ -24,13 +24,15 @@ from jaxtyping import Float
 from vog.data import Batch
 from vog.data.images import ImageFiles
 from vog.errors import DataError, ResultError
+from vog.pixels import file_size
 from vog.result import Run, parts
 from vog.result.buffer import Clock
 from vog.result.files import flush_disks, make_folder, write_whole
 from vog.result.parts import PartSink
 from vog.result.rows import Rows
 from vog.scores import Signal
-from vog.scores.gradient import pixels
+from vog.scores.colours import by_itself, layout_of
+from vog.scores.gradient import Layout, pixels
 from vog.sweep.block import not_finite, observer
 from vog.sweep.fold import Look, look_at, not_finite_by_checkpoint
 from vog.sweep.job import Job
@@ -51,11 +53,15 @@ class Storing:
     Attributes:
         bytes_an_example: of its gradients under all checkpoints, without the image.
         images: whether image files are copied too.
+        pixels: height and width of a gradient.
+        layout: where colours are in an example, as scores take it.
     """
 
     job: Job
     bytes_an_example: int
     images: bool
+    pixels: tuple[int, ...]
+    layout: Layout | None
 
 
 def prepare_storing(request: Request, images: bool = True) -> Storing:
@@ -67,15 +73,18 @@ def prepare_storing(request: Request, images: bool = True) -> Storing:
     # Any score of the input gradient makes the sweep compute what is stored here.
     job = prepare(replace(request, scores=("grad_norm",), stages=1))
     _refuse_unlabelled(job)
-    shape = job.input_shape
-    if len(shape) != 3:
+    shape, layout = job.input_shape, layout_of(job.scores)
+    of_colours = {"channels-first": 0, "channels-last": 2}.get(layout or by_itself(shape))
+    if len(shape) != 3 or of_colours is None:
         raise DataError(
-            f"an example has the shape {shape}; the layout of the VoG authors holds images, "
-            f"colours x height x width. `vog score` takes inputs of any shape."
+            f"an example has the shape {shape}; the layout of the VoG authors holds images, two "
+            f"axes of pixels and one of colours. `vog score` takes inputs of any shape."
         )
+    plane = tuple(length for axis, length in enumerate(shape) if axis != of_colours)
     question = {k: v for k, v in job.question.items() if k not in ("scores", "stages")}
     job = replace(job, question=question | {"stored": "gradients, colours averaged"})
-    return Storing(job, len(job.files) * (4 * shape[1] * shape[2] + _HEADER), images)
+    size = len(job.files) * (4 * plane[0] * plane[1] + _HEADER)
+    return Storing(job, size, images, plane, layout)
 
 
 def store(storing: Storing) -> Summary:
@@ -129,7 +138,7 @@ def _image_bytes(storing: Storing) -> int:
     if not storing.images or not isinstance(files, ImageFiles):
         return 0
     some = files.paths[:: max(1, len(files.paths) // 100)]
-    return sum((files.root / path).stat().st_size for path in some) // len(some)
+    return sum(file_size(files.root / path) or 0 for path in some) // len(some)
 
 
 def _refuse_unlabelled(job: Job) -> None:
@@ -161,13 +170,14 @@ def _stored(storing: Storing, block: Batch, size: int, clock: Clock) -> list[Row
     weights = job.weights.each() if len(block.at) else itertools.repeat(None)
     for file, of_checkpoint in zip(job.files, weights, strict=False):
         for batch, so_far in zip(batches, looks, strict=True):
-            gradients = np.full((len(batch.rows), *job.input_shape[1:]), np.nan, np.float32)
+            gradients = np.full((len(batch.rows), *storing.pixels), np.nan, np.float32)
             if of_checkpoint is not None and len(batch.at):
                 seen = observe(of_checkpoint, batch)
                 so_far.append(look := look_at(seen, job.needs))
                 # As in `vog score`: logits that are not finite leave no gradient to be trusted.
                 good = ~look.not_finite[Signal.LOGITS][0].cpu().numpy()
-                found = pixels(seen.signal(Signal.INPUT_GRADIENT), "mean")[0].cpu().numpy()
+                seen_pixels = pixels(seen.signal(Signal.INPUT_GRADIENT), "mean", storing.layout)
+                found = seen_pixels[0].cpu().numpy()
                 gradients[batch.at.numpy()[good]] = found[good]
             with clock.while_writing():
                 _write_gradients(job, file.step, batch.rows, gradients)

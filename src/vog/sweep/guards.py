@@ -136,21 +136,21 @@ def _refuse_probabilities(logits: Float[Tensor, "n classes"]) -> None:
 
 def _refuse_random_data(examples: Examples, first: Batch) -> None:
     start = first.rows.start
-    some = data.read(examples, range(start, min(start + _EXAMPLES, len(examples))))
+    rows = range(start, min(start + _EXAMPLES, len(examples)))
+    single = [range(row, row + 1) for row in rows for _ in range(_READS)]
+    some, *again = data.samples(examples, [rows, *single])  # read by the same process
     for position, was in zip(some.at.tolist(), some.inputs, strict=True):
-        row = some.rows[position]
-        for _ in range(_READS):
-            again = data.read(examples, range(row, row + 1))
+        for one in again[position * _READS : (position + 1) * _READS]:
             same = (
-                len(again.at) == 1
-                and torch.equal(again.inputs[0].nan_to_num(), was.nan_to_num())
-                and int(again.labels[0]) == int(some.labels[position])
+                len(one.at) == 1
+                and torch.equal(one.inputs[0].nan_to_num(), was.nan_to_num())
+                and int(one.labels[0]) == int(some.labels[position])
             )
             if not same:
                 raise DataError(
-                    f"example {examples.ids[row]!r} is different each time it is read, so the "
-                    f"data are shuffled or augmented at random. Score with the transform that is "
-                    f"used for evaluation."
+                    f"example {examples.ids[rows[position]]!r} is different each time it is read, "
+                    f"so the data are shuffled or augmented at random. Score with the transform "
+                    f"that is used for evaluation."
                 )
 
 

@@ -26,7 +26,7 @@ from vog.data import UNLABELLED, Examples, TransformSpec
 from vog.errors import DataError, ResultError, first_few
 from vog.result import Run
 from vog.result.reading import temporary_folder
-from vog.scores import Observation, Score, Signal, together
+from vog.scores import Observation, Signal, colours, together
 from vog.scores.gradient import Channels, VoG, pixels
 from vog.scores.means import cross_entropy, label_probability, margin
 from vog.sweep import differences, stored
@@ -138,9 +138,10 @@ def _prepared(run: Run, found: Parts, device: str) -> Job:
         model_args=found.model_args,
         root=found.root,
         transform=found.transform,
+        exif=question["data"].get("exif", False),
         scores=("vog", "entropy"),  # a gradient, and logits; no label
         target=found.target,
-        channels=_channels(question),
+        channels="keep",  # where colours are, the question says and no shape
         stages=1,
         batch_size=question.get("batch_size", "auto"),
         device=device,
@@ -157,7 +158,11 @@ def _prepared(run: Run, found: Parts, device: str) -> Job:
         listing.write_text("\n".join(str(f.path.absolute()) for f in found.files), "utf-8")
         job = prepare(replace(asked, checkpoints=f"@{listing}"))
     _refuse_fewer(run, len(job.examples))
-    return replace(job, files=found.files)
+    vog, *others = colours.laid_out(job.scores, question.get("layout"))
+    assert isinstance(vog, VoG), "it was asked for first"
+    return replace(
+        job, files=found.files, scores=(replace(vog, channels=_channels(question)), *others)
+    )
 
 
 @contextmanager
@@ -198,6 +203,7 @@ def _of_model(run: Run, job: Job) -> Inspector:
             raise DataError(f"example {name!r} has no spread: {problems[0]}.")
         predictions = tuple(look.prediction[:, 0].tolist())
         vog, told = job.scores[0], differs + told
+        assert isinstance(vog, VoG), "see `_prepared`"
         return _inspected(index, name, label, steps, seen, vog, predictions, told)
 
     return inspect
@@ -236,7 +242,7 @@ def _inspected(
     label: int,
     steps: tuple[int, ...],
     seen: Observation,
-    vog: Score,
+    vog: VoG,
     predictions: tuple[int, ...],
     differs: tuple[str, ...],
 ) -> Inspected:
@@ -246,6 +252,9 @@ def _inspected(
         raise DataError(
             f"example {name!r} has no spread: its gradients, or their squares, are not finite."
         )
+    spread = moments.std(state)[None]
+    if vog.channels == "keep":  # for people, the colours of which are averaged all the same
+        spread = pixels(spread, "mean", vog.layout)
     unknown = seen.logits is None or label == UNLABELLED
     confidence, margins, loss = (
         None if unknown else tuple(of(seen)[:, 0].tolist())
@@ -254,8 +263,8 @@ def _inspected(
     return Inspected(
         index=index,
         steps=steps,
-        gradients=_laid_out(pixels(seen.signal(Signal.INPUT_GRADIENT), "mean")),
-        spread=_laid_out(pixels(moments.std(state)[None], "mean"))[0],
+        gradients=_laid_out(pixels(seen.signal(Signal.INPUT_GRADIENT), "mean", vog.layout)),
+        spread=_laid_out(spread)[0],
         vog=mean,
         confidence=confidence,
         margin=margins,

@@ -89,8 +89,7 @@ def _seconds_a_row(job: Job) -> float:
     second = range(size, min(2 * size, rows)) if rows > size else range(min(size, rows))
     computing = reading = 0.0
     with job.model.borrowed(), job.keeping_memory():
-        for probed in (range(min(size, rows)), second):
-            batch = data.read(job.examples, probed)
+        for batch in data.samples(job.examples, [range(min(size, rows)), second]):
             start = time.perf_counter()
             rows_of(job, batch)
             reading, computing = batch.seconds, time.perf_counter() - start

@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
-from vog import data, scores
+from vog import scores
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Batch
 from vog.models.torch import TorchModel
 from vog.sweep import budget, faster, halves
 from vog.sweep.budget import Share
-from vog.sweep.found import Found, find, first_examples, module_source
+from vog.sweep.found import Found, find, first_examples, laid_out, module_source, told_of
 from vog.sweep.grid import Grid, grid, seconds_a_row
 from vog.sweep.job import Job
 from vog.sweep.limited import begun_with
@@ -36,9 +36,9 @@ def prepare(request: Request) -> Job:
     found = find(request)
     before = begun_with(request)
     first = first_examples(found.examples, request.batch_size)
+    found = replace(found, scores=laid_out(request, found.scores, first))
     source = module_source(request)
-    workers = request.workers
-    workers = data.default_workers(found.examples) if workers is None else workers
+    workers = found.examples.workers
     trial = try_out(request, found, source, first)
     share = _share(request, found, trial, first, workers, before)
     try:
@@ -61,7 +61,7 @@ def prepare(request: Request) -> Job:
         workers=workers,
         left_out=trial.left_out,
         told={
-            **found.notes,
+            **told_of(found),
             **trial.notes,
             **read.notes,
             **({"parts": cut.words} if cut.words else {}),

@@ -15,7 +15,8 @@ from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Examples
 from vog.result.question import WHERE
 from vog.result.where import noted_places
-from vog.scores import SCORES, Score
+from vog.scores import SCORES, Score, colours
+from vog.scores.gradient import GradNorm, VoG
 from vog.sweep import halves
 from vog.sweep.limited import in_question
 from vog.sweep.request import Request
@@ -51,9 +52,11 @@ def question_of(
             "draft": getattr(examples.read, "draft", False),
             "label_names": None if names is None else list(names),
             **of_data,
+            **({"exif": True} if request.exif else {}),
         },
         **request.reader.question(),
         "scores": [_score_identity(score) for score in scores],
+        **_layout(scores),
         "halved_rows": halves.ROWS,
         **sample,
         WHERE: _where(request, files),
@@ -96,10 +99,20 @@ def _score_identity(score: Score) -> dict[str, str]:
     asked = {"name": score.name}
     if channels := getattr(score, "channels", None):
         asked["channels"] = channels
-    plain = replace(score, channels="mean") if channels else score  # type: ignore[type-var]
+    plain: Score = score
+    if isinstance(score, VoG | GradNorm):  # whose settings have keys of their own
+        plain = replace(score, channels="mean", layout=None)
+    elif channels:
+        plain = replace(score, channels="mean")  # type: ignore[type-var]
     if plain != SCORES.get(score.name):
         asked["code"] = functions.identity(score)
     return asked
+
+
+def _layout(scores: Sequence[Score]) -> dict[str, str]:
+    """Where colours are, unless they are where version 0.1 took them to be."""
+    layout = colours.layout_of(scores)
+    return {} if layout is None else {"layout": layout}
 
 
 def _where(request: Request, files: Sequence[CheckpointFile]) -> dict[str, Any]:

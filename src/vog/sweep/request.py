@@ -10,7 +10,7 @@ from torch import nn
 from vog.checkpoints import Reader, ReadSpec, StagesSpec
 from vog.data import TransformSpec
 from vog.scores import Score
-from vog.scores.gradient import Channels
+from vog.scores.gradient import Channels, Layout
 
 ModelSpec = str | nn.Module | Callable[..., nn.Module]
 PrecisionSpec = Literal["float32", "bfloat16", "auto"]
@@ -34,9 +34,12 @@ class Request:
         model_args: keywords for the function that makes the model.
         root: the folder that the paths of a list file are relative to.
         transform: "imagenet" (default for image files), "none", or a function.
+        exif: turn image files as their EXIF says.
         scores: names or objects; None for all that need one backward pass, "all" for all.
         target: "logit", "probability", "loss", "predicted", or `(logits, labels) -> [n]`.
         channels: "mean" averages gradients over colours first, "keep" does not.
+        layout: "channels-first", "channels-last" or "none": which axis of an example holds its
+            colours; None for what its shape tells.
         stages: a number, `NAME=A:B,...`, or None for three where there are six checkpoints.
         batch_size: examples that are computed together; "auto" goes by their size
             and by memory.
@@ -62,9 +65,11 @@ class Request:
     model_args: Mapping[str, Any] = field(default_factory=dict)
     root: Path | None = None
     transform: TransformSpec = None
+    exif: bool = False
     scores: str | Sequence[str | Score] | None = None
     target: TargetSpec = "logit"
     channels: Channels = "mean"
+    layout: Layout | None = None
     stages: StagesSpec = None
     batch_size: int | str = "auto"
     device: str = "auto"

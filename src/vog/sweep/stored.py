@@ -243,6 +243,7 @@ def question_of(
             "transform": noted.question.get("data", {}).get("transform"),
             # Of a sample the layout numbers the examples anew, from 0 on.
             **({"part": True} if noted.question.get("data", {}).get("part") else {}),
+            **({"exif": True} if noted.question.get("data", {}).get("exif") else {}),
         },
         "target": noted.question.get("target", "as stored"),
         "scores": [{"name": score.name} for score in _SCORES],

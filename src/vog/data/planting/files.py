@@ -16,6 +16,8 @@ from vog.data.planting.corruptions import OTHER, Values
 from vog.data.planting.draw import ADDED, Change, Ground
 from vog.data.planting.names import THRESHOLD_CLASS, Names, below_one_folder
 from vog.errors import DataError, ResultError
+from vog.file_names import printable
+from vog.pixels import file_size
 from vog.result.files import write_text
 from vog.result.planted import CORRUPT, DUPLICATE, Plant
 
@@ -73,12 +75,16 @@ class Files:
         return len(self.examples) + sum(one.kind in ADDED for one in changes)
 
     def bytes_needed(self, changes: Sequence[Change], link: bool) -> int:
-        """Of disk, about: what is altered is taken to be as large as what it is made from."""
-        sizes = [_path(self.reader, row).stat().st_size for row in range(len(self.examples))]
+        """Of disk, about: what is altered is taken to be as large as what it is made from.
+
+        Raises:
+            DataError: some of what would be copied is no file.
+        """
+        sizes = [_size(self.reader, row) for row in range(len(self.examples))]
         made = [one for one in changes if one.kind in (CORRUPT, *ADDED)]
         own = sum(sizes[one.row] for one in made if one.how != OTHER)
         other = sum(
-            _path(self.other, one.row).stat().st_size
+            _size(self.other, one.row)
             for one in made
             if one.how == OTHER and self.other is not None
         )
@@ -109,7 +115,7 @@ class Files:
                 f"{error.strerror or error}. Nothing was planted."
             ) from error
         if not self.examples.label_names:
-            lines = "".join(f"{name} {label}\n" for name, label in rows)
+            lines = "".join(f"{printable(name)} {label}\n" for name, label in rows)
             write_text(folder / LISTING, lines)
         return plants
 
@@ -123,10 +129,18 @@ class _Writing:
     seed: int
     link: bool
 
-    @property
+    @cached_property
     def folders(self) -> tuple[str, ...]:
         """Those of the classes, also where one is left without examples: it has a number."""
-        return self.files.examples.label_names or ()
+        names = self.files.examples.label_names or ()
+        as_on_disk = dict(
+            zip(
+                self.files.reader.labels.tolist(),
+                (path.partition("/")[0] for path in self.files.reader.paths),
+                strict=True,
+            )
+        )
+        return tuple(as_on_disk.get(label, name) for label, name in enumerate(names))
 
     @cached_property
     def values(self) -> Values:
@@ -165,7 +179,7 @@ class _Writing:
                 rows.append((became[change], change.label))
                 tell(1)
         ids, labels = self.files.examples.ids, self.files.reader.labels
-        return rows, [one.plant(became[one], ids, labels) for one in changes]
+        return rows, [one.plant(printable(became[one]), ids, labels) for one in changes]
 
     def _label(self, row: int) -> int:
         return int(self.files.reader.labels[row])
@@ -224,6 +238,21 @@ class _Writing:
 
 def _path(files: ImageFiles, row: int) -> Path:
     return files.root / files.paths[row]
+
+
+def _size(files: ImageFiles, row: int) -> int:
+    """The bytes of a file.
+
+    Raises:
+        DataError: it is none, such as a link to nowhere or a FIFO.
+    """
+    size = file_size(_path(files, row))
+    if size is None:
+        raise DataError(
+            f"{printable(str(_path(files, row)))} cannot be copied: it is no file that may be "
+            f"read. Take it out of the data, and plant again."
+        )
+    return size
 
 
 def _values(files: ImageFiles) -> Values:

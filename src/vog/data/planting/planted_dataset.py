@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from vog.data import open_source
 from vog.data.arrays import Rows
-from vog.data.datasets import Items
+from vog.data.datasets import Items, parts_of
 from vog.data.examples import Examples, UnreadableError, digest_of
 from vog.data.images import ImageFiles, open_image
 from vog.data.planting import pictures
@@ -198,7 +198,7 @@ def value_of(examples: Examples, row: int) -> Any:
     if isinstance(reader, ImageFiles):
         return open_image(reader.root / reader.paths[row])
     assert isinstance(reader, Items), f"a reader of type {type(reader).__name__}"
-    return reader.dataset[row][0]
+    return parts_of(row, reader.dataset[row])[0]
 
 
 def first_value(examples: Examples) -> Any:

@@ -1,0 +1,115 @@
+"""Arrays of an `.npz` file, which is looked at before anything in it is unpacked.
+
+A few bytes can say that they unpack to more than any memory holds, and so can the head of an
+array. Sizes are compared here with each other and with the memory there is.
+"""
+
+import io
+import math
+import zipfile
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import psutil
+from numpy.lib import format as npy
+
+# What damaged archives raise when they are unpacked.
+UNPACKABLE = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, RuntimeError),
+    *(SyntaxError, MemoryError, OverflowError, zipfile.BadZipFile, zlib.error),
+)
+_ENDING = ".npy"
+# What a byte of a compressed member unpacks to at most, and what the ends of it may add.
+_EXPANDS, _SLACK = 1032, 1024
+_LONGEST_HEAD = 2**16
+
+
+def names_in(path: Path) -> list[str]:
+    """Return what the arrays of a file are called.
+
+    Raises:
+        UNPACKABLE: it cannot be read, or is no archive.
+    """
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        return list(_members(archive))
+
+
+def load(path: Path, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """Return those arrays of a file that it has among some names, by default all.
+
+    Raises:
+        ValueError: sizes that cannot be, more than memory holds, or pickled objects.
+        UNPACKABLE: it cannot be read, or is no archive.
+    """
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        members = {
+            name: member
+            for name, member in _members(archive).items()
+            if names is None or name in names
+        }
+        needed = sum(_bytes_of(archive, name, member) for name, member in members.items())
+        free = psutil.virtual_memory().available
+        if needed > free:
+            raise ValueError(
+                f"its arrays unpack to {needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB of memory "
+                f"are free"
+            )
+        return {name: _unpacked(archive, member) for name, member in members.items()}
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """Return the arrays of an archive by name; of equal names the last, as NumPy does."""
+    return {
+        member.filename.removesuffix(_ENDING): member
+        for member in archive.infolist()
+        if member.filename.endswith(_ENDING)
+    }
+
+
+def _bytes_of(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> int:
+    """Return what an array unpacks to, after a look at its head alone.
+
+    Raises:
+        ValueError: its head and its size contradict each other, or it holds pickled objects.
+    """
+    packed = member.compress_size
+    deflated = member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    if deflated and member.file_size > packed * _EXPANDS + _SLACK:
+        raise ValueError(f"{name} says that {packed} bytes unpack to {member.file_size:,}")
+    with archive.open(member) as unpacking:
+        shape, dtype, length = _head(unpacking.read(_LONGEST_HEAD), name)
+    held = member.file_size - length
+    if dtype.hasobject:
+        raise ValueError(f"{name} holds pickled objects, which are not loaded")
+    declared = math.prod(shape) * dtype.itemsize
+    if any(length < 0 for length in shape) or declared > held:
+        raise ValueError(
+            f"{name} says that it has the shape {shape} of {dtype}, which are {declared:,} bytes, "
+            f"and the file holds {held:,} of them"
+        )
+    return declared
+
+
+def _head(start: bytes, name: str) -> tuple[tuple[int, ...], np.dtype, int]:
+    """Return the shape and the type that the head of an array says, and how long the head is.
+
+    Raises:
+        ValueError: it is no array, or its head is too long to be one.
+    """
+    text = io.BytesIO(start)
+    version = npy.read_magic(text)
+    digits = 2 if version == (1, 0) else 4
+    length = npy.MAGIC_LEN + digits + int.from_bytes(text.read(digits), "little")
+    if length > _LONGEST_HEAD:
+        raise ValueError(f"{name} has a head of {length:,} bytes")
+    text.seek(npy.MAGIC_LEN)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read(text)
+    return shape, dtype, length
+
+
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(member) as unpacking:
+        return npy.read_array(unpacking, allow_pickle=False)

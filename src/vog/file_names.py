@@ -1,0 +1,49 @@
+r"""Names of files that are not UTF-8, as text that can be stored and shown, and back.
+
+On Linux a name is bytes. Python holds bytes that are no UTF-8 as lone surrogates, which neither
+Parquet nor a terminal takes; here `\xe9` stands for such a byte.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+_ESCAPED = re.compile(r"\\+x([89a-f][0-9a-f])")
+
+
+def printable(name: str) -> str:
+    r"""Return a name with `\xe9` in place of a byte that is no UTF-8; any other name as it is."""
+    try:
+        bytes_of_name = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # surrogates that stand for no byte of a file name
+        bytes_of_name = name.encode("utf-8", "surrogatepass")
+    return bytes_of_name.decode("utf-8", "backslashreplace")
+
+
+def all_printable(names: Sequence[str]) -> list[str]:
+    r"""Return names as `printable` does; one that would equal another gets more backslashes."""
+    shown = [printable(name) for name in names]
+    taken = {text for text, name in zip(shown, names, strict=True) if text == name}
+    for place, (text, name) in enumerate(zip(shown, names, strict=True)):
+        if text != name:
+            while text in taken:
+                text = _ESCAPED.sub(r"\\\g<0>", text)
+            taken.add(text)
+            shown[place] = text
+    return shown
+
+
+def path_below(folder: Path, name: str) -> Path:
+    """Return the path of a file below a folder, by its name or by what `printable` made of it."""
+    path = folder / name
+    if not _ESCAPED.search(name) or "\0" in name or os.path.lexists(path):
+        return path
+    there = os.fsdecode(
+        b"".join(
+            bytes([int(part, 16)]) if place % 2 else os.fsencode(part)
+            for place, part in enumerate(_ESCAPED.split(name))
+        )
+    )
+    escaped = folder / there
+    return escaped if os.path.lexists(escaped) else path
