@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-# A pickle of weights has some thirty opcodes a tensor. Ten million are read in about ten seconds.
+# A pickle of weights has some thirty opcodes a tensor. Ten million are read in less than a minute.
 MOST_STEPS = 10_000_000
 # Keys up to this size have different hashes, and long tuples would have to be hashed item by item.
 _LARGEST_KEY = 2**60
