@@ -9,8 +9,8 @@ import numpy as np
 
 from vog.errors import ResultError, first_few, unknown
 from vog.result import Run
+from vog.result.changed_files import UNPACKABLE, opened_arrays
 from vog.result.files import write_array, write_text, write_whole
-from vog.result.reading import UNPACKABLE, opened_arrays
 from vog.result.where import data_place, named, refuse_to_replace
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from PIL import Image
 from vog import functions
 from vog.errors import ResultError
 from vog.result import Run
-from vog.result.reading import UNPACKABLE, opened_arrays
+from vog.result.changed_files import UNPACKABLE, opened_arrays
 from vog.result.where import data_place, folder_of, lost_data
 
 # From row number and id to an image, a text, or an array that the model was given.

@@ -19,8 +19,8 @@ import pyarrow as pa
 from jaxtyping import Float, Int
 
 from vog.errors import ResultError
+from vog.result.changed_files import temporary_folder
 from vog.result.columns import STANDARDS
-from vog.result.reading import temporary_folder
 from vog.result.run import Run
 
 # What queries may take before they go on on disk. A million rows in order take a third of it.

@@ -23,7 +23,7 @@ from vog import moments
 from vog.data import UNLABELLED, TransformSpec
 from vog.errors import DataError, ResultError, first_few
 from vog.result import Run
-from vog.result.reading import temporary_folder
+from vog.result.changed_files import temporary_folder
 from vog.scores import Observation, Score, Signal, together
 from vog.scores.gradient import Channels, VoG, pixels
 from vog.scores.means import cross_entropy, label_probability, margin

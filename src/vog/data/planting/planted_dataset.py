@@ -22,9 +22,9 @@ from vog.data.planting.arrays import MIXED
 from vog.data.planting.corruptions import COLUMNS, OTHER, Values, altered, mixed
 from vog.data.planting.draw import ADDED, Change
 from vog.errors import DataError, ResultError
+from vog.result.changed_files import UNPACKABLE, opened_arrays
 from vog.result.files import write_whole
 from vog.result.planted import CORRUPT, load
-from vog.result.reading import UNPACKABLE, opened_arrays
 
 RECIPE = "recipe.npz"
 _VALUES = ("low", "high", "mean", "sd")

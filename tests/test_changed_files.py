@@ -21,10 +21,10 @@ from vog.data.planting.planted_dataset import Recipe
 from vog.errors import DataError, ResultError
 from vog.figures.viewer import application
 from vog.figures.viewer.guard import Guard
-from vog.result import Run, planted, reading
+from vog.result import Run, changed_files, planted
+from vog.result.changed_files import UNPACKABLE, opened_arrays, read_json, read_text
 from vog.result.names import read_names
 from vog.result.planted import Plant, Planted, load, save
-from vog.result.reading import UNPACKABLE, opened_arrays, read_json, read_text
 from vog.result.review import Review
 
 ODD_MARKS = {
@@ -277,4 +277,4 @@ def test_a_table_of_confusion_that_claims_much(tmp_path: Path) -> None:
     (tmp_path / "c.npy").write_bytes(b"\x93NUMPY\x01\x00\x76\x00" + text)
     with pytest.raises(DataError, match="--confusion .* cannot be read"):
         read_confusion(tmp_path / "c.npy", 2, None)
-    assert reading._MOST == 2**26
+    assert changed_files._MOST == 2**26
