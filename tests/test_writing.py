@@ -24,8 +24,8 @@ from test_result import run  # noqa: F401 (a fixture)
 from vog.errors import ResultError
 from vog.outputs import output_path
 from vog.result import Run, files, leftovers
+from vog.result.changed_files import temporary_folder
 from vog.result.files import as_csv, as_json, make_folder, safe_table, write_text, write_whole
-from vog.result.reading import temporary_folder
 from vog.result.source import Source
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

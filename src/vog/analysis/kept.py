@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vog import archives
 from vog.errors import ResultError, first_few, unknown
 from vog.result import Run
 from vog.result.files import write_array, write_text, write_whole
-from vog.result.reading import UNPACKABLE, opened_arrays
 from vog.result.where import data_place, named, refuse_to_replace
 
 if TYPE_CHECKING:
@@ -115,9 +115,8 @@ def _kept_arrays(chosen: "Selection", data: str | Path | None) -> dict[str, np.n
             f"the file as --data, or another form with --as."
         )
     try:
-        with opened_arrays(Path(place)) as file:
-            arrays = {name: file[name] for name in file.files}
-    except UNPACKABLE as error:
+        arrays = archives.load(Path(place))
+    except archives.UNPACKABLE as error:
         raise ResultError(
             f"{place} cannot be read: {error}. Give the .npz that was scored as --data."
         ) from error

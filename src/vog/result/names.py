@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from vog.errors import ResultError
-from vog.result.reading import read_text
+from vog.result.changed_files import read_text
 
 _MOST = 10**6  # every number up to the largest gets a name
 

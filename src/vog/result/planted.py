@@ -19,9 +19,9 @@ import numpy as np
 from jaxtyping import Bool
 
 from vog.errors import ResultError, first_few
+from vog.result.changed_files import read_json
 from vog.result.files import as_csv, as_json, write_text
 from vog.result.ids import places_of
-from vog.result.reading import read_json
 from vog.result.run import Run
 
 QUESTION, PLANTS = "planted.json", "planted.csv"

@@ -19,8 +19,8 @@ import pyarrow as pa
 from jaxtyping import Float, Int
 
 from vog.result import door
+from vog.result.changed_files import temporary_folder
 from vog.result.columns import STANDARDS
-from vog.result.reading import temporary_folder
 from vog.result.row_errors import reading as reading
 from vog.result.run import Run
 

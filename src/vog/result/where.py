@@ -38,7 +38,7 @@ def noted_places(where: Mapping[str, Any], folder: Path) -> dict[str, dict[str, 
             found = [None if part is None else _joined(seen(part[0]), part[1]) for part in parts]
             if None not in found:
                 places[way][option] = found if isinstance(names, list) else found[0]
-    return places
+    return {way: of for way, of in places.items() if of}
 
 
 def named(run: Run, option: str) -> str | None:

@@ -25,7 +25,7 @@ from vog.checkpoints import ReadSpec
 from vog.data import UNLABELLED, Examples, TransformSpec
 from vog.errors import DataError, ResultError, first_few
 from vog.result import Run
-from vog.result.reading import temporary_folder
+from vog.result.changed_files import temporary_folder
 from vog.scores import Observation, Signal, colours, together
 from vog.scores.gradient import Channels, VoG, pixels
 from vog.scores.means import cross_entropy, label_probability, margin

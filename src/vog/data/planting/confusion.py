@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from vog.errors import DataError, first_few, unknown
-from vog.result.reading import read_text
+from vog.result.changed_files import read_text
 
 _MOST = 2**30  # bytes: a table of ten thousand classes
 

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from vog import archives
 from vog.data import open_source
 from vog.data.arrays import Rows
 from vog.data.datasets import Items, parts_of
@@ -24,7 +25,6 @@ from vog.data.planting.draw import ADDED, Change
 from vog.errors import DataError, ResultError
 from vog.result.files import write_whole
 from vog.result.planted import CORRUPT, load
-from vog.result.reading import UNPACKABLE, opened_arrays
 
 RECIPE = "recipe.npz"
 _VALUES = ("low", "high", "mean", "sd")
@@ -69,16 +69,16 @@ class Recipe:
             ResultError: it is not there, or damaged.
         """
         try:
-            with opened_arrays(folder / RECIPE) as file:
-                columns = (file[f"change_{key}"].tolist() for key in _CHANGE)
-                return cls(
-                    tuple(Change(*cells) for cells in zip(*columns, strict=True)),
-                    tuple(file["places"].tolist()),
-                    tuple(file["added"].tolist()),
-                    file["labels"],
-                    Values(*(file[key] for key in _VALUES)),
-                )
-        except UNPACKABLE as error:
+            file = archives.load(folder / RECIPE)
+            columns = (file[f"change_{key}"].tolist() for key in _CHANGE)
+            return cls(
+                tuple(Change(*cells) for cells in zip(*columns, strict=True)),
+                tuple(file["places"].tolist()),
+                tuple(file["added"].tolist()),
+                file["labels"],
+                Values(*(file[key] for key in _VALUES)),
+            )
+        except archives.UNPACKABLE as error:
             raise ResultError(
                 f"{folder / RECIPE} cannot be read: {error}. Plant again into another folder."
             ) from error

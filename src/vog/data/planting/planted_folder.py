@@ -21,6 +21,7 @@ from vog.data.planting.opening import Origin, absolute, origin_of
 from vog.errors import DataError, ResultError
 from vog.outputs import refuse_address
 from vog.progress import progress
+from vog.result.changed_files import no_temporary_folder
 from vog.result.files import as_json, make_folder
 from vog.result.planted import (
     CORRUPT,
@@ -32,7 +33,6 @@ from vog.result.planted import (
     load,
     save,
 )
-from vog.result.reading import no_temporary_folder
 
 
 def plant(

@@ -2,23 +2,12 @@
 
 import json
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from vog.errors import ResultError
 
 _MOST = 2**26  # bytes: a million names of classes are half of it
-# What archives of arrays raise when they are damaged, or are none.
-UNPACKABLE = (
-    *(OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, NotImplementedError),
-    *(MemoryError, OverflowError, RuntimeError, zipfile.BadZipFile, zlib.error),
-)
 
 
 def read_text(path: Path, most: int = _MOST) -> str:
@@ -50,35 +39,6 @@ def read_json(path: Path, most: int = _MOST) -> Any:
         return json.loads(read_text(path, most))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-
-
-@contextmanager
-def opened_arrays(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
-    """Give the arrays of an `.npz` while entered; each is unpacked when it is asked for.
-
-    Raises:
-        One of UNPACKABLE: it is none, is damaged, or an array is larger than the memory that is
-            free.
-    """
-    # Opened here: of a damaged archive numpy would leave the file open.
-    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise ValueError("it holds one array, and is no .npz")
-        _refuse_larger_than_memory(file)
-        yield file
-
-
-def _refuse_larger_than_memory(file: np.lib.npyio.NpzFile) -> None:
-    import psutil
-
-    assert file.zip is not None, "it is open"
-    largest = max((entry.file_size for entry in file.zip.infolist()), default=0)
-    free = psutil.virtual_memory().available
-    if largest > free:
-        raise ValueError(
-            f"an array of it takes {largest / 1e9:,.1f} GB when it is unpacked, and "
-            f"{free / 1e9:,.1f} GB of memory are free"
-        )
 
 
 def temporary_folder() -> Path:

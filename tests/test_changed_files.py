@@ -15,16 +15,17 @@ from starlette.testclient import TestClient
 import vog
 from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
 from test_result import run  # noqa: F401 (a fixture)
+from vog import archives
 from vog.data.planting import plant
 from vog.data.planting.confusion import read_confusion
 from vog.data.planting.planted_dataset import Recipe
 from vog.errors import DataError, ResultError
 from vog.figures.viewer import application
 from vog.figures.viewer.guard import Guard
-from vog.result import Run, planted, reading
+from vog.result import Run, changed_files, planted
+from vog.result.changed_files import read_json, read_text
 from vog.result.names import read_names
 from vog.result.planted import Plant, Planted, load, save
-from vog.result.reading import UNPACKABLE, opened_arrays, read_json, read_text
 from vog.result.review import Review
 
 ODD_MARKS = {
@@ -260,15 +261,11 @@ def test_an_array_that_is_larger_than_memory_is_not_unpacked(
 ) -> None:
     np.savez_compressed(tmp_path / "bomb.npz", inputs=np.zeros(10**6))
     assert (tmp_path / "bomb.npz").stat().st_size < 20_000
-    with opened_arrays(tmp_path / "bomb.npz") as file:
-        assert file["inputs"].shape == (10**6,)
+    assert archives.load(tmp_path / "bomb.npz")["inputs"].shape == (10**6,)
     memory = type("Memory", (), {"available": 10**6})
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
-    with (
-        pytest.raises(UNPACKABLE, match=r"takes 0\.0 GB when it is unpacked"),
-        opened_arrays(tmp_path / "bomb.npz"),
-    ):
-        pytest.fail("it was opened")
+    with pytest.raises(archives.UNPACKABLE, match=r"its arrays unpack to 0\.0 GB"):
+        archives.load(tmp_path / "bomb.npz")
 
 
 def test_a_table_of_confusion_that_claims_much(tmp_path: Path) -> None:
@@ -277,4 +274,4 @@ def test_a_table_of_confusion_that_claims_much(tmp_path: Path) -> None:
     (tmp_path / "c.npy").write_bytes(b"\x93NUMPY\x01\x00\x76\x00" + text)
     with pytest.raises(DataError, match="--confusion .* cannot be read"):
         read_confusion(tmp_path / "c.npy", 2, None)
-    assert reading._MOST == 2**26
+    assert changed_files._MOST == 2**26
