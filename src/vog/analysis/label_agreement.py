@@ -135,9 +135,9 @@ _REASONS = (
     "classes is not that of training."
 )
 _CHECK = (
-    "To check: compute the accuracy of the last checkpoint on these examples with the code that "
-    "trained it. If it is the same, the run is as it should be; if it is higher, give the "
-    "transform of that code, and labels numbered as in it."
+    "To check: compute the accuracy on these examples with the code that trained the model. If it "
+    "is the same, the run is as it should be; if it is higher, give the transform of that code, "
+    "and labels numbered as in it."
 )
 
 

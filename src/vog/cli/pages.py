@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vog.cli import options, show
+from vog.cli import options
 from vog.cli.analyze import Classes, opened
 from vog.cli.read import RunFolder
 
@@ -53,9 +53,7 @@ def report(
     """
     from vog.figures.report import report as write
 
-    scored = opened(run, classes)
-    show.agreement(scored)
-    path = write(scored, out, by, root, data, figures, quiet, _warn)
+    path = write(opened(run, classes), out, by, root, data, figures, quiet, _warn)
     typer.echo(f"{path}: {path.stat().st_size / 1e6:,.1f} MB")
     if figures is not None:
         typer.echo(f"{figures}: the charts as PNG and SVG")
@@ -104,7 +102,6 @@ def view(
     from vog.figures.viewer.guard import is_local
 
     found = opened(run, classes)
-    show.agreement(found)
     asked = {
         "model": model,
         "checkpoints": checkpoints,

@@ -1,0 +1,101 @@
+"""One architecture scored by `vog` and the plain way: the worst difference, or the refusal."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import plain
+import vog
+from architectures import CLASSES, Architecture
+from vog.result import Run
+from vog.sweep.prepare import prepare
+from vog.sweep.request import Request
+from vog.sweep.run import sweep
+
+CHECKPOINTS = 4
+EXAMPLES = 6
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of one architecture.
+
+    Attributes:
+        differences: by score, the largest difference as a share of the column's largest value.
+        path: how the run was computed, as its plan says; of a refusal, nothing.
+        refusal: the first line of the message, where the run was refused.
+    """
+
+    title: str
+    differences: dict[str, float]
+    path: str = ""
+    refusal: str = ""
+
+    @property
+    def worst(self) -> tuple[float, str]:
+        """The largest difference and the score that has it."""
+        return max((value, name) for name, value in self.differences.items())
+
+    @property
+    def row(self) -> str:
+        """A line of the table."""
+        library, _, name = self.title.partition(": ")
+        if self.refusal:
+            return f"| {library} | {name} | refused | {self.refusal} |"
+        value, score = self.worst
+        said = f"{value:.0e} (`{score}`)" if value <= TOLERANCE else f"**{value:.0e}** (`{score}`)"
+        return f"| {library} | {name} | {len(self.differences)} scores, {said} | {self.path} |"
+
+
+def relative(ours: np.ndarray, right: np.ndarray) -> float:
+    """Return max |a - b| / max |b| over finite values; infinite where they are not in one place."""
+    finite = np.isfinite(right)
+    if not np.array_equal(finite, np.isfinite(ours)):
+        return float("inf")
+    if not finite.any():
+        return 0.0
+    largest = max(float(np.abs(right[finite]).max()), 1e-30)
+    return float(np.abs(ours - right)[finite].max()) / largest
+
+
+def compare(architecture: Architecture, folder: Path) -> Comparison:
+    """Return what came of an architecture; only a deliberate refusal is no fault.
+
+    Raises:
+        Exception: whatever is raised that is no `VogError`.
+    """
+    states = plain.random_states(architecture.build, CHECKPOINTS)
+    paths = [folder / f"step-{step}.pt" for step in range(CHECKPOINTS)]
+    for path, state in zip(paths, states, strict=True):
+        torch.save(state, path)
+    inputs, labels = plain.examples(architecture.shape, EXAMPLES, CLASSES)
+    right = plain.scores(architecture.build, states, inputs, labels)
+    torch.manual_seed(2000)
+    request = Request(
+        model=architecture.build,
+        checkpoints=paths,
+        data=(inputs, labels),
+        out=folder / "run",
+        scores="all",
+        batch_size=EXAMPLES,
+        workers=0,
+        quiet=True,
+    )
+    try:
+        job = prepare(request)
+        sweep(job)
+    except vog.VogError as error:
+        return Comparison(architecture.title, {}, refusal=str(error).splitlines()[0])
+    run = vog.open(folder / "run")
+    said = [*job.told.values(), *(f"no {name}: {why}" for name, why in job.left_out.items())]
+    folded = run.question.get("folded")
+    said += [f"{folded} norms folded"] if folded else []
+    return Comparison(architecture.title, _differences(run, right), "; ".join(said))
+
+
+def _differences(run: Run, right: dict[str, np.ndarray]) -> dict[str, float]:
+    scores = {name.partition("@")[0]: name for name in run.score_columns if name.endswith("@all")}
+    return {score: relative(run.numbers(column), right[score]) for score, column in scores.items()}
