@@ -228,7 +228,7 @@ def test_finished_rows_are_neither_recomputed_nor_touched(
     """Rows that are missing, here those of a part in the middle, are computed and no others."""
     data = world.inputs_and_labels(40)
     out = tmp_path / "run"
-    words = {"batch_size": 8, "rows_per_part": 8}
+    words: dict[str, Any] = {"batch_size": 8, "rows_per_part": 8}
     whole = vog.score(world.build, checkpoints, data, out, **words).table()
     found = parts(out)
     assert len(found) == 5
