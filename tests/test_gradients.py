@@ -93,7 +93,7 @@ def test_what_was_stopped_goes_on(
     checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(prepare_storing(request(checkpoints, tmp_path / "whole")))
-    asked = request(checkpoints, tmp_path / "g")
+    asked = request(checkpoints, tmp_path / "g", rows_per_part=8)
     written = module._stored
     monkeypatch.setattr(module, "_stored", world.interrupted(written, at=4))
     with pytest.raises(KeyboardInterrupt):

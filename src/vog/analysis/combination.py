@@ -70,10 +70,10 @@ def combine_joined(
     _refuse(joined, out)
     count = len(joined.ids)
     question = question_of(runs, joined.names, joined.columns, count, joined.all_of_first, out)
-    with parts.begun(out, question, overwrite) as sink:
-        if sink.todo():
+    with parts.begun(out, question, overwrite):
+        if parts.missing(parts.parts(out), count):
             soon = len(joined.columns) * len(runs) * count < _SOON
-            write(sink, _rows(joined, quiet or soon), runs[0].label_names)
+            write(out, _rows(joined, quiet or soon), runs[0].label_names)
     return open_run(out)
 
 

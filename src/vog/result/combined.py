@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
+from vog.result import parts
 from vog.result.files import as_json
 from vog.result.parts import PartSink
 from vog.result.question import WHERE, Question
@@ -110,9 +111,10 @@ def score_name(asked: Any) -> str:
     return str(asked["name"] if isinstance(asked, Mapping) else asked)
 
 
-def write(sink: PartSink, rows: Combined, label_names: Sequence[str] | None) -> None:
+def write(folder: Path, rows: Combined, label_names: Sequence[str] | None) -> None:
     """Add the rows that are missing to a run folder that was begun."""
-    for part in sink.todo():
+    sink = PartSink.of(folder)
+    for part in parts.cells(parts.missing(sink.parts, len(rows.labels)), sink.rows_per_part):
         sink.write(part.start, [_table(rows, part, label_names)], 0.0)
 
 

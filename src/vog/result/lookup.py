@@ -137,7 +137,8 @@ class Lookup:
 
     def ids_and_labels(self) -> Iterator[list[tuple[str, int | None]]]:
         """Id and label of every row, in the order of the data, some thousand at a time."""
-        table = self.source.run.table(["id", "label"])
+        with self.source.reading():
+            table = self.source.run.table(["id", "label"])
         for batch in table.to_batches(max_chunksize=_AT_A_TIME):
             ids, labels = (batch.column(name).to_pylist() for name in ("id", "label"))
             yield list(zip(ids, labels, strict=True))

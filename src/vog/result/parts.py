@@ -32,6 +32,7 @@ from vog.result import question as questions
 from vog.result.digests import Noted
 from vog.result.files import make_folder, write_whole
 from vog.result.listing import Part as Part
+from vog.result.listing import cells as cells
 from vog.result.listing import missing as missing
 from vog.result.listing import parts as parts
 from vog.result.question import Question
@@ -55,6 +56,12 @@ class PartSink:
     parts: tuple[Part, ...]
     noted: dict[str, Noted]
 
+    @classmethod
+    def of(cls, folder: Path) -> "PartSink":
+        """Return the sink of a folder that was begun."""
+        noted = dict(digests.load(folder).parts)
+        return cls(folder, questions.load(folder), tuple(parts(folder)), noted)
+
     @property
     def rows_per_part(self) -> int:
         """Where parts are cut: at multiples of it."""
@@ -65,7 +72,7 @@ class PartSink:
         """Return the rows that no part holds, a range for each part that is to be made."""
         rows = int(self.question["data"]["examples"])
         kept = [one for one in self.parts if not self._has_grown(one)]
-        return listing.cells(missing(kept, rows), self.rows_per_part)
+        return cells(missing(kept, rows), self.rows_per_part)
 
     def write(self, start: int, tables: Sequence[pa.Table], seconds: float) -> Part:
         """Add these rows, which are consecutive, as one part.
@@ -200,8 +207,7 @@ def left(folder: Path, question: Question, overwrite: bool = False) -> tuple[int
 
 def write(folder: Path, tables: Sequence[pa.Table], seconds: float) -> Part:
     """Add these rows, which are consecutive in the data, as one part of a run that was begun."""
-    sink = PartSink(folder, questions.load(folder), (), dict(digests.load(folder).parts))
-    return sink.write(tables[0]["index"][0].as_py(), tables, seconds)
+    return PartSink.of(folder).write(tables[0]["index"][0].as_py(), tables, seconds)
 
 
 def write_table(table: pa.Table, path: Path) -> None:

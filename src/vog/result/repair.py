@@ -25,7 +25,11 @@ from vog.result.leftovers import remove_leftovers
 from vog.result.listing import DamagedPartError, Part
 from vog.result.question import Question
 
-_LEFT = re.compile(r"\.((?:part-\d+(?:-\d+)?\.parquet|digests\.json|question\.json))\..*\.tmp.*")
+# What only a process that holds the lock of the folder writes, while it is unfinished.
+_LEFT = re.compile(
+    r"\.(?P<name>part-[\d-]+\.parquet|(?:digests|question)\.json|grad_\d+\.npy|img_\d+\.\w+)"
+    r"\.(?P<process>.+)\.tmp(\..*)?"
+)
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,13 @@ def mend(folder: Path, question: Question) -> State:
 
 def remove_unfinished(folder: Path) -> None:
     """Remove what killed processes left of parts, and of what stands beside them."""
-    names = {match[1] for path in folder.glob(".*.tmp*") if (match := _LEFT.fullmatch(path.name))}
+    names: set[str] = set()
+    for path in folder.glob(".*.tmp*"):
+        match = _LEFT.fullmatch(path.name)
+        if match is not None and match["process"].isdecimal():
+            path.unlink(missing_ok=True)  # of version 0.1, which named no host, and had the lock
+        elif match is not None:
+            names.add(match["name"])
     for name in names:
         remove_leftovers(folder, name)
 

@@ -37,7 +37,8 @@ class Run:
     question: dict[str, Any]
 
     @cached_property
-    def _parts(self) -> list[Part]:
+    def listed_parts(self) -> list[Part]:
+        """The parts by their names; whoever reads one checks it first, see `checked_parts`."""
         found = parts(self.folder)
         if not found:
             raise ResultError(
@@ -55,13 +56,13 @@ class Run:
         Raises:
             ResultError: one is damaged, of another run, or was changed since the run was opened.
         """
-        door.check(self.folder, self._parts)
-        return self._parts
+        door.check(self.folder, self.listed_parts)
+        return self.listed_parts
 
     @cached_property
     def schema(self) -> pa.Schema:
         """Names and types of the stored columns; each score's says what it means."""
-        first = self._parts[0]
+        first = self.listed_parts[0]
         door.check(self.folder, [first])
         with reading(first.path):
             return pq.read_schema(first.path).remove_metadata()
@@ -95,7 +96,7 @@ class Run:
     @property
     def part_names(self) -> list[str]:
         """The names of these files, of which none is read."""
-        return [part.path.name for part in self._parts]
+        return [part.path.name for part in self.listed_parts]
 
     @property
     def seconds(self) -> float:
@@ -114,12 +115,12 @@ class Run:
     @property
     def rows(self) -> int:
         """How many rows are finished."""
-        return sum(part.stop - part.start for part in self._parts)
+        return sum(part.stop - part.start for part in self.listed_parts)
 
     @property
     def missing_rows(self) -> int:
         """How many rows are not; the same `vog score` computes them."""
-        return sum(map(len, missing(self._parts, int(self.question["data"]["examples"]))))
+        return sum(map(len, missing(self.listed_parts, int(self.question["data"]["examples"]))))
 
     def require_row_numbers(self) -> None:
         """Raise ResultError unless the numbers of the rows are those that they have in the data.

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
+from vog.errors import ResultError
 from vog.result import door
 from vog.result.changed_files import temporary_folder
 from vog.result.columns import STANDARDS
@@ -55,8 +56,8 @@ class Source:
         self._connection.execute("SET allocator_flush_threshold = '8MB'")
         self._connection.execute("SET allocator_bulk_deallocation_flush_threshold = '8MB'")
         # A folder called run[1] would else be a pattern, and that of run1.
-        self._parts = run.checked_parts()
-        files = [glob.escape(str(part.path)) for part in self._parts]
+        self._check()
+        files = [glob.escape(str(part.path)) for part in run.listed_parts]
         with reading():
             self._connection.from_parquet(files).create_view("rows")
         self._lock = threading.Lock()
@@ -124,24 +125,33 @@ class Source:
             return self._ordered[stored]
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def reading(self) -> Iterator[None]:
         """While entered, rows may be read: DuckDB itself checks nothing of what it reads."""
         with reading():
-            door.check(self.run.folder, self._parts)
+            self._check()
             yield
 
+    def _check(self) -> None:
+        try:
+            door.check(self.run.folder, self.run.listed_parts)
+        except ResultError as error:
+            raise ResultError(
+                f"the rows of the run cannot be read: {error} If it was scored again in the "
+                f"meantime, open it again."
+            ) from error
+
     def ask(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
-        with self._reading(), self._connection.cursor() as cursor:
+        with self.reading(), self._connection.cursor() as cursor:
             return cursor.execute(sql, values).fetchall()
 
     def ask_dicts(self, sql: str, values: list[Any]) -> list[Row]:
-        with self._reading(), self._connection.cursor() as cursor:
+        with self.reading(), self._connection.cursor() as cursor:
             found = cursor.execute(sql, values)
             names = [column[0] for column in found.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
     def numbers(self, sql: str) -> list[np.ndarray]:
-        with self._reading(), self._connection.cursor() as cursor:
+        with self.reading(), self._connection.cursor() as cursor:
             found: Any = cursor.execute(sql).fetchnumpy().values()
             return [np.ma.filled(one, np.nan) if np.ma.isMA(one) else one for one in found]
 

@@ -35,13 +35,16 @@ from vog.scores.colours import by_itself, layout_of
 from vog.scores.gradient import Layout, pixels
 from vog.sweep.block import not_finite, observer
 from vog.sweep.fold import Look, look_at, not_finite_by_checkpoint
+from vog.sweep.grid import SECONDS, whole_batches
 from vog.sweep.job import Job
+from vog.sweep.limited import begun_with
 from vog.sweep.plan import plan
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
 from vog.sweep.run import Summary, write_rows
 from vog.sweep.stored import checkpoint_folder, gradient_file
 
+_SECONDS_A_FILE = 5e-4  # to write one gradient
 _HEADER = 128  # bytes of an .npy file before its values
 _JPEG = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 
@@ -82,9 +85,19 @@ def prepare_storing(request: Request, images: bool = True) -> Storing:
         )
     plane = tuple(length for axis, length in enumerate(shape) if axis != of_colours)
     question = {k: v for k, v in job.question.items() if k not in ("scores", "stages")}
-    job = replace(job, question=question | {"stored": "gradients, colours averaged"})
+    question |= {"stored": "gradients, colours averaged", "rows_per_part": _rows_per_part(job)}
+    job = replace(job, question=question)
     size = len(job.files) * (4 * plane[0] * plane[1] + _HEADER)
     return Storing(job, size, images, plane, layout)
+
+
+def _rows_per_part(job: Job) -> int:
+    """Return where parts are cut: writing the files takes longer than what was timed."""
+    noted = int(job.question["rows_per_part"])
+    if job.request.rows_per_part is not None or "rows_per_part" in begun_with(job.request):
+        return noted
+    useful = int(SECONDS / (_SECONDS_A_FILE * len(job.files)))
+    return min(noted, whole_batches(useful, job.batch_size))
 
 
 def store(storing: Storing) -> Summary:

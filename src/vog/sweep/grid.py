@@ -13,7 +13,7 @@ from vog.scores import Signal
 
 # A kill loses the part in flight: half a second of work, or a 300th of a long run. So a run of
 # days has some hundred parts, and not ten thousand. The most are held in memory before.
-_SECONDS, _PARTS, _MOST = 0.5, 300, 2**15
+SECONDS, _PARTS, _MOST = 0.5, 300, 2**15
 _TIMED = 128  # examples
 
 
@@ -43,18 +43,19 @@ def grid(
         seconds_a_row: that computing one of them takes.
     """
     if noted := before.get("rows_per_part"):
-        is_other = wanted is not None and _whole_batches(wanted, batch_size) != noted
+        is_other = wanted is not None and whole_batches(wanted, batch_size) != noted
         words = f"{noted:,} rows each, as the run was begun" if is_other else ""
         return Grid(int(noted), words)
     if wanted is None:
-        useful = max(_SECONDS / max(seconds_a_row, 1e-9), rows / _PARTS)
-        return Grid(_whole_batches(int(min(useful, _MOST)), batch_size))
-    whole = _whole_batches(wanted, batch_size)
+        useful = max(SECONDS / max(seconds_a_row, 1e-9), rows / _PARTS)
+        return Grid(whole_batches(int(min(useful, _MOST)), batch_size))
+    whole = whole_batches(wanted, batch_size)
     words = f"{whole:,} rows each, in place of {wanted:,}: whole batches of {batch_size:,}"
     return Grid(whole, words if whole != wanted else "")
 
 
-def _whole_batches(rows: int, batch_size: int) -> int:
+def whole_batches(rows: int, batch_size: int) -> int:
+    """Return the least multiple of a batch size that is not below a number of rows."""
     return max(1, -(-rows // batch_size)) * batch_size
 
 
