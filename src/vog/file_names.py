@@ -9,16 +9,26 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-_ESCAPED = re.compile(r"\\+x([89a-f][0-9a-f])")
+_ESCAPED = re.compile(r"\\+x(5c|[89a-f][0-9a-f])")
 
 
 def printable(name: str) -> str:
-    r"""Return a name with `\xe9` in place of a byte that is no UTF-8; any other name as it is."""
+    r"""Return a name with `\xe9` in place of a byte that is no UTF-8; any other name as it is.
+
+    A backslash in such a name becomes `\x5c`, so that it is not taken for one of ours.
+    """
     try:
-        bytes_of_name = name.encode("utf-8", "surrogateescape")
+        name.encode()
+    except UnicodeEncodeError:
+        return _bytes_of(name).replace(b"\\", b"\\x5c").decode("utf-8", "backslashreplace")
+    return name
+
+
+def _bytes_of(name: str) -> bytes:
+    try:
+        return name.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # surrogates that stand for no byte of a file name
-        bytes_of_name = name.encode("utf-8", "surrogatepass")
-    return bytes_of_name.decode("utf-8", "backslashreplace")
+        return name.encode("utf-8", "surrogatepass")
 
 
 def all_printable(names: Sequence[str]) -> list[str]:

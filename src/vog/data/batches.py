@@ -110,7 +110,7 @@ def with_workers(examples: Examples, asked: int | None) -> Examples:
     count = default_workers(examples) if asked is None else asked
     problem = processes.obstacle(partial(_read_and_send, examples, count)) if count else ""
     if problem:
-        note = f"{problem}, so they are read by this process alone"
+        note = f"{problem}, so the data are read without worker processes"
         return replace(examples, workers=0, notes=(*examples.notes, note))
     return replace(examples, workers=count, apart=count > 0 and not _is_plain(examples))
 

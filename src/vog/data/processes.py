@@ -36,6 +36,8 @@ _OPEN_FILES = Path("/proc/self/fd")
 _STANDARD = (0, 1, 2)
 # Results of a worker that may be on their way at one time, and as many for who else is here.
 _UNDERWAY = 4
+# What queues and locks between processes take of shared memory, with room to spare.
+_LEAST_SHARED = 2**20
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,14 @@ def mapped(function: Callable[[Any], Any], arguments: Sequence[Any], workers: in
 
 
 def obstacle(function: Callable[[Any], Any]) -> str:
-    """Return why no other process can compute a function here; empty if one can."""
+    """Return why no other process can compute a function here, as a sentence; empty if one can."""
     try:
         multiprocessing.get_context().Lock()
     except (OSError, ImportError) as error:  # no /dev/shm, or nothing may be written there
         return f"this machine lets processes share nothing ({error})"
+    left = shared_memory_left()
+    if left is not None and left < _LEAST_SHARED:
+        return f"{_SHARED_MEMORY} has no room for what processes share ({left:,} bytes)"
     if multiprocessing.get_start_method() == "fork":
         return ""
     try:
@@ -137,12 +142,12 @@ def shared_memory_left() -> int | None:
 def _begin(worker: int) -> None:
     """Prepare a worker process before its first call."""
     info = get_worker_info()
-    assert info is not None, "this runs in a worker process"
-    assert isinstance(info.dataset, _Calls), "its data are calls"
+    calls = None if info is None else info.dataset
+    assert isinstance(calls, _Calls), "this runs in a worker process of `mapped`"
     try:
         _open_anew()
     except OSError as error:
-        info.dataset.problem = (
+        calls.problem = (
             f"a worker process cannot open {error.filename} anew, which is open already "
             f"({error.strerror}), and processes that share an open file read rows of each other. "
             f"Pass --workers 0."

@@ -6,6 +6,7 @@ would be found again and again. Real paths decide, as not every file system numb
 """
 
 import os
+from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,17 +35,28 @@ def walk(folder: Path, endings: Collection[str]) -> Walk:
     Raises:
         DataError: a folder may not be read.
     """
-    found = _Found(folder, endings, [Path(os.path.realpath(folder))])
-    names, files = found.entries("")
-    names = [name for name in sorted(names) if name[0] != "."]
-    # Folders come before links to them, so that a link never takes the place of a class.
-    first = {name: found.below(name) for name in names if not found.is_link(name)}
-    first |= {name: found.below(name) for name in names if found.may_follow(name)}
-    folders = tuple(name for name in names if name in first)
-    files.sort()
-    for name in folders:
-        files += sorted(first[name], key=lambda path: path.split("/"))
-    return Walk(folders, files, sorted(found.links))
+    found = _Found(folder, endings)
+    found.walks(os.path.realpath(folder))
+    names, loose = found.entries("")
+    names = sorted(name for name in names if name[0] != ".")
+    links = deque(name for name in names if found.is_link(name))
+    classes = {name: list[str]() for name in names}
+    folders = [name for name in names if name not in links]
+    followed = set(folders)
+    # Links wait for real folders, and those within classes for classes that are links, so that
+    # no link takes the place of what it leads to.
+    while folders or links:
+        if folders:
+            inner, files = found.entries(place := folders.pop())
+            classes[place.partition("/")[0]] += files
+            links += sorted(name for name in inner if found.is_link(name))
+            folders += [name for name in inner if not found.is_link(name)]
+        elif found.may_follow(place := links.popleft()):
+            followed.add(place)
+            folders.append(place)
+    within = {name: sorted(classes[name], key=_parts) for name in names if name in followed}
+    files = sorted(loose) + [path for paths in within.values() for path in paths]
+    return Walk(tuple(within), files, sorted(found.links))
 
 
 @dataclass(frozen=True)
@@ -53,23 +65,15 @@ class _Found:
 
     Attributes:
         roots: the real paths of what is walked, of which each is walked once.
+        above: those and all folders above them.
         links: those to folders that are not followed.
     """
 
     folder: Path
     endings: Collection[str]
-    roots: list[Path]
+    roots: set[str] = field(default_factory=set)
+    above: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
-
-    def below(self, name: str) -> list[str]:
-        """Return the files below a folder, which is a path as seen from the first."""
-        files: list[str] = []
-        waiting = [name]
-        while waiting:
-            folders, here = self.entries(waiting.pop())
-            files += here
-            waiting += [one for one in folders if not self.is_link(one) or self.may_follow(one)]
-        return files
 
     def entries(self, name: str) -> tuple[list[str], list[str]]:
         """Return the folders and the files directly in a folder.
@@ -100,13 +104,27 @@ class _Found:
         return (self.folder / name).is_symlink()
 
     def may_follow(self, name: str) -> bool:
-        """Return whether a folder is a link to what is not walked otherwise, and note which."""
-        if not self.is_link(name):
+        """Return whether a link leads to what is not walked otherwise, and note which it is."""
+        real = os.path.realpath(self.folder / name)
+        if real in self.above or not self.roots.isdisjoint(_with_parents(real)):
+            self.links.append(name)
             return False
-        real = Path(os.path.realpath(self.folder / name))
-        known = any(real.is_relative_to(root) or root.is_relative_to(real) for root in self.roots)
-        (self.links.append(name) if known else self.roots.append(real))
-        return not known
+        self.walks(real)
+        return True
+
+    def walks(self, real: str) -> None:
+        """Note that a folder is walked, by its real path."""
+        self.roots.add(real)
+        self.above.update(_with_parents(real))
+
+
+def _with_parents(real: str) -> list[str]:
+    return [real, *map(str, Path(real).parents)]
+
+
+def _parts(path: str) -> list[str]:
+    """Return what paths are sorted by: part for part, which their text is not."""
+    return path.split("/")
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
