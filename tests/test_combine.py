@@ -538,7 +538,8 @@ def test_a_combined_run_does_what_others_do(cli: Cli) -> None:  # noqa: F811
     assert "With 2 runs nothing is measured beyond single ones" in err
     assert "<svg" in Path("seeds.svg").read_text()
     code, out, err = cli("top", "mean", "--by", "vog_rank@all", "--count", "3", "--format", "json")
-    assert (code, err) == (0, "")
+    # These networks are random, and do not know the labels.
+    assert (code, err.partition(" agree with ")[0]) == (0, "warning: most last checkpoints")
     first = json.loads(out)[0]
     mean = vog.open("mean").numbers("vog_rank@all")
     assert first["vog_rank@all"] == mean.max()
