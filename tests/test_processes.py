@@ -22,13 +22,14 @@ from vog.errors import DataError
 from vog.sweep import found
 from vog.sweep.request import Request
 
-ROWS, SIZE = 96, 12
+# Records are larger than what Python reads ahead, so that each of them is read from the file.
+ROWS, SIZE = 192, 9000
 IN_MODULE: list[Any] = []
 OPENED: list[Any] = []  # in this process, where a test is to close them
 
 
 def record(row: int) -> bytes:
-    return np.full(3, row, np.float32).tobytes()
+    return np.full(SIZE // 4, row, np.float32).tobytes()
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ class Records(Dataset[tuple[np.ndarray, int]]):
         else:
             handle.seek(row * SIZE)
             content = handle.read(SIZE)
-        values = np.frombuffer(content, np.float32).copy()
+        values = np.frombuffer(content, np.float32)[:3].copy()
         return values, int(values[0])
 
 
@@ -221,7 +222,7 @@ def test_what_a_transform_keeps_open_is_not_shared_either(file: Path) -> None:
 
     def transform(row: np.ndarray) -> np.ndarray:
         opened().seek(int(row[0]) * SIZE)
-        return np.frombuffer(opened().read(SIZE), np.float32).copy()
+        return np.frombuffer(opened().read(SIZE), np.float32)[:3].copy()
 
     numbers = np.arange(ROWS, dtype=np.float32)[:, None]
     examples = open_source((numbers, np.zeros(ROWS, int)), transform=transform, workers=2)
