@@ -61,6 +61,7 @@ def prepare(request: Request) -> Job:
         workers=workers,
         left_out=trial.left_out,
         told={
+            **found.notes,
             **told_of(found),
             **trial.notes,
             **read.notes,
