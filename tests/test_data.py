@@ -276,7 +276,19 @@ class Other(Points):
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        ((torch.zeros(2), 0, 0), r"item 0 of the dataset is of type tuple; expected \(input, l"),
+        ((), r"item 0 of the dataset is of type tuple; expected \(input, l"),
+        ((0.5, 1.0, 2.0), r"has 3 parts and begins with the number 0.5; expected \(input, lab"),
+        ((7, torch.zeros(2), 1), "begins with the number 7.*Return the input first"),
+        (
+            {"img": torch.zeros(2), "fine_label": 3},
+            r"has the keys 'img', 'fine_label'; expected an input as pixel_values, image, inp",
+        ),
+        ((torch.zeros(2), np.array([1, 2])), "has the label array.*expected a whole number"),
+        ((torch.zeros(2), np.array([0.0, 1.0])), "expected a whole number"),
+        ((torch.zeros(2), torch.tensor([0.5])), "expected a whole number"),
+        ((torch.zeros(2), float("inf")), "has the label inf; expected a whole number"),
+        ((torch.zeros(2), float("nan")), "has the label nan; expected a whole number"),
+        ((torch.zeros(2), 2**70), "expected a whole number"),
         ((torch.zeros(2), "cat"), "has the label 'cat'; expected a whole number"),
         ((torch.zeros(2), 1.7), "has the label 1.7; expected a whole number"),
     ],
@@ -284,6 +296,48 @@ class Other(Points):
 def test_items_that_are_refused(item: object, message: str) -> None:
     with pytest.raises(DataError, match=message):
         open_source(Other(item))
+
+
+@pytest.mark.parametrize(
+    "label",
+    [2, np.int64(2), np.array(2), np.array([2]), torch.tensor(2), torch.tensor([2]), np.uint8(2),
+     np.array([2.0]), torch.tensor([2.0])],
+)  # fmt: skip
+def test_labels_of_one_number_in_whatever_it_comes(label: object) -> None:
+    examples = open_source(Other((torch.zeros(2), label)))
+    assert data.read(examples, range(3)).labels.tolist() == [2, 2, 2]
+
+
+def test_a_column_of_targets_is_believed() -> None:
+    points = Points()
+    points.targets = np.arange(6)[:, None] % 3  # type: ignore[attr-defined]
+    assert open_source(points).labels.tolist() == [0, 1, 2, 0, 1, 2]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("item", "label", "note"),
+    [
+        ({"pixel_values": torch.ones(2), "labels": 1}, 1, ""),
+        ({"image": np.ones(2), "label": np.array([1])}, 1, ""),
+        ({"inputs": np.ones(2)}, -1, ""),
+        (
+            {"image": np.zeros(2), "pixel_values": np.ones(2), "label": 1, "id": "a"},
+            1,
+            "of each item 'pixel_values' and 'label' are read, not 'image', 'id'",
+        ),
+        ((np.ones(2), 1, "a"), 1, "items have 3 parts; the first two are read, as input and label"),
+        ([np.ones(2), 1, 0, 0], 1, "items have 4 parts; the first two are read, as input and lab"),
+        ((np.ones(2), 1), 1, ""),
+    ],
+)
+@pytest.mark.parametrize("workers", [0, 1])
+def test_items_with_more_than_two_parts(item: object, label: int, note: str, workers: int) -> None:
+    examples = open_source(Other(item), workers=workers)
+    batch = data.read(examples, range(3))
+    assert batch.inputs.tolist() == [[1, 1]] * 3
+    assert batch.labels.tolist() == [label] * 3
+    assert len(examples.notes) == (1 if note else 0)
+    assert all(said.startswith(note) for said in examples.notes)
 
 
 def test_values_that_are_refused() -> None:
