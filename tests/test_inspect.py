@@ -223,7 +223,7 @@ def test_vectors(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "laid_out"), [((3, 4), (3, 4)), ((2, 3, 4), (3, 4)), ((2, 3, 2, 4), (12, 4))]
+    ("shape", "laid_out"), [((3, 4), (3, 4)), ((3, 5, 6), (5, 6)), ((2, 3, 2, 4), (12, 4))]
 )
 def test_axes_that_are_no_image(
     tmp_path: Path, shape: tuple[int, ...], laid_out: tuple[int, int]
