@@ -76,7 +76,8 @@ def test_colours_last_are_averaged_everywhere(tmp_path: Path) -> None:
     last = np.ascontiguousarray(inputs.transpose(0, 2, 3, 1))
     folder = saved(tmp_path / "checkpoints", ColoursLast)
     plain = gradients(folder, ColoursLast, last, labels).mean(-1)
-    out, quiet = tmp_path / "run", {"quiet": True}
+    out = tmp_path / "run"
+    quiet: dict[str, Any] = {"quiet": True}
     run = vog.score(ColoursLast, folder, (last, labels), out, scores="vog,grad_norm", **quiet)
     np.testing.assert_allclose(column(run, "vog@all"), spread(plain), rtol=1e-4)
     expected = plain.abs().flatten(2).mean(2).mean(0)

@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,7 +102,8 @@ def turned_file(path: Path, way: int, size: tuple[int, int] = (60, 40)) -> Image
     image = Image.fromarray(coarse).resize(size)
     exif = Image.Exif()
     exif[ORIENTATION] = way
-    image.save(path, exif=exif, **({} if path.suffix == ".png" else {"quality": 95}))
+    quality: dict[str, Any] = {} if path.suffix == ".png" else {"quality": 95}
+    image.save(path, exif=exif, **quality)
     return image
 
 
