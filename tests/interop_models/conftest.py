@@ -13,9 +13,9 @@ HEAD = f"""# Architectures
 checkpoints, {EXAMPLES} examples each, by every score that they have, and compares with the plain
 way: `load_state_dict` into a module built anew, `eval()`, forward, `backward`, one checkpoint after
 the other, and the scores from their definitions. It fails where a score differs by more than
-{TOLERANCE:.0e} of the largest value of its column. A row has the worst difference and the score of
-it, and how the run was computed where that is not the usual way; or the first line of the
-message where the run is refused.
+{TOLERANCE:.0e} of the largest value of its column. A row has the worst difference and its score,
+and how the run was computed where that is not the usual way; or the first line of the message
+where the run is refused.
 
 | library | architecture | scores, worst difference | notes |
 |---|---|---|---|
