@@ -19,6 +19,7 @@ from vog.data import drafted, images, open_source
 from vog.errors import DataError
 from vog.figures import pictures
 from vog.sweep.found import find, told_of
+from vog.sweep.question import question_of
 from vog.sweep.request import Request
 
 RNG = np.random.default_rng(0)
@@ -185,6 +186,25 @@ def test_exif_stands_in_the_question_and_is_of_files(checkpoints: Path, tmp_path
     assert values[False] != values[True]
     with pytest.raises(DataError, match="--exif turns image files, and the data are none"):
         open_source(world.inputs_and_labels(3), exif=True)
+
+
+def test_a_run_of_0_1_is_finished_unless_its_images_were_cut_off(
+    checkpoints: Path, tmp_path: Path
+) -> None:
+    """The names of our transforms are those it noted; deep images are another question."""
+    for kind in ("flat", "deep"):
+        for label in range(world.CLASSES):
+            turned_file(tmp_path / kind / f"class{label}" / "1.png", 1)
+    deep_file(tmp_path / "deep" / "class0" / "2.png")
+    questions = {}
+    for kind in ("flat", "deep"):
+        examples = open_source(tmp_path / kind)
+        request = Request(world.build, checkpoints, tmp_path / kind, tmp_path / "run")
+        asked = question_of(request, world.build(), [], [], [], examples, [])
+        questions[kind] = asked["data"]
+        assert asked["data"]["transform"] == "vog.data.images.imagenet e0852b9786532a41"
+    assert questions["deep"]["deep"]
+    assert "deep" not in questions["flat"]
 
 
 @pytest.mark.parametrize("size", [(700, 90), (90, 700), (300, 260)])

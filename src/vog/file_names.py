@@ -1,7 +1,7 @@
-r"""Names of files that are not UTF-8, as text that can be stored and shown, and back.
+"""Names of files that are not UTF-8, as text that can be stored and shown, and back.
 
 On Linux a name is bytes. Python holds bytes that are no UTF-8 as lone surrogates, which neither
-Parquet nor a terminal takes; here `\xe9` stands for such a byte.
+Parquet nor a terminal takes; here a backslash, `x` and two digits stand for such a byte.
 """
 
 import os

@@ -16,7 +16,8 @@ from vog import functions
 from vog.data import processes
 from vog.data.arrays import Rows, native
 from vog.data.examples import Examples, UnreadableError
-from vog.data.images import ImageFiles, imagenet, unchanged
+from vog.data.images import ImageFiles
+from vog.data.own import noted_as
 from vog.errors import DataError, VogError
 
 
@@ -120,7 +121,7 @@ def _is_plain(examples: Examples) -> bool:
     reader = examples.read
     if isinstance(reader, Rows):
         return reader.in_memory
-    return isinstance(reader, ImageFiles) and reader.transform in (imagenet, unchanged)
+    return isinstance(reader, ImageFiles) and noted_as(reader.transform) is not None
 
 
 def _read_and_send(examples: Examples, workers: int, rows: range) -> _Sent:

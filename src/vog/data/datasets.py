@@ -1,25 +1,22 @@
 """A map-style PyTorch `Dataset` of the user's."""
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
 from functools import partial
-from numbers import Number
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
-from PIL import Image
-from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 
 from vog.data import processes
 from vog.data.batches import read_here, with_workers
 from vog.data.examples import UNLABELLED, Examples, RowNumbers, UnreadableError, digest_of
 from vog.data.images import Transform
-from vog.errors import DataError, first_few
+from vog.data.parts import form_of, parts_of, whole_number
+from vog.errors import DataError
 from vog.file_names import printable
-from vog.items import INPUT_KEYS, LABEL_KEYS, key_of
 
 _SAMPLED = 8
 
@@ -63,68 +60,8 @@ class Items:
             DataError: as for a call.
         """
         value, label = parts_of(index, item)
-        number = UNLABELLED if label is None else _whole_number(index, label)
+        number = UNLABELLED if label is None else whole_number(index, label)
         return (value if self.transform is None else self.transform(value)), number
-
-
-def parts_of(index: int, item: Any) -> tuple[Any, Any]:
-    """The input and the label of an item; the label is None where there is none.
-
-    Raises:
-        DataError: it cannot be told what is what in the item.
-    """
-    if isinstance(item, Mapping):
-        given = key_of(item, INPUT_KEYS)
-        if given is not None:
-            label = key_of(item, LABEL_KEYS)
-            return item[given], None if label is None else item[label]
-        raise DataError(
-            f"item {index} of the dataset has the keys {first_few([repr(key) for key in item])}; "
-            f"expected an input as {first_few(INPUT_KEYS)}, and a label as "
-            f"{first_few(LABEL_KEYS)}. Or return (input, label)."
-        )
-    if isinstance(item, tuple | list) and len(item) > 0:
-        if len(item) > 2 and isinstance(item[0], Number):
-            raise DataError(
-                f"item {index} of the dataset has {len(item)} parts and begins with the number "
-                f"{item[0]!r}; expected (input, label, ...). Return the input first."
-            )
-        return item[0], item[1] if len(item) > 1 else None
-    if isinstance(item, np.ndarray | Tensor | Image.Image):
-        return item, None
-    raise DataError(f"item {index} of the dataset is {_described(item)}; expected (input, label).")
-
-
-def _form(item: Any) -> str:
-    """What is read of an item with more parts than an input and a label, in words; else empty."""
-    if isinstance(item, Mapping):
-        read = [key for keys in (INPUT_KEYS, LABEL_KEYS) if (key := key_of(item, keys))]
-        ignored = [repr(key) for key in item if key not in read]
-        if not ignored:
-            return ""
-        return f"of each item {' and '.join(map(repr, read))} are read, not {first_few(ignored)}"
-    if isinstance(item, tuple | list) and len(item) > 2:
-        return f"items have {len(item)} parts; the first two are read, as input and label"
-    return ""
-
-
-def _whole_number(index: int, label: Any) -> int:
-    """A label, which may be a tensor or an array of one number.
-
-    Raises:
-        DataError: it is no whole number.
-    """
-    try:
-        single = isinstance(label, np.ndarray | Tensor) and label.shape in ((), (1,))
-        value = label.item() if single else label
-        number = int(value)
-        if number != float(value) or abs(number) >= 2**63:
-            raise ValueError("not whole")
-    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise DataError(
-            f"item {index} of the dataset has the label {label!r}; expected a whole number."
-        ) from error
-    return number
 
 
 def _is_in_memory(dataset: Any) -> bool:
@@ -241,7 +178,7 @@ def _look(examples: Examples, row: int) -> tuple[np.ndarray, int, str] | None:
     batch = read_here(replace(examples, read=read), range(row, row + 1))
     if not len(batch.at):
         return None
-    return batch.inputs[0].detach().numpy(), int(batch.labels[0]), _form(item)
+    return batch.inputs[0].detach().numpy(), int(batch.labels[0]), form_of(item)
 
 
 def _digest(

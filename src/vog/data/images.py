@@ -27,17 +27,20 @@ _TRIED = 8
 # An image whose longer side would become more than so many pixels is cropped while it is resized.
 _LONGEST = 256 * 32
 _BLACK_TO_WHITE = 255
-# How many files tell how many carry an EXIF rotation.
-_LOOKED_AT = 64
 
 Transform = Callable[[Any], Any]
-_Number = int | float
-_Box = tuple[_Number, _Number, _Number, _Number]
+_Box = tuple[int | float, int | float, int | float, int | float]
 
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Reads one image file an example."""
+    """Reads one image file an example.
+
+    Attributes:
+        draft: large JPEG files are decoded smaller; see `drafted`.
+        exif: they are turned as their EXIF says.
+        deep: some have more than eight bits a pixel, as far as is known; see `vog.data.heads`.
+    """
 
     root: Path
     paths: Sequence[str]
@@ -45,6 +48,7 @@ class ImageFiles:
     transform: Transform
     draft: bool = False
     exif: bool = False
+    deep: bool = False
 
     def __call__(self, index: int) -> tuple[Any, int]:
         """The transformed image and its label.
@@ -89,9 +93,7 @@ def examples(
     label_names: tuple[str, ...] | None = None,
     classes: int | None = None,
 ) -> Examples:
-    """Examples of image files; their ids are the paths below `root`, as they can be stored.
-
-    A file that is there and cannot be opened, such as a link to nowhere, has a row all the same.
+    """Examples of image files, also of links to nowhere; ids are printable paths below `root`.
 
     Raises:
         DataError: a file is missing, or named twice.
@@ -128,42 +130,6 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def with_exif(examples: Examples, exif: bool) -> Examples:
-    """The same examples, turned as their EXIF says if `exif`; else with a note if some would be.
-
-    Raises:
-        DataError: they are to be turned, and are no image files.
-    """
-    files = examples.read
-    if not isinstance(files, ImageFiles):
-        if exif:
-            raise DataError(
-                "--exif turns image files, and the data are none: their images are opened by the "
-                "dataset or were decoded before. Turn them there, with ImageOps.exif_transpose."
-            )
-        return examples
-    if exif:
-        return replace(examples, read=replace(files, exif=True))
-    step = max(1, len(files.paths) // _LOOKED_AT)
-    looked_at = files.paths[::step][:_LOOKED_AT]
-    turned = sum(_is_turned(files.root / path) for path in looked_at)
-    if not turned:
-        return examples
-    sampled = " looked at" if len(looked_at) < len(files.paths) else ""
-    note = (
-        f"{turned} of {len(looked_at)} images{sampled} carry an EXIF rotation, which is not "
-        f"applied; --exif applies it"
-    )
-    return replace(examples, notes=(*examples.notes, note))
-
-
-def _is_turned(path: Path) -> bool:
-    try:
-        return open_image(path, pixels.way_up) != pixels.UPRIGHT
-    except UnreadableError:
-        return False
-
-
 def drafted(examples: Examples) -> Examples:
     """The same examples, of which large JPEG files are decoded at half their size or less.
 
@@ -195,7 +161,7 @@ def open_image(
     """The image in RGB, or as stored where it has more than eight bits a pixel.
 
     Args:
-        path: the file.
+        path: of it.
         use: what to do with the opened file instead, before its pixels are decoded.
         exif: turn it as its EXIF says; usual training pipelines do not.
 

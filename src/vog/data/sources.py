@@ -12,6 +12,7 @@ from vog import functions
 from vog.data import arrays, datasets, folders, images
 from vog.data.batches import with_workers
 from vog.data.examples import Examples
+from vog.data.heads import with_heads
 from vog.data.images import Transform
 from vog.errors import DataError
 
@@ -57,7 +58,7 @@ def open_source(
         )
     if not isinstance(examples.read, datasets.Items):  # which were looked at, with these workers
         examples = with_workers(examples, workers)
-    return images.with_exif(examples, exif)
+    return with_heads(examples, exif)
 
 
 def _pair(data: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray | None]:

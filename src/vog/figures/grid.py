@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from vog.errors import ResultError
+from vog.pixels import to_show
 from vog.result.files import write_whole
 
 _BACKGROUND, _INK, _QUIET, _WRONG = "#ffffff", "#1f2933", "#7b8794", "#c0392b"
@@ -107,7 +108,7 @@ def _paste(
 def _square(image: Image.Image, size: int) -> Image.Image:
     edge = min(image.size)
     left, top = (image.width - edge) // 2, (image.height - edge) // 2
-    cropped = image.convert("RGB").crop((left, top, left + edge, top + edge))
+    cropped = to_show(image).crop((left, top, left + edge, top + edge))
     return cropped.resize((size, size), Image.Resampling.BICUBIC)
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from vog import functions
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Examples
+from vog.data.own import noted_as
 from vog.result.question import WHERE
 from vog.result.where import noted_places
 from vog.scores import SCORES, Score, colours
@@ -53,6 +54,8 @@ def question_of(
             "label_names": None if names is None else list(names),
             **of_data,
             **({"exif": True} if request.exif else {}),
+            # Version 0.1 cut such images off at white.
+            **({"deep": True} if getattr(examples.read, "deep", False) else {}),
         },
         **request.reader.question(),
         "scores": [_score_identity(score) for score in scores],
@@ -91,7 +94,7 @@ def _short_digest(text: str) -> str:
 def _transform_identity(examples: Examples) -> str:
     """The transform that is in force, so that the default and its name are one."""
     transform = getattr(examples.read, "transform", None)
-    return "none" if transform is None else functions.identity(transform)
+    return "none" if transform is None else noted_as(transform) or functions.identity(transform)
 
 
 def _score_identity(score: Score) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
+from vog import archives
 from vog.data.arrays import Rows
 from vog.data.examples import Examples
 from vog.data.planting.corruptions import (
@@ -138,8 +139,8 @@ class Arrays:
         """What the inputs are called in the file, and the type of its labels."""
         if self.path is None:
             return "inputs", self.reader.labels.dtype
-        with np.load(self.path, allow_pickle=False) as file:
-            return ("images" if "images" in file.files else "inputs"), file["labels"].dtype
+        key = "images" if "images" in archives.names_in(self.path) else "inputs"
+        return key, archives.load(self.path, {"labels"})["labels"].dtype
 
     def _save(self, path: Path, known: dict[str, Any], last: int) -> None:
         """The file, with the other arrays of the one there was; those of so many rows left out."""
@@ -148,8 +149,8 @@ class Arrays:
             known["label_names"] = [*names, *["threshold"] * (last == len(names))]
         compressed = False
         if self.path is not None:
-            with np.load(self.path, allow_pickle=False) as file:
-                others = {key: file[key] for key in file.files if key not in known}
+            names = set(archives.names_in(self.path)) - known.keys()
+            others = archives.load(self.path, names)
             rows = len(self.examples)
             known |= {k: v for k, v in others.items() if v.ndim == 0 or len(v) != rows}
             with zipfile.ZipFile(self.path) as file:

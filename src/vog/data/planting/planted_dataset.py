@@ -15,9 +15,10 @@ from torch.utils.data import Dataset
 from vog import archives
 from vog.data import open_source
 from vog.data.arrays import Rows
-from vog.data.datasets import Items, parts_of
+from vog.data.datasets import Items
 from vog.data.examples import Examples, UnreadableError, digest_of
 from vog.data.images import ImageFiles, open_image
+from vog.data.parts import parts_of
 from vog.data.planting import pictures
 from vog.data.planting.arrays import MIXED
 from vog.data.planting.corruptions import COLUMNS, OTHER, Values, altered, mixed
