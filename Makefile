@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv browser demo test campaigns interop lint format bench clean
+.PHONY: venv browser demo test campaigns lowest interop interop-models lint format bench clean
 
 venv: .venv/installed
 
@@ -18,8 +18,9 @@ browser:
 demo: venv
 	$(BIN)/vog demo --out demo
 
+# A process a core, each with one thread: two that share a core's threads wait for each other.
 test: venv browser
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 # What `make test` has a sample of, whole: mutated files, flipped bits, kills. About half an hour.
 campaigns: venv
@@ -32,6 +33,28 @@ interop: .venv-interop/installed
 .venv-interop/installed: pyproject.toml constraints-interop.txt
 	$(PYTHON) -m venv .venv-interop
 	.venv-interop/bin/pip install --quiet --disable-pip-version-check --constraint constraints-interop.txt --editable '.[interop]'
+	touch $@
+
+# Models of other libraries against the plain way, and peers of some scores. Some 6 GB.
+interop-models: .venv-interop-models/installed
+	.venv-interop-models/bin/pytest tests/interop_models --table docs/architectures.md
+
+.venv-interop-models/installed: pyproject.toml constraints-interop-models.txt
+	$(PYTHON) -m venv .venv-interop-models
+	.venv-interop-models/bin/pip install --quiet --disable-pip-version-check --constraint constraints-interop-models.txt --editable '.[interop-models]'
+	touch $@
+
+# Every command once with the lowest versions that are allowed. `make lowest TORCH=` takes the
+# lowest torch too, some gigabytes; as it is, torch is that of constraints.txt.
+TORCH = torch
+lowest: .venv-lowest/installed
+	.venv-lowest/bin/pytest tests/smoke
+
+.venv-lowest/installed: pyproject.toml constraints.txt tests/smoke/lowest.py
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check packaging
+	.venv-lowest/bin/python tests/smoke/lowest.py pyproject.toml constraints.txt $(TORCH) > .venv-lowest/constraints.txt
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check --constraint .venv-lowest/constraints.txt --editable . pytest
 	touch $@
 
 lint: venv
@@ -51,4 +74,4 @@ bench: venv
 	$(BIN)/python benchmarks/tables.py .benchmarks/results.json
 
 clean:
-	rm -rf .venv .venv-interop demo
+	rm -rf .venv .venv-interop .venv-interop-models .venv-lowest demo
