@@ -57,13 +57,7 @@ def load(weights: Mapping[str, Any], module: nn.Module, name: str) -> dict[str, 
             trained are NaN or infinite.
     """
     not_finite = _not_finite(module)
-    module.train()
-    renamed = rename(weights, module, name).weights
-    try:
-        _load_strictly(_completed(renamed, module), module)
-    except Exception as error:  # hooks of the user's classes run here, and may fail in any way
-        raise CheckpointError(_misfit(name, renamed, module, error)) from error
-    module.eval()
+    _load_in_its_mode(weights, module, name)
     tensors = tensors_of(module)
     trained = {key for key, _ in module.named_parameters()}
     broken = sorted(key for key in _not_finite(module) if key in trained or key not in not_finite)
@@ -73,6 +67,28 @@ def load(weights: Mapping[str, Any], module: nn.Module, name: str) -> dict[str, 
             f"Training diverged there; leave this checkpoint out."
         )
     return tensors
+
+
+def _load_in_its_mode(weights: Mapping[str, Any], module: nn.Module, name: str) -> None:
+    """Load weights that were saved in training mode, or else in evaluation mode, and evaluate.
+
+    A layer may make tensors for evaluation, and save and take them in that mode alone.
+    """
+    misfit = ""
+    for in_training in (True, False):
+        with torch.no_grad():  # what a layer makes of its weights belongs to no backward pass
+            module.train(in_training)
+        renamed = rename(weights, module, name).weights
+        try:
+            _load_strictly(_completed(renamed, module), module)
+        except Exception as error:  # hooks of the user's classes run here, and may fail in any way
+            misfit = misfit or _misfit(name, renamed, module, error)
+            if not in_training:
+                raise CheckpointError(misfit) from error
+            continue
+        with torch.no_grad():
+            module.eval()
+        return
 
 
 def _load_strictly(weights: dict[str, Any], module: nn.Module) -> None:

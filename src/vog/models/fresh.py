@@ -44,6 +44,7 @@ class ModuleSource:
             with random_state_kept():
                 built = unwrapped(self.build())
             if built is not self.module:
+                _name_alike(built, self.module)
                 return built
         return None if self.template is None else copied(self.template)
 
@@ -58,6 +59,7 @@ def source_of(given: nn.Module | None, build: Callable[[], nn.Module] | None) ->
             with random_state_kept():
                 again = unwrapped(build())
             template = None if again is module else again
+            _name_alike(again, module)
         return ModuleSource(module, template, build)
     own = unwrapped(given)
     return ModuleSource(own, copied(own))
@@ -98,7 +100,25 @@ def copied(module: nn.Module) -> nn.Module | None:
             attribute = inspect.getattr_static(type(part), name, None)
             if isinstance(attribute, functools.cached_property):
                 del vars(part)[name]
+    _name_alike(duplicate, module)
     return duplicate
+
+
+def _name_alike(module: nn.Module, original: nn.Module) -> None:
+    """Give the dictionaries of parameters of a module the keys that they have in the original.
+
+    Keras names its parameters by how many layers of a kind were made before: `dense_3/kernel`.
+    """
+    for part, its_original in zip(module.modules(), original.modules(), strict=False):
+        if isinstance(part, nn.ParameterDict) and isinstance(its_original, nn.ParameterDict):
+            keys, values = list(its_original.keys()), list(part.values())
+            if keys != list(part.keys()) and _kinds(part) == _kinds(its_original):
+                part.clear()
+                part.update(zip(keys, values, strict=True))
+
+
+def _kinds(parameters: nn.ParameterDict) -> list[tuple[str, object]]:
+    return [(key.rpartition("/")[2], value.shape) for key, value in parameters.items()]
 
 
 @contextmanager

@@ -25,13 +25,19 @@ def weights_in_place(module: nn.Module, weights: Mapping[str, Tensor]) -> Iterat
     """
     parameters = dict(module.named_parameters())
     own = {**parameters, **dict(module.named_buffers())}
-    before = [(tensor, tensor.data, tensor.requires_grad) for tensor in own.values()]
+    leaves = [tensor for tensor in own.values() if tensor.grad_fn is None]
+    before = [(tensor, tensor.data, tensor.requires_grad) for tensor in leaves]
     # A module may also replace a buffer by another tensor while it runs.
     buffers = [(part._buffers, dict(part._buffers)) for part in module.modules() if part._buffers]
     try:
         for name, tensor in own.items():
+            value = weights[name] if name in parameters else weights[name].clone()
+            if tensor.grad_fn is not None:  # a layer computed it of its weights in evaluation mode
+                part, _, last = name.rpartition(".")
+                module.get_submodule(part)._buffers[last] = value
+                continue
             tensor.requires_grad_(False)
-            tensor.data = weights[name] if name in parameters else weights[name].clone()
+            tensor.data = value
         yield
     finally:
         for registered, kept in buffers:

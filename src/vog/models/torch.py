@@ -182,7 +182,8 @@ class TorchModel:
             left_as_it_was(self.module) if self.is_users else nullcontext(),
         ):
             if self.module.training:
-                self.module.eval()
+                with torch.no_grad():  # what a layer makes of its weights needs no way back to them
+                    self.module.eval()
             with self.folding.applied(self.module):
                 yield
 
