@@ -218,10 +218,100 @@ class WithVersion(Base):
         return super().forward(x) * self.offset
 
 
+class Closing(Base):
+    """Has a function that holds the module itself, as a hook does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.randn(self.first.out_features))
+        self.first.register_forward_hook(lambda _, __, made: made * self.scale)
+
+
+class Aliasing(Base):
+    """Has a second name for the memory of a weight, which is not saved."""
+
+    alias: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("alias", self.first.weight.detach(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(torch.tanh(F.linear(x.flatten(1), self.alias, self.first.bias)))
+
+
+class Passing(nn.Module):
+    """A wrapper that has all names of the compiled network inside of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.module = torch.compile(Base(), backend="eager")
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("module"), name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.module(2 * x + 1)
+
+
+class MakingABuffer(Base):
+    """Makes a mask when it first goes forward."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if "mask" not in self._buffers:
+            self.register_buffer("mask", torch.ones(3), persistent=False)
+        return super().forward(x) * self.mask
+
+
+class ComputingForEvaluation(Base):
+    """Makes a tensor of its weights for evaluation, saved in that mode alone, as e2cnn does."""
+
+    def train(self, mode: bool = True) -> Any:
+        if mode:
+            self._buffers.pop("product", None)
+        elif self.training:
+            self.register_buffer("product", self.first.weight * 2)
+        return super().train(mode)
+
+    def forward(self, x: Tensor) -> Tensor:
+        product = self._buffers.get("product", self.first.weight * 2)
+        return self.last(torch.tanh(F.linear(x.flatten(1), product, self.first.bias)))
+
+
+class LoadingWithoutStrict(Base):
+    """Has methods of its own that take less than those of nn.Module."""
+
+    def load_state_dict(self, state: Any) -> Any:  # type: ignore[override]
+        return super().load_state_dict(state)
+
+    def state_dict(self) -> Any:  # type: ignore[override]
+        return super().state_dict()
+
+
+class KeepingWhatAHookMade(Base):
+    """Keeps a tensor that a hook makes when weights are loaded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept = [torch.zeros(1)]
+        self.register_load_state_dict_post_hook(lambda module, _: module.keep())
+
+    def keep(self) -> None:
+        self.kept = [torch.tanh(self.first.bias)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(torch.tanh(self.first(x.flatten(1)) + self.kept[0]))
+
+
 @pytest.mark.parametrize(
     "build",
     [
-        *(Recomputing, RecomputingReentrantly, Reversible, Listing, CachedInEvaluation),
+        *(Closing, Aliasing, MakingABuffer, ComputingForEvaluation, LoadingWithoutStrict),
+        *(KeepingWhatAHookMade, Passing, Recomputing, RecomputingReentrantly, Reversible, Listing),
+        CachedInEvaluation,
         *(CachedProperty, Merging, WithExtraState, WithVersion),
         lambda: nn.Sequential(nn.LazyConv2d(4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(3)),
         lambda: nn.Sequential(nn.Flatten(), nn.utils.weight_norm(nn.Linear(WIDTH, 3))),
@@ -316,6 +406,69 @@ def test_the_users_module_is_as_it_was_though_evaluation_merges(tmp_path: Path) 
 class NotToBeCopied(Base):
     def __deepcopy__(self, memo: Any) -> Any:
         raise TypeError("it holds a connection")
+
+
+@pytest.mark.parametrize("build", [Closing, Aliasing])
+def test_a_module_whose_copy_is_none(build: Callable[[], Base], tmp_path: Path) -> None:
+    module, states = build(), states_of(build)
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    assert_as_plain(build, states, tmp_path, model=module)
+    assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
+    assert module.training
+    assert all(one.grad is None and one.requires_grad for one in module.parameters())
+
+
+class Scaling(Base):
+    """Has extra state, and cannot be copied."""
+
+    scale = 1.0
+
+    def get_extra_state(self) -> Any:
+        return torch.tensor(self.scale)
+
+    def set_extra_state(self, state: Any) -> None:
+        self.scale = float(state)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        raise TypeError("a lock")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * self.scale
+
+
+def test_extra_state_of_a_module_that_cannot_be_copied_is_refused(tmp_path: Path) -> None:
+    states, module = states_of(Scaling), Scaling()
+    for step, state in enumerate(states):
+        state["_extra_state"] = torch.tensor(float(step + 1))
+    with pytest.raises(ModelError, match="neither copied nor built anew"):
+        vog.score(module, save(states, tmp_path / "ck"), (X, Y), tmp_path / "run", quiet=True)
+    assert module.scale == 1.0
+
+
+def test_gradients_that_only_one_batch_size_has_are_refused(tmp_path: Path) -> None:
+    class Alone(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+            return gradients[0] * (2 if len(gradients[0]) == 1 else 1)
+
+    class Other(Base):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(Alone.apply(x))
+
+    with pytest.raises(ModelError, match="though their logits are the same"):
+        notes_of(Other, states_of(Other), tmp_path)
+
+
+def test_what_the_caller_computes_in_half_precision(tmp_path: Path) -> None:
+    states = states_of(Base)
+    with torch.autocast("cpu"):
+        run = vog.score(Base, save(states, tmp_path / "ck"), (X, Y), tmp_path / "run", quiet=True)
+    expected = plain(Base, states)["vog"]
+    assert np.abs(run.numbers("vog@all") - expected).max() <= 1e-5 * expected.max()
 
 
 def test_a_module_that_cannot_be_copied_is_told_as_unchecked(tmp_path: Path) -> None:

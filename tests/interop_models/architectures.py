@@ -192,6 +192,7 @@ def _graph(name: str) -> nn.Module:
 def _keras(convolutional: bool) -> nn.Module:
     import keras
 
+    keras.utils.clear_session()  # else the second module has other names than the first
     dense = [keras.layers.Dense(16, activation="tanh"), keras.layers.Dense(CLASSES)]
     if not convolutional:
         return keras.Sequential([keras.Input((12,)), *dense])

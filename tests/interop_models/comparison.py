@@ -15,7 +15,7 @@ from vog.sweep.request import Request
 from vog.sweep.run import sweep
 
 CHECKPOINTS = 4
-EXAMPLES = 6
+EXAMPLES = 8
 TOLERANCE = 1e-4
 
 
@@ -27,12 +27,14 @@ class Comparison:
         differences: by score, the largest difference as a share of the column's largest value.
         path: how the run was computed, as its plan says; of a refusal, nothing.
         refusal: the first line of the message, where the run was refused.
+        steady: how many examples were compared; the others have no one answer (`plain.steady`).
     """
 
     title: str
     differences: dict[str, float]
     path: str = ""
     refusal: str = ""
+    steady: int = EXAMPLES
 
     @property
     def worst(self) -> tuple[float, str]:
@@ -44,10 +46,11 @@ class Comparison:
         """A line of the table."""
         library, _, name = self.title.partition(": ")
         if self.refusal:
-            return f"| {library} | {name} | refused | {self.refusal} |"
+            return f"| {library} | {name} | refused | | {self.refusal} |"
         value, score = self.worst
         said = f"{value:.0e} (`{score}`)" if value <= TOLERANCE else f"**{value:.0e}** (`{score}`)"
-        return f"| {library} | {name} | {len(self.differences)} scores, {said} | {self.path} |"
+        scores = f"{len(self.differences)} scores, {said}"
+        return f"| {library} | {name} | {scores} | {self.steady} | {self.path} |"
 
 
 def relative(ours: np.ndarray, right: np.ndarray) -> float:
@@ -72,7 +75,13 @@ def compare(architecture: Architecture, folder: Path) -> Comparison:
     for path, state in zip(paths, states, strict=True):
         torch.save(state, path)
     inputs, labels = plain.examples(architecture.shape, EXAMPLES, CLASSES)
-    right = plain.scores(architecture.build, states, inputs, labels)
+    failed = ""
+    try:
+        right = plain.scores(architecture.build, states, inputs, labels)
+        steady = plain.steady(architecture.build, states, inputs, labels)
+    except RuntimeError as error:  # the model cannot go backward at all, so nor may a run
+        right, steady = {}, np.zeros(len(labels), dtype=bool)
+        failed = f"the plain way fails: {type(error).__name__}"
     torch.manual_seed(2000)
     request = Request(
         model=architecture.build,
@@ -88,14 +97,22 @@ def compare(architecture: Architecture, folder: Path) -> Comparison:
         job = prepare(request)
         sweep(job)
     except vog.VogError as error:
-        return Comparison(architecture.title, {}, refusal=str(error).splitlines()[0])
+        message = str(error).splitlines()[0].replace(f"{folder}/", "")
+        said = [message, *([] if right else [failed])]
+        return Comparison(architecture.title, {}, refusal="; ".join(said))
+    assert right, failed
     run = vog.open(folder / "run")
     said = [*job.told.values(), *(f"no {name}: {why}" for name, why in job.left_out.items())]
     folded = run.question.get("folded")
     said += [f"{folded} norms folded"] if folded else []
-    return Comparison(architecture.title, _differences(run, right), "; ".join(said))
+    differences = _differences(run, right, steady)
+    path, count = "; ".join(said), int(steady.sum())
+    return Comparison(architecture.title, differences, path, steady=count)
 
 
-def _differences(run: Run, right: dict[str, np.ndarray]) -> dict[str, float]:
+def _differences(run: Run, right: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, float]:
     scores = {name.partition("@")[0]: name for name in run.score_columns if name.endswith("@all")}
-    return {score: relative(run.numbers(column), right[score]) for score, column in scores.items()}
+    return {
+        score: relative(run.numbers(column)[rows], right[score][rows])
+        for score, column in scores.items()
+    }

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 import slow
 
+_NUDGES, _STEADY = 6, 2e-5
 State = dict[str, Tensor]
 Build = Callable[[], nn.Module]
 
@@ -48,26 +49,53 @@ def examples(shape: tuple[int, ...], count: int, classes: int) -> tuple[np.ndarr
     return inputs, rng.integers(0, classes, count)
 
 
+def steady(build: Build, states: list[State], inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return for each example whether rounding leaves its gradients as they are.
+
+    A ReLU met at zero falls to either side by rounding, and the gradient jumps: such an example has
+    no one answer in single precision. Its scores move where its input moves by some millionths.
+    """
+    expected = scores(build, states, inputs, labels, norms=False)
+    draw, answer = np.random.default_rng(11), np.ones(len(labels), dtype=bool)
+    for _ in range(_NUDGES):
+        noise = 1 + 3e-6 * draw.normal(size=inputs.shape)
+        moved = scores(build, states, (inputs * noise).astype(np.float32), labels, norms=False)
+        for name, values in expected.items():
+            finite = np.nan_to_num(values, posinf=0, neginf=0)
+            off = np.abs(np.nan_to_num(moved[name], posinf=0, neginf=0) - finite)
+            answer &= off <= _STEADY * np.abs(finite).max(initial=1e-30)
+    return answer
+
+
 def scores(
-    build: Build, states: list[State], inputs: np.ndarray, labels: np.ndarray
+    build: Build,
+    states: list[State],
+    inputs: np.ndarray,
+    labels: np.ndarray,
+    norms: bool = True,
 ) -> dict[str, np.ndarray]:
-    """Return every score of each example."""
-    looks = [_look(build, state, torch.from_numpy(inputs), labels) for state in states]
+    """Return every score of each example; `grand` is missing without the norms that it needs."""
+    looks = [_look(build, state, torch.from_numpy(inputs), labels, norms) for state in states]
     seen = [[look[row] for look in looks] for row in range(len(labels))]
     return {
         name: np.array([score(of_row) for of_row in seen]) for name, score in slow.SCORES.items()
     }
 
 
-def _look(build: Build, state: State, inputs: Tensor, labels: np.ndarray) -> list[slow.Trace]:
-    torch.manual_seed(1000)  # what the checkpoint does not set must not be what it was saved from
-    module = build()
-    module.load_state_dict(state)
-    module.eval()
+def _look(
+    build: Build, state: State, inputs: Tensor, labels: np.ndarray, with_norms: bool
+) -> list[slow.Trace]:
     wanted = torch.from_numpy(labels)
-    logits, gradient = _gradient(module, inputs, lambda z: z.gather(1, wanted[:, None]).sum())
-    _, of_loss = _gradient(module, inputs, lambda z: F.cross_entropy(z, wanted, reduction="sum"))
-    norms = _head_norms(module, inputs, wanted)
+    logits, gradient = _gradient(
+        _loaded(build, state), inputs, lambda z: z.gather(1, wanted[:, None]).sum()
+    )
+    # A module may keep what it computed in evaluation mode, and can go backward through it once.
+    _, of_loss = _gradient(
+        _loaded(build, state), inputs, lambda z: F.cross_entropy(z, wanted, reduction="sum")
+    )
+    norms = [float("nan")] * len(labels)
+    if with_norms:
+        norms = _head_norms(lambda: _loaded(build, state), inputs, wanted)
     shares = logits.double().softmax(dim=1).numpy()
     return [
         slow.Trace(int(label), z, p, _pixels(g), _pixels(of), norm)
@@ -77,9 +105,18 @@ def _look(build: Build, state: State, inputs: Tensor, labels: np.ndarray) -> lis
     ]
 
 
+def _loaded(build: Build, state: State) -> nn.Module:
+    torch.manual_seed(1000)  # what the checkpoint does not set must not be what it was saved from
+    module = build().train()
+    module.load_state_dict(state)
+    return module.eval()
+
+
 def _pixels(gradient: Tensor) -> np.ndarray:
     """The definitions average over a first axis of colours; other inputs have none."""
     values = gradient.double().numpy()
+    if values.ndim == 3 and values.shape[-1] == 3:  # images of Keras have their colours last
+        return np.moveaxis(values, -1, 0)
     return values if values.ndim == 3 else values[None]
 
 
@@ -98,12 +135,13 @@ def _gradient(
     return logits.detach(), given.grad
 
 
-def _head_norms(module: nn.Module, inputs: Tensor, labels: Tensor) -> list[float]:
+def _head_norms(fresh: Build, inputs: Tensor, labels: Tensor) -> list[float]:
     """Return by example the norm of the gradient of the loss by the layer that makes the logits.
 
     NaN where no linear layer makes them.
     """
     outputs: list[tuple[nn.Module, Tensor]] = []
+    module = fresh()
     layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
     hooks = [
         layer.register_forward_hook(lambda layer, _, out: outputs.append((layer, out)))
@@ -113,19 +151,18 @@ def _head_norms(module: nn.Module, inputs: Tensor, labels: Tensor) -> list[float
         logits = _logits(module, inputs)
     for hook in hooks:
         hook.remove()
+    names = {layer: name for name, layer in module.named_modules()}
     heads = [
-        layer for layer, out in outputs if out.shape == logits.shape and bool((out == logits).all())
+        names[layer]
+        for layer, out in outputs
+        if out.shape == logits.shape and bool((out == logits).all())
     ]
     if not heads:
         return [float("nan")] * len(labels)
-    for parameter in module.parameters():
-        parameter.requires_grad_(False)
-    trained = [p for p in heads[-1].parameters(recurse=False) if p is not None]
-    for parameter in trained:
-        parameter.requires_grad_()
     norms = []
     for row in range(len(labels)):
-        module.zero_grad()
+        module = fresh().requires_grad_(False)
+        trained = list(module.get_submodule(heads[-1]).requires_grad_().parameters())
         loss = F.cross_entropy(_logits(module, inputs)[row : row + 1], labels[row : row + 1])
         loss.backward()
         squares = [p.grad.square().sum() for p in trained if p.grad is not None]

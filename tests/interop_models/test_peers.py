@@ -1,6 +1,7 @@
 """Scores equal those of the packages whose methods they are: aum, captum, cleanlab."""
 
 import csv
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def scored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         folder / "checkpoints",
         (inputs, labels),
         folder / "run",
-        scores="all",
+        scores="all" if request.param > 1 else "grad_norm,aum,confidence,entropy",
         workers=0,
         quiet=True,
     )
@@ -87,8 +88,9 @@ def saliency(scored: Scored) -> np.ndarray:
 
 def test_vog_is_the_spread_of_the_saliency_of_captum(scored: Scored) -> None:
     gradients = saliency(scored)
-    theirs = gradients.std(axis=0).mean(axis=(1, 2))
-    assert relative(scored.run.numbers("vog@all"), theirs) < SAME
+    if len(gradients) > 1:
+        theirs = gradients.std(axis=0).mean(axis=(1, 2))
+        assert relative(scored.run.numbers("vog@all"), theirs) < SAME
     norms = np.abs(gradients).mean(axis=(0, 2, 3))
     assert relative(scored.run.numbers("grad_norm@all"), norms) < SAME
 
@@ -98,14 +100,16 @@ def test_stored_gradients_are_the_saliency_of_captum(scored: Scored, tmp_path: P
     np.savez(data, inputs=scored.inputs.numpy(), labels=scored.labels.numpy())
     checkpoints = scored.run.folder.parent / "checkpoints"
     words = ["--checkpoints", checkpoints, "--data", data, "--out", tmp_path / "stored"]
-    model = ["--model", f"{world.__file__}:build", "--quiet", "--workers", "0"]
+    network = tmp_path / f"network_{len(scored.modules)}.py"  # `world` is imported here already
+    shutil.copy(world.__file__, network)
+    model = ["--model", f"{network}:build", "--quiet", "--workers", "0"]
     from vog.cli import app
 
     with pytest.raises(SystemExit) as end:
         app(["gradients", *model, *map(str, words)])
     assert not end.value.code
     for step, theirs in enumerate(saliency(scored), start=1):
-        folder = tmp_path / "stored" / f"weight_{100 * step}"
+        folder = tmp_path / "stored" / f"weight_{100 * step:05d}"
         ours = np.stack([np.load(path) for path in sorted(folder.glob("grad_*.npy"))])
         assert ours.reshape(theirs.shape).shape == theirs.shape
         assert relative(ours.reshape(theirs.shape), theirs) < SAME

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vog.errors import CheckpointError, first_few
+from vog.errors import CheckpointError, ModelError, first_few
 from vog.models.in_place import tensors_of
 from vog.models.protocol import Weights
 
@@ -59,7 +59,7 @@ def load(weights: Mapping[str, Any], module: nn.Module, name: str) -> dict[str, 
     not_finite = _not_finite(module)
     _load_in_its_mode(weights, module, name)
     tensors = tensors_of(module)
-    trained = {key for key, _ in module.named_parameters()}
+    trained = {key for key, value in module.named_parameters() if value.requires_grad}
     broken = sorted(key for key in _not_finite(module) if key in trained or key not in not_finite)
     if broken:
         raise CheckpointError(
@@ -76,19 +76,35 @@ def _load_in_its_mode(weights: Mapping[str, Any], module: nn.Module, name: str) 
     """
     misfit = ""
     for in_training in (True, False):
-        with torch.no_grad():  # what a layer makes of its weights belongs to no backward pass
-            module.train(in_training)
+        _set_mode(module, in_training)
         renamed = rename(weights, module, name).weights
         try:
-            _load_strictly(_completed(renamed, module), module)
+            with torch.no_grad():  # a hook may compute something of the weights, and keep it
+                _load_strictly(_completed(renamed, module), module)
         except Exception as error:  # hooks of the user's classes run here, and may fail in any way
             misfit = misfit or _misfit(name, renamed, module, error)
             if not in_training:
                 raise CheckpointError(misfit) from error
             continue
-        with torch.no_grad():
-            module.eval()
+        _set_mode(module, False)
         return
+
+
+def _set_mode(module: nn.Module, training: bool) -> None:
+    """Call `train` or `eval` of a module, which may be the user's own.
+
+    Raises:
+        ModelError: it fails.
+    """
+    word = "train" if training else "eval"
+    try:
+        with torch.no_grad():  # what a layer makes of its weights belongs to no backward pass
+            module.train() if training else module.eval()
+    except Exception as error:
+        raise ModelError(
+            f"the model cannot be put into its mode: {word}() failed with {type(error).__name__}: "
+            f"{error}. A method of that name has to do what that of nn.Module does."
+        ) from error
 
 
 def _load_strictly(weights: dict[str, Any], module: nn.Module) -> None:
@@ -97,16 +113,21 @@ def _load_strictly(weights: dict[str, Any], module: nn.Module) -> None:
     A hook may change the names that a module saves, and none may change them back.
     """
     try:
-        module.load_state_dict(weights, strict=True)
+        module.load_state_dict(weights)  # strict, unless the user's own method does otherwise
     except RuntimeError:
         names = {id(tensor): key for key, tensor in tensors_of(module).items()}
-        saved = {
-            key: names.get(id(tensor), key)
-            for key, tensor in module.state_dict(keep_vars=True).items()
-        }
+        saved = {key: names.get(id(tensor), key) for key, tensor in saved_by(module).items()}
         if all(key == own for key, own in saved.items()):
             raise
         module.load_state_dict({saved.get(key, key): value for key, value in weights.items()})
+
+
+def saved_by(module: nn.Module) -> Mapping[str, Any]:
+    """Return the state dict with the tensors themselves, if the user's own method gives them."""
+    try:
+        return module.state_dict(keep_vars=True)
+    except TypeError:
+        return module.state_dict()
 
 
 def rename(weights: Mapping[str, Any], module: nn.Module, name: str) -> Renamed:
@@ -144,7 +165,7 @@ def rename(weights: Mapping[str, Any], module: nn.Module, name: str) -> Renamed:
 def _wanted(module: nn.Module) -> list[list[str]]:
     """Return the names of each tensor that a file has to hold, several where layers share it."""
     names: dict[int, list[str]] = {}
-    for key, value in module.state_dict(keep_vars=True).items():
+    for key, value in saved_by(module).items():
         if not _is_counter(key) and not key.endswith("_extra_state"):
             names.setdefault(id(value), []).append(key)
     return list(names.values())
@@ -195,7 +216,7 @@ def _with_versions(
 
 def _completed(weights: dict[str, Any], module: nn.Module) -> dict[str, Any]:
     """Return the weights with batch counters, and with shared tensors under all of their names."""
-    own = module.state_dict(keep_vars=True)
+    own = saved_by(module)
     by_tensor = {id(value): weights[key] for key, value in own.items() if key in weights}
     added = {
         key: by_tensor.get(id(value), value)
@@ -244,7 +265,7 @@ def _is_finite(value: Tensor) -> bool:
 
 def _misfit(name: str, weights: Weights, module: nn.Module, error: Exception) -> str:
     """Say which names and shapes differ, or else what `load_state_dict` said."""
-    own = {k: v for k, v in module.state_dict(keep_vars=True).items() if not _is_counter(k)}
+    own = {k: v for k, v in saved_by(module).items() if not _is_counter(k)}
     surplus = {key: value for key, value in weights.items() if key not in own}
     surplus = {key: value for key, value in surplus.items() if not _is_counter(key)}
     missing = {key: value for key, value in own.items() if key not in weights}

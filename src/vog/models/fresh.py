@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vog.models import ties
+
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 
@@ -33,6 +35,11 @@ class ModuleSource:
     template: nn.Module | None
     build: Callable[[], nn.Module] | None = None
 
+    @property
+    def can_be_fresh(self) -> bool:
+        """Whether there is a way to a module that nobody has run."""
+        return self.build is not None or self.template is not None
+
     def another(self) -> nn.Module | None:
         """Return a copy of the template with all that it keeps, or else a fresh module."""
         duplicate = None if self.template is None else copied(self.template)
@@ -41,8 +48,11 @@ class ModuleSource:
     def fresh(self) -> nn.Module | None:
         """Return a module that nobody has run, or None where there is no way to one."""
         if self.build is not None:
-            with random_state_kept():
-                built = unwrapped(self.build())
+            try:
+                with random_state_kept():
+                    built = unwrapped(self.build())
+            except Exception:  # the user's function may work once only; it did
+                built = self.module
             if built is not self.module:
                 _name_alike(built, self.module)
                 return built
@@ -75,14 +85,18 @@ def unwrapped(module: nn.Module) -> nn.Module:
     while True:
         if isinstance(module, _WRAPPERS):
             module = module.module
-        elif isinstance(inner := getattr(module, "_orig_mod", None), nn.Module):
-            module = inner
+        elif type(module).__name__ == "OptimizedModule" and "_orig_mod" in module._modules:
+            module = module.get_submodule("_orig_mod")  # of torch.compile
         else:
             return module
 
 
 def copied(module: nn.Module) -> nn.Module | None:
-    """Return a copy without cached properties, or None where the module cannot be copied."""
+    """Return a copy without cached properties, or None where the module cannot be copied.
+
+    A copy that still holds a tensor of the module, or in which two tensors no longer share their
+    values as they do in the module, is none.
+    """
     # A tensor that was computed, such as the weight of the old `weight_norm`, refuses to be copied.
     computed = {
         id(value): value.detach().clone()
@@ -101,7 +115,7 @@ def copied(module: nn.Module) -> nn.Module | None:
             if isinstance(attribute, functools.cached_property):
                 del vars(part)[name]
     _name_alike(duplicate, module)
-    return duplicate
+    return duplicate if ties.are_kept(module, duplicate) else None
 
 
 def _name_alike(module: nn.Module, original: nn.Module) -> None:

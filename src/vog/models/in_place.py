@@ -5,6 +5,7 @@ parameter (a list, a wrapper, a variable of Keras) and whatever reads it at anot
 checkpointing, which calls layers again while it goes backward) meets the weights of the checkpoint.
 """
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -27,8 +28,8 @@ def weights_in_place(module: nn.Module, weights: Mapping[str, Tensor]) -> Iterat
     own = {**parameters, **dict(module.named_buffers())}
     leaves = [tensor for tensor in own.values() if tensor.grad_fn is None]
     before = [(tensor, tensor.data, tensor.requires_grad) for tensor in leaves]
-    # A module may also replace a buffer by another tensor while it runs.
-    buffers = [(part._buffers, dict(part._buffers)) for part in module.modules() if part._buffers]
+    # A module may also replace a buffer by another tensor while it runs, or make a new one.
+    buffers = [(part._buffers, dict(part._buffers)) for part in module.modules()]
     try:
         for name, tensor in own.items():
             value = weights[name] if name in parameters else weights[name].clone()
@@ -41,22 +42,32 @@ def weights_in_place(module: nn.Module, weights: Mapping[str, Tensor]) -> Iterat
         yield
     finally:
         for registered, kept in buffers:
-            registered.clear()
-            registered.update(kept)
+            if registered or kept:
+                registered.clear()
+                registered.update(kept)
         for tensor, data, wants_gradient in before:
             tensor.data = data
             tensor.requires_grad_(wants_gradient)
 
 
 @contextmanager
-def left_as_it_was(module: nn.Module) -> Iterator[None]:
-    """Restore the mode, the tensors and their values when the block ends.
+def left_as_it_was(module: nn.Module, with_extra_state: bool = True) -> Iterator[None]:
+    """Restore the mode, the tensors, their gradients and the extra state when the block ends.
 
     The mode is restored by the module's own `train`, which may undo what `eval` merged; the values
     are written last, since undoing is exact but for rounding.
     """
     modes = {part: part.training for part in module.modules()}
-    values = [(tensor, tensor.detach().clone()) for tensor in tensors_of(module).values()]
+    tensors = list(tensors_of(module).values())
+    values = [(tensor, tensor.detach().clone()) for tensor in tensors]
+    flags = [(tensor, tensor.grad, tensor.requires_grad) for tensor in tensors if tensor.is_leaf]
+    extra = [
+        (part, copy.deepcopy(part.get_extra_state()))
+        for part in modes
+        if with_extra_state
+        and not isinstance(part, torch.jit.ScriptModule)
+        and type(part).get_extra_state is not nn.Module.get_extra_state
+    ]
     try:
         yield
     finally:
@@ -67,3 +78,8 @@ def left_as_it_was(module: nn.Module) -> Iterator[None]:
             for tensor, value in values:
                 if not tensor.is_sparse:
                     tensor.copy_(value)
+        for tensor, gradient, wants_gradient in flags:
+            tensor.grad = gradient
+            tensor.requires_grad_(wants_gradient)
+        for part, state in extra:
+            part.set_extra_state(state)

@@ -33,6 +33,11 @@ class Model(Protocol):
         """Return what a file gives the model that is no tensor of it."""
         ...
 
+    @property
+    def fits_beside(self) -> bool:
+        """Whether `fit` may be called while the model is observed, as by another thread."""
+        ...
+
     def settings(self) -> tuple[object, ...]:
         """Return what the model keeps beside tensors, as the last `fit` left it."""
         ...

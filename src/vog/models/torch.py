@@ -5,12 +5,13 @@ are back afterwards. What fits is decided by a template, a copy that loads each 
 run. Where a module keeps something of one checkpoint for the next, each gets a module of its own.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -18,8 +19,8 @@ from torch.nn.modules.conv import _ConvNd
 
 from vog import functions
 from vog.errors import ModelError, VogError
-from vog.models import memory, targets
-from vog.models.fitting import load, rename
+from vog.models import memory, targets, ties
+from vog.models.fitting import load, rename, saved_by
 from vog.models.folding import Folding
 from vog.models.fresh import ModuleSource, source_of
 from vog.models.head import Head, logits_of
@@ -101,12 +102,17 @@ class TorchModel:
         if self.apart:
             assert self.source is not None, "it is made with the model"
             module = self.source.another()
-            assert module is not None, "the guard had a fresh module of the same source"
+            if module is None:
+                raise ModelError(
+                    "the model cannot be copied after a checkpoint was loaded into it. "
+                    "Give a function that builds it as --model."
+                )
             load(weights, module, name)
-            return LoadedWeights(module)
+            return LoadedWeights(module.requires_grad_(False))
         if self.template is not None:
             return {key: _float(value) for key, value in load(weights, self.template, name).items()}
-        with left_as_it_was(self.module):
+        # Extra state stays as the file has it, so that `settings` can tell; `borrowed` restores it.
+        with left_as_it_was(self.module, with_extra_state=False):
             return {key: _float(value) for key, value in load(weights, self.module, name).items()}
 
     def beside_tensors(self, weights: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -114,7 +120,7 @@ class TorchModel:
         assert self.source is not None, "it is made with the model"
         module = self.source.template or self.module
         tensors = {id(tensor) for tensor in tensors_of(module).values()}
-        saved = module.state_dict(keep_vars=True)
+        saved = saved_by(module)
         given = rename(weights, module, name).weights
         return {k: v for k, v in given.items() if k in saved and id(saved[k]) not in tensors}
 
@@ -123,13 +129,15 @@ class TorchModel:
 
         Loading may change it: an extra state, a hook. Weights alone do not carry that over.
         """
-        if self.apart or self.template is None:
+        if self.apart:
             return ()
+        module = self.module if self.template is None else self.template
+        own = {ties.memory_of(tensor) for tensor in tensors_of(module).values()}
         return tuple(
-            (name, key, value)
-            for name, part in self.template.named_modules()
+            (name, key, kept)
+            for name, part in module.named_modules()
             for key, value in sorted(vars(part).items())
-            if isinstance(value, str | int | float | tuple | None)
+            if key not in _REGISTRIES and (kept := _comparable(value, own)) is not None
         )
 
     def ready(self, fitted: Weights) -> Weights:
@@ -154,6 +162,11 @@ class TorchModel:
             for key in ("weight", "bias")
         )
 
+    @property
+    def fits_beside(self) -> bool:
+        """Whether checkpoints are loaded into another module than the one that is run."""
+        return self.apart or self.template is not None
+
     def place(self, inputs: Tensor) -> Tensor:
         """A batch on the device, in the layout of the model."""
         # From pinned memory a copy waits for nothing, and the GPU does not wait for it.
@@ -177,11 +190,15 @@ class TorchModel:
         would let the examples of a batch see each other. The module's own `train` changes the
         mode, since it may do more than that.
         """
+        if self.apart:  # it runs in copies, each loaded and in evaluation mode
+            with _plain_arithmetic():
+                yield
+            return
         with (
             _plain_arithmetic(),
             left_as_it_was(self.module) if self.is_users else nullcontext(),
         ):
-            if self.module.training:
+            if any(part.training for part in self.module.modules()):
                 with torch.no_grad():  # what a layer makes of its weights needs no way back to them
                     self.module.eval()
             with self.folding.applied(self.module):
@@ -296,6 +313,31 @@ class TorchModel:
         return error * squared.sqrt()
 
 
+_REGISTRIES = frozenset(vars(nn.Module()))  # tensors, layers and hooks, which are no settings
+
+
+def _comparable(value: object, own: Set[int | None]) -> object:
+    """Return what tells one setting from another; None where that cannot be told.
+
+    Tensors in memory of the module's `own` are parameters and buffers, which are no settings.
+    """
+    if isinstance(value, str | int | float | bytes):
+        return value
+    if isinstance(value, np.ndarray):
+        value = torch.from_numpy(value) if value.dtype.kind in "biufc" else value.tolist()
+    if isinstance(value, Tensor):
+        if ties.memory_of(value) in own:
+            return None
+        plain = value.layout is torch.strided and not value.is_meta and not value.is_quantized
+        raw = value.detach().cpu().reshape(-1).contiguous().view(torch.uint8) if plain else None
+        return tuple(value.shape), None if raw is None else hash(raw.numpy().tobytes())
+    if isinstance(value, dict):
+        return tuple((str(key), _comparable(inner, own)) for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return tuple(_comparable(inner, own) for inner in value)
+    return None
+
+
 def _float(value: Tensor) -> Tensor:
     """Return a copy in float32, whatever it was saved in; whole numbers stay what they are."""
     return (
@@ -318,6 +360,8 @@ def _plain_arithmetic() -> Iterator[None]:
     try:
         with (
             torch.inference_mode(mode=False),
+            torch.autocast("cpu", enabled=False),
+            torch.autocast("cuda", enabled=False) if torch.cuda.is_available() else nullcontext(),
             torch.backends.cudnn.flags(
                 enabled=torch.backends.cudnn.enabled,
                 benchmark=torch.backends.cudnn.benchmark,

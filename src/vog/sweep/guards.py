@@ -107,16 +107,22 @@ def _refuse_mixed_examples(
     for i in range(count):
         one = slice(i, i + 1)
         alone = model.observe(weights, model.place(first.inputs[one]), labels[one], needs)
-        logits_agree = agree(together, alone, frozenset(), one, slice(0, 1))
-        if not agree(together, alone, needs, one, slice(0, 1)):
-            moved.append(i)
-        if not logits_agree or len(moved) > count * _JUMPING:
+        moved += [] if agree(together, alone, needs, one, slice(0, 1)) else [i]
+        if not agree(together, alone, frozenset(), one, slice(0, 1)):
             raise ModelError(
                 f"the model answers differently when an example is alone in its batch: example "
-                f"{examples.ids[int(first.at[moved[0]])]!r} differs by more than {_TOLERANCE:g}. "
+                f"{examples.ids[int(first.at[i])]!r} differs by more than {_TOLERANCE:g}. "
                 f"Examples see each other (batch statistics instead of running ones, attention or "
                 f"normalisation over the batch), so gradients would mix. Remove that for scoring."
             )
+    if len(moved) > count * _JUMPING:
+        raise ModelError(
+            f"the gradients of {len(moved)} of {count} examples are others when each is alone in "
+            f"its batch, such as those of {examples.ids[int(first.at[moved[0]])]!r}, though their "
+            f"logits are the same; so there is no one number to give. Examples see each other on "
+            f"the way back, or PyTorch {torch.__version__} goes back through a batch of one in "
+            f"another way. Compare both in `backward`; try another version of PyTorch."
+        )
 
 
 def check_labels(

@@ -21,6 +21,7 @@ from vog.models.torch import LoadedWeights, TorchModel
 from vog.scores import Observation, Signal
 
 _EXAMPLES, _OF_NORMS = 8, 4
+_NO_NORM = -1.0  # what no norm equals
 # Of the size of a signal: sums in another order. Of its change from the first checkpoint to the
 # last: what would be of the change itself, since scores are made of that.
 _ROUNDING = {Signal.LOGITS: 2e-5, Signal.LAST_LAYER_NORM: 1e-3}
@@ -72,7 +73,10 @@ def differences(
     plain_model = replace(model, module=judge, folding=Folding(), apart=True, is_users=False)
     with plain_model.borrowed():
         placed = plain_model.place(inputs)
-        plain = plain_model.observe(loaded, placed, labels, needs)
+        plain = plain_model.observe(loaded, placed, labels, needs - {Signal.LOSS_GRADIENT})
+        if Signal.LOSS_GRADIENT in needs:  # forward again, as nobody goes back through one twice
+            of_loss = plain_model.observe(loaded, placed, labels, frozenset({Signal.LOSS_GRADIENT}))
+            plain = replace(plain, loss_gradient=of_loss.loss_gradient)
         if Signal.LAST_LAYER_NORM in needs and model.head is not None:
             norms = _norms_by_autograd(plain_model, loaded, model.head, placed, labels)
             plain = replace(plain, last_layer_norm=norms[None])
@@ -89,7 +93,10 @@ def _norms_by_autograd(
         layer.zero_grad(set_to_none=True)
         with torch.enable_grad():
             logits, _ = model.forward(loaded, inputs[row : row + 1])
-            cross_entropy(logits, labels[row : row + 1]).sum().backward()
+            try:
+                cross_entropy(logits, labels[row : row + 1]).sum().backward()
+            except RuntimeError:  # it goes backward through what it kept, and cannot do so again
+                return norms.fill_(_NO_NORM)
         gradients = [p.grad.square().sum() for p in layer.parameters() if p.grad is not None]
         norms[row] = torch.stack(gradients).sum().sqrt()
     layer.requires_grad_(False)

@@ -15,9 +15,10 @@ from vog import scores
 from vog.data import Batch
 from vog.errors import ModelError, ScoreError
 from vog.models import Model, Weights, fitting, head
-from vog.models.fresh import ModuleSource, copied, is_scripted
+from vog.models.fresh import ModuleSource, is_scripted
+from vog.models.in_place import left_as_it_was
 from vog.models.torch import TorchModel
-from vog.scores import Score
+from vog.scores import Score, Signal
 from vog.sweep import faster, guards, plain_way
 from vog.sweep.found import Found
 from vog.sweep.request import Request
@@ -47,9 +48,9 @@ APART = (
     "each checkpoint is loaded into a copy of its own: one module that takes the weights of all in "
     "turn would not give the numbers of the plain way (slower: norms are not folded)"
 )
-_UNCHECKED = (
-    "not compared with load_state_dict and backward on a fresh model: this one can be neither "
-    "copied nor built anew (give a function as --model)"
+_IN_PLACE = (
+    "compared with load_state_dict and backward on itself: it can be neither copied nor built anew "
+    "(give a function as --model)"
 )
 
 
@@ -80,25 +81,51 @@ def try_out(
     for model in _ways(request, found, source, first, apart):
         try:
             trial = _tried(request, found, source, model, last, first)
-            judge = source.fresh()
-            if judge is None:
-                return replace(trial, notes={**taken, **trial.notes, "model": _UNCHECKED})
             example = plain_way.Comparison(trial.weights, earliest, str(found.files[0].path), first)
-            needs = scores.needs_of(trial.scores)
-            differing = plain_way.differences(trial.model, judge, example, needs)
+            differing = _differences(trial, source, example)
+            if differing == (Signal.LAST_LAYER_NORM,):  # it is used more than once, or tied
+                trial = _tried(request, found, source, model, last, first, headless=True)
+                differing = _differences(trial, source, example)
         except ModelError as error:
             failed = error
             continue
         if not differing:
-            return replace(trial, notes={**taken, **trial.notes})
+            unchecked = {} if source.can_be_fresh else {"model": _IN_PLACE}
+            return replace(trial, notes={**taken, **trial.notes, **unchecked})
     if failed is not None and not differing:
         raise failed
+    if not differing:
+        raise ModelError(
+            "the model can be neither copied nor built anew, and it is compiled by TorchScript or "
+            "keeps more of a checkpoint than its tensors; so no checkpoint can be loaded into a "
+            "copy of its own. Give a function that builds it as --model."
+        )
+    where = (
+        ", even where each checkpoint is loaded into a copy of its own"
+        if source.can_be_fresh
+        else ""
+    )
     raise ModelError(
         f"{name}: the {' and the '.join(differing)} differ from those of load_state_dict, eval and "
-        f"backward on a fresh model, even where each checkpoint is loaded into a copy of its own. "
-        f"Something that is not in the checkpoints decides on the output, such as random numbers "
-        f"drawn when the model is built. Store it in a buffer, or fix the seed in --model."
+        f"backward on a fresh model{where}. Something that is not in the checkpoints decides on "
+        f"the output: random numbers that are drawn when the model is built, or a tensor that is "
+        f"made of a weight then and does not follow it. Store it in a buffer, or compute it in "
+        f"`forward`; if the model cannot be copied, give a function that builds it as --model."
     )
+
+
+def _differences(
+    trial: Trial, source: ModuleSource, example: plain_way.Comparison
+) -> tuple[Signal, ...]:
+    """Return the signals in which the model differs from the plain way on a fresh module.
+
+    Where there is none, the module of the user's is loaded, and then is as it was.
+    """
+    needs, judge = scores.needs_of(trial.scores), source.fresh()
+    if judge is not None:
+        return plain_way.differences(trial.model, judge, example, needs)
+    with left_as_it_was(source.module):
+        return plain_way.differences(trial.model, source.module, example, needs)
 
 
 def _ways(
@@ -130,19 +157,25 @@ def _tried(
     model: TorchModel,
     last: Mapping[str, Any],
     first: Batch,
+    headless: bool = False,
 ) -> Trial:
     """Return the model with its head and its norms folded, and past the guards."""
     name = str(found.files[-1].path)
-    fitted = model.fit(last, name)
     if model.template is not None and not model.apart:
-        # Loading may have made what the module that was given lacks, as in lazy layers.
-        model = replace(model, module=copied(model.template) or source.module)
+        module = source.another()
+        if module is None:
+            raise ModelError("the model cannot be copied after a checkpoint was loaded into it.")
+        fitting.load(last, module, name)  # which may make what it lacks, as in lazy layers
+        model = replace(model, module=module)
+    with model.borrowed():
+        fitted = model.fit(last, name)
     note = None if model.template is None else fitting.rename(last, model.template, name).note
     model = _with_head(model, fitted, first)
+    model = replace(model, head=None) if headless else model
     leave_out = request.scores is None or request.scores == "all"
     chosen, without = _possible(found, model, leave_out)
     needs = scores.needs_of(chosen)
-    if request.fold and model.may_fold:
+    if request.fold and model.may_fold and model.template is not None:
         model = faster.folded(model, fitted, first, needs)
     weights = model.ready(fitted)
     with model.borrowed():

@@ -74,6 +74,9 @@ class Streamed:
         Raises:
             CheckpointError: a file is gone or was changed since it was first read.
         """
+        if not self.model.fits_beside:
+            yield from map(self._read, range(len(self.files)))
+            return
         with ThreadPoolExecutor(1) as reader:
             ahead = reader.submit(self._read, 0)
             for following in range(1, len(self.files)):
@@ -152,6 +155,8 @@ def read_all(
             checkpoints.refuse_mixed(keys)
             beside = model.beside_tensors(contents.weights, str(file.path))
             refuse_not_made(beside, file.path)
+            if beside and not model.fits_beside:
+                raise StateBesideWeightsError(f"{file.path} has more than tensors.")
             fitted = model.fit(contents.weights, str(file.path))
             if file is not files[0] and model.settings() != settings:
                 raise StateBesideWeightsError(f"{file.path} changes more than tensors.")
