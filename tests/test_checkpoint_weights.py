@@ -504,3 +504,10 @@ def test_an_example_is_seen_again_under_the_weights_that_were_meant(
         vog.VogError, match="does not name its read, .* Give --read file.py:function"
     ):
         lost(0)
+
+
+def test_an_array_of_a_type_that_torch_lacks_is_not_called_damage(tmp_path: Path) -> None:
+    path = saved(tmp_path, STATE)
+    reader = Reader(read=lambda path: {"a": np.zeros(3, np.longdouble)})
+    with pytest.raises(CheckpointError, match=r"1.pt: 'a' is an array of the type float\d+, which"):
+        reader(path)
