@@ -2,16 +2,8 @@
 
 import functools
 import io
-import logging
-import multiprocessing
 import os
-import socket
-import socketserver
-import struct
-import sys
 import tarfile
-import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -283,103 +275,6 @@ def test_room_that_somebody_else_took_is_no_error(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch.Tensor, "share_memory_", full)
     examples = open_source((np.ones((6, 2)), np.arange(6)))
     assert data.batches(examples, [range(6)], 1).__next__().inputs.sum() == 12
-
-
-class Asked(Dataset[tuple[np.ndarray, int]]):
-    """Asks a server for each row, through a connection that is made with the dataset."""
-
-    def __init__(self, server: str) -> None:
-        self.client = [socket.socket(socket.AF_UNIX)]
-        self.client[0].connect(server)
-
-    def __len__(self) -> int:
-        return ROWS
-
-    def __getitem__(self, row: int) -> tuple[np.ndarray, int]:
-        self.client[0].sendall(struct.pack("i", row))
-        (value,) = struct.unpack("i", self.client[0].recv(4))
-        return np.full(3, value, np.float32), value
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """A server that answers what it was asked."""
-
-    class Echo(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            while asked := self.request.recv(4):
-                time.sleep(0.0005)
-                self.request.sendall(asked)
-
-    path = str(tmp_path / "s")
-    with socketserver.ThreadingUnixStreamServer(path, Echo) as echo:
-        echo.daemon_threads = True
-        threading.Thread(target=echo.serve_forever, daemon=True).start()
-        yield path
-        echo.shutdown()
-
-
-CONNECTED: list[Any] = []  # where the modules of a user keep a connection
-
-
-class AsksThroughAModule(Asked):
-    def __init__(self, server: str) -> None:
-        super().__init__(server)
-        CONNECTED[:] = self.client
-        del self.client
-
-    def __getitem__(self, row: int) -> tuple[np.ndarray, int]:
-        self.client = list(CONNECTED)
-        try:
-            return super().__getitem__(row)
-        finally:
-            del self.client
-
-
-@pytest.mark.parametrize("kind", [Asked, AsksThroughAModule])
-def test_data_that_hold_a_connection_are_read_without_workers(
-    kind: Callable[[str], Dataset[Any]], server: str
-) -> None:
-    dataset = kind(server)
-    examples = open_source(dataset, workers=2)
-    read = list(data.batches(examples, [range(at, at + 4) for at in range(0, 64, 4)], 2))
-    assert examples.workers == 0
-    assert "hold an open connection (socket.socket), which processes cannot" in examples.notes[0]
-    assert len(read) == 16
-    (CONNECTED.pop() if CONNECTED else dataset.client[0]).close()  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_function_that_connects_has_data_without_workers(
-    tmp_path: Path, server: str, workers: int
-) -> None:
-    code = f"""
-import socket, torch
-class Data(torch.utils.data.Dataset):
-    def __init__(self):
-        hidden = socket.socket(socket.AF_UNIX)
-        hidden.connect({server!r})
-        self.number = hidden.detach()  # as a client in C keeps it
-    def __len__(self): return 4
-    def __getitem__(self, row): return torch.zeros(3), row
-"""
-    file = tmp_path / f"data_that_connect_{workers}.py"
-    file.write_text(code)
-    examples = open_source(f"{file}:Data", workers=workers)
-    os.close(examples.read.dataset.number)  # type: ignore[attr-defined]
-    assert examples.workers == 0
-    assert any("a socket" in note for note in examples.notes) == (workers > 0)
-
-
-def test_what_is_no_connection_of_the_data_needs_no_note(file: Path) -> None:
-    dataset = opened_when_made(file)
-    dataset.log = logging.getLogger("a")  # type: ignore[attr-defined]
-    dataset.queue = multiprocessing.Queue()  # type: ignore[attr-defined]
-    dataset.out = [sys.stderr, torch.nn.Linear(2, 2)]  # type: ignore[attr-defined]
-    with socket.socket() as of_somebody_else:
-        assert of_somebody_else.fileno() >= 0
-        examples = open_source(dataset, workers=2)
-    assert (examples.workers, examples.notes) == (2, ())
 
 
 def test_where_processes_can_share_nothing_the_data_are_read_without(

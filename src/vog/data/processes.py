@@ -11,8 +11,7 @@ others. Two measures hold against that, and both are needed:
   for itself. A copy made before the first read would not hold what modules keep, and would copy
   arrays in memory.
 - What was open before, because the dataset opens it when it is made or because the user looked at
-  an item first, each worker opens anew at the same place before it reads (`_open_anew`). Where
-  that is a connection, which cannot be opened anew, the data are read without workers (`obstacle`).
+  an item first, each worker opens anew at the same place before it reads (`_open_anew`).
 """
 
 import fcntl
@@ -30,13 +29,8 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from vog.data.connections import connection_in
 from vog.errors import DataError, VogError
 
-NOT_SHARED = (
-    "the data hold an open connection ({held}), which processes cannot share; to read with "
-    "workers, connect at the first read"
-)
 _SHARED_MEMORY = Path("/dev/shm")
 _OPEN_FILES = Path("/proc/self/fd")
 _STANDARD = (0, 1, 2)
@@ -118,8 +112,7 @@ def obstacle(function: Callable[[Any], Any]) -> str:
     if left is not None and left < _LEAST_SHARED:
         return f"{_SHARED_MEMORY} has no room for what processes share ({left:,} bytes)"
     if multiprocessing.get_start_method() == "fork":
-        held = connection_in(function)
-        return NOT_SHARED.format(held=held) if held else ""
+        return ""
     try:
         ForkingPickler.dumps(function)
     except Exception as error:  # whatever the objects of the user raise

@@ -1,7 +1,6 @@
 """From what a user calls data, a word or an object, to examples."""
 
 import stat
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vog import functions
-from vog.data import arrays, connections, datasets, folders, images, processes
+from vog.data import arrays, datasets, folders, images
 from vog.data.batches import with_workers
 from vog.data.examples import Examples
 from vog.data.heads import with_heads
@@ -50,7 +49,9 @@ def open_source(
     elif (kind := _kind(expanded(data), data)) is not None:
         examples = _of_path(kind, expanded(data), root, transform)
     elif ":" in str(data):
-        examples = _of_function(str(data), _for_values(transform), workers)
+        function = functions.load(str(data), "--data")
+        made = functions.call(function, str(data), "--data")
+        examples = datasets.from_dataset(made, _for_values(transform), workers)
     else:
         raise DataError(
             f"--data {str(data)!r}: there is no such folder or file. Expected a folder with one "
@@ -59,18 +60,6 @@ def open_source(
     if not isinstance(examples.read, datasets.Items):  # which were looked at, with these workers
         examples = with_workers(examples, workers)
     return with_heads(examples, exif)
-
-
-def _of_function(spec: str, transform: Transform | None, workers: int | None) -> Examples:
-    """The examples that a function of the user's makes; without workers where it connects."""
-    before = connections.open_sockets()
-    made = functions.call(functions.load(spec, "--data"), spec, "--data")
-    if workers == 0 or connections.open_sockets() <= before:
-        return datasets.from_dataset(made, transform, workers)
-    examples = datasets.from_dataset(made, transform, 0)
-    why = processes.NOT_SHARED.format(held="a socket")
-    note = f"{why}: the data are read without worker processes"
-    return replace(examples, notes=(*examples.notes, note))
 
 
 def _pair(data: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray | None]:
