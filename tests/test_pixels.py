@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,35 +55,6 @@ def test_sixteen_bits_are_scaled_and_not_cut_off(name: str, tmp_path: Path) -> N
     np.testing.assert_allclose(open_source(tmp_path).read(0)[0], expected, atol=1e-4)
     shown = np.asarray(pictures._open(tmp_path / "a" / name), np.float64)
     np.testing.assert_allclose(shown, (DEEP / 257.0)[..., None].repeat(3, 2), atol=1)
-
-
-def tiff(path: Path, values: np.ndarray, bits: int, photometric: int) -> None:
-    """A TIFF of one grey strip, with 12 or 16 bits a pixel."""
-    if bits == 12:
-        pairs = values.reshape(-1, 2).astype(np.uint32)
-        whole = (pairs[:, 0] << 12 | pairs[:, 1]).astype(">u4").view(np.uint8).reshape(-1, 4)
-        pixels = whole[:, 1:].tobytes()
-    else:
-        pixels = values.astype("<u2").tobytes()
-    height, width = values.shape
-    tags = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 273: 8}
-    tags |= {277: 1, 278: height, 279: len(pixels)}
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
-    head = b"II*\0" + struct.pack("<I", 8 + len(pixels))
-    path.write_bytes(head + pixels + struct.pack("<H", len(tags)) + entries + bytes(4))
-
-
-@pytest.mark.parametrize(("bits", "photometric"), [(12, 1), (16, 0), (16, 1)])
-def test_black_and_white_are_what_a_tiff_says(bits: int, photometric: int, tmp_path: Path) -> None:
-    values = RNG.integers(0, 2**bits, (40, 30)).astype(np.uint16)
-    (tmp_path / "a").mkdir()
-    tiff(tmp_path / "a" / "1.tif", values, bits, photometric)
-    grey = values / (2**bits - 1)
-    grey = grey if photometric else 1 - grey
-    plain, _ = open_source(tmp_path, transform="none").read(0)
-    np.testing.assert_allclose(plain, np.broadcast_to(grey, (3, 40, 30)), atol=1e-6)
-    shown = np.asarray(pictures._open(tmp_path / "a" / "1.tif"), np.float64)
-    np.testing.assert_allclose(shown, (grey * 255)[..., None].repeat(3, 2), atol=1)
 
 
 def test_a_transform_of_the_user_gets_all_bits(tmp_path: Path) -> None:

@@ -25,8 +25,6 @@ _DEEP = (*_SIXTEEN_BITS, "I", "F")
 # Formats whose whole numbers of 32 bits are what Pillow makes of 16.
 _SIXTEEN_IN_32 = ("PNG", "PPM")
 _WHITE = 2**16 - 1
-_BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # tags of TIFF
-_SCALE = "black and white of vog"  # in what Pillow keeps beside an image
 UPRIGHT = 1
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -101,18 +99,7 @@ def as_stored(image: Image.Image, exif: bool = False) -> Image.Image:
     if turn is not None:
         kept = kept.transpose(turn)
     kept.format = image.format  # tells how many of 32 bits are used
-    if is_deep(image):
-        kept.info[_SCALE] = _black_and_white(image)
     return kept
-
-
-def _black_and_white(image: Image.Image) -> tuple[int, int]:
-    """The values that stand for black and for white: a TIFF says how many bits it uses and how."""
-    if _SCALE in image.info:
-        return image.info[_SCALE]
-    tags = getattr(image, "tag_v2", {})
-    white = 2 ** int(tags[_BITS][0]) - 1 if _BITS in tags else _WHITE
-    return (white, 0) if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else (0, white)
 
 
 def from_0_to_1(image: Image.Image) -> Float[np.ndarray, "h w"]:
@@ -130,8 +117,7 @@ def from_0_to_1(image: Image.Image) -> Float[np.ndarray, "h w"]:
             f"{values.max():g}, and which value is white the file does not say. Scale them in a "
             f"--transform: it gets the image as stored"
         )
-    black, white = _black_and_white(image)
-    return (values.astype(np.float32) - np.float32(black)) / np.float32(white - black)
+    return values.astype(np.float32) / np.float32(_WHITE)
 
 
 def to_show(image: Image.Image) -> Image.Image:
