@@ -1,5 +1,6 @@
 """Finding checkpoint files and reading their steps as numbers."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,6 @@ def test_numbers_that_do_not_change_are_no_steps() -> None:
     [
         (["step-1.pt", "best.pt", "last.pt"], "2 have no step in their name: best.pt, last.pt"),
         (["a1-b2.pt", "a2-b1.pt"], "2 have no step in their name"),
-        (["final.pt"], "1 have no step"),
         (["ckpt-500.pt", "ckpt-1k.pt"], "1 have no step in their name: ckpt-1k.pt"),
         (["step-1e3.pt", "step-2e2.pt"], "2 have no step"),
         (["step=1,000.pt", "step=500.pt"], "1 have no step"),
@@ -209,6 +209,45 @@ def test_links_and_copies_are_the_files_that_they_are(tmp_path: Path) -> None:
         "step-4.pt (the same as step-3.pt",
         "step-1.pt (the same as step-1.pt)",
     }
+
+
+@pytest.mark.parametrize("spec", ["", "*.pt", "checkpoint-1", "c/*"])
+def test_hidden_files_and_folders_are_no_checkpoints(tmp_path: Path, spec: str) -> None:
+    folder = tmp_path / ("c" if spec == "c/*" else "")
+    written(folder, "epoch_1.pt", "epoch_2.pt", "._epoch_1.pt", ".epoch_3.pt")
+    written(tmp_path / "checkpoint-1", "a-1.pt", "._a-1.pt", ".ipynb_checkpoints/a-3.pt")
+    (tmp_path / ".old-1").mkdir()
+    (tmp_path / ".old-1" / "model.safetensors").touch()
+    found = find([tmp_path / spec])
+    assert [one.step for one in found] == ([1] if spec == "checkpoint-1" else [1, 2])
+
+
+@pytest.mark.parametrize("spec", ["model.pt", "*.pt", "", "sharded"])
+def test_one_file_without_a_number_is_the_first_step(tmp_path: Path, spec: str) -> None:
+    written(tmp_path, "model.pt")
+    (tmp_path / "sharded").mkdir()
+    if spec == "sharded":
+        (tmp_path / "sharded" / "model.safetensors.index.json").touch()
+    assert [one.step for one in find([tmp_path / spec])] == [0]
+
+
+@pytest.mark.parametrize("spec", ["", "*.pt", "epoch_*"])
+def test_what_leads_to_no_file_is_left_out_with_a_word(tmp_path: Path, spec: str) -> None:
+    written(tmp_path, "epoch_1.pt", "epoch_2.pt")
+    (tmp_path / "epoch_3.pt").symlink_to("nowhere.pt")
+    (tmp_path / "epoch_4.pt").mkdir()
+    found = search([tmp_path / spec])
+    assert names(found) == ["epoch_1.pt", "epoch_2.pt"]
+    assert found.notes["left out"] == (
+        "epoch_3.pt (a link to a file that is not there), "
+        "epoch_4.pt (a folder without one file of weights)"
+    )
+
+
+def test_a_link_to_a_folder_beside_it_is_that_folder(tmp_path: Path) -> None:
+    written(tmp_path / "run", "epoch_1.pt", "epoch_2.pt")
+    (tmp_path / "latest").symlink_to("run")
+    assert names(search([tmp_path])) == ["epoch_1.pt", "epoch_2.pt"]
 
 
 def test_a_list_keeps_what_it_names(tmp_path: Path) -> None:
@@ -383,3 +422,22 @@ def test_files_and_folders_as_they_match(tmp_path: Path) -> None:
     assert names(found) == ["step-1", "step-2", "step-3.npz"]
     assert found.notes == {"left out": "notes"}
     assert names(search([tmp_path / "step-?"], as_they_match=True)) == ["step-1", "step-2"]
+
+
+def test_a_fifo_is_no_regular_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "1.pt")
+    with pytest.raises(CheckpointError, match="1.pt: is no regular file. Name a file"):
+        find([tmp_path / "1.pt"])
+
+
+@pytest.mark.parametrize("word", ["~nobody-of-this-name/1.pt", "@~nobody-of-this-name/list.txt"])
+def test_the_home_of_nobody_is_a_path_like_others(word: str) -> None:
+    with pytest.raises(CheckpointError, match="there is no (file|list) .*~nobody"):
+        find([word])
+
+
+def test_a_list_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    written(tmp_path, "1.pt")
+    (tmp_path / "list.txt").write_text("~/1.pt\n")
+    assert [one.path for one in find(["@~/list.txt"])] == [tmp_path / "1.pt"]

@@ -77,7 +77,7 @@ def test_a_key_names_the_modules_of_a_pickled_one(tmp_path: Path) -> None:
         ("model", r"--weights 'model' is not there. .* keys state_dict, optimizer, x. Weights are"),
         ("optimizer", "--weights 'optimizer' names a dict .* which is no weights"),
         ("state_dict.0.weight", "names a tensor, which is no weights"),
-        ("", "--weights '' is not there"),
+        ("", "--weights '' names a dict .* which is no weights"),
     ],
 )
 def test_a_key_without_weights_is_refused(tmp_path: Path, key: str, message: str) -> None:
@@ -91,6 +91,32 @@ def test_what_was_taken_of_several_is_said(tmp_path: Path) -> None:
     contents = Reader().contents(saved(tmp_path, {"model": STATE, "model_ema": OTHER}))
     assert same(contents.weights)
     assert contents.note == "took 'model' (also there: 'model_ema'; --weights takes another)"
+
+
+@pytest.mark.parametrize(
+    ("beside", "note"),
+    [
+        ({"ema": OTHER}, "took the top level ('') (also there: 'ema'; --weights takes another)"),
+        (
+            {"norm": {"mean": torch.zeros(3), "std": torch.ones(3)}, "arch": "a"},
+            "took the top level ('') (also there: 'norm'; --weights takes another); "
+            "left aside arch: no tensors",
+        ),
+    ],
+)
+def test_tensors_of_the_top_level_win_over_dicts_beside_them(
+    tmp_path: Path, beside: dict[str, Any], note: str
+) -> None:
+    path = saved(tmp_path, {**STATE, **beside})
+    contents = Reader().contents(path)
+    assert same(contents.weights)
+    assert (contents.key, contents.note) == ("", note)
+    assert same(Reader(weights="").contents(path).weights)
+
+
+def test_one_tensor_beside_the_weights_is_no_top_level(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"backbone": STATE, "class_weights": torch.ones(3)})
+    assert same(read(path))
 
 
 def test_several_without_a_usual_name_are_refused(tmp_path: Path) -> None:
@@ -134,7 +160,7 @@ def test_an_object_in_an_extra_state_is_named(tmp_path: Path) -> None:
 
 def test_checkpoints_with_weights_in_different_places_are_refused(tmp_path: Path) -> None:
     refuse_mixed({Path("1.pt"): "model", Path("2.pt"): "model"})
-    with pytest.raises(CheckpointError, match="'model' of 1.pt, all of 2.pt. Say which"):
+    with pytest.raises(CheckpointError, match="'model' of 1.pt, all of 2.pt. Say which.*--read"):
         refuse_mixed({Path("1.pt"): "model", Path("2.pt"): ""})
 
 
@@ -223,6 +249,11 @@ FOREIGN = {
     "TensorFlow's index": ("a.index", bytes(40) + bytes.fromhex("57fb808b247547db"), "TensorFlow"),
     "TensorFlow's data": ("a.ckpt-1.data-00000-of-00001", b"abcd", "a part of a TensorFlow"),
     "an adapter": ("adapter_model.safetensors", b"x", "an adapter of PEFT.* Merge it"),
+    "a part of DCP": (
+        "__0_0.distcp",
+        {"archive/data.pkl": b"x"},
+        "a part of a distributed .*--read",
+    ),
     "GGUF": ("a.bin", b"GGUF\x03\0\0\0", "a GGUF file"),
     "ONNX": ("a.onnx", b"\x08\x07\x12\x07pytorch", "an ONNX file"),
     "an array": ("a.npy", b"\x93NUMPY\x01\0", "one NumPy array"),
@@ -473,3 +504,10 @@ def test_an_example_is_seen_again_under_the_weights_that_were_meant(
         vog.VogError, match="does not name its read, .* Give --read file.py:function"
     ):
         lost(0)
+
+
+def test_an_array_of_a_type_that_torch_lacks_is_not_called_damage(tmp_path: Path) -> None:
+    path = saved(tmp_path, STATE)
+    reader = Reader(read=lambda path: {"a": np.zeros(3, np.longdouble)})
+    with pytest.raises(CheckpointError, match=r"1.pt: 'a' is an array of the type float\d+, which"):
+        reader(path)

@@ -17,8 +17,8 @@ import damage
 import question_fuzz
 import vog
 import world
-from vog.errors import OtherQuestionError, ResultError
-from vog.result import Run, listing, open_run
+from vog.errors import DataError, OtherQuestionError, ResultError
+from vog.result import Run, listing, open_run, schema
 from vog.result import question as questions
 from vog.result.source import Source
 from vog.sweep.grid import grid
@@ -189,6 +189,26 @@ def test_a_part_of_another_run_is_no_part_of_this_one(scored: Path, run: Path) -
     assert contents(run) == before
 
 
+def test_steps_of_any_size_are_read_back(scored: Path, tmp_path: Path) -> None:
+    for one in (1, 2):
+        name = f"model_2024010112300{one}.pt"
+        shutil.copy(sorted((scored / "c").iterdir())[one], tmp_path / name)
+    data = world.inputs_and_labels(8)
+    vog.score(world.build, f"{tmp_path}/*.pt", data, tmp_path / "run", **WORDS)
+    found = open_run(tmp_path / "run").question
+    assert schema.misfit(found) is None
+    assert [one["step"] for one in found["checkpoints"]] == [20240101123001, 20240101123002]
+
+
+@pytest.mark.parametrize("word", ["rows_per_part", "batch_size", "limit"])
+def test_numbers_that_a_question_cannot_hold_are_refused_first(
+    scored: Path, tmp_path: Path, word: str
+) -> None:
+    with pytest.raises(DataError, match=f"{word.replace('_', '-')} is 9+; expected at most 10"):
+        score(scored, tmp_path / "run", **{word: 99999999999999})
+    assert not (tmp_path / "run").exists()
+
+
 def test_rows_beyond_the_data_are_no_rows(scored: Path, run: Path) -> None:
     extra = run / "part-000000000040-8.parquet"
     shutil.copy(run / "part-000000000032-8.parquet", extra)
@@ -196,6 +216,28 @@ def test_rows_beyond_the_data_are_no_rows(scored: Path, run: Path) -> None:
         open_run(run)
     assert score(scored, run).rows == ROWS
     assert not extra.exists()
+
+
+def test_a_path_that_is_not_utf_8_is_refused_and_nothing_set_aside(
+    scored: Path, run: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this disk takes no such names")
+    moved = run.rename(folder / "run")
+    before = sorted(path.name for path in moved.iterdir())
+    for read in (lambda: open_run(moved), lambda: score(scored, moved)):
+        with pytest.raises(ResultError, match=r"caf\\xe9/run cannot be .* the path is not UTF-8"):
+            read()
+    assert sorted(path.name for path in moved.iterdir()) == before
+    for name in ("a.csv", "a.parquet", "a.jsonl"):
+        with pytest.raises(ResultError, match="cannot be written: the path is not UTF-8"):
+            open_run(scored / "run").export(folder / name)
+    with pytest.raises(ResultError, match="cannot be written: the path is not UTF-8"):
+        score(scored, folder / "new")
+    assert sorted(path.name for path in folder.iterdir()) == ["run"]
 
 
 @pytest.mark.parametrize("how", ["lost", "a bit", "empty"])
@@ -210,6 +252,9 @@ def test_without_its_digests_what_cannot_be_told_is_computed_again(
     path.unlink() if how == "lost" else path.write_text("" if how == "empty" else spoiled)
     with pytest.raises(ResultError, match=r"digests.json"):
         open_run(run).table()
+    if how == "lost":
+        with pytest.raises(ResultError, match="digests.json is missing, and nothing else"):
+            open_run(run).table()
     score(scored, run)
     assert contents(run) == before
     kept = [p for p, inode in stamps.items() if p.stat().st_ino == inode]
@@ -310,6 +355,18 @@ def test_a_folder_of_0_1_is_finished(old: Path) -> None:
     assert finish(old).rows == begun_by_0_1.ROWS
 
 
+def test_a_file_of_a_run_is_no_run_folder(run: Path) -> None:
+    with pytest.raises(ResultError, match=r"question.json is a file. Give the folder"):
+        open_run(run / "question.json")
+
+
+def test_a_lost_question_of_0_1_is_told_the_same_by_all(old: Path) -> None:
+    (old / "question.json").unlink()
+    for command in (lambda: open_run(old), lambda: finish(old)):
+        with pytest.raises(ResultError, match="is missing.* Version 0.1 .* from a copy.*--overwr"):
+            command()
+
+
 def test_damage_in_a_folder_of_0_1(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
     part = old / "part-00002.parquet"
     rewrite(lambda table: table.take([0, 1, 2, 4, 5, 6, 7]))(part)
@@ -359,7 +416,10 @@ def test_questions_of_another_form_are_refused_with_words(old: Path, tmp_path: P
     [
         ({"where": "x"}, "where is 'x'; expected an object"),
         ({"stages": {"all": "x"}}, "stages.all is 'x'; expected a list of 2"),
-        ({"data": {"examples": True}}, "data.examples is True; expected a whole number from 0"),
+        (
+            {"data": {"examples": True}},
+            "data.examples is True; expected a whole number from 0 to 1000000000000",
+        ),
         ({"data": {}}, "data.examples is missing; expected it"),
         ({"checkpoints": [{}]}, r"checkpoints\[0\].step is missing"),
         ({"scores": [3]}, r"scores\[0\] is 3; expected an object"),

@@ -126,6 +126,11 @@ def test_addresses_are_refused(
     assert output_path("C:/a") == Path("C:/a")
 
 
+def test_the_home_folder_is_expanded_and_that_of_nobody_is_not() -> None:
+    assert output_path("~/zzz") == Path.home() / "zzz"
+    assert output_path("~nobody-of-this-name") == Path("~nobody-of-this-name")
+
+
 OUTPUTS = {
     "score": "--model m.py:f --checkpoints c --data d --out {}",
     "gradients": "--model m.py:f --checkpoints c --data d --out {}",

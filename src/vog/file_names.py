@@ -44,6 +44,14 @@ def all_printable(names: Sequence[str]) -> list[str]:
     return shown
 
 
+def expanded(name: str | Path) -> Path:
+    """Return a path with `~` and `~user` as their folders; as it is where there is no such user."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
 def path_below(folder: Path, name: str) -> Path:
     """Return the path of a file below a folder, by its name or by what `printable` made of it."""
     path = folder / name

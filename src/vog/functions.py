@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from vog.errors import FunctionError, unknown
+from vog.file_names import expanded
 
 
 def load(spec: str, what: str) -> Callable[..., Any]:
@@ -125,7 +126,7 @@ def _is_filled(cell: Any) -> bool:
 def _module(where: str, spec: str, what: str) -> ModuleType:
     is_file = where.endswith(".py")
     if is_file:
-        path = Path(where).expanduser().resolve()
+        path = expanded(where).resolve()
         if not path.is_file():
             raise FunctionError(f"{what} {spec!r}: there is no file {where}.")
         _make_importable(str(path.parent))

@@ -6,21 +6,23 @@ import re
 from pathlib import Path
 
 from vog.errors import ResultError
+from vog.file_names import expanded, printable
 
 # `s3://bucket/a`, and what is left of it as a path: `s3:/bucket/a`. One letter is a drive.
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 
 
 def output_path(name: str | Path) -> Path:
-    """Return the path of a file or a folder that is going to be written.
+    """Return the path of a file or a folder that is going to be written, `~` as its folder.
 
     Raises:
-        ResultError: it is an address, its name is too long, or the folder that it would be made in
-            may not be written.
+        ResultError: it is an address, its name is too long or no UTF-8, or the folder that it would
+            be made in may not be written.
     """
     refuse_address(name)
-    path = Path(name)
+    path = expanded(name)
     real = Path(os.path.realpath(path)) if "\0" not in str(name) else path
+    refuse_other_than_utf8(real, "written")
     try:
         real.lstat()  # raises what opening it would raise
         if not real.is_dir():
@@ -42,6 +44,23 @@ def refuse_address(name: str | Path) -> None:
         f"alone. Nothing was computed. Give a local path, and copy what is written there with the "
         f"tool for {match[1]}:// when the command has ended."
     )
+
+
+def refuse_other_than_utf8(path: Path, done: str) -> None:
+    """Raise ResultError unless a path is UTF-8: Arrow and DuckDB take no other.
+
+    Args:
+        path: the path.
+        done: what is done there: "read" or "written".
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ResultError(
+            f"{printable(str(path))} cannot be {done}: the path is not UTF-8 (\\x and two digits "
+            f"stand for a byte that is not). Nothing was changed. Rename the folder or file, or "
+            f"give another path."
+        ) from None
 
 
 def cannot_be_written(path: Path, error: Exception) -> str:

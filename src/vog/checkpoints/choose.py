@@ -26,6 +26,7 @@ WRAPPERS = (
 _DEEPEST = 3  # of keys that are looked through for a message
 _MOST_KEYS = 2000
 _EXTRA = "_extra_state"
+_TOP = ""  # the key of the file as a whole
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,12 @@ class Chosen:
         """Return in words what was taken of several, and what was not."""
         said = []
         if self.others:
-            others = first_few([repr(key) for key in self.others])
-            said.append(f"took {self.key!r} (also there: {others}; --weights takes another)")
-        if self.aside:
-            said.append(f"left aside {first_few(self.aside)}: no tensors")
+            others = first_few([_in_words(key) for key in self.others])
+            taken = _in_words(self.key)
+            said.append(f"took {taken} (also there: {others}; --weights takes another)")
+        aside = [name for name in self.aside if name not in self.others]
+        if aside:
+            said.append(f"left aside {first_few(aside)}: no tensors")
         return "; ".join(said) or None
 
 
@@ -61,7 +64,8 @@ def choose(content: Any, key: str | None, path: Path) -> Chosen:
 
     Args:
         content: what it holds.
-        key: where the weights are, as `--weights` names it; None for the usual places.
+        key: where the weights are, as `--weights` names it, empty for the top level of the file;
+            None for the usual places.
         path: of the file, for messages.
 
     Raises:
@@ -72,14 +76,14 @@ def choose(content: Any, key: str | None, path: Path) -> Chosen:
     if key is not None:
         return _chosen(key, _named(content, key, path, budget), ())
     found = {} if state_dict_of(content, budget) is not None else _candidates(content, budget)
-    taken = next((name for name in WRAPPERS if name in found), None)
+    taken = next((name for name in (*WRAPPERS, _TOP) if name in found), None)
     if taken is None and len(found) == 1:
         (taken,) = found
     if taken is not None:
         return _chosen(taken, found[taken], tuple(name for name in found if name != taken))
     whole = None if found else weights_in(content, budget)
     if whole is not None:
-        return _chosen("", whole, ())
+        return _chosen(_TOP, whole, ())
     raise CheckpointError(
         f"checkpoint {path} holds {kind_of(content)}; expected a state_dict, or a dict with one "
         f"under {', '.join(WRAPPERS)}.{_where(content, budget)}"
@@ -88,7 +92,7 @@ def choose(content: Any, key: str | None, path: Path) -> Chosen:
 
 def _named(content: object, key: str, path: Path, budget: Budget) -> Mapping[str, Any]:
     """Return the weights that `--weights` names."""
-    value = within(content, key, budget)
+    value = content if key == _TOP else within(content, key, budget)
     if value is None:
         raise CheckpointError(
             f"checkpoint {path}: --weights {key!r} is not there. The file holds "
@@ -115,7 +119,11 @@ def _chosen(key: str, weights: Mapping[str, Any], others: tuple[str, ...]) -> Ch
 
 
 def _candidates(content: object, budget: Budget) -> dict[str, Mapping[str, Any]]:
-    """Return what may be weights, by key; numbers of a log are taken for these only if alone."""
+    """Return what may be weights, by key; numbers of a log are taken for these only if alone.
+
+    The file's own tensors are among them where they are no fewer than those of any dict within, as
+    of a state dict that was saved with an average of itself.
+    """
     inner = (
         (name, value)
         for name, value in items_in(content, budget).items()
@@ -126,12 +134,19 @@ def _candidates(content: object, budget: Budget) -> dict[str, Mapping[str, Any]]
         for name, value in islice(inner, _MOST_KEYS)
         if (weights := weights_in(value, budget)) is not None
     }
-    with_axes = {name: weights for name, weights in found.items() if _any_axes(weights)}
-    return with_axes or found
+    sizes = {name: _with_axes(weights) for name, weights in found.items()}
+    top = weights_in(content, budget) or {}
+    if found and _with_axes(top) >= max(1, *sizes.values()):
+        found[_TOP], sizes[_TOP] = top, _with_axes(top)
+    return {name: weights for name, weights in found.items() if sizes[name]} or found
 
 
-def _any_axes(weights: Mapping[str, Any]) -> bool:
-    return any(is_tensor(value) and has_axes(value) for value in weights.values())
+def _with_axes(weights: Mapping[str, Any]) -> int:
+    return sum(is_tensor(value) and has_axes(value) for value in weights.values())
+
+
+def _in_words(key: str) -> str:
+    return repr(key) if key else "the top level ('')"
 
 
 def _where(content: object, budget: Budget) -> str:

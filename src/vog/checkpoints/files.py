@@ -10,12 +10,14 @@ from vog.checkpoints.folders import (
     checkpoints_in,
     is_beside,
     is_clearly_other,
+    is_hidden,
     refuse_foreign_name,
     single_in,
 )
-from vog.checkpoints.left_out import LeftOut, without_copies, without_repeated
+from vog.checkpoints.left_out import LeftOut, without_copies, without_file, without_repeated
 from vog.checkpoints.steps import read_steps, refuse_same_step
 from vog.errors import CheckpointError, first_few
+from vog.file_names import expanded
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def _listed(words: Sequence[str], as_they_match: bool) -> list[CheckpointFile]:
             f"--checkpoints: {first_few(words)}: a list gives the whole order of training, so it "
             f"cannot be joined with others. Put all files into one list."
         )
-    source = Path(words[0][1:])
+    source = expanded(words[0][1:])
     if not source.is_file():
         raise CheckpointError(f"--checkpoints: there is no list {source}.")
     try:
@@ -123,7 +125,7 @@ def _listed(words: Sequence[str], as_they_match: bool) -> list[CheckpointFile]:
     lines = [line for line in lines if line and line[0] != "#"]
     if any("\0" in line for line in lines):
         raise CheckpointError(f"--checkpoints: the list {source} is no text file.")
-    paths = [_existing(source.parent / Path(line).expanduser(), as_they_match) for line in lines]
+    paths = [_existing(source.parent / expanded(line), as_they_match) for line in lines]
     if not paths:
         raise CheckpointError(f"--checkpoints: the list {source} names no file.")
     try:
@@ -139,7 +141,7 @@ def _listed(words: Sequence[str], as_they_match: bool) -> list[CheckpointFile]:
 
 def _named(word: str, as_they_match: bool) -> _Paths:
     """Return the files of one glob, folder or file."""
-    path = Path(word).expanduser()
+    path = expanded(word)
     if "\0" in word:
         raise CheckpointError(f"--checkpoints: {word!r} is no path.")
     if path.is_dir():
@@ -154,7 +156,7 @@ def _named(word: str, as_they_match: bool) -> _Paths:
 def _of_folder(path: Path, word: str) -> _Paths:
     inside = checkpoints_in(path, word)
     where = None if inside.folder == path else str(inside.folder)
-    return _Paths(inside.paths, where)
+    return _Paths(inside.paths, where, without_file(sorted(inside.folder.iterdir())))
 
 
 def _entries(path: Path, word: str) -> _Paths:
@@ -174,6 +176,7 @@ def _matching(path: Path, word: str, as_they_match: bool) -> _Paths:
     matches = globs.matches(path)
     if as_they_match and matches:
         return _Paths(matches)
+    matches = [match for match in matches if not is_hidden(match)] or matches
     for match in matches:
         refuse_foreign_name(match)
     folders = {match: single_in(match) for match in matches if match.is_dir()}
@@ -182,10 +185,11 @@ def _matching(path: Path, word: str, as_they_match: bool) -> _Paths:
     others = [file for file in files if is_clearly_other(file) or is_beside(file)]
     if 0 < len(others) < len(files):
         files = [file for file in files if file not in others]
-        return _Paths(files, left_out=tuple(LeftOut(file.name) for file in others))
+        aside = tuple(LeftOut(file.name) for file in others)
+        return _Paths(files, left_out=(*aside, *without_file(matches)))
     if not files:
         raise _no_match(path, word, list(folders))
-    return _Paths(files)
+    return _Paths(files, left_out=without_file(matches))
 
 
 def _no_match(path: Path, word: str, folders: list[Path]) -> CheckpointError:
@@ -218,5 +222,6 @@ def _existing(path: Path, as_they_match: bool) -> Path:
             )
         return inside.paths[0]
     if not path.is_file():
-        raise CheckpointError(f"checkpoint {path}: there is no such file.")
+        what = "is no regular file. Name a file" if path.exists() else "there is no such file"
+        raise CheckpointError(f"checkpoint {path}: {what}.")
     return path

@@ -38,7 +38,12 @@ def is_checkpoint(path: Path) -> bool:
     """Return whether a file is named as one: `.pt`, `.pth.tar`, `model.ckpt-30024`, ..."""
     name = path.name.lower()
     named = name.removesuffix(".tar").endswith(SUFFIXES) or re.search(r"\.ckpt-\d+$", name)
-    return bool(named) and not is_beside(path)
+    return bool(named) and not is_hidden(path) and not is_beside(path)
+
+
+def is_hidden(path: Path) -> bool:
+    """Return whether a name begins with a dot, as what macOS and editors leave beside files."""
+    return path.name.startswith(".")
 
 
 def is_beside(path: Path) -> bool:
@@ -89,7 +94,7 @@ def checkpoints_in(folder: Path, word: str) -> Inside:
     if found:
         return Inside(folder, found)
     _refuse_foreign(folder)
-    below = _below(folder)
+    below = _without_links(_below(folder))
     if len(below) == 1:
         return below[0]
     together = _of_steps(below)
@@ -110,7 +115,8 @@ def checkpoints_in(folder: Path, word: str) -> Inside:
 def _directly_in(folder: Path) -> list[Path]:
     """Return the weights of the folders in a folder, as a Trainer saves them, or else its files."""
     entries = sorted(folder.iterdir())
-    folders = [weights for path in entries if (weights := _weights_of_folder(path)) is not None]
+    shown = [path for path in entries if not is_hidden(path)]
+    folders = [weights for path in shown if (weights := _weights_of_folder(path)) is not None]
     return folders or [path for path in entries if is_checkpoint(path) and path.is_file()]
 
 
@@ -127,11 +133,19 @@ def _below(folder: Path) -> list[Inside]:
             found.append(Inside(current, inside))
         elif depth < _DEEPEST:
             folders = [path for path in sorted(current.iterdir()) if path.is_dir()]
-            folders = [path for path in folders if path.name[0] != "."]
+            folders = [path for path in folders if not is_hidden(path)]
             for path in folders:
                 _refuse_foreign(path)
             waiting += [(path, depth + 1) for path in folders]
     return found
+
+
+def _without_links(found: list[Inside]) -> list[Inside]:
+    """Return the folders without those that are links to others of them (`latest -> run`)."""
+    kept: dict[Path, Inside] = {}
+    for one in sorted(found, key=lambda one: one.folder.resolve() != one.folder.absolute()):
+        kept.setdefault(one.folder.resolve(), one)
+    return [one for one in found if kept[one.folder.resolve()] is one]
 
 
 def _of_steps(below: list[Inside]) -> Inside | None:

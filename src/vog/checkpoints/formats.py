@@ -52,13 +52,17 @@ _ADAPTER = _Foreign(
     f"Merge it into the model (merge_and_unload) and save that. {_READ_IT}",
 )
 _LAST_BYTES_OF_INDEX = bytes.fromhex("57fb808b247547db")  # of the tables of LevelDB and TensorFlow
+_DCP_PART = _Foreign(
+    "a part of a distributed checkpoint (DCP), whose folder is the checkpoint",
+    "Give the file that torch.distributed.checkpoint.format_utils dcp_to_torch makes of the "
+    f"folder. {_READ_IT}",
+)
 _ENDINGS = {
     ".onnx": _Foreign("an ONNX file: a graph with weights, whose names are often not the model's"),
     ".pb": _Foreign("a graph of TensorFlow (.pb)"),
     ".tflite": _Foreign("a TensorFlow Lite file"),
     ".msgpack": _Foreign("a file of Flax (.msgpack)"),
     ".h5": _Foreign("named as an HDF5 file of Keras (.h5), and is none"),
-    ".distcp": _Foreign("a part of a distributed checkpoint (DCP), whose folder is the checkpoint"),
     ".orbax-checkpoint": _Foreign("a checkpoint of Orbax"),
 }
 _FOLDERS = {
@@ -119,6 +123,8 @@ def _by_name(path: Path) -> _Foreign | None:
     """Tell by a name that means one thing alone, whatever the bytes are."""
     if path.stem == "adapter_model":
         return _ADAPTER
+    if path.suffix.lower() == ".distcp":  # which begins as an archive of torch.save does
+        return _DCP_PART
     return _TENSORFLOW if ".data-0" in path.name else None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vog.checkpoints.folders import IN_FOLDER
+from vog.checkpoints.folders import IN_FOLDER, is_checkpoint, single_in
 from vog.checkpoints.steps import announced_by_folder, without_ending
 
 _WORDS = re.compile(
@@ -21,15 +21,30 @@ _MOST_COMPARED = 20
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A name that was left out, and which file it is a link to or a copy of."""
+    """A name that was left out, which file it is a link to or a copy of, or what it is."""
 
     name: str
     same_as: str | None = None
+    what: str | None = None
 
     @property
     def said(self) -> str:
         """Return it in words."""
-        return self.name if self.same_as is None else f"{self.name} (the same as {self.same_as})"
+        told = self.what if self.same_as is None else f"the same as {self.same_as}"
+        return self.name if told is None else f"{self.name} ({told})"
+
+
+def without_file(paths: Sequence[Path]) -> tuple[LeftOut, ...]:
+    """Return those among paths that are named as checkpoints and lead to no file of weights."""
+    odd = [path for path in paths if is_checkpoint(path) and not path.is_file()]
+    odd = [path for path in odd if not (path.is_dir() and single_in(path) is not None)]
+    return tuple(LeftOut(path.name, what=_what(path)) for path in odd)
+
+
+def _what(path: Path) -> str:
+    if path.is_symlink() and not path.exists():
+        return "a link to a file that is not there"
+    return "a folder without one file of weights" if path.is_dir() else "no regular file"
 
 
 def without_copies(paths: Sequence[Path]) -> tuple[list[Path], list[LeftOut]]:

@@ -25,6 +25,10 @@ from vog.checkpoints.zipped import read_zip
 from vog.errors import CheckpointError
 
 
+class _UnknownTypeError(Exception):
+    """An array is whole, and of numbers that no tensor has."""
+
+
 @dataclass(frozen=True)
 class Contents:
     """The weights in a file.
@@ -59,6 +63,8 @@ def read_contents(
         content = _content(path) if function is None else function(path)
         chosen = choose(content, key, path)
         return Contents(_made(chosen.weights, path), chosen.key, chosen.note)
+    except _UnknownTypeError as error:
+        raise CheckpointError(f"checkpoint {path}: {error}.") from error
     except Unreadable as error:
         size = f" ({path.stat().st_size:,} bytes)" if path.is_file() else ""
         raise CheckpointError(
@@ -144,7 +150,10 @@ def _tensor(name: str, value: Any) -> Tensor:
         # A copy: the bytes of a file may not be written to. In the order of this machine.
         return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("=")))
     except TypeError as error:
-        raise Unreadable(f"its array {name} is of the type {array.dtype}") from error
+        raise _UnknownTypeError(
+            f"{name!r} is an array of the type {array.dtype}, which torch does not have. Convert "
+            f"it where it is saved, or in a --read file.py:function: array.astype('float64')"
+        ) from error
 
 
 def _extra(name: str, value: Any, budget: Budget) -> Any:

@@ -20,7 +20,8 @@ class Reader:
     """Reads checkpoints; called with a path it returns the weights.
 
     Attributes:
-        weights: where they are in a file that has several: a key, or keys joined by dots.
+        weights: where they are in a file that has several: a key, or keys joined by dots;
+            empty for the file as a whole.
         read: reads a file in place of our readers: a function, or `file.py:function`.
     """
 
@@ -80,5 +81,6 @@ def refuse_mixed(keys: Mapping[Path, str]) -> None:
         ]
         raise CheckpointError(
             f"the checkpoints hold their weights in different places: {first_few(said)}. "
-            f"Say which are meant by --weights."
+            f"Say which are meant by --weights KEY, which has to be in every file, or give a "
+            f"--read file.py:function that returns the weights of each."
         )

@@ -40,7 +40,7 @@ def read_steps(paths: Sequence[Path], asked: str) -> list[int]:
     A word such as `step`, `epoch` or `ckpt` before a number decides; without one, the only
     number in the name, or the only one that differs between the names. A file without any
     number takes that of its folder (`checkpoint-500/model.safetensors`), as do files whose numbers
-    are all the same (`epoch_2/resnet18.pth`).
+    are all the same (`epoch_2/resnet18.pth`). One file alone without a number is step 0.
 
     Raises:
         CheckpointError: a step cannot be told.
@@ -54,6 +54,8 @@ def read_steps(paths: Sequence[Path], asked: str) -> list[int]:
     ]
     candidates = [*announced, *folders, *plain]
     complete = [column for column in candidates if None not in column]
+    if not complete and len(paths) == 1:
+        return [0]  # one file has an order without a number
     if not complete:
         best = max(candidates, key=lambda column: len(paths) - column.count(None))
         unclear = [path.name for path, step in zip(paths, best, strict=True) if step is None]

@@ -15,6 +15,7 @@ from vog.data.examples import Examples
 from vog.data.heads import with_heads
 from vog.data.images import Transform
 from vog.errors import DataError
+from vog.file_names import expanded
 
 TransformSpec = str | Transform | None
 
@@ -45,8 +46,8 @@ def open_source(
         examples = arrays.from_arrays(*_pair(data), _for_values(transform))
     elif not isinstance(data, str | Path):
         examples = datasets.from_dataset(data, _for_values(transform), workers)
-    elif (kind := _kind(Path(data).expanduser(), data)) is not None:
-        examples = _of_path(kind, Path(data).expanduser(), root, transform)
+    elif (kind := _kind(expanded(data), data)) is not None:
+        examples = _of_path(kind, expanded(data), root, transform)
     elif ":" in str(data):
         function = functions.load(str(data), "--data")
         made = functions.call(function, str(data), "--data")

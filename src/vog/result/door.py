@@ -74,6 +74,12 @@ def check(folder: Path, found: Sequence[Part]) -> None:
             f"{folder / digests.FILE} is damaged: {noted.damage}. Run the same `vog score` command "
             f"again: parts that can be told to be whole are kept, and all others computed again."
         )
+    if not (folder / digests.FILE).exists() and not any(one.is_of_0_1 for one in found):
+        raise ResultError(
+            f"{folder / digests.FILE} is missing, and nothing else tells whether the parts "
+            f"of the run are whole. Bring it back from a copy, or run the same `vog score` command "
+            f"again: it sets the parts aside, and computes their rows again."
+        )
     for one, why in zip(found, faults(found, expected, noted), strict=True):
         if why:
             raise DamagedPartError(one.path, why)

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vog.errors import ResultError
-from vog.result.question import unreadable
+from vog.outputs import refuse_other_than_utf8
+from vog.result.question import is_name_of_0_1, unreadable
 
 _NAME = re.compile(r"part-(\d{12})-([1-9]\d{0,11})\.parquet")
-_OF_0_1 = re.compile(r"part-\d+\.parquet")  # cut by the clock, and numbered as they came
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Part:
     @property
     def is_of_0_1(self) -> bool:
         """Whether version 0.1 wrote it, whose names do not tell the rows."""
-        return _OF_0_1.fullmatch(self.path.name) is not None
+        return is_name_of_0_1(self.path.name)
 
 
 class DamagedPartError(ResultError):
@@ -50,18 +50,16 @@ def files(folder: Path) -> list[Path]:
     """Return the files that are called as parts are.
 
     Raises:
-        ResultError: the folder may not be looked into.
+        ResultError: the folder may not be looked into, or its path is not UTF-8.
     """
     try:
-        return [
-            path
-            for path in folder.iterdir()
-            if _NAME.fullmatch(path.name) or _OF_0_1.fullmatch(path.name)
-        ]
+        names = [path.name for path in folder.iterdir()]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise ResultError(unreadable(folder, error)) from error
+    refuse_other_than_utf8(folder, "read")  # else what Arrow says of it would be taken for damage
+    return [folder / name for name in names if _NAME.fullmatch(name) or is_name_of_0_1(name)]
 
 
 def part(path: Path) -> Part:

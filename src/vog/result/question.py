@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,12 @@ _MEASURED = ("fidelity", "approximation")
 _OF_THE_USER = ("model.args",)
 # What was settled by measuring when a run was begun: measured again it might come out otherwise.
 SETTLED = ("batch_size", "rows_per_part", "precision", "compiled", *_MEASURED)
+# Where such parts lie without their question.
+NOT_TOLD_BY_0_1 = (
+    f"Version 0.1 wrote the parts beside it, and they do not say what they answer, so nothing can "
+    f"write it anew. Bring {FILE} back from a copy, or score again: with another --out, or with "
+    f"--overwrite, which removes the parts."
+)
 SAMPLE = "sample"  # as `data.order`: rows are computed in the order of `vog.data.sampling`
 
 
@@ -61,6 +68,11 @@ def load(folder: Path) -> dict[str, Any]:
     return question
 
 
+def is_name_of_0_1(name: str) -> bool:
+    """Return whether a file is called as version 0.1 called parts: numbered as they came."""
+    return re.fullmatch(r"part-\d+\.parquet", name) is not None
+
+
 def unreadable(path: Path, error: OSError) -> str:
     """Return why a file of a run cannot be read, where that says nothing about what is in it."""
     advice = " Make it readable for this user." if isinstance(error, PermissionError) else ""
@@ -69,14 +81,18 @@ def unreadable(path: Path, error: OSError) -> str:
 
 def _absence(folder: Path) -> str:
     try:
+        if folder.is_file():
+            return f"{folder} is a file. Give the folder that `vog score` wrote: {folder.parent}?"
         if not folder.is_dir():
             return f"{folder} is missing. Expected a folder written by `vog score`."
-        beside = sum(path.suffix == ".parquet" for path in folder.glob("part-*"))
+        names = [path.name for path in folder.glob("part-*") if path.suffix == ".parquet"]
     except OSError as error:
         return unreadable(folder, error)
-    if beside:
+    if any(map(is_name_of_0_1, names)):
+        return f"{folder / FILE} is missing. {NOT_TOLD_BY_0_1}"
+    if names:
         return (
-            f"{folder / FILE} is missing beside {beside:,} parts of a run. Run the same "
+            f"{folder / FILE} is missing beside {len(names):,} parts of a run. Run the same "
             f"`vog score` command with the same --out again: it writes the question anew where the "
             f"parts answer it."
         )

@@ -184,6 +184,9 @@ def refuse_other_parts(folder: Path, question: Question) -> None:
     Parts are asked whose bytes are those that were written; all others are set aside later.
     """
     found = listing.files(folder)
+    if any(questions.is_name_of_0_1(path.name) for path in found):
+        path = folder / questions.FILE
+        raise ResultError(f"{path} is missing or damaged. {questions.NOT_TOLD_BY_0_1}")
     noted = digests.load(folder)
     known = {one.sha256 for one in noted.parts.values()} | noted.loose
     whole = [path for path in found if known and _digest_of(path) in known]

@@ -60,9 +60,15 @@ def _stages_misfit(question: Mapping[str, Any]) -> Misfit | None:
 def _whole_number(least: int = 0, most: int = MOST_ROWS) -> Form:
     def check(key: str, value: Any) -> Misfit | None:
         fits = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-        return None if fits else Misfit(key, value, f"a whole number from {least}")
+        expected = f"a whole number from {least} to {most}"
+        return None if fits else Misfit(key, value, expected)
 
     return check
+
+
+def _integer(key: str, value: Any) -> Misfit | None:
+    fits = isinstance(value, int) and not isinstance(value, bool)
+    return None if fits else Misfit(key, value, "a whole number")
 
 
 def _is(kind: type, words: str) -> Form:
@@ -132,7 +138,6 @@ def _text_or(form: Form) -> Form:
 _TEXT, _SWITCH = _is(str, "a text"), _is(bool, "true or false")
 _OBJECT = _is(dict, "an object")
 _PLACE = _or_null(_TEXT)
-_STEP = _whole_number(-MOST_ROWS)
 _PLACES: Mapping[str, Form] = {
     **dict.fromkeys(("model", "data", "root", "transform", "target", "gradients"), _PLACE),
     "checkpoints": _list_of(_TEXT),
@@ -158,7 +163,7 @@ _QUESTION = _record(
         "model": _record(
             {}, {**dict.fromkeys(("architecture", "code", "settings"), _TEXT), "args": _OBJECT}
         ),
-        "checkpoints": _list_of(_record({"step": _STEP}, {"sha256": _TEXT})),
+        "checkpoints": _list_of(_record({"step": _integer}, {"sha256": _TEXT})),
         "stages": _each(_list_of(_whole_number(), count=2)),
         "scores": _list_of(_text_or(_record({"name": _TEXT}, {"channels": _TEXT, "code": _TEXT}))),
         "combined": _list_of(_record({}, {"question": _TEXT})),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vog.errors import ResultError
+from vog.file_names import expanded
 from vog.result import question, review
 from vog.result.run import Run
 
@@ -90,7 +91,7 @@ def lost_data(run: Run) -> str | None:
     option, place = _data_option(run), data_place(run)
     if option is None or place is None or _exists(place):
         return None
-    tried = dict.fromkeys(str(Path(name).expanduser().absolute()) for name in _tried(run, option))
+    tried = dict.fromkeys(str(expanded(name).absolute()) for name in _tried(run, option))
     return ", ".join(tried)
 
 
@@ -179,11 +180,11 @@ def _first_there(option: str, name: str, tried: list[str]) -> str:
 
 def _path_and_function(option: str, name: str) -> tuple[Path, str] | None:
     """The path that a name begins with, and `:function` or nothing; None where nothing is there."""
-    path = Path(name).expanduser()
+    path = expanded(name)
     if option in _PATHS and _exists(path):
         return path, ""
     file, colon, function = name.rpartition(":")
-    path = Path(file).expanduser()
+    path = expanded(file)
     if option in _FUNCTIONS and colon and os.path.isfile(path):  # noqa: PTH113
         return path, f":{function}"
     return None

@@ -12,6 +12,7 @@ from typing import Any
 from vog.checkpoints import CheckpointFile, ReadSpec, find
 from vog.data import TransformSpec
 from vog.errors import CheckpointError, ResultError, first_few
+from vog.file_names import expanded
 from vog.models.targets import TARGETS
 from vog.result import Run
 from vog.result.where import named, named_checkpoints
@@ -119,10 +120,10 @@ def _refuse_lost(run: Run, option: str, spec: object) -> None:
             f"Give --{option}{what}."
         )
     is_word = option in ("transform", "target") and ":" not in str(spec)
-    if is_word or not isinstance(spec, str | Path) or Path(spec).expanduser().exists():
+    if is_word or not isinstance(spec, str | Path) or expanded(spec).exists():
         return
     path, colon, _ = str(spec).rpartition(":")
-    if not colon or (path.endswith(".py") and not Path(path).expanduser().is_file()):
+    if not colon or (path.endswith(".py") and not expanded(path).is_file()):
         raise ResultError(
             f"the {option} of {run.folder}, {str(spec)!r}, is not there, seen from {Path.cwd()}. "
             f"Give what it is called now as --{option}."

@@ -15,6 +15,7 @@ from vog.errors import DataError, FunctionError, ModelError
 from vog.models import fresh, targets
 from vog.models.fresh import ModuleSource
 from vog.models.targets import Target
+from vog.result.schema import MOST_ROWS
 from vog.scores import Score, colours
 from vog.sweep.limited import limited
 from vog.sweep.request import PrecisionSpec, Request
@@ -22,6 +23,7 @@ from vog.sweep.request import PrecisionSpec, Request
 # Of the first batch, what the guards look at: more would cost and tell nothing.
 _GUARDED = 16
 _MOST_UNREADABLE = 100
+_MOST_TOGETHER = 10**9  # rows of a batch or a part, which memory has to hold
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,16 @@ def find(request: Request) -> Found:
 
 
 def _refuse_bad_numbers(request: Request) -> None:
-    for name, value, least in (
-        ("batch-size", request.batch_size, 1),
-        ("limit", request.limit, 1),
-        ("rows-per-part", request.rows_per_part, 1),
-        ("workers", request.workers, 0),
+    for name, value, least, most in (
+        ("batch-size", request.batch_size, 1, _MOST_TOGETHER),
+        ("limit", request.limit, 1, MOST_ROWS),
+        ("rows-per-part", request.rows_per_part, 1, _MOST_TOGETHER),
+        ("workers", request.workers, 0, _MOST_TOGETHER),
     ):
         if isinstance(value, int) and value < least:
             raise DataError(f"--{name} is {value}; expected at least {least}.")
+        if isinstance(value, int) and value > most:
+            raise DataError(f"--{name} is {value}; expected at most {most}.")
         if isinstance(value, str) and value != "auto":
             raise DataError(f"--{name} is {value!r}; expected a number or 'auto'.")
     if request.precision not in get_args(PrecisionSpec):

@@ -11,6 +11,7 @@ from vog.data.planting.datasets import OwnDataset
 from vog.data.planting.files import Files
 from vog.data.planting.planted_dataset import opened
 from vog.errors import DataError
+from vog.file_names import expanded
 
 Origin = Files | Arrays | OwnDataset
 _Kind = TypeVar("_Kind")
@@ -43,7 +44,7 @@ def origin_of(
     if isinstance(reader, ImageFiles):
         return Files(examples, reader, others, _same_kind(others, ImageFiles, "image files"))
     if isinstance(reader, Rows):
-        path = Path(data).expanduser() if isinstance(data, str | Path) else None
+        path = expanded(data) if isinstance(data, str | Path) else None
         return Arrays(examples, reader, path, others, _same_kind(others, Rows, "an .npz"))
     return OwnDataset(examples, others, quiet)
 
@@ -60,7 +61,7 @@ def _same_kind(others: Examples | None, kind: type[_Kind], called: str) -> _Kind
 def absolute(spec: str | Path) -> str:
     """The same words as seen from any folder; the name of a module stays."""
     path, colon, function = str(spec).rpartition(":")
-    if Path(spec).expanduser().exists() or not colon:
-        return str(Path(spec).expanduser().absolute())
+    if expanded(spec).exists() or not colon:
+        return str(expanded(spec).absolute())
     is_file = path.endswith(".py")
-    return f"{Path(path).expanduser().absolute()}:{function}" if is_file else str(spec)
+    return f"{expanded(path).absolute()}:{function}" if is_file else str(spec)

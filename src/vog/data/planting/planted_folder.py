@@ -19,6 +19,7 @@ from vog.data.planting.corruptions import CORRUPTIONS
 from vog.data.planting.draw import ADDED, Change, counts_of, draw
 from vog.data.planting.opening import Origin, absolute, origin_of
 from vog.errors import DataError, ResultError
+from vog.file_names import expanded
 from vog.outputs import refuse_address
 from vog.progress import progress
 from vog.result.changed_files import no_temporary_folder
@@ -80,7 +81,7 @@ def plant(
         ResultError: `out` holds something else, or the disk is too small.
     """
     refuse_address(out)
-    out = Path(out).expanduser()
+    out = expanded(out)
     _refuse_inside(data, out, "--data")
     _refuse_inside(outside_from, out, "--outside-from")
     shares = {FLIP: flip, DUPLICATE: duplicate, CORRUPT: corrupt, OUTSIDE: outside}
@@ -167,7 +168,7 @@ def _refuse_inside(data: Any, out: Path, option: str) -> None:
     """Nothing where a folder may be made that the next reading of the data does not find."""
     if not isinstance(data, str | Path):
         return
-    folder = Path(data).expanduser().resolve()
+    folder = expanded(data).resolve()
     if folder.is_dir() and out.resolve() != folder and out.resolve().is_relative_to(folder):
         raise DataError(
             f"--out {out} is inside of {option} {data}, and would be a class of them. Give a "
