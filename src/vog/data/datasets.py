@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int
 from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 
-from vog.data import processes
+from vog.data import connections, processes
 from vog.data.batches import read_here, with_workers
 from vog.data.examples import UNLABELLED, Examples, RowNumbers, UnreadableError, digest_of
 from vog.data.images import Transform
@@ -70,14 +70,18 @@ def _is_in_memory(dataset: Any) -> bool:
 
 
 def from_dataset(
-    dataset: Any, transform: Transform | None = None, workers: int | None = 0
+    dataset: Any,
+    transform: Transform | None = None,
+    workers: int | None = 0,
+    before: connections.Sockets | None = None,
 ) -> Examples:
     """Examples of a dataset with a length and numbered items.
 
     Ids are `dataset.ids`, or the paths of `dataset.samples`, or row numbers; a `Subset` has
     those of the rows it shows of the whole. Labels are `dataset.targets` where there are
     such, so that they can be checked before anything is computed. Where worker processes are
-    going to read the items, none is read here; see `vog.data.processes`.
+    going to read the items, none is read here; see `vog.data.processes`. Sockets that are not
+    among those open `before` belong to the dataset.
 
     Raises:
         DataError: not a map-style dataset, or an empty one.
@@ -100,7 +104,7 @@ def from_dataset(
             f"the dataset has {len(dataset)} items and {len(set(ids))} different ids; "
             f"each item needs its own."
         )
-    examples = with_workers(Examples(ids, Items(dataset, transform), ""), workers)
+    examples = with_workers(Examples(ids, Items(dataset, transform), ""), workers, before)
     sample, form = _sample(examples)
     if labels is not None and any(labels[row] != label for row, _, label in sample):
         labels = None  # `targets` are not what the items say, as with a target_transform

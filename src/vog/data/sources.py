@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vog import functions
-from vog.data import arrays, datasets, folders, images
+from vog.data import arrays, connections, datasets, folders, images
 from vog.data.batches import with_workers
 from vog.data.examples import Examples
 from vog.data.heads import with_heads
@@ -41,23 +41,24 @@ def open_source(
         DataError: there is no such thing, or it holds no examples.
         FunctionError: a function cannot be found or fails.
     """
+    before = connections.sockets()
     if isinstance(data, tuple) and len(data) == 2:
         examples = arrays.from_arrays(*_pair(data), _for_values(transform))
     elif not isinstance(data, str | Path):
-        examples = datasets.from_dataset(data, _for_values(transform), workers)
+        examples = datasets.from_dataset(data, _for_values(transform), workers, before)
     elif (kind := _kind(Path(data).expanduser(), data)) is not None:
         examples = _of_path(kind, Path(data).expanduser(), root, transform)
     elif ":" in str(data):
         function = functions.load(str(data), "--data")
         made = functions.call(function, str(data), "--data")
-        examples = datasets.from_dataset(made, _for_values(transform), workers)
+        examples = datasets.from_dataset(made, _for_values(transform), workers, before)
     else:
         raise DataError(
             f"--data {str(data)!r}: there is no such folder or file. Expected a folder with one "
             f"sub-folder a class, a list file, an .npz, or file.py:function."
         )
     if not isinstance(examples.read, datasets.Items):  # which were looked at, with these workers
-        examples = with_workers(examples, workers)
+        examples = with_workers(examples, workers, before)
     return with_heads(examples, exif)
 
 
