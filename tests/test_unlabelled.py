@@ -176,3 +176,12 @@ def test_one_example_again(checkpoints: Path, digits: Data, tmp_path: Path) -> N
     assert found.vog == pytest.approx(run.numbers("vog@all")[3], rel=1e-4)
     assert (found.label, found.confidence, found.margin, found.loss) == (-1, None, None, None)
     assert found.differs == ()
+
+
+def test_keys_that_are_no_labels_are_named_where_there_are_none(
+    checkpoints: Path, tmp_path: Path
+) -> None:
+    """Whoever calls the label `target` sees what was read."""
+    items = Bare(np.zeros((4, 3, 6, 6), np.float32), lambda row: {"image": row, "target": 1})
+    with pytest.raises(DataError, match="have no labels.*'image' is read, not 'target'"):
+        vog.score(world.build, checkpoints, items, tmp_path / "run", quiet=True)

@@ -14,18 +14,23 @@ from vog.errors import DataError, first_few
 from vog.file_names import all_printable, path_below, printable
 
 
-def from_folder(folder: Path, transform: Transform | None = None) -> Examples:
+def from_folder(folder: Path, transform: Transform | None = None, hidden: bool = False) -> Examples:
     """The images below `folder`; the class is the sub-folder, numbered in alphabetical order.
 
     An empty sub-folder counts as a class: leaving it out would renumber those after it. Images
     of a folder without sub-folders have no labels. Links to folders whose images have rows
-    already are not followed; see `vog.data.walk`.
+    already are not followed, runs and hidden folders are left out; see `vog.data.walk`.
+
+    Args:
+        folder: what holds the images.
+        transform: what makes an input of an image.
+        hidden: images in hidden folders within classes count, as they did for version 0.1.
 
     Raises:
         DataError: neither sub-folders nor images, no image in the sub-folders, or a folder that
             may not be read.
     """
-    found = walk(folder, images.SUFFIXES)
+    found = walk(folder, images.SUFFIXES, hidden)
     names = found.folders
     if not names:
         loose = found.files
@@ -52,12 +57,16 @@ def from_folder(folder: Path, transform: Transform | None = None) -> Examples:
 
 
 def _noted(examples: Examples, found: Walk) -> Examples:
-    """The same examples, with a note of the links that were not followed."""
-    if not found.links:
-        return examples
-    shown = first_few([printable(link) for link in found.links])
-    note = f"not followed, as their images have rows already: links {shown}"
-    return replace(examples, notes=(*examples.notes, note))
+    """The same examples, with notes of the folders that were not walked."""
+    notes = [
+        f"{why} {first_few([printable(name) for name in names])}"
+        for why, names in (
+            ("not followed, as their images have rows already: links", found.links),
+            ("left out, as they hold runs of vog: folders", found.runs),
+        )
+        if names
+    ]
+    return replace(examples, notes=(*examples.notes, *notes))
 
 
 def from_list(listing: Path, root: Path | None, transform: Transform | None = None) -> Examples:

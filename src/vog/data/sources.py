@@ -25,6 +25,7 @@ def open_source(
     transform: TransformSpec = None,
     workers: int | None = 0,
     exif: bool = False,
+    hidden: bool = False,
 ) -> Examples:
     """The examples of a folder, list, `.npz`, function, pair of arrays, or `Dataset`.
 
@@ -36,6 +37,7 @@ def open_source(
             the source: "imagenet" for image files, "none" for everything else.
         workers: how many processes are going to read; None goes by the data and processors.
         exif: turn image files as their EXIF says.
+        hidden: of a folder, take also images in hidden folders, as version 0.1 did.
 
     Raises:
         DataError: there is no such thing, or it holds no examples.
@@ -47,7 +49,7 @@ def open_source(
     elif not isinstance(data, str | Path):
         examples = datasets.from_dataset(data, _for_values(transform), workers, before)
     elif (kind := _kind(Path(data).expanduser(), data)) is not None:
-        examples = _of_path(kind, Path(data).expanduser(), root, transform)
+        examples = _of_path(kind, Path(data).expanduser(), root, transform, hidden)
     elif ":" in str(data):
         function = functions.load(str(data), "--data")
         made = functions.call(function, str(data), "--data")
@@ -92,12 +94,16 @@ def _kind(path: Path, spec: str | Path) -> Literal["folder", "npz", "list"] | No
 
 
 def _of_path(
-    kind: Literal["folder", "npz", "list"], path: Path, root: Path | None, transform: TransformSpec
+    kind: Literal["folder", "npz", "list"],
+    path: Path,
+    root: Path | None,
+    transform: TransformSpec,
+    hidden: bool,
 ) -> Examples:
     if kind == "npz":
         return arrays.from_npz(path, _for_values(transform))
     if kind == "folder":
-        return folders.from_folder(path, _for_images(transform))
+        return folders.from_folder(path, _for_images(transform), hidden)
     return folders.from_list(path, root, _for_images(transform))
 
 
