@@ -64,7 +64,7 @@ def test_a_list_file(folder: Path, tmp_path: Path) -> None:
     [
         ("cat/10.jpg 1\ndog/2.jpg\n", r"train.txt, line 2: 'dog/2.jpg' has no label"),
         ("cat/10.jpg one\n", r"line 1: 'cat/10.jpg one' has no label"),
-        ("cat/10.jpg -1\n", r"line 1: .* has no label"),
+        ("cat/10.jpg -1\n", r"line 1: .* ends in -1, which is no label"),
         ("\n\n", "is empty"),
         ("cat/10.jpg 1\ngone.jpg 0\n", r"1 of 2 files are not in .*: gone.jpg"),
         ("cat/10.jpg 1\ncat/10.jpg 0\n", "named more than once: cat/10.jpg"),
@@ -477,3 +477,34 @@ def test_each_image_is_decoded_once_for_all_checkpoints(folder: Path) -> None:
     examples = Examples(["a", "b", "c"], counting, "")
     list(data.batches(examples, [range(2), range(2, 3)], 0))
     assert seen == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("", "--data is empty.*the folder where you are is `.`"),
+        ("  ", "--data is empty"),
+        ("https://example.org/cats.zip", "is an address, and data are read from folders and fil"),
+        ("s3://bucket/cats", "Copy them here first"),
+        ("mynet.py", "is a file of Python code; expected the function in it.*as mynet.py:NAME"),
+    ],
+)
+def test_words_that_name_no_data(
+    word: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mynet.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=message):
+        open_source(word)
+
+
+@pytest.mark.parametrize("label", ["-1", "0.0", "12345678901"])
+def test_the_end_of_a_line_that_is_no_label_is_named(label: str, folder: Path) -> None:
+    (folder / "list.txt").write_text(f"dog/2.jpg 1\ncat/10.jpg {label}\n")
+    with pytest.raises(DataError, match=f"line 2.* ends in {label}, which is no label from 0"):
+        open_source(folder / "list.txt")
+
+
+def test_a_root_that_is_not_used_is_said(folder: Path) -> None:
+    examples = open_source(folder, Path("nowhere"))
+    assert examples.notes == ("--root nowhere is for list files, and was not used",)

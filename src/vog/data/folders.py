@@ -101,8 +101,9 @@ def from_list(listing: Path, root: Path | None, transform: Transform | None = No
         n for n in told if n not in labelled and (labelled or _ends_in_a_word(base, told[n]))
     ]
     if without:
+        line = told[without[0]]
         raise DataError(
-            f"{listing}, line {without[0]}: {told[without[0]]!r} has no label. Expected "
+            f"{listing}, line {without[0]}: {line!r} {_lacks(line)}. Expected "
             f"`relative/path label` with a whole number, as `cats/1.jpg 3`, or in no line a label."
         )
     if not labelled:
@@ -111,6 +112,16 @@ def from_list(listing: Path, root: Path | None, transform: Transform | None = No
         labels = np.array([int(match[2]) for match in labelled.values()], np.int64)
         named = [match[1] for match in labelled.values()]
     return images.examples(base, [_as_named(base, name) for name in named], labels, transform)
+
+
+def _lacks(line: str) -> str:
+    """What is wrong with the end of a line, where a label is expected."""
+    word = line.split()[-1]
+    try:
+        float(word)
+    except ValueError:
+        return "has no label"
+    return f"ends in {word}, which is no label from 0 to 999999999"
 
 
 def _as_named(base: Path, name: str) -> str:

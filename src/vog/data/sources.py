@@ -1,6 +1,8 @@
 """From what a user calls data, a word or an object, to examples."""
 
+import re
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,6 +45,8 @@ def open_source(
         DataError: there is no such thing, or it holds no examples.
         FunctionError: a function cannot be found or fails.
     """
+    if isinstance(data, str):
+        _refuse_words(data)
     before = connections.sockets()
     if isinstance(data, tuple) and len(data) == 2:
         examples = arrays.from_arrays(*_pair(data), _for_values(transform))
@@ -61,7 +65,34 @@ def open_source(
         )
     if not isinstance(examples.read, datasets.Items):  # which were looked at, with these workers
         examples = with_workers(examples, workers, before)
+    if root is not None and not _is_list(data):
+        note = f"--root {root} is for list files, and was not used"
+        examples = replace(examples, notes=(*examples.notes, note))
     return with_heads(examples, exif)
+
+
+def _is_list(data: Any) -> bool:
+    """Whether the data are named by a list file, the only one that has a root."""
+    return isinstance(data, str | Path) and _kind(Path(data).expanduser(), data) == "list"
+
+
+def _refuse_words(data: str) -> None:
+    """Raise DataError where a word names neither a path nor a function."""
+    if not data.strip():
+        raise DataError(
+            "--data is empty. Expected a folder with one sub-folder a class, a list file, an .npz, "
+            "or file.py:function; the folder where you are is `.`."
+        )
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", data):
+        raise DataError(
+            f"--data {data!r} is an address, and data are read from folders and files of this "
+            f"machine. Copy them here first, or give file.py:function that returns a Dataset."
+        )
+    if data.endswith(".py") and Path(data).is_file():
+        raise DataError(
+            f"--data {data!r} is a file of Python code; expected the function in it that returns "
+            f"the data, as {data}:NAME."
+        )
 
 
 def _pair(data: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray | None]:

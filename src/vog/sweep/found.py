@@ -11,7 +11,7 @@ from torch import nn
 from vog import checkpoints, data, functions, scores
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Batch, Examples
-from vog.errors import DataError, FunctionError, ModelError
+from vog.errors import CheckpointError, DataError, FunctionError, ModelError
 from vog.models import fresh, targets
 from vog.models.fresh import ModuleSource
 from vog.models.targets import Target
@@ -130,7 +130,13 @@ def _device(asked: str) -> torch.device:
 
 
 def _as_list(checkpoints: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
-    return [checkpoints] if isinstance(checkpoints, str | Path) else checkpoints
+    words = [checkpoints] if isinstance(checkpoints, str | Path) else checkpoints
+    if any(isinstance(word, str) and not word.strip() for word in words):
+        raise CheckpointError(
+            "--checkpoints is empty. Expected globs, files, a folder or @list.txt; the folder "
+            "where you are is `.`."
+        )
+    return words
 
 
 def module_source(request: Request) -> ModuleSource:
