@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_a_list_file(folder: Path, tmp_path: Path) -> None:
     [
         ("cat/10.jpg 1\ndog/2.jpg\n", r"train.txt, line 2: 'dog/2.jpg' has no label"),
         ("cat/10.jpg one\n", r"line 1: 'cat/10.jpg one' has no label"),
-        ("cat/10.jpg -1\n", r"line 1: .* has no label"),
+        ("cat/10.jpg -1\n", r"line 1: .* ends in -1, which is no label"),
         ("\n\n", "is empty"),
         ("cat/10.jpg 1\ngone.jpg 0\n", r"1 of 2 files are not in .*: gone.jpg"),
         ("cat/10.jpg 1\ncat/10.jpg 0\n", "named more than once: cat/10.jpg"),
@@ -166,6 +167,19 @@ def test_an_npz_file(tmp_path: Path) -> None:
         (
             {"inputs": np.zeros((2, 2)), "labels": np.zeros(2, int), "ids": np.array(["a", "a"])},
             "expected 2 different ids",
+        ),
+        (
+            {"inputs": np.zeros((2, 2)), "labels": np.zeros(2, int), "ids": np.array(list("aba"))},
+            r"ids have shape \(3,\), and 2 are different; expected 2 different ids",
+        ),
+        (
+            {"inputs": np.zeros((2, 2)), "labels": np.zeros(2, int), "label_names": np.array("a")},
+            r"label_names has shape \(\); expected a list, one name a class",
+        ),
+        ({"inputs": np.array(1.0)}, r"inputs have shape \(\).*at least one row"),
+        (
+            {"inputs": np.zeros((2, 2)), "labels": np.array([0, 2**64 - 1], np.uint64)},
+            "a label is 18446744073709551615; expected whole numbers",
         ),
         (
             {"inputs": np.array([[1], "a"], object), "labels": np.zeros(2, int)},
@@ -352,9 +366,56 @@ def test_values_that_are_refused() -> None:
         open_source(Points(), transform=lambda _: 1 / 0)
 
 
+def with_attributes(**attributes: Any) -> "Points":
+    points = Points()
+    vars(points).update(attributes)
+    return points
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"targets": 10},
+        {"targets": lambda: [0] * 6},
+        {"targets": [[0], [1, 2], [0], [0], [0], [0]]},
+        {"targets": np.full(6, 2**64 - 1, np.uint64)},
+        {"root": "a", "samples": [3] * 6},
+        {"root": "a", "samples": list("abcdef")},
+        {"root": "a", "samples": [()] * 6},
+    ],
+)
+def test_attributes_of_another_form_are_ignored(attributes: dict[str, Any]) -> None:
+    examples = open_source(with_attributes(**attributes))
+    assert examples.labels is None
+    assert list(examples.ids) == list("012345")
+
+
+class Failing(Dataset[Any]):
+    """Its length is not one, and its items cannot be read."""
+
+    def __init__(self, length: Any) -> None:
+        self.length = length
+
+    def __len__(self) -> int:
+        return self.length()
+
+    def __getitem__(self, row: int) -> Any:
+        raise OSError("no such file: caf\udce9.png")
+
+
+def test_why_an_item_cannot_be_read_is_text_that_can_be_written() -> None:
+    batch = data.read(open_source(Failing(lambda: 2)), range(2))
+    assert batch.problems[1] == "no such file: caf\\xe9.png"
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        (Failing(lambda: 2.5), "length of the dataset of type Failing cannot be told: TypeError"),
+        (Failing(lambda: 1 / 0), "cannot be told: ZeroDivisionError.*Expected __len__ to return"),
+        (Subset(Points(), [1, 6]), "a Subset shows row 6 of a dataset that has 6 items"),
+        (Subset(with_attributes(ids=list("abcdef")), [-7]), "a Subset shows row -7 of a dataset"),
+        (Subset(Points(), [0.5]), "a Subset has indices of shape .* expected a list of row num"),
         (DataLoader(Points(), shuffle=True), "a DataLoader was given; expected its dataset"),
         (Points(0), "has no items"),
         (iter([]), "expected a map-style Dataset"),
@@ -416,3 +477,34 @@ def test_each_image_is_decoded_once_for_all_checkpoints(folder: Path) -> None:
     examples = Examples(["a", "b", "c"], counting, "")
     list(data.batches(examples, [range(2), range(2, 3)], 0))
     assert seen == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("", "--data is empty.*the folder where you are is `.`"),
+        ("  ", "--data is empty"),
+        ("https://example.org/cats.zip", "is an address, and data are read from folders and fil"),
+        ("s3://bucket/cats", "Copy them here first"),
+        ("mynet.py", "is a file of Python code; expected the function in it.*as mynet.py:NAME"),
+    ],
+)
+def test_words_that_name_no_data(
+    word: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mynet.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=message):
+        open_source(word)
+
+
+@pytest.mark.parametrize("label", ["-1", "0.0", "12345678901"])
+def test_the_end_of_a_line_that_is_no_label_is_named(label: str, folder: Path) -> None:
+    (folder / "list.txt").write_text(f"dog/2.jpg 1\ncat/10.jpg {label}\n")
+    with pytest.raises(DataError, match=f"line 2.* ends in {label}, which is no label from 0"):
+        open_source(folder / "list.txt")
+
+
+def test_a_root_that_is_not_used_is_said(folder: Path) -> None:
+    examples = open_source(folder, Path("nowhere"))
+    assert examples.notes == ("--root nowhere is for list files, and was not used",)

@@ -111,3 +111,9 @@ def test_a_module_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "sub" / "my_own_network.py").write_text("def build(): return 8")
     with pytest.raises(FunctionError, match="is imported already"):
         functions.load("sub/my_own_network.py:build", "--model")
+
+
+def test_a_file_with_a_dot_in_its_name_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "my.net.py").write_text("def build(): return 7")
+    with pytest.raises(FunctionError, match=r"no file with a dot in its name.*as my_net\.py"):
+        functions.load(f"{tmp_path}/my.net.py:build", "--model")

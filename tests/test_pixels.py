@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,38 @@ def test_sixteen_bits_are_scaled_and_not_cut_off(name: str, tmp_path: Path) -> N
     np.testing.assert_allclose(open_source(tmp_path).read(0)[0], expected, atol=1e-4)
     shown = np.asarray(pictures._open(tmp_path / "a" / name), np.float64)
     np.testing.assert_allclose(shown, (DEEP / 257.0)[..., None].repeat(3, 2), atol=1)
+
+
+def tiff(path: Path, values: np.ndarray, bits: int, white_is_zero: bool) -> None:
+    """An uncompressed grey file, as microscopes and radiographs write them."""
+    path.parent.mkdir()
+    if bits == 12:  # two values in three bytes
+        one, other = values.reshape(-1, 2).T.astype(int)
+        parts = [one >> 4, (one & 15) << 4 | other >> 8, other & 255]
+        content = np.stack(parts, 1).astype(np.uint8).tobytes()
+    else:
+        content = values.astype("<u2").tobytes()
+    high, wide = values.shape
+    tags = {256: wide, 257: high, 258: bits, 259: 1, 262: 0 if white_is_zero else 1, 273: 0}
+    tags |= {277: 1, 278: high, 279: len(content)}
+    tags[273] = 8 + 2 + 12 * len(tags) + 4
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags))
+    path.write_bytes(head + entries + struct.pack("<I", 0) + content)
+
+
+@pytest.mark.parametrize(("bits", "white_is_zero"), [(12, False), (16, False), (16, True)])
+def test_a_tiff_file_says_what_is_black_and_white(
+    bits: int, white_is_zero: bool, tmp_path: Path
+) -> None:
+    values = DEEP >> (16 - bits)
+    tiff(tmp_path / "a" / "1.tif", values, bits, white_is_zero)
+    shares = values / (2**bits - 1)
+    expected = 1 - shares if white_is_zero else shares
+    read = open_source(tmp_path, transform="none").read(0)[0]
+    np.testing.assert_allclose(read[0], expected, atol=1e-6)
+    shown = np.asarray(pictures._open(tmp_path / "a" / "1.tif"), np.float64)
+    np.testing.assert_allclose(shown[..., 0], expected * 255, atol=1)
 
 
 def test_a_transform_of_the_user_gets_all_bits(tmp_path: Path) -> None:

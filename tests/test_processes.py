@@ -20,6 +20,8 @@ from vog import data
 from vog.data import open_source, processes
 from vog.errors import DataError
 from vog.sweep import found
+from vog.sweep.label_sample import sample_agreement
+from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
 
 # Records are larger than what Python reads ahead, so that each of them is read from the file.
@@ -199,6 +201,25 @@ def test_a_run_with_workers_reads_nothing_in_its_own_process(
     assert dataset.connected is None
     assert run.rows == 24
     assert not len(run.problems())
+
+
+def test_few_processes_read_the_examples_of_the_plan(
+    checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One reads all rows that the last checkpoint is compared on, and not one each."""
+    job = prepare(
+        Request(world.build, checkpoints, OfItsProcess(), tmp_path / "run", workers=1, quiet=True)
+    )
+    started: list[int] = []
+    mapped = processes.mapped
+
+    def counted(function: Any, arguments: Any, workers: int) -> Any:
+        started.append(workers)
+        return mapped(function, arguments, workers)
+
+    monkeypatch.setattr(processes, "mapped", counted)
+    assert sample_agreement(job) is not None
+    assert started == [1]
 
 
 def test_without_workers_it_reads_itself(checkpoints: Path, tmp_path: Path) -> None:

@@ -570,6 +570,7 @@ UNWRITABLE: dict[str, tuple[Callable[[Path], Run], dict[str, Any], str]] = {
         {"form": "npz"},
         "was made of an object in Python, which is no .npz",
     ),
+    "data that are no npz": (of_npz(), {"form": "npz", "data": "a.csv"}, "--data a.csv is no .npz"),
     "missing npz": (of_npz(), {"form": "npz", "data": "gone.npz"}, "gone.npz cannot be read"),
     "damaged npz": (of_damaged, {"form": "npz"}, "data.npz cannot be read"),
     "other labels": (

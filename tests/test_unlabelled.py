@@ -14,7 +14,7 @@ import vog
 import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.data import open_source
-from vog.errors import DataError, ScoreError, VogError
+from vog.errors import CheckpointError, DataError, ScoreError, VogError
 from vog.result import Run
 from vog.scores import SCORES, uses_label
 from vog.sweep.inspect import inspector
@@ -101,7 +101,7 @@ def test_the_label_is_needed_by_other_targets(
     with pytest.raises(DataError, match="1 of 30 labels are outside .* '4' has -2"):
         scored(checkpoints, (digits[0], wrong), tmp_path / "r")
     wrong[4] = -1
-    with pytest.raises(DataError, match="1 of 30 labels are outside .* '4' has -1"):
+    with pytest.raises(DataError, match="1 of 30 labels are outside .* '4' has no label"):
         vog.score(world.build, checkpoints, (digits[0], wrong), tmp_path / "r")
     assert not (tmp_path / "r").exists()
 
@@ -176,3 +176,25 @@ def test_one_example_again(checkpoints: Path, digits: Data, tmp_path: Path) -> N
     assert found.vog == pytest.approx(run.numbers("vog@all")[3], rel=1e-4)
     assert (found.label, found.confidence, found.margin, found.loss) == (-1, None, None, None)
     assert found.differs == ()
+
+
+def test_keys_that_are_no_labels_are_named_where_there_are_none(
+    checkpoints: Path, tmp_path: Path
+) -> None:
+    """Whoever calls the label `target` sees what was read."""
+    items = Bare(np.zeros((4, 3, 6, 6), np.float32), lambda row: {"image": row, "target": 1})
+    with pytest.raises(DataError, match="have no labels.*'image' is read, not 'target'"):
+        vog.score(world.build, checkpoints, items, tmp_path / "run", quiet=True)
+
+
+def test_a_row_without_a_label_among_others_is_called_that(
+    checkpoints: Path, tmp_path: Path
+) -> None:
+    items = [(torch.zeros(3, 6, 6), label) for label in (0, None, 1)]
+    with pytest.raises(DataError, match=r"'1' has no label \(-1\)"):
+        vog.score(world.build, checkpoints, items, tmp_path / "run", quiet=True)
+
+
+def test_checkpoints_of_no_name_are_not_the_current_folder(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="--checkpoints is empty"):
+        vog.score(world.build, "", [], tmp_path / "run", quiet=True)

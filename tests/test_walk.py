@@ -1,6 +1,8 @@
 """Folders of images as they really are: links, names that are not UTF-8, and no permission."""
 
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,9 @@ from vog.data.planting import plant
 from vog.errors import DataError
 from vog.figures import pictures
 from vog.file_names import all_printable, path_below, printable
+from vog.sweep.found import find
+from vog.sweep.question import question_of
+from vog.sweep.request import Request
 
 
 def picture(path: Path, grey: int = 0) -> Path:
@@ -56,6 +61,45 @@ def test_a_link_to_what_has_rows_already_is_not_followed(
     assert examples.notes == (f"not followed, as their images have rows already: links {link}",)
 
 
+def test_hidden_folders_have_no_rows_at_any_level(folder: Path) -> None:
+    for name in (".trash/1.png", "a/.ipynb_checkpoints/1.png", "b/deep/.cache/deeper/1.png"):
+        picture(folder / name)
+    assert list(open_source(folder).ids) == OWN
+    as_before = open_source(folder, hidden=True)
+    assert "a/.ipynb_checkpoints/1.png" in as_before.ids
+    assert len(as_before) == len(OWN) + 2
+
+
+def test_a_run_that_0_1_began_has_the_rows_it_had(folder: Path, checkpoints: Path) -> None:
+    """Of hidden folders too."""
+    picture(folder / "a" / ".thumbnails" / "1.png")
+    out = folder.parent / "run"
+    request = Request(world.build, checkpoints, folder, out)
+    assert len(find(request).examples) == len(OWN)
+    asked = question_of(request, world.build(), [], [], [], open_source(folder, hidden=True), [])
+    out.mkdir()
+    (out / "question.json").write_text(json.dumps(asked))
+    assert len(find(request).examples) == len(OWN) + 1
+    assert len(find(replace(request, overwrite=True)).examples) == len(OWN)
+
+
+@pytest.mark.parametrize("place", ["run", "a/run"])
+@pytest.mark.parametrize("question", ['{"data": {"examples": 3}}', '{"data": {'])
+def test_a_run_in_the_folder_is_no_class_of_it(place: str, question: str, folder: Path) -> None:
+    before = open_source(folder)
+    (folder / place).mkdir()
+    (folder / place / "question.json").write_text(question)
+    picture(folder / place / "chart.png")
+    after = open_source(folder)
+    assert (after.label_names, after.digest) == (before.label_names, before.digest)
+    assert after.notes == (f"left out, as they hold runs of vog: folders {place}",)
+
+
+def test_a_question_of_something_else_is_no_run(folder: Path) -> None:
+    (folder / "b" / "question.json").write_text('["what is this?"]')
+    assert list(open_source(folder).ids) == OWN
+
+
 def test_links_in_a_circle_end(folder: Path) -> None:
     (folder / "a" / "b").symlink_to("../b")
     (folder / "b" / "a").symlink_to("../a")
@@ -88,7 +132,8 @@ def test_rows_stand_in_the_order_they_had(tmp_path: Path) -> None:
     for name in names:
         picture(tmp_path / name)
     expected = sorted(Path(name) for name in names if name != "c/.hidden.png")
-    assert list(open_source(tmp_path).ids) == [path.as_posix() for path in expected]
+    found = open_source(tmp_path, hidden=True)
+    assert list(found.ids) == [path.as_posix() for path in expected]
 
 
 def test_a_folder_that_may_not_be_read_is_named(

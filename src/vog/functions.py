@@ -129,6 +129,11 @@ def _module(where: str, spec: str, what: str) -> ModuleType:
         path = expanded(where).resolve()
         if not path.is_file():
             raise FunctionError(f"{what} {spec!r}: there is no file {where}.")
+        if "." in path.stem:
+            raise FunctionError(
+                f"{what} {spec!r}: Python imports no file with a dot in its name. Rename "
+                f"{path.name}, as {path.stem.replace('.', '_')}.py."
+            )
         _make_importable(str(path.parent))
         # Worker processes may have to import it again by this name, so it must be a plain one.
         where = path.stem

@@ -25,6 +25,9 @@ _DEEP = (*_SIXTEEN_BITS, "I", "F")
 # Formats whose whole numbers of 32 bits are what Pillow makes of 16.
 _SIXTEEN_IN_32 = ("PNG", "PPM")
 _WHITE = 2**16 - 1
+# Tags of TIFF, and where the copy of a decoded image keeps what they say.
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
+_BLACK_AND_WHITE = "black and white"
 UPRIGHT = 1
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -99,6 +102,8 @@ def as_stored(image: Image.Image, exif: bool = False) -> Image.Image:
     if turn is not None:
         kept = kept.transpose(turn)
     kept.format = image.format  # tells how many of 32 bits are used
+    if is_deep(image):
+        kept.info[_BLACK_AND_WHITE] = _black_and_white(image)
     return kept
 
 
@@ -117,7 +122,16 @@ def from_0_to_1(image: Image.Image) -> Float[np.ndarray, "h w"]:
             f"{values.max():g}, and which value is white the file does not say. Scale them in a "
             f"--transform: it gets the image as stored"
         )
-    return values.astype(np.float32) / np.float32(_WHITE)
+    black, white = image.info.get(_BLACK_AND_WHITE) or _black_and_white(image)
+    return (values.astype(np.float32) - np.float32(black)) / np.float32(white - black)
+
+
+def _black_and_white(image: Image.Image) -> tuple[int, int]:
+    """Return which values of 16 bits are black and white; a TIFF file says it in its tags."""
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(_BITS_PER_SAMPLE, (16,))[0]
+    white = 2**bits - 1 if 1 <= bits <= 16 else _WHITE
+    return (white, 0) if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else (0, white)
 
 
 def to_show(image: Image.Image) -> Image.Image:

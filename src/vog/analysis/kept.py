@@ -109,6 +109,10 @@ def _kept_arrays(chosen: "Selection", data: str | Path | None) -> dict[str, np.n
     """
     run = chosen.run
     place = data or named(run, "data")
+    if data is not None and Path(data).suffix != ".npz":
+        raise ResultError(
+            f"--data {data} is no .npz. Give the .npz that was scored, or another form with --as."
+        )
     if place is None or Path(place).suffix != ".npz":
         raise ResultError(
             f"{run.folder} was made of {place or 'an object in Python'}, which is no .npz. Give "

@@ -14,6 +14,7 @@ from vog.errors import DataError, first_few
 from vog.file_names import printable
 
 _NAMES = ("images", "inputs", "labels", "ids", "label_names")
+_LARGEST = np.iinfo(np.int64).max
 # What PyTorch takes as it is.
 _NATIVE = (np.float16, np.float32, np.float64)
 
@@ -58,6 +59,10 @@ def from_npz(path: Path, transform: Transform | None = None) -> Examples:
             f"expected `images` or `inputs`, and `labels`."
         )
     names = arrays.get("label_names")
+    if names is not None and names.ndim != 1:
+        raise DataError(
+            f"{path}: label_names has shape {names.shape}; expected a list, one name a class."
+        )
     return from_arrays(
         inputs,
         arrays.get("labels"),
@@ -83,7 +88,7 @@ def from_arrays(
             floats and no transform makes them so.
     """
     if labels is None:
-        labels = np.full(len(inputs) if inputs.size else 0, UNLABELLED)
+        labels = np.full(len(inputs) if inputs.ndim and inputs.size else 0, UNLABELLED)
     if labels.ndim == 2 and labels.shape[1] == 1:  # a column, as Keras keeps them
         labels = labels[:, 0]
     if labels.ndim != 1 or inputs.ndim < 2 or len(inputs) != len(labels) or not len(labels):
@@ -100,13 +105,20 @@ def from_arrays(
         raise DataError(
             f"{called}: labels are {labels.dtype}; expected whole numbers, the index of the logit."
         )
+    if labels.max() > _LARGEST:
+        raise DataError(
+            f"{called}: a label is {labels.max()}; expected whole numbers, the index of the logit."
+        )
     if transform is None and not np.issubdtype(inputs.dtype, np.floating):
         raise DataError(
             f"{called}: inputs are {inputs.dtype}, and scaling them is the model's business: "
             f"store them as floats, scaled as in training, or pass --transform file.py:function."
         )
-    if ids is not None and (ids.ndim != 1 or len(set(ids.tolist())) != len(labels)):
-        raise DataError(f"{called}: expected {len(labels)} different ids, one a row.")
+    if ids is not None and (ids.ndim != 1 or not len(set(ids.tolist())) == len(ids) == len(labels)):
+        raise DataError(
+            f"{called}: ids have shape {ids.shape}, and {len(np.unique(ids))} are different; "
+            f"expected {len(labels)} different ids, one a row."
+        )
     named = RowNumbers(len(labels)) if ids is None else [printable(str(i)) for i in ids.tolist()]
     numbers = labels.astype(np.int64)
     digest = digest_of(inputs, numbers, *([] if ids is None else named))

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from vog import functions
-from vog.data import processes
+from vog.data import connections, processes
 from vog.data.arrays import Rows, native
 from vog.data.examples import Examples, UnreadableError
 from vog.data.images import ImageFiles
@@ -106,14 +106,33 @@ def read(examples: Examples, rows: range) -> Batch:
     return next(samples(examples, [rows]))
 
 
-def with_workers(examples: Examples, asked: int | None) -> Examples:
-    """The examples with the number of processes that read them ahead; None is by default."""
+def with_workers(
+    examples: Examples, asked: int | None, before: connections.Sockets | None = None
+) -> Examples:
+    """The examples with the number of processes that read them ahead.
+
+    Args:
+        examples: what is read.
+        asked: how many processes; None is by default.
+        before: the sockets that were open before the data were made; see `connections`.
+    """
     count = default_workers(examples) if asked is None else asked
-    problem = processes.obstacle(partial(_read_and_send, examples, count)) if count else ""
+    problem = _obstacle(examples, count, before) if count else ""
     if problem:
         note = f"{problem}, so the data are read without worker processes"
         return replace(examples, workers=0, notes=(*examples.notes, note))
     return replace(examples, workers=count, apart=count > 0 and not _is_plain(examples))
+
+
+def _obstacle(examples: Examples, count: int, before: connections.Sockets | None) -> str:
+    """Why worker processes cannot read these examples, as a sentence; empty if they can."""
+    held = connections.held(examples.read, before)
+    if held:
+        return (
+            f"the data hold {held} open, on which processes would take the answers of each other "
+            f"(connect at the first read, and each process has its own)"
+        )
+    return processes.obstacle(partial(_read_and_send, examples, count))
 
 
 def _is_plain(examples: Examples) -> bool:

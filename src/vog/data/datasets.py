@@ -1,5 +1,6 @@
 """A map-style PyTorch `Dataset` of the user's."""
 
+import os
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,7 +11,8 @@ import numpy as np
 from jaxtyping import Int
 from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 
-from vog.data import processes
+from vog import functions
+from vog.data import connections, processes
 from vog.data.batches import read_here, with_workers
 from vog.data.examples import UNLABELLED, Examples, RowNumbers, UnreadableError, digest_of
 from vog.data.images import Transform
@@ -51,7 +53,7 @@ class Items:
         try:
             return self.dataset[index]
         except OSError as error:
-            raise UnreadableError(str(error)) from error
+            raise UnreadableError(printable(str(error))) from error
 
     def made(self, index: int, item: Any) -> tuple[Any, int]:
         """The input of an item, transformed, and the label.
@@ -70,14 +72,18 @@ def _is_in_memory(dataset: Any) -> bool:
 
 
 def from_dataset(
-    dataset: Any, transform: Transform | None = None, workers: int | None = 0
+    dataset: Any,
+    transform: Transform | None = None,
+    workers: int | None = 0,
+    before: connections.Sockets | None = None,
 ) -> Examples:
     """Examples of a dataset with a length and numbered items.
 
     Ids are `dataset.ids`, or the paths of `dataset.samples`, or row numbers; a `Subset` has
     those of the rows it shows of the whole. Labels are `dataset.targets` where there are
     such, so that they can be checked before anything is computed. Where worker processes are
-    going to read the items, none is read here; see `vog.data.processes`.
+    going to read the items, none is read here; see `vog.data.processes`. Sockets that are not
+    among those open `before` belong to the dataset.
 
     Raises:
         DataError: not a map-style dataset, or an empty one.
@@ -92,7 +98,7 @@ def from_dataset(
             f"the data are {_described(dataset)}; expected a map-style Dataset with "
             f"__len__ and __getitem__."
         )
-    if not hasattr(dataset, "__len__") or len(dataset) == 0:
+    if _length(dataset) == 0:
         raise DataError(f"the dataset {_described(dataset)} has no items or no length.")
     ids, labels = ids_of(dataset), _labels(dataset)
     if not isinstance(ids, RowNumbers) and (len(ids) != len(dataset) or len(set(ids)) < len(ids)):
@@ -100,7 +106,7 @@ def from_dataset(
             f"the dataset has {len(dataset)} items and {len(set(ids))} different ids; "
             f"each item needs its own."
         )
-    examples = with_workers(Examples(ids, Items(dataset, transform), ""), workers)
+    examples = with_workers(Examples(ids, Items(dataset, transform), ""), workers, before)
     sample, form = _sample(examples)
     if labels is not None and any(labels[row] != label for row, _, label in sample):
         labels = None  # `targets` are not what the items say, as with a target_transform
@@ -117,22 +123,73 @@ def from_dataset(
     )
 
 
+def _length(dataset: Any) -> int:
+    """How many items there are; 0 where the dataset has no length.
+
+    Raises:
+        DataError: its length is no number of items.
+    """
+    if not hasattr(dataset, "__len__"):
+        return 0
+    try:
+        return len(dataset)
+    except Exception as error:  # whatever code of the user raises
+        raise DataError(
+            f"the length of the dataset {_described(dataset)} cannot be told: "
+            f"{functions.describe(error)}. Expected __len__ to return a whole number."
+        ) from error
+
+
 def _whole(dataset: Any) -> Any:
     """The dataset that subsets of subsets show rows of."""
     return _whole(dataset.dataset) if isinstance(dataset, Subset) else dataset
 
 
 def ids_of(dataset: Any) -> Sequence[str]:
-    """The name of each item, as `from_dataset` takes them; no item is read."""
+    """The name of each item, as `from_dataset` takes them; no item is read.
+
+    Raises:
+        DataError: a `Subset` shows rows that there are not.
+    """
     if isinstance(dataset, Subset):
         whole = ids_of(dataset.dataset)
-        return [whole[int(index)] for index in dataset.indices]
+        return [whole[row] for row in _shown_rows(dataset, len(whole)).tolist()]
     if isinstance(getattr(dataset, "ids", None), Sized):
         return [printable(str(one)) for one in dataset.ids]
     samples = getattr(dataset, "samples", None)  # torchvision's ImageFolder and its like
-    if isinstance(samples, list) and len(samples) == len(dataset) and hasattr(dataset, "root"):
+    if hasattr(dataset, "root") and _are_files(samples) and len(samples) == len(dataset):
         return [printable(_below(str(sample[0]), str(dataset.root))) for sample in samples]
     return RowNumbers(len(dataset))
+
+
+def _shown_rows(subset: Any, rows: int) -> Int[np.ndarray, "n"]:
+    """The rows of the whole that a subset shows.
+
+    Raises:
+        DataError: they are no numbers of rows.
+    """
+    shown = np.asarray(subset.indices)
+    numbers = shown.astype(np.int64) if shown.dtype.kind in "iu" or not shown.size else None
+    if numbers is None or numbers.ndim != 1:
+        raise DataError(
+            f"a Subset has indices of shape {shown.shape} and type {shown.dtype}; expected a list "
+            f"of row numbers."
+        )
+    outside = numbers[(numbers < -rows) | (numbers >= rows)]
+    if len(outside):
+        raise DataError(
+            f"a Subset shows row {outside[0]} of a dataset that has {rows:,} items; expected "
+            f"indices below that. Correct the indices."
+        )
+    return numbers
+
+
+def _are_files(samples: Any) -> bool:
+    """Whether a list has pairs that begin with a path."""
+    return isinstance(samples, list) and all(
+        isinstance(one, tuple | list) and one and isinstance(one[0], str | os.PathLike)
+        for one in samples
+    )
 
 
 def _below(path: str, root: str) -> str:
@@ -141,15 +198,18 @@ def _below(path: str, root: str) -> str:
 
 
 def _labels(dataset: Any) -> Int[np.ndarray, "n"] | None:
+    """The labels that a dataset says it has; None where it says nothing of that form."""
     if isinstance(dataset, Subset):
         whole = _labels(dataset.dataset)
-        return None if whole is None else whole[np.asarray(dataset.indices, np.int64)]
+        return None if whole is None else whole[_shown_rows(dataset, len(whole))]
     targets = getattr(dataset, "targets", None)
-    if targets is None or len(targets) != len(dataset):
+    try:
+        labels = np.asarray(targets) if len(targets) == len(dataset) else np.array(None)
+    except (TypeError, ValueError, RuntimeError):  # a function, rows of different lengths
         return None
-    labels = np.asarray(targets)
     labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    return labels.astype(np.int64) if labels.dtype.kind in "iu" and labels.ndim == 1 else None
+    is_whole = labels.ndim == 1 and labels.dtype.kind in "iu" and labels.max() < 2**63
+    return labels.astype(np.int64) if is_whole else None
 
 
 def _sample(examples: Examples) -> tuple[list[tuple[int, np.ndarray, int]], str]:

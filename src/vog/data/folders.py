@@ -14,18 +14,23 @@ from vog.errors import DataError, first_few
 from vog.file_names import all_printable, path_below, printable
 
 
-def from_folder(folder: Path, transform: Transform | None = None) -> Examples:
+def from_folder(folder: Path, transform: Transform | None = None, hidden: bool = False) -> Examples:
     """The images below `folder`; the class is the sub-folder, numbered in alphabetical order.
 
     An empty sub-folder counts as a class: leaving it out would renumber those after it. Images
     of a folder without sub-folders have no labels. Links to folders whose images have rows
-    already are not followed; see `vog.data.walk`.
+    already are not followed, runs and hidden folders are left out; see `vog.data.walk`.
+
+    Args:
+        folder: what holds the images.
+        transform: what makes an input of an image.
+        hidden: images in hidden folders within classes count, as they did for version 0.1.
 
     Raises:
         DataError: neither sub-folders nor images, no image in the sub-folders, or a folder that
             may not be read.
     """
-    found = walk(folder, images.SUFFIXES)
+    found = walk(folder, images.SUFFIXES, hidden)
     names = found.folders
     if not names:
         loose = found.files
@@ -52,12 +57,16 @@ def from_folder(folder: Path, transform: Transform | None = None) -> Examples:
 
 
 def _noted(examples: Examples, found: Walk) -> Examples:
-    """The same examples, with a note of the links that were not followed."""
-    if not found.links:
-        return examples
-    shown = first_few([printable(link) for link in found.links])
-    note = f"not followed, as their images have rows already: links {shown}"
-    return replace(examples, notes=(*examples.notes, note))
+    """The same examples, with notes of the folders that were not walked."""
+    notes = [
+        f"{why} {first_few([printable(name) for name in names])}"
+        for why, names in (
+            ("not followed, as their images have rows already: links", found.links),
+            ("left out, as they hold runs of vog: folders", found.runs),
+        )
+        if names
+    ]
+    return replace(examples, notes=(*examples.notes, *notes))
 
 
 def from_list(listing: Path, root: Path | None, transform: Transform | None = None) -> Examples:
@@ -92,8 +101,9 @@ def from_list(listing: Path, root: Path | None, transform: Transform | None = No
         n for n in told if n not in labelled and (labelled or _ends_in_a_word(base, told[n]))
     ]
     if without:
+        line = told[without[0]]
         raise DataError(
-            f"{listing}, line {without[0]}: {told[without[0]]!r} has no label. Expected "
+            f"{listing}, line {without[0]}: {line!r} {_lacks(line)}. Expected "
             f"`relative/path label` with a whole number, as `cats/1.jpg 3`, or in no line a label."
         )
     if not labelled:
@@ -102,6 +112,16 @@ def from_list(listing: Path, root: Path | None, transform: Transform | None = No
         labels = np.array([int(match[2]) for match in labelled.values()], np.int64)
         named = [match[1] for match in labelled.values()]
     return images.examples(base, [_as_named(base, name) for name in named], labels, transform)
+
+
+def _lacks(line: str) -> str:
+    """What is wrong with the end of a line, where a label is expected."""
+    word = line.split()[-1]
+    try:
+        float(word)
+    except ValueError:
+        return "has no label"
+    return f"ends in {word}, which is no label from 0 to 999999999"
 
 
 def _as_named(base: Path, name: str) -> str:

@@ -49,7 +49,8 @@ def form_of(item: Any) -> str:
         ignored = [repr(key) for key in item if key not in read]
         if not ignored:
             return ""
-        return f"of each item {' and '.join(map(repr, read))} are read, not {first_few(ignored)}"
+        verb = "are" if len(read) > 1 else "is"
+        return f"of each item {' and '.join(map(repr, read))} {verb} read, not {first_few(ignored)}"
     if isinstance(item, tuple | list) and len(item) > 2:
         return f"items have {len(item)} parts; the first two are read, as input and label"
     return ""

@@ -12,6 +12,9 @@ others. Two measures hold against that, and both are needed:
   arrays in memory.
 - What was open before, because the dataset opens it when it is made or because the user looked at
   an item first, each worker opens anew at the same place before it reads (`_open_anew`).
+
+A connection cannot be opened anew: where the data hold one, there are no workers
+(`vog.data.connections`).
 """
 
 import fcntl
@@ -162,17 +165,25 @@ def _open_anew() -> None:
     """
     # Nobody moves the shared places meanwhile: the first process reads nothing while it has
     # workers, and each worker comes here before it reads.
+    for number in open_numbers():
+        if stat.S_ISREG(os.fstat(number).st_mode) and is_read(number):
+            _reopen(number, fcntl.fcntl(number, fcntl.F_GETFL))
+
+
+def open_numbers() -> list[int]:
+    """Return the numbers of what this process has open; none where the system does not tell."""
     if not _OPEN_FILES.is_dir():
-        return
-    printed_to = {_identity(number) for number in _STANDARD}
-    for number in map(int, os.listdir(_OPEN_FILES)):  # noqa: PTH208
-        status = _status(number)
-        if status is None or not stat.S_ISREG(status.st_mode) or number in _STANDARD:
-            continue
-        flags = fcntl.fcntl(number, fcntl.F_GETFL)
-        if flags & os.O_ACCMODE == os.O_WRONLY or _identity(number) in printed_to:
-            continue  # what processes write in turns, such as a log
-        _reopen(number, flags)
+        return []
+    numbers = map(int, os.listdir(_OPEN_FILES))  # noqa: PTH208
+    return [number for number in numbers if _status(number) is not None]
+
+
+def is_read(number: int) -> bool:
+    """Return whether a process reads from what it has open, and does not only write or print."""
+    if number in _STANDARD or _identity(number) in map(_identity, _STANDARD):
+        return False
+    # What is only written to processes write in turns, such as a log.
+    return fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY
 
 
 def _reopen(number: int, flags: int) -> None:

@@ -1,6 +1,8 @@
 """From what a user calls data, a word or an object, to examples."""
 
+import re
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vog import functions
-from vog.data import arrays, datasets, folders, images
+from vog.data import arrays, connections, datasets, folders, images
 from vog.data.batches import with_workers
 from vog.data.examples import Examples
 from vog.data.heads import with_heads
@@ -26,6 +28,7 @@ def open_source(
     transform: TransformSpec = None,
     workers: int | None = 0,
     exif: bool = False,
+    hidden: bool = False,
 ) -> Examples:
     """The examples of a folder, list, `.npz`, function, pair of arrays, or `Dataset`.
 
@@ -37,29 +40,60 @@ def open_source(
             the source: "imagenet" for image files, "none" for everything else.
         workers: how many processes are going to read; None goes by the data and processors.
         exif: turn image files as their EXIF says.
+        hidden: of a folder, take also images in hidden folders, as version 0.1 did.
 
     Raises:
         DataError: there is no such thing, or it holds no examples.
         FunctionError: a function cannot be found or fails.
     """
+    if isinstance(data, str):
+        _refuse_words(data)
+    before = connections.sockets()
     if isinstance(data, tuple) and len(data) == 2:
         examples = arrays.from_arrays(*_pair(data), _for_values(transform))
     elif not isinstance(data, str | Path):
-        examples = datasets.from_dataset(data, _for_values(transform), workers)
+        examples = datasets.from_dataset(data, _for_values(transform), workers, before)
     elif (kind := _kind(expanded(data), data)) is not None:
-        examples = _of_path(kind, expanded(data), root, transform)
+        examples = _of_path(kind, expanded(data), root, transform, hidden)
     elif ":" in str(data):
         function = functions.load(str(data), "--data")
         made = functions.call(function, str(data), "--data")
-        examples = datasets.from_dataset(made, _for_values(transform), workers)
+        examples = datasets.from_dataset(made, _for_values(transform), workers, before)
     else:
         raise DataError(
             f"--data {str(data)!r}: there is no such folder or file. Expected a folder with one "
             f"sub-folder a class, a list file, an .npz, or file.py:function."
         )
     if not isinstance(examples.read, datasets.Items):  # which were looked at, with these workers
-        examples = with_workers(examples, workers)
+        examples = with_workers(examples, workers, before)
+    if root is not None and not _is_list(data):
+        note = f"--root {root} is for list files, and was not used"
+        examples = replace(examples, notes=(*examples.notes, note))
     return with_heads(examples, exif)
+
+
+def _is_list(data: Any) -> bool:
+    """Whether the data are named by a list file, the only one that has a root."""
+    return isinstance(data, str | Path) and _kind(Path(data).expanduser(), data) == "list"
+
+
+def _refuse_words(data: str) -> None:
+    """Raise DataError where a word names neither a path nor a function."""
+    if not data.strip():
+        raise DataError(
+            "--data is empty. Expected a folder with one sub-folder a class, a list file, an .npz, "
+            "or file.py:function; the folder where you are is `.`."
+        )
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", data):
+        raise DataError(
+            f"--data {data!r} is an address, and data are read from folders and files of this "
+            f"machine. Copy them here first, or give file.py:function that returns a Dataset."
+        )
+    if data.endswith(".py") and Path(data).is_file():
+        raise DataError(
+            f"--data {data!r} is a file of Python code; expected the function in it that returns "
+            f"the data, as {data}:NAME."
+        )
 
 
 def _pair(data: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray | None]:
@@ -92,12 +126,16 @@ def _kind(path: Path, spec: str | Path) -> Literal["folder", "npz", "list"] | No
 
 
 def _of_path(
-    kind: Literal["folder", "npz", "list"], path: Path, root: Path | None, transform: TransformSpec
+    kind: Literal["folder", "npz", "list"],
+    path: Path,
+    root: Path | None,
+    transform: TransformSpec,
+    hidden: bool,
 ) -> Examples:
     if kind == "npz":
         return arrays.from_npz(path, _for_values(transform))
     if kind == "folder":
-        return folders.from_folder(path, _for_images(transform))
+        return folders.from_folder(path, _for_images(transform), hidden)
     return folders.from_list(path, root, _for_images(transform))
 
 

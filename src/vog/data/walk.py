@@ -5,6 +5,7 @@ a folder above, inside, or reached before is not: its files are found under anot
 would be found again and again. Real paths decide, as not every file system numbers its folders.
 """
 
+import json
 import os
 from collections import deque
 from collections.abc import Collection
@@ -22,23 +23,30 @@ class Walk:
         folders: the names of the folders directly below, in alphabetical order.
         files: paths with `/` as seen from the folder, in order within each of those.
         links: those to folders that were not followed.
+        runs: folders that hold a run, which are left out.
     """
 
     folders: tuple[str, ...]
     files: list[str]
     links: list[str]
+    runs: list[str]
 
 
-def walk(folder: Path, endings: Collection[str]) -> Walk:
+def walk(folder: Path, endings: Collection[str], hidden: bool = False) -> Walk:
     """Return the files below a folder that have one of some endings, without hidden ones.
+
+    Args:
+        folder: what is walked.
+        endings: of files that count.
+        hidden: go into hidden folders within classes, as version 0.1 did.
 
     Raises:
         DataError: a folder may not be read.
     """
-    found = _Found(folder, endings)
+    found = _Found(folder, endings, hidden)
     found.walks(os.path.realpath(folder))
     names, loose = found.entries("")
-    names = sorted(name for name in names if name[0] != ".")
+    names = sorted(names)
     links = deque(name for name in names if found.is_link(name))
     classes = {name: list[str]() for name in names}
     folders = [name for name in names if name not in links]
@@ -56,7 +64,7 @@ def walk(folder: Path, endings: Collection[str]) -> Walk:
             folders.append(place)
     within = {name: sorted(classes[name], key=_parts) for name in names if name in followed}
     files = sorted(loose) + [path for paths in within.values() for path in paths]
-    return Walk(tuple(within), files, sorted(found.links))
+    return Walk(tuple(within), files, sorted(found.links), sorted(found.runs))
 
 
 @dataclass(frozen=True)
@@ -67,16 +75,19 @@ class _Found:
         roots: the real paths of what is walked, of which each is walked once.
         above: those and all folders above them.
         links: those to folders that are not followed.
+        runs: folders that hold a run.
     """
 
     folder: Path
     endings: Collection[str]
+    hidden: bool
     roots: set[str] = field(default_factory=set)
     above: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
 
     def entries(self, name: str) -> tuple[list[str], list[str]]:
-        """Return the folders and the files directly in a folder.
+        """Return the folders and the files directly in a folder, but no runs.
 
         Raises:
             DataError: it may not be read.
@@ -88,9 +99,12 @@ class _Found:
             with os.scandir(place) as entries:
                 for entry in entries:
                     path = f"{name}/{entry.name}" if name else entry.name
+                    is_hidden = entry.name[0] == "."
                     if _is_folder(entry):
-                        folders.append(path)
-                    elif entry.name[0] != "." and Path(entry.name).suffix.lower() in self.endings:
+                        if is_hidden and not (self.hidden and name):
+                            continue
+                        (self.runs if _is_run(Path(entry.path)) else folders).append(path)
+                    elif not is_hidden and Path(entry.name).suffix.lower() in self.endings:
                         files.append(path)
         except OSError as error:
             raise DataError(
@@ -116,6 +130,17 @@ class _Found:
         """Note that a folder is walked, by its real path."""
         self.roots.add(real)
         self.above.update(_with_parents(real))
+
+
+def _is_run(folder: Path) -> bool:
+    """Return whether a folder holds the question of a run, perhaps a damaged one."""
+    try:
+        question = json.loads((folder / "question.json").read_bytes())
+    except OSError:
+        return False
+    except (ValueError, RecursionError):
+        return True
+    return isinstance(question, dict) and "data" in question
 
 
 def _with_parents(real: str) -> list[str]:

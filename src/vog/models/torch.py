@@ -108,7 +108,9 @@ class TorchModel:
                     "Give a function that builds it as --model."
                 )
             load(weights, module, name)
-            return LoadedWeights(module.requires_grad_(False))
+            for parameter in module.parameters():
+                parameter.requires_grad_(False)
+            return LoadedWeights(module)
         if self.template is not None:
             return {key: _float(value) for key, value in load(weights, self.template, name).items()}
         # Extra state stays as the file has it, so that `settings` can tell; `borrowed` restores it.

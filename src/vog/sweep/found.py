@@ -11,13 +11,13 @@ from torch import nn
 from vog import checkpoints, data, functions, scores
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Batch, Examples
-from vog.errors import DataError, FunctionError, ModelError
+from vog.errors import CheckpointError, DataError, FunctionError, ModelError
 from vog.models import fresh, targets
 from vog.models.fresh import ModuleSource
 from vog.models.targets import Target
 from vog.result.schema import MOST_ROWS
 from vog.scores import Score, colours
-from vog.sweep.limited import limited
+from vog.sweep.limited import begun_by_0_1, limited
 from vog.sweep.request import PrecisionSpec, Request
 
 # Of the first batch, what the guards look at: more would cost and tell nothing.
@@ -63,7 +63,12 @@ def find(request: Request) -> Found:
     picked, stages = checkpoints.pick(whole, request.checkpoints_per_stage, least)
     files = tuple(everything[one] for one in picked)
     examples = data.open_source(
-        request.data, request.root, request.transform, request.workers, request.exif
+        request.data,
+        request.root,
+        request.transform,
+        request.workers,
+        request.exif,
+        hidden=begun_by_0_1(request),
     )
     _refuse_unlabelled(examples, target)
     examples = limited(examples, request)
@@ -94,7 +99,13 @@ def _refuse_unlabelled(examples: Examples, target: Target) -> None:
             f"the data have no labels ({examples.ids[0]!r}, ...), and the target is that of the "
             f"label. Give labels (a sub-folder a class, lines of `path label`, `labels` in an "
             f".npz, items of (input, label)), or --target predicted, which needs none."
+            f"{_as_read(examples)}"
         )
+
+
+def _as_read(examples: Examples) -> str:
+    """What was noted of the data, such as the keys of items that were not read, as a sentence."""
+    return f" Of the data: {'; '.join(examples.notes)}." if examples.notes else ""
 
 
 def _asked_scores(request: Request) -> tuple[Score, ...]:
@@ -123,7 +134,13 @@ def _device(asked: str) -> torch.device:
 
 
 def _as_list(checkpoints: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
-    return [checkpoints] if isinstance(checkpoints, str | Path) else checkpoints
+    words = [checkpoints] if isinstance(checkpoints, str | Path) else checkpoints
+    if any(isinstance(word, str) and not word.strip() for word in words):
+        raise CheckpointError(
+            "--checkpoints is empty. Expected globs, files, a folder or @list.txt; the folder "
+            "where you are is `.`."
+        )
+    return words
 
 
 def module_source(request: Request) -> ModuleSource:

@@ -140,13 +140,17 @@ def check_labels(
     missing = (labels == UNLABELLED) & at_prediction
     outside = np.flatnonzero(((labels < 0) & ~missing) | (labels >= classes))
     if len(outside):
-        shown = [f"{examples.ids[int(rows[i])]!r} has {labels[i]}" for i in outside[:5]]
+        shown = [f"{examples.ids[int(rows[i])]!r} has {_said(int(labels[i]))}" for i in outside[:5]]
         raise DataError(
             f"{len(outside):,} of {len(labels):,} labels are outside the model's "
             f"classes 0 to {classes - 1}: "
             f"{first_few(shown)}{' ...' if len(outside) > 5 else ''}. "
             f"Correct the labels, or build the model with more outputs."
         )
+
+
+def _said(label: int) -> str:
+    return "no label (-1)" if label == UNLABELLED else str(label)
 
 
 def _refuse_probabilities(logits: Float[Tensor, "n classes"]) -> None:

@@ -21,8 +21,8 @@ def sample_agreement(job: Job) -> LabelAgreement | None:
     if job.aim_at_prediction:
         return None
     rows = sample_order(job.examples.labels, len(job.examples))[:_EXAMPLES].tolist()
-    batches = [data.read(job.examples, range(row, row + 1)) for row in sorted(rows)]
-    readable = [batch for batch in batches if len(batch.at)]
+    ranges = [range(row, row + 1) for row in sorted(rows)]
+    readable = [batch for batch in data.samples(job.examples, ranges) if len(batch.at)]
     size = job.batch_size
     with job.model.borrowed():
         predictions = [

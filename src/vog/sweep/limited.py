@@ -16,7 +16,7 @@ def limited(examples: Examples, request: Request) -> Examples:
     In a run that version 0.1 began, a limit means the first rows of the data.
     """
     limit, before = request.limit, begun_with(request)
-    if before and "data" in before and questions.is_of_0_1(before):
+    if begun_by_0_1(request):
         return data.drafted(examples if limit is None else examples.first(limit))
     examples = data.drafted(examples)  # of all rows: what is found out is the same for any sample
     count = len(examples) if limit is None else min(limit, len(examples))
@@ -28,6 +28,12 @@ def limited(examples: Examples, request: Request) -> Examples:
 def begun_with(request: Request) -> dict[str, Any]:
     """Return the question of the run that is continued, or what is known of it; else nothing."""
     return {} if request.overwrite else repair.settled(request.out)
+
+
+def begun_by_0_1(request: Request) -> bool:
+    """Return whether the run that is continued is one that version 0.1 began."""
+    before = begun_with(request)
+    return "data" in before and questions.is_of_0_1(before)
 
 
 def in_question(examples: Examples, limit: int | None) -> tuple[dict[str, Any], dict[str, Any]]:
