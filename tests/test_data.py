@@ -408,6 +408,9 @@ def test_why_an_item_cannot_be_read_is_text_that_can_be_written() -> None:
     assert batch.problems[1] == "no such file: caf\\xe9.png"
 
 
+HALF: Any = [0.5]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -415,7 +418,7 @@ def test_why_an_item_cannot_be_read_is_text_that_can_be_written() -> None:
         (Failing(lambda: 1 / 0), "cannot be told: ZeroDivisionError.*Expected __len__ to return"),
         (Subset(Points(), [1, 6]), "a Subset shows row 6 of a dataset that has 6 items"),
         (Subset(with_attributes(ids=list("abcdef")), [-7]), "a Subset shows row -7 of a dataset"),
-        (Subset(Points(), [0.5]), "a Subset has indices of shape .* expected a list of row num"),
+        (Subset(Points(), HALF), "a Subset has indices of shape .* expected a list of row num"),
         (DataLoader(Points(), shuffle=True), "a DataLoader was given; expected its dataset"),
         (Points(0), "has no items"),
         (iter([]), "expected a map-style Dataset"),

@@ -432,7 +432,9 @@ def test_the_command(cli: Cli, actual: None) -> None:  # noqa: F811
     assert "the format csv takes no --count" in err
 
 
-@pytest.mark.parametrize("name", ["question.json", "part-00000.parquet", "review.sqlite"])
+@pytest.mark.parametrize(
+    "name", ["question.json", "digests.json", ".lock", "part-00000.parquet", "review.sqlite"]
+)
 def test_neither_the_run_nor_its_data_are_replaced(
     scored: Scored, tmp_path: Path, name: str
 ) -> None:

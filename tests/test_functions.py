@@ -117,3 +117,10 @@ def test_a_file_with_a_dot_in_its_name_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "my.net.py").write_text("def build(): return 7")
     with pytest.raises(FunctionError, match=r"no file with a dot in its name.*as my_net\.py"):
         functions.load(f"{tmp_path}/my.net.py:build", "--model")
+
+
+def test_a_function_that_exits_is_told(tmp_path: Path) -> None:
+    (tmp_path / "exiting_data.py").write_text("import sys\ndef make(): sys.exit(0)")
+    function = functions.load(f"{tmp_path}/exiting_data.py:make", "--data")
+    with pytest.raises(FunctionError, match=r"--data 'make' ended the program by SystemExit: 0"):
+        functions.call(function, "make", "--data")

@@ -223,8 +223,12 @@ class Closing(Base):
 
     def __init__(self) -> None:
         super().__init__()
-        self.scale = nn.Parameter(torch.randn(self.first.out_features))
-        self.first.register_forward_hook(lambda _, __, made: made * self.scale)
+        scale = self.scale = nn.Parameter(torch.randn(self.first.out_features))
+
+        def scaled(_: nn.Module, __: Any, made: Tensor) -> Tensor:
+            return made * scale
+
+        self.first.register_forward_hook(scaled)
 
 
 class Aliasing(Base):
@@ -263,7 +267,7 @@ class MakingABuffer(Base):
     def forward(self, x: Tensor) -> Tensor:
         if "mask" not in self._buffers:
             self.register_buffer("mask", torch.ones(3), persistent=False)
-        return super().forward(x) * self.mask
+        return super().forward(x) * self.get_buffer("mask")
 
 
 class ComputingForEvaluation(Base):
@@ -277,7 +281,8 @@ class ComputingForEvaluation(Base):
         return super().train(mode)
 
     def forward(self, x: Tensor) -> Tensor:
-        product = self._buffers.get("product", self.first.weight * 2)
+        made = self._buffers.get("product")
+        product = self.first.weight * 2 if made is None else made
         return self.last(torch.tanh(F.linear(x.flatten(1), product, self.first.bias)))
 
 

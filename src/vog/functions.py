@@ -53,6 +53,11 @@ def call(function: Callable[..., Any], spec: str, what: str, **arguments: Any) -
     """
     try:
         return function(**arguments)
+    except SystemExit as error:
+        raise FunctionError(
+            f"{what} {spec!r} ended the program by {describe(error)}. A function that reads the "
+            f"command line or exits cannot be called; let it return what it makes."
+        ) from error
     except Exception as error:
         raise FunctionError(f"{what} {spec!r} failed: {describe(error)}") from error
 
@@ -97,7 +102,7 @@ def _described(thing: object, depth: int) -> str:
     hidden: list[object] = []
     if is_code:
         cells = getattr(thing, "__closure__", None) or ()
-        hidden += [cell.cell_contents for cell in cells if _is_filled(cell)]
+        hidden += [cell.cell_contents for cell in cells if is_filled(cell)]
         hidden += [getattr(thing, name, None) for name in ("__defaults__", "__kwdefaults__")]
     elif isinstance(thing, partial):
         hidden += [thing.func, *thing.args, *sorted(thing.keywords.items())]
@@ -116,7 +121,8 @@ def _source(thing: Any) -> str:
         return stable(repr(thing))
 
 
-def _is_filled(cell: Any) -> bool:
+def is_filled(cell: Any) -> bool:
+    """Whether a cell of a closure has its value already."""
     try:
         return cell.cell_contents is not cell
     except ValueError:  # a name that is bound later

@@ -153,10 +153,10 @@ def ids_of(dataset: Any) -> Sequence[str]:
     """
     if isinstance(dataset, Subset):
         whole = ids_of(dataset.dataset)
-        return [whole[row] for row in _shown_rows(dataset, len(whole)).tolist()]
+        return [str(whole[row]) for row in _shown_rows(dataset, len(whole)).tolist()]
     if isinstance(getattr(dataset, "ids", None), Sized):
         return [printable(str(one)) for one in dataset.ids]
-    samples = getattr(dataset, "samples", None)  # torchvision's ImageFolder and its like
+    samples: Any = getattr(dataset, "samples", None)  # torchvision's ImageFolder and its like
     if hasattr(dataset, "root") and _are_files(samples) and len(samples) == len(dataset):
         return [printable(_below(str(sample[0]), str(dataset.root))) for sample in samples]
     return RowNumbers(len(dataset))
@@ -202,7 +202,7 @@ def _labels(dataset: Any) -> Int[np.ndarray, "n"] | None:
     if isinstance(dataset, Subset):
         whole = _labels(dataset.dataset)
         return None if whole is None else whole[_shown_rows(dataset, len(whole))]
-    targets = getattr(dataset, "targets", None)
+    targets: Any = getattr(dataset, "targets", None)
     try:
         labels = np.asarray(targets) if len(targets) == len(dataset) else np.array(None)
     except (TypeError, ValueError, RuntimeError):  # a function, rows of different lengths

@@ -74,7 +74,7 @@ def open_source(
 
 def _is_list(data: Any) -> bool:
     """Whether the data are named by a list file, the only one that has a root."""
-    return isinstance(data, str | Path) and _kind(Path(data).expanduser(), data) == "list"
+    return isinstance(data, str | Path) and _kind(expanded(data), data) == "list"
 
 
 def _refuse_words(data: str) -> None:

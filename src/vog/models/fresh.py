@@ -128,7 +128,7 @@ def _name_alike(module: nn.Module, original: nn.Module) -> None:
             keys, values = list(its_original.keys()), list(part.values())
             if keys != list(part.keys()) and _kinds(part) == _kinds(its_original):
                 part.clear()
-                part.update(zip(keys, values, strict=True))
+                part.update(dict(zip(keys, values, strict=True)))
 
 
 def _kinds(parameters: nn.ParameterDict) -> list[tuple[str, object]]:

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vog import functions
+
 _DEEPEST = 4
 _HOOKS = (
     "_forward_hooks",
@@ -77,16 +79,11 @@ def _parts_of(value: Any) -> list[Any]:
     if isinstance(value, types.MethodType):
         return [value.__self__, value.__func__]
     if isinstance(value, types.FunctionType):
-        cells = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
+        cells = [
+            cell.cell_contents for cell in value.__closure__ or () if functions.is_filled(cell)
+        ]
         return [*cells, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
     return []
-
-
-def _is_filled(cell: types.CellType) -> bool:
-    try:
-        return cell.cell_contents is not cell
-    except ValueError:
-        return False
 
 
 def memory_of(tensor: Tensor) -> int | None:

@@ -37,6 +37,7 @@ from vog.result.listing import missing as missing
 from vog.result.listing import parts as parts
 from vog.result.question import Question
 
+LOCK = ".lock"
 _REPEATED = ("label", "prediction@", "problem")
 
 
@@ -140,7 +141,7 @@ def begun(
     """
     refuse(folder, question, overwrite)
     make_folder(folder)
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout as error:

@@ -12,7 +12,8 @@ from typing import Any
 
 from vog.errors import ResultError
 from vog.file_names import expanded
-from vog.result import question, review
+from vog.result import digests, question, review
+from vog.result.parts import LOCK
 from vog.result.run import Run
 
 ABSOLUTE, FROM_RUN = "absolute", "from_run"
@@ -121,7 +122,7 @@ def refuse_to_replace(run: Run, path: Path, data: str | Path | None = None) -> N
         raise ResultError(
             f"{path} is the data that {run.folder} was made of. Give another file as --out."
         )
-    own = (question.FILE, review.FILE, *run.part_names)
+    own = (question.FILE, review.FILE, digests.FILE, LOCK, *run.part_names)
     if written.parent == run.folder.resolve() and written.name in own:
         raise ResultError(f"{path} is a part of the run. Give another file as --out.")
 
