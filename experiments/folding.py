@@ -1,7 +1,7 @@
 """How far VoG moves where norms are folded: beside the plain way, with folding and without.
 
-`python experiments/folding.py cifar10n.npz` scores the first 256 images under three checkpoints of a
-ResNet-18 with random weights, whose ReLUs meet zero as often as those of any network.
+`python experiments/folding.py cifar10n.npz` scores the first 256 images under three checkpoints of
+a ResNet-18 with random weights, whose ReLUs meet zero as often as those of any network.
 """
 
 import sys
