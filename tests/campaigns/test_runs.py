@@ -54,7 +54,7 @@ def test_questions_of_another_form(scored: Path, tmp_path: Path, block: int) -> 
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of three checkpoints."""
-    folder = tmp_path_factory.mktemp("checkpoints")
+    folder = tmp_path_factory.mktemp("kills") / "checkpoints"
     world.save_checkpoints(folder, 3)
     return folder
 
