@@ -476,7 +476,7 @@ def test_what_the_caller_computes_in_half_precision(tmp_path: Path) -> None:
     assert np.abs(run.numbers("vog@all") - expected).max() <= 1e-5 * expected.max()
 
 
-def test_a_module_that_cannot_be_copied_is_told_as_unchecked(tmp_path: Path) -> None:
+def test_a_module_that_cannot_be_copied_is_compared_with_itself(tmp_path: Path) -> None:
     module, states = NotToBeCopied(), states_of(NotToBeCopied)
     before = {key: value.clone() for key, value in module.state_dict().items()}
     (tmp_path / "a").mkdir()

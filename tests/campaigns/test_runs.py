@@ -18,7 +18,7 @@ from vog.result import listing
 
 _FLIPS, _FLIP_BLOCKS = 1500, 5
 _QUESTIONS, _QUESTION_BLOCKS = 400, 4
-_KILLS, _RUNS = 300, 15
+_KILLS, _RUNS = 300, 30
 OF_0_1 = Path(__file__).parents[1] / "data" / "run-0.1"
 
 
@@ -53,9 +53,9 @@ def test_questions_of_another_form(scored: Path, tmp_path: Path, block: int) -> 
 
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of three checkpoints."""
+    """A folder of seven checkpoints."""
     folder = tmp_path_factory.mktemp("kills") / "checkpoints"
-    world.save_checkpoints(folder, 3)
+    world.save_checkpoints(folder, 7)
     return folder
 
 

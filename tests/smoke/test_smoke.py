@@ -116,6 +116,8 @@ def test_stored_gradients_are_imported(home: Path, tmp_path: Path) -> None:
     model = (*_model(home), "--checkpoints", home / "pt")
     vog("gradients", *model, "--data", home / "data", "--out", tmp_path / "g", "--limit", "9")
     vog("import", tmp_path / "g", "--out", tmp_path / "run")
+    vog("export", tmp_path / "run", "--out", tmp_path / "rows.csv")
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 1 + 9
 
 
 def test_pages_of_the_viewer(home: Path) -> None:

@@ -89,7 +89,7 @@ def _refuse_words(data: str) -> None:
             f"--data {data!r} is an address, and data are read from folders and files of this "
             f"machine. Copy them here first, or give file.py:function that returns a Dataset."
         )
-    if data.endswith(".py") and Path(data).is_file():
+    if data.endswith(".py") and expanded(data).is_file():
         raise DataError(
             f"--data {data!r} is a file of Python code; expected the function in it that returns "
             f"the data, as {data}:NAME."

@@ -5,6 +5,7 @@ and extra state. Added to that are the prefixes that wrappers put before names, 
 that two layers share, and batch counters, which play no part in evaluation mode.
 """
 
+import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -74,36 +75,40 @@ def _load_in_its_mode(weights: Mapping[str, Any], module: nn.Module, name: str) 
 
     A layer may make tensors for evaluation, and save and take them in that mode alone.
     """
-    misfit = ""
-    for in_training in (True, False):
-        _set_mode(module, in_training)
-        renamed = rename(weights, module, name).weights
+    try:
+        _load_in_mode(weights, module, name, training=True)
+    except CheckpointError as error:
         try:
-            with torch.no_grad():  # a hook may compute something of the weights, and keep it
-                _load_strictly(_completed(renamed, module), module)
-        except Exception as error:  # hooks of the user's classes run here, and may fail in any way
-            misfit = misfit or _misfit(name, renamed, module, error)
-            if not in_training:
-                raise CheckpointError(misfit) from error
-            continue
-        _set_mode(module, False)
-        return
+            _load_in_mode(weights, module, name, training=False)
+        except CheckpointError:
+            raise error from error.__cause__
+    set_mode(module, training=False)
 
 
-def _set_mode(module: nn.Module, training: bool) -> None:
+def _load_in_mode(weights: Mapping[str, Any], module: nn.Module, name: str, training: bool) -> None:
+    set_mode(module, training)
+    renamed = rename(weights, module, name).weights
+    try:
+        with torch.no_grad():  # a hook may compute something of the weights, and keep it
+            _load_strictly(_completed(renamed, module), module)
+    except Exception as error:  # hooks of the user's classes run here, and may fail in any way
+        raise CheckpointError(_misfit(name, renamed, module, error)) from error
+
+
+def set_mode(module: nn.Module, training: bool) -> None:
     """Call `train` or `eval` of a module, which may be the user's own.
 
     Raises:
         ModelError: it fails.
     """
-    word = "train" if training else "eval"
+    change, word = (module.train, "train") if training else (module.eval, "eval")
     try:
         with torch.no_grad():  # what a layer makes of its weights belongs to no backward pass
-            module.train() if training else module.eval()
+            change()
     except Exception as error:
         raise ModelError(
-            f"the model cannot be put into its mode: {word}() failed with {type(error).__name__}: "
-            f"{error}. A method of that name has to do what that of nn.Module does."
+            f"{word}() of the model failed with {type(error).__name__}: {error}. A method of that "
+            f"name has to do what that of nn.Module does."
         ) from error
 
 
@@ -112,14 +117,17 @@ def _load_strictly(weights: dict[str, Any], module: nn.Module) -> None:
 
     A hook may change the names that a module saves, and none may change them back.
     """
+    takes = inspect.signature(module.load_state_dict).parameters
+    strict = {"strict": True} if "strict" in takes or "kwargs" in takes else {}
     try:
-        module.load_state_dict(weights)  # strict, unless the user's own method does otherwise
+        module.load_state_dict(weights, **strict)
     except RuntimeError:
         names = {id(tensor): key for key, tensor in tensors_of(module).items()}
         saved = {key: names.get(id(tensor), key) for key, tensor in saved_by(module).items()}
         if all(key == own for key, own in saved.items()):
             raise
-        module.load_state_dict({saved.get(key, key): value for key, value in weights.items()})
+        own_names = {saved.get(key, key): value for key, value in weights.items()}
+        module.load_state_dict(own_names, **strict)
 
 
 def saved_by(module: nn.Module) -> Mapping[str, Any]:

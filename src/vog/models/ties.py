@@ -15,16 +15,7 @@ from torch import Tensor, nn
 from vog import functions
 
 _DEEPEST = 4
-_HOOKS = (
-    "_forward_hooks",
-    "_forward_pre_hooks",
-    "_backward_hooks",
-    "_backward_pre_hooks",
-    "_load_state_dict_pre_hooks",
-    "_load_state_dict_post_hooks",
-    "_state_dict_hooks",
-    "_state_dict_pre_hooks",
-)
+_WALKED = ("_parameters", "_buffers", "_modules")
 
 
 def are_kept(module: nn.Module, duplicate: nn.Module) -> bool:
@@ -46,13 +37,9 @@ def _held(module: nn.Module) -> Iterator[Tensor]:
     for part in module.modules():
         for name, value in vars(part).items():
             cached = getattr(type(part), name, None)
-            if isinstance(cached, functools.cached_property):
-                continue  # a copy computes it anew
-            if not name.startswith("_") or name in _HOOKS or not hasattr(_PLAIN, name):
+            # A cached property is computed anew by a copy.
+            if name not in _WALKED and not isinstance(cached, functools.cached_property):
                 yield from _inside(value, seen, _DEEPEST)
-
-
-_PLAIN = nn.Module()
 
 
 def _inside(value: Any, seen: set[int], depth: int) -> Iterator[Tensor]:

@@ -20,7 +20,7 @@ from torch.nn.modules.conv import _ConvNd
 from vog import functions
 from vog.errors import ModelError, VogError
 from vog.models import memory, targets, ties
-from vog.models.fitting import load, rename, saved_by
+from vog.models.fitting import load, rename, saved_by, set_mode
 from vog.models.folding import Folding
 from vog.models.fresh import ModuleSource, source_of
 from vog.models.head import Head, logits_of
@@ -201,8 +201,7 @@ class TorchModel:
             left_as_it_was(self.module) if self.is_users else nullcontext(),
         ):
             if any(part.training for part in self.module.modules()):
-                with torch.no_grad():  # what a layer makes of its weights needs no way back to them
-                    self.module.eval()
+                set_mode(self.module, training=False)
             with self.folding.applied(self.module):
                 yield
 

@@ -17,7 +17,7 @@ from vog.models.fresh import ModuleSource
 from vog.models.targets import Target
 from vog.result.schema import MOST_ROWS
 from vog.scores import Score, colours
-from vog.sweep.limited import begun_by_0_1, limited
+from vog.sweep.limited import begun_with, is_of_0_1, limited
 from vog.sweep.request import PrecisionSpec, Request
 
 # Of the first batch, what the guards look at: more would cost and tell nothing.
@@ -68,7 +68,7 @@ def find(request: Request) -> Found:
         request.transform,
         request.workers,
         request.exif,
-        hidden=begun_by_0_1(request),
+        hidden=is_of_0_1(begun_with(request)),
     )
     _refuse_unlabelled(examples, target)
     examples = limited(examples, request)

@@ -20,7 +20,9 @@ from vog.scores import Observation, Signal
 _EXAMPLES, _READS = 8, 2
 # float32 kernels differ a little with the shape of the batch; other examples change much more.
 _TOLERANCE = 1e-3
-_JUMPING = 0.25  # the share of examples whose gradients may jump by rounding
+# A ReLU met at zero falls to either side by rounding, and moves one gradient by far more: of so
+# many examples the gradients may jump.
+JUMPING = 0.25
 
 
 def try_out(model: Model, weights: Weights, first: Batch) -> Float[Tensor, "n *input"]:
@@ -115,7 +117,7 @@ def _refuse_mixed_examples(
                 f"Examples see each other (batch statistics instead of running ones, attention or "
                 f"normalisation over the batch), so gradients would mix. Remove that for scoring."
             )
-    if len(moved) > count * _JUMPING:
+    if len(moved) > count * JUMPING:
         raise ModelError(
             f"the gradients of {len(moved)} of {count} examples are others when each is alone in "
             f"its batch, such as those of {examples.ids[int(first.at[moved[0]])]!r}, though their "

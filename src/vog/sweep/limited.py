@@ -1,5 +1,6 @@
 """Which rows a run with `--limit` has: a sample over classes, of which a larger one goes on."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from vog import data
@@ -16,7 +17,7 @@ def limited(examples: Examples, request: Request) -> Examples:
     In a run that version 0.1 began, a limit means the first rows of the data.
     """
     limit, before = request.limit, begun_with(request)
-    if begun_by_0_1(request):
+    if is_of_0_1(before):
         return data.drafted(examples if limit is None else examples.first(limit))
     examples = data.drafted(examples)  # of all rows: what is found out is the same for any sample
     count = len(examples) if limit is None else min(limit, len(examples))
@@ -30,9 +31,8 @@ def begun_with(request: Request) -> dict[str, Any]:
     return {} if request.overwrite else repair.settled(request.out)
 
 
-def begun_by_0_1(request: Request) -> bool:
-    """Return whether the run that is continued is one that version 0.1 began."""
-    before = begun_with(request)
+def is_of_0_1(before: Mapping[str, Any]) -> bool:
+    """Return whether the run that is continued, if there is one, was begun by version 0.1."""
     return "data" in before and questions.is_of_0_1(before)
 
 

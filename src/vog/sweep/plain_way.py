@@ -19,6 +19,7 @@ from vog.models.head import Head
 from vog.models.targets import cross_entropy
 from vog.models.torch import LoadedWeights, TorchModel
 from vog.scores import Observation, Signal
+from vog.sweep.guards import JUMPING
 
 _EXAMPLES, _OF_NORMS = 8, 4
 _NO_NORM = -1.0  # what no norm equals
@@ -26,8 +27,6 @@ _NO_NORM = -1.0  # what no norm equals
 # last: what would be of the change itself, since scores are made of that.
 _ROUNDING = {Signal.LOGITS: 2e-5, Signal.LAST_LAYER_NORM: 1e-3}
 _ROUNDING_OF_GRADIENTS, _OF_CHANGE = 2e-4, 1e-3
-# A ReLU met at zero falls to either side by rounding, and moves one gradient by far more.
-_JUMPING = 0.25
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def _norms_by_autograd(
     model: TorchModel, loaded: LoadedWeights, head: Head, inputs: Tensor, labels: Tensor
 ) -> Tensor:
     """Return the norm of d loss / d (W, b) of the last layer, example by example; NaN for most."""
-    layer = loaded.module.get_submodule(head.name).requires_grad_(True)
+    layer = loaded.module.get_submodule(head.name).requires_grad_(True)  # a judge is used once
     norms = torch.full((len(inputs),), torch.nan, device=inputs.device)
     for row in range(min(_OF_NORMS, len(inputs))):
         layer.zero_grad(set_to_none=True)
@@ -99,7 +98,6 @@ def _norms_by_autograd(
                 return norms.fill_(_NO_NORM)
         gradients = [p.grad.square().sum() for p in layer.parameters() if p.grad is not None]
         norms[row] = torch.stack(gradients).sum().sqrt()
-    layer.requires_grad_(False)
     return norms
 
 
@@ -125,4 +123,4 @@ def _agree(signal: Signal, plain: Observation, seen: Observation, last: Observat
         size, change = size.max().expand_as(size), change.max().expand_as(change)
     beyond = off > rounding * size + _OF_CHANGE * change + 1e-12
     jumps = signal in (Signal.INPUT_GRADIENT, Signal.LOSS_GRADIENT)
-    return float(beyond.float().mean()) <= (_JUMPING if jumps else 0.0)
+    return float(beyond.float().mean()) <= (JUMPING if jumps else 0.0)

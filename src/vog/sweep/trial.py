@@ -90,27 +90,29 @@ def try_out(
             failed = error
             continue
         if not differing:
-            unchecked = {} if source.can_be_fresh else {"model": _IN_PLACE}
-            return replace(trial, notes={**taken, **trial.notes, **unchecked})
+            in_place = {} if source.can_be_fresh else {"model": _IN_PLACE}
+            return replace(trial, notes={**taken, **trial.notes, **in_place})
     if failed is not None and not differing:
         raise failed
+    raise _refusal(name, source, differing)
+
+
+def _refusal(name: str, source: ModuleSource, differing: tuple[str, ...]) -> ModelError:
+    """Return why no way to compute equals the plain way, or why there is no way."""
     if not differing:
-        raise ModelError(
+        return ModelError(
             "the model can be neither copied nor built anew, and it is compiled by TorchScript or "
             "keeps more of a checkpoint than its tensors; so no checkpoint can be loaded into a "
             "copy of its own. Give a function that builds it as --model."
         )
-    where = (
-        ", even where each checkpoint is loaded into a copy of its own"
-        if source.can_be_fresh
-        else ""
-    )
-    raise ModelError(
+    apart = ", even where each checkpoint is loaded into a copy of its own"
+    return ModelError(
         f"{name}: the {' and the '.join(differing)} differ from those of load_state_dict, eval and "
-        f"backward on a fresh model{where}. Something that is not in the checkpoints decides on "
-        f"the output: random numbers that are drawn when the model is built, or a tensor that is "
-        f"made of a weight then and does not follow it. Store it in a buffer, or compute it in "
-        f"`forward`; if the model cannot be copied, give a function that builds it as --model."
+        f"backward on a fresh model{apart if source.can_be_fresh else ''}. Something that is not "
+        f"in the checkpoints decides on the output: random numbers that are drawn when the model "
+        f"is built, or a tensor that is made of a weight then and does not follow it. Store it in "
+        f"a buffer, or compute it in `forward`; if the model cannot be copied, give a function "
+        f"that builds it as --model."
     )
 
 
