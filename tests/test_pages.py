@@ -211,6 +211,7 @@ def test_a_row_is_found_opened_and_marked(chromium: Browser, run: Run, tmp_path:
 
 
 def tiles(page: Page) -> list[int]:
+    page.wait_for_load_state()  # a heading is there before all tiles are
     return [int(str(one.get_attribute("id"))[1:]) for one in page.locator("[data-tile]").all()]
 
 
