@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.nn import functional as F
 
 from vog.errors import ModelError, first_few
@@ -56,6 +57,8 @@ def find(module: nn.Module, weights: Weights, run: Callable[[], Tensor]) -> Head
     if not last or len(last[-1][1]) != 1 or last[-1][1][0].ndim != 2:
         return None
     layer, (features,), out = last[-1]
+    if is_functorch_wrapped_tensor(out):  # of several models at once, by torch.func.vmap
+        return None
     name = names[layer]
     # A layer that shares its weight with another may have it under the other's name alone.
     if out.shape != logits.shape or f"{name}.weight" not in weights:

@@ -218,7 +218,8 @@ class TorchModel:
         wants_loss = Signal.LOSS_GRADIENT in needs
         leaf = inputs.detach().requires_grad_(wants_target or wants_loss)
         # Going backward may call layers again, so the weights are in place until it has ended.
-        with torch.set_grad_enabled(wants_target or wants_loss), self._in_place(weights):
+        # Some models take gradients themselves; where nothing requires any, nothing is recorded.
+        with torch.enable_grad(), self._in_place(weights):
             logits, features = self._forward(weights, leaf)
             seen = Observation(labels, logits.detach()[None])
             # Examples are independent, so the gradient of the sum is, row by row, the
@@ -273,13 +274,32 @@ class TorchModel:
             raise ModelError(
                 f"the model cannot take a batch of shape {tuple(inputs.shape)}"
                 f"{' in bfloat16' if halved else ''}: {functions.describe(error)}\n"
-                f"Give the --transform it was trained with, or correct --model"
-                f"{', or leave out --precision' if halved else ''}."
+                f"{self._cure(error)}"
             ) from error
         if halved and self.head is not None and features is not None:
             # Logits of two or three digits would spoil every score that compares them.
             logits = self.head.logits(weights, features)
         return logits.float(), features
+
+    def _cure(self, error: Exception) -> str:
+        """Return what to do about an error of the module, by what it says."""
+        said = str(error)
+        if "does not require grad" in said or "One of the differentiated Tensors" in said:
+            return (
+                "The model takes gradients by its own weights while it goes forward, and weights "
+                "take none here. Compute what it needs of them without, or give another model."
+            )
+        others = {p.dtype for p in self.module.parameters()} - {torch.float32}
+        if others and "dtype" in said:
+            kinds = " and ".join(sorted(str(one).removeprefix("torch.") for one in others))
+            return (
+                f"Weights and inputs are float32 here, whatever they were trained in ({kinds}). "
+                f"Take out of the model what makes its inputs {kinds}."
+            )
+        return (
+            f"Give the --transform it was trained with, or correct --model"
+            f"{', or leave out --precision' if self.precision == 'bfloat16' else ''}."
+        )
 
     def module_for(self, weights: Weights) -> nn.Module:
         """Return the module that runs under these weights."""

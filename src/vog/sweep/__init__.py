@@ -37,7 +37,7 @@ def score(
     batch_size: int | str = "auto",
     device: str = "auto",
     precision: PrecisionSpec = "float32",
-    memory: str | None = None,
+    memory: str | int | None = None,
     fold: bool = True,
     compile: bool = False,
     checkpoints_per_stage: int | None = None,

@@ -155,15 +155,15 @@ def _possible(share: Share) -> Share:
     return share
 
 
-def total_bytes(asked: str | None, device: torch.device) -> int:
-    """What may be taken: what the user says, as `4GB`, or a share of what is free.
+def total_bytes(asked: str | int | None, device: torch.device) -> int:
+    """What may be taken: what the user says, as `4GB` or in bytes, or a share of what is free.
 
     Raises:
         DataError: no such size.
     """
     if asked is None:
         return int(_SHARE * free_bytes(device))
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", asked, re.IGNORECASE)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", str(asked), re.IGNORECASE)
     size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
     if size < 1:
         raise DataError(f"--memory is {asked!r}; expected a size as 4GB or 500MB.")

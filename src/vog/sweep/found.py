@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import torch
 from torch import nn
@@ -11,19 +10,18 @@ from torch import nn
 from vog import checkpoints, data, functions, scores
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Batch, Examples
-from vog.errors import CheckpointError, DataError, FunctionError, ModelError
+from vog.errors import CheckpointError, DataError, FunctionError, ModelError, first_few
 from vog.models import fresh, targets
 from vog.models.fresh import ModuleSource
+from vog.models.in_place import tensors_of
 from vog.models.targets import Target
-from vog.result.schema import MOST_ROWS
 from vog.scores import Score, colours
 from vog.sweep.limited import begun_with, is_of_0_1, limited
-from vog.sweep.request import PrecisionSpec, Request
+from vog.sweep.request import Request
 
 # Of the first batch, what the guards look at: more would cost and tell nothing.
 _GUARDED = 16
 _MOST_UNREADABLE = 100
-_MOST_TOGETHER = 10**9  # rows of a batch or a part, which memory has to hold
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,6 @@ def find(request: Request) -> Found:
     Raises:
         VogError: something is not there, or makes no sense.
     """
-    _refuse_bad_numbers(request)
     target, asked = targets.choose(request.target), _asked_scores(request)
     device = _device(request.device)
     named = checkpoints.search(_as_list(request.checkpoints), request.read is not None)
@@ -73,24 +70,6 @@ def find(request: Request) -> Found:
     _refuse_unlabelled(examples, target)
     examples = limited(examples, request)
     return Found(target, asked, device, everything, whole, files, stages, examples, named.notes)
-
-
-def _refuse_bad_numbers(request: Request) -> None:
-    for name, value, least, most in (
-        ("batch-size", request.batch_size, 1, _MOST_TOGETHER),
-        ("limit", request.limit, 1, MOST_ROWS),
-        ("rows-per-part", request.rows_per_part, 1, _MOST_TOGETHER),
-        ("workers", request.workers, 0, _MOST_TOGETHER),
-    ):
-        if isinstance(value, int) and value < least:
-            raise DataError(f"--{name} is {value}; expected at least {least}.")
-        if isinstance(value, int) and value > most:
-            raise DataError(f"--{name} is {value}; expected at most {most}.")
-        if isinstance(value, str) and value != "auto":
-            raise DataError(f"--{name} is {value!r}; expected a number or 'auto'.")
-    if request.precision not in get_args(PrecisionSpec):
-        known = ", ".join(get_args(PrecisionSpec))
-        raise ModelError(f"--precision is {request.precision!r}; expected one of {known}.")
 
 
 def _refuse_unlabelled(examples: Examples, target: Target) -> None:
@@ -151,7 +130,7 @@ def module_source(request: Request) -> ModuleSource:
     """
     model = request.model
     if isinstance(model, nn.Module):
-        return fresh.source_of(model, None)
+        return fresh.source_of(_with_values(model), None)
     spec = model if isinstance(model, str) else functions.identity(model)
     function = functions.load(model, "--model") if isinstance(model, str) else model
 
@@ -161,9 +140,21 @@ def module_source(request: Request) -> ModuleSource:
             raise FunctionError(
                 f"--model {spec!r} returns {type(made).__name__}, not an nn.Module."
             )
-        return made
+        return _with_values(made)
 
     return fresh.source_of(None, build)
+
+
+def _with_values(module: nn.Module) -> nn.Module:
+    """Return the module, unless its tensors are on the device that keeps no values."""
+    without = [name for name, tensor in tensors_of(module).items() if tensor.is_meta]
+    if without:
+        raise ModelError(
+            f"{len(without)} tensors of the model are on the meta device and have no values: "
+            f"{first_few(without)}. What is in no checkpoint, such as some buffers, would be left "
+            f"without. Build the model on the CPU."
+        )
+    return module
 
 
 def first_examples(examples: Examples, batch_size: int | str) -> Batch:

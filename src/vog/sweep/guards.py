@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from vog import data
+from vog import data, functions
 from vog.data import UNLABELLED, Batch, Examples
 from vog.errors import DataError, ModelError, first_few
 from vog.models import Model, Weights
@@ -108,7 +108,15 @@ def _refuse_mixed_examples(
     count = min(_EXAMPLES, len(labels))
     for i in range(count):
         one = slice(i, i + 1)
-        alone = model.observe(weights, model.place(first.inputs[one]), labels[one], needs)
+        try:
+            alone = model.observe(weights, model.place(first.inputs[one]), labels[one], needs)
+        except ModelError as error:
+            raise ModelError(
+                f"the model takes {len(labels)} examples together and not one alone: "
+                f"{functions.describe(error.__cause__ or error)}. Examples see each other (batch "
+                f"statistics instead of running ones?), so gradients would mix. Remove that for "
+                f"scoring."
+            ) from error
         moved += [] if agree(together, alone, needs, one, slice(0, 1)) else [i]
         if not agree(together, alone, frozenset(), one, slice(0, 1)):
             raise ModelError(

@@ -10,7 +10,7 @@ from vog import scores
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Batch
 from vog.models.torch import TorchModel
-from vog.sweep import budget, faster, halves
+from vog.sweep import arguments, budget, faster, halves
 from vog.sweep.budget import Share
 from vog.sweep.found import Found, find, first_examples, laid_out, module_source, told_of
 from vog.sweep.grid import Grid, grid, seconds_a_row
@@ -33,6 +33,7 @@ def prepare(request: Request) -> Job:
     Raises:
         VogError: whatever is wrong with the request; see the guards of `vog.sweep.guards`.
     """
+    request = arguments.checked(request)
     found = find(request)
     before = begun_with(request)
     first = first_examples(found.examples, request.batch_size)

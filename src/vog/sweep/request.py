@@ -45,7 +45,7 @@ class Request:
             and by memory.
         device: "auto", "cpu", "cuda" or "cuda:i".
         precision: "float32", "bfloat16", or "auto" for bfloat16 where VoG ranks the same in it.
-        memory: what may be taken, as "4GB"; None for 70 % of what is free.
+        memory: what may be taken, as "4GB" or in bytes; None for 70 % of what is free.
         fold: compute batch norms with the convolutions before them, where that is the same.
         compile: with torch.compile, if it is faster.
         checkpoints_per_stage: only so many of each stage, evenly; None for all.
@@ -74,7 +74,7 @@ class Request:
     batch_size: int | str = "auto"
     device: str = "auto"
     precision: PrecisionSpec = "float32"
-    memory: str | None = None
+    memory: str | int | None = None
     fold: bool = True
     compile: bool = False
     checkpoints_per_stage: int | None = None

@@ -191,7 +191,7 @@ def _tried(
 
 def _with_head(model: TorchModel, fitted: Weights, first: Batch) -> TorchModel:
     """Return the model with its head, if it has one, after it took a few inputs."""
-    with model.borrowed(), torch.no_grad():
+    with model.borrowed(), torch.enable_grad():
         weights = model.ready(fitted)
         inputs = guards.try_out(model, weights, first)
         placed = model.place(inputs)
