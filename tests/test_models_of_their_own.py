@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import vog
-from test_plain_way import WIDTH, Base, X, Y, assert_as_plain, save, states_of
+from test_plain_way import WIDTH, Base, X, Y, assert_as_plain, plain, save, states_of
 from vog.errors import ModelError
 
 
@@ -104,3 +104,30 @@ def test_a_model_without_values(given: str, tmp_path: Path) -> None:
     model = build if given == "function" else build()
     with pytest.raises(ModelError, match="4 tensors of the model are on the meta device"):
         vog.score(model, found, (X, Y), tmp_path / "run")
+
+
+class Tokens(nn.Module):
+    """A convolution with its norm, whose channels become tokens, as in LeViT."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.norm = nn.BatchNorm2d(8)
+        self.mix, self.last = nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.norm(self.stem(x)).flatten(2).transpose(1, 2)
+        return self.last(torch.tanh(self.mix(tokens)).mean(1))
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 10])
+@pytest.mark.parametrize("fold", [True, False])
+def test_an_example_alone_in_its_batch(batch_size: int, fold: bool, tmp_path: Path) -> None:
+    """PyTorch 2.13 and 2.14 give it a wrong gradient in this network, without a word."""
+    states = states_of(Tokens)
+    run = vog.score(
+        *(Tokens, save(states, tmp_path / "ck"), (X, Y), tmp_path / "run"),
+        batch_size=batch_size,
+        fold=fold,
+    )
+    assert run.numbers("vog@all") == pytest.approx(plain(Tokens, states)["vog"], rel=1e-4)

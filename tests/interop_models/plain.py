@@ -112,6 +112,15 @@ def _loaded(build: Build, state: State) -> nn.Module:
     return module.eval()
 
 
+def frozen(build: Build) -> Build:
+    """Return what builds the model with weights that take no gradients.
+
+    What it computes of them once and keeps is no part then of what it goes backward through, which
+    activation checkpointing takes for a mistake.
+    """
+    return lambda: build().requires_grad_(False)
+
+
 def _pixels(gradient: Tensor) -> np.ndarray:
     """The definitions average over a first axis of colours; other inputs have none."""
     values = gradient.double().numpy()

@@ -65,6 +65,9 @@ class TorchModel:
         may_fold: whether norms may be folded into convolutions.
         apart: each checkpoint is loaded into a copy of its own.
         is_users: the module is the user's own object, so its values are restored as well.
+        in_pairs: an example that is alone in its batch is computed twice. PyTorch takes the memory
+            of one example for laid out otherwise on the way back through a batch norm, where what
+            follows turns channels into tokens, and gives a wrong gradient without a word.
     """
 
     module: nn.Module
@@ -80,6 +83,7 @@ class TorchModel:
     may_fold: bool = True
     apart: bool = False
     is_users: bool = True
+    in_pairs: bool = False
 
     def __post_init__(self) -> None:
         if self.source is None:
@@ -214,6 +218,19 @@ class TorchModel:
         aim: Int[Tensor, "n"] | None = None,
     ) -> Observation:
         """What one checkpoint says about n examples; goes backward only if `needs` a gradient."""
+        if self.in_pairs and len(inputs) == 1:
+            both = (labels.repeat(2), needs, None if aim is None else aim.repeat(2))
+            return self._observe(weights, torch.cat([inputs, inputs]), *both).of(slice(1))
+        return self._observe(weights, inputs, labels, needs, aim)
+
+    def _observe(
+        self,
+        weights: Weights,
+        inputs: Float[Tensor, "n *input"],
+        labels: Int[Tensor, "n"],
+        needs: frozenset[Signal],
+        aim: Int[Tensor, "n"] | None,
+    ) -> Observation:
         wants_target = Signal.INPUT_GRADIENT in needs
         wants_loss = Signal.LOSS_GRADIENT in needs
         leaf = inputs.detach().requires_grad_(wants_target or wants_loss)

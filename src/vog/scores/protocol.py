@@ -69,6 +69,11 @@ class Observation:
             Signal.LAST_LAYER_NORM: self.last_layer_norm,
         }
 
+    def of(self, rows: slice) -> "Observation":
+        """The same of some of the examples."""
+        signals = [None if one is None else one[:, rows] for one in self._signals.values()]
+        return Observation(self.labels[rows], *signals)
+
     @property
     def nbytes(self) -> int:
         """Bytes of all signals together."""

@@ -90,6 +90,19 @@ def check(
     return classes
 
 
+def differs_alone(model: Model, weights: Weights, needs: frozenset[Signal], first: Batch) -> bool:
+    """Whether the gradients of one example are others where it is with itself in a batch."""
+    labels = first.labels[first.at][:1].clamp(min=0)
+    alone, twice = model.place(first.inputs[:1]), model.place(torch.cat([first.inputs[:1]] * 2))
+    labels = labels.to(alone.device)
+    try:
+        one = model.observe(weights, alone, labels, needs)
+    except ModelError:  # which `check` tells
+        return False
+    both = model.observe(weights, twice, labels.repeat(2), needs).of(slice(1))
+    return agree(one, both, frozenset()) and not agree(one, both, needs)
+
+
 def _refuse_mixed_examples(
     model: Model,
     weights: Weights,

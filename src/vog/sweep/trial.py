@@ -48,6 +48,10 @@ APART = (
     "each checkpoint is loaded into a copy of its own: one module that takes the weights of all in "
     "turn would not give the numbers of the plain way (slower: norms are not folded)"
 )
+_IN_PAIRS = (
+    f"an example that is alone in its batch is computed twice: PyTorch {torch.__version__} gives "
+    f"it another gradient than it has among others"
+)
 _IN_PLACE = (
     "compared with load_state_dict and backward on itself: it can be neither copied nor built anew "
     "(give a function as --model)"
@@ -87,12 +91,12 @@ def try_out(
                 trial = _tried(request, found, source, model, last, first, headless=True)
                 differing = _differences(trial, source, example)
         except ModelError as error:
-            failed = error
+            failed, differing = error, ()
             continue
+        failed = None
         if not differing:
-            in_place = {} if source.can_be_fresh else {"model": _IN_PLACE}
-            return replace(trial, notes={**taken, **trial.notes, **in_place})
-    if failed is not None and not differing:
+            return replace(trial, notes={**taken, **trial.notes})
+    if failed is not None:
         raise failed
     raise _refusal(name, source, differing)
 
@@ -182,10 +186,14 @@ def _tried(
     weights = model.ready(fitted)
     with model.borrowed():
         at_prediction = found.target.at_prediction
+        model = replace(model, in_pairs=guards.differs_alone(model, weights, needs, first))
         classes = guards.check(model, weights, needs, found.examples, first, at_prediction)
     notes = {"names": note} if note else {}
-    if model.apart:
-        notes["model"] = APART
+    said = [APART] if model.apart else []
+    said += [_IN_PAIRS] if model.in_pairs else []
+    said += [] if source.can_be_fresh else [_IN_PLACE]
+    if said:
+        notes["model"] = "; ".join(said)
     return Trial(model, weights, chosen, without, classes, notes)
 
 
