@@ -101,7 +101,11 @@ def compare(architecture: Architecture, folder: Path) -> Comparison:
         message = str(error).splitlines()[0].replace(f"{folder}/", "")
         return Comparison(architecture.title, {}, refusal="; ".join([message, *failed]))
     run = vog.open(folder / "run")
-    said = [*failed, *job.told.values(), *(f"no {name}: {why}" for name, why in job.left_out.items())]
+    said = [
+        *failed,
+        *job.told.values(),
+        *(f"no {name}: {why}" for name, why in job.left_out.items()),
+    ]
     folded = run.question.get("folded")
     said += [f"{folded} norms folded"] if folded else []
     differences = _differences(run, right, steady)
