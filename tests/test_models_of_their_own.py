@@ -33,9 +33,11 @@ class Ensemble(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         stacked = torch.func.stack_module_state(list(self.members))
         one = self.members[0]
-        return torch.func.vmap(lambda *own: torch.func.functional_call(one, own, (x,)))(
-            *stacked
-        ).mean(0)
+
+        def answer(parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> Tensor:
+            return torch.func.functional_call(one, (parameters, buffers), (x,))
+
+        return torch.func.vmap(answer)(*stacked).mean(0)
 
 
 class Adapting(Base):

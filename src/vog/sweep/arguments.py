@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
+from types import NoneType
 from typing import get_args
 
 from torch import nn
@@ -24,10 +25,10 @@ _LEAST_AND_MOST = {
 _WORDS = {
     "checkpoints": (str | Path | Iterable, "a folder, files or globs"),
     "weights": (str | None, "a key of the checkpoint, or keys joined by dots"),
-    "read": (str | Callable | None, "a function, or 'file.py:function'"),
+    "read": ((str, Callable, NoneType), "a function, or 'file.py:function'"),
     "model_args": (Mapping, "names with values"),
     "scores": (str | Iterable | None, "names of scores"),
-    "target": (str | Callable, f"{', '.join(TARGETS)}, or a function"),
+    "target": ((str, Callable), f"{', '.join(TARGETS)}, or a function"),
     "memory": (str | Integral | None, "a size as 4GB, or a number of bytes"),
     "device": (str | None, "auto, cpu, cuda or cuda:i"),
 }
@@ -59,11 +60,12 @@ def _number(request: Request, name: str) -> int | str | None:
     if not isinstance(value, Integral) or isinstance(value, bool):
         other = f" or {word!r}" if word else ""
         raise DataError(f"{_flag(name)} is {_said(value)}; expected a whole number{other}.")
-    if value < least:
-        raise DataError(f"{_flag(name)} is {value}; expected at least {least}.")
-    if value > most:
-        raise DataError(f"{_flag(name)} is {value}; expected at most {most}.")
-    return int(value)
+    number = int(value)
+    if number < least:
+        raise DataError(f"{_flag(name)} is {number}; expected at least {least}.")
+    if number > most:
+        raise DataError(f"{_flag(name)} is {number}; expected at most {most}.")
+    return number
 
 
 def _refuse_no_model(request: Request) -> None:
