@@ -27,7 +27,6 @@ from vog.analysis.intervals import (
     Estimate,
     Groups,
     Separation,
-    aurocs,
     average_precisions,
     grouped,
     separation,
@@ -138,10 +137,9 @@ def test_draws_are_those_of_scikit_learn(both: np.ndarray) -> None:
     """Each row of counts is a draw; groups that were not drawn are there with weight 0."""
     ours, theirs = both
     truth, place = np.repeat([1, 0], 6), np.tile(np.arange(6), 2)
-    for measure, of in ((aurocs, roc_auc_score), (average_precisions, average_precision_score)):
-        weights = np.concatenate([ours, theirs], axis=1)
-        expected = [of(truth, place, sample_weight=one) for one in weights]
-        np.testing.assert_allclose(measure(ours, theirs), expected)
+    weights = np.concatenate([ours, theirs], axis=1)
+    expected = [average_precision_score(truth, place, sample_weight=one) for one in weights]
+    np.testing.assert_allclose(average_precisions(ours, theirs), expected)
 
 
 @given(
@@ -183,16 +181,67 @@ def test_intervals_become_narrower() -> None:
     assert widths[2][0] == pytest.approx(widths[0][0] / 10, rel=0.4), "as one over the root"
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    """Two normals, one apart: the AUROC is that of their difference being positive.
+@pytest.mark.parametrize("apart", [0.0, 1.0, 2.3, 3.3])
+@pytest.mark.parametrize("counts", [(50, 100), (20, 400)])
+def test_auroc_is_held_as_often_as_its_interval_says(apart: float, counts: tuple[int, int]) -> None:
+    """Two normals: the AUROC is that of their difference being positive, up to 0.99.
 
-    Of 200 intervals 190 are expected to hold it, with a standard deviation of 3.
+    Of 300 intervals 285 are expected to hold it, with a standard deviation of 4.
     """
-    truth, rng = norm.cdf(1 / np.sqrt(2)), np.random.default_rng(3)
+    truth, rng = norm.cdf(apart / np.sqrt(2)), np.random.default_rng(3)
     found = [
-        told(rng.normal(1, 1, 50), rng.normal(size=100), 200, seed).auroc for seed in range(200)
+        told(rng.normal(apart, 1, counts[0]), rng.normal(size=counts[1]), 20).auroc
+        for _ in range(300)
     ]
-    assert 180 <= sum(one.low <= truth <= one.high for one in found) <= 198
+    assert 0.92 <= np.mean([one.low <= truth <= one.high for one in found]) <= 0.995
+
+
+@pytest.mark.parametrize("apart", [0.0, 1.0, 2.3])
+def test_precision_is_held_as_often_as_its_interval_says(apart: float) -> None:
+    """The truth is the mean of 400 samples; where the two are far apart the interval is wide."""
+    rng = np.random.default_rng(4)
+    found = [told(rng.normal(apart, 1, 50), rng.normal(size=200), 20).precision for _ in range(400)]
+    truth = np.mean([one.value for one in found])
+    assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.92
+
+
+def test_intervals_by_hand() -> None:
+    """Wilson of 8 in 10; Newcombe's limits are where the distance is 1.96 standard errors.
+
+    With 4 and 6 rows both are 5 in the mean, so that V = t (1 - t) (1 + 4 s) / 24 with
+    s = (1 - t) / (2 - t) + t / (1 + t).
+    """
+    found = intervals.wilson(0.8, 10)
+    assert (found.low, found.high) == pytest.approx((0.4901625, 0.9433178), abs=1e-6)
+    found = intervals.newcombe(0.75, 4, 6)
+    for t in (found.low, found.high):
+        of = t * (1 - t) * (1 + 4 * ((1 - t) / (2 - t) + t / (1 + t))) / 24
+        assert abs(t - 0.75) == pytest.approx(1.959964 * of**0.5, rel=1e-5)
+    assert found.low < 0.75 < found.high
+    assert intervals.newcombe(1.0, 20, 20).low == pytest.approx(1 - 0.12, abs=0.03)
+    assert intervals.newcombe(1.0, 20, 20).high == 1
+    assert intervals.newcombe(0.0, 20, 20).high == pytest.approx(0.12, abs=0.03)
+
+
+@pytest.mark.parametrize("counts", [(6, 9), (40, 60)])
+def test_chance_is_as_rare_as_it_says(counts: tuple[int, int]) -> None:
+    """Of 200 samples without any difference a tenth is below 0.1, give or take 2 in a hundred."""
+    rng = np.random.default_rng(5)
+    found = [
+        told(rng.integers(0, 9, counts[0]), rng.integers(0, 9, counts[1]), 20, seed).chance
+        for seed in range(200)
+    ]
+    assert 0.04 <= np.mean(np.array(found) < 0.1) <= 0.17
+
+
+def test_chance_by_hand() -> None:
+    """Two of five the highest: one pair of ten, and as far to the other side one more.
+
+    Of sixty with the thirty highest apart nothing is left to chance.
+    """
+    assert told([4, 5], [1, 2, 3]).chance == pytest.approx(0.2, abs=0.03)
+    assert told(np.arange(30) + 100, np.arange(30)).chance < 1e-9
+    assert told([1, 1], [1, 1, 1]).chance == 1
 
 
 def test_an_interval_holds_its_number_and_stays_within_bounds() -> None:
@@ -249,7 +298,9 @@ def test_the_hard_end_is_up_and_other_kinds_are_not_clean(tmp_path: Path) -> Non
     )
     found = verify(run, record(flip=[0, 1], duplicate=[2]))
     flips = by_column(found)
-    assert flips["aum@all"].auroc == Estimate(1.0, 1.0, 1.0)
+    auroc = flips["aum@all"].auroc
+    assert (auroc.value, auroc.high) == (1.0, 1.0)
+    assert 0.2 < auroc.low < 0.5, "of two and three rows"
     assert (flips["aum@all"].planted, flips["aum@all"].clean) == (2, 3)
     assert flips["loss@all"].auroc.value == 1.0
     assert flips["aum@all"].rate == 0.4
@@ -313,7 +364,7 @@ def test_the_reading(tmp_path: Path) -> None:
         f"by chance 50.0%."
     )
     assert better == "Better than chance: good."
-    assert none == "No better than chance (the interval holds 0.5): none."
+    assert none == "No better than chance (by permutation, at 0.05): none."
     assert lower == "The other way round, easier on flip than on clean rows: lower."
     assert stage == (
         "Clearly better at another stage: good@early (1.00, 0.90 here), "
@@ -328,13 +379,14 @@ def test_the_reading(tmp_path: Path) -> None:
     )
 
 
-def test_what_is_chance_and_what_is_better_is_told_by_intervals() -> None:
-    """0.6 and 0.4 are chance where their intervals hold 0.5, and 0.9 no better where they touch."""
+def test_what_is_chance_is_told_by_permutation_and_what_is_better_by_intervals() -> None:
+    """0.6 and 0.4 are chance where they come by dealing out, and 0.9 no better where they touch."""
     nothing = Estimate(0.5, 0.5, 0.5)
 
     def one(score: str, stage: str, *auroc: float) -> detection.Detection:
         return detection.Detection(
-            "flip", score, stage, 5, 5, 0, Estimate(*auroc), nothing, nothing
+            *("flip", score, stage, 5, 5, 0),
+            *(Estimate(*auroc), nothing, nothing, 0.01 if stage == "late" else 0.2),
         )
 
     found = Verification(
@@ -349,7 +401,7 @@ def test_what_is_chance_and_what_is_better_is_told_by_intervals() -> None:
     )
     best, chance, better = found.reading("flip")
     assert best.startswith("flip: no score of stage all finds it; above comes closest (AUROC 0.6")
-    assert chance == "No better than chance (the interval holds 0.5): above, below."
+    assert chance == "No better than chance (by permutation, at 0.05): above, below."
     assert better == "Clearly better at another stage: below@late (0.90, 0.40 here)."
 
 

@@ -187,19 +187,37 @@ def marked_suspect(monkeypatch: pytest.MonkeyPatch, *rows: int) -> None:
 
 def test_suspects_go_first_and_count(stairs: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     marked_suspect(monkeypatch, 7, 3)
-    found = select(stairs, drop_suspects=True)
+    found = select(stairs, drop_suspects=True, yes=True)
     assert numbers(found) == [0, 1, 2, 4, 5, 6]
-    found = select(stairs, drop_suspects=True, keep_hardest=3, by="vog@all", floor=1)
+    found = select(stairs, drop_suspects=True, yes=True, keep_hardest=3, by="vog@all", floor=1)
     assert numbers(found) == [2, 5, 6]
     assert found.reasons == {"suspect": 2, "easy": 3}
-    found = select(stairs, drop_suspects=True, keep_hardest=7, by="vog@all")
+    found = select(stairs, drop_suspects=True, yes=True, keep_hardest=7, by="vog@all")
     assert numbers(found) == [0, 1, 2, 4, 5, 6]
     assert found.notes == ("6 rows are left where 7 were asked: other options drop more.",)
 
 
+def test_many_suspects_are_not_dropped_without_being_told(
+    stairs: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than a fifth of the 8 rows, four of a class each; or more than half of a class."""
+    marked_suspect(monkeypatch, 2)
+    assert len(select(stairs, drop_suspects=True).ids) == 7
+    marked_suspect(monkeypatch, 2, 3)
+    with pytest.raises(ResultError) as caught:
+        select(stairs, drop_suspects=True)
+    said = str(caught.value)
+    assert said.startswith("--drop-suspects would drop 2 of 8 rows (25%). So many wrong labels are")
+    assert said.endswith("To drop them all the same: --yes. Nothing was written.")
+    marked_suspect(monkeypatch, *(row for row, label in enumerate(TWO) if label == 1))
+    with pytest.raises(ResultError, match=r"and more than half of 1 classes: dog \(4 of 4\)\."):
+        select(stairs, drop_suspects=True)
+    assert len(select(stairs, drop_suspects=True, yes=True).ids) == 8 - TWO.count(1)
+
+
 def test_a_floor_does_not_bring_suspects_back(stairs: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     marked_suspect(monkeypatch, 0, 1, 2)
-    found = select(stairs, drop_suspects=True, floor=2)
+    found = select(stairs, drop_suspects=True, yes=True, floor=2)
     assert numbers(found) == [3, 4, 5, 6, 7]
     assert found.notes == ("below the floor, for other reasons: dog (1 of 2).",)
 
@@ -231,10 +249,10 @@ def test_people_have_the_last_word_on_suspects(
     Review(stairs.folder).mark("id 2", "keep")
     Review(stairs.folder).mark("id 3", "relabel", 0)
     Review(stairs.folder).mark("id 7", "drop")
-    found = select(stairs, drop_suspects=True)
+    found = select(stairs, drop_suspects=True, yes=True)
     assert numbers(found) == [0, 1, 2, 4, 5, 6]
     assert found.notes == ("1 suspects stay, marked keep or relabelled by people.",)
-    found = select(stairs, drop_suspects=True, relabel_marked=True, drop_marked=True)
+    found = select(stairs, drop_suspects=True, yes=True, relabel_marked=True, drop_marked=True)
     assert numbers(found) == [0, 1, 2, 3, 4, 5, 6]
     assert found.dropped == {"id 7": "marked"}
 

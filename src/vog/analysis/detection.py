@@ -16,6 +16,7 @@ from vog.result import Run
 from vog.result.planted import KINDS, Planted, record_of
 
 COMBINATION = "combination"
+_CHANCE = 0.05  # the level at which a score is told from chance
 _FEWEST = 20  # below, the outermost 2.5 % of the resamples are none
 
 
@@ -33,6 +34,7 @@ class Detection:
         auroc: that a planted row is harder than a clean one, ties counted half; 0.5 is chance.
         ap: average precision; `rate` is chance.
         precision: the share of planted rows among the `planted` hardest; `rate` is chance.
+        chance: how probable an AUROC so far from 0.5 is by chance, to either side, by permutation.
     """
 
     kind: str
@@ -44,6 +46,7 @@ class Detection:
     auroc: Estimate
     ap: Estimate
     precision: Estimate
+    chance: float
 
     @property
     def column(self) -> str:
@@ -55,14 +58,23 @@ class Detection:
         """The share of planted rows, in [0, 1]."""
         return self.planted / max(1, self.planted + self.clean)
 
+    @property
+    def tells(self) -> bool:
+        """Whether its values are not dealt out at random, at the level of 0.05."""
+        return self.chance < _CHANCE
+
     def row(self) -> dict[str, Any]:
         """The same, flat."""
         counts = ("kind", "score", "stage", "planted", "clean", "left_out")
-        return {name: getattr(self, name) for name in counts} | {
-            f"{name}{end}": getattr(getattr(self, name), part)
-            for name in ("auroc", "ap", "precision")
-            for end, part in (("", "value"), ("_low", "low"), ("_high", "high"))
-        }
+        return (
+            {name: getattr(self, name) for name in counts}
+            | {
+                f"{name}{end}": getattr(getattr(self, name), part)
+                for name in ("auroc", "ap", "precision")
+                for end, part in (("", "value"), ("_low", "low"), ("_high", "high"))
+            }
+            | {"chance": self.chance}
+        )
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ class Verification:
 
     Attributes:
         detections: by kind, the best AUROC first.
-        resamples: how many the intervals are made of.
+        resamples: how many the intervals of average precision are made of.
         seed: that they were drawn with.
     """
 
@@ -128,12 +140,12 @@ class Verification:
         """
         mine, better = self.of(kind, stage), self.better_stages(kind, stage)
         groups = {
-            "Better than chance": [one for one in mine if one.auroc.low > 0.5],
-            "No better than chance (the interval holds 0.5)": [
-                one for one in mine if one.auroc.low <= 0.5 <= one.auroc.high
+            "Better than chance": [o for o in mine if o.tells and o.auroc.value > 0.5],
+            f"No better than chance (by permutation, at {_CHANCE})": [
+                one for one in mine if one.chance >= _CHANCE
             ],
             f"The other way round, easier on {kind} than on clean rows": [
-                one for one in mine if one.auroc.high < 0.5
+                one for one in mine if one.tells and one.auroc.value < 0.5
             ],
             "Cannot be told, for lack of values": [
                 one for one in mine if np.isnan(one.auroc.value)
@@ -164,7 +176,8 @@ def verify(
     Args:
         run: of the planted data.
         planted: the record of planting, or the folder that `vog plant` wrote.
-        resamples: of the bootstrap, which draws planted and clean rows separately.
+        resamples: of the bootstrap for average precision, which draws planted and clean rows
+            separately.
         seed: it is drawn with; equal seeds give equal intervals.
         kind: only this one.
         quiet: no progress bar.
@@ -222,7 +235,7 @@ def _detections(
         # Begun anew, so that the intervals do not depend on what else is asked for.
         found = separation(mine, others, resamples, np.random.default_rng(seed))
         left_out = int(((mask | clean) & ~known).sum())
-        parts = (found.auroc, found.ap, found.precision)
+        parts = (found.auroc, found.ap, found.precision, found.chance)
         yield Detection(kind, score, stage, len(mine), len(others), left_out, *parts)
 
 
@@ -237,7 +250,7 @@ def _best(kind: str, stage: str, one: Detection) -> str:
     if np.isnan(auroc.value):
         return f"{kind}: no score of stage {stage} has values for planted and for clean rows."
     number = f"AUROC {auroc.value:.3f}, {auroc.low:.3f} to {auroc.high:.3f}"
-    if auroc.low <= 0.5:
+    if not one.tells or auroc.value <= 0.5:
         return f"{kind}: no score of stage {stage} finds it; {one.score} comes closest ({number})."
     return (
         f"{kind}: {one.score} finds it best at stage {stage} ({number}); of the {count:,} hardest, "

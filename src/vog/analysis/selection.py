@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from vog.analysis.examples import class_name
 from vog.analysis.kept import save
@@ -28,6 +28,8 @@ from vog.analysis.wanted import (
 from vog.errors import ResultError, first_few
 from vog.result import Run
 from vog.result.planted import Planted
+
+_MOST, _MOST_OF_CLASS = 0.2, 0.5  # shares that are dropped as suspects without asking
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ def select(
     relabel_marked: bool = False,
     drop_problems: bool = False,
     seed: int = 0,
+    yes: bool = False,
 ) -> Selection:
     """Choose the examples to train with.
 
@@ -149,10 +152,12 @@ def select(
         relabel_marked: what people marked `relabel` there has the label that they chose.
         drop_problems: the rows that could not be read or scored.
         seed: of the draw among equal values.
+        yes: drop the suspects even where they are more than a fifth of all rows, or more than half
+            of a class.
 
     Raises:
-        ResultError: nothing is asked, or what contradicts itself; an amount that is none; no such
-            column; the run lacks what the suspects are told by.
+        ResultError: so many suspects, without `yes`; nothing is asked, or what contradicts itself;
+            an amount that is none; no such column; the run lacks what the suspects are told by.
     """
     asked = {
         "--keep-hardest": keep_hardest,
@@ -179,7 +184,10 @@ def select(
 
         found = suspects(run, planted).suspect
         notes += _settled(int((found & people.settled & draft.kept).sum()))
-        draft = draft.without(found & ~people.settled, "suspect")
+        found &= ~people.settled & draft.kept
+        if not yes:
+            _refuse_to_empty(run, draft.labels, found)
+        draft = draft.without(found, "suspect")
     if drop_problems:
         draft = draft.without(rows.problem, "problem")
     if redundant is not None:
@@ -189,6 +197,30 @@ def select(
         found, told = beyond(rows, share, draft)
         notes, draft = notes + told, draft.without(found, "easy" if share.hardest else "hard")
     return _selection(run, rows, draft, notes)
+
+
+def _refuse_to_empty(
+    run: Run, labels: Int[np.ndarray, "n"], suspect: Bool[np.ndarray, "n"]
+) -> None:
+    """Nothing where the suspects are few; a verdict that takes so many is seldom right."""
+    count, rows = int(suspect.sum()), len(suspect)
+    said = [f"{count:,} of {rows:,} rows ({count / rows:.0%})"] if count > _MOST * rows else []
+    classes, code = np.unique(labels, return_inverse=True)
+    all_of, gone = (np.bincount(code, weights, len(classes)) for weights in (None, suspect))
+    emptied = np.flatnonzero((gone > _MOST_OF_CLASS * all_of) & (classes >= 0))
+    worst = emptied[np.argsort(-(gone / all_of)[emptied], kind="stable")]
+    of_class = [
+        f"{class_name(run, int(classes[one])) or classes[one]} ({gone[one]:,.0f} of "
+        f"{all_of[one]:,})"
+        for one in worst
+    ]
+    said += [f"more than half of {len(worst)} classes: {first_few(of_class)}"] if of_class else []
+    if said:
+        raise ResultError(
+            f"--drop-suspects would drop {', and '.join(said)}. So many wrong labels are rarer "
+            f"than a verdict that is wrong: look at some of them first (vog suspects, vog view). "
+            f"To drop them all the same: --yes. Nothing was written."
+        )
 
 
 def _settled(count: int) -> list[str]:

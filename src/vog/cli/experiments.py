@@ -26,7 +26,7 @@ def demo(
     show.for_people(made.hardest.to_pylist())
     typer.echo(
         f"\nHow well each score finds the {made.flipped} flipped labels among {made.examples:,} "
-        f"(AUROC: 0.5 is chance, 1 is perfect), with 95 % bootstrap intervals\n"
+        f"(AUROC: 0.5 is chance, 1 is perfect), with 95 % intervals\n"
     )
     show.for_people(
         [

@@ -88,6 +88,14 @@ def select(
             help="Write the labels that people chose with `relabel` in the viewer.",
         ),
     ] = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes",
+            help="Drop the suspects even where they are more than a fifth of all rows, or more "
+            "than half of a class.",
+        ),
+    ] = False,
     drop_problems: Annotated[
         bool,
         typer.Option(
@@ -150,6 +158,7 @@ def select(
         relabel_marked=relabel_marked,
         drop_problems=drop_problems,
         seed=seed,
+        yes=yes,
     )
     if out is not None:
         found.save(out, None if written is None else str(written), root, data)

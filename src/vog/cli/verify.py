@@ -35,14 +35,14 @@ def verify(
         Path | None, options.written("A picture to write as well: .png, .svg, .html, .json.")
     ] = None,
     resamples: Annotated[
-        int, typer.Option(max=10_000, help="Of the bootstrap, for the intervals; 20 at least.")
+        int, typer.Option(max=10_000, help="For the intervals of average precision; 20 at least.")
     ] = 200,
     form: PrintedAs = TableFormat.TABLE,
     quiet: options.NoProgress = False,
 ) -> None:
     r"""Tell how well each score of RUN finds the examples that `vog plant` planted.
 
-    Each kind is compared with the rows that were left as they were. Intervals are 95 % bootstrap
+    Each kind is compared with the rows that were left as they were. Intervals are 95 %
     intervals; AUROC 0.5 is chance, 1 perfect, and below 0.5 the planted are the easier ones.
 
     Example:

@@ -31,9 +31,9 @@ def detection(found: Verification, stage: str = "all", kind: str | None = None) 
     title = _finding(shown, stage)
     said = [
         "AUROC: a planted example is harder than a clean one; dashed: chance",
-        "lines: 95 % bootstrap intervals; orange: the combination of scores"
+        "lines: 95 % intervals; orange: the combination of scores"
         if any(one.score == COMBINATION for of in shown.values() for one in of)
-        else "lines: 95 % bootstrap intervals",
+        else "lines: 95 % intervals",
     ]
     words = " ".join(f"{name}: {_order(of)}." for name, of in shown.items())
     chart = alt.concat(*panels, columns=columns, spacing=28).resolve_scale(y="independent")
