@@ -52,24 +52,24 @@ def cifar100(folder: Path) -> None:
 def test_cifar10_end_to_end(tmp_path: Path) -> None:
     cifar10(tmp_path)
     command = [sys.executable, str(SCRIPT), "--data", str(tmp_path), "--out", str(tmp_path / "o")]
-    command += ["--epochs", "6", "--batch-size", "16", "--device", "cpu"]
+    command += ["--epochs", "9", "--batch-size", "16", "--device", "cpu"]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
     assert done.returncode == 0, done.stderr
-    assert "epoch 6 of 6" in done.stdout
+    assert "epoch 9 of 9" in done.stdout
     assert "test, late:" in done.stdout
     out = tmp_path / "o"
     saved = sorted(path.name for path in (out / "checkpoints").iterdir())
-    assert saved == [f"ckpt_{epoch:03d}.pth" for epoch in range(6)]
-    assert set(torch.load(out / "checkpoints/ckpt_005.pth", weights_only=True)) == {"net"}
+    assert saved == [f"ckpt_{epoch:03d}.pth" for epoch in range(9)]
+    assert set(torch.load(out / "checkpoints/ckpt_007.pth", weights_only=True)) == {"net"}
     assert not (out / "training.pt").exists()
     for name, rows in (("train", 40), ("test", 12)):
         run = vog.open(out / name)
         assert (run.rows, run.problems().num_rows) == (rows, 0)
         assert run.question["stages"] == {
-            "early": [0, 2],
-            "middle": [2, 4],
-            "late": [4, 6],
-            "all": [0, 6],
+            "early": [0, 3],
+            "middle": [3, 6],
+            "late": [6, 9],
+            "all": [0, 9],
         }
         analysis = json.loads((out / f"{name}-analysis" / "analysis.json").read_text())
         assert {one["label_name"] for one in analysis["classes"]} == {
