@@ -11,6 +11,7 @@ from pathlib import Path
 import vog
 
 EXAMPLES = 1000
+_AFTER_A_PART = 0.4  # seconds within which it is killed then
 # Batches of four and a slow reader: a run of some seconds, with a part each 50 ms.
 _SCORE = f"""
 import sys, time
@@ -85,22 +86,27 @@ def finish(checkpoints: Path, out: Path) -> float:
     return first
 
 
-def killed_often(checkpoints: Path, whole: Path, latest: float, out: Path, kills: int) -> None:
+def killed_often(checkpoints: Path, whole: Path, first: float, out: Path, kills: int) -> None:
     """Kill a run so many times, let it end, and compare it with one that nobody killed.
+
+    Every other time it is killed when it has written a part more, on a slow machine as on a fast
+    one, and else in the time that the first part took.
 
     Args:
         checkpoints: what both runs look at.
         whole: the run that nobody killed.
-        latest: the latest moment of a kill, in seconds after a process began.
+        first: how long the first part takes, in seconds.
         out: the folder of the run that is killed.
         kills: how often.
     """
     seed = random.randrange(10**6)
     moments, interrupted = random.Random(seed), 0
     before: dict[Path, int] = {}
-    for _ in range(kills):
+    for turn in range(kills):
         running = begin(checkpoints, out)
-        time.sleep(moments.uniform(0, latest))
+        while turn % 2 and len(parts(out)) == len(before) and running.process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, _AFTER_A_PART if turn % 2 else first))
         running.kill()
         interrupted += not running.finished
         found = parts(out)

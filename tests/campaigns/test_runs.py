@@ -61,12 +61,12 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(checkpoints: Path) -> tuple[Path, float]:
-    """A run that nobody killed, and the latest moment of a kill."""
+    """A run that nobody killed, and how long its first part took."""
     run = checkpoints.with_name("whole")
-    return run, 2 * kills.finish(checkpoints, run)
+    return run, kills.finish(checkpoints, run)
 
 
 @pytest.mark.parametrize("block", range(_RUNS))
 def test_kills(checkpoints: Path, whole: tuple[Path, float], tmp_path: Path, block: int) -> None:
-    run, latest = whole
-    kills.killed_often(checkpoints, run, latest, tmp_path / f"k{block}", _KILLS // _RUNS)
+    run, first = whole
+    kills.killed_often(checkpoints, run, first, tmp_path / f"k{block}", _KILLS // _RUNS)
