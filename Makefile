@@ -24,7 +24,7 @@ test: venv browser
 
 # What `make test` has a sample of, whole: mutated files, flipped bits, kills. About half an hour.
 campaigns: venv
-	$(BIN)/pytest tests/campaigns --override-ini 'addopts=-ra --strict-markers --strict-config' --durations 10
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/campaigns --numprocesses logical --maxprocesses 8 --dist worksteal --override-ini 'addopts=-ra --strict-markers --strict-config' --durations 10
 
 # The exports, read by the tools that they are for. Some 180 packages, 2.4 GB.
 interop: .venv-interop/installed
