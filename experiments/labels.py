@@ -17,7 +17,7 @@ end there are `results.json`, `tables.md` and the figures. A second call goes on
 
 Expected, written before the first run: loss, AUM, EL2N and confidence find flips with an AUROC
 above 0.99 everywhere, correctness above 0.98, the loss-gradient scores above 0.98; VoG 0.3 to 0.6,
-lower the more flips there are. The mixture's suspects hold 80 to 95 % flips where 90 % are aimed
+lower the more flips there are. The verdict's suspects hold 80 to 95 % flips where 90 % are aimed
 at, the calibrated ones 88 to 93 %; recall of both above 0.95 except where 14 labels are flipped.
 cleanlab was made for predictions that are out of sample. On these, which were trained on, its
 precision is above 0.95 and its recall low: 0.2 to 0.7 on the digits, higher on MNIST, and lower
@@ -121,7 +121,7 @@ def one(dataset: Dataset, rate: float, seed: int, folder: Path) -> dict[str, Any
         dataset.build, checkpoints, (dataset.images, labels), folder / "run", scores="all"
     )
     wrong = labels != dataset.labels
-    verdicts = {"mixture": vog.suspects(run).suspect}
+    verdicts = {"tail": vog.suspects(run).suspect}
     made: dict[str, Any] = {"flipped": int(wrong.sum())}
     if record is not None:
         verdicts["calibrated"] = vog.suspects(run, record).suspect

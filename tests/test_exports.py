@@ -20,7 +20,7 @@ import vog
 import world
 from scored import Scored
 from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
-from vog.analysis.suspects import Verdict, suspects, verdict_or_why
+from vog.analysis.suspects import Verdict, known_verdict, suspects, verdict_or_why
 from vog.errors import DataError, ResultError
 from vog.exports import FORMATS, add_columns, export, sample_weight
 from vog.exports.cleanlab import issues
@@ -67,7 +67,7 @@ def made(
 
 
 VERDICT = Verdict(
-    "mixture",
+    "tail",
     ("aum",),
     hardness=np.array([0.0, 1.0, 0.5, NAN]),
     probability=np.array([0.125, 0.75, 0.25, NAN]),
@@ -83,8 +83,8 @@ BY_HARDNESS = replace(VERDICT, method="threshold", probability=np.full(4, NAN))
 def judged(monkeypatch: pytest.MonkeyPatch) -> list[Verdict]:
     """What is said of the labels of `made`; a test may put another verdict there."""
     said = [VERDICT]
-    for module in ("cleanlab", "weights"):
-        monkeypatch.setattr(f"vog.exports.{module}.suspects", lambda run, planted=None: said[0])
+    for name in ("cleanlab.suspects", "weights.known_verdict"):
+        monkeypatch.setattr(f"vog.exports.{name}", lambda run, planted=None: said[0])
     monkeypatch.setattr(
         "vog.exports.told.verdict_or_why", lambda run, planted=None: (said[0], None)
     )
@@ -94,8 +94,8 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[Verdict]:
 @pytest.fixture
 def actual(judged: list[Verdict], monkeypatch: pytest.MonkeyPatch) -> None:
     """The verdict of `vog` itself, for other rows than those by hand."""
-    for module in ("cleanlab", "weights"):
-        monkeypatch.setattr(f"vog.exports.{module}.suspects", suspects)
+    monkeypatch.setattr("vog.exports.cleanlab.suspects", suspects)
+    monkeypatch.setattr("vog.exports.weights.known_verdict", known_verdict)
     monkeypatch.setattr("vog.exports.told.verdict_or_why", verdict_or_why)
 
 
@@ -421,7 +421,7 @@ def test_the_command(cli: Cli, actual: None) -> None:  # noqa: F811
     np.savez("data.npz", inputs=np.zeros((20, 2)), texts=[f"t{i}" for i in range(20)])
     code, out, err = exported("t.json --format label-studio --count 3")
     assert (code, out) == (0, "t.json: 3 rows\nt.xml: the labelling interface\n")
-    assert "Without a verdict on the labels: the model of run puts another class above" in err
+    assert "Without a verdict on the labels: run has no score confidence, by which wrong" in err
     for task in json.loads(Path("t.json").read_text()):
         assert task["data"]["given_label"] == str(labels[task["data"]["index"]])
     code, _, err = exported("t.json --format label-studio --planted nope")

@@ -16,6 +16,7 @@ from sklearn.neighbors import KNeighborsClassifier
 import vog
 from test_exports import BY_HARDNESS, EASIER, NAN, actual, judged, made  # noqa: F401 (fixtures)
 from vog.analysis.suspects import Verdict
+from vog.errors import ResultError
 from vog.exports import export, sample_weight, weights
 from vog.result import Run, parts
 from vog.result.rows import Rows, to_table
@@ -76,10 +77,12 @@ def test_weights_help_scikit_learn(tmp_path: Path, actual: None) -> None:  # noq
         return float(np.mean(model.predict(inputs[count:] / 16) == shown[count:]))
 
     plain = accuracy(None)
-    for weight in (sample_weight(run), sample_weight(run, "aum@all")):
-        assert weight[~flipped].mean() > 2 * weight[flipped].mean()
-        assert accuracy(weight) > plain + 0.01
-        assert accuracy(weight) > accuracy(weight[::-1]) + 0.01
+    weight = sample_weight(run, "aum@all")
+    assert weight[~flipped].mean() > 2 * weight[flipped].mean()
+    assert accuracy(weight) > plain + 0.01
+    assert accuracy(weight) > accuracy(weight[::-1]) + 0.01
+    with pytest.raises(ResultError, match="has no score confidence"):
+        sample_weight(run)
 
 
 def made_of(folder: Path, margins: np.ndarray, labels: np.ndarray, seen: np.ndarray) -> Run:

@@ -15,14 +15,37 @@ from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_charts import spec, values
 from vog.analysis.calibration import LEAST, Calibrated, calibrated
 from vog.analysis.label_errors import likely_label_errors, most_suspicious
-from vog.analysis.mixture import _wrong, populations
-from vog.analysis.suspects import Verdict, _decided, _with_own, combined, suspects, verdict_or_why
+from vog.analysis.suspects import (
+    Verdict,
+    _decided,
+    _with_own,
+    combined,
+    known_verdict,
+    suspects,
+    verdict_or_why,
+)
+from vog.analysis.tail import BEYOND, SEEN, Tail, excess, tail
 from vog.errors import ResultError
 from vog.figures import charts
 from vog.result import Run
 from vog.result.planted import FLIP, THRESHOLD, Plant, Planted, save
 
 NAN, INF = float("nan"), float("inf")
+
+
+def doubted(right: int, wrong: int, seed: int = 0) -> np.ndarray:
+    """Mean probabilities of labels: right ones near 1 with a tail, wrong ones, the last, near 0."""
+    rng = np.random.default_rng(seed)
+    doubt = np.minimum(rng.exponential(0.1, right), 1)
+    return np.concatenate([1 - doubt, rng.beta(1, 12, wrong)])
+
+
+def run_doubted(folder: Path, values: np.ndarray, **others: np.ndarray) -> Run:
+    """A run with this confidence and AUM, with other scores whose high end is easy too."""
+    count = len(values)
+    scores = {"aum@all": values.tolist(), "confidence@all": values.tolist()}
+    scores |= {f"{k}@all": v.tolist() for k, v in others.items()}
+    return made(folder, [0] * count, [1] * count, scores, "easier")
 
 
 def drawn(right: int, wrong: int, seed: int = 0) -> np.ndarray:
@@ -42,194 +65,156 @@ def planted(rows: range, kind: str = FLIP) -> Planted:
     return Planted({}, tuple(Plant(f"e{row}", kind, "uniform", 0, f"e{row}", 1) for row in rows))
 
 
-@pytest.mark.parametrize("wrong", [10, 50, 200])
-def test_a_mixture_knows_how_many_are_wrong(wrong: int) -> None:
-    margins = drawn(1000, wrong)
-    found = populations(margins).probability(margins)
-    assert found.sum() == pytest.approx(wrong, rel=0.1)
-    assert found[-wrong:].min() > found[:-wrong].max() > 0
+def test_the_tail_by_hand() -> None:
+    """Doubts of 0.3 to 0.6 that fall as exp(-10 d), without noise: 1,000 of them.
+
+    The mean of an exponential at rate 10 that ends at 0.3 is 0.1 - 0.3 / (e^3 - 1); the variance is
+    0.01 - 0.09 / (4 sinh(1.5)^2), and its inverse's root the error of the rate. Beyond 0.8 there
+    are (e^-5 - e^-7) / (1 - e^-3) of what is seen.
+    """
+    places = (np.arange(1000) + 0.5) / 1000
+    doubt = SEEN - np.log(1 - places * (1 - np.exp(-3))) / 10
+    found = tail(np.concatenate([np.full(5000, 0.1), doubt]))
+    assert found.count == pytest.approx(1000 + 1001**0.5)
+    error = (0.01 - 0.09 / (4 * np.sinh(1.5) ** 2)) ** -0.5
+    assert found.rate == pytest.approx(10 - error / 1000**0.5, rel=1e-3)
+    share = (np.exp(-5) - np.exp(-7)) / (1 - np.exp(-3))
+    assert Tail(1000.0, 10.0).expected(np.array([0.8])) == pytest.approx(1000 * share)
+    assert Tail(1000.0, 10.0).expected(np.array([1.0])) == 0
 
 
-def test_right_labels_alone_are_right() -> None:
-    """Even with a tail of hard examples, as long as their margins are not a group below 0."""
-    rng = np.random.default_rng(0)
-    margins = np.concatenate([rng.normal(5, 1.0, 900), rng.normal(2, 1.0, 100)])
-    assert populations(margins).probability(margins).max() < 0.5
-    assert populations(margins).probability(np.empty(0)).shape == (0,)
+@pytest.mark.parametrize("doubt", [[], [0.1, 0.2], [0.45] * 9, [0.55] * 9, [0.3] * 9])
+def test_tails_of_few(doubt: list[float]) -> None:
+    """None seen, none falling, and all at the edge: wide, finite, and falling with doubt."""
+    found = tail(np.array(doubt))
+    values = found.expected(np.linspace(BEYOND, 1, 50))
+    assert np.isfinite(values).all()
+    assert (np.diff(values) <= 0).all()
+    assert values[-1] == pytest.approx(0, abs=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("means", "wrong"),
-    [
-        ([4.0, -4.0], [-4.0]),
-        ([4.0, -1.3], []),  # within a third of the median: hard, and not wrong
-        ([4.0, -1.4], [-1.4]),
-        ([4.0, 3.0], []),
-        ([-2.0, -3.0], []),  # nothing is right
-        ([3.0, -8.0, -5.0, 2.0, -1.5], [-8.0, -5.0]),  # the widest gap is from -5 to -1.5
-        ([3.0, -8.0, -2.0, 12.0], [-8.0]),  # gaps of 6 and 5; that from 3 to 12 does not count
-        ([3.0, -7.0, -2.0, 12.0], [-7.0]),  # of equal gaps the first, which takes fewer
-    ],
-)
-def test_which_distributions_are_of_wrong_labels(means: list[float], wrong: list[float]) -> None:
-    """With a median margin of 4."""
-    found = _wrong(np.array(means), 4.0)
-    assert sorted(np.array(means)[found]) == sorted(wrong)
+def test_a_tail_that_does_not_fall_goes_on_as_it_was() -> None:
+    """Where doubts are as frequent at 0.6 as at 0.3, as many are expected beyond, by the width."""
+    found = tail(np.linspace(SEEN, BEYOND - 1e-6, 900))
+    assert found.rate < 0.5
+    assert found.expected(np.array([BEYOND]))[0] == pytest.approx(930 * 0.4 / 0.3, rel=0.08)
+    nearly = Tail(100.0, 1e-7).expected(np.array([0.7]))
+    assert Tail(100.0, 0.0).expected(np.array([0.7])) == pytest.approx(nearly, rel=1e-5)
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(0, 60))
-def test_laws_of_the_mixture(seed: int, wrong: int) -> None:
-    margins = drawn(200, wrong, seed)
-    found = populations(margins)
-    probability = found.probability(margins)
-    assert ((probability >= 0) & (probability <= 1)).all()
-    assert (np.diff(probability[np.argsort(margins)]) <= 1e-12).all(), "falls with the margin"
-    order = np.random.default_rng(seed).permutation(len(margins))
-    again = populations(margins[order]).probability(margins[order])
-    np.testing.assert_allclose(again, probability[order])
+@pytest.mark.parametrize("fdr", [0.05, 0.1, 0.3])
+def test_what_exceeds_the_tail_is_counted(fdr: float) -> None:
+    """Of right labels alone nothing does, in 200 draws of 2,000, but for a few."""
+    named = [excess(1 - doubted(2000, 0, seed)).count(fdr) for seed in range(200)]
+    assert np.mean(np.array(named) > 0) < 0.05
+    wrong, shares = np.arange(2100) >= 2000, []
+    for seed in range(20):
+        confidence = doubted(2000, 100, seed)
+        count = excess(1 - confidence).count(fdr)
+        assert count > 60
+        shares.append(1 - wrong[np.argsort(confidence)[:count]].mean())
+    assert np.mean(shares) <= fdr
 
 
-def test_many_margins_are_fitted_by_some_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    margins = drawn(4000, 200)
-    monkeypatch.setattr("vog.analysis.mixture._FITTED", 500)
-    found = populations(margins)
-    assert found.probability(margins).sum() == pytest.approx(200, rel=0.25)
-    assert len(found.probability(margins)) == 4200
+def test_none_are_counted_that_chance_may_bring() -> None:
+    """Three at 0.9, of a tail of which one is seen: 0.8 are expected, give or take 1.3."""
+    few = np.array([0.1] * 50 + [0.31] + [0.9] * 3)
+    assert excess(few).count(0.9) == 0
+    assert excess(np.concatenate([few, np.full(30, 0.95)])).count(0.1) == 33
 
 
-def test_a_few_wrong_ones_are_a_group_of_their_own() -> None:
-    """Of distributions of any width one would take the hard examples together with them."""
-    rng = np.random.default_rng(0)
-    groups = [rng.normal(8, 1, 2500), rng.normal(4, 1.5, 500), rng.normal(-4, 1, 12)]
-    probability = populations(np.concatenate(groups)).probability(np.concatenate(groups))
-    assert probability[-12:].min() > 0.9
-    assert probability[:-12].max() < 0.3
+@given(st.lists(st.floats(0, 1), max_size=60), st.floats(0.01, 0.5))
+def test_laws_of_the_excess(doubt: list[float], fdr: float) -> None:
+    values = np.array(doubt)
+    found = excess(values)
+    assert len(found.probability) == len(found.right) == (values >= BEYOND).sum()
+    assert ((found.probability >= 0) & (found.probability <= 1)).all()
+    assert (np.diff(found.probability) <= 1e-12).all(), "falls with doubt"
+    assert (np.diff(found.right) >= 0).all()
+    count = found.count(fdr)
+    assert count == 0 or found.right[count - 1] <= fdr * count
+    assert count <= found.count(min(1.0, 2 * fdr)), "the aim widens the list"
+    order = np.random.default_rng(0).permutation(len(values))
+    np.testing.assert_allclose(excess(values[order]).right, found.right)
 
 
-def test_one_label_that_is_far_more_wrong_changes_nothing() -> None:
-    """Alone it would be a group, with the widest gap between it and the wrong ones."""
-    margins = drawn(1000, 50)
-    expected = populations(margins).probability(margins).sum()
-    margins[-2:] = -100, -30
-    found = populations(margins).probability(margins)
-    assert found.sum() == pytest.approx(expected, rel=0.02)
-    assert found[-1] > 0.99
-
-
-@pytest.mark.parametrize("shape", ["gamma", "exponential"])
-def test_wrong_labels_of_any_shape_are_counted(shape: str) -> None:
-    rng = np.random.default_rng(0)
-    tails = {"gamma": -rng.gamma(2, 4, 150) - 2, "exponential": -2 - rng.exponential(6, 150)}
-    margins = np.concatenate([rng.normal(5, 1, 1000), tails[shape]])
-    assert populations(margins).probability(margins).sum() == pytest.approx(150, rel=0.15)
-
-
-def test_infinite_margins_are_the_lowest_and_the_highest(tmp_path: Path) -> None:
-    margins = drawn(90, 10)
-    margins[0], margins[-1] = INF, -INF
-    found = suspects(run_of(tmp_path / "run", margins))
-    assert (found.probability[0] < 0.01, found.probability[-1] > 0.99) == (True, True)
-    assert found.suspect[-1]
-
-
-def test_the_width_is_that_of_the_groups() -> None:
-    fitted = populations(drawn(900, 100)).fitted
-    assert np.sqrt(np.asarray(fitted.covariances_)).item() == pytest.approx(1, abs=0.05)
-
-
-def test_a_group_is_measured_by_the_median_and_not_the_mean() -> None:
-    """A median of 6 puts the cut at -2, left of the group at -1.8; the mean of 2.9 at -1."""
-    rng = np.random.default_rng(0)
-    margins = np.concatenate([rng.normal(6, 0.3, 600), rng.normal(-1.8, 0.3, 400)])
-    assert populations(margins).probability(margins).max() == 0
-
-
-def test_margins_of_two_values_only() -> None:
-    margins = np.array([5.0] * 50 + [-5.0] * 5)
-    np.testing.assert_allclose(
-        populations(margins).probability(margins), margins < 0, atol=1e-9, rtol=0
-    )
-
-
-def test_margins_say_how_many_and_all_scores_which(tmp_path: Path) -> None:
-    """Row 99 is the most suspicious by AUM alone, row 0 by the other three scores."""
-    margins = drawn(90, 10)
-    margins[0] = 0  # the least of the right ones
-    other = margins.copy()
+def test_doubts_say_how_many_and_all_scores_which(tmp_path: Path) -> None:
+    """Row 999 is the most suspicious by confidence alone, row 0 by the other three scores."""
+    confidence = doubted(900, 100)
+    other = confidence.copy()
     other[0], other[-1] = -99, 99
-    run = run_of(tmp_path / "run", margins, confidence=other, loss=other, el2n=other)
+    run = run_doubted(tmp_path / "run", confidence, loss=other, el2n=other)
     found = suspects(run)
     names, hard = combined(run)
     assert names == found.scores == ("aum", "confidence", "loss", "el2n")
     np.testing.assert_array_equal(found.hardness, hard)
-    ranks = [run.hardness(f"{name}@all") for name in names]
-    np.testing.assert_allclose(hard, np.mean(ranks, axis=0))
-    alone = populations(run.numbers("aum@all")).probability(run.numbers("aum@all"))
-    np.testing.assert_allclose(np.sort(found.probability), np.sort(alone))
+    expected = excess(1 - run.numbers("confidence@all"))
+    assert int(found.suspect.sum()) == expected.count(0.1)
     order = np.argsort(-hard, kind="stable")
     assert (np.diff(found.probability[order]) <= 0).all()
-    assert found.suspect[0]
-    assert not found.suspect[99]
-    assert (found.method, found.vog_helps) == ("mixture", None)
-    assert found.wrong == pytest.approx(alone.sum())
-
-
-@pytest.mark.parametrize("fdr", [0.01, 0.1, 0.5])
-def test_as_many_suspects_as_keep_the_expected_share(tmp_path: Path, fdr: float) -> None:
-    run = run_of(tmp_path / "run", drawn(900, 100))
-    found = suspects(run, fdr=fdr)
-    right = 1 - found.probability
-    count = int(found.suspect.sum())
-    assert right[found.suspect].mean() == pytest.approx(found.expected_fdr)
-    assert found.expected_fdr <= fdr == found.fdr
-    more = np.sort(right)[: count + 1]
-    assert more.mean() > fdr, "one more would be too many"
-    assert found.probability[found.suspect].min() >= found.probability[~found.suspect].max()
+    assert found.suspect[order[: expected.count(0.1)]].all()
+    assert (found.method, found.vog_helps, found.why) == ("tail", None, None)
+    assert found.wrong == pytest.approx(expected.probability.sum())
+    assert found.expected_fdr <= 0.1 == found.fdr
+    assert (found.probability[found.suspect] > 0).all(), "no suspect has a probability of 0"
 
 
 def test_the_share_that_is_aimed_at_is_still_kept() -> None:
     """Labels wrong with 1, 0.5 and 0.5: a quarter of the first two are right, a third of all."""
     unknown, nobody = np.zeros(3), np.zeros(3, bool)
-    found = Verdict("mixture", (), unknown, np.array([0.5, 1.0, 0.5]), nobody, 0.25, 0.0, 0.0)
+    found = Verdict("calibrated", (), unknown, np.array([0.5, 1.0, 0.5]), nobody, 0.25, 0.0, 0.0)
     decided = _decided(found)
     assert decided.suspect.tolist() == [True, True, False]
     assert (decided.expected_fdr, decided.wrong) == (0.25, 2.0)
 
 
-def test_no_suspects_where_nothing_stands_out(tmp_path: Path) -> None:
-    found = suspects(run_of(tmp_path / "run", drawn(500, 0)))
-    assert (int(found.suspect.sum()), found.expected_fdr) == (0, 0.0)
-    assert found.wrong < 1
+def test_what_is_not_known_is_not_said(tmp_path: Path, cli: Cli) -> None:  # noqa: F811
+    """Right labels alone, a model that has learned nothing, and one that knows all by heart."""
+    rng = np.random.default_rng(0)
+    for name, confidence, why in (
+        ("right", doubted(900, 0), "no more than its doubts of others foretell"),
+        ("by heart", np.full(900, 0.99), "where it has learned the wrong ones"),
+        ("untrained", rng.uniform(0, 0.3, 900), "gives most labels less than 40% over training"),
+    ):
+        run = run_doubted(tmp_path / name, confidence)
+        found = suspects(run)
+        assert (int(found.suspect.sum()), why in str(found.why)) == (0, True), name
+        assert np.isnan([found.wrong, found.expected_fdr, *found.probability]).all()
+        assert np.isfinite(found.hardness).all()
+        assert verdict_or_why(run)[1] is None
+        with pytest.raises(ResultError, match="cannot be judged: .*What would tell: flips that"):
+            known_verdict(run)
+        code, out, _ = cli("suspects", str(run.folder), "--count", "3")
+        assert code == 0
+        assert "How many of 900 labels are wrong cannot be told: " in out
+        assert "These rank highest, by aum, confidence." in out
+        assert "About" not in out
+        assert len(out.split("\n\n")[0].splitlines()) >= 4, "the three that rank highest"
 
 
-@pytest.mark.parametrize("margins", [[1.0, 1.0, 1.0], [2.0], [NAN, NAN], [INF, INF, INF]])
-def test_margins_that_say_nothing(tmp_path: Path, margins: list[float]) -> None:
-    run = run_of(tmp_path / "run", np.array(margins))
-    with pytest.raises(ResultError, match="rows with a finite AUM.*labels are judged by how it"):
-        suspects(run)
-    found, why = verdict_or_why(run)
-    assert found is None
-    assert "finite AUM" in str(why)
-    with pytest.raises(ResultError, match="lacks 1 of 1"):
-        verdict_or_why(run, Planted({}, (Plant("other", FLIP, "uniform", 0, None, 1),)))
+def test_classes_that_the_model_has_not_learned_are_not_judged(tmp_path: Path) -> None:
+    """Of 1,000 of class 1 some are wrong; those of the rare class 2 are doubted and right."""
+    confidence = np.concatenate([doubted(950, 50), np.full(30, 0.02)])
+    labels = [1] * 1000 + [2] * 30
+    scores = {"confidence@all": confidence.tolist()}
+    run = made(tmp_path / "run", labels, [0] * 1030, scores, "easier")
+    found = suspects(run)
+    assert found.unlearned == (2,)
+    assert not found.suspect[1000:].any()
+    assert np.isnan(found.probability[1000:]).all()
+    assert found.suspect[950:1000].mean() > 0.6
 
 
 def test_rows_that_lack_a_score_are_never_suspects(tmp_path: Path) -> None:
-    margins = drawn(90, 10)
-    margins[95], other = NAN, drawn(90, 10)
-    other[96] = NAN
-    found = suspects(run_of(tmp_path / "run", margins, loss=other))
-    assert np.isnan(found.probability[[95, 96]]).all()
-    assert not found.suspect[[95, 96]].any()
-    assert found.suspect[[97, 98, 99]].all()
-
-
-def test_margins_of_rows_that_are_not_judged_do_not_count(tmp_path: Path) -> None:
-    margins = np.concatenate([drawn(90, 10), np.full(40, -100.0)])
-    other = np.where(margins == -100, NAN, margins)
-    found = suspects(run_of(tmp_path / "run", margins, loss=other))
-    alone = suspects(run_of(tmp_path / "alone", margins[:100], loss=margins[:100]))
-    np.testing.assert_allclose(found.probability[:100], alone.probability)
+    values, other = doubted(900, 100), doubted(900, 100)
+    values[995], other[996] = NAN, NAN
+    found = suspects(run_doubted(tmp_path / "run", values, loss=other))
+    assert np.isnan(found.probability[[995, 996]]).all()
+    assert not found.suspect[[995, 996]].any()
+    alone = excess(1 - np.delete(values, [995, 996]))
+    assert int(found.suspect.sum()) == alone.count(0.1), "and they do not count"
+    empty = suspects(run_doubted(tmp_path / "empty", np.full(3, NAN)))
+    assert "has no row with all scores that labels are judged by" in str(empty.why)
 
 
 def test_the_error_of_a_calibration_by_hand() -> None:
@@ -379,18 +364,16 @@ def test_what_cannot_be_judged(tmp_path: Path) -> None:
     few[5:90] = INF
     with pytest.raises(ResultError, match="has 10 flipped and 5 other labels"):
         suspects(run_of(tmp_path / "f", few), planted(range(90, 100)))
-    with pytest.raises(ResultError, match="has no score aum, whose sign tells wrong labels"):
+    with pytest.raises(ResultError, match="has no score confidence, by which wrong labels"):
         suspects(made(tmp_path / "b", [0], [1], {"loss@all": [1.0]}))
     with pytest.raises(ResultError, match="none of the scores aum, confidence, loss, el2n"):
         suspects(made(tmp_path / "c", [0], [1], {"vog@all": [1.0]}))
-    with pytest.raises(ResultError, match="the median AUM is 0"):
-        suspects(run_of(tmp_path / "e", np.array([-1.0, 0.0, 0.0, 1.0])))
-    untrained = run_of(tmp_path / "d", -drawn(60, 40))
-    with pytest.raises(ResultError, match="the median AUM is -4.*It has not learned these data"):
-        suspects(untrained)
+    untrained = run_doubted(tmp_path / "d", 1 - doubted(100, 0))
     listed = likely_label_errors(untrained)
-    assert (listed.verdict, len(listed.suspects)) == (None, 24), "a ranking all the same"
-    assert "has not learned" in str(listed.why_none)
+    assert (listed.verdict is None, len(listed.suspects)) == (False, 24), "a ranking all the same"
+    assert listed.verdict is not None
+    assert "has not learned" in str(listed.verdict.why)
+    assert not any(one.suspect for one in listed.suspects)
     strangers = Planted({}, (Plant("other", FLIP, "uniform", 0, None, 1),))
     with pytest.raises(ResultError, match="lacks 1 of 1 planted examples: other"):
         suspects(run, strangers)
@@ -401,7 +384,7 @@ def test_a_label_learned_by_heart_is_told_by_an_earlier_stage(tmp_path: Path) ->
     assert "prediction@late" not in run.columns
     unknown = np.full(3, NAN)
     everybody = np.ones(3, bool)
-    found = Verdict("mixture", (), np.array([0.2, 0.9, 0.5]), unknown, everybody, 0.1, 0.0, 0.0)
+    found = Verdict("tail", (), np.array([0.2, 0.9, 0.5]), unknown, everybody, 0.1, 0.0, 0.0)
     listed = most_suspicious(run, found)
     assert [one.index for one in listed] == [1, 2, 0]
     assert [one.suggested for one in listed] == [1, None, None]
@@ -435,7 +418,8 @@ def test_the_command(
     assert code == 0
     found = suspects(scored.run)
     count = int(found.suspect.sum())
-    assert f"{count} of 1,437 labels are suspects, by the mixture of margins" in out
+    assert f"{count} of 1,437 labels are suspects, doubted more than the others foretell" in out
+    assert f"At least about {found.wrong:,.0f} labels are wrong in all." in out
     assert f"s.csv: {count} suspects" in out
     rows = list(csv.DictReader((tmp_path / "s.csv").read_text().splitlines()))
     assert [int(row["id"]) for row in rows] == [
@@ -457,7 +441,7 @@ def test_the_command(
     )
     code, out, _ = cli("suspects", run, "--format", "csv")
     assert len(out.splitlines()) == count + 1
-    assert "labels are suspects, by the mixture" in cli("suspects", run, "--format", "json")[2]
+    assert "labels are suspects, doubted more" in cli("suspects", run, "--format", "json")[2]
     code, _, err = cli("suspects", run, "--out", f"{run}/question.json")
     assert (code, "question.json is a part of the run. Give another" in err) == (1, True)
     code, out, err = cli("suspects", run, "--planted", "nowhere")
@@ -466,7 +450,7 @@ def test_the_command(
 
 
 def test_the_chart_of_margins(tmp_path: Path) -> None:
-    run = run_of(tmp_path / "run", drawn(90, 10))
+    run = run_doubted(tmp_path / "run", doubted(900, 100))
     found = suspects(run)
     rows = [row for row in values(spec(charts.margins(run, found))) if "labels" in row]
     counts = {
@@ -474,11 +458,11 @@ def test_the_chart_of_margins(tmp_path: Path) -> None:
         for name in ("taken for right", "taken for wrong")
     }
     wrong = int(found.suspect.sum())
-    assert counts == {"taken for right": 100 - wrong, "taken for wrong": wrong}
-    assert all(row["high"] < 3 for row in rows if row["labels"] == "taken for wrong")
+    assert counts == {"taken for right": 1000 - wrong, "taken for wrong": wrong}
+    assert all(row["high"] < 0.5 for row in rows if row["labels"] == "taken for wrong")
     empty = run_of(tmp_path / "empty", np.array([NAN, NAN]))
     nobody = Verdict(
-        "mixture",
+        "tail",
         (),
         np.zeros(2),
         np.zeros(2),
@@ -495,7 +479,7 @@ def test_the_library_names_it() -> None:
 
 
 def test_select_drops_what_the_calibrated_verdict_suspects(tmp_path: Path) -> None:
-    run = run_of(tmp_path / "run", drawn(900, 100))
+    run = run_doubted(tmp_path / "run", doubted(900, 100))
     record = planted(range(900, 1000))
     found = vog.select(run, drop_suspects=True, planted=record)
     expected = np.flatnonzero(~suspects(run, record).suspect)

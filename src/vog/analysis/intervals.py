@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 from scipy.stats import norm, rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -111,9 +111,13 @@ def newcombe(auroc: float, wanted: int, others: int) -> Estimate:
         return abs(auroc - value) - _Z * variance**0.5
 
     edge = 1e-12  # at 0 and 1 nothing varies, and they would pass for limits
-    low = brentq(too_far, edge, min(auroc, 1 - edge)) if auroc > edge else 0.0
-    high = brentq(too_far, max(auroc, edge), 1 - edge) if auroc < 1 - edge else 1.0
-    return Estimate(auroc, min(float(low), auroc), max(float(high), auroc))
+
+    def limit(start: float, end: float) -> float:
+        return float(root_scalar(too_far, bracket=(start, end)).root)
+
+    low = limit(edge, min(auroc, 1 - edge)) if auroc > edge else 0.0
+    high = limit(max(auroc, edge), 1 - edge) if auroc < 1 - edge else 1.0
+    return Estimate(auroc, min(low, auroc), max(high, auroc))
 
 
 def wilson(share: float, count: int) -> Estimate:

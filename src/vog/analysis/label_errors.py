@@ -88,6 +88,12 @@ def most_suspicious(run: Run, found: Verdict, count: int | None = None) -> tuple
     return _listed(run, found.hardness, found, rows[order][:count])
 
 
+def hardest(run: Run, found: Verdict, count: int) -> tuple[Suspect, ...]:
+    """So many rows that a verdict ranks highest, suspects or not."""
+    order = np.argsort(-found.hardness, kind="stable")[:count]
+    return _listed(run, found.hardness, found, order[~np.isnan(found.hardness[order])])
+
+
 def _listed(
     run: Run, hard: Float[np.ndarray, "n"], found: Verdict | None, at: Int[np.ndarray, "few"]
 ) -> tuple[Suspect, ...]:

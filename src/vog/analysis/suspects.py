@@ -4,11 +4,12 @@
                  them, judges every example in folds that have not seen it
     threshold    threshold samples were planted: a label is suspicious whose AUM is below the 99th
                  percentile of examples that cannot have a right label (Pleiss et al., NeurIPS 2020)
-    mixture      nothing was planted: margins are a mixture of groups, those clearly below 0 of
-                 wrong labels, which says how many there are; the neighbours together say which
+    tail         nothing was planted: labels that are doubted more than the tail of the others
+                 foretells, which says how many; the neighbours together say which
 
 The first and the last give probabilities, and take as many as keep the expected share of right
-labels among them, the false discovery rate, at what is aimed at.
+labels among them, the false discovery rate, at what is aimed at. Where nothing exceeds the tail,
+how many labels are wrong is not known, and none is a suspect.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from jaxtyping import Bool, Float
 
 from vog.analysis import calibration
 from vog.analysis.agreement import hardness
-from vog.analysis.mixture import populations
+from vog.analysis.tail import BEYOND, excess
 from vog.errors import ResultError
 from vog.result import Run
 from vog.result.planted import FLIP, THRESHOLD, Planted, record_of
@@ -31,6 +32,11 @@ NEIGHBOURS = (*ALONE, "volg", "csg")
 _BELOW = 0.99  # the quantile of the threshold samples' AUM, as in the paper
 _CLEAR = 0.75  # the quantile of the planted from which on they are clearly wrong
 
+WHAT_WOULD_TELL = (
+    "What would tell: flips that are planted before a training (vog plant), or a training that "
+    "goes on until most right labels are learned and stops before the wrong ones are."
+)
+
 Values = Float[np.ndarray, "n"]
 Rows = Bool[np.ndarray, "n"]
 
@@ -40,20 +46,24 @@ class Verdict:
     """Which labels are taken for wrong; arrays are in the order of the run's rows.
 
     Attributes:
-        method: `calibrated`, `threshold` or `mixture`.
+        method: `calibrated`, `threshold` or `tail`.
         scores: what it combines.
         hardness: what rows are ranked by, in [0, 1], 1 the most suspicious; NaN where a row lacks
             one of the scores.
         probability: that the label is wrong, in [0, 1]; NaN where it is not known.
         suspect: the rows whose label is taken for wrong.
         fdr: the share of right labels among the suspects that is aimed at.
-        expected_fdr: the share that is expected among them; NaN where it is not known, 0 where
-            there are none.
+        expected_fdr: the share that is expected among them; NaN where it is not known. Of
+            `calibrated`, 0 where there are none.
         wrong: how many labels are expected to be wrong in all, planted ones among them; NaN where
-            it is not known. Of `calibrated`, one's own errors were learned from as right, and
-            what that takes away is given back in part: of them it is a lower bound.
+            it is not known. Of `tail`, those that exceed it, a lower bound. Of `calibrated`, one's
+            own errors were learned from as right, and what that takes away is given back in part:
+            of them it is a lower bound.
         vog_helps: whether VoG made the calibration better by more than its standard error; None
             where nothing was calibrated, or the run has no VoG.
+        why: why it is not known how many are wrong, as a clause; None where it is, or where
+            threshold samples decide. Then `hardness` is a ranking and no more.
+        unlearned: classes that the model has not learned, so that their labels are not judged.
     """
 
     method: str
@@ -65,6 +75,8 @@ class Verdict:
     expected_fdr: float
     wrong: float
     vog_helps: bool | None = None
+    why: str | None = None
+    unlearned: tuple[int, ...] = ()
 
 
 def suspects(run: Run, planted: Planted | str | Path | None = None, fdr: float = 0.1) -> Verdict:
@@ -74,12 +86,12 @@ def suspects(run: Run, planted: Planted | str | Path | None = None, fdr: float =
         run: rows that lack one of the scores are never suspects.
         planted: what was planted into the data that the run was trained on, or the folder that
             `vog plant` wrote. Flips are learned from; threshold samples alone give a cut-off;
-            without either, margins decide.
+            without either, doubts of the model decide.
         fdr: the share of right labels among the suspects that is aimed at, in (0, 1).
 
     Raises:
-        ResultError: the run has no labels or lacks what is needed, the model contradicts most
-            labels, the record is not of its data, too few flips were planted, or `fdr` is no share.
+        ResultError: the run has no labels or lacks what is needed, the record is not of its data,
+            too few flips were planted, or `fdr` is no share.
     """
     if not 0 < fdr < 1:
         raise ResultError(f"--fdr is {fdr}; expected a share between 0 and 1, as 0.1.")
@@ -90,7 +102,7 @@ def suspects(run: Run, planted: Planted | str | Path | None = None, fdr: float =
         return _calibrated(run, rows, fdr)
     if THRESHOLD in rows:
         return _by_threshold(run, rows[THRESHOLD], fdr)
-    return _by_mixture(run, fdr)
+    return _by_tail(run, fdr)
 
 
 def combined(run: Run) -> tuple[tuple[str, ...], Values]:
@@ -103,36 +115,71 @@ def combined(run: Run) -> tuple[tuple[str, ...], Values]:
     return names, hardness(run, [f"{name}@all" for name in names]).mean(axis=0)
 
 
-def _by_mixture(run: Run, fdr: float) -> Verdict:
+def _by_tail(run: Run, fdr: float) -> Verdict:
     names, hard = combined(run)
-    margins = _margins(run)
-    known = ~np.isnan(margins) & ~np.isnan(hard)
-    finite = margins[known & np.isfinite(margins)]
+    doubt = 1 - _confidence(run)
+    known = np.isfinite(doubt) & ~np.isnan(hard)
+    judged, unlearned = _learned_classes(run, doubt, known)
+    found = excess(doubt[judged])
+    count = found.count(fdr)
     probability = np.full(len(hard), np.nan)
-    _refuse_margins(run, finite)
-    by_margin = populations(finite).probability(margins[known])
-    # How many are wrong is told by the margins, which ones by all the scores together.
-    place = np.argsort(-hard[known], kind="stable")
-    probability[np.flatnonzero(known)[place]] = np.sort(by_margin)[::-1]
-    return _decided(Verdict("mixture", names, hard, probability, known, fdr, 0.0, 0.0))
+    suspect = np.zeros(len(hard), bool)
+    nothing = Verdict(
+        "tail", names, hard, probability, suspect, fdr, np.nan, np.nan, unlearned=unlearned
+    )
+    if not count:
+        return replace(nothing, why=_why_nothing(run, judged, known))
+    # How many are wrong is told by the doubts, which ones by all the scores together.
+    place = np.flatnonzero(judged)[np.argsort(-hard[judged], kind="stable")]
+    probability[place] = 0.0
+    probability[place[: len(found.probability)]] = found.probability
+    suspect[place[:count]] = True
+    return replace(
+        nothing,
+        expected_fdr=float(found.right[count - 1]) / count,
+        wrong=float(found.probability.sum()),
+    )
 
 
-def _refuse_margins(run: Run, margins: Values) -> None:
-    """Nothing where labels can be judged by these margins."""
-    if len(margins) < 2 or np.ptp(margins) == 0:
-        same = ", which is the same in all" if len(margins) > 1 else ""
+def _confidence(run: Run) -> Values:
+    if "confidence@all" not in run.score_columns:
         raise ResultError(
-            f"{run.folder} has {len(margins):,} rows with a finite AUM{same}; labels are judged by "
-            f"how it differs."
+            f"{run.folder} has no score confidence, by which wrong labels are told from hard ones. "
+            f"Score again with confidence among --scores, or give --planted with flipped labels."
         )
-    typical = float(np.median(margins))
-    if typical <= 0:
-        raise ResultError(
-            f"the model of {run.folder} puts another class above the label of most examples: "
-            f"the median AUM is {typical:.3g}. It has not learned these data, and cannot judge "
-            f"them. Score later checkpoints, or data that it was trained on; with --planted no "
-            f"margins are needed."
+    return run.numbers("confidence@all")
+
+
+def _learned_classes(run: Run, doubt: Values, known: Rows) -> tuple[Rows, tuple[int, ...]]:
+    """The known rows of classes that the model has learned, and which classes it has not.
+
+    It has where most examples are doubted less than those that may be suspects.
+    """
+    labels = run.table(["label"]).column(0).to_numpy().astype(float)  # NaN where there is none
+    known = known & ~np.isnan(labels)
+    judged, unlearned = np.zeros(len(doubt), bool), []
+    for label in np.unique(labels[known]):
+        mine = known & (labels == label)
+        if np.median(doubt[mine]) <= BEYOND:
+            judged |= mine
+        else:
+            unlearned.append(int(label))
+    return judged, tuple(unlearned)
+
+
+def _why_nothing(run: Run, judged: Rows, known: Rows) -> str:
+    if not known.any():
+        return f"{run.folder} has no row with all scores that labels are judged by"
+    if not judged.any():
+        return (
+            f"in every class the model gives most labels less than {1 - BEYOND:.0%} over training, "
+            f"so it has not learned these data"
         )
+    return (
+        "the labels that the model doubts are no more than its doubts of others foretell, as where "
+        "nothing is wrong, where it has not learned enough to tell, and where it has learned the "
+        "wrong ones"
+    )
 
 
 def verdict_or_why(run: Run, planted: Planted | None = None) -> tuple[Verdict | None, str | None]:
@@ -147,6 +194,20 @@ def verdict_or_why(run: Run, planted: Planted | None = None) -> tuple[Verdict | 
         return suspects(run), None
     except ResultError as error:
         return None, str(error)
+
+
+def known_verdict(run: Run, planted: Planted | None = None) -> Verdict:
+    """The verdict, where it tells more than a ranking.
+
+    Raises:
+        ResultError: it does not, or there is none.
+    """
+    found = suspects(run, planted)
+    if found.why is not None:
+        raise ResultError(
+            f"the labels of {run.folder} cannot be judged: {found.why}. {WHAT_WOULD_TELL}"
+        )
+    return found
 
 
 def _by_threshold(run: Run, samples: Rows, fdr: float) -> Verdict:
@@ -233,8 +294,8 @@ def _decided(found: Verdict) -> Verdict:
 def _margins(run: Run) -> Values:
     if "aum@all" not in run.score_columns:
         raise ResultError(
-            f"{run.folder} has no score aum, whose sign tells wrong labels from hard ones. Score "
-            f"again with aum among --scores, or give --planted with flipped labels."
+            f"{run.folder} has no score aum, which threshold samples cut. Score again with aum "
+            f"among --scores, or give --planted with flipped labels."
         )
     return run.numbers("aum@all")
 

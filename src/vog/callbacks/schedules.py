@@ -116,9 +116,9 @@ def wanted(run: Run, weights: str, by: str | None) -> Float[np.ndarray, "n"]:
     """By row of the run, in [0, 1], how much it is to be drawn; NaN where that is not known."""
     if weights == "hardness":
         return run.hardness(by or run.default_column)
-    from vog.analysis.suspects import suspects  # scikit-learn takes a second
+    from vog.analysis.suspects import known_verdict  # scikit-learn takes a second
 
-    return 1 - suspects(run).probability
+    return 1 - known_verdict(run).probability
 
 
 def chances(

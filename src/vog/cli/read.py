@@ -110,7 +110,8 @@ def export(
     if form in ("fiftyone", "label-studio") and planted is None:
         from vog.analysis.suspects import verdict_or_why
 
-        if why := verdict_or_why(opened)[1]:
+        found, why = verdict_or_why(opened)
+        if why := why or (found and found.why):
             typer.echo(f"Without a verdict on the labels: {why}", err=True)
     if form == "label-studio":
         typer.echo(f"{out.with_suffix('.xml')}: the labelling interface")

@@ -9,8 +9,12 @@ from vog.cli import options, show
 from vog.cli.analyze import Classes, opened
 from vog.cli.read import PrintedAs, RunFolder
 from vog.cli.show import TableFormat
+from vog.errors import first_few
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vog.analysis.label_errors import Suspect
     from vog.analysis.suspects import Verdict
     from vog.result import Run
     from vog.result.planted import Planted
@@ -21,7 +25,7 @@ PlantedFolder = Annotated[
     typer.Option(
         metavar="PLANTED",
         help="What `vog plant` wrote, if RUN was trained on it: its flips calibrate, its threshold "
-        "samples give AUM's cut-off. Default: a mixture of margins decides.",
+        "samples give AUM's cut-off. Default: what exceeds the tail of right labels.",
     ),
 ]
 
@@ -47,12 +51,14 @@ def suspects(
     r"""List the labels of RUN that are probably wrong, with what the model would call them.
 
     Confidence, AUM, loss and EL2N are combined, with the loss-gradient scores where planted flips
-    calibrate; VoG only if it helps there. With csv or json, all suspects are printed.
+    calibrate; VoG only if it helps there. With csv or json, all suspects are printed. Where it
+    cannot be told how many labels are wrong, none is a suspect, and the most doubted are shown.
 
     Example:
       vog suspects scores/a --fdr 0.05 --out suspects.csv
     """
     import vog
+    from vog.analysis.label_errors import hardest, most_suspicious
     from vog.result import planted as records
     from vog.result.where import refuse_to_replace
 
@@ -63,10 +69,11 @@ def suspects(
         refuse_to_replace(scored, out)
     record = None if planted is None else records.load(planted)
     found = vog.suspects(scored, record, fdr)
-    rows = _rows(scored, found, record)
+    rows = _rows(scored, most_suspicious(scored, found), record)
     columns = [*_COLUMNS, *(["planted"] if record is not None else [])]
     if form is TableFormat.TABLE:
-        show.for_people(rows[:count])
+        ranked = rows if found.why is None else _rows(scored, hardest(scored, found, count), record)
+        show.for_people(ranked[:count])
         typer.echo("\n" + _said(found, rows, scored))
     else:
         show.table(rows, form, columns, safe_csv)
@@ -84,9 +91,9 @@ def suspects(
         )
 
 
-def _rows(run: "Run", found: "Verdict", record: "Planted | None") -> list[dict[str, Any]]:
-    from vog.analysis.label_errors import most_suspicious
-
+def _rows(
+    run: "Run", listed: "Sequence[Suspect]", record: "Planted | None"
+) -> list[dict[str, Any]]:
     planted = {} if record is None else {one.id: one.kind for one in record.plants}
     rows = [
         {
@@ -96,7 +103,7 @@ def _rows(run: "Run", found: "Verdict", record: "Planted | None") -> list[dict[s
             "probability": one.probability,
             "hardness": one.hardness,
         }
-        for one in most_suspicious(run, found)
+        for one in listed
     ]
     if record is None:
         return rows
@@ -111,16 +118,25 @@ def named(run: "Run", label: int | None) -> str | int | None:
 
 
 def _said(found: "Verdict", rows: list[dict[str, Any]], run: "Run") -> str:
+    from vog.analysis.suspects import WHAT_WOULD_TELL
+
+    if found.why is not None:
+        ranked = f"These rank highest, by {', '.join(found.scores)}."
+        return (
+            f"How many of {run.rows:,} labels are wrong cannot be told: {found.why}. {ranked}\n"
+            f"{WHAT_WOULD_TELL}"
+        )
     count = int(found.suspect.sum())
     how = {
-        "mixture": f"by the mixture of margins, ranked by {', '.join(found.scores)}",
+        "tail": f"doubted more than the others foretell, ranked by {', '.join(found.scores)}",
         "threshold": "by AUM, below the 99th percentile of the threshold samples, whatever --fdr",
         "calibrated": f"calibrated with the planted flips, by {', '.join(found.scores)}",
     }[found.method]
     said = [f"{count:,} of {run.rows:,} labels are suspects, {how}."]
     if found.method != "threshold":
         own = ", planted ones among them" if found.method == "calibrated" else ""
-        said.append(f"About {found.wrong:,.0f} labels are wrong in all{own}.")
+        least = "At least about" if found.method == "tail" else "About"
+        said.append(f"{least} {found.wrong:,.0f} labels are wrong in all{own}.")
         unknown = sum(value != value for value in found.probability.tolist())
         said += [f"{unknown:,} rows could not be judged."] if unknown else []
     if found.method != "threshold" and count:
@@ -128,8 +144,9 @@ def _said(found: "Verdict", rows: list[dict[str, Any]], run: "Run") -> str:
             f"Of the suspects about {found.expected_fdr:.0%} are expected to be right (aimed at: "
             f"{found.fdr:.0%})."
         )
-    if found.method == "mixture" and not count:
-        said.append("No group of examples stands out whose margins are clearly below 0.")
+    if found.unlearned:
+        names = first_few([str(named(run, one)) for one in found.unlearned])
+        said.append(f"Not judged are labels of classes that the model has not learned: {names}.")
     if found.method == "calibrated":
         own = sum(row["planted"] is None for row in rows)
         said.append(f"{count - own:,} of them were planted; the other {own:,} are your own.")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from vog.analysis.suspects import suspects
+from vog.analysis.suspects import known_verdict
 from vog.errors import ResultError
 from vog.exports.told import label_quality
 from vog.result import Run
@@ -41,7 +41,7 @@ def sample_weight(
     if column is not None:
         run.score_column(column)
         return _with_mean_1(1 - run.hardness(column))
-    return _with_mean_1(label_quality(suspects(run, planted)))
+    return _with_mean_1(label_quality(known_verdict(run, planted)))
 
 
 def save(

@@ -9,7 +9,7 @@ from vog.result import Run
 
 _BINS = 60
 _SAID = {
-    "mixture": "a mixture of margins says how many, the scores together say which",
+    "tail": "doubts beyond the tail of right labels say how many, the scores together say which",
     "threshold": "AUM below that of 99 % of the threshold samples",
     "calibrated": "a probability learned from planted flips",
 }
