@@ -2,7 +2,7 @@
 
 python experiments/verdicts.py --out verdicts.md
 
-takes a quarter of an hour on two cores. scikit-learn's 1,797 digits, a small network, checkpoints
+takes a minute on two cores. scikit-learn's 1,797 digits, a small network, checkpoints
 of every epoch, `vog.score`, `vog.suspects` without a record of planting, at its default aim of 10 %
 right labels among the suspects. Wrong are: any other class (*uniform*); the next class (*pair*);
 the runner-up of an earlier network, of the examples in which it is least sure (*boundary*); a part
@@ -67,7 +67,7 @@ def settings() -> Iterator[tuple[str, str, float]]:
 
 
 def judged(kind: str, rate: float, seed: int) -> tuple[str, str, str, str]:
-    """How many are wrong, how many are suspects, the share of wrong ones, and how many are found."""
+    """Return how many are wrong, how many are suspects, the wrong among them, and those found."""
     rng = np.random.default_rng(seed)
     inputs, truth = (part.astype(of) for part, of in zip(digits(), ("f4", "i8"), strict=True))
     if kind == "rare":
@@ -90,7 +90,7 @@ def judged(kind: str, rate: float, seed: int) -> tuple[str, str, str, str]:
 def digits() -> tuple[Inputs, Labels]:
     """Pixels in [0, 1], and classes."""
     pixels, classes = load_digits(return_X_y=True)
-    return pixels / 16, classes
+    return np.asarray(pixels) / 16, np.asarray(classes)
 
 
 def mislabelled(
@@ -110,7 +110,7 @@ def mislabelled(
         threes = np.flatnonzero(truth == 3)
         labels[rng.choice(threes, int(2 * rate * len(threes)), replace=False)] = 8
     elif kind == "cluster":
-        cluster = KMeans(60, n_init=2, random_state=0).fit_predict(inputs)
+        cluster = KMeans(60, random_state=0).fit_predict(inputs)
         for one in rng.permutation(60):
             rows = np.flatnonzero(cluster == one)
             if (labels != truth).sum() + len(rows) <= count:
