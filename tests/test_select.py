@@ -181,6 +181,7 @@ def marked_suspect(monkeypatch: pytest.MonkeyPatch, *rows: int) -> None:
 
     class Found:
         suspect = np.isin(np.arange(8), rows)
+        why = None if rows else "nothing stands out"
 
     monkeypatch.setattr("vog.analysis.suspects.suspects", lambda *_: Found)
 
@@ -203,6 +204,10 @@ def test_many_suspects_are_not_dropped_without_being_told(
     """More than a fifth of the 8 rows, four of a class each; or more than half of a class."""
     marked_suspect(monkeypatch, 2)
     assert len(select(stairs, drop_suspects=True).ids) == 7
+    marked_suspect(monkeypatch)
+    assert select(stairs, drop_suspects=True).notes == (
+        "no suspects: how many labels are wrong cannot be told: nothing stands out.",
+    )
     marked_suspect(monkeypatch, 2, 3)
     with pytest.raises(ResultError) as caught:
         select(stairs, drop_suspects=True)

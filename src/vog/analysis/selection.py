@@ -182,7 +182,10 @@ def select(
     if drop_suspects:
         from vog.analysis.suspects import suspects  # scikit-learn takes a second
 
-        found = suspects(run, planted).suspect
+        verdict = suspects(run, planted)
+        found = verdict.suspect
+        if verdict.why is not None:
+            notes.append(f"no suspects: how many labels are wrong cannot be told: {verdict.why}.")
         notes += _settled(int((found & people.settled & draft.kept).sum()))
         found &= ~people.settled & draft.kept
         if not yes:
