@@ -220,17 +220,7 @@ class TorchModel:
         """What one checkpoint says about n examples; goes backward only if `needs` a gradient."""
         if self.in_pairs and len(inputs) == 1:
             both = (labels.repeat(2), needs, None if aim is None else aim.repeat(2))
-            return self._observe(weights, torch.cat([inputs, inputs]), *both).of(slice(1))
-        return self._observe(weights, inputs, labels, needs, aim)
-
-    def _observe(
-        self,
-        weights: Weights,
-        inputs: Float[Tensor, "n *input"],
-        labels: Int[Tensor, "n"],
-        needs: frozenset[Signal],
-        aim: Int[Tensor, "n"] | None,
-    ) -> Observation:
+            return self.observe(weights, torch.cat([inputs, inputs]), *both).of(slice(1))
         wants_target = Signal.INPUT_GRADIENT in needs
         wants_loss = Signal.LOSS_GRADIENT in needs
         leaf = inputs.detach().requires_grad_(wants_target or wants_loss)
