@@ -95,12 +95,10 @@ def _refuse(joined: Joined, out: Path) -> None:
                 f"which would count no more than one. Combine the single runs at once"
                 f"{behind and f': behind it are {behind}'}."
             )
-    _refuse_one_training(joined)
+    refuse_one_training(joined.runs)
     _refuse_taken_names(joined.columns)
     for run in joined.runs[1:]:
-        _refuse_other_scores(first, run, joined.columns)
-        _refuse_other_stages(first, run, joined.columns)
-        _refuse_other_names(first, run)
+        refuse_other_question(first, run, joined.columns)
     if joined.relabelled.any():
         others = joined.ids.filter(joined.relabelled).to_pylist()
         raise ResultError(
@@ -109,10 +107,25 @@ def _refuse(joined: Joined, out: Path) -> None:
         )
 
 
-def _refuse_one_training(joined: Joined) -> None:
-    """Nothing where no two runs were scored under the same weights."""
+def refuse_other_question(first: Run, run: Run, columns: Sequence[str]) -> None:
+    """Nothing where both were asked for the same numbers of the same classes, stage by stage.
+
+    Raises:
+        ResultError: targets, transforms, scores, stages or names of classes differ.
+    """
+    _refuse_other_scores(first, run, columns)
+    _refuse_other_stages(first, run, columns)
+    _refuse_other_names(first, run)
+
+
+def refuse_one_training(runs: Sequence[Run]) -> None:
+    """Nothing where no two runs were scored under the same weights.
+
+    Raises:
+        ResultError: two were.
+    """
     of: dict[tuple[str, ...], Run] = {}
-    for run in joined.runs:
+    for run in runs:
         weights = tuple(one.get("sha256", "") for one in run.question.get("checkpoints", []))
         other = of.setdefault(weights, run)
         if other is not run and all(weights) and weights:

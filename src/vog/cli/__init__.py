@@ -14,6 +14,7 @@ from vog.cli import (
     analyze,
     compare,
     experiments,
+    folds,
     gradients,
     options,
     pages,
@@ -42,6 +43,7 @@ app.command("report")(pages.report)
 app.command("view", cls=options.ManyCheckpoints)(pages.view)
 app.command("compare")(compare.compare)
 app.command("combine")(compare.combine)
+app.command("folds")(folds.folds)
 app.command("plant")(plant.plant)
 app.command("verify")(verify.verify)
 app.command("suspects")(suspects.suspects)

@@ -8,6 +8,7 @@ import typer
 from vog.cli import options, show
 from vog.cli.read import PrintedAs
 from vog.cli.show import TableFormat
+from vog.errors import ResultError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +80,14 @@ def combine(
     chart: Annotated[
         Path | None, options.written("Draw that as well: .png, .svg, .html or .json.")
     ] = None,
+    folds: Annotated[
+        bool,
+        typer.Option(
+            "--folds",
+            help="The runs are of what the folds of `vog folds` hold out: write all their rows as "
+            "one run, in which each row was judged by a training without it.",
+        ),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run in --out.")] = False,
     quiet: options.NoProgress = False,
     form: PrintedAs = TableFormat.TABLE,
@@ -98,6 +107,9 @@ def combine(
 
     show.refuse_other_chart(chart)
     opened = _opened(runs)
+    if folds:
+        _combine_folds(opened, out, by, chart, overwrite, form)
+        return
     if by is not None:
         for run in opened:
             run.score_column(by)
@@ -115,6 +127,31 @@ def combine(
         from vog.figures.charts.seeds import seeds_curve as drawn
 
         typer.echo(charts.save(drawn(found), chart), err=not form_is_table)
+
+
+def _combine_folds(
+    runs: "list[Run]",
+    out: Path,
+    by: str | None,
+    chart: Path | None,
+    overwrite: bool,
+    form: TableFormat,
+) -> None:
+    from vog.analysis.combined_folds import combine_folds
+
+    for option, value in (("--by", by), ("--chart", chart)):
+        if value is not None:
+            raise ResultError(
+                f"{option} is about means over several runs, and --folds makes none. Leave it out."
+            )
+    made = combine_folds(runs, out, overwrite)
+    typer.echo(
+        f"{out}: {made.rows:,} rows, each judged by a training without it, from {len(runs)} folds",
+        err=form is not TableFormat.TABLE,
+    )
+    show.marked(made)
+    show.agreement(made, also_high=True)
+    typer.echo(f"Next: vog suspects {out}", err=form is not TableFormat.TABLE)
 
 
 def _opened(folders: list[Path]) -> "list[Run]":

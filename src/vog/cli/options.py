@@ -118,6 +118,15 @@ Limit = Annotated[
         "N, or without, goes on with the rows that are missing.",
     ),
 ]
+KeepProbabilities = Annotated[
+    bool | None,
+    typer.Option(
+        "--keep-probabilities/--no-probabilities",
+        help="Store the probabilities of all classes at the end of each stage. Default: of rows "
+        "that a fold holds out.",
+        show_default=False,
+    ),
+]
 RowsPerPart = Annotated[
     int | None,
     typer.Option(

@@ -116,6 +116,7 @@ def from_dataset(
     named = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
     return replace(
         examples,
+        fold=getattr(dataset, "part", None) if isinstance(dataset, Subset) else None,
         digest=_digest(ids, labels, sample, getattr(dataset, "digest", None)),
         labels=labels,
         label_names=tuple(map(printable, names)) if named and names else None,

@@ -33,6 +33,33 @@ class RowNumbers(Sequence[str]):
 
 
 @dataclass(frozen=True)
+class FoldPart:
+    """Which rows of the whole data a fold of `vog folds` holds out, or trains on.
+
+    Attributes:
+        number: of the fold, from 0.
+        folds: how many there are.
+        held_out: whether the fold's training has not seen these rows.
+        rows: their numbers in the whole data, ascending.
+        total: how many rows the whole data have.
+        of: tells these folds from others.
+        data_digest: that of the whole data.
+        data: the whole data, as seen from any folder.
+        root: what their paths are relative to.
+    """
+
+    number: int
+    folds: int
+    held_out: bool
+    rows: Int[np.ndarray, "n"]
+    total: int
+    of: str
+    data_digest: str
+    data: str
+    root: str | None
+
+
+@dataclass(frozen=True)
 class Examples:
     """The rows of a dataset, in an order that never changes.
 
@@ -50,6 +77,7 @@ class Examples:
         rows: of a sample, the number that each of its examples has in the data, for `read`; None
             where they are the same.
         total: of a sample, how many rows the data have.
+        fold: of a part of a fold, which rows of the whole data these are.
         workers: how many processes read ahead.
         apart: whether this process reads nothing, so that workers get the data as nobody has
             read them; see `vog.data.processes`.
@@ -64,6 +92,7 @@ class Examples:
     classes: int | None = None
     rows: Int[np.ndarray, "n"] | None = None
     total: int | None = None
+    fold: FoldPart | None = None
     workers: int = 0
     apart: bool = False
     notes: tuple[str, ...] = ()
@@ -96,8 +125,15 @@ class Examples:
         )
 
     def row(self, position: int) -> int:
-        """Return the number in the data of the example at a position."""
+        """Return the number in the data, as `read` takes it, of the example at a position."""
         return position if self.rows is None else int(self.rows[position])
+
+    @property
+    def numbers(self) -> Int[np.ndarray, "n"] | None:
+        """By position, the row numbers of a run: those of the whole data. None for 0, 1, 2, ..."""
+        if self.fold is None:
+            return self.rows
+        return self.fold.rows if self.rows is None else self.fold.rows[self.rows]
 
 
 def digest_of(*parts: object) -> str:

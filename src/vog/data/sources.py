@@ -13,7 +13,9 @@ from torch import Tensor
 from vog import functions
 from vog.data import arrays, connections, datasets, folders, images
 from vog.data.batches import with_workers
-from vog.data.examples import Examples
+from vog.data.examples import Examples, FoldPart
+from vog.data.folds import read as fold_files
+from vog.data.folds.record import Record
 from vog.data.heads import with_heads
 from vog.data.images import Transform
 from vog.errors import DataError
@@ -53,6 +55,8 @@ def open_source(
         examples = arrays.from_arrays(*_pair(data), _for_values(transform))
     elif not isinstance(data, str | Path):
         examples = datasets.from_dataset(data, _for_values(transform), workers, before)
+    elif (found := _fold_at(data)) is not None:
+        examples = _of_fold(*found, expanded(data), root, transform, workers)
     elif (kind := _kind(expanded(data), data)) is not None:
         examples = _of_path(kind, expanded(data), root, transform, hidden)
     elif ":" in str(data):
@@ -66,10 +70,47 @@ def open_source(
         )
     if not isinstance(examples.read, datasets.Items):  # which were looked at, with these workers
         examples = with_workers(examples, workers, before)
-    if root is not None and not _is_list(data):
+    if root is not None and not (_is_list(data) and examples.fold is None):
         note = f"--root {root} is for list files, and was not used"
         examples = replace(examples, notes=(*examples.notes, note))
     return with_heads(examples, exif)
+
+
+def _fold_at(data: str | Path) -> tuple[Record, FoldPart] | None:
+    path = expanded(data)
+    return fold_files.record_of(path) if _kind(path, data) in ("npz", "list") else None
+
+
+def _of_fold(
+    record: Record,
+    part: FoldPart,
+    path: Path,
+    root: Path | None,
+    transform: TransformSpec,
+    workers: int | None,
+) -> Examples:
+    """The examples of a file of `vog folds`."""
+    if record.kind == "npz":
+        examples = arrays.from_npz(path, _for_values(transform))
+    elif record.kind == "files":
+        place = root or (None if record.root is None else Path(record.root))
+        examples = folders.from_list(path, place, _for_images(transform))
+    else:
+        before = connections.sockets()
+        function = functions.load(record.data, "--data")
+        whole = functions.call(function, record.data, "--data")
+        one = fold_files.of_dataset(whole, record, part)
+        return datasets.from_dataset(one, _for_values(transform), workers, before)
+    return fold_files.named(examples, record, part)
+
+
+def absolute(spec: str | Path) -> str:
+    """The same words as seen from any folder; the name of a module stays."""
+    path, colon, function = str(spec).rpartition(":")
+    if expanded(spec).exists() or not colon:
+        return str(expanded(spec).absolute())
+    is_file = path.endswith(".py")
+    return f"{expanded(path).absolute()}:{function}" if is_file else str(spec)
 
 
 def _is_list(data: Any) -> bool:

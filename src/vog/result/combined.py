@@ -1,7 +1,7 @@
 """The run folder that several runs become: the question it answers, and its rows as written."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,7 @@ from vog.result import parts
 from vog.result.files import as_json
 from vog.result.parts import PartSink
 from vog.result.question import WHERE, Question
-from vog.result.rows import Rows, to_table
+from vog.result.rows import Rows, is_probabilities, to_table
 from vog.result.run import Run
 from vog.result.where import data_place, named, noted_places
 
@@ -86,6 +86,39 @@ def question_of(
     return asked | {WHERE: {"combined": list(names)} | kept}
 
 
+def question_of_folds(runs: Sequence[Run], columns: Sequence[str], folder: Path) -> dict[str, Any]:
+    """What a run answers whose rows are those that several folds hold out.
+
+    Args:
+        runs: one a fold.
+        columns: the stored columns that all have.
+        folder: of the new run.
+    """
+    first = runs[0].question
+    fold = first["data"]["fold"]
+    # These say which rows a fold has, and of which file; the rest is so of all rows.
+    kept = {
+        key: value
+        for key, value in first["data"].items()
+        if key not in ("examples", "order", "part", "fold", "digest")
+    }
+    asked = {
+        "vog": version("vog"),
+        "folds": [{"question": _digest(run.question)} for run in runs],
+        "out_of_sample": True,
+        **_training(runs),
+        "data": {"examples": fold["rows"], "digest": fold["digest"]} | kept,
+        "target": first.get("target"),
+        "scores": first.get("scores", []),
+        "rows_per_part": _ROWS,
+    }
+    if any(is_probabilities(column) for column in columns):
+        asked["probabilities"] = True
+    places = {key: of for key, of in first.get(WHERE, {}).items() if key in _PLACES}
+    places |= noted_places({key: named(runs[0], key) for key in places}, folder)
+    return asked | {WHERE: {"folds": [str(run.folder) for run in runs]} | places}
+
+
 def _by_id(run: Run) -> bool:
     """Whether the data are files that are found by their ids; all others are by their numbers."""
     place = data_place(run)
@@ -116,6 +149,19 @@ def write(folder: Path, rows: Combined, label_names: Sequence[str] | None) -> No
     sink = PartSink.of(folder)
     for part in parts.cells(parts.missing(sink.parts, len(rows.labels)), sink.rows_per_part):
         sink.write(part.start, [_table(rows, part, label_names)], 0.0)
+
+
+def write_tables(folder: Path, rows: int, tables: Iterator[pa.Table]) -> None:
+    """Add the rows that are missing to a run folder that was begun.
+
+    Args:
+        folder: the run folder.
+        rows: how many there are in all.
+        tables: all rows in order.
+    """
+    sink, whole = PartSink.of(folder), pa.concat_tables(tables)
+    for part in parts.cells(parts.missing(sink.parts, rows), sink.rows_per_part):
+        sink.write(part.start, [whole.slice(part.start, len(part))], 0.0)
 
 
 def _table(rows: Combined, part: range, label_names: Sequence[str] | None) -> pa.Table:

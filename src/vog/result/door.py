@@ -45,7 +45,7 @@ class Expected:
 
     question: str
     rows: int
-    sample: bool
+    has_gaps: bool
     of_0_1: bool
 
     @classmethod
@@ -54,7 +54,7 @@ class Expected:
         return cls(
             questions.digest(question),
             question["data"]["examples"],
-            questions.is_sample(question),
+            questions.has_gaps(question),
             questions.is_of_0_1(question),
         )
 
@@ -158,7 +158,7 @@ def _content_fault(part: Part, expected: Expected) -> str:
     index = pq.read_table(part.path, columns=["index"])["index"].to_numpy()
     if len(index) != part.stop - part.start:
         return f"it holds {len(index):,} rows in place of {part.stop - part.start:,}"
-    whole = np.diff(index) > 0 if expected.sample else index == np.arange(part.start, part.stop)
+    whole = np.diff(index) > 0 if expected.has_gaps else index == np.arange(part.start, part.stop)
     return "" if whole.all() else "its rows have holes, or are not those that its name says"
 
 

@@ -123,6 +123,11 @@ def is_sample(question: Question) -> bool:
     return question["data"].get("order") == SAMPLE
 
 
+def has_gaps(question: Question) -> bool:
+    """Return whether rows have numbers that are not where they stand: of a sample, or of a fold."""
+    return is_sample(question) or "fold" in question["data"]
+
+
 def digest(question: Question) -> str:
     """Return a digest of what determines the numbers of a row, which its part carries."""
     left_out = (*_EXTENT, *_MEASURED, "vog")

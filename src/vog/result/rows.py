@@ -1,14 +1,15 @@
 """Making the rows of a result: which columns there are, and what is null."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Int, Shaped
+from jaxtyping import Float16, Int, Shaped
 
 # A score of every other checkpoint of its stage: what the stability of a ranking is told from.
 HALVES = ("odd", "even")
+_PROBABILITIES = "probabilities@"
 
 
 def half_of(column: str, half: str) -> str:
@@ -19,6 +20,16 @@ def half_of(column: str, half: str) -> str:
 def is_half(column: str) -> bool:
     """Whether a stored column is such a half."""
     return column.endswith(tuple(f".{half}" for half in HALVES))
+
+
+def probabilities_of(stage: str) -> str:
+    """`probabilities@late`: of all classes, by the last checkpoint of the stage."""
+    return f"{_PROBABILITIES}{stage}"
+
+
+def is_probabilities(column: str) -> bool:
+    """Whether a stored column holds a list of probabilities, one a class, for each row."""
+    return column.startswith(_PROBABILITIES)
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,7 @@ class Rows:
         probabilities: by stage, the probability it gives that class, where it is known.
         scores: by column, one number a scored row; NaN where there is none.
         problems: by position, what is wrong with a row.
+        distributions: by stage, the probabilities of all classes; a row that is no number has none.
     """
 
     rows: range
@@ -73,6 +85,7 @@ class Rows:
     probabilities: Mapping[str, Shaped[np.ndarray, "n"]]
     scores: Mapping[str, Shaped[np.ndarray, "n"]]
     problems: Mapping[int, str]
+    distributions: Mapping[str, Float16[np.ndarray, "n classes"]] = field(default_factory=dict)
 
 
 def to_table(
@@ -101,6 +114,8 @@ def to_table(
         if stage in rows.probabilities:
             shares = rows.probabilities[stage].astype(np.float32)
             columns[f"prediction_probability@{stage}"] = _placed(shares, np.isnan(shares), rows)
+    for stage, values in rows.distributions.items():
+        columns[probabilities_of(stage)] = _lists(values, rows)
     for name, values in rows.scores.items():
         columns[name] = _placed(values.astype(np.float32), np.isnan(values), rows)
     columns["problem"] = pa.array([rows.problems.get(i) for i in range(len(labels))], pa.string())
@@ -122,6 +137,17 @@ def _placed(
     full[rows.at] = values
     mask[rows.at] = is_null
     return pa.array(full, mask=mask)
+
+
+def _lists(values: Float16[np.ndarray, "n classes"], rows: Rows) -> pa.Array:
+    """The lists at the positions of their rows, null where there is none."""
+    full = np.zeros((len(rows.rows), values.shape[1]), np.float16)
+    full[rows.at] = values
+    mask = np.ones(len(rows.rows), bool)
+    mask[rows.at] = np.isnan(values).any(axis=1)
+    return pa.FixedSizeListArray.from_arrays(
+        pa.array(full.reshape(-1)), values.shape[1], mask=pa.array(mask)
+    )
 
 
 def _name(label: int, names: Sequence[str] | None) -> str | None:

@@ -24,7 +24,7 @@ from vog.result.names import first_name, numbers_called
 from vog.result.parts import write_table
 from vog.result.repair import seconds_in
 from vog.result.row_errors import reading
-from vog.result.rows import is_half
+from vog.result.rows import is_half, is_probabilities, probabilities_of
 
 FORMATS = ("csv", "parquet", "jsonl")
 
@@ -69,8 +69,11 @@ class Run:
 
     @property
     def columns(self) -> list[str]:
-        """The stored columns. Scores may be asked for with `:class`, `:robust`, `:rank` as well."""
-        return [name for name in self.schema.names if not is_half(name)]
+        """The stored columns. Scores may be asked for with `:class`, `:robust`, `:rank` as well.
+
+        Beside them there may be `probabilities@STAGE`, lists that have to be asked for by name.
+        """
+        return [n for n in self.schema.names if not (is_half(n) or is_probabilities(n))]
 
     @property
     def score_columns(self) -> list[str]:
@@ -128,7 +131,8 @@ class Run:
         Raises:
             ResultError: it was combined from runs that share only a part of their rows.
         """
-        if self.question["data"].get("part", False) and "limit" not in self.question:
+        data = self.question["data"]
+        if data.get("part", False) and "limit" not in self.question and "fold" not in data:
             raise ResultError(
                 f"{self.folder} has only a part of the rows of its data, so its row numbers are "
                 f"not theirs. Use the ids: `--as ids`, a dataset with ids, or a key."
@@ -147,6 +151,16 @@ class Run:
                 f"this needs a value for every row. Run the same `vog score` command without "
                 f"--limit: it goes on with the rows that are missing. Or use the ids."
             )
+        if "fold" in self.question["data"]:
+            raise ResultError(
+                f"{self.folder} has the rows of one fold, and this needs a value for every row. "
+                f"Combine the folds (`vog combine --folds`), or use the ids."
+            )
+
+    @property
+    def out_of_sample(self) -> bool:
+        """Whether the checkpoints that judged each row were trained without it."""
+        return bool(self.question.get("out_of_sample"))
 
     @property
     def label_names(self) -> list[str] | None:
@@ -197,6 +211,19 @@ class Run:
             ResultError: there is no such column.
         """
         return self.table([column]).column(0).to_numpy().astype(np.float64)
+
+    def probabilities(self, stage: str = "all") -> Float[np.ndarray, "n classes"] | None:
+        """Of all classes, by the last checkpoint of a stage, as float16; NaN where a row has none.
+
+        None where the run was not asked to keep them, see `vog score --keep-probabilities`.
+        """
+        name = probabilities_of(stage)
+        if name not in self.schema.names:
+            return None
+        lists = self.table([name]).column(0).combine_chunks()
+        values = lists.values.to_numpy().reshape(len(lists), -1).copy()
+        values[~lists.is_valid().to_numpy(zero_copy_only=False)] = np.nan
+        return values
 
     def hardness(self, column: str) -> Float[np.ndarray, "n"]:
         """The rank of a score in [0, 1], turned so that 1 is the hardest; NaN where there is none.

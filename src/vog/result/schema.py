@@ -139,9 +139,10 @@ _TEXT, _SWITCH = _is(str, "a text"), _is(bool, "true or false")
 _OBJECT = _is(dict, "an object")
 _PLACE = _or_null(_TEXT)
 _PLACES: Mapping[str, Form] = {
-    **dict.fromkeys(("model", "data", "root", "transform", "target", "gradients"), _PLACE),
+    **dict.fromkeys(("model", "data", "root", "transform", "target", "gradients", "fold"), _PLACE),
     "checkpoints": _list_of(_TEXT),
     "combined": _list_of(_TEXT),
+    "folds": _list_of(_TEXT),
 }
 _QUESTION = _record(
     needed={
@@ -154,6 +155,14 @@ _QUESTION = _record(
                 "label_names": _or_null(_list_of(_TEXT)),
                 "part": _SWITCH,
                 "order": _PLACE,
+                "fold": _record(
+                    {},
+                    {
+                        **dict.fromkeys(("number", "folds", "rows"), _whole_number()),
+                        **dict.fromkeys(("of", "digest"), _TEXT),
+                        "held_out": _SWITCH,
+                    },
+                ),
             },
         ),
     },
@@ -167,11 +176,14 @@ _QUESTION = _record(
         "stages": _each(_list_of(_whole_number(), count=2)),
         "scores": _list_of(_text_or(_record({"name": _TEXT}, {"channels": _TEXT, "code": _TEXT}))),
         "combined": _list_of(_record({}, {"question": _TEXT})),
+        "folds": _list_of(_record({}, {"question": _TEXT})),
         "target": _PLACE,
         "batch_size": _whole_number(1),
         "rows_per_part": _whole_number(1),
         "limit": _or_null(_whole_number(1)),
         "halved_rows": _whole_number(),
+        "probabilities": _SWITCH,
+        "out_of_sample": _SWITCH,
         "folded": _whole_number(),
         "device": _TEXT,
         "precision": _TEXT,

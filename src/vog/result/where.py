@@ -18,8 +18,8 @@ from vog.result.run import Run
 
 ABSOLUTE, FROM_RUN = "absolute", "from_run"
 # What may be named by a path alone. All others are words, or functions in files.
-_PATHS = ("data", "root", "gradients", "checkpoints")
-_FUNCTIONS = ("model", "data", "transform", "target", "read")
+_PATHS = ("data", "root", "gradients", "checkpoints", "fold")
+_FUNCTIONS = ("model", "data", "transform", "target", "read", "fold")
 
 
 def noted_places(where: Mapping[str, Any], folder: Path) -> dict[str, dict[str, Any]]:

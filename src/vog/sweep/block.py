@@ -29,7 +29,10 @@ def rows_of(job: Job, block: Batch, size: int | None = None) -> list[Rows]:
         size: how many of them are computed together; by default the job's batch size.
     """
     batches = block.split(size or job.batch_size)
-    folds = [Fold(job.stages, job.scores, job.needs) for _ in batches]
+    folds = [
+        Fold(job.stages, job.scores, job.needs, distributions={} if job.keeps_all else None)
+        for _ in batches
+    ]
     both = [_halves(job, batch) for batch in batches]
     observe = observer(job, batches)
     for weights in job.weights.each() if len(block.at) else ():
@@ -89,7 +92,8 @@ def _rows(job: Job, batch: Batch, fold: Fold, halves: Halves) -> Rows:
         columns = [*meanings(job.scores, job.stages), *halves.values(0)]
         values = dict.fromkeys(columns, nothing)
         return Rows(
-            batch.rows, ids, labels, positions, predictions, probabilities, values, problems
+            *(batch.rows, ids, labels, positions, predictions, probabilities, values, problems),
+            _distributions(job, fold),
         )
     bad = not_finite_by_checkpoint(fold.looks)
     scores = _values(job, fold.states(), bad)
@@ -112,7 +116,17 @@ def _rows(job: Job, batch: Batch, fold: Fold, halves: Halves) -> Rows:
         {stage: probability[t] for stage, t in last.items()},
         scores | without_spoiled(halves.values(len(positions)), scores),
         problems | overflown | not_finite(job, positions, bad),
+        _distributions(job, fold),
     )
+
+
+def _distributions(job: Job, fold: Fold) -> dict[str, np.ndarray]:
+    """By stage, the probabilities of all classes, where these are kept."""
+    if not job.keeps_all:
+        return {}
+    if not fold.distributions:  # no example could be read
+        return {stage.name: np.empty((0, job.classes), np.float16) for stage in job.stages}
+    return {stage.name: fold.distributions[stage.stop].cpu().numpy() for stage in job.stages}
 
 
 def _values(

@@ -34,6 +34,8 @@ class Fold:
 
     Attributes:
         looking: whether predictions are kept beside them.
+        distributions: where it is a dict, the probabilities of all classes under the last
+            checkpoint of each stage are kept in it, by the number of checkpoints up to there.
     """
 
     stages: tuple[Stage, ...]
@@ -41,6 +43,7 @@ class Fold:
     needs: frozenset[Signal]
     looking: bool = True
     looks: list[Look] = field(default_factory=list)
+    distributions: dict[int, Float[Tensor, "n classes"]] | None = None
     _states: dict[range, States] = field(default_factory=dict)
     _seen: list[Observation] = field(default_factory=list)
     _count: int = 0
@@ -71,6 +74,9 @@ class Fold:
         self._seen.clear()
         if self.looking and seen.logits is not None:  # there are none beside stored gradients
             self.looks.append(look_at(seen, self.needs))
+        if self.distributions is not None and any(s.stop == self._count for s in self.stages):
+            # A probability below 6e-8, the smallest of float16, is 0.
+            self.distributions[self._count] = seen.log_probability[-1].exp().half()
         segment = next(one for one in self._segments if self._count - 1 in one)
         states = [score.init(seen) for score in self.scores]
         before = self._states.get(segment)

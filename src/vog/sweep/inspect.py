@@ -292,14 +292,16 @@ def _position(run: Run, examples: Examples, index: int) -> int:
     Raises:
         ResultError: the run has no such example.
     """
-    if examples.rows is None:
+    numbers = examples.numbers
+    if numbers is None:
         _refuse_beyond(run, index)
         return index
-    at = np.flatnonzero(examples.rows == index)
+    at = np.flatnonzero(numbers == index)
     if not len(at):
+        part = "a sample that --limit took" if examples.fold is None else "those of a fold"
         raise ResultError(
             f"{run.folder} has no example {index}: it holds {len(examples):,} of the rows of its "
-            f"data, a sample that --limit took."
+            f"data, {part}."
         )
     return int(at[0])
 

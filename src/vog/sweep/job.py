@@ -52,6 +52,11 @@ class Job:
         """How many examples are computed together."""
         return self.share.batch_size
 
+    @property
+    def keeps_all(self) -> bool:
+        """Whether the probabilities of all classes are stored."""
+        return bool(self.question.get("probabilities"))
+
     def keeping_memory(self) -> AbstractContextManager[Callable[[], None]]:
         """How memory is allocated while batches are computed; see `vog.models.memory`."""
         if not isinstance(self.weights, Held):  # they come and go, whatever was planned

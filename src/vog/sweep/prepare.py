@@ -80,11 +80,19 @@ def prepare(request: Request) -> Job:
             "precision": "float32",
             "folded": len(trial.model.folding.pairs),
         }
-        | ({"loaded_apart": True} if trial.model.apart else {}),
+        | ({"loaded_apart": True} if trial.model.apart else {})
+        | ({"probabilities": True} if _keeps_probabilities(request, found) else {}),
         request=request,
     )
     job = _approximate(job, found.everything, found.whole, before)
     return _compiled(_in_precision(job, before), before)
+
+
+def _keeps_probabilities(request: Request, found: Found) -> bool:
+    fold = found.examples.fold
+    if request.keep_probabilities is None:
+        return fold is not None and fold.held_out
+    return request.keep_probabilities
 
 
 def _share(

@@ -53,17 +53,35 @@ def question_of(
             "draft": getattr(examples.read, "draft", False),
             "label_names": None if names is None else list(names),
             **of_data,
+            **_fold(examples),
             **({"exif": True} if request.exif else {}),
             # Version 0.1 cut such images off at white.
             **({"deep": True} if getattr(examples.read, "deep", False) else {}),
         },
         **request.reader.question(),
+        **({"out_of_sample": True} if examples.fold and examples.fold.held_out else {}),
         "scores": [_score_identity(score) for score in scores],
         **_layout(scores),
         "halved_rows": halves.ROWS,
         **sample,
-        WHERE: _where(request, files),
+        WHERE: _where(request, files, examples),
     }
+
+
+def _fold(examples: Examples) -> dict[str, Any]:
+    """Which rows of the whole data there are, where they are a part of a fold."""
+    fold = examples.fold
+    if fold is None:
+        return {}
+    part = {
+        "number": fold.number,
+        "folds": fold.folds,
+        "held_out": fold.held_out,
+        "rows": fold.total,
+        "of": fold.of,
+        "digest": fold.data_digest,
+    }
+    return {"part": True, "fold": part}
 
 
 def _architecture(module: nn.Module) -> dict[str, str]:
@@ -118,8 +136,12 @@ def _layout(scores: Sequence[Score]) -> dict[str, str]:
     return {} if layout is None else {"layout": layout}
 
 
-def _where(request: Request, files: Sequence[CheckpointFile]) -> dict[str, Any]:
-    """Where things were found, for people and for the viewer; not compared on resume."""
+def _where(request: Request, files: Sequence[CheckpointFile], examples: Examples) -> dict[str, Any]:
+    """Where things were found, for people and for the viewer; not compared on resume.
+
+    The data are the whole, where a fold's are scored: row numbers are those of the whole.
+    """
+    fold = examples.fold
 
     def named(value: object) -> str | None:
         return str(value) if isinstance(value, str | Path) else None
@@ -127,8 +149,9 @@ def _where(request: Request, files: Sequence[CheckpointFile]) -> dict[str, Any]:
     where = {
         "model": named(request.model),
         "checkpoints": [str(file.path) for file in files],
-        "data": named(request.data),
-        "root": named(request.root),
+        "data": named(request.data if fold is None else fold.data),
+        "root": named(request.root if fold is None else fold.root),
+        **({} if fold is None else {"fold": named(request.data)}),
         "transform": named(request.transform),
         "target": named(request.target),
         **({} if request.read is None else {"read": named(request.read)}),

@@ -51,6 +51,7 @@ class Request:
         checkpoints_per_stage: only so many of each stage, evenly; None for all.
         workers: processes that read ahead; None for none with arrays, else by processors.
         limit: a fixed sample over classes of so many examples; None for all. A larger one goes on.
+        keep_probabilities: store those of all classes too; None where rows of a fold are held out.
         rows_per_part: rows in each file of the run folder; None for about half a second of work.
         overwrite: start again: the rows that are in the folder are removed.
         quiet: no progress.
@@ -80,6 +81,7 @@ class Request:
     checkpoints_per_stage: int | None = None
     workers: int | None = None
     limit: int | None = None
+    keep_probabilities: bool | None = None
     rows_per_part: int | None = None
     overwrite: bool = False
     quiet: bool = False

@@ -78,7 +78,7 @@ def sweep(job: Job) -> Summary:
         DataError: a batch that cannot be made, or a label outside the classes.
     """
     means = meanings(job.scores, job.stages)
-    numbers = job.examples.rows
+    numbers = job.examples.numbers
     with (
         parts.begun(job.request.out, job.question, job.request.overwrite) as sink,
         job.model.borrowed(),

@@ -56,12 +56,3 @@ def _same_kind(others: Examples | None, kind: type[_Kind], called: str) -> _Kind
     if not isinstance(reader, kind):
         raise DataError(f"--outside-from has to be {called}, as --data is.")
     return reader
-
-
-def absolute(spec: str | Path) -> str:
-    """The same words as seen from any folder; the name of a module stays."""
-    path, colon, function = str(spec).rpartition(":")
-    if expanded(spec).exists() or not colon:
-        return str(expanded(spec).absolute())
-    is_file = path.endswith(".py")
-    return f"{expanded(path).absolute()}:{function}" if is_file else str(spec)

@@ -3,27 +3,23 @@
 import json
 import math
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from vog.data.examples import digest_of
 from vog.data.planting.asked import Asked
 from vog.data.planting.confusion import read_confusion
 from vog.data.planting.corruptions import CORRUPTIONS
 from vog.data.planting.draw import ADDED, Change, counts_of, draw
-from vog.data.planting.opening import Origin, absolute, origin_of
+from vog.data.planting.opening import Origin, origin_of
+from vog.data.sources import absolute
 from vog.errors import DataError, ResultError
 from vog.file_names import expanded
 from vog.outputs import refuse_address
 from vog.progress import progress
-from vog.result.changed_files import no_temporary_folder
-from vog.result.files import as_json, make_folder
+from vog.result.files import as_json
 from vog.result.planted import (
     CORRUPT,
     DUPLICATE,
@@ -34,6 +30,7 @@ from vog.result.planted import (
     load,
     save,
 )
+from vog.result.whole_folder import whole_folder
 
 
 def plant(
@@ -116,52 +113,12 @@ def _made(
     quiet: bool,
 ) -> Planted:
     """Everything beside `out`, which then gets its name."""
-    unfinished = out.absolute().with_name(f".{out.absolute().name}.unfinished")
-    try:
-        with _alone(unfinished):
-            with progress("planting", origin.steps(changes), quiet=quiet) as tell:
-                plants = origin.write(unfinished, changes, question["seed"], link, tell)
-            planted = Planted(json.loads(as_json(question)), tuple(plants))
-            save(unfinished, planted)
-            if out.is_dir():
-                out.rmdir()  # an empty one: not everywhere is it replaced
-            unfinished.rename(out)
-    except OSError as error:
-        raise ResultError(f"{out} could not be written: {error.strerror or error}.") from error
+    with whole_folder(out, "planting") as unfinished:
+        with progress("planting", origin.steps(changes), quiet=quiet) as tell:
+            plants = origin.write(unfinished, changes, question["seed"], link, tell)
+        planted = Planted(json.loads(as_json(question)), tuple(plants))
+        save(unfinished, planted)
     return planted
-
-
-@contextmanager
-def _alone(unfinished: Path) -> Iterator[None]:
-    """An empty folder that no other planting writes into at the same time.
-
-    Raises:
-        ResultError: one does.
-    """
-    # Not beside it: a lock that is removed while another process waits for it locks nothing.
-    called = digest_of(str(unfinished.resolve()))[:16]
-    try:
-        lock = FileLock(Path(tempfile.gettempdir()) / f"vog-plant-{called}.lock")
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise ResultError(
-            f"another process is planting into {unfinished.name[1:].removesuffix('.unfinished')}. "
-            f"Wait for it, or give another --out."
-        ) from error
-    except OSError as error:
-        raise ResultError(no_temporary_folder(error)) from error
-    try:
-        _remove(unfinished)
-        make_folder(unfinished)
-        yield
-    finally:
-        _remove(unfinished)
-        lock.release()
-
-
-def _remove(folder: Path) -> None:
-    if folder.is_dir():
-        shutil.rmtree(folder)
 
 
 def _refuse_inside(data: Any, out: Path, option: str) -> None:

@@ -1,0 +1,152 @@
+"""Wrong labels by probabilities out of sample: what no calibration of them can explain.
+
+A model that was not trained on a label may contradict it because the label is wrong, or because the
+model is. How often the model is wrong where it is sure shows in the labels themselves: one scale of
+its logits is fitted to them, and beside it how often a label is another class than the true one.
+Two accounts of that are fitted. In the first, a wrong label is any class alike; it finds few wrong
+labels, and none where there are none. In the second each class is taken for each other at a rate of
+its own, as people do; it also takes a model's own confusions for those of people. The mean of both
+probabilities is what is told.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Int
+from scipy.optimize import minimize_scalar
+
+_LEAST = np.float32(3e-8)  # half of the least that float16 can tell from 0
+_CELLS = 2 * 10**7  # probabilities that the fit looks at, and that are in memory at once
+_ROUNDS, _SCALES, _SETTLED = 300, 10, 1e-4  # of EM; rounds between scales; change of a rate
+_PRIOR = 50.0  # examples of each class that the first account counts as for the second
+_FIRST_RATE = 0.1  # where EM begins
+
+Probabilities = Float[np.ndarray, "n classes"]
+Labels = Int[np.ndarray, "n"]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How labels come from true classes, and how sharp the model should be.
+
+    Attributes:
+        scale: what logits are multiplied with so that their softmax is calibrated.
+        given: at [t, y] the share of labels y among the examples of true class t.
+    """
+
+    scale: float
+    given: Float[np.ndarray, "classes classes"]
+
+
+def wrong_probability(probabilities: Probabilities, labels: Labels) -> Float[np.ndarray, "n"]:
+    """The probability that each label is wrong.
+
+    Args:
+        probabilities: of all classes, by a model that was not trained on the row.
+        labels: the class of each row, of those there are columns for.
+
+    Source: labels as the true class through a matrix of noise, Patrini et al. (CVPR 2017) and
+    Dawid and Skene (Applied Statistics 28, 1979), fitted by EM; the scale of the logits is that of
+    Guo et al. (ICML 2017). That the mean of two accounts is told is our own, chosen on half of the
+    data: docs/which-score.md.
+    """
+    rows = _some(len(labels), probabilities.shape[1])
+    logits, some = _logits(probabilities[rows]), labels[rows]
+    alike = _fitted_alike(logits, some)
+    own = _fitted_own(logits, some, alike)
+    return np.concatenate(
+        [
+            (_wrong(block, given, alike) + _wrong(block, given, own)) / 2
+            for block, given in _blocks(probabilities, labels)
+        ]
+    )
+
+
+def _some(rows: int, classes: int) -> Int[np.ndarray, "m"] | slice:
+    """The rows that the fit looks at: all, or a fixed sample of many."""
+    count = max(1, _CELLS // classes)
+    if count >= rows:
+        return slice(None)
+    return np.sort(np.random.default_rng(0).choice(rows, count, replace=False))
+
+
+def _blocks(
+    probabilities: Probabilities, labels: Labels
+) -> Iterator[tuple[Float32[np.ndarray, "m classes"], Int[np.ndarray, "m"]]]:
+    step = max(1, _CELLS // probabilities.shape[1])
+    for start in range(0, len(labels), step):
+        own = slice(start, start + step)
+        yield _logits(probabilities[own]), labels[own]
+
+
+def _logits(probabilities: Probabilities) -> Float32[np.ndarray, "n classes"]:
+    return np.log(np.maximum(probabilities.astype(np.float32), _LEAST))
+
+
+def _softmax(logits: Float32[np.ndarray, "n classes"]) -> Float32[np.ndarray, "n classes"]:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def _true(
+    logits: Float32[np.ndarray, "n classes"], labels: Labels, noise: Noise
+) -> Float32[np.ndarray, "n classes"]:
+    """The probability of each true class, of which each label came."""
+    joint = _softmax(noise.scale * logits) * noise.given[:, labels].T.astype(np.float32)
+    return joint / np.maximum(joint.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+
+
+def _wrong(
+    logits: Float32[np.ndarray, "n classes"], labels: Labels, noise: Noise
+) -> Float[np.ndarray, "n"]:
+    right = _true(logits, labels, noise)[np.arange(len(labels)), labels]
+    return 1.0 - right.astype(np.float64)
+
+
+def _alike(rate: float, classes: int) -> Float[np.ndarray, "classes classes"]:
+    """A share of the labels is any class alike, the true one among them."""
+    return (1 - rate) * np.eye(classes) + rate / classes
+
+
+def _fitted_alike(logits: Float32[np.ndarray, "n classes"], labels: Labels) -> Noise:
+    classes, rate = logits.shape[1], _FIRST_RATE
+    noise = Noise(1.0, _alike(rate, classes))
+    for turn in range(_ROUNDS):
+        # A drawn label is the true class once in as many as there are classes.
+        before, rate = rate, float(_wrong(logits, labels, noise).mean()) * classes / (classes - 1)
+        noise = Noise(noise.scale, _alike(min(rate, 1.0), classes))
+        if turn % _SCALES == 0:
+            noise = _rescaled(logits, labels, noise)
+        elif abs(rate - before) < _SETTLED / 10:
+            break
+    return noise
+
+
+def _fitted_own(logits: Float32[np.ndarray, "n classes"], labels: Labels, alike: Noise) -> Noise:
+    classes = logits.shape[1]
+    prior, noise = _PRIOR * alike.given, Noise(alike.scale, _alike(_FIRST_RATE, classes))
+    for turn in range(_ROUNDS):
+        counts = prior.copy()
+        of_true = _true(logits, labels, noise)
+        for label in np.unique(labels):
+            counts[:, label] += of_true[labels == label].sum(axis=0, dtype=np.float64)
+        before, given = noise.given, counts / counts.sum(axis=1, keepdims=True)
+        noise = Noise(noise.scale, given)
+        if turn % _SCALES == 0:
+            noise = _rescaled(logits, labels, noise)
+        elif np.abs(given - before).max() < _SETTLED:
+            break
+    return noise
+
+
+def _rescaled(logits: Float32[np.ndarray, "n classes"], labels: Labels, noise: Noise) -> Noise:
+    """The same noise with the scale under which the labels are likeliest."""
+    of_label = noise.given[:, labels].T.astype(np.float32)
+
+    def unlikely(log_scale: float) -> float:
+        likely = (_softmax(np.float32(np.exp(log_scale)) * logits) * of_label).sum(axis=1)
+        return -float(np.log(np.maximum(likely, _LEAST)).mean())
+
+    found = minimize_scalar(unlikely, bounds=(-3, 3), method="bounded", options={"xatol": 1e-3})
+    return Noise(float(np.exp(found.x)), noise.given)

@@ -1,0 +1,73 @@
+"""The command that splits data into folds, so that each example is judged without itself."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vog.cli import options, show
+from vog.cli.read import PrintedAs
+from vog.cli.show import TableFormat
+from vog.errors import first_few
+
+
+def folds(
+    data: options.Data,
+    out: Annotated[Path, options.written("The folder to make.")],
+    folds: Annotated[int, typer.Option(help="How many.")] = 5,
+    root: options.Root = None,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same.")] = 0,
+    form: PrintedAs = TableFormat.TABLE,
+    quiet: options.Quiet = False,
+) -> None:
+    r"""Split data into folds: train on all but one, score that one, and judge labels unseen.
+
+    For each fold there are the files train and held_out: lists, or .npz files of an .npz. Train as
+    often as there are folds, score what each training has not seen, and combine the runs: then
+    every label is judged by a model that was not trained on it.
+
+    Example:
+      vog folds --data photos/train --folds 5 --out folds
+    """
+    from vog.data.folds.record import FILE
+    from vog.data.folds.write import folds as write_folds
+
+    there = (out / FILE).exists()
+    record = write_folds(data, out, folds=folds, root=root, seed=seed, quiet=quiet)
+    if quiet:
+        return
+    counts = [
+        {
+            "fold": number,
+            "trains on": len(record.rows(number, held_out=False)),
+            "holds out": len(record.rows(number, held_out=True)),
+        }
+        for number in range(record.folds)
+    ]
+    show.table(counts, form)
+    if record.alone:
+        names = [
+            str(record.label_names[one] if record.label_names else one) for one in record.alone
+        ]
+        typer.echo(
+            f"The classes {first_few(names)} have a single example each, whose training has seen "
+            f"none of its class: the model cannot judge it.",
+            err=True,
+        )
+    ending = ".npz" if record.kind == "npz" else ".txt"
+    if record.kind == "dataset":
+        train = f"vog.fold(dataset, {str(out)!r}, I).train, in Python"
+    else:
+        train = f"{out}/fold-I/train{ending}" + (
+            f", paths below {record.root}" if record.root else ""
+        )
+    typer.echo(
+        f"{out}: {len(record.held_out_by):,} examples, each held out once"
+        f"{' (was there already)' if there else ''}\n"
+        f"Next: for each fold I from 0 to {record.folds - 1}, train on {train}, then\n"
+        f"  vog score --data {out}/fold-I/held_out{ending} --model ... --checkpoints ... "
+        f"--out scores/fold-I\n"
+        f"  vog combine --folds scores/fold-* --out scores/held-out\n"
+        f"  vog suspects scores/held-out",
+        err=form is not TableFormat.TABLE,
+    )
