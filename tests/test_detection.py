@@ -532,8 +532,8 @@ def test_a_table_says_what_was_left_out(tmp_path: Path, cli: Cli) -> None:  # no
         code, out, _ = cli("verify", "run", "--planted", "planted", "--count", "5")
     lines = [line.split() for line in out.splitlines()]
     assert code == 0
-    assert lines[2][-2:] == ["without", "value"]
-    assert [lines[4][0], *lines[4][-4:]] == ["loss", "-", "-", "-", "2"]
+    assert lines[4][-2:] == ["without", "value"]
+    assert [lines[6][0], *lines[6][-4:]] == ["loss", "-", "-", "-", "2"]
 
 
 def test_the_chart(digits: Path) -> None:

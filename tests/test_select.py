@@ -181,9 +181,9 @@ def marked_suspect(monkeypatch: pytest.MonkeyPatch, *rows: int) -> None:
 
     class Found:
         suspect = np.isin(np.arange(8), rows)
-        why = None if rows else "nothing stands out"
+        why, why_stage = None if rows else "nothing stands out", None
 
-    monkeypatch.setattr("vog.analysis.suspects.suspects", lambda *_: Found)
+    monkeypatch.setattr("vog.analysis.suspects.suspects", lambda *_, stage: Found)
 
 
 def test_suspects_go_first_and_count(stairs: Run, monkeypatch: pytest.MonkeyPatch) -> None:

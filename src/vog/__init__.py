@@ -15,6 +15,7 @@ from vog.errors import VogError as VogError
 
 if TYPE_CHECKING:
     from vog.analysis.combination import combine as combine
+    from vog.analysis.combined_folds import combine_folds as combine_folds
     from vog.analysis.comparison import compare as compare
     from vog.analysis.detection import verify as verify
     from vog.analysis.label_agreement import label_agreement as label_agreement
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from vog.analysis.selection import select as select
     from vog.analysis.suspects import suspects as suspects
     from vog.callbacks.sampler import sampler as sampler
+    from vog.data.folds.read import fold as fold
+    from vog.data.folds.write import folds as folds
     from vog.data.planting import plant as plant
     from vog.exports import export as export
     from vog.figures.report import charts_of as charts
@@ -37,7 +40,10 @@ _LATER = {
     "charts": ("vog.figures.report", "charts_of"),
     "combine": ("vog.analysis.combination", "combine"),
     "compare": ("vog.analysis.comparison", "compare"),
+    "combine_folds": ("vog.analysis.combined_folds", "combine_folds"),
     "export": ("vog.exports", "export"),
+    "fold": ("vog.data.folds.read", "fold"),
+    "folds": ("vog.data.folds.write", "folds"),
     "label_agreement": ("vog.analysis.label_agreement", "label_agreement"),
     "open": ("vog.result", "open_run"),
     "plant": ("vog.data.planting", "plant"),
@@ -54,8 +60,11 @@ __all__ = [
     "analyze",
     "charts",
     "combine",
+    "combine_folds",
     "compare",
     "export",
+    "fold",
+    "folds",
     "label_agreement",
     "open",
     "plant",

@@ -95,7 +95,12 @@ def _refuse(joined: Joined, out: Path) -> None:
                 f"which would count no more than one. Combine the single runs at once"
                 f"{behind and f': behind it are {behind}'}."
             )
-    refuse_one_training(joined.runs)
+    if (both := same_weights(joined.runs)) is not None:
+        raise ResultError(
+            f"{both[0].folder} and {both[1].folder} were scored under the same weights: they are "
+            f"one training, and its means would seem surer than they are. Combine runs of "
+            f"different trainings."
+        )
     _refuse_taken_names(joined.columns)
     for run in joined.runs[1:]:
         refuse_other_question(first, run, joined.columns)
@@ -118,22 +123,15 @@ def refuse_other_question(first: Run, run: Run, columns: Sequence[str]) -> None:
     _refuse_other_names(first, run)
 
 
-def refuse_one_training(runs: Sequence[Run]) -> None:
-    """Nothing where no two runs were scored under the same weights.
-
-    Raises:
-        ResultError: two were.
-    """
+def same_weights(runs: Sequence[Run]) -> tuple[Run, Run] | None:
+    """Two runs that were scored under the same weights; None where there are none."""
     of: dict[tuple[str, ...], Run] = {}
     for run in runs:
         weights = tuple(one.get("sha256", "") for one in run.question.get("checkpoints", []))
         other = of.setdefault(weights, run)
         if other is not run and all(weights) and weights:
-            raise ResultError(
-                f"{other.folder} and {run.folder} were scored under the same weights: they are one "
-                f"training, and its means would seem surer than they are. Combine runs of "
-                f"different trainings."
-            )
+            return other, run
+    return None
 
 
 def _refuse_taken_names(columns: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from jaxtyping import Int
 
 from vog import archives
-from vog.analysis.combination import refuse_one_training, refuse_other_question
+from vog.analysis.combination import refuse_other_question, same_weights
 from vog.errors import ResultError, first_few
 from vog.outputs import output_path
 from vog.result import Run, open_run, parts
@@ -43,6 +43,7 @@ def combine_folds(runs: Sequence[Run], out: str | Path, overwrite: bool = False)
     _refuse(runs, out)
     numbers = [run.table(["index"]).column(0).to_numpy() for run in runs]
     _refuse_gaps(runs, numbers)
+    _refuse_one_training(runs)
     columns = [name for name in runs[0].schema.names if all(name in r.schema.names for r in runs)]
     question = question_of_folds(runs, columns, out)
     with parts.begun(out, question, overwrite):
@@ -71,10 +72,19 @@ def _refuse(runs: Sequence[Run], out: Path) -> None:
                 f"{run.folder} has {run.rows:,} rows, and {run.missing_rows:,} are missing: run "
                 f"the same command that began it to go on, and combine then."
             )
-    refuse_one_training(runs)
     for run in runs[1:]:
         _refuse_other_columns(first, run)
         refuse_other_question(first, run, first.score_columns)
+
+
+def _refuse_one_training(runs: Sequence[Run]) -> None:
+    both = same_weights(runs)
+    if both is not None:
+        raise ResultError(
+            f"{both[0].folder} and {both[1].folder} were scored under the same weights, so one of "
+            f"them judged rows that it was trained on. Score what each fold holds out under the "
+            f"checkpoints of its own training."
+        )
 
 
 def _fold(run: Run) -> dict[str, Any]:
@@ -106,8 +116,9 @@ def _refuse_gaps(runs: Sequence[Run], numbers: Sequence[Int[np.ndarray, "m"]]) -
     counts = np.bincount(np.concatenate(numbers), minlength=_fold(runs[0])["rows"])
     if twice := np.flatnonzero(counts > 1).tolist():
         both = [run for run, own in zip(runs, numbers, strict=True) if twice[0] in own]
+        ids = _ids(runs, numbers, twice)
         raise ResultError(
-            f"{len(twice):,} rows are in more than one run: {first_few(_ids(runs, numbers, twice))}. "
+            f"{len(twice):,} rows are in more than one run: {first_few(ids)}. "
             f"They are in {first_few([str(run.folder) for run in both])}. Give one run a fold."
         )
     if lost := np.flatnonzero(counts == 0).tolist():

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from vog.analysis.examples import described, wrong
-from vog.analysis.suspects import Verdict, combined, verdict_or_why
+from vog.analysis.suspects import combined, refuse_no_stage, verdict_or_why
+from vog.analysis.verdict import Verdict
 from vog.result import Run
 
 
@@ -43,7 +44,7 @@ class LikelyErrors:
     """Where to look for wrong labels first.
 
     Attributes:
-        neighbours: the scores that are combined.
+        neighbours: the scores that are combined, or what is looked at in their place.
         suspects: the most suspicious first.
         contradicted: how many labels the last checkpoint contradicts.
         verdict: on all labels; None where there can be none.
@@ -57,21 +58,24 @@ class LikelyErrors:
     why_none: str | None
 
 
-def likely_label_errors(run: Run, count: int = 24) -> LikelyErrors:
+def likely_label_errors(run: Run, count: int = 24, stage: str | None = None) -> LikelyErrors:
     """The examples that the verdict suspects or the last checkpoint contradicts.
 
-    VoG plays no part, since alone it does not find label errors: on the digits of `vog demo` its
-    AUROC is 0.51, against above 0.99 for each of these scores.
+    VoG plays no part, since over all checkpoints it does not find label errors: on the digits of
+    `vog demo` the AUROC of vog@all is about 0.5, against above 0.99 for each of these scores.
 
     Args:
         run: rows that lack one of the scores are left out.
         count: how many at most.
+        stage: which checkpoints judge; None for the rule of `vog.suspects`.
 
     Raises:
-        ResultError: the run has none of the scores over all checkpoints.
+        ResultError: the run has none of the scores over all checkpoints, or no such stage.
     """
-    found, why = verdict_or_why(run)
+    refuse_no_stage(run, stage)
+    found, why = verdict_or_why(run, stage=stage)
     neighbours, hard = combined(run) if found is None else (found.scores, found.hardness)
+    neighbours = neighbours or ("the probabilities of all classes",)
     errors, judged = wrong(run, "all")
     contradicted = errors & judged
     shown = contradicted if found is None else contradicted | found.suspect

@@ -118,6 +118,7 @@ def select(
     floor: Amount = 0,
     drop_suspects: bool = False,
     planted: Planted | str | Path | None = None,
+    stage: str | None = None,
     drop_redundant: Amount | None = None,
     drop_marked: bool = False,
     relabel_marked: bool = False,
@@ -146,6 +147,7 @@ def select(
             marked `keep`, or that are relabelled.
         planted: the record of planting or its folder, if the run is of planted data, for that
             verdict.
+        stage: the stage that says what is suspicious; None for the rule of `vog.suspects`.
         drop_redundant: so many of the examples that are right at every checkpoint, the easiest by
             the mean of all scores first.
         drop_marked: what people marked `drop` in the viewer.
@@ -170,6 +172,8 @@ def select(
     flags = (drop_suspects, drop_marked, relabel_marked, drop_problems)
     if planted is not None and not drop_suspects:
         raise ResultError("--planted is for the verdict of --drop-suspects, which is not asked.")
+    if stage is not None and not drop_suspects:
+        raise ResultError("--stage is for the verdict of --drop-suspects, which is not asked.")
     if share is None and redundant is None and not any(flags):
         raise ResultError(
             f"nothing is asked. Give at least one of {', '.join(asked)}, --drop-suspects, "
@@ -182,8 +186,10 @@ def select(
     if drop_suspects:
         from vog.analysis.suspects import suspects  # scikit-learn takes a second
 
-        verdict = suspects(run, planted)
+        verdict = suspects(run, planted, stage=stage)
         found = verdict.suspect
+        if verdict.why_stage is not None:
+            notes.append(f"suspects by stage {verdict.stage}: {verdict.why_stage}.")
         if verdict.why is not None:
             notes.append(f"no suspects: how many labels are wrong cannot be told: {verdict.why}.")
         notes += _settled(int((found & people.settled & draft.kept).sum()))

@@ -118,6 +118,15 @@ Limit = Annotated[
         "N, or without, goes on with the rows that are missing.",
     ),
 ]
+VerdictStage = Annotated[
+    str | None,
+    typer.Option(
+        "--stage",
+        metavar="STAGE",
+        help="The stage whose checkpoints judge the labels. Default: the one that tells planted "
+        "flips best, or all.",
+    ),
+]
 KeepProbabilities = Annotated[
     bool | None,
     typer.Option(

@@ -38,6 +38,7 @@ def report(
     figures: Annotated[
         Path | None, options.written("A folder to save each chart in, as PNG and SVG.")
     ] = None,
+    stage: options.VerdictStage = None,
     classes: Classes = None,
     root: Root = None,
     data: Data = None,
@@ -53,7 +54,7 @@ def report(
     """
     from vog.figures.report import report as write
 
-    path = write(opened(run, classes), out, by, root, data, figures, quiet, _warn)
+    path = write(opened(run, classes), out, by, root, data, figures, quiet, _warn, stage)
     typer.echo(f"{path}: {path.stat().st_size / 1e6:,.1f} MB")
     if figures is not None:
         typer.echo(f"{figures}: the charts as PNG and SVG")

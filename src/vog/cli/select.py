@@ -70,6 +70,7 @@ def select(
         ),
     ] = False,
     planted: PlantedFolder = None,
+    stage: options.VerdictStage = None,
     drop_redundant: Annotated[
         str | None,
         typer.Option(
@@ -153,6 +154,7 @@ def select(
         floor=floor,
         drop_suspects=drop_suspects,
         planted=None if planted is None else load(planted),
+        stage=stage,
         drop_redundant=drop_redundant,
         drop_marked=drop_marked,
         relabel_marked=relabel_marked,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vog.analysis.label_errors import Suspect
-    from vog.analysis.suspects import Verdict
+    from vog.analysis.verdict import Verdict
     from vog.result import Run
     from vog.result.planted import Planted
 
@@ -25,7 +25,7 @@ PlantedFolder = Annotated[
     typer.Option(
         metavar="PLANTED",
         help="What `vog plant` wrote, if RUN was trained on it: its flips calibrate, its threshold "
-        "samples give AUM's cut-off. Default: what exceeds the tail of right labels.",
+        "samples give AUM's cut-off. Default: probabilities out of sample, or the tail of doubts.",
     ),
 ]
 
@@ -37,6 +37,7 @@ def suspects(
         float,
         typer.Option(help="The share of right labels among the suspects that is aimed at."),
     ] = 0.1,
+    stage: options.VerdictStage = None,
     count: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 25,
     out: Annotated[
         Path | None, options.written("A csv file for all suspects, the most suspicious first.")
@@ -51,8 +52,9 @@ def suspects(
     r"""List the labels of RUN that are probably wrong, with what the model would call them.
 
     Confidence, AUM, loss and EL2N are combined, with the loss-gradient scores where planted flips
-    calibrate; VoG only if it helps there. With csv or json, all suspects are printed. Where it
-    cannot be told how many labels are wrong, none is a suspect, and the most doubted are shown.
+    calibrate; VoG only if it helps there. Of rows that folds hold out, the probabilities of all
+    classes decide. With csv or json, all suspects are printed. Where it cannot be told how many
+    labels are wrong, none is a suspect, and the most doubted are shown.
 
     Example:
       vog suspects scores/a --fdr 0.05 --out suspects.csv
@@ -68,16 +70,16 @@ def suspects(
     if out is not None:
         refuse_to_replace(scored, out)
     record = None if planted is None else records.load(planted)
-    found = vog.suspects(scored, record, fdr)
+    found = vog.suspects(scored, record, fdr, stage)
     rows = _rows(scored, most_suspicious(scored, found), record)
     columns = [*_COLUMNS, *(["planted"] if record is not None else [])]
     if form is TableFormat.TABLE:
         ranked = rows if found.why is None else _rows(scored, hardest(scored, found, count), record)
         show.for_people(ranked[:count])
-        typer.echo("\n" + _said(found, rows, scored))
+        typer.echo("\n" + said(found, scored))
     else:
         show.table(rows, form, columns, safe_csv)
-        typer.echo(_said(found, rows, scored), err=True)
+        typer.echo(said(found, scored), err=True)
     if out is not None:
         from vog.result.files import as_csv, write_text
 
@@ -117,40 +119,73 @@ def named(run: "Run", label: int | None) -> str | int | None:
     return None if label is None else class_name(run, label) or label
 
 
-def _said(found: "Verdict", rows: list[dict[str, Any]], run: "Run") -> str:
-    from vog.analysis.suspects import WHAT_WOULD_TELL
-
-    if found.why is not None:
-        ranked = f"These rank highest, by {', '.join(found.scores)}."
-        return (
-            f"How many of {run.rows:,} labels are wrong cannot be told: {found.why}. {ranked}\n"
-            f"{WHAT_WOULD_TELL}"
-        )
-    count = int(found.suspect.sum())
-    how = {
-        "tail": f"doubted more than the others foretell, ranked by {', '.join(found.scores)}",
-        "threshold": "by AUM, below the 99th percentile of the threshold samples, whatever --fdr",
-        "calibrated": f"calibrated with the planted flips, by {', '.join(found.scores)}",
-    }[found.method]
-    said = [f"{count:,} of {run.rows:,} labels are suspects, {how}."]
-    if found.method != "threshold":
-        own = ", planted ones among them" if found.method == "calibrated" else ""
-        least = "At least about" if found.method == "tail" else "About"
-        said.append(f"{least} {found.wrong:,.0f} labels are wrong in all{own}.")
-        unknown = sum(value != value for value in found.probability.tolist())
-        said += [f"{unknown:,} rows could not be judged."] if unknown else []
-    if found.method != "threshold" and count:
-        said.append(
-            f"Of the suspects about {found.expected_fdr:.0%} are expected to be right (aimed at: "
-            f"{found.fdr:.0%})."
-        )
-    if found.unlearned:
-        names = first_few([str(named(run, one)) for one in found.unlearned])
-        said.append(f"Not judged are labels of classes that the model has not learned: {names}.")
-    if found.method == "calibrated":
-        own = sum(row["planted"] is None for row in rows)
-        said.append(f"{count - own:,} of them were planted; the other {own:,} are your own.")
+def said(found: "Verdict", run: "Run") -> str:
+    """A verdict in sentences: how many are suspects, by what, and how sure that is."""
+    parts = [_stage(found, run), *_counted(found, run), *_left_out(found, run)]
     if found.vog_helps is not None:
         helped = "helped, and is in" if found.vog_helps else "did not help, and is left out"
-        said.append(f"VoG {helped}.")
-    return "\n".join(said)
+        parts.append(f"VoG {helped}.")
+    return "\n".join(parts)
+
+
+def _stage(found: "Verdict", run: "Run") -> str:
+    rule = f": {found.why_stage}" if found.why_stage else ", as asked"
+    unseen = "Out of sample: each label was judged by a training without it. "
+    return f"{unseen if run.out_of_sample else ''}Stage {found.stage}{rule}."
+
+
+def _counted(found: "Verdict", run: "Run") -> list[str]:
+    from vog.analysis.verdict import WHAT_WOULD_TELL
+
+    own = int((found.suspect & ~found.planted).sum())
+    planted = int(found.planted.sum())
+    others = f"{run.rows - planted:,} labels" + (" that were not planted" if planted else "")
+    by = f"by {', '.join(found.scores)}" if found.scores else "by the probabilities of all classes"
+    if found.why is not None:
+        return [
+            f"How many of {others} are wrong cannot be told: {found.why}. These rank highest, {by}."
+            f"{_among_planted(found)}",
+            WHAT_WOULD_TELL,
+        ]
+    how = {
+        "tail": f"doubted more than the others foretell, ranked {by}",
+        "held out": "contradicted more than calibrated models would contradict right ones",
+        "threshold": "by AUM, below the 99th percentile of the threshold samples, whatever --fdr",
+        "calibrated": f"that look like the planted ones, {by}",
+    }[found.method]
+    told = [f"{own:,} of {others} are suspects, {how}."]
+    if planted:
+        caught = int((found.suspect & found.planted).sum())
+        told.append(
+            f"The same cut finds {caught:,} of the {planted:,} planted. What is expected is so for "
+            f"errors of the kind that was planted."
+        )
+    if found.method != "threshold":
+        least = "About" if found.method == "held out" else "At least about"
+        told.append(
+            f"{least} {found.wrong:,.0f} of these labels are wrong. Of the {own:,} suspects "
+            f"about {found.expected_fdr:.0%} are expected to be right (aimed at: {found.fdr:.0%})."
+        )
+    return told
+
+
+def _among_planted(found: "Verdict") -> str:
+    """Where the planted rank, in a sentence; nothing where none was."""
+    planted, known = found.planted, found.hardness == found.hardness
+    if not (planted & known).any():
+        return ""
+    hard = found.hardness
+    middle = float(sorted(hard[planted & known])[int((planted & known).sum()) // 2])
+    before = int((hard[known & ~planted] > middle).sum())
+    return f" Half of the planted rank above all but {before:,} of the others."
+
+
+def _left_out(found: "Verdict", run: "Run") -> list[str]:
+    told = []
+    unknown = int((found.hardness != found.hardness).sum())
+    if unknown and found.why is None and not found.unlearned:
+        told.append(f"{unknown:,} rows could not be judged.")
+    if found.unlearned:
+        names = first_few([str(named(run, one)) for one in found.unlearned])
+        told.append(f"Not judged are labels of classes that the model has not learned: {names}.")
+    return told

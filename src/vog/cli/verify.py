@@ -58,6 +58,10 @@ def verify(
         raise ResultError(f"{run} has no stage {stage!r}.{unknown(stage, opened.stages)}")
     found = measured(opened, load(planted), resamples, kind=kind, quiet=quiet)
     if form is TableFormat.TABLE:
+        if opened.out_of_sample:
+            typer.echo("Out of sample: each row was judged by a training without it.")
+        if stage is None:
+            typer.echo("Stage all, the whole training, as no --stage is given.\n")
         for one in found.kinds:
             _print(found, one, stage or "all", count)
     else:

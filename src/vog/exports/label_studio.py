@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 from jaxtyping import Int
 
-from vog.analysis.suspects import Verdict
+from vog.analysis.verdict import Verdict
 from vog.errors import ResultError
 from vog.exports.places import ImageFiles, absolute_place, image_files
 from vog.exports.told import Told, class_words, label_quality, number_fields, told, verdict

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from vog.analysis.suspects import Verdict, verdict_or_why
+from vog.analysis.suspects import verdict_or_why
+from vog.analysis.verdict import Verdict
 from vog.errors import ResultError
 from vog.result import Run
 from vog.result.planted import Planted

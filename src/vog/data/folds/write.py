@@ -26,7 +26,7 @@ _ARRAYS = ("images", "inputs", "label_names")
 
 
 def folds(
-    data: str | Path,
+    data: Any,
     out: str | Path,
     *,
     folds: int = 5,

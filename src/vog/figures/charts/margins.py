@@ -3,7 +3,7 @@
 import altair as alt
 import numpy as np
 
-from vog.analysis.suspects import Verdict
+from vog.analysis.verdict import Verdict
 from vog.figures.charts.look import BLUE, INK, ORANGE, Chart, data, narrow
 from vog.result import Run
 
@@ -11,7 +11,8 @@ _BINS = 60
 _SAID = {
     "tail": "doubts beyond the tail of right labels say how many, the scores together say which",
     "threshold": "AUM below that of 99 % of the threshold samples",
-    "calibrated": "a probability learned from planted flips",
+    "calibrated": "what looks like planted flips, by scores that these weigh",
+    "held out": "what calibrated models contradict that were trained without the label",
 }
 
 

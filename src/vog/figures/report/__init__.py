@@ -34,6 +34,7 @@ def report(
     figures: str | Path | None = None,
     quiet: bool = True,
     warn: Callable[[str], None] = lambda _: None,
+    stage: str | None = None,
 ) -> Path:
     """Write the report of a run as one file that needs nothing from elsewhere.
 
@@ -45,11 +46,12 @@ def report(
         data: the dataset that was scored, or `file.py:function`, to show its items.
         figures: a folder to save each chart in, as PNG and SVG.
         quiet: no progress.
+        stage: which checkpoints judge the labels; None for the rule of `vog.suspects`.
         warn: hears how many examples have no picture, and why, where some have none.
 
     Raises:
-        ResultError: there is no such column, the file cannot be written, or is named as something
-            else than a page.
+        ResultError: there is no such column or stage, the file cannot be written, or is named as
+            something else than a page.
         FunctionError: `data` names no function, or it fails.
     """
     out = output_path(out)
@@ -57,7 +59,7 @@ def report(
         raise ResultError(f"{out}: a report is a page. End its name in .html.")
     look = previewer(run, None if root is None else Path(root), data, size=galleries.SIZE)
     with progress("reading", STEPS, quiet=quiet) as advance:
-        found = find(run, by, advance)
+        found = find(run, by, advance, stage)
     asked = galleries.plan(run, found)
     with progress("pictures", asked.pictures, quiet=quiet) as advance:
         shown = galleries.fill(run, asked, look, advance)

@@ -13,6 +13,7 @@ from vog.analysis.overview import Overview, analyze
 from vog.analysis.spread import ClassSpread, class_spread
 from vog.analysis.stability import Stability, not_measured, stability
 from vog.analysis.stages import raw_column
+from vog.analysis.suspects import refuse_no_stage
 from vog.errors import ResultError
 from vog.result import Run
 
@@ -46,6 +47,7 @@ class Findings:
         rival: VoG against the gradient norm.
         disputed: about which the scores differ most.
         suspects: likely label errors.
+        out_of_sample: whether each row was judged by a training without it.
         columns: what each stored score column means.
     """
 
@@ -64,6 +66,7 @@ class Findings:
     rival: TwoColumns | Missing
     disputed: tuple[Disputed, ...]
     suspects: LikelyErrors | Missing
+    out_of_sample: bool
     columns: list[dict[str, str]]
 
 
@@ -71,7 +74,10 @@ STEPS = 9
 
 
 def find(
-    run: Run, by: str | None = None, advance: Callable[[int], None] = lambda steps: None
+    run: Run,
+    by: str | None = None,
+    advance: Callable[[int], None] = lambda steps: None,
+    stage: str | None = None,
 ) -> Findings:
     """What is to be said of a run.
 
@@ -79,9 +85,10 @@ def find(
         run: the run.
         by: the column that examples are ranked by; the usual one of the run by default.
         advance: hears of each of `STEPS` steps that is done.
+        stage: which checkpoints judge the labels; None for the rule of `vog.suspects`.
 
     Raises:
-        ResultError: there is no such score.
+        ResultError: there is no such score or stage.
     """
 
     def step(work: Callable[[], T]) -> T:
@@ -96,6 +103,7 @@ def find(
         except ResultError as error:
             return Missing(str(error))
 
+    refuse_no_stage(run, stage)
     by = by or run.default_column
     stored = run.score_column(by)
     score = stored.partition("@")[0] + by.removeprefix(stored)
@@ -117,7 +125,8 @@ def find(
         not_measured=not_measured(run),
         rival=found(lambda: _rival(run)),
         disputed=step(lambda: disputed(run, of_all, 14)),
-        suspects=found(lambda: likely_label_errors(run, 28)),
+        suspects=found(lambda: likely_label_errors(run, 28, stage)),
+        out_of_sample=run.out_of_sample,
         columns=_columns(run),
     )
 

@@ -1,4 +1,4 @@
-"""Wrong labels by probabilities out of sample: what no calibration of them can explain.
+"""How labels come from true classes, fitted to probabilities of rows that were held out.
 
 A model that was not trained on a label may contradict it because the label is wrong, or because the
 model is. How often the model is wrong where it is sure shows in the labels themselves: one scale of
