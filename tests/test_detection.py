@@ -489,7 +489,10 @@ def test_flipped_digits(digits: Path, cli: Cli, tmp_path: Path) -> None:  # noqa
     words = ("verify", str(digits / "run"), "--planted", str(digits / "planted"))
     code, out, err = cli(*words, "--chart", "flip.png")
     assert (code, err) == (0, "")
-    assert f"flip: {count} planted examples against {700 - count} that were left alone" in out
+    assert (
+        f"flip (uniform): {count} planted examples against {700 - count} that were left alone"
+        in out
+    )
     assert f"precision of {count} hardest" in out
     assert all(sentence in out for sentence in found.reading("flip"))
     vog_at_all = flips["vog@all"].auroc

@@ -69,12 +69,15 @@ def made(
 VERDICT = Verdict(
     "tail",
     ("aum",),
+    "all",
+    None,
     hardness=np.array([0.0, 1.0, 0.5, NAN]),
     probability=np.array([0.125, 0.75, 0.25, NAN]),
     suspect=np.array([False, True, False, False]),
     fdr=0.1,
     expected_fdr=NAN,
     wrong=NAN,
+    planted=np.zeros(4, bool),
 )
 BY_HARDNESS = replace(VERDICT, method="threshold", probability=np.full(4, NAN))
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_laws_of_the_draw(labels: np.ndarray, count: int, seed: int) -> None:
     np.testing.assert_array_equal(by, drawn(labels, count, seed))
 
 
-def build() -> nn.Module:
+def build() -> nn.Sequential:
     return nn.Sequential(nn.Flatten(), nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
 
 
@@ -60,7 +61,7 @@ def checkpoints(folder: Path, seed: int) -> str:
     return str(folder / "*.pt")
 
 
-def scored(data: Path, tmp_path: Path, number: int, **how: object) -> Run:
+def scored(data: Any, tmp_path: Path, number: int, **how: Any) -> Run:
     name = f"{number}-{len(list(tmp_path.iterdir()))}"
     return vog.score(
         build(),
@@ -209,10 +210,10 @@ def test_the_model_is_the_judge(tmp_path: Path) -> None:
     for number in range(2):
         module = build()
         with torch.no_grad():
-            module[3].bias[2] = -20
+            module[3].bias[2] = -20  # pyright: ignore
         (tmp_path / f"c{number}").mkdir()
         for step in range(2):
-            module[1].weight.data += 0.01 * (number + 1)
+            module[1].weight.data += 0.01 * (number + 1)  # pyright: ignore
             torch.save(module.state_dict(), tmp_path / f"c{number}/{step}.pt")
         where = tmp_path / f"F/fold-{number}/held_out.npz"
         points = str(tmp_path / f"c{number}/*.pt")
@@ -315,7 +316,7 @@ def test_a_dataset(tmp_path: Path) -> None:
         assert list(named.ids) == [f"row {at}" for at in held.indices]
         assert named.read(2)[0][0] == held.indices[2]
     assert sorted(seen) == list(range(21))
-    run = scored(fold(Dataset(), tmp_path / "F", 1).held_out, tmp_path, 1)  # type: ignore[arg-type]
+    run = scored(fold(Dataset(), tmp_path / "F", 1).held_out, tmp_path, 1)
     assert run.table(["index"])[0].to_pylist() == sorted(load(tmp_path / "F").rows(1, True))
     with pytest.raises(DataError, match="has the folds 0 to 2, and no fold 3"):
         fold(Dataset(), tmp_path / "F", 3)

@@ -16,7 +16,7 @@ from PIL import Image
 import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.data import open_source
-from vog.data.planting import plant, planted_folder
+from vog.data.planting import plant
 from vog.data.planting.files import Files, _Writing
 from vog.errors import DataError, ResultError
 from vog.result.planted import (
@@ -29,6 +29,7 @@ from vog.result.planted import (
     Planted,
     load,
 )
+from vog.result.whole_folder import whole_folder
 
 ALL: dict[str, Any] = {"flip": 0.1, "duplicate": 0.1, "corrupt": 0.15, "outside": 0.1}
 NAMES = ("ant", "bee", "cat")
@@ -234,12 +235,13 @@ def test_nothing_is_written_over_another_file(photos: Path, tmp_path: Path) -> N
 
 
 def test_only_one_process_plants_into_a_folder(photos: Path, tmp_path: Path) -> None:
-    unfinished = tmp_path / ".out.unfinished"
-    with planted_folder._alone(unfinished):
+    with pytest.raises(KeyError), whole_folder(tmp_path / "out", "planting") as unfinished:
         (unfinished / "theirs").touch()
         with pytest.raises(ResultError, match="another process is planting into out"):
             plant(photos, tmp_path / "out", flip=0.1, quiet=True)
         assert (unfinished / "theirs").exists()
+        raise KeyError
+    assert not any(path.name.startswith(".out") for path in tmp_path.iterdir()), "nothing is left"
     plant(photos, tmp_path / "out", flip=0.1, quiet=True)
     shutil.rmtree(tmp_path / "out" / "data")
     with pytest.raises(ResultError, match="has lost data. Remove the folder, and plant again"):

@@ -281,7 +281,7 @@ def test_where_only_the_planted_are_wrong_nothing_is_claimed(tmp_path: Path) -> 
     run = run_of(tmp_path / "run", drawn(900, 100))
     found = suspects(run, planted(range(900, 1000)))
     assert not found.suspect.any()
-    assert "thin out as right labels do, or look" in str(found.why)
+    assert "thin out as right labels do, or look like" in str(found.why)
     assert found.hardness[900:].min() > 0.85, "the ranking stands"
     assert np.isnan([found.expected_fdr, found.wrong]).all()
 

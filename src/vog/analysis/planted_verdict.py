@@ -129,8 +129,8 @@ def _counted(order: Verdict, looks_wrong: Values, own: Rows, tail: Verdict | Non
 
 _WHY_NONE = (
     "among the labels that were not planted, those that look like planted ones thin out as right "
-    "labels do, or look like them everywhere, as where nothing is wrong, where what is wrong is not "
-    "of the kind that was planted, and where the model has learned too little"
+    "labels do, or look like planted ones everywhere, as where nothing is wrong, where what is "
+    "wrong is not of the kind that was planted, and where the model has learned too little"
 )
 
 

@@ -56,6 +56,23 @@ def plant(
             "model must have one class more.",
         ),
     ] = False,
+    flip_kind: Annotated[
+        str,
+        typer.Option(
+            help="Which labels are flipped: uniform, any to any other class; class, a part of one "
+            "class to one other; boundary, ambiguous ones to their runner-up (needs --run); "
+            "cluster, groups that look alike.",
+        ),
+    ] = "uniform",
+    earlier: Annotated[
+        Path | None,
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="For --flip-kind boundary: a run of the same data, whose model says what is "
+            "ambiguous.",
+        ),
+    ] = None,
     confusion: Annotated[
         Path | None,
         typer.Option(
@@ -98,6 +115,8 @@ def plant(
         root=root,
         **{kind: _share(word, f"--{kind}") for kind, word in shares.items()},
         threshold=threshold,
+        flip_kind=flip_kind,
+        run=earlier,
         confusion=confusion,
         corruptions=options.words(corruptions) or [],
         outside_from=outside_from,

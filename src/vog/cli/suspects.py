@@ -76,10 +76,10 @@ def suspects(
     if form is TableFormat.TABLE:
         ranked = rows if found.why is None else _rows(scored, hardest(scored, found, count), record)
         show.for_people(ranked[:count])
-        typer.echo("\n" + said(found, scored))
+        typer.echo("\n" + said(found, scored, record))
     else:
         show.table(rows, form, columns, safe_csv)
-        typer.echo(said(found, scored), err=True)
+        typer.echo(said(found, scored, record), err=True)
     if out is not None:
         from vog.result.files import as_csv, write_text
 
@@ -119,9 +119,9 @@ def named(run: "Run", label: int | None) -> str | int | None:
     return None if label is None else class_name(run, label) or label
 
 
-def said(found: "Verdict", run: "Run") -> str:
+def said(found: "Verdict", run: "Run", record: "Planted | None" = None) -> str:
     """A verdict in sentences: how many are suspects, by what, and how sure that is."""
-    parts = [_stage(found, run), *_counted(found, run), *_left_out(found, run)]
+    parts = [_stage(found, run), *_counted(found, run, record), *_left_out(found, run)]
     if found.vog_helps is not None:
         helped = "helped, and is in" if found.vog_helps else "did not help, and is left out"
         parts.append(f"VoG {helped}.")
@@ -134,7 +134,7 @@ def _stage(found: "Verdict", run: "Run") -> str:
     return f"{unseen if run.out_of_sample else ''}Stage {found.stage}{rule}."
 
 
-def _counted(found: "Verdict", run: "Run") -> list[str]:
+def _counted(found: "Verdict", run: "Run", record: "Planted | None") -> list[str]:
     from vog.analysis.verdict import WHAT_WOULD_TELL
 
     own = int((found.suspect & ~found.planted).sum())
@@ -158,7 +158,7 @@ def _counted(found: "Verdict", run: "Run") -> list[str]:
         caught = int((found.suspect & found.planted).sum())
         told.append(
             f"The same cut finds {caught:,} of the {planted:,} planted. What is expected is so for "
-            f"errors of the kind that was planted."
+            f"errors of the kind that was planted ({_kinds(record)})."
         )
     if found.method != "threshold":
         least = "About" if found.method == "held out" else "At least about"
@@ -167,6 +167,10 @@ def _counted(found: "Verdict", run: "Run") -> list[str]:
             f"about {found.expected_fdr:.0%} are expected to be right (aimed at: {found.fdr:.0%})."
         )
     return told
+
+
+def _kinds(record: "Planted | None") -> str:
+    return ", ".join(() if record is None else record.hows("flip"))
 
 
 def _among_planted(found: "Verdict") -> str:

@@ -56,14 +56,15 @@ def verify(
     opened = vog.open(run)
     if stage is not None and stage not in opened.stages:
         raise ResultError(f"{run} has no stage {stage!r}.{unknown(stage, opened.stages)}")
-    found = measured(opened, load(planted), resamples, kind=kind, quiet=quiet)
+    record = load(planted)
+    found = measured(opened, record, resamples, kind=kind, quiet=quiet)
     if form is TableFormat.TABLE:
         if opened.out_of_sample:
             typer.echo("Out of sample: each row was judged by a training without it.")
         if stage is None:
             typer.echo("Stage all, the whole training, as no --stage is given.\n")
         for one in found.kinds:
-            _print(found, one, stage or "all", count)
+            _print(found, one, stage or "all", count, record.hows(one))
     else:
         rows = [one.row() for k in found.kinds for one in found.of(k, stage)[:count]]
         show.table(rows, form)
@@ -75,18 +76,23 @@ def verify(
     show.unfinished(opened)
 
 
-def _print(found: "Verification", kind: str, stage: str, count: int | None) -> None:
+def _print(
+    found: "Verification", kind: str, stage: str, count: int | None, hows: "tuple[str, ...]"
+) -> None:
     rows = found.of(kind, stage)
     most = max(rows, key=lambda one: one.planted)
     typer.echo(
-        f"{kind}: {most.planted:,} planted examples against {most.clean:,} that were left alone; "
-        f"by chance AUROC 0.5, average precision and precision {most.rate:.3f}\n"
+        f"{kind} ({', '.join(hows)}): {most.planted:,} planted examples against {most.clean:,} "
+        f"that were left alone; by chance AUROC 0.5, average precision and precision "
+        f"{most.rate:.3f}\n"
     )
     gaps = any(one.left_out for one in rows)
     show.for_people([_row(one, gaps) for one in rows[:count]])
     typer.echo("")
     for sentence in found.reading(kind, stage):
         typer.echo(sentence)
+    if kind == "flip":
+        typer.echo(f"This is so for wrong labels of the kind that was planted: {', '.join(hows)}.")
     typer.echo("")
 
 

@@ -91,6 +91,10 @@ class Planted:
         found = {one.kind for one in self.plants}
         return tuple(kind for kind in KINDS if kind in found)
 
+    def hows(self, kind: str) -> tuple[str, ...]:
+        """The ways in which a kind was planted, as `uniform` or `boundary`."""
+        return tuple(dict.fromkeys(one.how for one in self.plants if one.kind == kind))
+
     def rows(self, run: Run) -> dict[str, Bool[np.ndarray, "n"]]:
         """By kind, which rows of a run are planted so.
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from vog.data.planting.corruptions import CORRUPTIONS, NOISE
+from vog.data.planting.flips import BOUNDARY, FLIP_KINDS, UNIFORM
 from vog.errors import DataError, unknown
+from vog.result import Run
 from vog.result.planted import CORRUPT, FLIP, OUTSIDE
 
 
@@ -16,7 +18,9 @@ class Asked:
 
     shares: Mapping[str, float]
     threshold: bool
+    flip_kind: str
     confusion: str | Path | None
+    run: Run | str | Path | None
     corruptions: tuple[str, ...]
     outside_from: str | Path | None
     seed: int
@@ -40,11 +44,31 @@ class Asked:
             )
         if self.seed < 0:
             raise DataError(f"--seed {self.seed}: expected a whole number from 0 on.")
-        if self.confusion is not None and not self.shares[FLIP]:
-            raise DataError("--confusion says how labels are flipped: give --flip too.")
+        self._check_flips()
         if self.outside_from is not None and not self.shares[OUTSIDE]:
             raise DataError("--outside-from says what --outside adds: give --outside too.")
         self._check_corruptions()
+
+    def _check_flips(self) -> None:
+        kind = self.flip_kind
+        if kind not in FLIP_KINDS:
+            raise DataError(
+                f"--flip-kind {kind}: expected one of {', '.join(FLIP_KINDS)}."
+                f"{unknown(kind, FLIP_KINDS)}"
+            )
+        given = {"--flip-kind": kind != UNIFORM, "--confusion": self.confusion, "--run": self.run}
+        for option, value in given.items():
+            if value and not self.shares[FLIP]:
+                raise DataError(f"{option} says how labels are flipped: give --flip too.")
+        if self.confusion is not None and kind != UNIFORM:
+            raise DataError(f"--confusion goes with --flip-kind uniform, and not with {kind}.")
+        if kind == BOUNDARY and self.run is None:
+            raise DataError(
+                "--flip-kind boundary flips what an earlier run finds ambiguous: give --run RUN, a "
+                "folder that `vog score` wrote of the same data."
+            )
+        if kind != BOUNDARY and self.run is not None:
+            raise DataError(f"--run is for --flip-kind boundary, and --flip-kind is {kind}.")
 
     def _check_corruptions(self) -> None:
         for how in self.corruptions:

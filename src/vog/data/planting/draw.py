@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 
 from vog.data.planting import corruptions
 from vog.data.planting.corruptions import COLUMNS, OTHER, STATIC
+from vog.data.planting.flips import Flips
 from vog.errors import DataError
 from vog.result.planted import CORRUPT, DUPLICATE, FLIP, KINDS, OUTSIDE, THRESHOLD, Plant
 
 ADDED = (DUPLICATE, OUTSIDE)
-UNIFORM, CONFUSION, MOVED = "uniform", "confusion", "moved"
+MOVED = "moved"
 # Of the examples: with fewer left as they were, nothing tells the planted ones from the rest.
 _CLEAN = 0.1
 
@@ -100,7 +101,7 @@ def draw(
     ground: Ground,
     counts: Mapping[str, int],
     hows: Sequence[str],
-    confusion: Float[np.ndarray, "c c"] | None,
+    flips: Flips,
     seed: int,
 ) -> list[Change]:
     """What to plant, kind by kind.
@@ -112,7 +113,7 @@ def draw(
         ground: what is planted into.
         counts: how many of each kind.
         hows: the corruptions, equally many of each.
-        confusion: how often each class is flipped into each other; None for all alike.
+        flips: how labels are flipped.
         seed: decides on everything.
 
     Raises:
@@ -123,7 +124,8 @@ def draw(
         for number, kind in enumerate(KINDS)
     }
     labels, free = ground.labels, ground.labels >= 0
-    changes = _flips(ground, counts[FLIP], confusion, rngs[FLIP])
+    flipped = flips.drawn(labels, counts[FLIP], rngs[FLIP]) if counts[FLIP] else []
+    changes = [Change(FLIP, flips.how, row, to, row) for row, to in flipped]
     free[[one.row for one in changes]] = False
     rows = _take(CORRUPT, counts[CORRUPT], free, ground.usable, rngs[CORRUPT])
     changes += [
@@ -159,38 +161,6 @@ def _take(
         )
     free[rows] = False
     return rows
-
-
-def _flips(
-    ground: Ground,
-    count: int,
-    confusion: Float[np.ndarray, "c c"] | None,
-    rng: np.random.Generator,
-) -> list[Change]:
-    if not count:
-        return []
-    present, how = ground.present, UNIFORM if confusion is None else CONFUSION
-    if len(present) < 2 and confusion is None:
-        raise DataError("--flip needs examples of at least 2 classes; the data have 1.")
-    known = np.flatnonzero(ground.labels >= 0)
-    mass = np.ones(len(known))
-    if confusion is not None:
-        mass = confusion.sum(axis=1)[ground.labels[known]]
-    if (mass > 0).sum() < count:
-        raise DataError(
-            f"--flip asks for {count:,} examples, but the classes that --confusion flips have "
-            f"{(mass > 0).sum():,}. Ask for a smaller share."
-        )
-    rows = rng.choice(known, count, replace=False, p=mass / mass.sum()).tolist()
-    changes: list[Change] = []
-    for row in rows:
-        label = int(ground.labels[row])
-        if confusion is None:
-            to = rng.choice(present[present != label])
-        else:
-            to = rng.choice(ground.classes, p=confusion[label] / confusion[label].sum())
-        changes.append(Change(FLIP, how, row, int(to), row))
-    return changes
 
 
 def _outside(ground: Ground, count: int, rng: np.random.Generator) -> list[Change]:

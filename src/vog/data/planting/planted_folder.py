@@ -8,17 +8,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
 from vog.data.examples import digest_of
+from vog.data.planting.ambiguous import boundary
 from vog.data.planting.asked import Asked
+from vog.data.planting.clusters import clusters
 from vog.data.planting.confusion import read_confusion
 from vog.data.planting.corruptions import CORRUPTIONS
-from vog.data.planting.draw import ADDED, Change, counts_of, draw
+from vog.data.planting.draw import ADDED, Change, Ground, counts_of, draw
+from vog.data.planting.flips import BOUNDARY, CLUSTER, UNIFORM, Flips
 from vog.data.planting.opening import Origin, origin_of
 from vog.data.sources import absolute
 from vog.errors import DataError, ResultError
 from vog.file_names import expanded
 from vog.outputs import refuse_address
 from vog.progress import progress
+from vog.result import Run, open_run
 from vog.result.files import as_json
 from vog.result.planted import (
     CORRUPT,
@@ -43,7 +50,9 @@ def plant(
     corrupt: float = 0.0,
     outside: float = 0.0,
     threshold: bool = False,
+    flip_kind: str = UNIFORM,
     confusion: str | Path | None = None,
+    run: Run | str | Path | None = None,
     corruptions: Sequence[str] = CORRUPTIONS,
     outside_from: str | Path | None = None,
     seed: int = 0,
@@ -64,7 +73,10 @@ def plant(
         corrupt: the share that are made hard to see.
         outside: the share that are added although they are of no class.
         threshold: move 1 of (classes + 1) into a class of their own, as AUM needs.
-        confusion: a file with the weight of each flip; default: all other classes alike.
+        flip_kind: `uniform`, any other class; `class`, a part of one class as one other;
+            `boundary`, ambiguous examples as their runner-up; `cluster`, groups that look alike.
+        confusion: of `uniform`, a file with the weight of each flip; default: all alike.
+        run: of `boundary`, an earlier run of the same data, which says what is ambiguous.
         corruptions: of `noise`, `blur` and `occlusion`; equally many of each.
         outside_from: where those of no class come from; default: made from the data.
         seed: decides on everything, a whole number from 0 on.
@@ -82,16 +94,21 @@ def plant(
     _refuse_inside(data, out, "--data")
     _refuse_inside(outside_from, out, "--outside-from")
     shares = {FLIP: flip, DUPLICATE: duplicate, CORRUPT: corrupt, OUTSIDE: outside}
-    asked = Asked(shares, threshold, confusion, tuple(corruptions), outside_from, seed)
+    asked = Asked(
+        *(shares, threshold, flip_kind, confusion, run, tuple(corruptions), outside_from, seed)
+    )
     asked.check()
     origin = origin_of(data, root, outside_from, quiet)
     ground, names = origin.ground, origin.examples.label_names
     counts, hows = counts_of(shares, ground, threshold), asked.hows(ground.is_image)
     odds = None if confusion is None else read_confusion(Path(confusion), ground.classes, names)
+    earlier = open_run(Path(run)) if isinstance(run, str | Path) else run
     question = {
         "vog": version("vog"),
         "data": _noted_data(origin, data, root, sum(counts[kind] for kind in ADDED)),
         **asked.noted(hows),
+        **({} if flip_kind == UNIFORM else {"flip_kind": flip_kind}),
+        **({} if earlier is None else {"run": digest_of(as_json(earlier.question))[:16]}),
         "confusion": _noted(confusion, None if odds is None else digest_of(odds)),
         "outside_from": _noted(outside_from, origin.others.digest if origin.others else None),
     }
@@ -99,7 +116,8 @@ def plant(
     if finished is not None:
         return finished
     origin.check(threshold)
-    changes = draw(ground, counts, hows, odds, seed)
+    flips = _flips(flip_kind, origin, ground, odds, earlier, seed, quiet)
+    changes = draw(ground, counts, hows, flips, seed)
     _refuse_small_disk(out, origin.bytes_needed(changes, link))
     return _made(out, origin, changes, question, link, quiet)
 
@@ -119,6 +137,21 @@ def _made(
         planted = Planted(json.loads(as_json(question)), tuple(plants))
         save(unfinished, planted)
     return planted
+
+
+def _flips(
+    kind: str,
+    origin: Origin,
+    ground: Ground,
+    odds: Float[np.ndarray, "c c"] | None,
+    run: Run | None,
+    seed: int,
+    quiet: bool,
+) -> Flips:
+    if kind == BOUNDARY:
+        assert run is not None, "that is checked"
+        return boundary(run, origin.examples, ground.labels)
+    return clusters(origin.examples, seed, quiet) if kind == CLUSTER else Flips(kind, odds)
 
 
 def _refuse_inside(data: Any, out: Path, option: str) -> None:
@@ -165,7 +198,7 @@ def _finished(out: Path, question: Mapping[str, Any]) -> Planted | None:
         raise ResultError(f"{out} holds other files. Give a new or an empty folder as --out.")
     found = load(out, whole=True)
     then, now = _told_apart(found.question), _told_apart(json.loads(as_json(question)))
-    changed = [key for key in now if then.get(key) != now[key]]
+    changed = [key for key in {**now, **then} if then.get(key) != now.get(key)]
     if changed:
         raise ResultError(f"{out} was planted with other {', '.join(changed)}. Give another --out.")
     written = str(question["data"]["planted"]).partition(":")[0]
