@@ -7,6 +7,7 @@ import json
 import math
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
 from test_compare import INF, NAN, Make, columns, make, noisy, statistic  # noqa: F401 (a fixture)
 from vog.analysis.combination import combine
 from vog.analysis.joined import join
-from vog.analysis.seeds import Measured, SeedsCurve, seeds_curve
+from vog.analysis.seeds import Measured, SeedsCurve, _interval, _needed, seeds_curve
 from vog.analysis.stability import spearman_brown
 from vog.errors import OtherQuestionError, ResultError
 from vog.figures import charts, pictures
@@ -482,8 +483,13 @@ def found(monkeypatch: pytest.MonkeyPatch, make: Make, value: float) -> SeedsCur
 @pytest.mark.parametrize(
     ("alone", "enough", "said", "title"),
     [
-        (0.5, 9, "0.67; 0.9 needs about 9 (predicted)", "0.5; 0.9 would need means of about 9"),
-        (0.95, 1, "0.97; 0.9 needs about 1 (predicted)", "0.95: one is enough"),
+        (
+            0.5,
+            9,
+            "0.67; 0.9 needs about 9 (predicted; from two runs",
+            "0.5; 0.9 would need means of about 9",
+        ),
+        (0.95, 1, "0.97; 0.9 needs about 1 (predicted; from two runs", "0.95: one is enough"),
         (0.1, None, "0.18; 0.9 needs more than 50", "0.1; 0.9 would need means of over 50"),
         (9 / 59, 50, "needs about 50 (", "means of about 50"),
         (-0.2, None, "single runs do not agree", "Single runs do not agree on what is hard"),
@@ -517,7 +523,9 @@ def test_the_table_says_what_was_measured(make: Make, monkeypatch: pytest.Monkey
 
 
 def test_what_the_chart_holds() -> None:
-    curve = SeedsCurve("vog@all", 2, 9, (Measured(1, 1, -0.1, -0.3, 0.2),), (), 0.9, None)
+    curve = SeedsCurve(
+        "vog@all", 2, 9, (Measured(1, 1, -0.1, -0.3, 0.2),), (), 0.9, None, None, None
+    )
     spec = drawn(curve).to_dict()
     rows = [row for layer in spec["layer"] for row in layer["data"]["values"]]
     assert {"runs": 1, "value": -0.1, "low": -0.3, "high": 0.2}.items() <= rows[-1].items()
@@ -605,3 +613,35 @@ def test_rows_of_a_part_are_not_looked_up_by_number(make: Make, tmp_path: Path) 
     for where in ({"root": tmp_path / "d.npz"}, {"data": np.zeros((3, 4, 4))}):
         with pytest.raises(ResultError, match="only a part of the rows of its data"):
             pictures.reader(part, **where)  # type: ignore[arg-type]
+
+
+def test_the_range_of_how_many_by_hand() -> None:
+    """Three runs whose pairs agree at tanh 0.3, 0.4 and 0.5: left out singly, each pair stands.
+
+    Their mean is 0.4, the jackknife's error sqrt(2 / 3 * 0.02), and t(0.95, 2) is 2.919986.
+    """
+    error = 2.919986 * (2 / 3 * 0.02) ** 0.5
+    values = {(0, 1): 0.3, (0, 2): 0.4, (1, 2): 0.5}
+    rows = np.arange(6).reshape(3, 2).astype(float)
+
+    def agree(one: np.ndarray, other: np.ndarray) -> float:
+        return float(np.tanh(values[int(one[0]) // 2, int(other[0]) // 2]))
+
+    with patch("vog.analysis.seeds.spearman", agree):
+        low, high = _interval(rows)
+    assert (low, high) == pytest.approx((np.tanh(0.4 - error), np.tanh(0.4 + error)), rel=1e-6)
+    assert _needed(0.95) == 1
+    assert _needed(0.5) == 9
+    assert _needed(0.1) is None
+
+
+def test_the_range_of_how_many_covers() -> None:
+    """Runs that share 3/8 of their variance: by Spearman 16 are needed, and three runs are had."""
+    rng, inside = np.random.default_rng(0), []
+    for _ in range(60):
+        shared = np.sqrt(0.375 / 0.625) * rng.normal(size=300)
+        ranks = (shared + rng.normal(size=(3, 300))).argsort(axis=1).argsort(axis=1)
+        low, high = _interval(ranks.astype(float))
+        most = _needed(low)
+        inside.append((_needed(high) or 99) <= 16 <= (most or 99))
+    assert np.mean(inside) >= 0.8

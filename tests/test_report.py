@@ -175,7 +175,7 @@ def test_label_errors_without_a_promise(run: Run, page: str) -> None:
     found = find(run)
     assert not isinstance(found.suspects, Missing)
     said = section(page, "labels")
-    assert "VoG alone does not find label errors" in said
+    assert "VoG over all checkpoints does not find label errors" in said
     assert "A ranking and no verdict" in said
     assert gallery(page, "labels") == [one.id for one in found.suspects.suspects]
 
@@ -237,7 +237,7 @@ def test_a_run_that_can_tell_little(tmp_path: Path, checkpoints: Path) -> None:
     assert "Score again with" in section(text, "map")
     assert "stages" in section(text, "stages")
     assert "The run has one score" in section(text, "agreement")
-    assert "VoG alone does not find label errors" in section(text, "labels")
+    assert "VoG over all checkpoints does not find label errors" in section(text, "labels")
     assert set(specs(text)) == {"error_by_decile_all", "classes"}
 
 

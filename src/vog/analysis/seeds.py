@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from scipy.stats import t as student
 
 from vog.analysis.agreement import spearman
 from vog.analysis.joined import Joined, join
@@ -18,6 +19,7 @@ from vog.result.columns import rank
 
 ENOUGH = 0.9
 _MOST_PAIRS, _PREDICTED, _FAR = 50, 10, 50
+_NEAR_1 = 0.9999  # beyond it Fisher's z has no end
 _SOON = 5_000_000  # ranks that take about two seconds
 _Pair = tuple[tuple[int, ...], tuple[int, ...]]
 
@@ -62,6 +64,8 @@ class SeedsCurve:
         aim: what `enough` is to reach.
         enough: how many runs are predicted to reach it; None for more than 50, or where single
             runs do not agree.
+        fewest: the low end of a 90 % interval of that, None for more than 50.
+        most: its high end. Two runs give no interval; then both are as `enough`.
     """
 
     column: str
@@ -71,6 +75,8 @@ class SeedsCurve:
     predicted: tuple[Predicted, ...]
     aim: float
     enough: int | None
+    fewest: int | None
+    most: int | None
 
     def rows(self) -> list[dict[str, Any]]:
         """One flat row a number of runs; what was not measured or predicted is None."""
@@ -107,8 +113,16 @@ class SeedsCurve:
         return (
             f"By {self.column} single runs agree at {alone:.2f} (measured). Means of {self.runs} "
             f"runs would agree with means of {self.runs} others at about {now:.2f}; {self.aim:g} "
-            f"needs {enough} (predicted)."
+            f"needs {enough} (predicted{self._range})."
         )
+
+    @property
+    def _range(self) -> str:
+        """How far the number of runs that is needed is known."""
+        if self.runs < 3:
+            return "; from two runs no range can be told"
+        low, high = (f"more than {_FAR}" if m is None else str(m) for m in (self.fewest, self.most))
+        return f"; {low}{'' if low == high else f' to {high}'} by a 90 % interval"
 
     @property
     def _no_ranking(self) -> str:
@@ -163,9 +177,38 @@ def seeds_curve_joined(joined: Joined, column: str | None = None, quiet: bool = 
             advance(len(pairs))
     alone = measured[0].mean
     expected = tuple(Predicted(m, spearman_brown(alone, m)) for m in range(1, _PREDICTED + 1))
+    low, high = _interval(ranks) if len(runs) > 2 else (alone, alone)
+    needed = (_needed(one) for one in (alone, high, low))
+    return SeedsCurve(
+        *(column, len(runs), ranks.shape[1], tuple(measured), expected, ENOUGH, *needed)
+    )
+
+
+def _needed(alone: float) -> int | None:
+    """How many runs reach `ENOUGH`, if single ones agree so; None for more than 50."""
     near = (m for m in range(1, _FAR + 1) if spearman_brown(alone, m) >= ENOUGH - 1e-12)
-    enough = next(near, None)
-    return SeedsCurve(column, len(runs), ranks.shape[1], tuple(measured), expected, ENOUGH, enough)
+    return next(near, None)
+
+
+def _interval(ranks: Float[np.ndarray, "runs n"]) -> tuple[float, float]:
+    """The low and the high end of a 90 % interval of the agreement of single runs.
+
+    Source: the jackknife over runs (Tukey, 1958) of the mean of Fisher's z, by Student's t; each
+    run has a part in many pairs, so pairs are not independent.
+    """
+    runs = len(ranks)
+    z = np.zeros((runs, runs))
+    for one, other in itertools.combinations(range(runs), 2):
+        z[one, other] = z[other, one] = _fisher(spearman(ranks[one], ranks[other]))
+    of_pairs = z.sum() / (runs * (runs - 1))
+    without = (z.sum() - 2 * z.sum(axis=1)) / ((runs - 1) * (runs - 2))
+    error = np.sqrt((runs - 1) / runs * ((without - without.mean()) ** 2).sum())
+    away = float(student.ppf(0.95, runs - 1) * error)
+    return float(np.tanh(of_pairs - away)), float(np.tanh(of_pairs + away))
+
+
+def _fisher(correlation: float) -> float:
+    return float(np.arctanh(np.clip(correlation, -_NEAR_1, _NEAR_1)))
 
 
 def _ranks(joined: Joined, column: str) -> Float[np.ndarray, "runs n"]:
