@@ -522,6 +522,9 @@ def test_the_table_says_what_was_measured(make: Make, monkeypatch: pytest.Monkey
     assert rows[1]["predicted"] == pytest.approx(2 / 3)
 
 
+MEASURED = (Measured(1, 1, -0.1, -0.3, 0.2),)
+
+
 def test_what_the_chart_holds() -> None:
     curve = SeedsCurve(
         "vog@all", 2, 9, (Measured(1, 1, -0.1, -0.3, 0.2),), (), 0.9, None, None, None
