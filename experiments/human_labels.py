@@ -318,10 +318,7 @@ def _verdicts(found: dict[str, list[dict[str, Any]]]) -> str:
                 f"{name}, {wrong:,} wrong",
                 way,
                 ", ".join(f"{one['named']:,}" for one in seeds),
-                *(
-                    _three([one[key] for one in seeds])
-                    for key in ("precision", "expected", "recall")
-                ),
+                *(_three([one[key] for one in seeds]) for key in keys),
             )
             for way, seeds in ways.items()
         ]
