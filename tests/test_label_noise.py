@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from vog.analysis.label_noise import Noise, _fitted_alike, _fitted_own, _logits, wrong_probability
+from vog.analysis.label_noise import (
+    Noise,
+    _fitted_alike,
+    _fitted_own,
+    _logits,
+    _rescaled,
+    wrong_probability,
+)
 from vog.analysis.label_noise import _wrong as wrong_by
 
 CLASSES = 5
@@ -62,6 +69,14 @@ def test_each_class_is_taken_for_others_at_its_own_rate() -> None:
     assert own.given[2, 4] == pytest.approx(0.3, abs=0.03)
     assert own.given[[0, 1, 3], 4].max() < 0.02
     np.testing.assert_allclose(own.given.sum(axis=1), 1)
+    assert own.scale == pytest.approx(1, rel=0.03)
+    # Between 2 and 4 the noise goes one way: the other way round the labels are less likely.
+    known = np.eye(CLASSES)
+    known[2, [2, 4]] = 0.3, 0.7
+    most = truth.copy()
+    most[(truth == 2) & (np.random.default_rng(2).uniform(size=len(truth)) < 0.7)] = 4
+    sharper = _logits(softmax(2 * np.log(probabilities), axis=1))
+    assert _rescaled(sharper, most, Noise(1.0, known)).scale == pytest.approx(0.5, rel=0.06)
     found = wrong_probability(probabilities, labels)
     assert found[taken].mean() > 3 * found[~taken].mean()
 

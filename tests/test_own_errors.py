@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vog.analysis.own_errors import OwnErrors, own_errors, places
+from vog.analysis.own_errors import OwnErrors, _thinning, own_errors, places
 
 
 def thinned(right: int, own: int, rate: float = 12.0, seed: int = 0) -> np.ndarray:
@@ -77,3 +77,16 @@ def test_laws(found: list[float], fdr: float) -> None:
     assert (np.diff(probability) >= -1e-12).all(), "the farther the likelier"
     count, share = told.count(place, fdr)
     assert count == 0 or share <= fdr
+
+
+def test_what_thins_out_is_found() -> None:
+    """8,000 that fall as exp(-12 place): 96,000 a unit of place at 0."""
+    found = [own_errors(thinned(8000, 300, seed=seed)) for seed in range(20)]
+    assert np.mean([one.rate for one in found]) == pytest.approx(12, rel=0.1)
+    assert np.median([one.crowd for one in found]) == pytest.approx(96_000, rel=0.4)
+
+
+@pytest.mark.parametrize("rate", [0.5, 5.0, 30.0])
+def test_a_density_is_one_in_all(rate: float) -> None:
+    grid = np.linspace(0, 1, 20_001)
+    assert np.trapezoid(_thinning(grid, rate), grid) == pytest.approx(1, rel=1e-4)
