@@ -55,6 +55,9 @@ class OwnErrors:
         return (0, np.nan) if not len(kept) else (int(kept[-1]) + 1, float(share[kept[-1]]))
 
 
+NOTHING = OwnErrors(0.0, 0.0, 0.0)  # where nothing can be told
+
+
 def places(
     looks_wrong: Float[np.ndarray, "n"], planted: Float[np.ndarray, "flips"]
 ) -> Float[np.ndarray, "n"]:
@@ -73,7 +76,7 @@ def own_errors(place: Float[np.ndarray, "n"]) -> OwnErrors:
     """
     beyond = (place[place >= _FROM] - _FROM) / (1 - _FROM)
     if not _FEWEST <= len(beyond) <= _MOST * len(place):
-        return OwnErrors(0.0, 0.0, float(len(beyond)))
+        return NOTHING
     fits = [_fitted(beyond, rate) for rate in _RATES]
     at = int(np.argmax([likelihood for likelihood, _ in fits]))
     rate, share = float(_RATES[at]), fits[at][1]

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vog.analysis import calibration
-from vog.analysis.own_errors import OwnErrors, own_errors, places
+from vog.analysis.own_errors import NOTHING, OwnErrors, own_errors, places
 from vog.analysis.verdict import Rows, Values, Verdict, ranking
 from vog.errors import ResultError
 from vog.result import Run
@@ -38,6 +38,7 @@ def by_flips(
     tail: Verdict | None,
     fdr: float,
     stage: str | None,
+    boundary: bool = False,
 ) -> Verdict:
     """Which labels are taken for wrong, the planted and others.
 
@@ -48,6 +49,8 @@ def by_flips(
         tail: the verdict on the rows that were not planted without a look at the flips.
         fdr: what is aimed at among the rows that were not planted.
         stage: whose scores are weighed; None for the one that tells the flips best.
+        boundary: flips were planted of ambiguous examples. As many of these were left right and
+            look the same, so how far others reach among the flips counts nothing.
 
     Raises:
         ResultError: too few flips, or other labels, have all scores.
@@ -67,7 +70,7 @@ def by_flips(
     looks_wrong[best.known] = best.by.probability
     order = ranking("calibrated", best.names, (best.stage, why), rank(looks_wrong), fdr, flipped)
     order = replace(order, vog_helps=helps)
-    return _counted(order, looks_wrong, best.known & ~flipped, tail)
+    return _counted(order, looks_wrong, best.known & ~flipped, tail, boundary)
 
 
 def _best(
@@ -105,11 +108,13 @@ def _learned(run: Run, names: tuple[str, ...], stage: str, flipped: Rows, usable
     return _Learned(calibration.calibrated(values[:, known], flipped[known]), known, names, stage)
 
 
-def _counted(order: Verdict, looks_wrong: Values, own: Rows, tail: Verdict | None) -> Verdict:
+def _counted(
+    order: Verdict, looks_wrong: Values, own: Rows, tail: Verdict | None, boundary: bool
+) -> Verdict:
     """With as many suspects as keep the share of right labels among those not planted."""
     flips = looks_wrong[order.planted & ~np.isnan(looks_wrong)]
     place = places(looks_wrong[own], flips)
-    told = own_errors(place)
+    told = NOTHING if boundary else own_errors(place)
     count, right = told.count(place, order.fdr)
     probability, wrong = _probability(order, own, told, place), told.even
     if tail is not None and int(tail.suspect[own].sum()) > count:
@@ -119,7 +124,7 @@ def _counted(order: Verdict, looks_wrong: Values, own: Rows, tail: Verdict | Non
             tail.wrong,
         )
     if not count:
-        return replace(order, why=_WHY_NONE)
+        return replace(order, why=_WHY_BOUNDARY if boundary else _WHY_NONE)
     ranked = np.flatnonzero(own)[np.argsort(-looks_wrong[own], kind="stable")]
     suspect = np.zeros(len(own), bool)
     suspect[ranked[:count]] = True
@@ -127,6 +132,10 @@ def _counted(order: Verdict, looks_wrong: Values, own: Rows, tail: Verdict | Non
     return replace(order, suspect=suspect, probability=probability, expected_fdr=right, wrong=wrong)
 
 
+_WHY_BOUNDARY = (
+    "planted were flips of ambiguous examples, and ambiguous ones that were left right look the "
+    "same, so these flips say which scores to trust and not how many others are wrong"
+)
 _WHY_NONE = (
     "among the labels that were not planted, those that look like planted ones thin out as right "
     "labels do, or look like planted ones everywhere, as where nothing is wrong, where what is "

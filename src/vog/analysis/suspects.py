@@ -26,7 +26,7 @@ from vog.analysis.tail import BEYOND, excess
 from vog.analysis.verdict import WHAT_WOULD_TELL, Rows, Values, Verdict, ranking
 from vog.errors import ResultError, unknown
 from vog.result import Run
-from vog.result.planted import FLIP, THRESHOLD, Planted, record_of
+from vog.result.planted import BOUNDARY, FLIP, THRESHOLD, Planted, record_of
 
 # What judges labels. The first four look at the logits alone and need no planted errors to be
 # weighed: on digits and MNIST their mean ranks better than with the gradients of the loss added.
@@ -64,11 +64,14 @@ def suspects(
     refuse_no_stage(run, stage)
     if run.table(["label"]).column(0).null_count == run.rows:
         raise ResultError(f"{run.folder} has no labels that could be judged.")
-    rows = {} if planted is None else record_of(planted).rows(run)
-    if FLIP in rows:
+    record = None if planted is None else record_of(planted)
+    rows = {} if record is None else record.rows(run)
+    if record is not None and FLIP in rows:
         others = ~np.any(list(rows.values()), axis=0)
         names = _present(run, NEIGHBOURS, stage or _ALL)
-        return by_flips(run, rows, names, _unplanted(run, fdr, stage, others), fdr, stage)
+        alone = _unplanted(run, fdr, stage, others)
+        boundary = BOUNDARY in record.hows(FLIP)
+        return by_flips(run, rows, names, alone, fdr, stage, boundary)
     if THRESHOLD in rows:
         return _by_threshold(run, rows[THRESHOLD], fdr, stage or _ALL)
     if run.out_of_sample:

@@ -47,6 +47,7 @@ FLIP, DUPLICATE, CORRUPT, OUTSIDE, THRESHOLD = (
     "outside",
     "threshold",
 )
+BOUNDARY = "boundary"  # how: flips of ambiguous examples to the runner-up
 KINDS = (FLIP, DUPLICATE, CORRUPT, OUTSIDE, THRESHOLD)
 
 

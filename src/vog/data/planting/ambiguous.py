@@ -4,9 +4,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from vog.data.examples import Examples
-from vog.data.planting.flips import BOUNDARY, Flips
+from vog.data.planting.flips import Flips
 from vog.errors import DataError, first_few
 from vog.result.ids import places_of
+from vog.result.planted import BOUNDARY
 from vog.result.run import Run
 
 

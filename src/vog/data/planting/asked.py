@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from vog.data.planting.corruptions import CORRUPTIONS, NOISE
-from vog.data.planting.flips import BOUNDARY, FLIP_KINDS, UNIFORM
+from vog.data.planting.flips import FLIP_KINDS, UNIFORM
 from vog.errors import DataError, unknown
 from vog.result import Run
-from vog.result.planted import CORRUPT, FLIP, OUTSIDE
+from vog.result.planted import BOUNDARY, CORRUPT, FLIP, OUTSIDE
 
 
 @dataclass(frozen=True)

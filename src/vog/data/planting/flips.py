@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from vog.errors import DataError
+from vog.result.planted import BOUNDARY
 
-UNIFORM, CLASS, BOUNDARY, CLUSTER = "uniform", "class", "boundary", "cluster"
+UNIFORM, CLASS, CLUSTER = "uniform", "class", "cluster"
 FLIP_KINDS = (UNIFORM, CLASS, BOUNDARY, CLUSTER)
 CONFUSION = "confusion"
 

@@ -18,7 +18,7 @@ from vog.data.planting.clusters import clusters
 from vog.data.planting.confusion import read_confusion
 from vog.data.planting.corruptions import CORRUPTIONS
 from vog.data.planting.draw import ADDED, Change, Ground, counts_of, draw
-from vog.data.planting.flips import BOUNDARY, CLUSTER, UNIFORM, Flips
+from vog.data.planting.flips import CLUSTER, UNIFORM, Flips
 from vog.data.planting.opening import Origin, origin_of
 from vog.data.sources import absolute
 from vog.errors import DataError, ResultError
@@ -28,6 +28,7 @@ from vog.progress import progress
 from vog.result import Run, open_run
 from vog.result.files import as_json
 from vog.result.planted import (
+    BOUNDARY,
     CORRUPT,
     DUPLICATE,
     FLIP,
