@@ -12,6 +12,8 @@ on them, for the seeds 0, 1 and 2, as a user would who has frozen features:
     in sample      25 epochs, on all labels, which it learns nearly by heart
     planted        the same, after 5 % of the labels were flipped, to any class or to the runner-up
     held out       five folds, 8 epochs each, `vog folds` and `vog combine --folds`
+    small network  three convolutions from scratch, stopped at a training accuracy of 0.68, of which
+                   nobody would say that it has learned these data
     dropped        a head on what is left without the suspects, on 2,000 test images
 
 beside cleanlab's find_label_issues with its defaults, on the same probabilities. The last
@@ -54,7 +56,8 @@ from vog.result import Run
 from vog.result.files import as_json, write_array, write_text
 
 SETS = ("labels", "human_aggre", "human_random1", "human_random2", "human_worse")
-SEEDS, FOLDS, AIMS = (0, 1, 2), 5, (0.1, 0.4, 0.5)
+SMALL = ("labels", "human_aggre")
+SEEDS, FOLDS, AIMS = (0, 1, 2), 5, (0.1, 0.3, 0.5, 0.6)
 RANKED = ("loss", "aum", "el2n", "confidence", "vog")
 STAGES = ("early", "late", "all")
 PLANTED = ("uniform", "boundary")
@@ -87,8 +90,9 @@ def main(
             write_text(file, as_json(made))
         found.setdefault(name, []).append(json.loads(file.read_text()))
         typer.echo(file)
+    small = {name: [small_network(whole, name, seed, out) for seed in SEEDS] for name in SMALL}
     write_text(out / "results.json", as_json(found))
-    write_text(out / "tables.md", tables(found))
+    write_text(out / "tables.md", tables(found, small))
     picture(whole, out)
     typer.echo(out / "tables.md")
 
@@ -153,6 +157,7 @@ def one(
         },
         "held out": verdicts,
         "cleanlab": {how: said(rows, wrong, None) for how, rows in cleanlab.items()},
+        "at cleanlab's recall": at_recall(judged["0.1"].hardness, wrong, cleanlab["held out"]),
         "accuracy": {
             how: accuracy(inputs[~rows], labels[~rows], seed, test, folder / "dropped")
             for how, rows in dropped.items()
@@ -160,10 +165,68 @@ def one(
     }
 
 
+def small() -> nn.Module:
+    """Three convolutions for images of 32 pixels."""
+    layers: list[nn.Module] = []
+    for wide, narrow, stride in ((3, 24, 2), (24, 48, 2), (48, 96, 1)):
+        layers += [nn.Conv2d(wide, narrow, 3, stride, 1), nn.BatchNorm2d(narrow), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(384, 10))
+
+
+def small_network(
+    whole: dict[str, np.ndarray], name: str, seed: int, out: Path
+) -> dict[str, dict[str, Any]]:
+    """The verdicts on what a small network was trained on, as it is and with 5 % planted."""
+    file, folder = out / f"small-{name}-{seed}.json", out / f"small-{name}-{seed}"
+    if file.exists():
+        return json.loads(file.read_text())
+    images = (whole["images"].transpose(0, 3, 1, 2) / 255 - 0.47) / 0.25
+    data = images.astype(np.float32), whole[name].astype(np.int64)
+    wrong = data[1] != whole["labels"]
+    run = vog.score(small, stopped(*data, seed, folder / "c"), data, folder / "run", quiet=True)
+    record = vog.plant(data, folder / "planted", flip=0.05, seed=seed, quiet=True)
+    changed = np.load(folder / "planted/data.npz")["labels"]
+    points = stopped(data[0], changed, seed, folder / "cp")
+    planted_run = vog.score(
+        small, points, folder / "planted/data.npz", folder / "planted-run", quiet=True
+    )
+    alone, found = vog.suspects(run), vog.suspects(planted_run, record)
+    own = ~found.planted
+    made = {
+        "small network": said(alone.suspect, wrong, alone.expected_fdr),
+        "small network, planted": said(found.suspect[own], wrong[own], found.expected_fdr),
+    }
+    write_text(file, as_json(made))
+    return json.loads(file.read_text())
+
+
+def stopped(
+    images: Float[np.ndarray, "n 3 32 32"], labels: Labels, seed: int, folder: Path
+) -> Path:
+    """The checkpoints of a training that ends at a training accuracy of 0.68."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    module, given, wanted = small(), torch.from_numpy(images), torch.from_numpy(labels)
+    optimizer = torch.optim.Adam(module.parameters(), 2e-3)
+    for epoch in range(25):
+        module.train()
+        for rows in torch.randperm(len(given)).split(64):
+            optimizer.zero_grad()
+            F.cross_entropy(module(given[rows]), wanted[rows]).backward()
+            optimizer.step()
+        torch.save(module.state_dict(), folder / f"epoch-{epoch:02d}.pt")
+        module.eval()
+        with torch.no_grad():
+            right = torch.cat([module(part).argmax(1) for part in given.split(500)]) == wanted
+        if right.float().mean() >= 0.68:
+            break
+    return folder
+
+
 def in_sample(inputs: Features, labels: Labels, seed: int, folder: Path) -> Run:
     """A head on all labels, judged on what it was trained on."""
     checkpoints = trained(inputs, labels, seed, 25, folder / "checkpoints")
-    how = {"keep_probabilities": True, "quiet": True}
+    how: dict[str, Any] = {"keep_probabilities": True, "quiet": True}
     return vog.score(build, checkpoints, (inputs, labels), folder / "run", **how)
 
 
@@ -250,6 +313,18 @@ def ranking(hardness: Float[np.ndarray, "n"], wrong: Rows) -> dict[str, float]:
     }
 
 
+def at_recall(
+    hardness: Float[np.ndarray, "n"], wrong: Rows, named: Rows
+) -> dict[str, float] | None:
+    """The precision of a ranking and of what is named, where both find equally many."""
+    found = int((named & wrong).sum())
+    if not found:
+        return None
+    order = np.argsort(-hardness, kind="stable")
+    count = int(np.searchsorted(np.cumsum(wrong[order]), found)) + 1
+    return {"ours": found / count, "theirs": found / int(named.sum())}
+
+
 def said(named: Rows, wrong: Rows, expected: float | None) -> dict[str, Any]:
     """How many are named, the share of them that is wrong, and the share of the wrong found."""
     count, right = int(named.sum()), int((named & wrong).sum())
@@ -276,12 +351,14 @@ def accuracy(
     return float((said == test[1]).mean())
 
 
-def tables(found: dict[str, list[dict[str, Any]]]) -> str:
+def tables(
+    found: dict[str, list[dict[str, Any]]], small: dict[str, list[dict[str, dict[str, Any]]]]
+) -> str:
     """Everything that the page shows."""
     human = {name: of for name, of in found.items() if of[0]["wrong"]}
     parts = [
         "## Rankings\n\n", _rankings(human),
-        "\n## Verdicts\n\n", _verdicts(found),
+        "\n## Verdicts\n\n", _verdicts(found, small),
         "\n## Test accuracy\n\n", _accuracies(found),
     ]  # fmt: skip
     return "".join(parts)
@@ -299,12 +376,17 @@ def _rankings(human: dict[str, list[dict[str, Any]]]) -> str:
     ):
         cells = [spread([o["held-out ranking"][key] for o in of], 2) for of in human.values()]
         lines.append(row(name, *cells))
+    for whose in ("ours", "theirs"):
+        cells = [spread([o["at cleanlab's recall"][whose] for o in of], 2) for of in human.values()]
+        lines.append(row(f"held out, precision at cleanlab's recall, {whose}", *cells))
     best = [spread([o["rankings"]["confidence@all"]["ap"] for o in of], 2) for of in human.values()]
     lines.append(row("`confidence@all`, average precision", *best))
     return "".join(lines)
 
 
-def _verdicts(found: dict[str, list[dict[str, Any]]]) -> str:
+def _verdicts(
+    found: dict[str, list[dict[str, Any]]], small: dict[str, list[dict[str, dict[str, Any]]]]
+) -> str:
     head = ("labels", "verdict", "named", "of these wrong", "expected", "found")
     lines = [row(*head), row(*["---"] * len(head))]
     for name, of in found.items():
@@ -312,6 +394,8 @@ def _verdicts(found: dict[str, list[dict[str, Any]]]) -> str:
         ways |= {f"planted, {kind}": [one["planted"][kind] for one in of] for kind in PLANTED}
         ways |= {f"held out, aim {1 - a:g}": [o["held out"][f"{a:g}"] for o in of] for a in AIMS}
         ways |= {f"cleanlab, {how}": [o["cleanlab"][how] for o in of] for how in of[0]["cleanlab"]}
+        of_small = small.get(name, [])
+        ways |= {way: [one[way] for one in of_small] for way in (of_small[0] if of_small else ())}
         wrong, keys = of[0]["wrong"], ("precision", "expected", "recall")
         lines += [
             row(

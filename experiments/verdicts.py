@@ -116,8 +116,8 @@ def held_out(inputs: Inputs, labels: Labels, seed: int, epochs: int, folder: Pat
         place.mkdir()
         train(build, part["inputs"], part["labels"], seed + 100 * number, epochs, place)
         unseen = folder / f"folds/fold-{number}/held_out.npz"
-        how = {"scores": "loss", "quiet": True}
-        runs.append(vog.score(build, place, unseen, folder / f"run-{number}", **how))
+        out = folder / f"run-{number}"
+        runs.append(vog.score(build, place, unseen, out, scores="loss", quiet=True))
     return vog.combine_folds(runs, folder / "all")
 
 
