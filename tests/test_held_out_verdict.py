@@ -9,23 +9,21 @@ from vog.analysis.held_out_verdict import _count, _learned_classes
 
 
 def test_the_count_by_hand() -> None:
-    """Right ones are expected 0.5 of 20, 1 of 21, 1.5 of 22, and so on; errors are sqrt(1 + them).
+    """Two standard errors, 2 sqrt(right + 1), count as right too.
 
-    Of 20, 0.5 + 1.22 are at most 2; of 21, 1 + 1.41 are more than 2.1.
+    Of 37 at 0.975, 0.925 + 2.775 are 3.7; of 36, 0.9 + 2.757 are more than 3.6. With 30 at 0.5
+    after them, of 54, 9.425 + 6.458 are at most 16.2; of 55, 9.925 + 6.611 are more than 16.5.
     """
-    probability = np.concatenate([np.full(20, 0.975), np.full(30, 0.5)])
-    assert _count(probability, 0.1) == (20, pytest.approx(0.5))
-    # Of k at 0.975: 0.025 k + sqrt(0.025 k + 1) is below 0.1 k from 16 on.
-    assert _count(np.full(15, 0.975), 0.1)[0] == 0
-    assert _count(np.full(16, 0.975), 0.1)[0] == 16
-    # Of 33, 7 + 2.83 are at most 9.9; of 34, 7.5 + 2.92 are more than 10.2.
-    assert _count(probability, 0.3)[0] == 33
+    assert _count(np.full(36, 0.975), 0.1)[0] == 0
+    assert _count(np.full(37, 0.975), 0.1) == (37, pytest.approx(0.925))
+    mixed = np.concatenate([np.full(37, 0.975), np.full(30, 0.5)])
+    assert _count(mixed, 0.3) == (54, pytest.approx(9.425))
 
 
-def test_more_are_named_than_chance_brings() -> None:
-    """Of 5 at 0.6, 2 + 1.7 are at most 0.8 of 5, and 5 is less than 2 + 2 * 1.7."""
-    assert _count(np.full(5, 0.6), 0.8)[0] == 0
-    assert _count(np.full(9, 0.6), 0.8)[0] == 9
+def test_a_few_are_named_only_where_they_are_surely_wrong() -> None:
+    """Of none right, the standard error is that of one: 2 of 20."""
+    assert _count(np.ones(19), 0.1)[0] == 0
+    assert _count(np.ones(20), 0.1)[0] == 20
 
 
 @given(st.lists(st.floats(0, 1), max_size=60), st.floats(0.01, 0.9))

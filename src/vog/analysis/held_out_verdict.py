@@ -12,7 +12,7 @@ from vog.result import Run
 from vog.result.columns import rank
 
 _PREDICTED = 0.5  # of as many rows as carry its label a class is the likeliest, where it is learned
-_CLEARLY = 2.0  # standard errors of how many are right, by which more are named
+_CAREFUL = 2.0  # standard errors of how many are right, which are taken for right too
 _ALL = "all"
 
 
@@ -100,10 +100,9 @@ def _learned_classes(
 def _count(probability: Values, fdr: float) -> tuple[int, float]:
     """How many of the likeliest are taken, and how many of these are expected to be right.
 
-    By one standard error careful, and none where they are not clearly more than the right ones.
+    By two standard errors careful, so that few are named only where they are clearly wrong.
     """
     right = np.cumsum(1 - np.sort(probability)[::-1])
     taken = np.arange(1, len(right) + 1)
-    error = np.sqrt(right + 1)
-    kept = np.flatnonzero((right + error <= fdr * taken) & (taken > right + _CLEARLY * error))
+    kept = np.flatnonzero(right + _CAREFUL * np.sqrt(right + 1) <= fdr * taken)
     return (0, np.nan) if not len(kept) else (int(taken[kept[-1]]), float(right[kept[-1]]))
