@@ -12,16 +12,20 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 from torch import nn
+from torch.utils.data import Subset
 
 import vog
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.analysis.combined_folds import combine_folds
 from vog.data import open_source
+from vog.data.datasets import from_dataset
 from vog.data.folds.read import fold
 from vog.data.folds.record import load
 from vog.data.folds.write import drawn, folds
 from vog.errors import DataError, ResultError
 from vog.result import Run
+from vog.result.where import lost_data
+from vog.sweep.inspect import inspector
 
 ROWS, FOLDS = 40, 4
 
@@ -341,10 +345,133 @@ def test_what_has_no_folds(data: Path, tmp_path: Path) -> None:
         fold(Dataset(), tmp_path, 0)
     assert not (tmp_path / "F").exists()
     folds(data, tmp_path / "F")
-    for text in ("{", "[]", '{"kind": "npz"}', '{"held_out_by": [9], "examples": 1, "folds": 2}'):
-        (tmp_path / "F/folds.json").write_text(text)
+    record = tmp_path / "F/folds.json"
+    said = json.loads(record.read_text())
+    by = said["held_out_by"].split(" ")
+    for changed in (
+        {"held_out_by": " ".join([by[1], by[0], *by[2:]])},
+        {"held_out_by": " ".join([*by[:-1], "9"])},
+        {"held_out_by": [0.5]},
+        {"files": []},
+        {"alone": [1e300]},
+        {"folds": 2.5},
+        {"label_names": "abc"},
+        {"kind": "table"},
+    ):
+        record.write_text(json.dumps(said | changed))
         with pytest.raises(DataError, match=r"folds\.json is damaged"):
             open_source(tmp_path / "F/fold-0/held_out.npz")
+    record.write_text("{")
+    with pytest.raises(DataError, match=r"folds\.json is damaged"):
+        open_source(tmp_path / "F/fold-0/held_out.npz")
+
+
+def test_lists_of_others_are_left_alone(pictures: Path) -> None:
+    """A folder of one's own that is laid out like ours."""
+    (pictures / "fold-0").mkdir()
+    listing = pictures / "fold-0/train.txt"
+    listing.write_text("../cat/0 x.png 3\n")
+    (pictures / "folds.json").write_text('{"k": 3}')
+    assert open_source(listing).fold is None
+    with pytest.raises(DataError, match=r"folds\.json was not written by `vog folds`"):
+        load(pictures)
+
+
+def test_rows_that_are_no_numbers(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(ROWS, 6)).astype(np.float32)
+    inputs[5], inputs[7] = np.nan, np.inf
+    np.savez(tmp_path / "d.npz", inputs=inputs, labels=np.arange(ROWS) % 3)
+    folds(tmp_path / "d.npz", tmp_path / "F", folds=2)
+    runs = [scored(tmp_path / f"F/fold-{n}/held_out.npz", tmp_path, n) for n in range(2)]
+    made = combine_folds(runs, tmp_path / "all")
+    found = made.probabilities()
+    assert found is not None
+    assert np.flatnonzero(np.isnan(found).any(axis=1)).tolist() == [5, 7]
+    verdict = vog.suspects(made)
+    assert not verdict.suspect[[5, 7]].any()
+    for ending in ("csv", "jsonl"):
+        with pytest.raises(ResultError, match=f"holds a list for each row, which {ending} has no"):
+            made.export(tmp_path / f"x.{ending}", columns=["id", "probabilities@all"])
+    made.export(tmp_path / "x.parquet", columns=["id", "probabilities@all"])
+
+
+def test_whole_numbers_are_scaled_when_they_are_scored(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (12, 2, 3), dtype=np.uint8)
+    np.savez(tmp_path / "d.npz", images=images, labels=np.arange(12)[:, None] % 3)
+    folds(tmp_path / "d.npz", tmp_path / "F", folds=2)
+    held = np.load(tmp_path / "F/fold-1/held_out.npz")
+    assert held["images"].dtype == np.uint8
+    path = tmp_path / "F/fold-1/held_out.npz"
+    run = scored(path, tmp_path, 1, transform=lambda row: torch.tensor(row / 255).float())
+    assert run.rows == 6
+
+
+def test_other_models_and_no_probabilities(runs: list[Run], tmp_path: Path) -> None:
+    first, *rest = runs
+    held = tmp_path / "F/fold-0/held_out.npz"
+    bare = scored(held, tmp_path, 0, keep_probabilities=False)
+    with pytest.raises(ResultError, match="has no probabilities and .* probabilities of 3 classes"):
+        combine_folds([bare, *rest], tmp_path / "out")
+    wide = nn.Sequential(nn.Flatten(), nn.Linear(6, 5))
+    (tmp_path / "wide").mkdir()
+    for step in range(3):
+        nn.init.normal_(wide[1].weight)
+        torch.save(wide.state_dict(), tmp_path / f"wide/{step}.pt")
+    other = vog.score(wide, str(tmp_path / "wide/*.pt"), held, tmp_path / "w", stages=1, quiet=True)
+    with pytest.raises(ResultError, match="probabilities of 5 classes and .* of 3 classes"):
+        combine_folds([other, *rest], tmp_path / "out")
+    assert first.rows
+
+
+def test_one_example_is_inspected_again(pictures: Path, tmp_path: Path) -> None:
+    folds(pictures, tmp_path / "F", folds=3)
+    moved = tmp_path / "moved"
+    pictures.rename(moved)
+    (tmp_path / "m.py").write_text(
+        "from torch import nn\ndef build():\n"
+        "  return nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 2))"
+    )
+    (tmp_path / "c").mkdir()
+    for step in range(3):
+        torch.manual_seed(step)
+        module = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 2))
+        torch.save(module.state_dict(), tmp_path / f"c/{step}.pt")
+    run = vog.score(
+        f"{tmp_path / 'm.py'}:build",
+        str(tmp_path / "c/*.pt"),
+        tmp_path / "F/fold-1/held_out.txt",
+        tmp_path / "run",
+        root=moved,
+        transform="none",
+        quiet=True,
+    )
+    assert lost_data(run) is None
+    for at, index in enumerate(run.table(["index"])[0].to_pylist()):
+        seen = inspector(run)(index)
+        assert seen.vog == pytest.approx(run.numbers("vog@all")[at], rel=1e-4)
+        assert seen.differs == ()
+
+
+class Odd(Subset[Any]):
+    """A subset that has a part of its own."""
+
+    part = "train"
+
+
+def test_subsets(tmp_path: Path) -> None:
+    code = tmp_path / "subsets.py"
+    code.write_text(CODE.format(tests=str(Path(__file__).parent)))
+    folds(f"{code}:rows", tmp_path / "F", folds=3)
+    held = fold(Dataset(), tmp_path / "F", 1).held_out
+    some = from_dataset(Subset(held, [1, 3, 4]))
+    assert some.numbers is not None
+    assert some.numbers.tolist() == [held.indices[at] for at in (1, 3, 4)]
+    assert some.fold is not None
+    assert some.fold.held_out
+    assert from_dataset(Subset(held, [3, 1])).fold is None, "rows of a run ascend"
+    assert from_dataset(Odd(Dataset(), [0, 2])).fold is None  # pyright: ignore
 
 
 def test_the_commands(
@@ -362,6 +489,8 @@ def test_the_commands(
     assert "the last checkpoint agrees with" in err
     code, out, err = cli("combine", "--folds", *names, "--out", "all", "--by", "vog@all")
     assert (code, "--by is about means over several runs" in err) == (1, True)
+    code, out, err = cli("combine", "--folds", *names, "--out", "all", "--format", "json")
+    assert [row["rows"] for row in json.loads(out)] == [10] * 4
     code, out, _ = cli("suspects", "all")
     assert (code, "Out of sample: each label was judged by a training without it." in out) == (
         0,

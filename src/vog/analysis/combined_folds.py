@@ -16,6 +16,7 @@ from vog.outputs import output_path
 from vog.result import Run, open_run, parts
 from vog.result.combined import question_of_folds, write_tables
 from vog.result.ids import places_of
+from vog.result.rows import is_probabilities
 from vog.result.where import named
 
 _MADE_BY = "Give the runs of held_out files that one `vog folds` wrote, one run a fold."
@@ -109,6 +110,18 @@ def _refuse_other_columns(first: Run, run: Run) -> None:
             f"{has.folder} has {first_few(lacking or more)}, which {other.folder} lacks. Score all "
             f"folds with the same --scores and --stages."
         )
+    one, other = (_probabilities(each) for each in (first, run))
+    if one != other:
+        raise ResultError(
+            f"{first.folder} has {one} and {run.folder} {other}, so labels could not be judged by "
+            f"them. Score all folds with models of the same classes, and with probabilities."
+        )
+
+
+def _probabilities(run: Run) -> str:
+    """Which probabilities a run keeps, in words."""
+    known = {f.type.list_size for f in run.schema if is_probabilities(f.name)}
+    return f"probabilities of {first_few(sorted(known))} classes" if known else "no probabilities"
 
 
 def _refuse_gaps(runs: Sequence[Run], numbers: Sequence[Int[np.ndarray, "m"]]) -> None:
@@ -155,8 +168,16 @@ def _ids_in(file: Path) -> list[str]:
     """The ids in a file of what a fold holds out."""
     if file.suffix == ".npz":
         return [str(one) for one in archives.load(file, ["ids"])["ids"].tolist()]
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return [json.loads(one) if one[:1] == '"' else one.rpartition(" ")[0] for one in lines]
+    lines = file.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    return [_id_in(line) for line in lines]
+
+
+def _id_in(line: str) -> str:
+    """The id of a dataset's item, which is written as JSON, or of an image before its label."""
+    try:
+        return str(json.loads(line))
+    except ValueError:
+        return line.rpartition(" ")[0]
 
 
 def _ordered(runs: Sequence[Run], columns: list[str]) -> Iterator[pa.Table]:

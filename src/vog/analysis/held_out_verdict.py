@@ -31,7 +31,7 @@ def by_held_out(run: Run, fdr: float, stage: str | None, rows: Rows | None = Non
     why = None if stage else "the mean over the ends of all stages, the rule for held-out rows"
     found, labels = _probabilities(run, stage), run.table(["label"]).column(0).fill_null(-1)
     numbers = labels.to_numpy()
-    known = np.isfinite(found).all(axis=1) & (numbers >= 0)
+    known = np.isfinite(found).all(axis=1) & (numbers >= 0) & (numbers < found.shape[1])
     known &= True if rows is None else rows
     judged, unlearned = _learned_classes(found, numbers, known)
     probability = np.full(len(numbers), np.nan)
@@ -68,6 +68,11 @@ def _probabilities(run: Run, stage: str | None) -> Float[np.ndarray, "n classes"
     mean: Float[np.ndarray, "n classes"] | None = None
     for one in stages:
         found = run.probabilities(one)
+        if found is None and "combined" in run.question:
+            raise ResultError(
+                f"{run.folder} is the means over several runs, which keep no probabilities. Judge "
+                f"the labels of each run, or of all but one as a check."
+            )
         if found is None:
             raise ResultError(
                 f"{run.folder} has no probabilities of all classes, by which labels out of sample "

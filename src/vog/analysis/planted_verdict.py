@@ -117,12 +117,8 @@ def _counted(
     told = NOTHING if boundary else own_errors(place)
     count, right = told.count(place, order.fdr)
     probability, wrong = _probability(order, own, told, place), told.even
-    if tail is not None and int(tail.suspect[own].sum()) > count:
-        count, right = int(tail.suspect[own].sum()), tail.expected_fdr
-        probability, wrong = (
-            _in_order(tail.probability, looks_wrong, own, order.planted),
-            tail.wrong,
-        )
+    if tail is not None and int(tail.suspect.sum()) > count:
+        return _as_the_tail(order, looks_wrong, own, tail)
     if not count:
         return replace(order, why=_WHY_BOUNDARY if boundary else _WHY_NONE)
     ranked = np.flatnonzero(own)[np.argsort(-looks_wrong[own], kind="stable")]
@@ -152,11 +148,17 @@ def _probability(
     return probability
 
 
-def _in_order(known: Values, looks_wrong: Values, own: Rows, planted: Rows) -> Values:
-    """The probabilities of the tail, dealt out in the order of what looks wrong."""
-    probability = np.full(len(own), np.nan)
-    ranked = np.flatnonzero(own)[np.argsort(-looks_wrong[own], kind="stable")]
-    dealt = np.sort(np.nan_to_num(known[own], nan=0.0))[::-1]
-    probability[ranked] = dealt
-    probability[planted] = 1.0
-    return probability
+def _as_the_tail(order: Verdict, looks_wrong: Values, own: Rows, tail: Verdict) -> Verdict:
+    """What was told without a look at the flips, and which flips look as wrong as these rows."""
+    ranked = np.sort(looks_wrong[own])[::-1]
+    cut = float(ranked[min(int(tail.suspect.sum()), len(ranked)) - 1])
+    probability = tail.probability.copy()
+    probability[order.planted] = 1.0
+    return replace(
+        order,
+        suspect=tail.suspect | (order.planted & (looks_wrong >= cut)),
+        probability=probability,
+        expected_fdr=tail.expected_fdr,
+        wrong=tail.wrong,
+        unlearned=tail.unlearned,
+    )

@@ -178,7 +178,8 @@ def seeds_curve_joined(joined: Joined, column: str | None = None, quiet: bool = 
     alone = measured[0].mean
     expected = tuple(Predicted(m, spearman_brown(alone, m)) for m in range(1, _PREDICTED + 1))
     low, high = _interval(ranks) if len(runs) > 2 else (alone, alone)
-    needed = (_needed(one) for one in (alone, high, low))
+    # The mean of Fisher's z is not that of the correlations: the range holds what is predicted.
+    needed = (_needed(one) for one in (alone, max(high, alone), min(low, alone)))
     return SeedsCurve(
         *(column, len(runs), ranks.shape[1], tuple(measured), expected, ENOUGH, *needed)
     )

@@ -53,7 +53,7 @@ def suspects(
         fdr: the share of right labels among the suspects, the planted left aside, that is aimed
             at, in (0, 1).
         stage: which checkpoints decide; None for the stage that tells planted flips best, or else
-            for all.
+            for all; of held-out rows for the mean over the ends of all stages.
 
     Raises:
         ResultError: the run has no labels, no such stage or lacks what is needed, the record is not

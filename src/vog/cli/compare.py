@@ -149,6 +149,9 @@ def _combine_folds(
         f"{out}: {made.rows:,} rows, each judged by a training without it, from {len(runs)} folds",
         err=form is not TableFormat.TABLE,
     )
+    rows = [{"fold": run.question["data"]["fold"]["number"], "rows": run.rows} for run in runs]
+    if form is not TableFormat.TABLE:
+        show.table(rows, form)
     show.marked(made)
     show.agreement(made, also_high=True)
     typer.echo(f"Next: vog suspects {out}", err=form is not TableFormat.TABLE)

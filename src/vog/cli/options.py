@@ -124,7 +124,7 @@ VerdictStage = Annotated[
         "--stage",
         metavar="STAGE",
         help="The stage whose checkpoints judge the labels. Default: the one that tells planted "
-        "flips best, or all.",
+        "flips best, or all; of held-out rows the mean over the ends of all stages.",
     ),
 ]
 KeepProbabilities = Annotated[

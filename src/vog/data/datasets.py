@@ -14,7 +14,14 @@ from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 from vog import functions
 from vog.data import connections, processes
 from vog.data.batches import read_here, with_workers
-from vog.data.examples import UNLABELLED, Examples, RowNumbers, UnreadableError, digest_of
+from vog.data.examples import (
+    UNLABELLED,
+    Examples,
+    FoldPart,
+    RowNumbers,
+    UnreadableError,
+    digest_of,
+)
 from vog.data.images import Transform
 from vog.data.parts import form_of, parts_of, whole_number
 from vog.errors import DataError
@@ -116,12 +123,27 @@ def from_dataset(
     named = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
     return replace(
         examples,
-        fold=getattr(dataset, "part", None) if isinstance(dataset, Subset) else None,
+        fold=_fold_of(dataset),
         digest=_digest(ids, labels, sample, getattr(dataset, "digest", None)),
         labels=labels,
         label_names=tuple(map(printable, names)) if named and names else None,
         notes=(*examples.notes, form) if form else examples.notes,
     )
+
+
+def _fold_of(dataset: Any) -> FoldPart | None:
+    """Which rows of the whole data these are, where they are a part of a fold, in its order."""
+    if not isinstance(dataset, Subset):
+        return None
+    part = getattr(dataset, "part", None)
+    if isinstance(part, FoldPart):
+        return part
+    within = _fold_of(dataset.dataset)
+    if within is None:
+        return None
+    rows = within.rows[_shown_rows(dataset, len(within.rows))]
+    ascends = bool((np.diff(rows) > 0).all())
+    return replace(within, rows=rows, file=None) if ascends else None
 
 
 def _length(dataset: Any) -> int:

@@ -46,6 +46,7 @@ class FoldPart:
         data_digest: that of the whole data.
         data: the whole data, as seen from any folder.
         root: what their paths are relative to.
+        file: of a dataset's items, the list that opens them again; None where there is none.
     """
 
     number: int
@@ -57,6 +58,7 @@ class FoldPart:
     data_digest: str
     data: str
     root: str | None
+    file: str | None = None
 
 
 @dataclass(frozen=True)

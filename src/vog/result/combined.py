@@ -74,6 +74,7 @@ def question_of(
     asked = {
         "vog": version("vog"),
         "combined": [{"question": _digest(run.question)} for run in runs],
+        **({"out_of_sample": True} if all(run.out_of_sample for run in runs) else {}),
         **_training(runs),
         "data": data,
         "target": first.get("target"),

@@ -221,7 +221,8 @@ class Run:
         if name not in self.schema.names:
             return None
         lists = self.table([name]).column(0).combine_chunks()
-        values = lists.values.to_numpy().reshape(len(lists), -1).copy()
+        flat = lists.values.to_numpy(zero_copy_only=False)  # a null list is of nulls
+        values = flat.reshape(len(lists), -1).copy()
         values[~lists.is_valid().to_numpy(zero_copy_only=False)] = np.nan
         return values
 
@@ -319,6 +320,12 @@ class Run:
             raise ResultError(
                 f"the format of {path} cannot be told from its name. "
                 f"End it in .{', .'.join(FORMATS)}, or pass --format."
+            )
+        lists = [name for name in columns or () if is_probabilities(name)]
+        if lists and kind != "parquet":
+            raise ResultError(
+                f"{first_few(lists)} holds a list for each row, which {kind} has no place for. "
+                f"Export to a .parquet."
             )
         table = safe_table(self.table(columns)) if safe_csv else self.table(columns)
         if kind == "parquet":

@@ -80,7 +80,7 @@ def find_again(run: Run, options: Options) -> Parts:
         given = getattr(options, option)
         found[option] = value if given is None else given
         _refuse_lost(run, option, found[option])
-    args, root = options.model_args, _root(run) if options.root is None else options.root
+    args, root = options.model_args, named(run, "root") if options.root is None else options.root
     if args is None:
         args = {k: _argument(v) for k, v in question.get("model", {}).get("args", {}).items()}
     return Parts(
@@ -90,11 +90,6 @@ def find_again(run: Run, options: Options) -> Parts:
         root=None if root is None else Path(root),
         **{"read": None, **found},
     )
-
-
-def _root(run: Run) -> str | None:
-    """What the paths of a list are relative to; of a fold, its record says it."""
-    return None if named(run, "fold") else named(run, "root")
 
 
 def _noted_transform(question: Mapping[str, Any]) -> str | None:

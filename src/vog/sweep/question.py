@@ -13,6 +13,7 @@ from torch import nn
 from vog import functions
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Examples
+from vog.data.examples import FoldPart
 from vog.data.own import noted_as
 from vog.result.question import WHERE
 from vog.result.where import noted_places
@@ -141,22 +142,29 @@ def _where(request: Request, files: Sequence[CheckpointFile], examples: Examples
 
     The data are the whole, where a fold's are scored: row numbers are those of the whole.
     """
-    fold = examples.fold
-
-    def named(value: object) -> str | None:
-        return str(value) if isinstance(value, str | Path) else None
-
     where = {
-        "model": named(request.model),
+        "model": _text(request.model),
         "checkpoints": [str(file.path) for file in files],
-        "data": named(request.data if fold is None else fold.data),
-        "root": named(request.root if fold is None else fold.root),
-        **({} if fold is None else {"fold": named(request.data)}),
-        "transform": named(request.transform),
-        "target": named(request.target),
-        **({} if request.read is None else {"read": named(request.read)}),
+        **_data_of(request, examples.fold),
+        "transform": _text(request.transform),
+        "target": _text(request.target),
+        **({} if request.read is None else {"read": _text(request.read)}),
     }
     return where | noted_places(where, request.out)
+
+
+def _data_of(request: Request, fold: FoldPart | None) -> dict[str, str | None]:
+    """The data, what their paths are relative to, and, of a fold, what opens it."""
+    data, root = request.data, request.root
+    if fold is None:
+        return {"data": _text(data), "root": _text(root)}
+    opens = _text(data) or fold.file
+    whole = None if opens is None else fold.data
+    return {"data": whole, "root": _text(root) or fold.root, "fold": opens}
+
+
+def _text(value: object) -> str | None:
+    return str(value) if isinstance(value, str | Path) else None
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,17 @@ from torch.utils.data import Subset
 
 from vog.data import datasets
 from vog.data.examples import Examples, FoldPart, digest_of
-from vog.data.folds.record import FILE, HELD_OUT, TRAIN, Record, digest_of_file, load
+from vog.data.folds.record import (
+    FILE,
+    HELD_OUT,
+    TRAIN,
+    Record,
+    digest_of_file,
+    is_ours,
+    load,
+)
 from vog.errors import DataError
+from vog.result.changed_files import read_json
 
 _NAME = re.compile(rf"({TRAIN}|{HELD_OUT})\.(txt|npz)")
 _FOLDER = re.compile(r"fold-(\d{1,9})")
@@ -57,7 +66,8 @@ def fold(dataset: Any, folder: str | Path, number: int) -> Fold:
     record = load(Path(folder))
     if not 0 <= number < record.folds:
         raise DataError(f"{folder} has the folds 0 to {record.folds - 1}, and no fold {number}.")
-    return Fold(*(of_dataset(dataset, record, record.part(number, held)) for held in (False, True)))
+    parts = (record.part(number, held, Path(folder)) for held in (False, True))
+    return Fold(*(of_dataset(dataset, record, part) for part in parts))
 
 
 def of_dataset(dataset: Any, record: Record, part: FoldPart) -> PartOfFold:
@@ -90,7 +100,7 @@ def record_of(path: Path) -> tuple[Record, FoldPart] | None:
     """
     name, parent = _NAME.fullmatch(path.name), _FOLDER.fullmatch(path.absolute().parent.name)
     folder = path.absolute().parent.parent
-    if not name or not parent or not (folder / FILE).is_file():
+    if not name or not parent or not _is_folder_of_folds(folder):
         return None
     record, number = load(folder), int(parent[1])
     written = record.files.get(f"fold-{number}/{path.name}")
@@ -103,6 +113,16 @@ def record_of(path: Path) -> tuple[Record, FoldPart] | None:
             f"another place: there it is a list like any other."
         )
     return record, record.part(number, name[1] == HELD_OUT)
+
+
+def _is_folder_of_folds(folder: Path) -> bool:
+    """Whether a folder has a record of ours, or one that is damaged and may be ours."""
+    try:
+        return is_ours(read_json(folder / FILE))
+    except OSError:
+        return False
+    except ValueError:
+        return True
 
 
 def named(examples: Examples, record: Record, part: FoldPart) -> Examples:

@@ -23,7 +23,7 @@ from vog.errors import DataError
 from vog.result.changed_files import read_json
 from vog.result.files import as_json, write_text
 
-FILE = "folds.json"
+FILE, MADE_BY = "folds.json", "vog folds"
 TRAIN, HELD_OUT = "train", "held_out"
 Kind = Literal["files", "npz", "dataset"]
 
@@ -67,8 +67,10 @@ class Record:
         """The rows of the data that a fold holds out, or trains on, in their order."""
         return np.flatnonzero((self.held_out_by == number) == held_out)
 
-    def part(self, number: int, held_out: bool) -> FoldPart:
-        """The same, as a run notes it."""
+    def part(self, number: int, held_out: bool, folder: Path | None = None) -> FoldPart:
+        """The same, as a run notes it; with the folder, where a run can open it again."""
+        name = f"fold-{number}/{HELD_OUT if held_out else TRAIN}.txt"
+        known = folder is not None and self.kind == "dataset"
         return FoldPart(
             number=number,
             folds=self.folds,
@@ -79,11 +81,14 @@ class Record:
             data_digest=self.digest,
             data=self.data,
             root=self.root,
+            file=str((folder / name).absolute()) if known and folder is not None else None,
         )
 
     def save(self, folder: Path) -> None:
         """Write it into its folder."""
         said = {
+            "made_by": MADE_BY,
+            "of": self.told_apart,
             "kind": self.kind,
             "data": self.data,
             "root": self.root,
@@ -95,7 +100,7 @@ class Record:
             "label_names": self.label_names,
             "alone": self.alone,
             "files": self.files,
-            "held_out_by": self.held_out_by.tolist(),
+            "held_out_by": " ".join(map(str, self.held_out_by.tolist())),
         }
         write_text(folder / FILE, as_json(said))
 
@@ -109,37 +114,64 @@ def load(folder: Path) -> Record:
     path = folder / FILE
     try:
         said = read_json(path)
-        return _record(said)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(f"{folder} holds no {FILE}. Expected a folder of `vog folds`.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path} is damaged: {error}. Remove the folder, and run `vog folds` again."
-        ) from error
+    except ValueError as error:
+        raise DataError(_damage(path, str(error))) from error
+    if not is_ours(said):
+        raise DataError(f"{path} was not written by `vog folds`. Expected a folder that it wrote.")
+    try:
+        return _record(said)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise DataError(_damage(path, str(error))) from error
 
 
-def _record(said: Any) -> Record:
-    by = np.asarray(said["held_out_by"], np.int64)
-    folds, names, root = said["folds"], said["label_names"], said["root"]
-    if by.ndim != 1 or len(by) != said["examples"] or not set(by.tolist()) <= set(range(folds)):
+def is_ours(said: Any) -> bool:
+    """Whether what a `folds.json` holds was written by `vog folds`."""
+    return isinstance(said, dict) and said.get("made_by") == MADE_BY
+
+
+def _damage(path: Path, why: str) -> str:
+    return f"{path} is damaged: {why}. Run `vog folds` again, into a new folder."
+
+
+def _record(said: dict[str, Any]) -> Record:
+    by = np.array([int(one) for one in said["held_out_by"].split(" ")], np.int64)
+    folds, names, root = _whole(said["folds"]), said["label_names"], said["root"]
+    if len(by) != said["examples"] or by.min() < 0 or by.max() >= folds:
         raise ValueError("held_out_by is not one fold for each example")
     if said["kind"] not in ("files", "npz", "dataset"):
         raise ValueError(f"the kind is {said['kind']!r}")
-    return Record(
+    if names is not None and not (isinstance(names, list) and all(map(_is_text, names))):
+        raise ValueError("label_names are no names")
+    found = Record(
         kind=said["kind"],
         data=str(said["data"]),
         root=None if root is None else str(root),
         digest=str(said["digest"]),
-        folds=int(folds),
-        seed=int(said["seed"]),
+        folds=folds,
+        seed=_whole(said["seed"]),
         held_out_by=by,
         labels=str(said["labels"]),
-        label_names=None if names is None else tuple(map(str, names)),
-        alone=tuple(map(int, said["alone"])),
+        label_names=None if names is None else tuple(names),
+        alone=tuple(_whole(one) for one in said["alone"]),
         files={str(name): str(digest) for name, digest in said["files"].items()},
     )
+    if found.told_apart != said["of"]:
+        raise ValueError("held_out_by is not what was drawn")
+    return found
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{value!r} is no whole number")
+    return value
 
 
 def digest_of_file(path: Path) -> str:

@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import Int
 
 from vog import archives
-from vog.data import UNLABELLED, open_source
+from vog.data import UNLABELLED
 from vog.data.arrays import Rows
 from vog.data.examples import Examples, UnreadableError, digest_of
 from vog.data.folds.record import FILE, HELD_OUT, TRAIN, Kind, Record, digest_of_file, load
 from vog.data.images import ImageFiles
+from vog.data.planting.planted_dataset import opened
 from vog.data.sources import absolute
 from vog.errors import DataError, ResultError, first_few
 from vog.file_names import expanded
@@ -59,7 +60,8 @@ def folds(
             f"folder, a list file, an .npz, or file.py:function that returns a Dataset."
         )
     out = output_path(out)
-    examples = open_source(data, None if root is None else Path(root))
+    # Inputs are not looked at: whole numbers of an .npz are scaled by a transform later.
+    examples = opened(data, None if root is None else Path(root))
     if examples.fold is not None:
         raise DataError(f"--data {data} is itself a fold. Give the data that it was made of.")
     labels = _labels(examples, quiet)

@@ -14,6 +14,7 @@ _SIDE = 16  # pixels of the small image that stands for one
 _EACH = 30  # examples in a group, about
 _WIDEST = 50  # dimensions that are compared
 _MOST = 1000  # groups
+_WIDE = 4096  # numbers of an example that are kept at most, evenly
 
 
 def clusters(examples: Examples, seed: int, quiet: bool) -> Flips:
@@ -65,7 +66,8 @@ def _vectors(examples: Examples, quiet: bool) -> tuple[Int[np.ndarray, "m"], np.
 
 
 def _vector(value: object) -> np.ndarray:
-    """What is compared: an image small and in colours, anything else as it is."""
+    """What is compared: an image small and in colours, of anything else some of its numbers."""
     if isinstance(value, Image.Image):
         return np.asarray(value.convert("RGB").resize((_SIDE, _SIDE)), np.float32).ravel() / 255
-    return np.nan_to_num(as_array(value).astype(np.float32).ravel())
+    flat = as_array(value).ravel()
+    return np.nan_to_num(flat[:: -(-flat.size // _WIDE)].astype(np.float32))

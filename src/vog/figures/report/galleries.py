@@ -183,7 +183,7 @@ def _of_sections(found: Findings) -> dict[str, list[Wanted]]:
 
 
 def _why_suspicious(one: Suspect, first: str) -> tuple[str, ...]:
-    said = f"{one.hardness:.1%} by {first} and others"
+    said = f"{one.hardness:.1%} by {first}" + (" and others" if "all classes" not in first else "")
     if one.probability is not None:
         said = f"wrong with {one.probability:.0%}"
     return (said,) if one.vog is None else (said, f"{one.vog:.0%} by vog")
