@@ -417,7 +417,7 @@ def test_other_models_and_no_probabilities(runs: list[Run], tmp_path: Path) -> N
     wide = nn.Sequential(nn.Flatten(), nn.Linear(6, 5))
     (tmp_path / "wide").mkdir()
     for step in range(3):
-        nn.init.normal_(wide[1].weight)
+        nn.init.normal_(wide[1].weight)  # pyright: ignore
         torch.save(wide.state_dict(), tmp_path / f"wide/{step}.pt")
     other = vog.score(wide, str(tmp_path / "wide/*.pt"), held, tmp_path / "w", stages=1, quiet=True)
     with pytest.raises(ResultError, match="probabilities of 5 classes and .* of 3 classes"):
