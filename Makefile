@@ -22,7 +22,8 @@ demo: venv
 test: venv browser
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
-# What `make test` has a sample of, whole: mutated files, flipped bits, kills. About half an hour.
+# What `make test` has a sample of, whole: mutated files, flipped bits, kills; and long trainings.
+# About half an hour.
 campaigns: venv
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/campaigns --numprocesses logical --maxprocesses 8 --dist worksteal --override-ini 'addopts=-ra --strict-markers --strict-config' --durations 10
 
