@@ -281,9 +281,9 @@ def test_laws_of_a_curriculum(
             if balanced:
                 for label in set(labels):
                     kept = sum(labels[row] == label for row in rows)
-                    assert 0 <= kept - share * labels.count(label) < 1 + 1e-9
+                    assert -1e-9 <= kept - share * labels.count(label) < 1 + 1e-9
             else:
-                assert 0 <= len(rows) - share * len(cases) < 1 + 1e-9
+                assert -1e-9 <= len(rows) - share * len(cases) < 1 + 1e-9
                 out = np.setdiff1d(np.arange(len(cases)), rows)
                 sign = -1 if reverse else 1
                 inside, outside = (np.nan_to_num(sign * values[at], nan=99) for at in (rows, out))
