@@ -81,13 +81,7 @@ def _refuse(joined: Joined, out: Path) -> None:
     """Nothing where the runs can be combined into this folder."""
     first = joined.runs[0]
     for run in joined.runs:
-        if run.folder.resolve() == out.resolve():
-            raise ResultError(f"--out {out} is one of the runs. Give another folder.")
-        if run.missing_rows:
-            raise ResultError(
-                f"{run.folder} has {run.rows:,} rows, and {run.missing_rows:,} are missing: run "
-                f"the same command that began it to go on, and combine then."
-            )
+        refuse_place_and_gaps(run, out)
         if "combined" in run.question:
             behind = ", ".join(run.question.get(WHERE, {}).get("combined", []))
             raise ResultError(
@@ -109,6 +103,21 @@ def _refuse(joined: Joined, out: Path) -> None:
         raise ResultError(
             f"{len(others):,} of {len(joined.ids):,} shared examples have not the same label in "
             f"all runs: {first_few(others)}. Combine runs that were trained on the same labels."
+        )
+
+
+def refuse_place_and_gaps(run: Run, out: Path) -> None:
+    """Nothing where a run is finished, and is not the folder that is to be written.
+
+    Raises:
+        ResultError: it is not.
+    """
+    if run.folder.resolve() == out.resolve():
+        raise ResultError(f"--out {out} is one of the runs. Give another folder.")
+    if run.missing_rows:
+        raise ResultError(
+            f"{run.folder} has {run.rows:,} rows, and {run.missing_rows:,} are missing: run the "
+            f"same command that began it to go on, and combine then."
         )
 
 

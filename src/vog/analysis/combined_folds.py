@@ -1,7 +1,7 @@
 """The runs of the rows that folds hold out, as one run: each row by a training without it."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,11 @@ import pyarrow as pa
 from jaxtyping import Int
 
 from vog import archives
-from vog.analysis.combination import refuse_other_question, same_weights
+from vog.analysis.combination import refuse_other_question, refuse_place_and_gaps, same_weights
 from vog.errors import ResultError, first_few
 from vog.outputs import output_path
 from vog.result import Run, open_run, parts
-from vog.result.combined import question_of_folds, write_tables
+from vog.result.combined import question_of_folds, write_table
 from vog.result.ids import places_of
 from vog.result.rows import is_probabilities
 from vog.result.where import named
@@ -48,9 +48,8 @@ def combine_folds(runs: Sequence[Run], out: str | Path, overwrite: bool = False)
     columns = [name for name in runs[0].schema.names if all(name in r.schema.names for r in runs)]
     question = question_of_folds(runs, columns, out)
     with parts.begun(out, question, overwrite):
-        rows = int(question["data"]["examples"])
-        if parts.missing(parts.parts(out), rows):
-            write_tables(out, rows, _ordered(runs, columns))
+        if parts.missing(parts.parts(out), int(question["data"]["examples"])):
+            write_table(out, _ordered(runs, columns))
     return open_run(out)
 
 
@@ -59,19 +58,13 @@ def _refuse(runs: Sequence[Run], out: Path) -> None:
         raise ResultError(f"{len(runs)} run given, and there are 2 folds or more. {_MADE_BY}")
     first = runs[0]
     for run in runs:
-        if run.folder.resolve() == out.resolve():
-            raise ResultError(f"--out {out} is one of the runs. Give another folder.")
+        refuse_place_and_gaps(run, out)
         if _fold(run).get("held_out") is not True:
             raise ResultError(f"{run.folder} is no run of what a fold holds out. {_MADE_BY}")
         if _fold(run)["of"] != _fold(first)["of"]:
             raise ResultError(
                 f"{run.folder} is of other folds than {first.folder}, so a row may be in several "
                 f"or in none{_twice(first, run)}. {_MADE_BY}"
-            )
-        if run.missing_rows:
-            raise ResultError(
-                f"{run.folder} has {run.rows:,} rows, and {run.missing_rows:,} are missing: run "
-                f"the same command that began it to go on, and combine then."
             )
     for run in runs[1:]:
         _refuse_other_columns(first, run)
@@ -180,8 +173,8 @@ def _id_in(line: str) -> str:
         return line.rpartition(" ")[0]
 
 
-def _ordered(runs: Sequence[Run], columns: list[str]) -> Iterator[pa.Table]:
-    """All rows in the order of the data, in a few tables."""
+def _ordered(runs: Sequence[Run], columns: list[str]) -> pa.Table:
+    """All rows in the order of the data."""
     whole = pa.concat_tables([run.table(columns).replace_schema_metadata() for run in runs])
     order = np.argsort(whole["index"].to_numpy(), kind="stable")
-    yield whole.take(order).combine_chunks()
+    return whole.take(order).combine_chunks()

@@ -8,7 +8,6 @@ import typer
 from vog.cli import options, show
 from vog.cli.read import PrintedAs, RunFolder
 from vog.cli.show import TableFormat
-from vog.errors import ResultError, unknown
 
 if TYPE_CHECKING:
     from vog.analysis.detection import Detection, Verification
@@ -50,12 +49,12 @@ def verify(
     """
     import vog
     from vog.analysis.detection import verify as measured
+    from vog.analysis.suspects import refuse_no_stage
     from vog.result.planted import load
 
     show.refuse_other_chart(chart)
     opened = vog.open(run)
-    if stage is not None and stage not in opened.stages:
-        raise ResultError(f"{run} has no stage {stage!r}.{unknown(stage, opened.stages)}")
+    refuse_no_stage(opened, stage)
     record = load(planted)
     found = measured(opened, record, resamples, kind=kind, quiet=quiet)
     if form is TableFormat.TABLE:

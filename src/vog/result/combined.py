@@ -1,7 +1,7 @@
 """The run folder that several runs become: the question it answers, and its rows as written."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -152,16 +152,15 @@ def write(folder: Path, rows: Combined, label_names: Sequence[str] | None) -> No
         sink.write(part.start, [_table(rows, part, label_names)], 0.0)
 
 
-def write_tables(folder: Path, rows: int, tables: Iterator[pa.Table]) -> None:
+def write_table(folder: Path, whole: pa.Table) -> None:
     """Add the rows that are missing to a run folder that was begun.
 
     Args:
         folder: the run folder.
-        rows: how many there are in all.
-        tables: all rows in order.
+        whole: all rows in order.
     """
-    sink, whole = PartSink.of(folder), pa.concat_tables(tables)
-    for part in parts.cells(parts.missing(sink.parts, rows), sink.rows_per_part):
+    sink = PartSink.of(folder)
+    for part in parts.cells(parts.missing(sink.parts, len(whole)), sink.rows_per_part):
         sink.write(part.start, [whole.slice(part.start, len(part))], 0.0)
 
 

@@ -36,6 +36,25 @@ def whole_folder(out: Path, doing: str) -> Iterator[Path]:
         raise ResultError(f"{out} could not be written: {error.strerror or error}.") from error
 
 
+def was_written(out: Path, record: str) -> bool:
+    """Whether a folder was written before, as far as its record tells; not where it is empty.
+
+    Args:
+        out: the folder.
+        record: the name of the file that is written last.
+
+    Raises:
+        ResultError: it is a file, or holds something else.
+    """
+    if out.exists() and not out.is_dir():
+        raise ResultError(f"{out} is a file. Give a new folder as --out.")
+    if not out.is_dir() or not any(out.iterdir()):
+        return False
+    if not (out / record).exists():
+        raise ResultError(f"{out} holds other files. Give a new or an empty folder as --out.")
+    return True
+
+
 @contextmanager
 def _alone(unfinished: Path, out: Path, doing: str) -> Iterator[None]:
     """The folder, empty, while no other process writes into it."""

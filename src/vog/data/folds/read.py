@@ -9,17 +9,9 @@ from torch.utils.data import Subset
 
 from vog.data import datasets
 from vog.data.examples import Examples, FoldPart, digest_of
-from vog.data.folds.record import (
-    FILE,
-    HELD_OUT,
-    TRAIN,
-    Record,
-    digest_of_file,
-    is_ours,
-    load,
-)
+from vog.data.folds.record import HELD_OUT, TRAIN, Record, find, load
 from vog.errors import DataError
-from vog.result.changed_files import read_json
+from vog.result.digests import sha256_of
 
 _NAME = re.compile(rf"({TRAIN}|{HELD_OUT})\.(txt|npz)")
 _FOLDER = re.compile(r"fold-(\d{1,9})")
@@ -99,30 +91,20 @@ def record_of(path: Path) -> tuple[Record, FoldPart] | None:
         DataError: the record is damaged, or the file was changed since it was written.
     """
     name, parent = _NAME.fullmatch(path.name), _FOLDER.fullmatch(path.absolute().parent.name)
-    folder = path.absolute().parent.parent
-    if not name or not parent or not _is_folder_of_folds(folder):
+    record = find(path.absolute().parent.parent) if name and parent else None
+    if not name or not parent or record is None:
         return None
-    record, number = load(folder), int(parent[1])
+    number = int(parent[1])
     written = record.files.get(f"fold-{number}/{path.name}")
     if written is None or number >= record.folds:
         return None
-    if digest_of_file(path) != written:
+    if sha256_of(path) != written:
         raise DataError(
             f"{path} was changed since `vog folds` wrote it, so it is not known which rows of the "
             f"data its lines are. Run `vog folds` again into a new folder, or copy the file to "
             f"another place: there it is a list like any other."
         )
     return record, record.part(number, name[1] == HELD_OUT)
-
-
-def _is_folder_of_folds(folder: Path) -> bool:
-    """Whether a folder has a record of ours, or one that is damaged and may be ours."""
-    try:
-        return is_ours(read_json(folder / FILE))
-    except OSError:
-        return False
-    except ValueError:
-        return True
 
 
 def named(examples: Examples, record: Record, part: FoldPart) -> Examples:

@@ -9,7 +9,6 @@
 Of an `.npz` the files are `.npz` too.
 """
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -70,7 +69,6 @@ class Record:
     def part(self, number: int, held_out: bool, folder: Path | None = None) -> FoldPart:
         """The same, as a run notes it; with the folder, where a run can open it again."""
         name = f"fold-{number}/{HELD_OUT if held_out else TRAIN}.txt"
-        known = folder is not None and self.kind == "dataset"
         return FoldPart(
             number=number,
             folds=self.folds,
@@ -81,7 +79,7 @@ class Record:
             data_digest=self.digest,
             data=self.data,
             root=self.root,
-            file=str((folder / name).absolute()) if known and folder is not None else None,
+            file=str((folder / name).absolute()) if folder and self.kind == "dataset" else None,
         )
 
     def save(self, folder: Path) -> None:
@@ -113,24 +111,41 @@ def load(folder: Path) -> Record:
     """
     path = folder / FILE
     try:
-        said = read_json(path)
+        found = _read(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(f"{folder} holds no {FILE}. Expected a folder of `vog folds`.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise DataError(_damage(path, str(error))) from error
-    if not is_ours(said):
+    if found is None:
         raise DataError(f"{path} was not written by `vog folds`. Expected a folder that it wrote.")
+    return found
+
+
+def find(folder: Path) -> Record | None:
+    """The same; None where a folder has none, or one of others.
+
+    Raises:
+        DataError: it is damaged.
+    """
     try:
-        return _record(said)
+        return _read(folder / FILE)
+    except OSError:
+        return None
+
+
+def _read(path: Path) -> Record | None:
+    """What a file holds; None where it is a file of others.
+
+    Raises:
+        OSError: it cannot be read.
+        DataError: it is damaged.
+    """
+    try:
+        said = read_json(path)
+        is_ours = isinstance(said, dict) and said.get("made_by") == MADE_BY
+        return _record(said) if is_ours else None
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise DataError(_damage(path, str(error))) from error
-
-
-def is_ours(said: Any) -> bool:
-    """Whether what a `folds.json` holds was written by `vog folds`."""
-    return isinstance(said, dict) and said.get("made_by") == MADE_BY
 
 
 def _damage(path: Path, why: str) -> str:
@@ -172,9 +187,3 @@ def _whole(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"{value!r} is no whole number")
     return value
-
-
-def digest_of_file(path: Path) -> str:
-    """SHA-256 of its bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

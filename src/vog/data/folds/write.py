@@ -12,7 +12,7 @@ from vog import archives
 from vog.data import UNLABELLED
 from vog.data.arrays import Rows
 from vog.data.examples import Examples, UnreadableError, digest_of
-from vog.data.folds.record import FILE, HELD_OUT, TRAIN, Kind, Record, digest_of_file, load
+from vog.data.folds.record import FILE, HELD_OUT, TRAIN, Kind, Record, load
 from vog.data.images import ImageFiles
 from vog.data.planting.planted_dataset import opened
 from vog.data.sources import absolute
@@ -20,8 +20,9 @@ from vog.errors import DataError, ResultError, first_few
 from vog.file_names import expanded
 from vog.outputs import output_path
 from vog.progress import progress
+from vog.result.digests import sha256_of
 from vog.result.files import write_text, write_whole
-from vog.result.whole_folder import whole_folder
+from vog.result.whole_folder import was_written, whole_folder
 
 _ARRAYS = ("images", "inputs", "label_names")
 
@@ -85,7 +86,7 @@ def folds(
         return finished
     with whole_folder(out, "making folds") as folder:
         for name in _written(folder, record, examples, labels, quiet):
-            record.files[name] = digest_of_file(folder / name)
+            record.files[name] = sha256_of(folder / name)
         record.save(folder)
     return load(out)
 
@@ -159,12 +160,8 @@ def _finished(out: Path, record: Record) -> Record | None:
     Raises:
         ResultError: something else is there.
     """
-    if out.exists() and not out.is_dir():
-        raise ResultError(f"{out} is a file. Give a new folder as --out.")
-    if not out.is_dir() or not any(out.iterdir()):
+    if not was_written(out, FILE):
         return None
-    if not (out / FILE).exists():
-        raise ResultError(f"{out} holds other files. Give a new or an empty folder as --out.")
     found = load(out)
     same = (found.data, found.root, found.told_apart) == (
         record.data,

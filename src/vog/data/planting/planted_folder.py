@@ -38,7 +38,7 @@ from vog.result.planted import (
     load,
     save,
 )
-from vog.result.whole_folder import whole_folder
+from vog.result.whole_folder import was_written, whole_folder
 
 
 def plant(
@@ -191,12 +191,8 @@ def _finished(out: Path, question: Mapping[str, Any]) -> Planted | None:
     Raises:
         ResultError: something else is there.
     """
-    if out.exists() and not out.is_dir():
-        raise ResultError(f"{out} is a file. Give a new folder as --out.")
-    if not out.is_dir() or not any(out.iterdir()):
+    if not was_written(out, QUESTION):
         return None
-    if not (out / QUESTION).exists():
-        raise ResultError(f"{out} holds other files. Give a new or an empty folder as --out.")
     found = load(out, whole=True)
     then, now = _told_apart(found.question), _told_apart(json.loads(as_json(question)))
     changed = [key for key in {**now, **then} if then.get(key) != now.get(key)]
