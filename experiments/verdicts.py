@@ -21,6 +21,7 @@ of the rest.
 
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -35,14 +36,36 @@ from torch.nn import functional as F
 
 import vog
 from tables import row
+from vog.analysis.intervals import wilson
+from vog.analysis.verdict import Verdict
 from vog.result import Run
 from vog.result.files import write_text
 
 SEEDS, CLASSES = (0, 1, 2), 10
 RATES = (0.02, 0.05, 0.1, 0.2)
+HEAD = ("number", "expected", "suspects", "wrong of these", "95 %", "expected", "found")
 
 Inputs = Float[np.ndarray, "n pixels"]
 Labels = Int[np.ndarray, "n"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a verdict printed of one seed, and the truth.
+
+    Attributes:
+        wrong: how many labels are wrong.
+        expected_wrong: how many the verdict says are, at least; NaN where it does not tell.
+        named: how many are suspects.
+        wrong_of_named: how many of these are wrong.
+        expected_precision: the share of these that the verdict expects to be.
+    """
+
+    wrong: int
+    expected_wrong: float
+    named: int
+    wrong_of_named: int
+    expected_precision: float
 
 
 def build() -> nn.Module:
@@ -54,13 +77,12 @@ def main(out: Annotated[Path, typer.Option(help="The tables to write.")]) -> Non
     """Train, score and judge; print a line a kind of error."""
     tables: dict[str, list[str]] = {"in sample": [], "held out": []}
     for name, kind, rate in settings():
-        found = [judged(kind, rate, seed) for seed in SEEDS]
-        for how, lines in tables.items():
-            cells = map(", ".join, zip(*(one[how] for one in found), strict=True))
-            lines.append(row(name, *cells))
-            typer.echo(f"{how}: {lines[-1]}", nl=False)
-    head = row("wrong labels", "number", "suspects", "of these wrong", "found") + row(*["---"] * 5)
-    text = [f"{how}:\n\n{head}{''.join(lines)}\n" for how, lines in tables.items()]
+        seeds = [judged(kind, rate, seed) for seed in SEEDS]
+        for method, lines in tables.items():
+            lines.append(row(name, *cells([one[method] for one in seeds])))
+            typer.echo(f"{method}: {lines[-1]}", nl=False)
+    head = row("wrong labels", *HEAD) + row(*["---"] * (1 + len(HEAD)))
+    text = [f"{method}:\n\n{head}{''.join(lines)}\n" for method, lines in tables.items()]
     write_text(out, "".join(text))
 
 
@@ -74,8 +96,8 @@ def settings() -> Iterator[tuple[str, str, float]]:
     yield "tag, none", "tag", 0.0
 
 
-def judged(kind: str, rate: float, seed: int) -> dict[str, list[str]]:
-    """By how labels are judged: how many are wrong, named, wrong of these, and found."""
+def judged(kind: str, rate: float, seed: int) -> dict[str, Comparison]:
+    """Of one seed, the verdict in sample and held out beside the truth."""
     rng = np.random.default_rng(seed)
     inputs, truth = (part.astype(of) for part, of in zip(digits(), ("f4", "i8"), strict=True))
     if kind == "rare":
@@ -94,7 +116,7 @@ def judged(kind: str, rate: float, seed: int) -> dict[str, list[str]]:
             "in sample": in_sample(inputs, labels, seed, epochs, Path(name)),
             "held out": held_out(inputs, labels, seed, epochs, Path(name)),
         }
-        return {how: said(vog.suspects(run).suspect, labels != truth) for how, run in runs.items()}
+        return {name: compared(vog.suspects(run), labels != truth) for name, run in runs.items()}
 
 
 def in_sample(inputs: Inputs, labels: Labels, seed: int, epochs: int, folder: Path) -> Run:
@@ -121,11 +143,38 @@ def held_out(inputs: Inputs, labels: Labels, seed: int, epochs: int, folder: Pat
     return vog.combine_folds(runs, folder / "all")
 
 
-def said(suspect: Bool[np.ndarray, "n"], wrong: Bool[np.ndarray, "n"]) -> list[str]:
-    """How many are wrong, how many are named, the share of these that is, and that is found."""
-    right, named = int((suspect & wrong).sum()), int(suspect.sum())
-    shares = [f"{a / b:.2f}" if b else "-" for a, b in ((right, named), (right, int(wrong.sum())))]
-    return [str(int(wrong.sum())), str(named), *shares]
+def compared(verdict: Verdict, wrong: Bool[np.ndarray, "n"]) -> Comparison:
+    """What the verdict says beside what is true."""
+    return Comparison(
+        wrong=int(wrong.sum()),
+        expected_wrong=verdict.wrong,
+        named=int(verdict.suspect.sum()),
+        wrong_of_named=int((verdict.suspect & wrong).sum()),
+        expected_precision=1 - verdict.expected_fdr,
+    )
+
+
+def cells(seeds: list[Comparison]) -> Iterator[str]:
+    """A row of the table, in the order of `HEAD`: a number a seed, and an interval over all."""
+    yield ", ".join(str(one.wrong) for one in seeds)
+    yield ", ".join(number(one.expected_wrong, 0) for one in seeds)
+    yield ", ".join(str(one.named) for one in seeds)
+    yield ", ".join(number(share(one.wrong_of_named, one.named), 2) for one in seeds)
+    wrong, named = sum(one.wrong_of_named for one in seeds), sum(one.named for one in seeds)
+    interval = wilson(share(wrong, named), named)
+    yield f"{interval.low:.2f} to {interval.high:.2f}" if named else "-"
+    yield ", ".join(number(one.expected_precision, 2) if one.named else "-" for one in seeds)
+    yield ", ".join(number(share(one.wrong_of_named, one.wrong), 2) for one in seeds)
+
+
+def share(part: int, whole: int) -> float:
+    """The part of the whole, NaN where there is none."""
+    return part / whole if whole else float("nan")
+
+
+def number(value: float, digits: int) -> str:
+    """A number as the tables have it, a dash where there is none."""
+    return "-" if np.isnan(value) else f"{value:.{digits}f}"
 
 
 def digits() -> tuple[Inputs, Labels]:
