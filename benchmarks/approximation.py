@@ -19,10 +19,10 @@ from torch import nn
 from torch.nn import functional as F
 
 import vog
-from vog.analysis.agreement import spearman
+from vog.analysis.one_run.correlation import spearman
 from vog.cli import told
 from vog.experiments import demo
-from vog.result.files import make_folder
+from vog.files.writing import make_folder
 
 EPOCHS, BATCH, EXAMPLES = 24, 128, 8000
 PER_STAGE, REFINED = (2, 3, 4), (0.1, 0.15, 0.2, 0.3, 0.5)

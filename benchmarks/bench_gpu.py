@@ -13,9 +13,9 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import nn
 
+from vog.sweep.loop import sweep
 from vog.sweep.prepare import prepare
 from vog.sweep.request import PrecisionSpec, Request
-from vog.sweep.run import sweep
 
 EXAMPLES, CHECKPOINTS, SIDE, MATRIX = 2048, 3, 224, 8192
 OPERATIONS = 2 * 2 * 4.1e9  # an image: forward and backward, multiply and add

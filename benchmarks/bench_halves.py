@@ -13,10 +13,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 import networks
 from networks import NETWORKS
-from vog.sweep import halves
+from vog.sweep import split_half
+from vog.sweep.loop import sweep
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
-from vog.sweep.run import sweep
 
 CHECKPOINTS, TURNS = 6, 5
 EXAMPLES = {"ResNet-18, 32 x 32": 256, "MLP, 784-256-10": 5000}
@@ -43,12 +43,12 @@ def bench_halves(
 
     def seconds(rows: int) -> float:
         with monkeypatch.context() as patch:
-            patch.setattr(halves, "ROWS", rows)
+            patch.setattr(split_half, "ROWS", rows)
             start = time.perf_counter()
             sweep(job)
             return time.perf_counter() - start
 
-    turns = [(seconds(0), seconds(halves.ROWS)) for _ in range(TURNS + 1)][1:]
+    turns = [(seconds(0), seconds(split_half.ROWS)) for _ in range(TURNS + 1)][1:]
     benchmark.extra_info["ratio"] = round(statistics.median(b / a for a, b in turns), 3)
     benchmark.extra_info["without, s"] = round(statistics.median(a for a, _ in turns), 2)
     benchmark.pedantic(sweep, (job,), rounds=1)

@@ -21,7 +21,7 @@ import numpy as np, psutil, torch
 from torch import nn
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
-from vog.sweep.run import sweep
+from vog.sweep.loop import sweep
 
 rows, checkpoints, memory = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] or None
 width = 1024 if memory else 32

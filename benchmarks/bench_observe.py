@@ -17,12 +17,12 @@ from pytest_benchmark.fixture import BenchmarkFixture
 import networks
 import others
 from networks import NETWORKS
-from vog.analysis.agreement import spearman
+from vog.analysis.one_run.correlation import spearman
 from vog.data import Batch
-from vog.models.compiled import compiled
-from vog.models.torch import TorchModel
+from vog.models.torch.adapter import TorchModel
+from vog.models.torch.compiled import compiled
 from vog.scores import Signal
-from vog.sweep.faster import folded
+from vog.sweep.acceleration import folded
 
 ROUNDS = 15
 NEEDS = frozenset({Signal.INPUT_GRADIENT})

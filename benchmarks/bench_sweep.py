@@ -25,11 +25,11 @@ import networks
 import others
 import vog
 from networks import NETWORKS
-from vog.analysis.agreement import spearman
+from vog.analysis.one_run.correlation import spearman
 from vog.sweep.job import Job
+from vog.sweep.loop import sweep
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
-from vog.sweep.run import sweep
 
 EXAMPLES, CHECKPOINTS, TURNS = 384, 3, 3
 # What is slow is no noisier with fewer images.

@@ -21,7 +21,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import large_run
-from vog.figures.report import report
+from vog.reporting.page import report
 from vog.result import Run
 
 ROWS = 1_300_000

@@ -24,9 +24,9 @@ def measure() -> None:
 
     import networks
     import others
+    from vog.sweep.loop import sweep
     from vog.sweep.prepare import prepare
     from vog.sweep.request import Request
-    from vog.sweep.run import sweep
 
     network = networks.NETWORKS["ResNet-18, 32 x 32"]
     with tempfile.TemporaryDirectory() as name:

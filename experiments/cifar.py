@@ -38,8 +38,8 @@ import vog
 from vog.cli import told
 from vog.data.examples import digest_of
 from vog.errors import DataError
-from vog.figures import overview
-from vog.result.files import as_json, make_folder, write_text, write_whole
+from vog.figures import analysis_files
+from vog.files.writing import as_json, make_folder, write_text, write_whole
 
 EPOCHS, BATCH, RATE = 350, 128, 0.1
 _PIXELS = 3 * 32 * 32
@@ -134,7 +134,7 @@ def main(
             typer.echo(
                 f"lowest tenth {errors.lowest.error:.2%}, highest {errors.highest.error:.2%}"
             )
-        for path in overview.save(found, out / f"{name}-analysis"):
+        for path in analysis_files.save(found, out / f"{name}-analysis"):
             typer.echo(path)
 
 

@@ -22,11 +22,11 @@ from jaxtyping import Float
 
 import vog
 from imagenet import build
-from vog.analysis.agreement import spearman
+from vog.analysis.one_run.correlation import spearman
 from vog.cli import told
 from vog.errors import DataError
-from vog.result.files import as_json, make_folder, write_text
-from vog.sweep.stored import stored_checkpoints
+from vog.files.writing import as_json, make_folder, write_text
+from vog.gradients.layout import stored_checkpoints
 
 Gradients = Float[np.ndarray, "checkpoints n h w"]
 

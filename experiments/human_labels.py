@@ -52,8 +52,8 @@ from torch.nn import functional as F
 import vog
 from tables import row, spread
 from verdicts import train
+from vog.files.writing import as_json, write_array, write_text
 from vog.result import Run
-from vog.result.files import as_json, write_array, write_text
 
 SETS = ("labels", "human_aggre", "human_random1", "human_random2", "human_worse")
 SMALL = ("labels", "human_aggre")

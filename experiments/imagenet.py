@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from vog.cli import told
 from vog.data import open_source, read
-from vog.result.files import make_folder
+from vog.files.writing import make_folder
 
 STEPS, BATCH = 8, 25
 

@@ -23,10 +23,10 @@ import typer
 import vog
 from mnist import Digits, build, split, trained
 from tables import row, spread
-from vog.analysis.detection import Verification
+from vog.analysis.detection.planted_faults import Verification
 from vog.cli import told
 from vog.figures import charts
-from vog.result.files import make_folder, write_text
+from vog.files.writing import make_folder, write_text
 
 SEEDS, EPOCHS = (0, 1, 2), 12
 KINDS = ("flip", "duplicate", "corrupt", "outside")

@@ -48,8 +48,8 @@ from mnist import split, trained
 from tables import row, spread
 from vog.cli import told
 from vog.experiments import demo
-from vog.result.files import as_json, make_folder, write_text
-from vog.result.planted import FLIP, Planted
+from vog.files.writing import as_json, make_folder, write_text
+from vog.result.planting_record import FLIP, Planted
 
 RATES, SEEDS = (0.0, 0.01, 0.05, 0.1, 0.2), (0, 1, 2)
 SHOWN = ("aum", "loss", "el2n", "confidence", "correctness", "volg", "csg", "forgetting",

@@ -52,12 +52,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import vog
-from vog.analysis.outside import apart
-from vog.analysis.percentile import error_by_rank
+from vog.analysis.detection.out_of_distribution import apart
+from vog.analysis.one_run.error_by_rank import error_by_rank
 from vog.cli import told
 from vog.errors import DataError
 from vog.figures import charts
-from vog.result.files import as_json, make_folder, write_text
+from vog.files.writing import as_json, make_folder, write_text
 
 EPOCHS, CHECKPOINTS, BATCH = 20, 20, 128
 SHUFFLED_EPOCHS, SHUFFLED = 60, 0.2

@@ -20,10 +20,10 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from vog.figures.report import report
+from vog.gradients.score_stored import import_stored
+from vog.reporting.page import report
 from vog.result import Run, open_run
-from vog.result.names import read_names
-from vog.sweep.stored import import_stored
+from vog.result.class_names import read_names
 
 SIZES = {"wide": (1280, 1000), "narrow": (390, 844)}
 FLAGS = ["--no-sandbox", "--no-first-run", "--disable-gpu", "--disable-background-networking"]

@@ -29,7 +29,7 @@ import vog
 from mnist import BATCH, Digits, accuracy, build, scored, shifted, split, trained
 from tables import row, spread
 from vog.cli import told
-from vog.result.files import as_json, make_folder, write_text
+from vog.files.writing import as_json, make_folder, write_text
 
 SHARES, SEEDS, EPOCHS = ("90%", "70%", "50%"), (0, 1, 2), 12
 BY = {"VoG": "vog@all:class", "EL2N": "el2n@all", "random": None}

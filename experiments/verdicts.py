@@ -36,10 +36,10 @@ from torch.nn import functional as F
 
 import vog
 from tables import row
-from vog.analysis.intervals import wilson
-from vog.analysis.verdict import Verdict
+from vog.analysis.detection.intervals import wilson
+from vog.analysis.label_errors.verdict import Verdict
+from vog.files.writing import write_text
 from vog.result import Run
-from vog.result.files import write_text
 
 SEEDS, CLASSES = (0, 1, 2), 10
 RATES = (0.02, 0.05, 0.1, 0.2)

@@ -9,7 +9,7 @@ from typing import Any
 
 import vog
 from vog.errors import ResultError
-from vog.result.source import Source
+from vog.result.sql import Source
 
 
 def replace(path: Path, content: bytes) -> None:

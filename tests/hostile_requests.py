@@ -12,10 +12,10 @@ from starlette.types import ASGIApp
 
 import vog
 import world
-from vog.figures.viewer import application
-from vog.figures.viewer.guard import Guard
-from vog.figures.viewer.inspection import Inspection
 from vog.result import Run
+from vog.viewer import application
+from vog.viewer.inspection import Inspection
+from vog.viewer.request_guard import Guard
 
 TOKEN = "the-token"
 _PAGES = (

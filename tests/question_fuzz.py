@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 from vog.cli import app
 from vog.errors import VogError
-from vog.figures.viewer import application
-from vog.figures.viewer.guard import Guard
-from vog.figures.viewer.inspection import inspection
+from vog.inspection.inspector import inspector
 from vog.result import open_run
-from vog.sweep.inspect import inspector
+from vog.viewer import application
+from vog.viewer.inspection import inspection
+from vog.viewer.request_guard import Guard
 
 HERE = "http://127.0.0.1:8765"
 

@@ -433,7 +433,7 @@ def gadgets(mark: str) -> list[tuple[str, str, tuple[Any, ...]]]:
         ("builtins", "str.__class__.__base__.__subclasses__", ()),
         ("argparse", "Namespace.__init__.__globals__.__getitem__", ("_sys",)),
         ("collections", "OrderedDict.__init__.__globals__", ()),
-        ("vog.checkpoints.inert.builders", "BUILDERS.clear", ()),
+        ("vog.checkpoints.safe_pickle.builders", "BUILDERS.clear", ()),
         ("vog.checkpoints", "read", (mark,)),
         ("pkgutil", "resolve_name", ("os:system",)),
         ("pydoc", "pipepager", ("", touch)),

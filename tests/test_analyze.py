@@ -14,12 +14,12 @@ from scipy.stats import spearmanr
 import vog
 import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
-from vog.analysis.agreement import spearman
-from vog.analysis.course import course
-from vog.analysis.stages import raw_column
+from vog.analysis.one_run.correlation import spearman
+from vog.analysis.one_run.score_columns import raw_column
+from vog.analysis.one_run.stage_shift import course
 from vog.errors import ResultError
+from vog.files.writing import as_json
 from vog.result import Run, parts
-from vog.result.files import as_json
 from vog.result.rows import Meaning, Rows, is_half, to_table
 
 STAGES = ("early", "middle", "late", "all")

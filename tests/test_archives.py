@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from vog import archives, data
+from vog import data
 from vog.data import open_source
 from vog.errors import DataError
-from vog.figures import pictures
+from vog.figures import example_reader
+from vog.files import npz
 
 RNG = np.random.default_rng(0)
 VALUES = RNG.normal(size=(6, 4))
@@ -100,8 +101,8 @@ def test_heads_that_say_what_cannot_be(content: bytes, message: str, tmp_path: P
     with pytest.raises(DataError, match=message):
         open_source(path)
     if "row" not in message:
-        with pytest.raises(archives.UNPACKABLE):
-            archives.load(path)
+        with pytest.raises(npz.UNPACKABLE):
+            npz.load(path)
 
 
 def test_nothing_is_unpacked_that_memory_has_no_room_for(
@@ -117,7 +118,7 @@ def test_nothing_is_unpacked_that_memory_has_no_room_for(
 
     monkeypatch.setattr("psutil.virtual_memory", Little)
     monkeypatch.setattr("numpy.lib.format.read_array", lambda *_, **__: pytest.fail("unpacked"))
-    for opened in (open_source, pictures._rows):
+    for opened in (open_source, example_reader._rows):
         with pytest.raises(Exception, match=r"its arrays unpack to 0.0 GB, and 0.0 GB of memory"):
             opened(path)
 
@@ -141,7 +142,7 @@ def test_arrays_of_any_version_of_the_format(tmp_path: Path) -> None:
 
 def test_only_what_is_asked_for_is_unpacked(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", inputs=VALUES, other=np.array([{"a": 1}], object), more=VALUES)
-    assert set(archives.names_in(tmp_path / "a.npz")) == {"inputs", "other", "more"}
-    assert list(archives.load(tmp_path / "a.npz", {"inputs", "labels"})) == ["inputs"]
+    assert set(npz.names_in(tmp_path / "a.npz")) == {"inputs", "other", "more"}
+    assert list(npz.load(tmp_path / "a.npz", {"inputs", "labels"})) == ["inputs"]
     with pytest.raises(ValueError, match="other holds pickled objects"):
-        archives.load(tmp_path / "a.npz")
+        npz.load(tmp_path / "a.npz")

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from test_result import run  # noqa: F401 (a fixture)
 from vog.errors import ResultError
 from vog.result import Run, open_run, parts
-from vog.result.browse import Browser, Filter, Order
-from vog.result.columns import DERIVED
-from vog.result.lookup import Class, Lookup, Place
+from vog.result.derived_columns import DERIVED
+from vog.result.row_lookup import Class, Lookup, Place
+from vog.result.row_pages import Browser, Filter, Order
 from vog.result.rows import Meaning, Rows, to_table
-from vog.result.source import Row, Source
+from vog.result.sql import Row, Source
 
 NAN, INF = float("nan"), float("inf")
 NAMES = ["cat", 'it\'s "a" 100% <b>dog</b>', "cat"]

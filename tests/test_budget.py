@@ -20,13 +20,13 @@ import world
 from vog import allocator, scores
 from vog.checkpoints import cut
 from vog.errors import CheckpointError, DataError, ModelError
-from vog.models import memory
-from vog.models.torch import TorchModel
-from vog.sweep.budget import Needs, measure, share_out, total_bytes
+from vog.models.torch import memory
+from vog.models.torch.adapter import TorchModel
+from vog.sweep.loop import sweep
+from vog.sweep.memory_plan import Needs, measure, share_out, total_bytes
 from vog.sweep.plan import plan
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
-from vog.sweep.run import sweep
 from vog.sweep.weights import Streamed
 
 CPU = torch.device("cpu")
@@ -166,7 +166,7 @@ def test_a_checkpoint_that_changes_while_it_is_streamed(
 ) -> None:
     whole = share_out
     monkeypatch.setattr(
-        "vog.sweep.budget.share_out", lambda *given: replace(whole(*given), hold=False)
+        "vog.sweep.memory_plan.share_out", lambda *given: replace(whole(*given), hold=False)
     )
     job = prepare(request(checkpoints, digits, tmp_path / "run"))
     torch.save(world.weights(1, seed=9)[0], checkpoints / "step-300.pt")
@@ -233,7 +233,7 @@ sys.path.insert(0, sys.argv[1])
 import torch, vog, world
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
-from vog.sweep.run import sweep
+from vog.sweep.loop import sweep
 from vog.sweep.weights import Streamed
 torch.set_num_threads(1)
 import numpy as np

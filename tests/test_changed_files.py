@@ -15,18 +15,18 @@ from starlette.testclient import TestClient
 import vog
 from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
 from test_result import run  # noqa: F401 (a fixture)
-from vog import archives
-from vog.data.planting import plant
-from vog.data.planting.confusion import read_confusion
-from vog.data.planting.planted_dataset import Recipe
 from vog.errors import DataError, ResultError
-from vog.figures.viewer import application
-from vog.figures.viewer.guard import Guard
-from vog.result import Run, changed_files, planted
-from vog.result.changed_files import read_json, read_text
-from vog.result.names import read_names
-from vog.result.planted import Plant, Planted, load, save
-from vog.result.review import Review
+from vog.files import npz, small_files
+from vog.files.small_files import read_json, read_text
+from vog.planting import plant
+from vog.planting.confusion_matrix import read_confusion
+from vog.planting.planted_dataset import Recipe
+from vog.result import Run, planting_record
+from vog.result.class_names import read_names
+from vog.result.marks import Review
+from vog.result.planting_record import Plant, Planted, load, save
+from vog.viewer import application
+from vog.viewer.request_guard import Guard
 
 ODD_MARKS = {
     "verdict = 'zap'": "the verdict is 'zap'",
@@ -182,7 +182,7 @@ def test_size_is_looked_at_before_the_text(tmp_path: Path, monkeypatch: pytest.M
             file.truncate(2**40)
     with pytest.raises(ResultError, match="has more than .* bytes"):
         read_names(tmp_path / "names.txt")
-    monkeypatch.setattr("vog.data.planting.confusion._MOST", 2**20)
+    monkeypatch.setattr("vog.planting.confusion_matrix._MOST", 2**20)
     with pytest.raises(DataError, match="has more than .* bytes"):
         read_confusion(tmp_path / "confusion.csv", 2, None)
     with pytest.raises(ResultError, match="has more than .* bytes"):
@@ -190,7 +190,7 @@ def test_size_is_looked_at_before_the_text(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "planted.json").write_text(json.dumps(QUESTION))
     with pytest.raises(ResultError, match="has more than .* bytes"):
         load(tmp_path)
-    assert planted._MOST < 2**40
+    assert planting_record._MOST < 2**40
     with pytest.raises(ValueError, match="more than 10 bytes"):
         read_text(tmp_path / "planted.json", 10)
 
@@ -261,11 +261,11 @@ def test_an_array_that_is_larger_than_memory_is_not_unpacked(
 ) -> None:
     np.savez_compressed(tmp_path / "bomb.npz", inputs=np.zeros(10**6))
     assert (tmp_path / "bomb.npz").stat().st_size < 20_000
-    assert archives.load(tmp_path / "bomb.npz")["inputs"].shape == (10**6,)
+    assert npz.load(tmp_path / "bomb.npz")["inputs"].shape == (10**6,)
     memory = type("Memory", (), {"available": 10**6})
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
-    with pytest.raises(archives.UNPACKABLE, match=r"its arrays unpack to 0\.0 GB"):
-        archives.load(tmp_path / "bomb.npz")
+    with pytest.raises(npz.UNPACKABLE, match=r"its arrays unpack to 0\.0 GB"):
+        npz.load(tmp_path / "bomb.npz")
 
 
 def test_a_table_of_confusion_that_claims_much(tmp_path: Path) -> None:
@@ -274,4 +274,4 @@ def test_a_table_of_confusion_that_claims_much(tmp_path: Path) -> None:
     (tmp_path / "c.npy").write_bytes(b"\x93NUMPY\x01\x00\x76\x00" + text)
     with pytest.raises(DataError, match="--confusion .* cannot be read"):
         read_confusion(tmp_path / "c.npy", 2, None)
-    assert changed_files._MOST == 2**26
+    assert small_files._MOST == 2**26

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vog.analysis.course import Course, DecilePair, Group
-from vog.analysis.datamap import DataMap, Point
-from vog.analysis.density import Density, density
-from vog.analysis.percentile import error_by_rank
-from vog.analysis.spread import ClassSpread
+from vog.analysis.one_run.class_quantiles import ClassSpread
+from vog.analysis.one_run.data_map import DataMap, Point
+from vog.analysis.one_run.density_grid import Density, density
+from vog.analysis.one_run.error_by_rank import error_by_rank
+from vog.analysis.one_run.stage_shift import Course, DecilePair, Group
 from vog.figures import charts
-from vog.figures.charts import cells, look
+from vog.figures.charts import heatmap, theme
 
 NAN, INF = float("nan"), float("inf")
 LONG = "Madagascar hissing cockroach of the second kind of Gromphadorhina portentosa"
@@ -151,30 +151,30 @@ def contrast(one: str, other: str) -> float:
 
 @given(st.floats(-0.5, 1.5), st.integers(0, 2))
 def test_marks_and_text_stand_out(share: float, which: int) -> None:
-    ramps = (look.WRONG_TO_RIGHT, look.FEW_TO_MANY, (look.ORANGE, "#ffffff", look.INK))
-    colour = look.blended(ramps[which], share)
-    assert contrast(colour, look.text_on(colour)) >= 4.5
+    ramps = (theme.WRONG_TO_RIGHT, theme.FEW_TO_MANY, (theme.ORANGE, "#ffffff", theme.INK))
+    colour = theme.blended(ramps[which], share)
+    assert contrast(colour, theme.text_on(colour)) >= 4.5
     if which < 2:
         assert contrast(colour, "#ffffff") >= 3
-    for mark in (look.BLUE, look.ORANGE, look.FAINT):
+    for mark in (theme.BLUE, theme.ORANGE, theme.FAINT):
         assert contrast(mark, "#ffffff") >= 3
-    for text in (look.INK, look.QUIET):
+    for text in (theme.INK, theme.QUIET):
         assert contrast(text, "#ffffff") >= 4.5
 
 
 def test_colours_are_mixed_on_the_way() -> None:
-    assert look.blended(("#000000", "#ffffff"), 0.5) == "#808080"
+    assert theme.blended(("#000000", "#ffffff"), 0.5) == "#808080"
     three = ("#ff0000", "#00ff00", "#0000ff")
-    assert [look.blended(three, share) for share in (-1.0, 0.0, 0.5, 0.75, 1.0, 9.0)] == [
+    assert [theme.blended(three, share) for share in (-1.0, 0.0, 0.5, 0.75, 1.0, 9.0)] == [
         "#ff0000", "#ff0000", "#00ff00", "#008080", "#0000ff", "#0000ff"
     ]  # fmt: skip
-    assert [look.text_on(colour) for colour in ("#ffffff", "#000000", "#757575", "#777777")] == [
+    assert [theme.text_on(colour) for colour in ("#ffffff", "#000000", "#757575", "#777777")] == [
         "#000000", "#ffffff", "#ffffff", "#000000"
     ]  # fmt: skip
 
 
 def test_numbers_that_json_does_not_have_become_null() -> None:
-    found = look.data([{"a": NAN, "b": -INF, "c": 1.5, "d": "x", "e": None, "f": 3}]).to_dict()
+    found = theme.data([{"a": NAN, "b": -INF, "c": 1.5, "d": "x", "e": None, "f": 3}]).to_dict()
     assert found == {"values": [{"a": None, "b": None, "c": 1.5, "d": "x", "e": None, "f": 3}]}
 
 
@@ -304,7 +304,7 @@ def test_agreement_prints_every_pair() -> None:
     assert rows["vog", "vog"]["text"] == "1"
     assert (rows["vog", "el2n"]["text"], rows["vog", "el2n"]["value"]) == ("", None)
     assert (rows["aum", "aum"]["colour"], rows["vog", "el2n"]["colour"]) == ("#2b5d9b", "#e4e7eb")
-    assert look.blended((look.ORANGE, "#ffffff"), 0.75) == rows["vog", "aum"]["colour"]
+    assert theme.blended((theme.ORANGE, "#ffffff"), 0.75) == rows["vog", "aum"]["colour"]
     assert marks(chart).count("rect mark") == 9
     title = " ".join(found["title"]["text"])
     assert title == (
@@ -386,9 +386,9 @@ def test_a_stage_without_room_for_its_name_is_not_named() -> None:
 
 def test_cells_print_black_on_light_and_white_on_dark() -> None:
     pair = [
-        cells.Cell("a", "b", 0.0, "x", "#ffffff"),
-        cells.Cell("b", "b", 0.0, "y", "#000000"),
+        heatmap.Cell("a", "b", 0.0, "x", "#ffffff"),
+        heatmap.Cell("b", "b", 0.0, "y", "#000000"),
     ]
     x, y = charts.alt.X("column:N"), charts.alt.Y("row:N")
-    rows = list(values(cells.table(pair, x, y, [], 10).to_dict()))
+    rows = list(values(heatmap.table(pair, x, y, [], 10).to_dict()))
     assert [row["ink"] for row in rows][:2] == ["#000000", "#ffffff"]

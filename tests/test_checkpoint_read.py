@@ -12,7 +12,7 @@ from torch import nn
 import world
 from vog.checkpoints import digest, read
 from vog.errors import CheckpointError
-from vog.models.torch import TorchModel
+from vog.models.torch.adapter import TorchModel
 
 (STATE,) = world.weights(1)
 

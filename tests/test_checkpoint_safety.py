@@ -12,7 +12,7 @@ import torch
 
 import strange_files
 from vog.checkpoints import digest, read
-from vog.checkpoints.inert import Budget, Machine, Name, StandIn, Unreadable
+from vog.checkpoints.safe_pickle import Budget, Machine, Name, StandIn, Unreadable
 from vog.errors import CheckpointError
 
 STATE = strange_files.STATE

@@ -20,7 +20,7 @@ import world
 from vog.checkpoints import Reader, digest, named_in, read, refuse_mixed
 from vog.cli import main
 from vog.errors import CheckpointError, FunctionError
-from vog.sweep.inspect import inspector
+from vog.inspection.inspector import inspector
 
 STATE, OTHER = world.weights(2)
 

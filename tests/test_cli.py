@@ -19,12 +19,12 @@ from typer.main import get_command
 import vog
 import world
 from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
-from vog.analysis.agreement import spearman
+from vog.analysis.one_run.correlation import spearman
 from vog.cli import app
 from vog.scores import SCORES
-from vog.sweep.budget import Share, share_out
 from vog.sweep.job import Job
-from vog.sweep.run import Summary, sweep
+from vog.sweep.loop import Summary, sweep
+from vog.sweep.memory_plan import Share, share_out
 
 GROUP = get_command(app)
 assert isinstance(GROUP, TyperGroup)
@@ -174,7 +174,7 @@ def test_rates_of_the_summary_by_hand() -> None:
 
 
 def test_batches_that_did_not_fit_are_told(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    monkeypatch.setattr("vog.sweep.run.sweep", lambda job: _swept(job))
+    monkeypatch.setattr("vog.sweep.loop.sweep", lambda job: _swept(job))
     _, out, err = score(cli, batch_size="16")
     assert "run: 20 rows" in out
     assert "Memory ran out: batches of 16 were computed 8 examples at a time in the end" in err
@@ -213,7 +213,7 @@ def test_weights_that_are_read_again_are_in_the_plan(
     def streamed(*given: Any) -> Share:
         return replace(share_out(*given), hold=False, block_size=20)
 
-    monkeypatch.setattr("vog.sweep.budget.share_out", streamed)
+    monkeypatch.setattr("vog.sweep.memory_plan.share_out", streamed)
     _, _, err = score(cli)
     assert "MB in memory; read again for each 20 examples" in err
     assert re.search(r"memory       \d+\.\d\d of \d+\.\d\d GB", err)

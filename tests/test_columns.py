@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vog.result.columns import DERIVED, by_class, rank, robust
+from vog.result.derived_columns import DERIVED, by_class, rank, robust
 
 Case = tuple[np.ndarray, np.ndarray]
 Derive = Callable[[np.ndarray, np.ndarray], np.ndarray]

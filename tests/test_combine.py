@@ -19,15 +19,21 @@ import vog
 import world
 from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
 from test_compare import INF, NAN, Make, columns, make, noisy, statistic  # noqa: F401 (a fixture)
-from vog.analysis.combination import combine
-from vog.analysis.joined import join
-from vog.analysis.seeds import Measured, SeedsCurve, _interval, _needed, seeds_curve
-from vog.analysis.stability import spearman_brown
+from vog.analysis.many_runs.alignment import join
+from vog.analysis.many_runs.averaging import combine
+from vog.analysis.many_runs.ensemble_size import (
+    Measured,
+    SeedsCurve,
+    _interval,
+    _needed,
+    seeds_curve,
+)
+from vog.analysis.one_run.stability import spearman_brown
 from vog.errors import OtherQuestionError, ResultError
-from vog.figures import charts, pictures
-from vog.figures.charts.seeds import seeds_curve as drawn
-from vog.result import Run, combined
-from vog.result.columns import by_class
+from vog.figures import charts, example_reader
+from vog.figures.charts.ensemble_size_chart import seeds_curve as drawn
+from vog.result import Run, combined_run
+from vog.result.derived_columns import by_class
 
 
 def numbers(run: Run, *names: str) -> list[list[float]]:
@@ -209,7 +215,7 @@ def test_the_question_of_a_combined_run(make: Make, tmp_path: Path) -> None:  # 
     two = make("two", {"vog@all": [1, 2]}, **asked | {"checkpoints": other})
     question = combine([one, two], tmp_path / "mean").question
     first, second = (entry.pop("question") for entry in question["combined"])
-    assert len({first, second, combined._digest({})}) == 3
+    assert len({first, second, combined_run._digest({})}) == 3
     assert question == {
         "vog": question["vog"],
         "combined": [{}, {}],
@@ -218,7 +224,7 @@ def test_the_question_of_a_combined_run(make: Make, tmp_path: Path) -> None:  # 
         "data": {"examples": 2, "label_names": ["cat", "dog"]},
         "target": "logit",
         "scores": [{"name": "vog", "channels": "mean"}],
-        "rows_per_part": combined._ROWS,
+        "rows_per_part": combined_run._ROWS,
         "where": {"data": "photos", "root": "r", "combined": ["one", "two"]},
     }
     third = make("three", {"vog@all": [1, 2]}, **asked | {"checkpoints": [{"step": 7}]})
@@ -232,7 +238,7 @@ def test_the_same_again_is_there_already(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Parts of two rows; one that is lost is written again, and the others are not touched."""
-    monkeypatch.setattr(combined, "_ROWS", 2)
+    monkeypatch.setattr(combined_run, "_ROWS", 2)
     runs = [make(f"run{i}", {"vog@all": [i, 1, 2, 3, 4]}, target=f"t{0}") for i in range(3)]
     out = combine(runs, tmp_path / "mean")
     before = out.table()
@@ -256,7 +262,7 @@ def test_problems_stay_with_their_rows(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(combined, "_ROWS", 2)
+    monkeypatch.setattr(combined_run, "_ROWS", 2)
     runs = [make(f"run{i}", {"vog@all": [1, 2, 3, NAN, 5]}, problems={3: "p"}) for i in range(2)]
     out = combine(runs, tmp_path / "mean")
     assert [value is None for value in numbers(out, "problem")[0]] == [True] * 3 + [False, True]
@@ -475,7 +481,7 @@ def test_nothing_to_tell_and_why(make: Make, values: list[float], why: str) -> N
 
 def found(monkeypatch: pytest.MonkeyPatch, make: Make, value: float) -> SeedsCurve:  # noqa: F811
     """The curve where single runs agree at this value."""
-    monkeypatch.setattr("vog.analysis.seeds.spearman", lambda one, other: value)
+    monkeypatch.setattr("vog.analysis.many_runs.ensemble_size.spearman", lambda one, other: value)
     runs = [make(f"run{i}", {"aum@all": [1, 2, 3]}) for i in range(2)]
     return seeds_curve(runs)
 
@@ -615,7 +621,7 @@ def test_rows_of_a_part_are_not_looked_up_by_number(make: Make, tmp_path: Path) 
     part = combine([all_, few], tmp_path / "part")
     for where in ({"root": tmp_path / "d.npz"}, {"data": np.zeros((3, 4, 4))}):
         with pytest.raises(ResultError, match="only a part of the rows of its data"):
-            pictures.reader(part, **where)  # type: ignore[arg-type]
+            example_reader.reader(part, **where)  # type: ignore[arg-type]
 
 
 def test_the_range_of_how_many_by_hand() -> None:
@@ -630,7 +636,7 @@ def test_the_range_of_how_many_by_hand() -> None:
     def agree(one: np.ndarray, other: np.ndarray) -> float:
         return float(np.tanh(values[int(one[0]) // 2, int(other[0]) // 2]))
 
-    with patch("vog.analysis.seeds.spearman", agree):
+    with patch("vog.analysis.many_runs.ensemble_size.spearman", agree):
         low, high = _interval(rows)
     assert (low, high) == pytest.approx((np.tanh(0.4 - error), np.tanh(0.4 + error)), rel=1e-6)
     assert _needed(0.95) == 1

@@ -17,13 +17,13 @@ from scipy.stats import kendalltau, rankdata, spearmanr
 
 import vog
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
-from vog.analysis.asked import differences
-from vog.analysis.comparison import compare
-from vog.analysis.joined import join
-from vog.analysis.overlap import overlap
+from vog.analysis.many_runs.alignment import join
+from vog.analysis.many_runs.comparison import compare
+from vog.analysis.many_runs.question_diff import differences
+from vog.analysis.many_runs.top_overlap import overlap
 from vog.errors import ResultError
 from vog.result import Run, parts
-from vog.result.combined import Combined, write
+from vog.result.combined_run import Combined, write
 from vog.result.rows import Meaning
 
 INF, NAN = float("inf"), float("nan")
@@ -120,7 +120,7 @@ def test_infinities_are_ranked_before_scipy_sees_them(
         seen.extend((one, other))
         return kendalltau(one, other)
 
-    monkeypatch.setattr("vog.analysis.comparison.kendalltau", tau)
+    monkeypatch.setattr("vog.analysis.many_runs.comparison.kendalltau", tau)
     runs = [
         make("one", {"aum@all": [INF, 1, -INF, 2]}),
         make("two", {"aum@all": [3, -INF, 1, INF]}),

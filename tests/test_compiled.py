@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 import vog
 import world
-from vog.models.torch import Forward, TorchModel
-from vog.sweep import faster
+from vog.models.torch.adapter import Forward, TorchModel
+from vog.sweep import acceleration
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
 
@@ -77,8 +77,8 @@ def test_it_is_used_only_where_it_is_faster(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(faster, "compiled", lambda model: model._run)
-    monkeypatch.setattr(faster, "_speed", lambda *_: speed)
+    monkeypatch.setattr(acceleration, "compiled", lambda model: model._run)
+    monkeypatch.setattr(acceleration, "_speed", lambda *_: speed)
     job = prepare(request(world.build, checkpoints, digits, tmp_path / "run"))
     assert isinstance(job.model, TorchModel)
     assert (job.model.compiled is not None) == used == ("compiled" in job.question)
@@ -91,8 +91,8 @@ def test_it_is_not_used_where_it_gives_other_numbers(
     def wrong(model: TorchModel) -> Forward:
         return lambda weights, inputs: model._run(weights, inputs * 1.001)
 
-    monkeypatch.setattr(faster, "compiled", wrong)
-    monkeypatch.setattr(faster, "_speed", lambda *_: 2.0)
+    monkeypatch.setattr(acceleration, "compiled", wrong)
+    monkeypatch.setattr(acceleration, "_speed", lambda *_: 2.0)
     job = prepare(request(world.build, checkpoints, digits, tmp_path / "run"))
     assert job.told["compile"] == "no: the compiled model gives other numbers"
 
@@ -121,6 +121,6 @@ def test_a_run_that_is_continued_is_not_measured_again(
     checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vog.score(world.build, checkpoints, digits, tmp_path / "run")
-    monkeypatch.setattr(faster, "compiling_pays", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(acceleration, "compiling_pays", lambda *_: pytest.fail("measured"))
     job = prepare(request(world.build, checkpoints, digits, tmp_path / "run"))
     assert job.told["compile"] == "no: as the run was begun"

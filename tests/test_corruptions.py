@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vog.data.planting import pictures
-from vog.data.planting.corruptions import (
+from vog.planting import pillow_images
+from vog.planting.corruptions import (
     BLUR,
     BLURRED,
     JITTERED,
@@ -213,7 +213,7 @@ def picture(mode: str, size: tuple[int, int] = (20, 16)) -> Image.Image:
 @pytest.mark.parametrize("mode", MODES)
 def test_pictures_keep_their_mode_and_size(how: str, mode: str) -> None:
     image = picture(mode)
-    made = pictures.altered_picture(image, how, BYTES, rng())
+    made = pillow_images.altered_picture(image, how, BYTES, rng())
     assert (made.mode, made.size) == (image.mode, image.size)
     assert made.tobytes() != image.tobytes()
     if mode in ("RGBA", "LA"):
@@ -222,15 +222,17 @@ def test_pictures_keep_their_mode_and_size(how: str, mode: str) -> None:
 
 def test_sixteen_bits_are_altered_in_all_their_range() -> None:
     deep = Image.fromarray(np.full((64, 64), 32768, np.uint16))
-    made = np.asarray(pictures.altered_picture(deep, NOISE, BYTES, rng()), np.float64)
+    made = np.asarray(pillow_images.altered_picture(deep, NOISE, BYTES, rng()), np.float64)
     assert made.std() == pytest.approx(0.9594 * 65535 / 4, rel=0.05)
-    assert pictures.bytes_of(deep).mean() == pytest.approx(127.5, abs=0.01)
+    assert pillow_images.bytes_of(deep).mean() == pytest.approx(127.5, abs=0.01)
 
 
 def test_pictures_are_blurred_as_arrays_are() -> None:
     point = np.zeros((100, 100), np.uint8)
     point[40:60, 40:60] = 255
-    fast = np.asarray(pictures.altered_picture(Image.fromarray(point), BLUR, BYTES, rng()), float)
+    fast = np.asarray(
+        pillow_images.altered_picture(Image.fromarray(point), BLUR, BYTES, rng()), float
+    )
     exact = altered(point, BLUR, BYTES, rng()).astype(float)
     assert BLURRED == 0.06
     assert np.abs(fast - exact).max() < 8  # of 255: three boxes in place of a Gaussian
@@ -259,11 +261,11 @@ def test_files_stay_in_their_format_where_it_can_be_written(
 ) -> None:
     image = picture(mode)
     image.format = form
-    content, found = pictures.encoded(image)
+    content, found = pillow_images.encoded(image)
     assert found == ending
     path = tmp_path / "file"
     path.write_bytes(content)
-    again = pictures.opened(path)
+    again = pillow_images.opened(path)
     assert again.format == {"MPO": "JPEG"}.get(form or "", form) if ending is None else "PNG"
     assert (again.size, again.mode) == (image.size, image.mode)
 
@@ -272,9 +274,9 @@ def test_what_is_written_beside_the_pixels_stays(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned
     picture("RGB").save(tmp_path / "a.jpg", exif=exif)
-    opened = pictures.opened(tmp_path / "a.jpg")
-    made = pictures.altered_picture(opened, NOISE, BYTES, rng())
-    (tmp_path / "b.jpg").write_bytes(pictures.encoded(made)[0])
+    opened = pillow_images.opened(tmp_path / "a.jpg")
+    made = pillow_images.altered_picture(opened, NOISE, BYTES, rng())
+    (tmp_path / "b.jpg").write_bytes(pillow_images.encoded(made)[0])
     with Image.open(tmp_path / "b.jpg") as again:
         assert again.getexif()[0x0112] == 6
 
@@ -283,5 +285,5 @@ def test_what_can_be_altered(tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     Image.new("RGB", (3, 9)).save(tmp_path / "tiny.png")
     Image.new("RGB", (4, 4)).save(tmp_path / "small.png")
-    found = {p.stem: pictures.can_be_altered(p) for p in tmp_path.iterdir()}
+    found = {p.stem: pillow_images.can_be_altered(p) for p in tmp_path.iterdir()}
     assert found == {"broken": False, "tiny": False, "small": True}

@@ -21,9 +21,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 import vog
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_charts import drawn, spec, values
-from vog.analysis import detection, intervals
-from vog.analysis.detection import Verification, verify
-from vog.analysis.intervals import (
+from vog.analysis.detection import intervals, planted_faults
+from vog.analysis.detection.intervals import (
     Estimate,
     Groups,
     Separation,
@@ -31,12 +30,13 @@ from vog.analysis.intervals import (
     grouped,
     separation,
 )
-from vog.analysis.suspects import suspects
+from vog.analysis.detection.planted_faults import Verification, verify
+from vog.analysis.label_errors.suspects import suspects
 from vog.errors import ResultError
 from vog.experiments import demo
 from vog.figures import charts
 from vog.result import Run, parts
-from vog.result.planted import Plant, Planted, load, save
+from vog.result.planting_record import Plant, Planted, load, save
 from vog.result.rows import Meaning, Rows, to_table
 
 NAN, INF = float("nan"), float("inf")
@@ -88,14 +88,14 @@ def record(**rows: list[int]) -> Planted:
     return Planted({}, tuple(plants))
 
 
-def by_column(found: Verification, kind: str = "flip") -> dict[str, detection.Detection]:
+def by_column(found: Verification, kind: str = "flip") -> dict[str, planted_faults.Detection]:
     return {one.column: one for one in found.of(kind)}
 
 
 @pytest.fixture
 def alone() -> Iterator[None]:
     """Runs that lack what the combination needs."""
-    with patch.object(detection, "ALONE", ()):
+    with patch.object(planted_faults, "ALONE", ()):
         yield
 
 
@@ -383,8 +383,8 @@ def test_what_is_chance_is_told_by_permutation_and_what_is_better_by_intervals()
     """0.6 and 0.4 are chance where they come by dealing out, and 0.9 no better where they touch."""
     nothing = Estimate(0.5, 0.5, 0.5)
 
-    def one(score: str, stage: str, *auroc: float) -> detection.Detection:
-        return detection.Detection(
+    def one(score: str, stage: str, *auroc: float) -> planted_faults.Detection:
+        return planted_faults.Detection(
             *("flip", score, stage, 5, 5, 0),
             *(Estimate(*auroc), nothing, nothing, 0.01 if stage == "late" else 0.2),
         )
@@ -531,7 +531,7 @@ def test_a_table_says_what_was_left_out(tmp_path: Path, cli: Cli) -> None:  # no
     made(tmp_path / "run", {"aum@all": [3, NAN, 1, 2], "loss@all": [NAN, NAN, 1, 2]})
     (tmp_path / "planted").mkdir()
     save(tmp_path / "planted", record(flip=[0]))
-    with patch.object(detection, "ALONE", ()):
+    with patch.object(planted_faults, "ALONE", ()):
         code, out, _ = cli("verify", "run", "--planted", "planted", "--count", "5")
     lines = [line.split() for line in out.splitlines()]
     assert code == 0

@@ -12,8 +12,8 @@ from typer.main import get_command
 
 import vog
 from vog.cli import app
-from vog.cli.read import scores
-from vog.cli.show import TableFormat
+from vog.cli.printing import TableFormat
+from vog.cli.scores import scores
 from vog.scores import SCORES
 
 ROOT = Path(__file__).parents[1]

@@ -20,13 +20,13 @@ import vog
 import world
 from scored import Scored
 from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
-from vog.analysis.suspects import Verdict, known_verdict, suspects, verdict_or_why
+from vog.analysis.label_errors.suspects import Verdict, known_verdict, suspects, verdict_or_why
 from vog.errors import DataError, ResultError
 from vog.exports import FORMATS, add_columns, export, sample_weight
 from vog.exports.cleanlab import issues
 from vog.exports.fiftyone import dataset
 from vog.exports.label_studio import interface, tasks
-from vog.exports.told import class_words, number_fields
+from vog.exports.labelled_rows import class_words, number_fields
 from vog.result import Run, parts
 from vog.result.rows import Meaning, Rows, to_table
 
@@ -89,7 +89,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[Verdict]:
     for name in ("cleanlab.suspects", "weights.known_verdict"):
         monkeypatch.setattr(f"vog.exports.{name}", lambda run, planted=None: said[0])
     monkeypatch.setattr(
-        "vog.exports.told.verdict_or_why", lambda run, planted=None: (said[0], None)
+        "vog.exports.labelled_rows.verdict_or_why", lambda run, planted=None: (said[0], None)
     )
     return said
 
@@ -98,8 +98,8 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[Verdict]:
 def actual(judged: list[Verdict], monkeypatch: pytest.MonkeyPatch) -> None:
     """The verdict of `vog` itself, for other rows than those by hand."""
     monkeypatch.setattr("vog.exports.cleanlab.suspects", suspects)
-    monkeypatch.setattr("vog.exports.weights.known_verdict", known_verdict)
-    monkeypatch.setattr("vog.exports.told.verdict_or_why", verdict_or_why)
+    monkeypatch.setattr("vog.exports.sample_weights.known_verdict", known_verdict)
+    monkeypatch.setattr("vog.exports.labelled_rows.verdict_or_why", verdict_or_why)
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.stats import norm
 
-from vog.analysis.percentile import error_by_rank
+from vog.analysis.one_run.error_by_rank import error_by_rank
 from vog.errors import ResultError
-from vog.figures import charts, grid
+from vog.figures import charts, image_grid
 
 
 def test_a_worked_case() -> None:
@@ -92,15 +92,15 @@ def test_charts_of_other_endings_are_refused(
         charts.save(chart, tmp_path / "a.gif")
 
 
-def tile(colour: str, wrong: bool = False, size: tuple[int, int] = (40, 20)) -> grid.Tile:
-    return grid.Tile(Image.new("RGB", size, colour), "a caption that is much too long", wrong)
+def tile(colour: str, wrong: bool = False, size: tuple[int, int] = (40, 20)) -> image_grid.Tile:
+    return image_grid.Tile(Image.new("RGB", size, colour), "a caption that is much too long", wrong)
 
 
 def test_a_grid_shows_easiest_left_and_hardest_right(tmp_path: Path) -> None:
-    sheet = grid.easiest_and_hardest(
+    sheet = image_grid.easiest_and_hardest(
         [tile("#0000ff")] * 25, [tile("#00ff00", wrong=True)] * 25, "Magpies"
     )
-    grid.save(sheet, tmp_path / "grid.png")
+    image_grid.save(sheet, tmp_path / "grid.png")
     pixels = np.asarray(Image.open(tmp_path / "grid.png"))
     half = pixels.shape[1] // 2
     for colour, left, right in (((0, 0, 255), 1, 0), ((0, 255, 0), 0, 1), ((192, 57, 43), 0, 1)):
@@ -113,7 +113,7 @@ def test_a_grid_shows_easiest_left_and_hardest_right(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 7])
 def test_a_grid_of_few_images_is_no_larger_than_needed(count: int) -> None:
-    few = grid.easiest_and_hardest([tile("red")] * count, [], "Few")
-    many = grid.easiest_and_hardest([tile("red")] * 25, [], "Many")
+    few = image_grid.easiest_and_hardest([tile("red")] * count, [], "Few")
+    many = image_grid.easiest_and_hardest([tile("red")] * 25, [], "Many")
     assert few.width == many.width
     assert few.height < many.height

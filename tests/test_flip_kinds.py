@@ -11,11 +11,11 @@ import vog
 from test_analyze import made
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.data import open_source
-from vog.data.planting.ambiguous import boundary
-from vog.data.planting.clusters import clusters
-from vog.data.planting.flips import CLASS, CLUSTER, Flips
 from vog.errors import DataError, ResultError
-from vog.result.planted import BOUNDARY
+from vog.planting.ambiguous import boundary
+from vog.planting.clusters import clusters
+from vog.planting.flips import CLASS, CLUSTER, Flips
+from vog.result.planting_record import BOUNDARY
 
 RNG = np.random.default_rng
 

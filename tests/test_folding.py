@@ -15,11 +15,11 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from vog.data import Batch
 from vog.errors import ModelError
-from vog.models import folding
-from vog.models.folding import Folding
-from vog.models.torch import TorchModel
+from vog.models.torch import norm_folding
+from vog.models.torch.adapter import TorchModel
+from vog.models.torch.norm_folding import Folding
 from vog.scores import Signal
-from vog.sweep.faster import folded
+from vog.sweep.acceleration import folded
 
 GRADIENT = frozenset({Signal.LOGITS, Signal.INPUT_GRADIENT})
 
@@ -85,7 +85,7 @@ def test_folding_changes_nothing_but_the_norms(
 
 def test_folded_weights_by_hand() -> None:
     """w 3, b 1, mean 2, var 4 - eps, gamma 6, beta 5: s = 6 / 2 = 3, w s = 9, (1 - 2) 3 + 5 = 2."""
-    pair = folding.Folded("conv", "bn", eps=1e-5)
+    pair = norm_folding.Folded("conv", "bn", eps=1e-5)
     weights = {
         "conv.weight": torch.tensor([[[[3.0]]]]),
         "conv.bias": torch.tensor([1.0]),
@@ -222,7 +222,7 @@ def test_folded_weights_are_rounded_once() -> None:
         "1.bias": rng.normal(size=64),
     }
     single = {key: value.astype(np.float32) for key, value in given.items()}
-    made = Folding((folding.Folded("0", "1", 1e-5),)).of(
+    made = Folding((norm_folding.Folded("0", "1", 1e-5),)).of(
         {key: torch.from_numpy(value) for key, value in single.items()}
     )
     exact = {key: value.astype(np.float64) for key, value in single.items()}

@@ -16,16 +16,16 @@ from torch.utils.data import Subset
 
 import vog
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
-from vog.analysis.combined_folds import combine_folds
+from vog.analysis.many_runs.combined_folds import combine_folds
 from vog.data import open_source
 from vog.data.datasets import from_dataset
-from vog.data.folds.read import fold
-from vog.data.folds.record import load
-from vog.data.folds.write import drawn, folds
+from vog.data.folds.fold_dataset import fold
+from vog.data.folds.fold_record import load
+from vog.data.folds.write_folds import drawn, folds
 from vog.errors import DataError, ResultError
+from vog.inspection.inspector import inspector
 from vog.result import Run
-from vog.result.where import lost_data
-from vog.sweep.inspect import inspector
+from vog.result.data_location import lost_data
 
 ROWS, FOLDS = 40, 4
 

@@ -12,9 +12,9 @@ import torch
 
 import vog
 import world
-from vog.analysis.agreement import spearman
+from vog.analysis.one_run.correlation import spearman
 from vog.data import read
-from vog.models import memory
+from vog.models.torch import memory
 from vog.sweep.block import observer
 from vog.sweep.fold import Fold
 from vog.sweep.prepare import prepare

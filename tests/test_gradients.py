@@ -19,11 +19,11 @@ import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_grid import photos, small  # noqa: F401 (a fixture)
 from vog.errors import DataError, OtherQuestionError, ResultError
+from vog.gradients import store as module
+from vog.gradients.score_stored import import_stored
+from vog.gradients.store import prepare_storing, store
 from vog.result import parts
-from vog.sweep import gradients as module
-from vog.sweep.gradients import prepare_storing, store
 from vog.sweep.request import Request
-from vog.sweep.stored import import_stored
 
 ROWS = 40
 

@@ -10,10 +10,10 @@ import vog
 import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.errors import ResultError
-from vog.figures import class_grid, pictures
-from vog.figures.grid import Tile
+from vog.figures import class_grid, example_reader
+from vog.figures.image_grid import Tile
 from vog.result import Run
-from vog.result.names import read_names
+from vog.result.class_names import read_names
 
 COUNT = 24
 
@@ -51,13 +51,13 @@ def run(checkpoints: Path, photos: Path, tmp_path: Path) -> Run:
 def shown(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Tile]]:
     """What the grid is made of, noted while it is drawn."""
     noted: dict[str, list[Tile]] = {}
-    draw = class_grid.grid.easiest_and_hardest
+    draw = class_grid.image_grid.easiest_and_hardest
 
     def note(easiest: list[Tile], hardest: list[Tile], *rest: object, **more: object) -> object:
         noted.update(easiest=easiest, hardest=hardest)
         return draw(easiest, hardest, *rest, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("vog.figures.grid.easiest_and_hardest", note)
+    monkeypatch.setattr("vog.figures.image_grid.easiest_and_hardest", note)
     return noted
 
 
@@ -108,10 +108,10 @@ def test_predictions_stand_below_and_wrong_ones_are_marked(
 def test_what_the_model_saw_is_what_is_shown(photos: Path, tmp_path: Path) -> None:
     """With the imagenet transform, the central 224 of 256 of the shorter side."""
     question = {"data": {"transform": "vog.data.images.imagenet 1"}, "where": {"data": str(photos)}}
-    opened = pictures.opener(Run(tmp_path, question))(0, "photos/0.png")
+    opened = example_reader.opener(Run(tmp_path, question))(0, "photos/0.png")
     assert opened.size == (18, 18)
     other = Run(tmp_path, question | {"data": {"transform": "mine.py:crop 1"}})
-    assert pictures.opener(other)(0, "photos/0.png").size == (20, 20)
+    assert example_reader.opener(other)(0, "photos/0.png").size == (20, 20)
 
 
 def test_images_of_an_npz(checkpoints: Path, tmp_path: Path, shown: dict[str, list[Tile]]) -> None:
@@ -137,15 +137,15 @@ def test_images_of_an_npz(checkpoints: Path, tmp_path: Path, shown: dict[str, li
     ],
 )
 def test_rows_as_pictures(values: np.ndarray, size: tuple[int, int], pixel: object) -> None:
-    image = pictures.to_image(values)
+    image = example_reader.to_image(values)
     assert (image.size, image.getpixel((0, 0))) == (size, pixel)
 
 
 def test_what_is_no_picture_is_refused() -> None:
     with pytest.raises(ResultError, match=r"shape \(7,\) is no image"):
-        pictures.to_image(np.zeros(7))
+        example_reader.to_image(np.zeros(7))
     with pytest.raises(ResultError, match=r"shape \(4, 5, 2\) is no image"):
-        pictures.to_image(np.zeros((4, 5, 2)))
+        example_reader.to_image(np.zeros((4, 5, 2)))
 
 
 def test_images_that_cannot_be_found(
@@ -183,14 +183,17 @@ def test_images_beside_gradients(tmp_path: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (32, 32), colour).save(folder / f"img_{row:05d}.png")
     question = {"data": {}, "where": {"gradients": str(tmp_path / "stored")}}
-    opened = pictures.opener(Run(tmp_path, question))
+    opened = example_reader.opener(Run(tmp_path, question))
     assert opened(0, "0").getpixel((5, 5)) == (0, 0, 255)
     assert opened(1, "1").getpixel((5, 5)) == (0, 255, 0)
     assert opened(0, "0").size == (32, 32), "what a model saw of them is not known"
     with pytest.raises(ResultError, match=r"no weight_STEP/img_00002.jpg"):
         opened(2, "2")
     (tmp_path / "stored").rename(tmp_path / "moved")
-    assert pictures.opener(Run(tmp_path, question), tmp_path / "moved")(1, "1").size == (32, 32)
+    assert example_reader.opener(Run(tmp_path, question), tmp_path / "moved")(1, "1").size == (
+        32,
+        32,
+    )
 
 
 def test_a_class_of_one(run: Run) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vog.analysis.held_out_verdict import _count, _learned_classes
+from vog.analysis.label_errors.held_out_verdict import _count, _learned_classes
 
 
 def test_the_count_by_hand() -> None:

@@ -21,16 +21,16 @@ import world
 from test_stored import store
 from test_sweep import streamed
 from vog.errors import DataError, VogError
+from vog.gradients.score_stored import import_stored
+from vog.gradients.store import prepare_storing
+from vog.gradients.store import store as store_gradients
+from vog.inspection.inspector import Inspected, inspector
+from vog.inspection.locate_inputs import Options, find_again
 from vog.result import Run
 from vog.scores import SCORES
-from vog.sweep.again import Options, find_again
-from vog.sweep.gradients import prepare_storing
-from vog.sweep.gradients import store as store_gradients
-from vog.sweep.inspect import Inspected, inspector
 from vog.sweep.job import Job
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
-from vog.sweep.stored import import_stored
 from vog.sweep.weights import Streamed
 
 ROWS = 30
@@ -199,7 +199,7 @@ def test_a_run_in_bfloat16(checkpoints: Path, data: str, tmp_path: Path) -> None
 def test_weights_that_are_streamed(
     run: Run, checkpoints: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vog.sweep.budget.share_out", streamed)
+    monkeypatch.setattr("vog.sweep.memory_plan.share_out", streamed)
     read: list[str] = []
     each = Streamed.each
     monkeypatch.setattr(Streamed, "each", lambda self: (read.append("streamed"), each(self))[1])
@@ -606,7 +606,7 @@ def test_it_is_prepared_once_and_as_the_run(
         jobs.append(prepare(asked))
         return jobs[-1]
 
-    monkeypatch.setattr("vog.sweep.inspect.prepare", noted)
+    monkeypatch.setattr("vog.inspection.inspector.prepare", noted)
     words: dict[str, Any] = {"fold": fold, "batch_size": 11, "quiet": True}
     run = vog.score(MODEL, checkpoints, data, tmp_path / "run", **words)
     inspect = inspector(run)

@@ -15,11 +15,11 @@ from torch.nn import functional as F
 import vog
 import world
 from vog import moments
-from vog.analysis.percentile import error_by_rank
+from vog.analysis.one_run.error_by_rank import error_by_rank
 from vog.checkpoints import find
 from vog.errors import VogError
-from vog.models.torch import TorchModel
-from vog.result.columns import by_class
+from vog.models.torch.adapter import TorchModel
+from vog.result.derived_columns import by_class
 from vog.scores import SCORES, Observation, Signal, choose
 
 GRADIENT = frozenset({Signal.INPUT_GRADIENT})

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vog.analysis.label_agreement import (
+from vog.analysis.one_run.label_agreement import (
     agreement,
     find_renaming,
     sample_sentence,

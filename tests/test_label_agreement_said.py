@@ -13,9 +13,9 @@ import world
 from scored import NAMES, Scored
 from vog.cli import app, told
 from vog.experiments import demo
-from vog.figures.viewer.app import application
-from vog.figures.viewer.guard import Guard
 from vog.result import Run
+from vog.viewer.app import application
+from vog.viewer.request_guard import Guard
 
 ORDER = np.array([3, 0, 1, 2, 4, 7, 5, 6, 9, 8])
 LOW = "warning: the last checkpoint agrees with"

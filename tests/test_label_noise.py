@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from vog.analysis.label_noise import (
+from vog.analysis.label_errors.label_noise import (
     Noise,
     _fitted_alike,
     _fitted_own,
@@ -14,7 +14,7 @@ from vog.analysis.label_noise import (
     _rescaled,
     wrong_probability,
 )
-from vog.analysis.label_noise import _wrong as wrong_by
+from vog.analysis.label_errors.label_noise import _wrong as wrong_by
 
 CLASSES = 5
 
@@ -104,7 +104,7 @@ def test_many_rows_are_fitted_by_some(monkeypatch: pytest.MonkeyPatch) -> None:
     probabilities, truth = calibrated(4000)
     labels = flipped(truth, 0.1)
     whole = wrong_probability(probabilities, labels)
-    monkeypatch.setattr("vog.analysis.label_noise._CELLS", 2000 * CLASSES)
+    monkeypatch.setattr("vog.analysis.label_errors.label_noise._CELLS", 2000 * CLASSES)
     some = wrong_probability(probabilities, labels)
     assert np.corrcoef(whole, some)[0, 1] > 0.98
     assert not np.array_equal(whole, some)

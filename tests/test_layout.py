@@ -12,11 +12,11 @@ from torch import Tensor, nn
 import vog
 import world
 from vog.errors import DataError, ScoreError
+from vog.gradients.score_stored import import_stored
+from vog.gradients.store import prepare_storing, store
+from vog.inspection.inspector import inspector
 from vog.scores import SCORES, colours
-from vog.sweep.gradients import prepare_storing, store
-from vog.sweep.inspect import inspector
 from vog.sweep.request import Request
-from vog.sweep.stored import import_stored
 
 
 class ColoursLast(nn.Module):

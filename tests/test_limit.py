@@ -11,14 +11,14 @@ import vog
 import world
 from vog.data.sampling import sample_order
 from vog.errors import ResultError
-from vog.exports.weights import sample_weight
-from vog.figures.pictures import reader
+from vog.exports.sample_weights import sample_weight
+from vog.figures.example_reader import reader
+from vog.gradients.score_stored import import_stored
+from vog.gradients.store import prepare_storing, store
 from vog.result import Run, parts
-from vog.result.lookup import Lookup
-from vog.result.source import Source
-from vog.sweep.gradients import prepare_storing, store
+from vog.result.row_lookup import Lookup
+from vog.result.sql import Source
 from vog.sweep.request import Request
-from vog.sweep.stored import import_stored
 
 ROWS = 60
 WORDS: dict[str, Any] = {"batch_size": 4, "rows_per_part": 8, "quiet": True}
@@ -130,7 +130,7 @@ def test_what_reads_a_sample_finds_its_rows(
 def test_halves_of_a_sample_are_those_of_a_larger_one(
     checkpoints: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vog.sweep.halves.ROWS", 8)
+    monkeypatch.setattr("vog.sweep.split_half.ROWS", 8)
     run = limited(checkpoints, data, tmp_path / "run", 16)
     first = sorted(sample_order(np.load(data)["labels"], ROWS)[:8].tolist())
     for limit in (16, 40):

@@ -31,7 +31,7 @@ vog.score(build, folder, some, folder / "warm", quiet=True, memory=memory)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
-from vog.sweep.run import sweep
+from vog.sweep.loop import sweep
 job = prepare(Request(build, folder, data, folder / "run", quiet=True, memory=memory))
 assert sweep(job).rows == rows
 assert job.share.hold == (memory is None)

@@ -16,7 +16,7 @@ from sklearn.metrics import auc, precision_recall_curve, roc_auc_score, roc_curv
 import vog
 import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
-from vog.analysis.outside import ToldApart, apart, told_apart
+from vog.analysis.detection.out_of_distribution import ToldApart, apart, told_apart
 from vog.errors import ResultError
 from vog.result import Run, parts
 from vog.result.rows import Meaning, Rows, to_table

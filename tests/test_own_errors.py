@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vog.analysis.own_errors import OwnErrors, _thinning, own_errors, places
+from vog.analysis.label_errors.own_errors import OwnErrors, _thinning, own_errors, places
 
 
 def thinned(right: int, own: int, rate: float = 12.0, seed: int = 0) -> np.ndarray:

@@ -15,10 +15,10 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 import vog
 import world
-from vog.figures.report import report
+from vog.reporting.page import report
 from vog.result import Run
-from vog.result.names import read_names
-from vog.result.review import Review
+from vog.result.class_names import read_names
+from vog.result.marks import Review
 
 ROWS = 120
 SECTIONS = [
@@ -264,7 +264,7 @@ def test_the_viewer_works_without_script(chromium: Browser, run: Run) -> None:
 
 def test_the_photographs(chromium: Browser, reference: Path, tmp_path: Path) -> None:
     """Real pictures and stored gradients: maps of them need no model."""
-    from vog.sweep.stored import import_stored
+    from vog.gradients.score_stored import import_stored
 
     names = reference / "imagenet_classes.txt"
     run = import_stored(reference / "train_results", tmp_path / "run", quiet=True)

@@ -17,10 +17,11 @@ from PIL import Image
 import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.data import open_source
-from vog.data.planting import plant
-from vog.data.planting.files import Files, _Writing
 from vog.errors import DataError, ResultError
-from vog.result.planted import (
+from vog.files.whole_folder import whole_folder
+from vog.planting import plant
+from vog.planting.image_file_target import Files, _Writing
+from vog.result.planting_record import (
     CORRUPT,
     DUPLICATE,
     FLIP,
@@ -30,7 +31,6 @@ from vog.result.planted import (
     Planted,
     load,
 )
-from vog.result.whole_folder import whole_folder
 
 ALL: dict[str, Any] = {"flip": 0.1, "duplicate": 0.1, "corrupt": 0.15, "outside": 0.1}
 NAMES = ("ant", "bee", "cat")
@@ -292,7 +292,7 @@ def test_a_changed_ending_is_in_the_record(
 ) -> None:
     for path in list(photos.rglob("*.png")):
         path.rename(path.with_suffix(".bmp"))
-    monkeypatch.setattr("vog.data.planting.pictures.encoded", lambda image: (b"x", ".png"))
+    monkeypatch.setattr("vog.planting.pillow_images.encoded", lambda image: (b"x", ".png"))
     planted = plant(photos, tmp_path / "out", corrupt=0.1, duplicate=0.1, quiet=True)
     assert {Path(one.id).suffix for one in planted.plants} == {".png"}
     assert all((tmp_path / "out" / "data" / one.id).read_bytes() == b"x" for one in planted.plants)

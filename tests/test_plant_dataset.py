@@ -16,10 +16,10 @@ from torch.utils.data import DataLoader
 
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_plant import ALL, contents, of_kind, photos, save_arrays  # noqa: F401 (a fixture)
-from vog.data.planting import plant, reopen
-from vog.data.planting.planted_dataset import opened
+from vog.data.stored_inputs import opened
 from vog.errors import DataError, ResultError
-from vog.result.planted import (
+from vog.planting import plant, reopen
+from vog.result.planting_record import (
     CORRUPT,
     FLIP,
     THRESHOLD,

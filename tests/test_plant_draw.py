@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
-from vog.data.planting.confusion import read_confusion
-from vog.data.planting.draw import Change, Ground, counts_of, draw
-from vog.data.planting.flips import Flips
-from vog.data.planting.names import Names, below_one_folder
 from vog.errors import DataError
-from vog.result.planted import (
+from vog.planting.assignment import Change, Ground, counts_of, draw
+from vog.planting.confusion_matrix import read_confusion
+from vog.planting.flips import Flips
+from vog.planting.unique_names import Names, below_one_folder
+from vog.result.planting_record import (
     CORRUPT,
     DUPLICATE,
     FLIP,

@@ -19,9 +19,9 @@ import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_plant import ALL, contents, listed, photos, save_arrays, state  # noqa: F401
 from test_plant_dataset import module  # noqa: F401 (a fixture)
-from vog.data.planting import plant, reopen
 from vog.errors import DataError, ResultError, VogError
-from vog.result.planted import (
+from vog.planting import plant, reopen
+from vog.result.planting_record import (
     CORRUPT,
     DUPLICATE,
     FLIP,
@@ -105,7 +105,7 @@ def test_what_is_interrupted_leaves_nothing_and_what_was_killed_is_cleared(
     (unfinished / "data" / "ant" / "left.png").touch()
     with monkeypatch.context() as patch:
         save = world.interrupted(lambda folder, planted: None, at=1)
-        patch.setattr("vog.data.planting.planted_folder.save", save)
+        patch.setattr("vog.planting.plant_faults.save", save)
         with pytest.raises(KeyboardInterrupt):
             plant(sources[kind], out, flip=0.1, quiet=True)
     assert not out.exists()
@@ -133,7 +133,7 @@ def test_how_much_disk_is_needed(photos: Path, tmp_path: Path, monkeypatch: Any)
     """Images: all that is copied, and once more what is altered; linked files take none."""
     asked: list[int] = []
     monkeypatch.setattr(
-        "vog.data.planting.planted_folder._refuse_small_disk",
+        "vog.planting.plant_faults._refuse_small_disk",
         lambda out, needed: asked.append(needed),
     )
     for link in (False, True):

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 import vog
 import world
-from vog.analysis.agreement import spearman
+from vog.analysis.one_run.correlation import spearman
 from vog.errors import ModelError
-from vog.models.head import Head
-from vog.models.torch import TorchModel
+from vog.models.torch.adapter import TorchModel
+from vog.models.torch.linear_head import Head
 from vog.scores import Signal
-from vog.sweep import faster
+from vog.sweep import acceleration
 from vog.sweep.prepare import prepare
 from vog.sweep.request import PrecisionSpec, Request
 
@@ -30,7 +30,7 @@ def request(checkpoints: Path, data: Data, out: Path, **words: Any) -> Request:
 def speed(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """What timing says, which depends on the machine."""
     said = {"speed": 2.0}
-    monkeypatch.setattr(faster, "_speed", lambda *_: said["speed"])
+    monkeypatch.setattr(acceleration, "_speed", lambda *_: said["speed"])
     return said
 
 
@@ -74,8 +74,8 @@ def test_when_it_is_taken(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = faster.Found(spearman_of, 30, times)
-    monkeypatch.setattr(faster, "compared", lambda *_: found)
+    found = acceleration.Found(spearman_of, 30, times)
+    monkeypatch.setattr(acceleration, "compared", lambda *_: found)
     job = prepare(request(checkpoints, digits, tmp_path / "run", precision="auto"))
     assert job.question["precision"] == ("bfloat16" if taken else "float32")
     assert ("fidelity" in job.question) == taken
@@ -88,7 +88,9 @@ def test_when_it_is_taken(
 def test_asked_for_by_name_it_is_taken_whatever_is_found(
     checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(faster, "compared", lambda *_: faster.Found({"vog@all": 0.2}, 30, 0.5))
+    monkeypatch.setattr(
+        acceleration, "compared", lambda *_: acceleration.Found({"vog@all": 0.2}, 30, 0.5)
+    )
     job = prepare(request(checkpoints, digits, tmp_path / "run", precision="bfloat16"))
     assert job.question["precision"] == "bfloat16"
     assert job.question["fidelity"]["spearman"] == {"vog@all": 0.2}

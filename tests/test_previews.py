@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from vog.errors import FunctionError, ResultError
-from vog.figures import pictures
+from vog.figures import example_reader
 from vog.figures.previews import Preview, encoded, of, previewer
 from vog.result import Run
 
@@ -425,20 +425,20 @@ def test_a_picture_that_was_not_read_yet(photos: Path) -> None:
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
 def test_floats_as_pictures(values: list[list[float]], expected: list[int], kind: type) -> None:
     """Those outside of [0, 1] are stretched; what is not finite stretches nothing."""
-    image = pictures.to_image(np.array(values, kind))
+    image = example_reader.to_image(np.array(values, kind))
     assert np.asarray(image).tolist() == [expected]
 
 
 def test_whole_numbers_as_pictures() -> None:
-    image = pictures.to_image(np.array([[-5, 7, 300]]))
+    image = example_reader.to_image(np.array([[-5, 7, 300]]))
     assert np.asarray(image).tolist() == [[0, 7, 255]]
 
 
 def test_the_largest_halves_and_no_pixels() -> None:
-    image = pictures.to_image(np.array([[-65504, 0, 65504]], np.float16))
+    image = example_reader.to_image(np.array([[-65504, 0, 65504]], np.float16))
     assert np.asarray(image).tolist() == [[0, 128, 255]]
     with pytest.raises(ResultError, match=r"shape \(0, 5\) is no image"):
-        pictures.to_image(np.zeros((0, 5)))
+        example_reader.to_image(np.zeros((0, 5)))
 
 
 def decoded(content: bytes) -> Image.Image:

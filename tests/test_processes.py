@@ -17,9 +17,9 @@ from torch.utils.data import ConcatDataset, Dataset, Subset, TensorDataset
 import vog
 import world
 from vog import data
-from vog.data import open_source, processes
+from vog.data import open_source, worker_processes
 from vog.errors import DataError
-from vog.sweep import found
+from vog.sweep import resolve
 from vog.sweep.label_sample import sample_agreement
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
@@ -211,13 +211,13 @@ def test_few_processes_read_the_examples_of_the_plan(
         Request(world.build, checkpoints, OfItsProcess(), tmp_path / "run", workers=1, quiet=True)
     )
     started: list[int] = []
-    mapped = processes.mapped
+    mapped = worker_processes.mapped
 
     def counted(function: Any, arguments: Any, workers: int) -> Any:
         started.append(workers)
         return mapped(function, arguments, workers)
 
-    monkeypatch.setattr(processes, "mapped", counted)
+    monkeypatch.setattr(worker_processes, "mapped", counted)
     assert sample_agreement(job) is not None
     assert started == [1]
 
@@ -269,7 +269,7 @@ def test_a_file_that_cannot_be_opened_again_is_named(
     def refuse(number: int, flags: int) -> None:
         raise OSError(13, "Permission denied", "records.bin")
 
-    monkeypatch.setattr(processes, "_reopen", refuse)
+    monkeypatch.setattr(worker_processes, "_reopen", refuse)
     with pytest.raises(DataError, match=r"cannot open records.bin anew.*Pass --workers 0"):
         list(data.batches(examples, [range(4)], 1))
 
@@ -278,7 +278,7 @@ def test_batches_that_shared_memory_has_no_room_for_come_another_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The inputs of a batch are larger than half of what is free."""
-    monkeypatch.setattr(processes, "shared_memory_left", lambda: 2**21)
+    monkeypatch.setattr(worker_processes, "shared_memory_left", lambda: 2**21)
     examples = open_source((np.random.default_rng(0).normal(size=(40, 200, 200)), np.arange(40)))
     plain = data.read(examples, range(40))
     monkeypatch.setattr(torch.Tensor, "share_memory_", lambda self: pytest.fail("no room"))
@@ -301,7 +301,7 @@ def test_room_that_somebody_else_took_is_no_error(monkeypatch: pytest.MonkeyPatc
 def test_where_processes_can_share_nothing_the_data_are_read_without(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(processes, "shared_memory_left", lambda: 0)
+    monkeypatch.setattr(worker_processes, "shared_memory_left", lambda: 0)
     examples = open_source(OfItsProcess(), workers=2)
     assert examples.workers == 0
     assert "/dev/shm has no room" in examples.notes[0]
@@ -323,5 +323,5 @@ def test_data_that_cannot_be_sent_are_read_without(monkeypatch: pytest.MonkeyPat
 def test_notes_reach_the_plan(checkpoints: Path, tmp_path: Path) -> None:
     items = [(*OfItsProcess()[row], "seen on Monday") for row in range(6)]
     request = Request(world.build, checkpoints, items, tmp_path / "run", quiet=True)
-    told = found.told_of(found.find(request))
+    told = resolve.told_of(resolve.find(request))
     assert told == {"data": "items have 3 parts; the first two are read, as input and label"}

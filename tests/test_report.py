@@ -18,13 +18,13 @@ import vog
 import world
 from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
 from test_browse import plain, written
-from vog.analysis.columns import two_columns
+from vog.analysis.one_run.column_pair import two_columns
 from vog.errors import ResultError
-from vog.figures.report import galleries, report
-from vog.figures.report.findings import Missing, find
-from vog.figures.viewer import application
-from vog.figures.viewer.guard import Guard
+from vog.reporting.findings import Missing, find
+from vog.reporting.page import galleries, report
 from vog.result import Run
+from vog.viewer import application
+from vog.viewer.request_guard import Guard
 
 ROWS = 120
 NAMES = ("ant", "bee", "cat", "<dog>")

@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 from test_result import QUESTION, run  # noqa: F401 (a fixture)
 from vog.errors import ResultError
 from vog.result import Run, parts
-from vog.result.review import FILE, VERDICTS, Mark, Review
+from vog.result.marks import FILE, VERDICTS, Mark, Review
 
 # Marks as fast as it can, from a number on, and says each when the call has returned.
 MARKS = """
 import sys
 from pathlib import Path
-from vog.result.review import Review
+from vog.result.marks import Review
 review, name, start, stop = Review(Path(sys.argv[1])), sys.argv[2], *map(int, sys.argv[3:])
 print("ready", flush=True)
 sys.stdin.readline()

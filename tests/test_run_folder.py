@@ -18,11 +18,11 @@ import question_fuzz
 import vog
 import world
 from vog.errors import DataError, OtherQuestionError, ResultError
-from vog.result import Run, listing, open_run, schema
+from vog.result import Run, open_run, part_names, question_schema
 from vog.result import question as questions
-from vog.result.source import Source
-from vog.sweep.grid import grid
-from vog.sweep.run import batches_of, joined
+from vog.result.sql import Source
+from vog.sweep.loop import batches_of, joined
+from vog.sweep.part_grid import grid
 
 ROWS = 40
 OF_0_1 = Path(__file__).parent / "data" / "run-0.1"
@@ -52,7 +52,7 @@ def run(scored: Path, tmp_path: Path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in listing.files(folder)}
+    return {path.name: path.read_bytes() for path in part_names.files(folder)}
 
 
 def test_parts_are_cut_at_one_grid_and_are_the_same_bytes(scored: Path, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_blocks_larger_than_parts_and_batches_that_were_halved_keep_the_grid(
     scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three of four batches run out of memory at their size, and then go on with half of it."""
-    from vog.sweep import run as sweeping
+    from vog.sweep import loop as sweeping
 
     made = sweeping.rows_of
 
@@ -86,7 +86,7 @@ def test_blocks_larger_than_parts_and_batches_that_were_halved_keep_the_grid(
 
 
 def test_rows_are_cut_at_the_grid_wherever_they_are_missing() -> None:
-    assert listing.cells([range(3, 10), range(12, 16)], 4) == [
+    assert part_names.cells([range(3, 10), range(12, 16)], 4) == [
         range(3, 4), range(4, 8), range(8, 10), range(12, 16),
     ]  # fmt: skip
     assert joined([range(3, 4), range(4, 8), range(12, 16)]) == [range(3, 8), range(12, 16)]
@@ -114,13 +114,13 @@ def test_how_many_rows_a_part_has(
 
 
 def test_ten_thousand_parts_are_listed_at_once() -> None:
-    found = [listing.Part(Path(listing.name_of(i, i + 1)), i, i + 1) for i in range(10_000)]
-    assert len(listing.in_order(found[::-1])) == 10_000
-    assert listing.missing(found, 10_001) == [range(10_000, 10_001)]
+    found = [part_names.Part(Path(part_names.name_of(i, i + 1)), i, i + 1) for i in range(10_000)]
+    assert len(part_names.in_order(found[::-1])) == 10_000
+    assert part_names.missing(found, 10_001) == [range(10_000, 10_001)]
 
 
 def test_single_flipped_bits_are_told_or_harmless(run: Path) -> None:
-    files = [*listing.files(run), run / "digests.json", run / "question.json"]
+    files = [*part_names.files(run), run / "digests.json", run / "question.json"]
     seen = damage.flipped(run, files, 150, seed=1)
     assert not [kind for kind in seen if kind.startswith("silent")], seen
     assert seen["told"] > 100
@@ -179,7 +179,7 @@ def test_a_part_of_another_run_is_no_part_of_this_one(scored: Path, run: Path) -
     before = contents(run)
     shutil.copy(scored / "other" / name, run / name)
     own, theirs = (json.loads((f / "digests.json").read_text()) for f in (run, scored / "other"))
-    from vog.result.digests import Noted, save
+    from vog.result.part_digests import Noted, save
 
     noted = {key: Noted(**one) for key, one in own["parts"].items()}
     save(run, noted | {name: Noted(**theirs["parts"][name])})
@@ -196,7 +196,7 @@ def test_steps_of_any_size_are_read_back(scored: Path, tmp_path: Path) -> None:
     data = world.inputs_and_labels(8)
     vog.score(world.build, f"{tmp_path}/*.pt", data, tmp_path / "run", **WORDS)
     found = open_run(tmp_path / "run").question
-    assert schema.misfit(found) is None
+    assert question_schema.misfit(found) is None
     assert [one["step"] for one in found["checkpoints"]] == [20240101123001, 20240101123002]
 
 
@@ -245,7 +245,7 @@ def test_without_its_digests_what_cannot_be_told_is_computed_again(
     scored: Path, run: Path, how: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, before = run / "digests.json", contents(run)
-    stamps = {p: p.stat().st_ino for p in listing.files(run)}
+    stamps = {p: p.stat().st_ino for p in part_names.files(run)}
     content = path.read_text()
     at = content.index('"sha256": "') + 14
     spoiled = content[:at] + ("0" if content[at] != "0" else "1") + content[at + 1 :]

@@ -15,9 +15,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import vog
 from test_exports import BY_HARDNESS, EASIER, NAN, actual, judged, made  # noqa: F401 (fixtures)
-from vog.analysis.suspects import Verdict
+from vog.analysis.label_errors.suspects import Verdict
 from vog.errors import ResultError
-from vog.exports import export, sample_weight, weights
+from vog.exports import export, sample_weight, sample_weights
 from vog.result import Run, parts
 from vog.result.rows import Rows, to_table
 
@@ -48,7 +48,7 @@ def test_weights_where_nothing_is_known_are_all_one(
 
 @given(arrays.arrays(np.float64, st.integers(1, 9), elements=st.sampled_from([0, 0.25, 1, NAN])))
 def test_weights_are_finite_with_mean_1(quality: np.ndarray) -> None:
-    found = weights._with_mean_1(quality)
+    found = sample_weights._with_mean_1(quality)
     assert found.mean() == pytest.approx(1)
     assert (found >= 0).all()
     known = np.isfinite(quality)

@@ -19,11 +19,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler, Subset
 
 from test_select import STAIRS, TWO, make_run
-from vog.callbacks import schedules as module
-from vog.callbacks.sampler import sampler
-from vog.callbacks.schedules import PACINGS
 from vog.errors import DataError, ResultError, VogError
 from vog.result import Run, open_run
+from vog.training import schedules as module
+from vog.training.sampler import sampler
+from vog.training.schedules import PACINGS
 
 NAN = float("nan")
 
@@ -153,7 +153,7 @@ def test_rows_are_drawn_as_often_as_their_weights_say(
     class Found:
         probability = np.array([0, 0, 0, 0, 0.5, 0.9, 1, NAN])
 
-    monkeypatch.setattr("vog.analysis.suspects.known_verdict", lambda *_: Found)
+    monkeypatch.setattr("vog.analysis.label_errors.suspects.known_verdict", lambda *_: Found)
     by_label = np.array([1, 1, 1, 1, 0.55, 0.19, 0.1, 4.84 / 7])
     by_rank = 0.1 + 0.9 * np.arange(8) / 7
     for weights, expected in (("label", by_label), ("hardness", by_rank)):
@@ -494,7 +494,7 @@ import json, sys
 import torch
 from torch import distributed
 from torch.utils.data import DataLoader, TensorDataset
-from vog.callbacks.sampler import sampler
+from vog.training.sampler import sampler
 from vog.result import open_run
 
 folder, rank = sys.argv[1], int(sys.argv[2])

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from vog.analysis import outside
+from vog.analysis.detection import out_of_distribution
 from vog.errors import ScoreError
 from vog.scores import DEFAULT, SCORES, Observation, Score, Signal, choose, uses_label
 
@@ -165,7 +165,7 @@ def test_a_score_says_whether_the_label_plays_a_part(score: Score) -> None:
     same = torch.equal(score.compute(score.init(seen)), score.compute(score.init(other)))
     of_loss = {Signal.LOSS_GRADIENT, Signal.LAST_LAYER_NORM} & score.needs
     assert uses_label(score) == (bool(of_loss) or not same)
-    blind = (*outside._BLIND, *outside._OF_THE_TARGET)
+    blind = (*out_of_distribution._BLIND, *out_of_distribution._OF_THE_TARGET)
     assert uses_label(score) == (score.name not in blind)
 
 

@@ -16,12 +16,12 @@ from PIL import Image
 
 import vog
 from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
-from vog.analysis import selection
-from vog.analysis.selection import select
+from vog.analysis.selection import select as selection
+from vog.analysis.selection.select import select
 from vog.data import open_source
 from vog.errors import ResultError
 from vog.result import Run, open_run
-from vog.result.review import Review
+from vog.result.marks import Review
 from vog.result.rows import Meaning, Rows, to_table
 
 MEANINGS = {
@@ -183,7 +183,7 @@ def marked_suspect(monkeypatch: pytest.MonkeyPatch, *rows: int) -> None:
         suspect = np.isin(np.arange(8), rows)
         why, why_stage = None if rows else "nothing stands out", None
 
-    monkeypatch.setattr("vog.analysis.suspects.suspects", lambda *_, stage: Found)
+    monkeypatch.setattr("vog.analysis.label_errors.suspects.suspects", lambda *_, stage: Found)
 
 
 def test_suspects_go_first_and_count(stairs: Run, monkeypatch: pytest.MonkeyPatch) -> None:

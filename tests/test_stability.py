@@ -13,15 +13,15 @@ import world
 from test_analyze import made
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_stored import store
-from vog.analysis.stability import Stability, not_measured, spearman_brown, stability
+from vog.analysis.one_run.stability import Stability, not_measured, spearman_brown, stability
 from vog.checkpoints import Stage
 from vog.data.sampling import scattered
-from vog.models.torch import TorchModel
+from vog.gradients.score_stored import import_stored
+from vog.models.torch.adapter import TorchModel
 from vog.result import Run
 from vog.result.rows import HALVES, half_of
 from vog.scores import SCORES
-from vog.sweep import halves
-from vog.sweep.stored import import_stored
+from vog.sweep import split_half
 
 NAN = float("nan")
 Data = tuple[np.ndarray, np.ndarray]
@@ -159,13 +159,13 @@ def test_one_half_alone_says_nothing(tmp_path: Path) -> None:
 def test_stages_of_a_half_are_counted_by_hand() -> None:
     """Of 0 to 8 the first half has 0 2 4 6 8 and the second 1 3 5 7."""
     stages = (Stage("early", 0, 3), Stage("late", 4, 9), Stage("all", 0, 9))
-    assert halves.stages_of(stages, 0, 1) == (
+    assert split_half.stages_of(stages, 0, 1) == (
         Stage("early", 0, 2), Stage("late", 2, 5), Stage("all", 0, 5)
     )  # fmt: skip
-    assert halves.stages_of(stages, 1, 1) == (
+    assert split_half.stages_of(stages, 1, 1) == (
         Stage("early", 0, 1), Stage("late", 2, 4), Stage("all", 0, 4)
     )  # fmt: skip
-    assert [one.name for one in halves.stages_of(stages, 0, 2)] == ["late", "all"]
+    assert [one.name for one in split_half.stages_of(stages, 0, 2)] == ["late", "all"]
 
 
 def test_they_cost_no_pass_of_the_model(
@@ -187,7 +187,7 @@ def test_they_cost_no_pass_of_the_model(
         return len(seen)
 
     counts.append(passes())
-    monkeypatch.setattr(halves, "ROWS", 1)
+    monkeypatch.setattr(split_half, "ROWS", 1)
     counts.append(passes())
     assert counts[0] == counts[1] >= 3 * 7
 
@@ -201,18 +201,18 @@ def test_rows_are_scattered_as_splitmix_does() -> None:
 
 
 @example(340_261, 321)
-@example(halves.ROWS, 1)
+@example(split_half.ROWS, 1)
 @given(st.integers(1, 3_000_000), st.integers(1, 700))
 def test_about_as_many_rows_as_wanted_evenly(examples: int, period: int) -> None:
     rows = np.arange(examples)[: 400 * period : period]
-    chosen = halves.chosen(rows, examples)
-    assert 0 < halves.share(examples) <= 1
-    if examples <= halves.ROWS:
+    chosen = split_half.chosen(rows, examples)
+    assert 0 < split_half.share(examples) <= 1
+    if examples <= split_half.ROWS:
         assert chosen.all()
         return
-    expected = len(rows) * halves.share(examples)
+    expected = len(rows) * split_half.share(examples)
     assert abs(chosen.sum() - expected) <= 5 * np.sqrt(expected) + 5, "whatever the period"
-    pieces = [halves.chosen(rows[at : at + 7], examples) for at in range(0, len(rows), 7)]
+    pieces = [split_half.chosen(rows[at : at + 7], examples) for at in range(0, len(rows), 7)]
     np.testing.assert_array_equal(np.concatenate(pieces), chosen)
 
 
@@ -220,11 +220,11 @@ def test_of_many_rows_some_are_halved(
     checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = vog.score(world.build, checkpoints, digits, tmp_path / "whole", scores="all")
-    monkeypatch.setattr(halves, "ROWS", 10)
+    monkeypatch.setattr(split_half, "ROWS", 10)
     some = vog.score(
         world.build, checkpoints, digits, tmp_path / "some", scores="all", batch_size=4
     )
-    chosen = halves.chosen(np.arange(30), 30)
+    chosen = split_half.chosen(np.arange(30), 30)
     assert 5 <= chosen.sum() <= 15
     for column in whole.score_columns:
         np.testing.assert_allclose(

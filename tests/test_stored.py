@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from vog.errors import VogError
+from vog.gradients.score_stored import import_stored
 from vog.result.parts import parts
-from vog.sweep.stored import import_stored
 
 RNG = np.random.default_rng(0)
 
@@ -50,7 +50,7 @@ def test_against_numpy_with_stages(tmp_path: Path) -> None:
 
 def test_a_second_import_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store(tmp_path / "g")
-    monkeypatch.setattr("vog.sweep.stored._ROWS_PER_PART", 64)
+    monkeypatch.setattr("vog.gradients.score_stored._ROWS_PER_PART", 64)
     whole = import_stored(tmp_path / "g", tmp_path / "run").table()
     first, second = parts(tmp_path / "run")
     second.path.unlink()

@@ -14,15 +14,15 @@ from scored import Scored
 from test_analyze import made
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_charts import spec, values
-from vog.analysis.calibration import LEAST, Calibrated, calibrated
-from vog.analysis.label_errors import likely_label_errors, most_suspicious
-from vog.analysis.suspects import combined, known_verdict, suspects, verdict_or_why
-from vog.analysis.tail import BEYOND, SEEN, Tail, excess, tail
-from vog.analysis.verdict import ranking
+from vog.analysis.label_errors.calibration import LEAST, Calibrated, calibrated
+from vog.analysis.label_errors.doubt_tail import BEYOND, SEEN, Tail, excess, tail
+from vog.analysis.label_errors.suspect_list import likely_label_errors, most_suspicious
+from vog.analysis.label_errors.suspects import combined, known_verdict, suspects, verdict_or_why
+from vog.analysis.label_errors.verdict import ranking
 from vog.errors import ResultError
 from vog.figures import charts
 from vog.result import Run
-from vog.result.planted import FLIP, THRESHOLD, Plant, Planted, save
+from vog.result.planting_record import FLIP, THRESHOLD, Plant, Planted, save
 
 NAN, INF = float("nan"), float("inf")
 
@@ -333,7 +333,7 @@ def test_vog_has_to_help_by_more_than_its_standard_error(
         with_vog = len(values) == 2
         return Calibrated(truth * 1.0, log_loss if with_vog else 0.3, 0.1 if with_vog else 0.0)
 
-    monkeypatch.setattr("vog.analysis.calibration.calibrated", known)
+    monkeypatch.setattr("vog.analysis.label_errors.calibration.calibrated", known)
     run = run_of(tmp_path / "run", drawn(90, 10), vog=drawn(90, 10))
     assert suspects(run, planted(range(90, 100))).vog_helps is helps
 

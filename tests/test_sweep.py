@@ -19,12 +19,12 @@ import slow
 import vog
 import world
 from vog.errors import VogError
-from vog.models.torch import LoadedWeights, TorchModel
+from vog.models.torch.adapter import LoadedWeights, TorchModel
 from vog.result.parts import parts
 from vog.scores import SCORES
 from vog.sweep import trial
-from vog.sweep.budget import Needs, Share, share_out
-from vog.sweep.run import batches_of
+from vog.sweep.loop import batches_of
+from vog.sweep.memory_plan import Needs, Share, share_out
 
 Data = tuple[np.ndarray, np.ndarray]
 CHECKPOINTS = world.weights(7)
@@ -47,7 +47,7 @@ def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     """Make `vog.score` take one path of the engine, unless a test asks for another."""
     words = dict(PATHS[request.param])
     if words.pop("memory", None):
-        monkeypatch.setattr("vog.sweep.budget.share_out", streamed)
+        monkeypatch.setattr("vog.sweep.memory_plan.share_out", streamed)
     ways = trial._ways
     first = SKIPPED.get(request.param, 0)
     monkeypatch.setattr(trial, "_ways", lambda *words: itertools.islice(ways(*words), first, None))

@@ -5,7 +5,7 @@ import torch
 
 from vog.errors import FunctionError
 from vog.models import targets
-from vog.models.torch import TorchModel
+from vog.models.torch.adapter import TorchModel
 from vog.scores import Signal
 
 X = torch.randn(3, 5, generator=torch.Generator().manual_seed(1))

@@ -1,4 +1,4 @@
-"""`vog.models.torch`: what a module may return, its linear head, and what is refused."""
+"""`vog.models.torch.adapter`: what a module may return, its linear head, and what is refused."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +14,9 @@ from torch.nn import functional as F
 import vog
 import world
 from vog.errors import FunctionError, ModelError, ScoreError
-from vog.models import Weights, head
-from vog.models.torch import TorchModel
+from vog.models import Weights
+from vog.models.torch import linear_head
+from vog.models.torch.adapter import TorchModel
 from vog.scores import Signal
 
 Data = tuple[np.ndarray, np.ndarray]
@@ -109,8 +110,8 @@ def test_a_batch_that_the_model_cannot_take(checkpoints: Path, tmp_path: Path) -
         score(world.build(), checkpoints, flat, tmp_path / "run")
 
 
-def found_head(model: TorchModel, state: Weights, inputs: Tensor) -> head.Head | None:
-    return head.find(model.module, state, lambda: model.forward(state, inputs)[0].detach())
+def found_head(model: TorchModel, state: Weights, inputs: Tensor) -> linear_head.Head | None:
+    return linear_head.find(model.module, state, lambda: model.forward(state, inputs)[0].detach())
 
 
 def observed(module: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:

@@ -15,9 +15,9 @@ import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.data import open_source
 from vog.errors import CheckpointError, DataError, ScoreError, VogError
+from vog.inspection.inspector import inspector
 from vog.result import Run
 from vog.scores import SCORES, uses_label
-from vog.sweep.inspect import inspector
 
 Data = tuple[np.ndarray, np.ndarray]
 BLIND = ["vog", "grad_norm", "entropy"]

@@ -26,17 +26,17 @@ import vog
 import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_report import combined  # noqa: F401 (a fixture)
-from vog.analysis.agreement import spearman
+from vog.analysis.one_run.correlation import spearman
 from vog.errors import ResultError, VogError
 from vog.figures.previews import Preview
-from vog.figures.viewer import application, guard, server, state
-from vog.figures.viewer.guard import Guard
-from vog.figures.viewer.idle import Idle
-from vog.figures.viewer.inspection import Inspection, inspection
-from vog.figures.viewer.state import View
 from vog.result import Run
-from vog.result.review import Review
-from vog.result.source import Source
+from vog.result.marks import Review
+from vog.result.sql import Source
+from vog.viewer import application, request_guard, server, view_query
+from vog.viewer.background import Idle
+from vog.viewer.inspection import Inspection, inspection
+from vog.viewer.request_guard import Guard
+from vog.viewer.view_query import View
 
 HERE = "http://127.0.0.1:8765"
 ROWS = 120
@@ -136,31 +136,31 @@ def test_an_address_holds_the_whole_view(run: Run) -> None:
         "also": "vog@all",
         "page": "7",
     }
-    view = state.read(run, asked)
-    assert state.read(run, dict(parse_qsl(view.address(run)))) == view
+    view = view_query.read(run, asked)
+    assert view_query.read(run, dict(parse_qsl(view.address(run)))) == view
     assert set(asked) == set(vars(view)), "every attribute is a word of the address"
-    assert state.read(run, {}).address(run) == "", "what is usual is left out"
+    assert view_query.read(run, {}).address(run) == "", "what is usual is left out"
     assert view.filtered
-    assert not state.read(run, {"by": "aum@all"}).filtered
+    assert not view_query.read(run, {"by": "aum@all"}).filtered
 
 
 def test_a_zero_is_kept_in_an_address(run: Run) -> None:
     asked = {"label": "0", "predicted": "0", "low": "0.0", "high": "0.0"}
-    view = state.read(run, asked)
-    assert state.read(run, dict(parse_qsl(view.address(run)))) == view
+    view = view_query.read(run, asked)
+    assert view_query.read(run, dict(parse_qsl(view.address(run)))) == view
     assert (view.label, view.predicted, view.low, view.high) == (0, 0, 0, 0)
 
 
 def test_classes_that_are_called_as_others_are_numbered(run: Run) -> None:
     """Folders 0, 1, 10, 2 in alphabetical order: "10" is class 2, and "2" class 3."""
     odd = run.named(["0", "1", "10", "2"])
-    assert [state.class_word(odd, label) for label in range(4)] == ["0", "1", "#2", "3"]
+    assert [view_query.class_word(odd, label) for label in range(4)] == ["0", "1", "#2", "3"]
     for label in range(4):
-        view = state.read(odd, dict(parse_qsl(View("aum@all", "asc", label).address(odd))))
+        view = view_query.read(odd, dict(parse_qsl(View("aum@all", "asc", label).address(odd))))
         assert view.label == label
-    assert state.class_number(odd, "10") == 2, "the only meaning it has"
+    assert view_query.class_number(odd, "10") == 2, "the only meaning it has"
     with pytest.raises(ResultError, match="2 is the name of one class and the number of another"):
-        state.class_number(odd, "2")
+        view_query.class_number(odd, "2")
     assert post(client(odd), "/mark", verdict="relabel", label="2").status_code == 400
     post(client(odd), "/mark", verdict="relabel", label="#2")
     assert Review(run.folder).marks()["3"].label == 2
@@ -591,7 +591,7 @@ def test_derived_columns_are_prepared_in_pauses(run: Run, monkeypatch: pytest.Mo
         prepared.set()
 
     monkeypatch.setattr(Source, "prepare", prepare)
-    monkeypatch.setattr("vog.figures.viewer.idle._PAUSE", 0.001)
+    monkeypatch.setattr("vog.viewer.background._PAUSE", 0.001)
     with client(run) as pages:
         assert prepared.wait(60)
         monkeypatch.setattr(Source, "numbers", None)
@@ -603,7 +603,7 @@ def test_derived_columns_are_prepared_in_pauses(run: Run, monkeypatch: pytest.Mo
 def test_pictures_are_shown_though_the_first_is_lost(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vog.figures.viewer import app
+    from vog.viewer import app
 
     known = app.previewer
 
@@ -907,7 +907,7 @@ def test_two_hosts_are_refused(run: Run) -> None:
 
 
 def test_names_that_are_allowed(run: Run) -> None:
-    allowed = guard.host_names(["Hub.Example.org", "10.0.0.7"])
+    allowed = request_guard.host_names(["Hub.Example.org", "10.0.0.7"])
     app = application(run, Guard("127.0.0.1", "the-token", allowed))
     pages = TestClient(app, base_url="http://hub.example.org", follow_redirects=False)
     assert pages.get("/").status_code == 200
@@ -938,7 +938,7 @@ def test_names_that_are_allowed(run: Run) -> None:
 @pytest.mark.parametrize("word", ["https://hub.example.org/", "a b", "", "hub/x", "*"])
 def test_what_is_no_name_cannot_be_allowed(word: str) -> None:
     with pytest.raises(ResultError, match=r"--allow-host .*: expected the name of a host alone"):
-        guard.host_names([word])
+        request_guard.host_names([word])
 
 
 def test_a_view_of_too_many_words_is_told(run: Run, pages: TestClient) -> None:

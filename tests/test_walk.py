@@ -12,13 +12,13 @@ from PIL import Image
 import vog
 import world
 from vog.data import open_source
-from vog.data.planting import plant
 from vog.errors import DataError
-from vog.figures import pictures
-from vog.file_names import all_printable, path_below, printable
-from vog.sweep.found import find
-from vog.sweep.question import question_of
+from vog.figures import example_reader
+from vog.files.file_names import all_printable, path_below, printable
+from vog.planting import plant
+from vog.sweep.make_question import question_of
 from vog.sweep.request import Request
+from vog.sweep.resolve import find
 
 
 def picture(path: Path, grey: int = 0) -> Path:
@@ -197,7 +197,7 @@ def test_names_that_are_not_utf8_are_stored_shown_and_found_again(
     assert len(set(ids)) == 5
     assert not len(run.problems())
     greys = {
-        name: np.asarray(pictures.opener(run, photos)(row, name))[0, 0, 0]
+        name: np.asarray(example_reader.opener(run, photos)(row, name))[0, 0, 0]
         for row, name in enumerate(ids)
         if name.startswith("d\\xe9but")
     }

@@ -21,10 +21,16 @@ import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.errors import ResultError
 from vog.figures.previews import previewer
-from vog.figures.viewer.inspection import inspection
+from vog.inspection.locate_inputs import Options, find_again
 from vog.result import Run
-from vog.result.where import data_place, lost_data, named, named_checkpoints, refuse_to_replace
-from vog.sweep.again import Options, find_again
+from vog.result.data_location import (
+    data_place,
+    lost_data,
+    named,
+    named_checkpoints,
+    refuse_to_replace,
+)
+from vog.viewer.inspection import inspection
 
 CLASSES = "abcd"
 
@@ -191,7 +197,7 @@ def test_the_data_of_a_run_are_not_replaced_from_any_folder(made: Path, elsewher
 
 
 def test_an_example_is_computed_again_from_any_folder(made: Path, elsewhere: Path) -> None:
-    from vog.sweep.inspect import inspector
+    from vog.inspection.inspector import inspector
 
     run = vog.open(made / "runs" / "photos")
     seen = inspector(run, device="cpu")(4)
@@ -225,9 +231,9 @@ def test_combined_runs_and_imported_gradients(
     vog.score(world.build, tmp_path / "c2", "photos", "runs/two", **how)
     both = [vog.open(f"runs/{name}") for name in ("one", "two")]
     vog.combine(both, "runs/deep/mean")
-    from vog.sweep.gradients import prepare_storing, store
+    from vog.gradients.score_stored import import_stored
+    from vog.gradients.store import prepare_storing, store
     from vog.sweep.request import Request
-    from vog.sweep.stored import import_stored
 
     words = {"model": world.build, "checkpoints": "c", "data": "photos", "transform": "none"}
     store(prepare_storing(Request(out=Path("gradients"), workers=0, quiet=True, **words)))

@@ -22,11 +22,12 @@ import world
 from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
 from test_result import run  # noqa: F401 (a fixture)
 from vog.errors import ResultError
-from vog.outputs import output_path
-from vog.result import Run, files, leftovers
-from vog.result.changed_files import temporary_folder
-from vog.result.files import as_csv, as_json, make_folder, safe_table, write_text, write_whole
-from vog.result.source import Source
+from vog.files import leftovers, writing
+from vog.files.output_paths import output_path
+from vog.files.small_files import temporary_folder
+from vog.files.writing import as_csv, as_json, make_folder, safe_table, write_text, write_whole
+from vog.result import Run
+from vog.result.sql import Source
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -202,7 +203,7 @@ def test_a_folder_that_takes_no_files_is_told_before_anything_is_computed(
 WRITES = """
 import sys, time
 from pathlib import Path
-from vog.result.files import write_whole
+from vog.files.writing import write_whole
 
 def write(beside):
     beside.write_bytes(b"half")
@@ -428,6 +429,6 @@ def test_output_that_nobody_takes() -> None:
 
 
 def test_arrays_are_written_under_their_name(tmp_path: Path) -> None:
-    files.write_array(tmp_path / "weights", np.arange(3))
+    writing.write_array(tmp_path / "weights", np.arange(3))
     assert [path.name for path in tmp_path.iterdir()] == ["weights"]
     assert np.load(tmp_path / "weights").tolist() == [0, 1, 2]

@@ -14,45 +14,45 @@ from typing import TYPE_CHECKING, Any
 from vog.errors import VogError as VogError
 
 if TYPE_CHECKING:
-    from vog.analysis.combination import combine as combine
-    from vog.analysis.combined_folds import combine_folds as combine_folds
-    from vog.analysis.comparison import compare as compare
-    from vog.analysis.detection import verify as verify
-    from vog.analysis.label_agreement import label_agreement as label_agreement
-    from vog.analysis.overview import analyze as analyze
-    from vog.analysis.selection import select as select
-    from vog.analysis.suspects import suspects as suspects
-    from vog.callbacks.sampler import sampler as sampler
-    from vog.data.folds.read import fold as fold
-    from vog.data.folds.write import folds as folds
-    from vog.data.planting import plant as plant
+    from vog.analysis.detection.planted_faults import verify as verify
+    from vog.analysis.label_errors.suspects import suspects as suspects
+    from vog.analysis.many_runs.averaging import combine as combine
+    from vog.analysis.many_runs.combined_folds import combine_folds as combine_folds
+    from vog.analysis.many_runs.comparison import compare as compare
+    from vog.analysis.one_run.label_agreement import label_agreement as label_agreement
+    from vog.analysis.one_run.overview import analyze as analyze
+    from vog.analysis.selection.select import select as select
+    from vog.data.folds.fold_dataset import fold as fold
+    from vog.data.folds.write_folds import folds as folds
     from vog.exports import export as export
-    from vog.figures.report import charts_of as charts
-    from vog.figures.report import report as report
+    from vog.planting import plant as plant
+    from vog.reporting.page import charts_of as charts
+    from vog.reporting.page import report as report
     from vog.result import Run as Run
     from vog.result import open_run as open
     from vog.sweep import score as score
+    from vog.training.sampler import sampler as sampler
 
 # What needs torch or pyarrow is imported when it is first used: `import vog` must not wait.
 _LATER = {
     "Run": ("vog.result", "Run"),
-    "analyze": ("vog.analysis.overview", "analyze"),
-    "charts": ("vog.figures.report", "charts_of"),
-    "combine": ("vog.analysis.combination", "combine"),
-    "compare": ("vog.analysis.comparison", "compare"),
-    "combine_folds": ("vog.analysis.combined_folds", "combine_folds"),
+    "analyze": ("vog.analysis.one_run.overview", "analyze"),
+    "charts": ("vog.reporting.page", "charts_of"),
+    "combine": ("vog.analysis.many_runs.averaging", "combine"),
+    "compare": ("vog.analysis.many_runs.comparison", "compare"),
+    "combine_folds": ("vog.analysis.many_runs.combined_folds", "combine_folds"),
     "export": ("vog.exports", "export"),
-    "fold": ("vog.data.folds.read", "fold"),
-    "folds": ("vog.data.folds.write", "folds"),
-    "label_agreement": ("vog.analysis.label_agreement", "label_agreement"),
+    "fold": ("vog.data.folds.fold_dataset", "fold"),
+    "folds": ("vog.data.folds.write_folds", "folds"),
+    "label_agreement": ("vog.analysis.one_run.label_agreement", "label_agreement"),
     "open": ("vog.result", "open_run"),
-    "plant": ("vog.data.planting", "plant"),
-    "report": ("vog.figures.report", "report"),
-    "sampler": ("vog.callbacks.sampler", "sampler"),
+    "plant": ("vog.planting", "plant"),
+    "report": ("vog.reporting.page", "report"),
+    "sampler": ("vog.training.sampler", "sampler"),
     "score": ("vog.sweep", "score"),
-    "select": ("vog.analysis.selection", "select"),
-    "suspects": ("vog.analysis.suspects", "suspects"),
-    "verify": ("vog.analysis.detection", "verify"),
+    "select": ("vog.analysis.selection.select", "select"),
+    "suspects": ("vog.analysis.label_errors.suspects", "suspects"),
+    "verify": ("vog.analysis.detection.planted_faults", "verify"),
 }
 __all__ = [
     "Run",

@@ -15,10 +15,10 @@ import imagenet
 import vog
 from vog.data import open_source
 from vog.figures.class_grid import class_grid
-from vog.result.names import read_names
-from vog.sweep.gradients import prepare_storing, store
+from vog.gradients.score_stored import import_stored
+from vog.gradients.store import prepare_storing, store
+from vog.result.class_names import read_names
 from vog.sweep.request import Request
-from vog.sweep.stored import import_stored
 
 SCRIPT = Path(imagenet.__file__)
 DAISY, PALACE = 985, 698

@@ -14,7 +14,7 @@ import kills
 import question_fuzz
 import vog
 import world
-from vog.result import listing
+from vog.result import part_names
 
 _FLIPS, _FLIP_BLOCKS = 1500, 5
 _QUESTIONS, _QUESTION_BLOCKS = 400, 4
@@ -35,7 +35,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("block", range(_FLIP_BLOCKS))
 def test_single_flipped_bits_are_told_or_harmless(scored: Path, tmp_path: Path, block: int) -> None:
     run = Path(shutil.copytree(scored, tmp_path / "run"))
-    parts, beside = listing.files(run), [run / "digests.json", run / "question.json"]
+    parts, beside = part_names.files(run), [run / "digests.json", run / "question.json"]
     count = _FLIPS // _FLIP_BLOCKS
     seen = damage.flipped(run, parts, count // 2, seed=100 + block)
     assert seen == Counter(told=count // 2), "every bit of a part counts"

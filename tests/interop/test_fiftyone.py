@@ -9,7 +9,7 @@ DATABASE = database.use()
 import fiftyone as fo  # noqa: E402 (after its database is chosen)
 
 from vog.exports import export  # noqa: E402
-from vog.exports.told import label_quality, verdict  # noqa: E402
+from vog.exports.labelled_rows import label_quality, verdict  # noqa: E402
 from vog.result import Run  # noqa: E402
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from pytorch_ood.metrics import OODMetrics
 
-from vog.analysis.outside import apart
+from vog.analysis.detection.out_of_distribution import apart
 
 INF = float("inf")
 CASES = {

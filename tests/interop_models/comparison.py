@@ -10,9 +10,9 @@ import plain
 import vog
 from architectures import CLASSES, Architecture
 from vog.result import Run
+from vog.sweep.loop import sweep
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
-from vog.sweep.run import sweep
 
 CHECKPOINTS = 4
 EXAMPLES = 8

@@ -2,12 +2,12 @@
 
 from vog.checkpoints.contents import named_in as named_in
 from vog.checkpoints.digest import digest as digest
-from vog.checkpoints.files import CheckpointFile as CheckpointFile
-from vog.checkpoints.files import FoundCheckpoints as FoundCheckpoints
-from vog.checkpoints.files import find as find
-from vog.checkpoints.files import search as search
-from vog.checkpoints.read import Contents as Contents
-from vog.checkpoints.read import read as read
+from vog.checkpoints.discovery import CheckpointFile as CheckpointFile
+from vog.checkpoints.discovery import FoundCheckpoints as FoundCheckpoints
+from vog.checkpoints.discovery import find as find
+from vog.checkpoints.discovery import search as search
+from vog.checkpoints.read_checkpoint import Contents as Contents
+from vog.checkpoints.read_checkpoint import read as read
 from vog.checkpoints.reader import Reader as Reader
 from vog.checkpoints.reader import ReadSpec as ReadSpec
 from vog.checkpoints.reader import refuse_mixed as refuse_mixed

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from vog.checkpoints.inert import Budget, Name, StandIn, Stored, array_of, state_dict_of
-from vog.checkpoints.inert.modules import attributes_of
+from vog.checkpoints.safe_pickle import Budget, Name, StandIn, Stored, array_of, state_dict_of
+from vog.checkpoints.safe_pickle.module_state_dict import attributes_of
 from vog.errors import first_few
 
 _LONGEST_LIST = 1000

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from vog.checkpoints.contents import kind_of
-from vog.checkpoints.inert import Budget, StandIn
+from vog.checkpoints.safe_pickle import Budget, StandIn
 from vog.errors import CheckpointError, first_few
-from vog.functions import stable
+from vog.user_functions import stable
 
 # A tensor may repeat what its storage has once, as an expanded buffer does. Beyond this it is not
 # a buffer of a model, and to copy it would take more memory than there is.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vog.checkpoints.zipped import names_in
+from vog.checkpoints.readers.torch_zip import names_in
 from vog.errors import CheckpointError
 
 Format = Literal["safetensors", "zip", "pickle"]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vog.checkpoints.folders import IN_FOLDER, is_checkpoint, single_in
+from vog.checkpoints.checkpoint_folders import IN_FOLDER, is_checkpoint, single_in
 from vog.checkpoints.steps import announced_by_folder, without_ending
 
 _WORDS = re.compile(

@@ -12,19 +12,26 @@ import typer
 
 from vog.cli import (
     analyze,
+    combine,
     compare,
-    experiments,
+    demo,
+    export,
     folds,
     gradients,
+    grid,
+    import_gradients,
     options,
-    pages,
     plant,
-    read,
+    report,
     score,
+    scores,
     select,
     streams,
     suspects,
+    top,
+    toy,
     verify,
+    view,
 )
 from vog.errors import VogError
 
@@ -35,24 +42,24 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("score", cls=options.ManyCheckpoints)(score.score)
-app.command("top")(read.top)
-app.command("export")(read.export)
+app.command("top")(top.top)
+app.command("export")(export.export)
 app.command("analyze")(analyze.analyze)
-app.command("grid")(analyze.grid)
-app.command("report")(pages.report)
-app.command("view", cls=options.ManyCheckpoints)(pages.view)
+app.command("grid")(grid.grid)
+app.command("report")(report.report)
+app.command("view", cls=options.ManyCheckpoints)(view.view)
 app.command("compare")(compare.compare)
-app.command("combine")(compare.combine)
+app.command("combine")(combine.combine)
 app.command("folds")(folds.folds)
 app.command("plant")(plant.plant)
 app.command("verify")(verify.verify)
 app.command("suspects")(suspects.suspects)
 app.command("select")(select.select)
 app.command("gradients", cls=options.ManyCheckpoints)(gradients.gradients)
-app.command("import")(gradients.import_gradients)
-app.command("scores")(read.scores)
-app.command("demo")(experiments.demo)
-app.command("toy")(experiments.toy)
+app.command("import")(import_gradients.import_gradients)
+app.command("scores")(scores.scores)
+app.command("demo")(demo.demo)
+app.command("toy")(toy.toy)
 
 
 def _version(asked: bool) -> bool:

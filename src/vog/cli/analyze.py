@@ -1,27 +1,22 @@
-"""Commands that say and show what a run says as a whole: analyze, grid."""
+"""The command that says what a run says as a whole."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vog.cli import options, show
-from vog.cli.read import PrintedAs, RunFolder
-from vog.cli.show import TableFormat
+from vog.cli import options, printing
+from vog.cli.printing import TableFormat
+from vog.cli.run_options import Classes, PrintedAs, RunFolder, opened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vog.analysis.overview import Overview
-    from vog.analysis.percentile import Bin
-    from vog.analysis.stability import Stability
-    from vog.result import Run
+    from vog.analysis.one_run.error_by_rank import Bin
+    from vog.analysis.one_run.overview import Overview
+    from vog.analysis.one_run.stability import Stability
 
 _HARDEST = 10
-Classes = Annotated[
-    Path | None,
-    typer.Option(help='A file of lines as 18: "magpie", where the data have no names of classes.'),
-]
 
 
 def analyze(
@@ -67,72 +62,32 @@ def analyze(
         _outside(run, against, score, form)
         return
     import vog
-    from vog.analysis.stability import not_measured
-    from vog.figures import overview
-    from vog.result.files import as_json
+    from vog.analysis.one_run.stability import not_measured
+    from vog.figures import analysis_files
+    from vog.files.writing import as_json
 
     scored = opened(run, classes)
     found = vog.analyze(scored, score)
     if form is TableFormat.TABLE:
         _print(found, not_measured(scored))
     elif form is TableFormat.CSV:
-        show.table(_bins(found), form, safe_csv=safe_csv)
+        printing.table(_bins(found), form, safe_csv=safe_csv)
     else:
         typer.echo(as_json(found.as_dict()), nl=False)
     if out is not None:
-        for path in overview.save(found, out, safe_csv):
+        for path in analysis_files.save(found, out, safe_csv):
             typer.echo(path, err=form is not TableFormat.TABLE)
 
 
-def grid(
-    run: RunFolder,
-    out: Annotated[Path, options.written("The picture to write: .png, .jpg, ...")],
-    by: Annotated[
-        str | None, typer.Option(help="A score column. Default: vog@all:class, as for `vog top`.")
-    ] = None,
-    label: Annotated[
-        str | None,
-        typer.Option(help="Only this class, by name or number. Default: all of them together."),
-    ] = None,
-    classes: Classes = None,
-    root: Annotated[
-        Path | None, typer.Option(help="Where the image files are, if they have moved.")
-    ] = None,
-    columns: Annotated[int, typer.Option(min=1, max=20, help="Of each of both grids.")] = 5,
-) -> None:
-    r"""Draw the easiest images of a class on the left and the hardest on the right.
-
-    Under each stands what the last checkpoint of the stage predicts, red where it is wrong.
-
-    Example:
-      vog grid scores/a --label magpie --by vog@late:class --out magpie.png
-    """
-    from vog.figures import class_grid
-    from vog.figures import grid as grids
-
-    image = class_grid.class_grid(opened(run, classes), by, label, root, columns)
-    grids.save(image, out)
-    typer.echo(f"{out}: {image.width} x {image.height} pixels")
-
-
-def opened(folder: Path, classes: Path | None) -> "Run":
-    import vog
-    from vog.result.names import read_names
-
-    run = vog.open(folder)
-    show.unfinished(run)
-    return run if classes is None else run.named(read_names(classes))
-
-
 def _outside(folder: Path, against: Path, score: str | None, form: TableFormat) -> None:
-    from vog.analysis.outside import told_apart
+    from vog.analysis.detection.out_of_distribution import told_apart
 
     run, other = opened(folder, None), opened(against, None)
     found = told_apart(run, other, score)
     if found.warning is not None:
         typer.echo(f"Warning: {found.warning}", err=True)
     if form is not TableFormat.TABLE:
-        show.table(found.rows(), form)
+        printing.table(found.rows(), form)
         return
     share = run.rows / (run.rows + other.rows)
     typer.echo(
@@ -142,7 +97,7 @@ def _outside(folder: Path, against: Path, score: str | None, form: TableFormat) 
         f"(FPR95 is better low; AUPR depends on how many rows each has)\n"
     )
     gaps = any(one.left_out for one in found.columns)
-    show.for_people(
+    printing.for_people(
         [
             {
                 "score": one.score,
@@ -168,7 +123,7 @@ def _print(found: "Overview", not_measured: str | None) -> None:
     bins = len(next(iter(found.errors.values())).deciles)
     share = f"{100 / bins:.0f} %"
     typer.echo(f"Error rate by {found.score}, with 95 % Wilson intervals\n")
-    show.for_people(
+    printing.for_people(
         [
             {
                 "stage": stage,
@@ -181,7 +136,7 @@ def _print(found: "Overview", not_measured: str | None) -> None:
     )
     typer.echo("\nError rate by decile\n")
     deciles = next(iter(found.errors.values())).deciles
-    show.for_people(
+    printing.for_people(
         [
             {"percentile": _percentile(deciles[i])}
             | {s: f"{one.deciles[i].error:.1%}" for s, one in found.errors.items()}
@@ -190,7 +145,7 @@ def _print(found: "Overview", not_measured: str | None) -> None:
     )
     classes = [row | {"error": f"{row['error']:.1%}"} for row in found.class_rows()]
     typer.echo(f"\nThe hardest of {len(classes):,} classes: mean of the raw score, last error\n")
-    show.for_people(classes[:_HARDEST])
+    printing.for_people(classes[:_HARDEST])
     alone = sum(one.examples == 1 for one in found.classes)
     if alone and found.score.endswith((":class", ":robust", "_z")):
         typer.echo(
@@ -198,7 +153,7 @@ def _print(found: "Overview", not_measured: str | None) -> None:
             f"class: with so few, rank by the raw score, --score {found.raw}."
         )
     typer.echo("\nSpearman correlation of the rankings between stages\n")
-    show.for_people(
+    printing.for_people(
         [{"": a} | {b: f"{v:.2f}" for b, v in row.items()} for a, row in found.agreement.items()]
     )
     _print_stability(found.stability, not_measured)
@@ -221,7 +176,7 @@ def _print_stability(found: "Sequence[Stability]", not_measured: str | None) -> 
     for one in found:
         by_score[one.score][one.stage] = one.said
     if found:
-        show.for_people(list(by_score.values()))
+        printing.for_people(list(by_score.values()))
     if not_measured is not None:
         typer.echo(("\n" if found else "") + not_measured)
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from vog.cli import options, show
-from vog.cli.read import PrintedAs
-from vog.cli.show import TableFormat
+from vog.cli import options, printing
+from vog.cli.printing import TableFormat
+from vog.cli.run_options import PrintedAs
 from vog.errors import first_few
 
 
@@ -29,8 +29,8 @@ def folds(
     Example:
       vog folds --data photos/train --folds 5 --out folds
     """
-    from vog.data.folds.record import FILE
-    from vog.data.folds.write import folds as write_folds
+    from vog.data.folds.fold_record import FILE
+    from vog.data.folds.write_folds import folds as write_folds
 
     there = (out / FILE).exists()
     record = write_folds(data, out, folds=folds, root=root, seed=seed, quiet=quiet)
@@ -44,7 +44,7 @@ def folds(
         }
         for number in range(record.folds)
     ]
-    show.table(counts, form)
+    printing.table(counts, form)
     if record.alone:
         names = [
             str(record.label_names[one] if record.label_names else one) for one in record.alone

@@ -1,11 +1,11 @@
-"""Commands that store gradients in the layout of the VoG authors, and that score stored ones."""
+"""The command that stores gradients in the layout of the VoG authors."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vog.cli import options, show
+from vog.cli import options, printing
 
 
 def gradients(
@@ -46,7 +46,7 @@ def gradients(
     Example:
       vog gradients --model mynet.py:build --checkpoints runs/a --data train.txt --out train_results
     """
-    from vog.sweep.gradients import prepare_storing, store
+    from vog.gradients.store import prepare_storing, store
     from vog.sweep.plan import plan
     from vog.sweep.request import Request
 
@@ -80,34 +80,11 @@ def gradients(
     )
     job, count = storing.job, len(storing.job.examples)
     if dry_run or not quiet:
-        show.plan(plan(job, probe=dry_run), out, count * storing.bytes_an_example)
+        printing.plan(plan(job, probe=dry_run), out, count * storing.bytes_an_example)
     if dry_run:
         return
     with options.kept_when_stopped(overwrite):
         summary = store(storing)
     if not quiet:
-        show.summary(summary, out, count, len(job.files), job.batch_size)
+        printing.summary(summary, out, count, len(job.files), job.batch_size)
         typer.echo(f"Next: vog import {out} --out RUN")
-
-
-def import_gradients(
-    folder: Annotated[
-        Path, typer.Argument(help="Holds weight_STEP/grad_NNNNN.npy, ground_truth.npy, ...")
-    ],
-    out: options.OutFolder,
-    stages: options.Stages = None,
-    overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
-) -> None:
-    r"""Score gradients that were stored in the layout of the VoG authors.
-
-    Example:
-      vog import train_results --out scores/imagenet
-    """
-    from vog.sweep.stored import import_stored
-
-    with options.kept_when_stopped(overwrite):
-        run = import_stored(folder, out, stages, overwrite, quiet)
-    if not quiet:
-        show.marked(run)
-        typer.echo(f"{out}: {run.rows:,} rows. Next: vog top {out}")

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from vog.errors import FunctionError
-from vog.outputs import output_path
+from vog.files.output_paths import output_path
 
 Model = Annotated[
     str, typer.Option(help="file.py:function or package.module:function that makes the model.")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vog.cli import options, show
-from vog.cli.read import PrintedAs
-from vog.cli.show import TableFormat
+from vog.cli import options, printing
+from vog.cli.printing import TableFormat
+from vog.cli.run_options import PrintedAs
 from vog.errors import DataError
 
 if TYPE_CHECKING:
-    from vog.result.planted import Planted
+    from vog.result.planting_record import Planted
 
 _PERCENT = "SHARE"
 
@@ -104,8 +104,8 @@ def plant(
     Example:
       vog plant --data photos/train --flip 5% --duplicate 1% --corrupt 2% --out planted
     """
-    from vog.data.planting import plant as plant_into
-    from vog.result.planted import QUESTION
+    from vog.planting import plant as plant_into
+    from vog.result.planting_record import QUESTION
 
     shares = {"flip": flip, "duplicate": duplicate, "corrupt": corrupt, "outside": outside}
     there = (out / QUESTION).exists()
@@ -131,7 +131,7 @@ def plant(
 def _tell(planted: "Planted", out: Path, there: bool, form: TableFormat) -> None:
     """What was planted on stdout; what to do next there too, if people read it."""
     counts = Counter((one.kind, one.how) for one in planted.plants)
-    show.table(
+    printing.table(
         [{"kind": kind, "how": how, "examples": count} for (kind, how), count in counts.items()],
         form,
     )

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from vog.cli import options, show
+from vog.cli import options, printing
 
 
 def score(
@@ -53,10 +53,10 @@ def score(
       vog score --model mynet.py:build --checkpoints 'runs/*.pt' --data photos/train --out scores/a
     """
     import vog
+    from vog.sweep.loop import sweep
     from vog.sweep.plan import plan
     from vog.sweep.prepare import prepare
     from vog.sweep.request import Request
-    from vog.sweep.run import sweep
 
     job = prepare(
         Request(
@@ -91,17 +91,17 @@ def score(
         )
     )
     if dry_run or not quiet:
-        show.plan(plan(job, probe=dry_run), out)
+        printing.plan(plan(job, probe=dry_run), out)
     if dry_run:
         return
     with options.kept_when_stopped(overwrite):
         summary = sweep(job)
     run = vog.open(out)
     if not quiet:
-        show.marked(run)
-        show.summary(summary, out, run.rows, len(job.files), job.batch_size)
+        printing.marked(run)
+        printing.summary(summary, out, run.rows, len(job.files), job.batch_size)
         if "model" in job.told:  # not the way that most models take
             typer.echo(f"Of the model: {job.told['model']}.", err=True)
-    show.agreement(run, also_high=not quiet)
+    printing.agreement(run, also_high=not quiet)
     if not quiet:
         typer.echo(f"Next: vog top {out}")

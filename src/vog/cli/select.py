@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vog.cli import options, show
-from vog.cli.read import PrintedAs, RunFolder
-from vog.cli.show import TableFormat
-from vog.cli.suspects import PlantedFolder
+from vog.cli import options, printing
+from vog.cli.printing import TableFormat
+from vog.cli.run_options import PlantedFolder, PrintedAs, RunFolder
 
 if TYPE_CHECKING:
-    from vog.analysis.selection import Selection
+    from vog.analysis.selection.select import Selection
 
 _SHOWN = 10
 
@@ -139,13 +138,13 @@ def select(
       vog select scores/a --keep-hardest 70% --floor 20 --drop-suspects --out train.txt
     """
     import vog
-    from vog.analysis import selection
-    from vog.result.planted import load
+    from vog.analysis.selection import select
+    from vog.result.planting_record import load
 
     if out is None and (written or root or data):
         raise typer.BadParameter("--as, --root and --data say what is written: give --out.")
     opened = vog.open(run)
-    found = selection.select(
+    found = select.select(
         opened,
         keep_hardest=keep_hardest,
         drop_easiest=drop_easiest,
@@ -167,11 +166,11 @@ def select(
     if form is TableFormat.TABLE:
         _print(found)
     else:
-        show.table(_class_rows(found), form, safe_csv=safe_csv)
+        printing.table(_class_rows(found), form, safe_csv=safe_csv)
     for note in found.notes:
         typer.echo(f"Note: {note}", err=True)
-    show.unfinished(opened)
-    show.agreement(opened)
+    printing.unfinished(opened)
+    printing.agreement(opened)
     if out is not None:
         kept = f"{out}: {len(found.ids):,} of {opened.rows:,} rows"
         typer.echo(kept, err=form is not TableFormat.TABLE)
@@ -181,7 +180,7 @@ def _print(found: "Selection") -> None:
     rows = len(found.ids) + len(found.dropped)
     counts = {f"dropped: {why}": count for why, count in found.reasons.items()}
     counts |= {"kept": len(found.ids)} | {"kept, relabelled": found.relabelled}
-    show.for_people(
+    printing.for_people(
         [
             {"rows": what, "how many": count, "share": f"{count / rows:.1%}"}
             for what, count in counts.items()
@@ -197,7 +196,7 @@ def _print(found: "Selection") -> None:
         else f"; the smallest is now {smallest.name or smallest.label} with {smallest.kept:,} rows"
     )
     typer.echo(f"\nBy class, those of which least is kept first{now}\n")
-    show.for_people(by_share[:_SHOWN])
+    printing.for_people(by_share[:_SHOWN])
     if len(by_share) > _SHOWN:
         typer.echo(f"... and {len(by_share) - _SHOWN:,} more classes")
     typer.echo("")

@@ -5,29 +5,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vog.cli import options, show
-from vog.cli.analyze import Classes, opened
-from vog.cli.read import PrintedAs, RunFolder
-from vog.cli.show import TableFormat
+from vog.cli import options, printing
+from vog.cli.printing import TableFormat
+from vog.cli.run_options import Classes, PlantedFolder, PrintedAs, RunFolder, opened
 from vog.errors import first_few
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vog.analysis.label_errors import Suspect
-    from vog.analysis.verdict import Verdict
+    from vog.analysis.label_errors.suspect_list import Suspect
+    from vog.analysis.label_errors.verdict import Verdict
     from vog.result import Run
-    from vog.result.planted import Planted
+    from vog.result.planting_record import Planted
 
 _COLUMNS = ("id", "label", "suggested", "probability", "hardness")
-PlantedFolder = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="PLANTED",
-        help="What `vog plant` wrote, if RUN was trained on it: its flips calibrate, its threshold "
-        "samples give AUM's cut-off. Default: probabilities out of sample, or the tail of doubts.",
-    ),
-]
 
 
 def suspects(
@@ -60,13 +51,13 @@ def suspects(
       vog suspects scores/a --fdr 0.05 --out suspects.csv
     """
     import vog
-    from vog.analysis.label_errors import hardest, most_suspicious
-    from vog.result import planted as records
-    from vog.result.where import refuse_to_replace
+    from vog.analysis.label_errors.suspect_list import hardest, most_suspicious
+    from vog.result import planting_record as records
+    from vog.result.data_location import refuse_to_replace
 
-    show.refuse_other_chart(chart)
+    printing.refuse_other_chart(chart)
     scored = opened(run, classes)
-    show.agreement(scored)
+    printing.agreement(scored)
     if out is not None:
         refuse_to_replace(scored, out)
     record = None if planted is None else records.load(planted)
@@ -75,13 +66,13 @@ def suspects(
     columns = [*_COLUMNS, *(["planted"] if record is not None else [])]
     if form is TableFormat.TABLE:
         ranked = rows if found.why is None else _rows(scored, hardest(scored, found, count), record)
-        show.for_people(ranked[:count])
+        printing.for_people(ranked[:count])
         typer.echo("\n" + said(found, scored, record))
     else:
-        show.table(rows, form, columns, safe_csv)
+        printing.table(rows, form, columns, safe_csv)
         typer.echo(said(found, scored, record), err=True)
     if out is not None:
-        from vog.result.files import as_csv, write_text
+        from vog.files.writing import as_csv, write_text
 
         write_text(out, as_csv(rows, columns, safe_csv))
         typer.echo(f"{out}: {len(rows):,} suspects", err=form is not TableFormat.TABLE)
@@ -114,7 +105,7 @@ def _rows(
 
 def named(run: "Run", label: int | None) -> str | int | None:
     """A class by its name, where it has one."""
-    from vog.analysis.examples import class_name
+    from vog.analysis.one_run.row_facts import class_name
 
     return None if label is None else class_name(run, label) or label
 
@@ -135,7 +126,7 @@ def _stage(found: "Verdict", run: "Run") -> str:
 
 
 def _counted(found: "Verdict", run: "Run", record: "Planted | None") -> list[str]:
-    from vog.analysis.verdict import WHAT_WOULD_TELL
+    from vog.analysis.label_errors.verdict import WHAT_WOULD_TELL
 
     own = int((found.suspect & ~found.planted).sum())
     planted = int(found.planted.sum())

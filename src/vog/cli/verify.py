@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vog.cli import options, show
-from vog.cli.read import PrintedAs, RunFolder
-from vog.cli.show import TableFormat
+from vog.cli import options, printing
+from vog.cli.printing import TableFormat
+from vog.cli.run_options import PrintedAs, RunFolder
 
 if TYPE_CHECKING:
-    from vog.analysis.detection import Detection, Verification
-    from vog.analysis.intervals import Estimate
+    from vog.analysis.detection.intervals import Estimate
+    from vog.analysis.detection.planted_faults import Detection, Verification
 
 
 def verify(
@@ -48,11 +48,11 @@ def verify(
       vog verify scores/planted --planted planted --kind flip --chart flip.png
     """
     import vog
-    from vog.analysis.detection import verify as measured
-    from vog.analysis.suspects import refuse_no_stage
-    from vog.result.planted import load
+    from vog.analysis.detection.planted_faults import verify as measured
+    from vog.analysis.label_errors.suspects import refuse_no_stage
+    from vog.result.planting_record import load
 
-    show.refuse_other_chart(chart)
+    printing.refuse_other_chart(chart)
     opened = vog.open(run)
     refuse_no_stage(opened, stage)
     record = load(planted)
@@ -66,13 +66,13 @@ def verify(
             _print(found, one, stage or "all", count, record.hows(one))
     else:
         rows = [one.row() for k in found.kinds for one in found.of(k, stage)[:count]]
-        show.table(rows, form)
+        printing.table(rows, form)
     if chart is not None:
         from vog.figures import charts
 
         path = charts.save(charts.detection(found, stage or "all"), chart)
         typer.echo(path, err=form is not TableFormat.TABLE)
-    show.unfinished(opened)
+    printing.unfinished(opened)
 
 
 def _print(
@@ -86,7 +86,7 @@ def _print(
         f"{most.rate:.3f}\n"
     )
     gaps = any(one.left_out for one in rows)
-    show.for_people([_row(one, gaps) for one in rows[:count]])
+    printing.for_people([_row(one, gaps) for one in rows[:count]])
     typer.echo("")
     for sentence in found.reading(kind, stage):
         typer.echo(sentence)

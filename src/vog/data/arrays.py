@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from vog import archives
 from vog.data.examples import UNLABELLED, Examples, RowNumbers, digest_of
 from vog.data.images import Transform
 from vog.errors import DataError, first_few
-from vog.file_names import printable
+from vog.files import npz
+from vog.files.file_names import printable
 
 _NAMES = ("images", "inputs", "labels", "ids", "label_names")
 _LARGEST = np.iinfo(np.int64).max
@@ -46,11 +46,11 @@ def from_npz(path: Path, transform: Transform | None = None) -> Examples:
             sizes that it cannot have.
     """
     try:
-        arrays = archives.load(path, _NAMES)
-        known = arrays or archives.names_in(path)
+        arrays = npz.load(path, _NAMES)
+        known = arrays or npz.names_in(path)
     except PermissionError as error:
         raise DataError(f"{path} cannot be read: you lack the permission.") from error
-    except archives.UNPACKABLE as error:
+    except npz.UNPACKABLE as error:
         raise DataError(f"{path} cannot be read as .npz: {error}") from error
     inputs = arrays.get("images", arrays.get("inputs"))
     if inputs is None:

@@ -12,12 +12,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from vog import functions
-from vog.data import connections, processes
+from vog import user_functions
+from vog.data import connections, worker_processes
 from vog.data.arrays import Rows, native
+from vog.data.built_in_transforms import noted_as
 from vog.data.examples import Examples, UnreadableError
 from vog.data.images import ImageFiles
-from vog.data.own import noted_as
 from vog.errors import DataError, VogError
 
 
@@ -85,7 +85,7 @@ def batches(examples: Examples, ranges: Sequence[range], workers: int) -> Iterat
         yield from (read_here(examples, rows) for rows in ranges)
         return
     read_and_send = partial(_read_and_send, examples, workers)
-    yield from map(_received, processes.mapped(read_and_send, ranges, workers))
+    yield from map(_received, worker_processes.mapped(read_and_send, ranges, workers))
 
 
 def samples(examples: Examples, ranges: Sequence[range]) -> Iterator[Batch]:
@@ -132,7 +132,7 @@ def _obstacle(examples: Examples, count: int, before: connections.Sockets | None
             f"the data hold {held} open, on which processes would take the answers of each other "
             f"(connect at the first read, and each process has its own)"
         )
-    return processes.obstacle(partial(_read_and_send, examples, count))
+    return worker_processes.obstacle(partial(_read_and_send, examples, count))
 
 
 def _is_plain(examples: Examples) -> bool:
@@ -157,7 +157,7 @@ def _read_and_send(examples: Examples, workers: int, rows: range) -> _Sent:
 
 def _sendable(inputs: Tensor, workers: int) -> Tensor | np.ndarray:
     """The inputs in shared memory, which is faster, or as an array where that has no room."""
-    if processes.has_room(inputs.nbytes, workers):
+    if worker_processes.has_room(inputs.nbytes, workers):
         try:
             return inputs.share_memory_()
         except RuntimeError:  # somebody else took the room
@@ -237,7 +237,7 @@ def _read_one(examples: Examples, row: int) -> tuple[Tensor, int]:
     except Exception as error:
         raise DataError(
             f"example {examples.ids[row]!r} cannot be made into an input: "
-            f"{functions.describe(error)}"
+            f"{user_functions.describe(error)}"
         ) from error
     try:
         # Copied: a row may be read-only or a view with negative strides, which torch refuses.

@@ -22,7 +22,7 @@ from types import FunctionType, ModuleType
 import numpy as np
 from torch import Tensor
 
-from vog.data import processes
+from vog.data import worker_processes
 
 # Of long lists, such as the paths of all examples, and of everything together, so much is seen.
 _FIRST_ITEMS = 1000
@@ -36,7 +36,7 @@ _KNOWN = {*sys.stdlib_module_names, "torch", "numpy", "vog"}
 
 def sockets() -> Sockets:
     """Return what tells the sockets that this process has open from each other."""
-    found = (os.fstat(number) for number in processes.open_numbers())
+    found = (os.fstat(number) for number in worker_processes.open_numbers())
     return frozenset((one.st_dev, one.st_ino) for one in found if stat.S_ISSOCK(one.st_mode))
 
 
@@ -61,7 +61,7 @@ def _connection(thing: object) -> str:
     try:
         number = thing.fileno()  # type: ignore[attr-defined]
         mode = os.fstat(number).st_mode
-        is_read = processes.is_read(number)
+        is_read = worker_processes.is_read(number)
     except Exception:  # closed, or no number of an open file: objects of the user raise anything
         return ""
     if not is_read:

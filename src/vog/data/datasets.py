@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Int
 from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 
-from vog import functions
-from vog.data import connections, processes
+from vog import user_functions
+from vog.data import connections, worker_processes
 from vog.data.batches import read_here, with_workers
 from vog.data.examples import (
     UNLABELLED,
@@ -23,9 +23,9 @@ from vog.data.examples import (
     digest_of,
 )
 from vog.data.images import Transform
-from vog.data.parts import form_of, parts_of, whole_number
+from vog.data.item_parts import form_of, parts_of, whole_number
 from vog.errors import DataError
-from vog.file_names import printable
+from vog.files.file_names import printable
 
 _SAMPLED = 8
 
@@ -89,8 +89,8 @@ def from_dataset(
     Ids are `dataset.ids`, or the paths of `dataset.samples`, or row numbers; a `Subset` has
     those of the rows it shows of the whole. Labels are `dataset.targets` where there are
     such, so that they can be checked before anything is computed. Where worker processes are
-    going to read the items, none is read here; see `vog.data.processes`. Sockets that are not
-    among those open `before` belong to the dataset.
+    going to read the items, none is read here; see `vog.data.worker_processes`. Sockets that are
+    not among those open `before` belong to the dataset.
 
     Raises:
         DataError: not a map-style dataset, or an empty one.
@@ -159,7 +159,7 @@ def _length(dataset: Any) -> int:
     except Exception as error:  # whatever code of the user raises
         raise DataError(
             f"the length of the dataset {_described(dataset)} cannot be told: "
-            f"{functions.describe(error)}. Expected __len__ to return a whole number."
+            f"{user_functions.describe(error)}. Expected __len__ to return a whole number."
         ) from error
 
 
@@ -242,7 +242,7 @@ def _sample(examples: Examples) -> tuple[list[tuple[int, np.ndarray, int]], str]
     """
     rows = np.unique(np.linspace(0, len(examples) - 1, _SAMPLED).astype(int)).tolist()
     look = partial(_look, examples)
-    looks = list(processes.mapped(look, rows, 1) if examples.apart else map(look, rows))
+    looks = list(worker_processes.mapped(look, rows, 1) if examples.apart else map(look, rows))
     sample = [(row, *seen[:2]) for row, seen in zip(rows, looks, strict=True) if seen is not None]
     return sample, next((seen[2] for seen in looks if seen is not None), "")
 

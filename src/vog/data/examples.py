@@ -82,7 +82,7 @@ class Examples:
         fold: of a part of a fold, which rows of the whole data these are.
         workers: how many processes read ahead.
         apart: whether this process reads nothing, so that workers get the data as nobody has
-            read them; see `vog.data.processes`.
+            read them; see `vog.data.worker_processes`.
         notes: what the user has to know about the data, in words.
     """
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from vog.data import images
 from vog.data.examples import UNLABELLED, Examples
+from vog.data.folder_walk import Walk, walk
 from vog.data.images import Transform
-from vog.data.walk import Walk, walk
 from vog.errors import DataError, first_few
-from vog.file_names import all_printable, path_below, printable
+from vog.files.file_names import all_printable, path_below, printable
 
 
 def from_folder(folder: Path, transform: Transform | None = None, hidden: bool = False) -> Examples:
@@ -19,7 +19,7 @@ def from_folder(folder: Path, transform: Transform | None = None, hidden: bool =
 
     An empty sub-folder counts as a class: leaving it out would renumber those after it. Images
     of a folder without sub-folders have no labels. Links to folders whose images have rows
-    already are not followed, runs and hidden folders are left out; see `vog.data.walk`.
+    already are not followed, runs and hidden folders are left out; see `vog.data.folder_walk`.
 
     Args:
         folder: what holds the images.

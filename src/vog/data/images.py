@@ -13,7 +13,7 @@ from PIL import Image
 from vog import pixels
 from vog.data.examples import Examples, UnreadableError, digest_of
 from vog.errors import DataError, first_few
-from vog.file_names import all_printable, printable
+from vog.files.file_names import all_printable, printable
 
 SUFFIXES = frozenset(Image.registered_extensions()) - {".pdf", ".mpg", ".mpeg", ".h5", ".hdf"}
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]
@@ -39,7 +39,8 @@ class ImageFiles:
     Attributes:
         draft: large JPEG files are decoded smaller; see `drafted`.
         exif: they are turned as their EXIF says.
-        deep: some have more than eight bits a pixel, as far as is known; see `vog.data.heads`.
+        deep: some have more than eight bits a pixel, as far as is known; see
+            `vog.data.image_headers`.
     """
 
     root: Path

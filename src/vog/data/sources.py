@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vog import functions
+from vog import user_functions
 from vog.data import arrays, connections, datasets, folders, images
 from vog.data.batches import with_workers
 from vog.data.examples import Examples, FoldPart
-from vog.data.folds import read as fold_files
-from vog.data.folds.record import Record
-from vog.data.heads import with_heads
+from vog.data.folds import fold_dataset as fold_files
+from vog.data.folds.fold_record import Record
+from vog.data.image_headers import with_heads
 from vog.data.images import Transform
 from vog.errors import DataError
-from vog.file_names import expanded
+from vog.files.file_names import expanded
 
 TransformSpec = str | Transform | None
 
@@ -60,8 +60,8 @@ def open_source(
     elif (kind := _kind(expanded(data), data)) is not None:
         examples = _of_path(kind, expanded(data), root, transform, hidden)
     elif ":" in str(data):
-        function = functions.load(str(data), "--data")
-        made = functions.call(function, str(data), "--data")
+        function = user_functions.load(str(data), "--data")
+        made = user_functions.call(function, str(data), "--data")
         examples = datasets.from_dataset(made, _for_values(transform), workers, before)
     else:
         raise DataError(
@@ -97,8 +97,8 @@ def _of_fold(
         examples = folders.from_list(path, place, _for_images(transform))
     else:
         before = connections.sockets()
-        function = functions.load(record.data, "--data")
-        whole = functions.call(function, record.data, "--data")
+        function = user_functions.load(record.data, "--data")
+        whole = user_functions.call(function, record.data, "--data")
         one = fold_files.of_dataset(whole, record, part)
         return datasets.from_dataset(one, _for_values(transform), workers, before)
     return fold_files.named(examples, record, part)
@@ -191,7 +191,7 @@ def _for_values(spec: TransformSpec) -> Transform | None:
         return None
     if spec == "imagenet":
         return images.imagenet
-    return functions.load(spec, "--transform") if isinstance(spec, str) else spec
+    return user_functions.load(spec, "--transform") if isinstance(spec, str) else spec
 
 
 def _on_cpu(part: Any) -> Any:

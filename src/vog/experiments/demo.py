@@ -22,12 +22,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import vog
-from vog.analysis.detection import Verification
-from vog.figures import charts, grid
+from vog.analysis.detection.planted_faults import Verification
+from vog.figures import charts, image_grid
+from vog.files.writing import make_folder, refuse_foreign, write_whole
 from vog.result import Run
-from vog.result import planted as records
-from vog.result.files import make_folder, refuse_foreign, write_whole
-from vog.result.planted import FLIP, Plant, Planted
+from vog.result import planting_record as records
+from vog.result.planting_record import FLIP, Plant, Planted
 
 EPOCHS = 15
 _HELD_OUT, _FLIPPED, _SEED = 360, 0.05, 0
@@ -202,13 +202,13 @@ def _grid(scored: Run, digits: Digits, path: Path) -> Path:
         for end in (True, False)
     )
     title = f"Labelled {label}: by VoG within the class, and what the model predicts"
-    return grid.save(grid.easiest_and_hardest(easiest, hardest, title), path)
+    return image_grid.save(image_grid.easiest_and_hardest(easiest, hardest, title), path)
 
 
-def _tile(row: dict[str, int | str], digits: Digits) -> grid.Tile:
+def _tile(row: dict[str, int | str], digits: Digits) -> image_grid.Tile:
     pixels = digits.images[int(row["id"]), 0]
     image = Image.fromarray((255 - 255 * pixels).astype(np.uint8))
-    return grid.Tile(image, str(row["prediction@all"]), row["prediction@all"] != row["label"])
+    return image_grid.Tile(image, str(row["prediction@all"]), row["prediction@all"] != row["label"])
 
 
 def _chart(scored: Run, path: Path) -> Path:

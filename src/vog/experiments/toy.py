@@ -26,10 +26,10 @@ from torch import nn
 from torch.nn import functional as F
 
 import vog
-from vog.analysis.agreement import spearman
+from vog.analysis.one_run.correlation import spearman
 from vog.figures import charts
+from vog.files.writing import as_json, make_folder, refuse_foreign, write_text
 from vog.result import Run
-from vog.result.files import as_json, make_folder, refuse_foreign, write_text
 
 EPOCHS, SEED = 15, 212
 STAGES = {"early": (0, 5), "middle": (5, 10), "late": (10, 15)}

@@ -1,6 +1,6 @@
 """A run in the forms that other tools read: one module a form, and `export`, which knows all."""
 
-from vog.exports.export import FORMATS as FORMATS
-from vog.exports.export import export as export
 from vog.exports.hugging_face import add_columns as add_columns
-from vog.exports.weights import sample_weight as sample_weight
+from vog.exports.registry import FORMATS as FORMATS
+from vog.exports.registry import export as export
+from vog.exports.sample_weights import sample_weight as sample_weight

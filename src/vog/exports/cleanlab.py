@@ -6,12 +6,12 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv
 
-from vog.analysis.examples import class_name
-from vog.analysis.suspects import suspects
-from vog.exports.told import label_quality, stored
+from vog.analysis.label_errors.suspects import suspects
+from vog.analysis.one_run.row_facts import class_name
+from vog.exports.labelled_rows import label_quality, stored
+from vog.files.writing import safe_table, write_whole
 from vog.result import Run
-from vog.result.files import safe_table, write_whole
-from vog.result.planted import Planted
+from vog.result.planting_record import Planted
 
 
 def issues(

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vog.exports.places import image_files
-from vog.exports.told import class_words, number_fields, told, verdict
+from vog.exports.image_paths import image_files
+from vog.exports.labelled_rows import class_words, number_fields, told, verdict
+from vog.files.writing import as_json, write_text
 from vog.result import Run
-from vog.result.files import as_json, write_text
-from vog.result.planted import Planted
+from vog.result.planting_record import Planted
 
 _FIELD = "fiftyone.core.fields."
 _CLASS = f"{_FIELD}EmbeddedDocumentField(fiftyone.core.labels.Classification)"

@@ -10,14 +10,14 @@ from xml.etree import ElementTree
 import numpy as np
 from jaxtyping import Int
 
-from vog.analysis.verdict import Verdict
+from vog.analysis.label_errors.verdict import Verdict
 from vog.errors import ResultError
-from vog.exports.places import ImageFiles, absolute_place, image_files
-from vog.exports.told import Told, class_words, label_quality, number_fields, told, verdict
-from vog.figures import pictures
+from vog.exports.image_paths import ImageFiles, absolute_place, image_files
+from vog.exports.labelled_rows import Told, class_words, label_quality, number_fields, told, verdict
+from vog.figures import example_reader
+from vog.files.writing import as_json, write_text
 from vog.result import Run
-from vog.result.files import as_json, write_text
-from vog.result.planted import Planted
+from vog.result.planting_record import Planted
 
 # There Label Studio serves what lies below LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.
 _LOCAL = "/data/local-files/?d="
@@ -121,7 +121,7 @@ def _shown(
         files = image_files(run, root, "Label Studio")
         prefix = f"{_LOCAL}{quote(files.folder.name)}/" if url_prefix is None else url_prefix
         return "image", [prefix + quote(_inside(files, files.names[row])) for row in order]
-    read = pictures.reader(run, None if root is None else Path(root), data)
+    read = example_reader.reader(run, None if root is None else Path(root), data)
     found: list[str] = []
     for row in order.tolist():
         text = read(rows.index[row], rows.ids[row])

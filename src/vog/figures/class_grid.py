@@ -6,9 +6,9 @@ from typing import Any
 from PIL import Image
 
 from vog.errors import ResultError
-from vog.figures import grid, pictures
+from vog.figures import example_reader, image_grid
 from vog.result import Run
-from vog.result.names import first_name
+from vog.result.class_names import first_name
 
 
 def class_grid(
@@ -41,7 +41,7 @@ def class_grid(
         )
     each = min(columns**2, len(ranked) // 2)
     names = run.label_names or []
-    opened = pictures.opener(run, root)
+    opened = example_reader.opener(run, root)
     easiest, hardest = (
         [_tile(row, stage, names, opened) for row in end]
         for end in (
@@ -50,7 +50,7 @@ def class_grid(
         )
     )
     low, high = ("lowest", "highest") if run.hard_is_high(by) else ("highest", "lowest")
-    return grid.easiest_and_hardest(
+    return image_grid.easiest_and_hardest(
         easiest,
         hardest,
         f"{_title(run, label)}: {len(ranked):,} images by {by}",
@@ -67,10 +67,12 @@ def _title(run: Run, label: str | int | None) -> str:
     return first_name(names[number]) if number < len(names) else f"class {number}"
 
 
-def _tile(row: dict[str, Any], stage: str, names: list[str], opened: pictures.Opener) -> grid.Tile:
+def _tile(
+    row: dict[str, Any], stage: str, names: list[str], opened: example_reader.Opener
+) -> image_grid.Tile:
     predicted, label = row.get(f"prediction@{stage}"), row["label"]
     caption = "?" if predicted is None else str(predicted)
     if predicted is not None and predicted < len(names):
         caption = first_name(names[predicted])
     wrong = None not in (predicted, label) and predicted != label
-    return grid.Tile(opened(row["index"], row["id"]), caption, wrong)
+    return image_grid.Tile(opened(row["index"], row["id"]), caption, wrong)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from vog import pixels
 from vog.errors import ResultError
-from vog.figures import pictures
+from vog.figures import example_reader
 from vog.result import Run
 
 _LONGEST, _MOST = 2000, 400
@@ -57,7 +57,7 @@ def previewer(
         FunctionError: `data` names no function, or it fails.
     """
     try:
-        read = pictures.reader(run, root, data, size, inside)
+        read = example_reader.reader(run, root, data, size, inside)
     except ResultError as error:
         why = str(error)
         return lambda index, name: Preview(missing=why)
@@ -89,7 +89,7 @@ def of(found: Any) -> Preview:
     if not array.size:
         return Preview(missing=f"an example of shape {array.shape} has no values.")
     try:
-        return _in_colours(pictures.to_image(array))
+        return _in_colours(example_reader.to_image(array))
     except ResultError:
         return Preview(values=_values(array))
 

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from vog import functions
+from vog import user_functions
 from vog.errors import FunctionError, ModelError, unknown
 
 TargetFunction = Callable[[Tensor, Tensor], Tensor]
@@ -41,7 +41,9 @@ class Target:
         try:
             values = self.of(logits, classes)
         except Exception as error:
-            raise ModelError(f"target {self.name} failed: {functions.describe(error)}") from error
+            raise ModelError(
+                f"target {self.name} failed: {user_functions.describe(error)}"
+            ) from error
         if not isinstance(values, Tensor) or values.shape != classes.shape:
             found = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise ModelError(
@@ -89,7 +91,7 @@ def choose(asked: str | TargetFunction) -> Target:
     """
     if callable(asked):
         name = getattr(asked, "__name__", type(asked).__name__)
-        return Target(name, asked, code=functions.identity(asked))
+        return Target(name, asked, code=user_functions.identity(asked))
     if asked in TARGETS:
         return TARGETS[asked]
     if ":" not in asked:
@@ -97,5 +99,5 @@ def choose(asked: str | TargetFunction) -> Target:
             f"--target: there is no target {asked!r}.{unknown(asked, TARGETS)} "
             f"A function is named as file.py:function."
         )
-    function = functions.load(asked, "--target")
-    return Target(asked, function, code=functions.identity(function))
+    function = user_functions.load(asked, "--target")
+    return Target(asked, function, code=user_functions.identity(function))

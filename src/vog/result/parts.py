@@ -27,14 +27,15 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from vog.errors import ResultError
-from vog.result import digests, door, listing, repair, review
+from vog.files import checksum
+from vog.files.writing import make_folder, write_whole
+from vog.result import marks, part_checks, part_digests, part_names, repair
 from vog.result import question as questions
-from vog.result.digests import Noted
-from vog.result.files import make_folder, write_whole
-from vog.result.listing import Part as Part
-from vog.result.listing import cells as cells
-from vog.result.listing import missing as missing
-from vog.result.listing import parts as parts
+from vog.result.part_digests import Noted
+from vog.result.part_names import Part as Part
+from vog.result.part_names import cells as cells
+from vog.result.part_names import missing as missing
+from vog.result.part_names import parts as parts
 from vog.result.question import Question
 
 LOCK = ".lock"
@@ -60,7 +61,7 @@ class PartSink:
     @classmethod
     def of(cls, folder: Path) -> "PartSink":
         """Return the sink of a folder that was begun."""
-        noted = dict(digests.load(folder).parts)
+        noted = dict(part_digests.load(folder).parts)
         return cls(folder, questions.load(folder), tuple(parts(folder)), noted)
 
     @property
@@ -90,29 +91,29 @@ class PartSink:
         if questions.is_sample(self.question):
             table = table.take(np.argsort(table["index"].to_numpy(), kind="stable"))
         stop = start + len(table)
-        part = Part(self.folder / listing.name_of(start, stop), start, stop)
+        part = Part(self.folder / part_names.name_of(start, stop), start, stop)
         # As one chunk: how the rows came would else show in the bytes.
         table = table.combine_chunks().replace_schema_metadata(self._metadata(part))
 
         def fill(beside: Path) -> None:
             write_table(table, beside)
             # Before the part has its name: a part without a digest could not be trusted.
-            self.noted[part.path.name] = Noted(digests.sha256_of(beside), seconds)
-            digests.save(self.folder, self.noted)
+            self.noted[part.path.name] = Noted(checksum.sha256_of(beside), seconds)
+            part_digests.save(self.folder, self.noted)
 
         write_whole(part.path, fill)
         for outgrown in self.parts:
-            if listing.is_outgrown(outgrown, part):
+            if part_names.is_outgrown(outgrown, part):
                 outgrown.path.unlink(missing_ok=True)
         return part
 
     def _metadata(self, part: Part) -> dict[bytes, bytes]:
         known = {key: self.question[key] for key in questions.SETTLED if key in self.question}
         return {
-            door.QUESTION: questions.digest(self.question).encode(),
-            door.ROWS: f"{part.start}:{part.stop}".encode(),
-            door.VERSION: version("vog").encode(),
-            door.SETTLED: json.dumps(known, sort_keys=True).encode(),
+            part_checks.QUESTION: questions.digest(self.question).encode(),
+            part_checks.ROWS: f"{part.start}:{part.stop}".encode(),
+            part_checks.VERSION: version("vog").encode(),
+            part_checks.SETTLED: json.dumps(known, sort_keys=True).encode(),
         }
 
     def _has_grown(self, part: Part) -> bool:
@@ -171,7 +172,7 @@ def refuse(folder: Path, question: Question, overwrite: bool = False) -> None:
         others = [path.name for path in folder.iterdir() if not _is_own(path.name)]
     except OSError as error:
         raise ResultError(questions.unreadable(folder, error)) from error
-    found = listing.files(folder)
+    found = part_names.files(folder)
     if not has_question and others and (overwrite or not found):
         raise ResultError(
             f"{folder} holds other files and is no run folder, so nothing is written into it. "
@@ -254,15 +255,15 @@ def _continued(before: Question, now: Question) -> dict[str, Any]:
 def _remove_rows(folder: Path, also: str | None) -> None:
     # The rows first, which say what is finished, and the question last: without it a killed
     # process leaves no run folder.
-    for old in [*listing.files(folder), *folder.glob("part-*.damaged*")]:
+    for old in [*part_names.files(folder), *folder.glob("part-*.damaged*")]:
         old.unlink(missing_ok=True)
     for old in folder.glob(also) if also else ():
         old.unlink() if old.is_symlink() else shutil.rmtree(old)
-    (folder / digests.FILE).unlink(missing_ok=True)
+    (folder / part_digests.FILE).unlink(missing_ok=True)
     (folder / questions.FILE).unlink(missing_ok=True)
 
 
 def _is_own(name: str) -> bool:
     """Whether a file of this name is none that anybody else would miss."""
     is_part = name.startswith("part-") and ".parquet" in name
-    return name[0] == "." or is_part or name in (review.FILE, digests.FILE)
+    return name[0] == "." or is_part or name in (marks.FILE, part_digests.FILE)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vog.errors import OtherQuestionError, ResultError
-from vog.result import schema
-from vog.result.files import as_json, write_text
+from vog.files.writing import as_json, write_text
+from vog.result import question_schema
 
 Question = Mapping[str, Any]
 
@@ -63,7 +63,7 @@ def load(folder: Path) -> dict[str, Any]:
         raise DamagedQuestionError(_damage(path, str(error))) from error
     if not isinstance(question, dict) or "data" not in question:
         raise DamagedQuestionError(_damage(path, "it lacks data"))
-    if wrong := schema.misfit(question):
+    if wrong := question_schema.misfit(question):
         raise DamagedQuestionError(_damage(path, str(wrong)))
     return question
 

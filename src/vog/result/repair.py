@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vog.errors import ResultError, first_few
-from vog.result import digests, door, listing
+from vog.files import checksum
+from vog.files.leftovers import remove_leftovers
+from vog.result import part_checks, part_digests, part_names
 from vog.result import question as questions
-from vog.result.digests import Digests, Noted
-from vog.result.door import Expected
-from vog.result.leftovers import remove_leftovers
-from vog.result.listing import DamagedPartError, Part
+from vog.result.part_checks import Expected
+from vog.result.part_digests import Digests, Noted
+from vog.result.part_names import DamagedPartError, Part
 from vog.result.question import Question
 
 # What only a process that holds the lock of the folder writes, while it is unfinished.
@@ -57,7 +58,7 @@ class State:
         """What is going to be computed again and why; empty where nothing is."""
         if not (self.bad or self.damage):
             return ""
-        damage = [f"{digests.FILE} is damaged ({self.damage})"] if self.damage else []
+        damage = [f"{part_digests.FILE} is damaged ({self.damage})"] if self.damage else []
         bad = [f"{path.name}: {why}" for path, why in self.bad.items()]
         kept = f"; {len(self.parts):,} parts are whole" if self.damage else ""
         again = "; rows of damaged parts are computed again" if self.bad else ""
@@ -71,13 +72,13 @@ def state(folder: Path, question: Question) -> State:
         ResultError: a file may not be read, or two whole parts hold the same row.
     """
     found, bad = _listed(folder)
-    noted = digests.load(folder)
+    noted = part_digests.load(folder)
     # A run of 0.1 that was begun anew by this version keeps its parts: they are noted by then.
-    faults = door.faults(found, Expected.of(question), noted)
+    faults = part_checks.faults(found, Expected.of(question), noted)
     bad |= {one.path: why for one, why in zip(found, faults, strict=True) if why}
     whole = [one for one in found if one.path not in bad]
     bad |= _undecodable([one for one in whole if one.path.name not in noted.parts])
-    ordered = listing.in_order([one for one in whole if one.path not in bad])
+    ordered = part_names.in_order([one for one in whole if one.path not in bad])
     kept = set(ordered)
     known = {one.path.name: _noted(one.path, noted) for one in ordered}
     return State(
@@ -107,7 +108,7 @@ def mend(folder: Path, question: Question) -> State:
     except OSError as error:
         raise ResultError(f"{folder} cannot be written: {error.strerror or error}.") from error
     if now.parts and not now.is_noted:
-        digests.save(folder, now.noted.parts)
+        part_digests.save(folder, now.noted.parts)
     return replace(now, bad={}, outgrown=())
 
 
@@ -127,9 +128,9 @@ def remove_unfinished(folder: Path) -> None:
 def _listed(folder: Path) -> tuple[list[Part], dict[Path, str]]:
     found: list[Part] = []
     bad: dict[Path, str] = {}
-    for path in listing.files(folder):
+    for path in part_names.files(folder):
         try:
-            found.append(listing.part(path))
+            found.append(part_names.part(path))
         except DamagedPartError as error:
             bad[path] = error.why
     return found, bad
@@ -161,7 +162,7 @@ def _undecodable(found: Sequence[Part]) -> dict[Path, str]:
 
 def _noted(path: Path, noted: Digests) -> Noted:
     known = noted.parts.get(path.name)
-    return Noted(digests.sha256_of(path), seconds_in(path)) if known is None else known
+    return Noted(checksum.sha256_of(path), seconds_in(path)) if known is None else known
 
 
 def seconds_in(path: Path) -> float:
@@ -183,11 +184,11 @@ def refuse_other_parts(folder: Path, question: Question) -> None:
 
     Parts are asked whose bytes are those that were written; all others are set aside later.
     """
-    found = listing.files(folder)
+    found = part_names.files(folder)
     if any(questions.is_name_of_0_1(path.name) for path in found):
         path = folder / questions.FILE
         raise ResultError(f"{path} is missing or damaged. {questions.NOT_TOLD_BY_0_1}")
-    noted = digests.load(folder)
+    noted = part_digests.load(folder)
     known = {one.sha256 for one in noted.parts.values()} | noted.loose
     whole = [path for path in found if known and _digest_of(path) in known]
     answered = {path.name: _question_of(path) for path in whole}
@@ -211,7 +212,7 @@ def restore_question(folder: Path, question: Question) -> None:
     path = folder / questions.FILE
     if path.exists():
         path.rename(_free_name(path))
-    if listing.files(folder):
+    if part_names.files(folder):
         sys.stderr.write(
             f"warning: {path} was missing or damaged and is written anew: the parts beside it "
             f"answer what this command asks.\n"
@@ -226,7 +227,9 @@ def settled(folder: Path) -> dict[str, Any]:
     except ResultError:  # told when the folder is opened to be written
         pass
     try:
-        found = [_metadata(path).get(door.SETTLED) for path in sorted(listing.files(folder))]
+        found = [
+            _metadata(path).get(part_checks.SETTLED) for path in sorted(part_names.files(folder))
+        ]
         return next((json.loads(text) for text in found if text is not None), {})
     except (ResultError, ValueError):
         return {}
@@ -234,14 +237,14 @@ def settled(folder: Path) -> dict[str, Any]:
 
 def _digest_of(path: Path) -> str:
     try:
-        return digests.sha256_of(path)
+        return checksum.sha256_of(path)
     except OSError as error:
         raise ResultError(questions.unreadable(path, error)) from error
 
 
 def _question_of(path: Path) -> str | None:
     """Return the digest of the question that a part says it answers."""
-    question = _metadata(path).get(door.QUESTION)
+    question = _metadata(path).get(part_checks.QUESTION)
     return None if question is None else question.decode(errors="replace")
 
 

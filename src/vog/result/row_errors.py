@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from vog.errors import ResultError
-from vog.result.listing import DamagedPartError
+from vog.result.part_names import DamagedPartError
 
 
 @contextmanager

@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 from jaxtyping import Float
 
 from vog.errors import ResultError, first_few, unknown
-from vog.outputs import output_path
-from vog.result import digests, door
+from vog.files.output_paths import output_path
+from vog.files.writing import safe_table, write_whole
+from vog.result import part_checks, part_digests
 from vog.result import question as questions
-from vog.result.columns import DERIVED, rank
-from vog.result.files import safe_table, write_whole
-from vog.result.listing import DamagedPartError, Part, missing, parts
-from vog.result.names import first_name, numbers_called
+from vog.result.class_names import first_name, numbers_called
+from vog.result.derived_columns import DERIVED, rank
+from vog.result.part_names import DamagedPartError, Part, missing, parts
 from vog.result.parts import write_table
 from vog.result.repair import seconds_in
 from vog.result.row_errors import reading
@@ -56,14 +56,14 @@ class Run:
         Raises:
             ResultError: one is damaged, of another run, or was changed since the run was opened.
         """
-        door.check(self.folder, self.listed_parts)
+        part_checks.check(self.folder, self.listed_parts)
         return self.listed_parts
 
     @cached_property
     def schema(self) -> pa.Schema:
         """Names and types of the stored columns; each score's says what it means."""
         first = self.listed_parts[0]
-        door.check(self.folder, [first])
+        part_checks.check(self.folder, [first])
         with reading(first.path):
             return pq.read_schema(first.path).remove_metadata()
 
@@ -104,7 +104,7 @@ class Run:
     @property
     def seconds(self) -> float:
         """What computing the finished rows took, all sittings together."""
-        noted = digests.load(self.folder).parts
+        noted = part_digests.load(self.folder).parts
         return sum(
             noted[part.path.name].seconds if part.path.name in noted else seconds_in(part.path)
             for part in self.checked_parts()

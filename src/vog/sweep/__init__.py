@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vog.analysis.label_agreement import label_agreement
+from vog.analysis.one_run.label_agreement import label_agreement
 from vog.checkpoints import ReadSpec, StagesSpec
 from vog.data import TransformSpec
-from vog.outputs import output_path
+from vog.files.output_paths import output_path
 from vog.result import Run, open_run
 from vog.scores import Score
 from vog.scores.gradient import Channels, Layout
 from vog.sweep import prepare
+from vog.sweep.loop import sweep
 from vog.sweep.request import ModelSpec, PrecisionSpec, Request, TargetSpec
-from vog.sweep.run import sweep
 
 
 def score(

@@ -12,9 +12,9 @@ from vog.models import Weights
 from vog.result.rows import Meaning, Rows
 from vog.scores import Observation, Score, Signal, uses_label
 from vog.sweep.fold import Fold, States, column_name, not_finite_by_checkpoint
-from vog.sweep.guards import check_labels
-from vog.sweep.halves import Halves, of_examples, without_spoiled
 from vog.sweep.job import Job
+from vog.sweep.preflight import check_labels
+from vog.sweep.split_half import Halves, of_examples, without_spoiled
 
 
 def rows_of(job: Job, block: Batch, size: int | None = None) -> list[Rows]:

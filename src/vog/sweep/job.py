@@ -8,9 +8,10 @@ from typing import Any
 from vog import scores
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Examples
-from vog.models import Model, memory
+from vog.models import Model
+from vog.models.torch import memory
 from vog.scores import Score, Signal
-from vog.sweep.budget import Share
+from vog.sweep.memory_plan import Share
 from vog.sweep.request import Request
 from vog.sweep.weights import AllWeights, Held
 
@@ -58,7 +59,7 @@ class Job:
         return bool(self.question.get("probabilities"))
 
     def keeping_memory(self) -> AbstractContextManager[Callable[[], None]]:
-        """How memory is allocated while batches are computed; see `vog.models.memory`."""
+        """How memory is allocated while batches are computed; see `vog.models.torch.memory`."""
         if not isinstance(self.weights, Held):  # they come and go, whatever was planned
             return memory.mapped()
         may_grow = self.share.total - self.weights.nbytes

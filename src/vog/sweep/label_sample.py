@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from vog import data
-from vog.analysis.label_agreement import LabelAgreement, agreement
+from vog.analysis.one_run.label_agreement import LabelAgreement, agreement
 from vog.data import Batch
 from vog.data.sampling import sample_order
 from vog.scores import Signal

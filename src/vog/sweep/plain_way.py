@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from vog.data import Batch
 from vog.models import Weights
-from vog.models.fitting import load
-from vog.models.folding import Folding
-from vog.models.head import Head
 from vog.models.targets import cross_entropy
-from vog.models.torch import LoadedWeights, TorchModel
+from vog.models.torch.adapter import LoadedWeights, TorchModel
+from vog.models.torch.linear_head import Head
+from vog.models.torch.norm_folding import Folding
+from vog.models.torch.state_dict import load
 from vog.scores import Observation, Signal
-from vog.sweep.guards import JUMPING
+from vog.sweep.preflight import JUMPING
 
 _EXAMPLES, _OF_NORMS = 8, 4
 _NO_NORM = -1.0  # what no norm equals

@@ -9,9 +9,9 @@ import torch
 from vog import data
 from vog.result import parts
 from vog.sweep.block import rows_of
-from vog.sweep.budget import Share
 from vog.sweep.job import Job
 from vog.sweep.label_sample import sample_agreement
+from vog.sweep.memory_plan import Share
 
 
 @dataclass(frozen=True)

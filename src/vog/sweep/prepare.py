@@ -9,15 +9,15 @@ import torch
 from vog import scores
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Batch
-from vog.models.torch import TorchModel
-from vog.sweep import arguments, budget, faster, halves
-from vog.sweep.budget import Share
-from vog.sweep.found import Found, find, first_examples, laid_out, module_source, told_of
-from vog.sweep.grid import Grid, grid, seconds_a_row
+from vog.models.torch.adapter import TorchModel
+from vog.sweep import acceleration, check_arguments, memory_plan, split_half
 from vog.sweep.job import Job
-from vog.sweep.limited import begun_with
-from vog.sweep.question import question_of
+from vog.sweep.make_question import question_of
+from vog.sweep.memory_plan import Share
+from vog.sweep.part_grid import Grid, grid, seconds_a_row
 from vog.sweep.request import Request
+from vog.sweep.resolve import Found, find, first_examples, laid_out, module_source, told_of
+from vog.sweep.row_limit import begun_with
 from vog.sweep.trial import Trial, try_out
 from vog.sweep.weights import StateBesideWeightsError, Streamed, read_all
 
@@ -31,9 +31,9 @@ def prepare(request: Request) -> Job:
     """Everything a sweep needs, checked before the expensive part.
 
     Raises:
-        VogError: whatever is wrong with the request; see the guards of `vog.sweep.guards`.
+        VogError: whatever is wrong with the request; see the guards of `vog.sweep.preflight`.
     """
-    request = arguments.checked(request)
+    request = check_arguments.checked(request)
     found = find(request)
     before = begun_with(request)
     first = first_examples(found.examples, request.batch_size)
@@ -98,23 +98,23 @@ def _keeps_probabilities(request: Request, found: Found) -> bool:
 def _share(
     request: Request, found: Found, trial: Trial, first: Batch, workers: int, before: Choices
 ) -> Share:
-    needs = budget.measure(
+    needs = memory_plan.measure(
         trial.model,
         trial.weights,
         first.inputs,
         found.stages,
         trial.scores,
         workers,
-        halves.share(len(found.examples)),
+        split_half.share(len(found.examples)),
     )
     needs = replace(needs, fixed=needs.fixed + _COPIES * needs.weights)
     if request.precision != "float32":  # compared with float32, whose weights are there as well
         needs = replace(needs, weights=needs.weights * 3 // 2)
     asked = request.batch_size
-    return budget.share_out(
+    return memory_plan.share_out(
         needs,
         before.get("batch_size", "auto") if asked == "auto" else asked,
-        budget.total_bytes(request.memory, found.device),
+        memory_plan.total_bytes(request.memory, found.device),
         found.device.type,
         first.inputs[0].numel(),
         len(found.files),
@@ -151,9 +151,9 @@ def _approximate(
         assert isinstance(job.model, TorchModel)
         weights = Streamed.of(files, job.model, job.weights.last, job.request.reader)
         full = replace(job, weights=weights, files=files, stages=stages)
-        compared = faster.compared(full, job, "comparing with all checkpoints")
+        compared = acceleration.compared(full, job, "comparing with all checkpoints")
         found = {"checkpoints": len(files), **compared.stored}
-    name, value = faster.decisive(found["spearman"])
+    name, value = acceleration.decisive(found["spearman"])
     said = (
         f"{len(job.files)} of {len(files)} checkpoints; {name} ranks as with all of them at "
         f"{value:.3f} ({found['examples']} examples)"
@@ -168,9 +168,13 @@ def _in_precision(job: Job, before: Choices) -> Job:
     if asked == "float32" or (asked == "auto" and was == "float32"):
         return job
     if was == "bfloat16":
-        job, found, said = faster.in_bfloat16(job), before.get("fidelity"), "as the run was begun"
+        job, found, said = (
+            acceleration.in_bfloat16(job),
+            before.get("fidelity"),
+            "as the run was begun",
+        )
     else:
-        job, found, said = faster.try_bfloat16(job, always=asked == "bfloat16")
+        job, found, said = acceleration.try_bfloat16(job, always=asked == "bfloat16")
     precision = "float32" if found is None else "bfloat16"
     told = {**job.told, "precision": f"{precision}: {said}"}
     settled = {} if found is None else {"precision": precision, "fidelity": found}
@@ -186,9 +190,9 @@ def _compiled(job: Job, before: Choices) -> Job:
     elif before:
         used, said = bool(before.get("compiled")), "as the run was begun"
     else:
-        used, said = faster.compiling_pays(job)
+        used, said = acceleration.compiling_pays(job)
     told = {**job.told, "compile": f"{'yes' if used else 'no'}: {said}"}
     if not used:
         return replace(job, told=told)
-    fast = faster.in_a_graph(job)
+    fast = acceleration.in_a_graph(job)
     return replace(fast, told=told, question=job.question | {"compiled": True})

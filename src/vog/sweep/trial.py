@@ -14,14 +14,15 @@ import torch
 from vog import scores
 from vog.data import Batch
 from vog.errors import ModelError, ScoreError
-from vog.models import Model, Weights, fitting, head
-from vog.models.fresh import ModuleSource, is_scripted
-from vog.models.in_place import left_as_it_was
-from vog.models.torch import TorchModel
+from vog.models import Model, Weights
+from vog.models.torch import linear_head, state_dict
+from vog.models.torch.adapter import TorchModel
+from vog.models.torch.fresh_modules import ModuleSource, is_scripted
+from vog.models.torch.weights_in_place import left_as_it_was
 from vog.scores import Score, Signal
-from vog.sweep import faster, guards, plain_way
-from vog.sweep.found import Found
+from vog.sweep import acceleration, plain_way, preflight
 from vog.sweep.request import Request
+from vog.sweep.resolve import Found
 from vog.sweep.weights import refuse_not_made
 
 
@@ -171,23 +172,23 @@ def _tried(
         module = source.another()
         if module is None:
             raise ModelError("the model cannot be copied after a checkpoint was loaded into it.")
-        fitting.load(last, module, name)  # which may make what it lacks, as in lazy layers
+        state_dict.load(last, module, name)  # which may make what it lacks, as in lazy layers
         model = replace(model, module=module)
     with model.borrowed():
         fitted = model.fit(last, name)
-    note = None if model.template is None else fitting.rename(last, model.template, name).note
+    note = None if model.template is None else state_dict.rename(last, model.template, name).note
     model = _with_head(model, fitted, first)
     model = replace(model, head=None) if headless else model
     leave_out = request.scores is None or request.scores == "all"
     chosen, without = _possible(found, model, leave_out)
     needs = scores.needs_of(chosen)
     if request.fold and model.may_fold and model.template is not None:
-        model = faster.folded(model, fitted, first, needs)
+        model = acceleration.folded(model, fitted, first, needs)
     weights = model.ready(fitted)
     with model.borrowed():
         at_prediction = found.target.at_prediction
-        model = replace(model, in_pairs=guards.differs_alone(model, weights, needs, first))
-        classes = guards.check(model, weights, needs, found.examples, first, at_prediction)
+        model = replace(model, in_pairs=preflight.differs_alone(model, weights, needs, first))
+        classes = preflight.check(model, weights, needs, found.examples, first, at_prediction)
     notes = {"names": note} if note else {}
     said = [APART] if model.apart else []
     said += [_IN_PAIRS] if model.in_pairs else []
@@ -201,12 +202,12 @@ def _with_head(model: TorchModel, fitted: Weights, first: Batch) -> TorchModel:
     """Return the model with its head, if it has one, after it took a few inputs."""
     with model.borrowed(), torch.enable_grad():
         weights = model.ready(fitted)
-        inputs = guards.try_out(model, weights, first)
+        inputs = preflight.try_out(model, weights, first)
         placed = model.place(inputs)
         run_module = model.module_for(weights)
         return replace(
             model,
-            head=head.find(run_module, weights, lambda: model.forward(weights, placed)[0]),
+            head=linear_head.find(run_module, weights, lambda: model.forward(weights, placed)[0]),
         )
 
 

@@ -14,7 +14,8 @@ from vog import checkpoints
 from vog.checkpoints import CheckpointFile, Reader
 from vog.data import Batch
 from vog.errors import CheckpointError, ModelError, first_few
-from vog.models import Model, Weights, memory
+from vog.models import Model, Weights
+from vog.models.torch import memory
 from vog.progress import progress
 from vog.scores import Signal
 

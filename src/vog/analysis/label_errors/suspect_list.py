@@ -1,0 +1,134 @@
+"""The examples that look mislabelled, one by one, with the label that the model would give them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from vog.analysis.label_errors.suspects import combined, refuse_no_stage, verdict_or_why
+from vog.analysis.label_errors.verdict import Verdict
+from vog.analysis.one_run.row_facts import described, wrong
+from vog.result import Run
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """An example whose label looks wrong.
+
+    Attributes:
+        index: its number in the data.
+        id: its name.
+        label: the class it is given; None where there is none.
+        prediction: what the last checkpoint says; None where that is not known.
+        suggested: the class that the latest stage which contradicts the label ends with; None
+            where all stages end with the label, which the model has learned by heart then.
+        hardness: how suspicious it is among all, in [0, 1], by the scores together.
+        probability: that the label is wrong, in [0, 1]; None where it is not known.
+        suspect: whether the verdict takes the label for wrong.
+        vog: its hardness rank by VoG, in [0, 1], for comparison; None where it has none.
+    """
+
+    index: int
+    id: str
+    label: int | None
+    prediction: int | None
+    suggested: int | None
+    hardness: float
+    probability: float | None
+    suspect: bool
+    vog: float | None
+
+
+@dataclass(frozen=True)
+class LikelyErrors:
+    """Where to look for wrong labels first.
+
+    Attributes:
+        neighbours: the scores that are combined, or what is looked at in their place.
+        suspects: the most suspicious first.
+        contradicted: how many labels the last checkpoint contradicts.
+        verdict: on all labels; None where there can be none.
+        why_none: why not.
+    """
+
+    neighbours: tuple[str, ...]
+    suspects: tuple[Suspect, ...]
+    contradicted: int
+    verdict: Verdict | None
+    why_none: str | None
+
+
+def likely_label_errors(run: Run, count: int = 24, stage: str | None = None) -> LikelyErrors:
+    """The examples that the verdict suspects or the last checkpoint contradicts.
+
+    VoG plays no part, since over all checkpoints it does not find label errors: on the digits of
+    `vog demo` the AUROC of vog@all is about 0.5, against above 0.99 for each of these scores.
+
+    Args:
+        run: rows that lack one of the scores are left out.
+        count: how many at most.
+        stage: which checkpoints judge; None for the rule of `vog.suspects`.
+
+    Raises:
+        ResultError: the run has none of the scores over all checkpoints, or no such stage.
+    """
+    refuse_no_stage(run, stage)
+    found, why = verdict_or_why(run, stage=stage)
+    neighbours, hard = combined(run) if found is None else (found.scores, found.hardness)
+    neighbours = neighbours or ("the probabilities of all classes",)
+    errors, judged = wrong(run, "all")
+    contradicted = errors & judged
+    shown = contradicted if found is None else contradicted | found.suspect
+    ranked = np.flatnonzero(shown & ~np.isnan(hard))
+    at = ranked[np.argsort(-hard[ranked], kind="stable")[:count]]
+    listed = _listed(run, hard, found, at)
+    return LikelyErrors(neighbours, listed, int(contradicted.sum()), found, why)
+
+
+def most_suspicious(run: Run, found: Verdict, count: int | None = None) -> tuple[Suspect, ...]:
+    """The suspects of a verdict, the most suspicious first."""
+    rows = np.flatnonzero(found.suspect)
+    order = np.argsort(-found.hardness[rows], kind="stable")
+    return _listed(run, found.hardness, found, rows[order][:count])
+
+
+def hardest(run: Run, found: Verdict, count: int) -> tuple[Suspect, ...]:
+    """So many rows that a verdict ranks highest, suspects or not."""
+    order = np.argsort(-found.hardness, kind="stable")[:count]
+    return _listed(run, found.hardness, found, order[~np.isnan(found.hardness[order])])
+
+
+def _listed(
+    run: Run, hard: Float[np.ndarray, "n"], found: Verdict | None, at: Int[np.ndarray, "few"]
+) -> tuple[Suspect, ...]:
+    """The rows at these positions, in their order."""
+    vog = run.hardness("vog@all") if "vog@all" in run.score_columns else np.full(run.rows, np.nan)
+    return tuple(
+        Suspect(
+            **row,
+            suggested=suggested,
+            hardness=float(hard[one]),
+            probability=None if found is None else _known(float(found.probability[one])),
+            suspect=found is not None and bool(found.suspect[one]),
+            vog=_known(float(vog[one])),
+        )
+        for row, suggested, one in zip(
+            described(run, at, "all"), _suggestions(run, at), at.tolist(), strict=True
+        )
+    )
+
+
+def _suggestions(run: Run, at: Int[np.ndarray, "few"]) -> list[int | None]:
+    """By row, the class that the latest stage which contradicts the label ends with."""
+    places = run.question.get("stages", {})
+    latest = sorted(run.stages, key=lambda stage: -places.get(stage, [0, 0])[1])
+    columns = ["label", *(f"prediction@{stage}" for stage in latest)]
+    rows = run.table(columns).take(at).to_pylist()
+    return [
+        next((row[one] for one in columns[1:] if row[one] not in (None, row["label"])), None)
+        for row in rows
+    ]
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value

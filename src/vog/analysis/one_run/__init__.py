@@ -1,0 +1,1 @@
+"""What one run says of its examples, scores and stages."""

@@ -1,0 +1,77 @@
+"""How the values of a score lie within each class, from its easiest to its hardest examples."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from vog.analysis.one_run.row_facts import class_name
+from vog.result import Run
+
+_QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+
+
+@dataclass(frozen=True)
+class ClassSpread:
+    """Quantiles of a column within one class, over the examples with a finite value.
+
+    Attributes:
+        label: the number of the class.
+        label_name: its name, where there is one.
+        examples: how many have a finite value.
+        low: 5 % are smaller.
+        quarter: 25 % are smaller.
+        median: half are smaller.
+        three_quarters: 75 % are smaller.
+        high: 95 % are smaller.
+    """
+
+    label: int
+    label_name: str | None
+    examples: int
+    low: float
+    quarter: float
+    median: float
+    three_quarters: float
+    high: float
+
+
+def class_spread(run: Run, column: str) -> tuple[ClassSpread, ...]:
+    """Five quantiles of each class, the class with the hardest median first.
+
+    Between two values a quantile is interpolated linearly. Classes without a finite value are left
+    out, and examples without a label.
+
+    Raises:
+        ResultError: there is no such column.
+    """
+    values = run.numbers(column)
+    labels = run.table(["label"])["label"].fill_null(-1).to_numpy()
+    known = np.isfinite(values) & (labels >= 0)
+    values, labels = values[known], labels[known]
+    order = np.lexsort((values, labels))
+    values, labels = values[order], labels[order]
+    start = np.flatnonzero(np.diff(labels, prepend=-1))
+    count = np.diff(start, append=len(labels))
+    found = [
+        ClassSpread(label, class_name(run, label), examples, *row)
+        for label, examples, row in zip(
+            labels[start].tolist(),
+            count.tolist(),
+            _quantiles(values, start, count).tolist(),
+            strict=True,
+        )
+    ]
+    sign = -1 if run.hard_is_high(column) else 1
+    return tuple(sorted(found, key=lambda one: sign * one.median))
+
+
+def _quantiles(
+    values: Float[np.ndarray, "n"], start: np.ndarray, count: np.ndarray
+) -> Float[np.ndarray, "classes 5"]:
+    """Of values that stand in order within each class, which begins at `start`."""
+    place = _QUANTILES * (count[:, None] - 1)
+    below = np.floor(place).astype(np.int64)
+    above = np.ceil(place).astype(np.int64)
+    low, high = (values[start[:, None] + at] for at in (below, above))
+    return low + (high - low) * (place - below)

@@ -1,0 +1,123 @@
+"""Whether rankings of the same examples agree, and over which examples they do not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from vog.analysis.one_run.row_facts import described
+from vog.result import Run
+from vog.result.derived_columns import rank
+
+
+@dataclass(frozen=True)
+class Disputed:
+    """An example that is hard by one score and easy by another.
+
+    Attributes:
+        index: its number in the data.
+        id: its name.
+        label: its class, where known.
+        prediction: what the last checkpoint of the stage says, where known.
+        spread: population standard deviation of its hardness ranks, in (0, 0.5].
+        hardest_by: the column by which it is the hardest.
+        hardest: its hardness rank by that, in [0, 1].
+        easiest_by: the column by which it is the easiest.
+        easiest: its hardness rank by that.
+    """
+
+    index: int
+    id: str
+    label: int | None
+    prediction: int | None
+    spread: float
+    hardest_by: str
+    hardest: float
+    easiest_by: str
+    easiest: float
+
+
+def spearman(one: Shaped[np.ndarray, "n"], other: Shaped[np.ndarray, "n"]) -> float:
+    """Spearman's rank correlation in [-1, 1], over the examples that both have a value for.
+
+    Equal values share their mean rank; infinities are the largest or smallest. NaN where one of
+    them is constant or fewer than two examples are left.
+
+    Source: Spearman, 1904: Pearson's correlation of the ranks.
+    """
+    known = ~(np.isnan(one) | np.isnan(other))
+    ranks = np.stack([rank(values[known].astype(np.float64)) for values in (one, other)])
+    return float(_correlations(ranks)[0, 1])
+
+
+def matrix(run: Run, columns: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Spearman's correlation of the hardness by every two columns, as `spearman` computes it.
+
+    Turned so that 1 is hard in each, which makes agreement positive, over the rows that have a
+    value in all of the columns. NaN where one is constant over these.
+
+    Raises:
+        ResultError: there is no such column.
+    """
+    ranks = hardness(run, columns)
+    lacking = np.isnan(ranks)
+    lost = lacking.any(axis=0)
+    kept = ranks[:, ~lost]
+    for one, own in zip(kept, lacking, strict=True):
+        if own.sum() < lost.sum():  # it loses rows that another lacks
+            one[:] = rank(one)
+    found = _correlations(kept).tolist()
+    return {a: dict(zip(columns, row, strict=True)) for a, row in zip(columns, found, strict=True)}
+
+
+def disputed(run: Run, columns: Sequence[str], count: int = 12) -> tuple[Disputed, ...]:
+    """The examples over whose hardness the columns differ most, the most disputed first.
+
+    Args:
+        run: rows that lack one of the columns are left out, and those all columns rank alike.
+        columns: of one stage, whose last checkpoint predicts.
+        count: how many at most.
+
+    Raises:
+        ResultError: there is no such column.
+    """
+    ranks = hardness(run, columns)
+    contrary = np.flatnonzero(ranks.max(axis=0) > ranks.min(axis=0))  # not so where one is NaN
+    spread = ranks[:, contrary].std(axis=0)
+    chosen = np.argsort(-spread, kind="stable")[:count]
+    at = contrary[chosen]
+    stage = columns[0].partition(":")[0].partition("@")[2]
+    return tuple(
+        Disputed(
+            **row,
+            spread=float(wide),
+            hardest_by=columns[int(one.argmax())],
+            hardest=float(one.max()),
+            easiest_by=columns[int(one.argmin())],
+            easiest=float(one.min()),
+        )
+        for row, wide, one in zip(
+            described(run, at, stage), spread[chosen], ranks[:, at].T, strict=True
+        )
+    )
+
+
+def hardness(run: Run, columns: Sequence[str]) -> Float[np.ndarray, "columns n"]:
+    """The ranks in [0, 1] by each column, 1 the hardest; NaN where a row has no value.
+
+    Raises:
+        ResultError: there is no such column.
+    """
+    return np.stack([run.hardness(name) for name in columns])
+
+
+def _correlations(ranks: Float[np.ndarray, "k n"]) -> Float[np.ndarray, "k k"]:
+    """Pearson's correlation of every two rows; NaN where one is constant or of fewer than two."""
+    if ranks.shape[1] < 2:
+        return np.full((len(ranks), len(ranks)), np.nan)
+    away = ranks - 0.5  # their mean, whatever is equal
+    products = away @ away.T
+    size = np.sqrt(np.diag(products))
+    with np.errstate(invalid="ignore"):
+        return np.clip(products / np.outer(size, size), -1, 1)

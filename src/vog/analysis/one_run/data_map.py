@@ -1,0 +1,71 @@
+"""The data map of a stage: which examples are easy, ambiguous or hard to learn."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vog.analysis.one_run.density_grid import Density, density
+from vog.errors import ResultError
+from vog.result import Run
+
+_AXES = ("variability", "confidence", "correctness")
+_POINTS = 2000  # more would lie on one another, and make the page large
+
+
+@dataclass(frozen=True)
+class Point:
+    """One example on the map.
+
+    Attributes:
+        index: its number in the data.
+        variability: population standard deviation of the probability of the label, in [0, 0.5].
+        confidence: mean of that probability, in [0, 1].
+        correctness: share of the checkpoints that are right, in [0, 1].
+    """
+
+    index: int
+    variability: float
+    confidence: float
+    correctness: float
+
+
+@dataclass(frozen=True)
+class DataMap:
+    """The examples of a stage by variability (x) and confidence (y).
+
+    Attributes:
+        stage: of training.
+        examples: how many have all three values.
+        points: each of these, where they are at most 2,000; else empty.
+        density: of all of them, with the mean correctness of each cell.
+    """
+
+    stage: str
+    examples: int
+    points: tuple[Point, ...]
+    density: Density
+
+
+def data_map(run: Run, stage: str = "all") -> DataMap:
+    """Variability, confidence and correctness over the checkpoints of a stage.
+
+    Source: Swayamdipta et al., EMNLP 2020.
+
+    Raises:
+        ResultError: the run lacks one of the three scores at this stage.
+    """
+    columns = [f"{score}@{stage}" for score in _AXES]
+    lacking = [name for name in columns if name not in run.columns]
+    if lacking:
+        raise ResultError(
+            f"{run.folder} has no {', '.join(lacking)}, which a data map needs. "
+            f"Score again with --scores {','.join(_AXES)} among others."
+        )
+    values = np.stack([run.numbers(name) for name in columns])
+    whole = np.isfinite(values).all(axis=0)
+    variability, confidence, correctness = np.where(whole, values, np.nan)
+    found = density(variability, confidence, correctness)
+    few = np.flatnonzero(whole) if found.counted <= _POINTS else np.zeros(0, np.int64)
+    index = run.table(["index"])["index"].to_numpy()[few].tolist()
+    points = (Point(*one) for one in zip(index, *values[:, few].tolist(), strict=True))
+    return DataMap(stage, found.counted, tuple(points), found)

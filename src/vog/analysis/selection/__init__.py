@@ -1,0 +1,1 @@
+"""Which examples to train with, by the scores of a run and by what people decided."""

@@ -1,0 +1,125 @@
+"""Files of torch before 1.6, and pickles of tensors without torch.save: pickles, then bytes.
+
+A file of `torch.save` has five pickles (a magic number, a version, the system, the content, the
+keys of the storages) and then each storage: the number of its elements, and these.
+"""
+
+import io
+from dataclasses import dataclass, field
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vog.checkpoints.readers.pickle_contents import Pickled
+from vog.checkpoints.safe_pickle import Budget, Machine, StoredStorage, Unreadable
+
+_MAGIC = 0x1950A86A20F9469CFC6C
+_VERSION = 1001
+
+
+def read_legacy(path: Path) -> Pickled:
+    """Return what a file of pickles holds; storages are read when they are asked for.
+
+    Raises:
+        Unreadable: it is no such file.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        return read_stream(file, size, Budget(size), path)
+
+
+def read_stream(
+    file: BufferedIOBase, size: int, budget: Budget, path: Path | None = None
+) -> Pickled:
+    """Return what a stream of pickles holds, which is a file if it has a path.
+
+    Raises:
+        Unreadable: it is no such stream.
+    """
+    source = _Storages(path, b"" if isinstance(file, io.BufferedReader) else file.read(), {}, {})
+    file.seek(0)
+    machine = Machine(file, size, budget, source.described)
+    tree = machine.load()
+    if type(tree) is int and tree == _MAGIC:
+        if machine.load() != _VERSION:
+            raise Unreadable("it is of an unknown version of torch.save")
+        machine.load()  # what kind of system wrote it; numbers are in little-endian order anyway
+        tree = machine.load()
+        source.find(file, machine.load(), size)
+    elif source.elements:
+        raise Unreadable("it has storages, and is no file of torch.save")
+    return Pickled(tree, machine.names, machine.odd)
+
+
+@dataclass(frozen=True)
+class _Storages:
+    """Where the storages of a stream are.
+
+    Attributes:
+        data: the stream, where it is no file.
+        elements: by key, the type and number of elements that the content declares.
+        starts: by key, where the elements begin.
+    """
+
+    path: Path | None
+    data: bytes
+    elements: dict[str, tuple[torch.dtype, int]]
+    starts: dict[str, int]
+    opened: dict[str, torch.UntypedStorage] = field(default_factory=dict)
+
+    def described(self, pid: object) -> object:
+        """Return what a persistent id means: a storage, or a class with its source code."""
+        if type(pid) is not tuple or not pid:
+            raise Unreadable("it refers to something that is no storage")
+        kind, *rest = pid
+        if kind in ("module", b"module") and rest:
+            return rest[0]
+        if kind not in ("storage", b"storage") or len(rest) != 5:
+            raise Unreadable("it refers to something that is no storage")
+        kind, key, _, count, view = rest
+        whole = StoredStorage.of(self, kind, key, count)
+        known = self.elements.setdefault(whole.key, (whole.dtype, count))
+        if known != (whole.dtype, count):
+            raise Unreadable("it declares one storage twice, in different ways")
+        if view is None:
+            return whole
+        if type(view) is not tuple or len(view) != 3:
+            raise Unreadable("it describes a storage in an unknown way")
+        part = StoredStorage.of(self, kind, key, view[2], view[1])
+        if part.start + part.size > whole.size:
+            raise Unreadable("it has a view beyond its storage")
+        return part
+
+    def find(self, file: BufferedIOBase, keys: Any, size: int) -> None:
+        """Note where each storage begins, in the order in which the stream has them."""
+        if type(keys) is not list:
+            raise Unreadable("it does not list its storages")
+        at = file.tell()
+        for key in map(str, keys):
+            dtype, count = self.elements.get(key, (torch.uint8, -1))
+            file.seek(at)
+            if int.from_bytes(file.read(8), "little", signed=True) != count:
+                raise Unreadable(f"its storage {key[:100]} is not of the size that it declares")
+            self.starts[key] = at + 8
+            at += 8 + count * dtype.itemsize
+            if at > size:
+                raise Unreadable(f"its storage {key[:100]} is cut off")
+
+    def storage(self, key: str, dtype: torch.dtype) -> torch.UntypedStorage:
+        """Return the bytes of a storage, read once."""
+        if key not in self.starts:
+            raise Unreadable(f"its storage {key[:100]} is missing")
+        if key not in self.opened:
+            known, count = self.elements[key]
+            data = torch.empty(count * known.itemsize, dtype=torch.uint8)
+            with self._stream() as file:
+                file.seek(self.starts[key])
+                if file.readinto(data.numpy().data) != len(data):
+                    raise Unreadable(f"its storage {key[:100]} is cut off")
+            self.opened[key] = data.untyped_storage()
+        return self.opened[key]
+
+    def _stream(self) -> BufferedIOBase:
+        return io.BytesIO(self.data) if self.path is None else self.path.open("rb")

@@ -1,0 +1,57 @@
+"""What the pickle of a file holds, and whether plain torch may read the file as well."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from vog.checkpoints.safe_pickle import Name
+from vog.checkpoints.safe_pickle.literal_opcodes import VALUES, StorageType
+
+_PLAIN = frozenset(
+    {
+        Name("collections", "OrderedDict"),
+        Name("torch._utils", "_rebuild_tensor_v2"),
+        Name("torch._utils", "_rebuild_tensor_v3"),
+        Name("torch._utils", "_rebuild_parameter"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Pickled:
+    """The content of a pickle, with stand-ins for what is not made.
+
+    Attributes:
+        tree: dicts, lists and values; tensors as they are described.
+        names: all that the pickle names.
+        odd: whether it has keys that are slow to hash.
+    """
+
+    tree: Any
+    names: frozenset[Name]
+    odd: bool
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether it names dense tensors, dicts, and what the user allows, alone."""
+        allowed = _allowed_by_user()
+        return not self.odd and all(
+            name in _PLAIN or _is_plain_value(name) or str(name) in allowed for name in self.names
+        )
+
+
+def _is_plain_value(name: Name) -> bool:
+    value = VALUES.get((name.module, name.name))
+    return isinstance(value, torch.dtype | StorageType)
+
+
+def _allowed_by_user() -> set[str]:
+    """Return the names that were given to `torch.serialization.add_safe_globals`."""
+    allowed = set()
+    for entry in torch.serialization.get_safe_globals():
+        if isinstance(entry, tuple):
+            allowed.add(entry[1])
+        else:
+            allowed.add(f"{entry.__module__}.{getattr(entry, '__qualname__', '')}")
+    return allowed

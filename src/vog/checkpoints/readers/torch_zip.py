@@ -1,0 +1,158 @@
+"""The zip archives of `torch.save`, without torch: their pickle, and the bytes of their storages.
+
+Sizes are compared with those of the file before anything is unpacked, and no two records may have
+one name: readers differ in which of the two they take.
+"""
+
+import io
+import struct
+import sys
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from vog.checkpoints.readers.pickle_contents import Pickled
+from vog.checkpoints.safe_pickle import Budget, Machine, StoredStorage, Unreadable
+from vog.errors import CheckpointError
+
+# torch.save does not compress; someone who zipped a folder again may have.
+_MOST_UNPACKED = 16
+_LOCAL_HEADER = 30
+_LOCAL_MAGIC = b"PK\x03\x04"
+_DIRECTORY = (zipfile.BadZipFile, zipfile.LargeZipFile, struct.error, zlib.error)
+_SAYS_NO_ZIP = (*_DIRECTORY, ValueError, LookupError, EOFError, NotImplementedError, OverflowError)
+
+
+def read_zip(path: Path) -> Pickled:
+    """Return what the pickle of an archive holds; storages are read when they are asked for.
+
+    Raises:
+        Unreadable: the archive is damaged, or not one of torch.save.
+        CheckpointError: it is a TorchScript archive.
+    """
+    size = path.stat().st_size
+    records = _records(path, size)
+    roots = sorted({name.partition("/")[0] for name in records if name.endswith("/data.pkl")})
+    roots = [root for root in roots if f"{root}/data.pkl" in records]
+    _refuse_torchscript(path, records)
+    if len(roots) != 1:
+        raise Unreadable("it is a zip archive without the one data.pkl that torch.save writes")
+    source = _Archive(path, size, roots[0], records)
+    data, budget = source.record("data.pkl"), Budget(size)
+    machine = Machine(io.BytesIO(data), len(data), budget, source.described)
+    tree = machine.load()
+    return Pickled(tree, machine.names, machine.odd)
+
+
+def names_in(path: Path) -> list[str]:
+    """Return the names of an archive's records; none where it is no archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except _SAYS_NO_ZIP:
+        return []
+
+
+def _records(path: Path, size: int) -> dict[str, zipfile.ZipInfo]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            listed = archive.infolist()
+    except _SAYS_NO_ZIP as error:
+        raise Unreadable("it is a zip archive that is cut off or damaged") from error
+    records = {record.filename: record for record in listed}
+    if len(records) != len(listed):
+        raise Unreadable("it is a zip archive with two records of one name")
+    if sum(record.file_size for record in listed) > _MOST_UNPACKED * size:
+        raise Unreadable("it unpacks to far more than its size")
+    return records
+
+
+def _refuse_torchscript(path: Path, records: dict[str, zipfile.ZipInfo]) -> None:
+    parts = {tuple(name.split("/")[1:2]) for name in records}
+    if ("constants.pkl",) in parts or ("code",) in parts:
+        raise CheckpointError(
+            f"checkpoint {path} is a TorchScript archive: a program with weights in it, of "
+            f"torch.jit.save. It is not run here. Save the weights alone, "
+            f"torch.save(torch.jit.load(FILE).state_dict(), OTHER), where you trust the file, or "
+            f"give --read file.py:function that does."
+        )
+
+
+@dataclass(frozen=True)
+class _Archive:
+    """The records of one archive, as a source of storages."""
+
+    path: Path
+    size: int
+    root: str
+    records: dict[str, zipfile.ZipInfo]
+    opened: dict[str, torch.UntypedStorage] = field(default_factory=dict)
+
+    def described(self, pid: object) -> StoredStorage:
+        """Return the storage of a persistent id: ("storage", type, key, location, elements)."""
+        if type(pid) is not tuple or len(pid) != 5 or pid[0] not in ("storage", b"storage"):
+            raise Unreadable("it refers to something that is no storage")
+        _, kind, key, _, count = pid
+        stored = StoredStorage.of(self, kind, key, count)
+        if stored.size > self._record(f"data/{stored.key}").file_size:
+            raise Unreadable(f"its storage {stored.key} is shorter than it declares")
+        return stored
+
+    def storage(self, key: str, dtype: torch.dtype) -> torch.UntypedStorage:
+        """Return the bytes of a storage, read once."""
+        if key not in self.opened:
+            data = torch.empty(self._record(f"data/{key}").file_size, dtype=torch.uint8)
+            self._read(f"data/{key}", data.numpy().data)
+            storage = data.untyped_storage()
+            if self._is_swapped():
+                storage.byteswap(dtype)
+            self.opened[key] = storage
+        return self.opened[key]
+
+    def record(self, name: str) -> bytes:
+        """Return all bytes of a record."""
+        data = bytearray(self._record(name).file_size)
+        self._read(name, memoryview(data))
+        return bytes(data)
+
+    def _is_swapped(self) -> bool:
+        known = f"{self.root}/byteorder" in self.records
+        return known and self.record("byteorder") != sys.byteorder.encode()
+
+    def _record(self, name: str) -> zipfile.ZipInfo:
+        record = self.records.get(f"{self.root}/{name}")
+        if record is None:
+            raise Unreadable(f"its record {name[:100]} is missing")
+        return record
+
+    def _read(self, name: str, target: memoryview) -> None:
+        record = self._record(name)
+        if record.compress_type != zipfile.ZIP_STORED:
+            self._unpack(record, target)
+            return
+        with self.path.open("rb") as file:
+            file.seek(self._start(file, record))
+            if file.readinto(target) != len(target):
+                raise Unreadable(f"its record {name} is cut off")
+
+    def _start(self, file: io.BufferedReader, record: zipfile.ZipInfo) -> int:
+        """Return where the bytes of a record begin: after its local header."""
+        file.seek(record.header_offset)
+        header = file.read(_LOCAL_HEADER)
+        if len(header) != _LOCAL_HEADER or header[:4] != _LOCAL_MAGIC or record.flag_bits & 1:
+            raise Unreadable("it is a zip archive that is cut off or damaged")
+        name, extra = struct.unpack_from("<HH", header, 26)
+        return record.header_offset + _LOCAL_HEADER + name + extra
+
+    def _unpack(self, record: zipfile.ZipInfo, target: memoryview) -> None:
+        try:
+            with zipfile.ZipFile(self.path) as archive, archive.open(record) as packed:
+                data = packed.read(len(target) + 1)
+        except (*_SAYS_NO_ZIP, RuntimeError) as error:  # RuntimeError: it has a password
+            raise Unreadable("it is a zip archive that is cut off or damaged") from error
+        if len(data) != len(target):
+            raise Unreadable("it is a zip archive that is cut off or damaged")
+        target[:] = data

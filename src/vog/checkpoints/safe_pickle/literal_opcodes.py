@@ -1,0 +1,209 @@
+"""The opcodes of a pickle that hold a value themselves: numbers, texts, bytes, constants."""
+
+import codecs
+import pickle
+import struct
+from collections.abc import Callable
+from io import BufferedIOBase
+from typing import Any
+
+import torch
+
+from vog.checkpoints.safe_pickle.placeholders import Unreadable
+
+_LONGEST_NUMBER = 4096  # bytes; torch and Python write none of more than some hundred
+
+
+def _storage_dtypes() -> dict[str, torch.dtype]:
+    plain = {
+        "Double": torch.float64,
+        "Float": torch.float32,
+        "Half": torch.float16,
+        "BFloat16": torch.bfloat16,
+        "Long": torch.int64,
+        "Int": torch.int32,
+        "Short": torch.int16,
+        "Char": torch.int8,
+        "Byte": torch.uint8,
+        "Bool": torch.bool,
+        "ComplexDouble": torch.complex128,
+        "ComplexFloat": torch.complex64,
+        "QInt8": torch.qint8,
+        "QInt32": torch.qint32,
+        "QUInt8": torch.quint8,
+        "QUInt4x2": torch.quint4x2,
+        "QUInt2x4": torch.quint2x4,
+    }
+    return {f"{name}Storage": dtype for name, dtype in plain.items()}
+
+
+class StorageType:
+    """The class of a storage, as the type of its elements."""
+
+    __slots__ = ("dtype",)
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+
+
+def _values() -> dict[tuple[str, str], Any]:
+    """Return the names that mean a value and no code: types of numbers, layouts, storages."""
+    constants = (torch.dtype, torch.layout, torch.qscheme)
+    found: dict[tuple[str, str], Any] = {
+        ("torch", name): value
+        for name, value in vars(torch).items()
+        if isinstance(value, constants)
+    }
+    for name, dtype in _storage_dtypes().items():
+        for module in ("torch", "torch.cuda", "torch.storage"):
+            found[module, name] = StorageType(dtype)
+    for module in ("torch", "torch.storage"):
+        for name in ("UntypedStorage", "_UntypedStorage"):
+            found[module, name] = StorageType(torch.uint8)
+    return found
+
+
+VALUES = _values()
+
+
+class Stream:
+    """Bytes that are read from the front, and never more of them than there are."""
+
+    def __init__(self, stream: BufferedIOBase, size: int) -> None:
+        self.read = stream.read
+        self.readline = stream.readline
+        self._size = size
+
+    def take(self, count: int) -> bytes:
+        """Return the next bytes.
+
+        Raises:
+            Unreadable: there are fewer.
+        """
+        if count > self._size:
+            raise Unreadable("it declares a value that is longer than the file")
+        taken = self.read(count)
+        if len(taken) != count:
+            raise Unreadable("it ends in the middle")
+        return taken
+
+    def line(self) -> bytes:
+        """Return the bytes up to the next end of line, without it."""
+        found = self.readline()
+        if not found.endswith(b"\n"):
+            raise Unreadable("it ends in the middle")
+        return found[:-1]
+
+    def protocol(self) -> None:
+        """Pass over the protocol.
+
+        Raises:
+            Unreadable: it is newer than any that exists.
+        """
+        if self.take(1)[0] > pickle.HIGHEST_PROTOCOL:
+            raise Unreadable("it is of an unknown pickle protocol")
+
+
+def read(opcode: bytes, stream: Stream) -> Any:
+    """Return the value that an opcode holds.
+
+    Raises:
+        Unreadable: the opcode is none of these.
+    """
+    if opcode in _CONSTANTS:
+        return _CONSTANTS[opcode]
+    if opcode in _NUMBERS:
+        code = _NUMBERS[opcode]
+        return struct.unpack(code, stream.take(struct.calcsize(code)))[0]
+    if opcode in _SIZED:
+        code, convert = _SIZED[opcode]
+        (size,) = struct.unpack(code, stream.take(struct.calcsize(code)))
+        if size < 0:
+            raise Unreadable("it declares a negative size")
+        return convert(stream.take(size))
+    if not opcode:
+        raise Unreadable("it ends in the middle")
+    if opcode in _LINES:
+        return _LINES[opcode](stream.line())
+    raise Unreadable(f"it has the opcode {opcode!r}, which no checkpoint needs")
+
+
+def whole_number(text: bytes) -> int:
+    """Return the number that a line of text says.
+
+    Raises:
+        Unreadable: it says none.
+    """
+    if len(text) > _LONGEST_NUMBER:
+        raise Unreadable("it has a number that is too long")
+    try:
+        return int(text)
+    except ValueError as error:
+        raise Unreadable("it has a number that is none") from error
+
+
+def _int_line(text: bytes) -> int | bool:
+    return {b"00": False, b"01": True}.get(text) if text in (b"00", b"01") else whole_number(text)  # type: ignore[return-value]
+
+
+def _float_line(text: bytes) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise Unreadable("it has a number that is none") from error
+
+
+def _long(data: bytes) -> int:
+    if len(data) > _LONGEST_NUMBER:
+        raise Unreadable("it has a number that is too long")
+    return int.from_bytes(data, "little", signed=True)
+
+
+def _text(data: bytes) -> str:
+    return str(data, "utf-8", "surrogatepass")
+
+
+def _old_text(data: bytes) -> str | bytes:
+    """Return a text of Python 2, or the bytes where they are none."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data
+
+
+def _quoted(line: bytes) -> str | bytes:
+    if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b"'", b'"'):
+        raise Unreadable("it has a text without quotes")
+    try:
+        return _old_text(codecs.escape_decode(line[1:-1])[0])
+    except ValueError as error:
+        raise Unreadable("it has a text with bad escapes") from error
+
+
+_CONSTANTS = {
+    pickle.NONE: None,
+    pickle.NEWTRUE: True,
+    pickle.NEWFALSE: False,
+    pickle.EMPTY_TUPLE: (),
+}
+_NUMBERS = {pickle.BININT: "<i", pickle.BININT1: "<B", pickle.BININT2: "<H", pickle.BINFLOAT: ">d"}
+_SIZED: dict[bytes, tuple[str, Callable[[bytes], Any]]] = {
+    pickle.BINUNICODE: ("<I", _text),
+    pickle.SHORT_BINUNICODE: ("<B", _text),
+    pickle.BINUNICODE8: ("<Q", _text),
+    pickle.BINBYTES: ("<I", bytes),
+    pickle.SHORT_BINBYTES: ("<B", bytes),
+    pickle.BINBYTES8: ("<Q", bytes),
+    pickle.BYTEARRAY8: ("<Q", bytes),
+    pickle.BINSTRING: ("<i", _old_text),
+    pickle.SHORT_BINSTRING: ("<B", _old_text),
+    pickle.LONG1: ("<B", _long),
+    pickle.LONG4: ("<i", _long),
+}
+_LINES: dict[bytes, Callable[[bytes], Any]] = {
+    pickle.INT: _int_line,
+    pickle.LONG: lambda line: whole_number(line.removesuffix(b"L")),
+    pickle.FLOAT: _float_line,
+    pickle.STRING: _quoted,
+    pickle.UNICODE: lambda line: str(line, "raw-unicode-escape"),
+}

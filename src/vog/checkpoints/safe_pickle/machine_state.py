@@ -1,0 +1,43 @@
+"""What the machine that reads pickles has in hand between two opcodes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from vog.checkpoints.safe_pickle.literal_opcodes import Stream
+from vog.checkpoints.safe_pickle.placeholders import Budget, Name, OddKey
+
+
+@dataclass
+class State:
+    """The stack, the stacks below each mark, the memo, and what was noted.
+
+    Attributes:
+        storage: makes a storage of a persistent id; None where there are none.
+        names: all that were named so far.
+        odd: whether a key had to be wrapped.
+    """
+
+    stream: Stream
+    budget: Budget
+    storage: Callable[[Any], object] | None
+    stack: list[Any] = field(default_factory=list)
+    marks: list[list[Any]] = field(default_factory=list)
+    memo: dict[int, Any] = field(default_factory=dict)
+    names: set[Name] = field(default_factory=set)
+    odd: bool = False
+
+    def pop_mark(self) -> list[Any]:
+        """Return what was put on the stack since the last mark."""
+        items, self.stack = self.stack, self.marks.pop()
+        return items
+
+    def key(self, value: Any) -> Any:
+        """Return a key that is safe to hash."""
+        key = self.budget.key(value)
+        self.odd |= type(key) is OddKey
+        return key
+
+    def begin(self) -> None:
+        """Forget the values of the pickle before."""
+        self.stack, self.marks, self.memo = [], [], {}

@@ -1,0 +1,81 @@
+"""The state dict of a module that was pickled whole: what `state_dict` would have returned."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from vog.checkpoints.safe_pickle.placeholders import Budget, Name, StandIn, Unreadable
+
+# Modules may hold each other in any number of ways: a module within itself has no end.
+_DEEPEST = 200
+_COST_OF_MODULE = 20
+# `state_dict` notes the version of each class, by which `load_state_dict` understands old files.
+# A pickled module has that of the class as it is now, and so does one that plain torch opens.
+_VERSIONS = {
+    Name(kind.__module__, kind.__qualname__): kind._version
+    for kind in vars(nn).values()
+    if isinstance(kind, type) and issubclass(kind, nn.Module)
+}
+_VERSION = nn.Module._version
+
+
+def attributes_of(value: object) -> Mapping[Any, Any]:
+    """Return the attributes that a stand-in was to have; empty where it was to have none."""
+    if type(value) is not StandIn:
+        return {}
+    state = value.state
+    parts = state if type(state) is tuple and len(state) == 2 else (state,)
+    kept: dict[Any, Any] = {}
+    for part in parts:
+        if type(part) in (dict, OrderedDict):
+            kept |= part
+    return kept
+
+
+def state_dict_of(value: object, budget: Budget) -> "OrderedDict[str, Any] | None":
+    """Return the tensors of a pickled module by name, or None where it is no module.
+
+    Raises:
+        Unreadable: its modules have no end.
+    """
+    if not _is_module(attributes_of(value)):
+        return None
+    found: OrderedDict[str, Any] = OrderedDict()
+    metadata: OrderedDict[str, Any] = OrderedDict()
+    waiting: list[tuple[str, Any, int]] = [("", value, 0)]
+    while waiting:
+        prefix, module, depth = waiting.pop()
+        attributes = attributes_of(module)
+        if depth > _DEEPEST:
+            raise Unreadable("it has a module within itself")
+        if not _is_module(attributes):
+            raise Unreadable(f"its module {prefix[:100]} has no parameters")
+        budget.step(_COST_OF_MODULE + len(attributes["_parameters"]) + len(attributes["_buffers"]))
+        metadata[prefix[:-1]] = {"version": _VERSIONS.get(module.name, _VERSION)}
+        found |= {f"{prefix}{name}": tensor for name, tensor in _own(attributes)}
+        children = [
+            (f"{prefix}{name}.", child, depth + 1)
+            for name, child in attributes["_modules"].items()
+            if child is not None
+        ]
+        waiting += reversed(children)
+    found._metadata = metadata  # type: ignore[attr-defined]
+    return found
+
+
+def _is_module(attributes: Mapping[Any, Any]) -> bool:
+    parts = [attributes.get(name) for name in ("_parameters", "_buffers", "_modules")]
+    return all(type(part) in (dict, OrderedDict) for part in parts)
+
+
+def _own(attributes: Mapping[Any, Any]) -> list[tuple[str, Any]]:
+    """Return the parameters and the buffers of a module that it saves, without its children's."""
+    unsaved = attributes.get("_non_persistent_buffers_set")
+    unsaved = unsaved if type(unsaved) in (set, frozenset) else ()
+    parameters = [(k, v) for k, v in attributes["_parameters"].items() if v is not None]
+    buffers = [
+        (k, v) for k, v in attributes["_buffers"].items() if v is not None and k not in unsaved
+    ]
+    return parameters + buffers

@@ -1,0 +1,255 @@
+"""Tensors as a file describes them: checked when they are described, made when they are asked for.
+
+Nothing is read for a description, so that of a checkpoint with its optimizer only the weights are.
+"""
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from vog.checkpoints.safe_pickle.literal_opcodes import StorageType
+from vog.checkpoints.safe_pickle.placeholders import Unreadable
+
+_MOST_AXES = 64
+_LARGEST = 2**63 - 1
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Where the bytes of storages are."""
+
+    def storage(self, key: str, dtype: torch.dtype) -> torch.UntypedStorage:
+        """Return the bytes of a storage, the same object for the same key.
+
+        Raises:
+            Unreadable: it is not there, or shorter.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class StoredStorage:
+    """Bytes under a key of the file, from `start` on, as elements of a type."""
+
+    source: Source
+    key: str
+    dtype: torch.dtype
+    start: int
+    size: int
+
+    @classmethod
+    def of(
+        cls, source: Source, kind: object, key: object, count: object, start: object = 0
+    ) -> "StoredStorage":
+        """Return the storage that a persistent id describes, in elements of its type."""
+        if not isinstance(kind, StorageType) or not _are_sizes(count, start):
+            raise Unreadable("it describes a storage in an unknown way")
+        item = kind.dtype.itemsize
+        assert isinstance(count, int)
+        assert isinstance(start, int)
+        return cls(source, str(key), kind.dtype, start * item, count * item)
+
+    def bytes(self, dtype: torch.dtype) -> torch.UntypedStorage:
+        """Return the bytes of the whole key, in the order that this machine has for the type."""
+        return self.source.storage(self.key, dtype)
+
+
+class Stored:
+    """A tensor that is described; `shape` is its shape, and `made` makes it."""
+
+    shape: tuple[int, ...]
+
+    def made(self) -> Tensor:
+        """Return the tensor.
+
+        Raises:
+            Unreadable: it has no values, or the file does not have its bytes.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class StoredTensor(Stored):
+    """A dense tensor: some elements of a storage."""
+
+    storage: StoredStorage
+    dtype: torch.dtype
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    conjugate: bool = False
+    negative: bool = False
+    cast: torch.dtype | None = None
+
+    @classmethod
+    def of(
+        cls, storage: object, offset: object, shape: object, stride: object, dtype: Any = None
+    ) -> "StoredTensor":
+        """Return the tensor that a file describes.
+
+        Raises:
+            Unreadable: it is not described in this way, or has elements that the storage lacks.
+        """
+        if type(storage) is not StoredStorage or not (dtype is None or type(dtype) is torch.dtype):
+            raise Unreadable("it describes a tensor without a storage")
+        shape, stride = _axes(shape), _axes(stride)
+        if len(shape) != len(stride) or not _are_sizes(offset):
+            raise Unreadable("it describes a tensor whose shape and strides differ")
+        assert isinstance(offset, int)
+        dtype = storage.dtype if dtype is None else dtype
+        _refuse_outside(storage, dtype.itemsize, offset, shape, stride)
+        return cls(storage, dtype, offset, shape, stride)
+
+    def with_bits(self, conjugate: bool, negative: bool) -> "StoredTensor":
+        """Return the tensor with the bits that torch keeps beside complex numbers."""
+        return replace(self, conjugate=conjugate, negative=negative)
+
+    def made(self) -> Tensor:
+        """Return the tensor; those of one storage share it."""
+        tensor = torch.empty(0, dtype=self.dtype)
+        start, rest = divmod(self.storage.start, self.dtype.itemsize)
+        if rest:
+            raise Unreadable("it has a tensor that begins within an element")
+        tensor = tensor.set_(
+            self.storage.bytes(self.dtype), start + self.offset, self.shape, self.stride
+        )
+        if self.conjugate:
+            tensor = tensor.conj().resolve_conj()
+        if self.negative:
+            tensor = -tensor
+        return tensor if self.cast is None else tensor.to(self.cast)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredSparse(Stored):
+    """A sparse tensor of any layout; `parts` are indices and values."""
+
+    layout: torch.layout
+    parts: tuple[StoredTensor, ...]
+    shape: tuple[int, ...]
+    coalesced: bool | None = None
+
+    def made(self) -> Tensor:
+        """Return the tensor, if its indices are within its shape."""
+        parts = [part.made() for part in self.parts]
+        try:
+            if self.layout is torch.sparse_coo:
+                indices, values = parts
+                return torch.sparse_coo_tensor(
+                    indices,
+                    values,
+                    self.shape,
+                    check_invariants=True,
+                    is_coalesced=self.coalesced,
+                )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that these layouts are in beta
+                compressed, plain, values = parts
+                return torch.sparse_compressed_tensor(
+                    compressed,
+                    plain,
+                    values,
+                    self.shape,
+                    layout=self.layout,
+                    check_invariants=True,
+                )
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise Unreadable("it has a sparse tensor whose indices do not fit") from error
+
+
+@dataclass(frozen=True, eq=False)
+class StoredQuantized(Stored):
+    """A quantized tensor: whole numbers with one scale, or with one for each place on an axis."""
+
+    numbers: StoredTensor
+    scales: Any
+    zero_points: Any
+    axis: int | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        """Return the shape."""
+        return self.numbers.shape
+
+    def made(self) -> Tensor:
+        """Return the tensor."""
+        plain = self.numbers
+        # Its strides may be 0: torch takes memory by shape before the storage is set.
+        size = plain.dtype.itemsize
+        for length in plain.shape:
+            size *= length
+        if size > plain.storage.size:
+            raise Unreadable("it has a quantized tensor with more values than bytes")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that these types are deprecated
+            try:
+                tensor = self._empty()
+                start = plain.storage.start // plain.dtype.itemsize + plain.offset
+                return tensor.set_(
+                    plain.storage.bytes(plain.dtype), start, plain.shape, plain.stride
+                )
+            except (RuntimeError, TypeError, ValueError, IndexError) as error:
+                raise Unreadable("it has a quantized tensor whose scales do not fit") from error
+
+    def _empty(self) -> Tensor:
+        plain = self.numbers
+        if self.axis is None:
+            return torch._empty_affine_quantized(  # type: ignore[reportPrivateImportUsage]
+                plain.shape, scale=self.scales, zero_point=self.zero_points, dtype=plain.dtype
+            )
+        if not 0 <= self.axis < len(plain.shape):
+            raise ValueError("axis")
+        scales, zero_points = self.scales.made(), self.zero_points.made()
+        if not len(scales) == len(zero_points) == plain.shape[self.axis]:
+            raise ValueError("length")
+        return torch._empty_per_channel_affine_quantized(  # type: ignore[reportPrivateImportUsage]
+            plain.shape, scales=scales, zero_points=zero_points, axis=self.axis, dtype=plain.dtype
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class WithoutValues(Stored):
+    """A tensor of which the file has no values, or none that can be told; `why` says so."""
+
+    why: str
+    shape: tuple[int, ...] = ()
+
+    def made(self) -> Tensor:
+        """Raise what is wrong."""
+        raise Unreadable(self.why)
+
+
+def _axes(value: object) -> tuple[int, ...]:
+    if type(value) not in (tuple, list) or len(value) > _MOST_AXES or not _are_sizes(*value):  # type: ignore[arg-type, misc]
+        raise Unreadable("it describes a tensor without a shape")
+    return tuple(value)  # type: ignore[arg-type]
+
+
+def _are_sizes(*values: object) -> bool:
+    return all(type(value) is int and 0 <= value <= _LARGEST for value in values)
+
+
+def _refuse_outside(
+    storage: StoredStorage, item: int, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]
+) -> None:
+    count, last = 1, offset
+    for length, step in zip(shape, stride, strict=True):
+        count *= length
+        last += (length - 1) * step
+    if count > _LARGEST:
+        raise Unreadable("it describes a tensor of more than 2^63 values")
+    needed = (last + 1) * item if count else offset * item
+    if needed > storage.size:
+        raise Unreadable("it has a tensor that is larger than its storage")
+
+
+def shape_of(value: object) -> tuple[int, ...]:
+    """Return a shape that a file gives.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    return _axes(value)

@@ -1,0 +1,122 @@
+"""The command that makes several runs one: means over seeds, or the held-out rows of folds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vog.cli import options, printing
+from vog.cli.printing import TableFormat
+from vog.cli.run_options import PrintedAs, RunFolders, opened_all, tell_left_out, warn_of_other_data
+from vog.errors import ResultError
+
+if TYPE_CHECKING:
+    from vog.analysis.many_runs.ensemble_size import SeedsCurve
+    from vog.result import Run
+
+
+def combine(
+    runs: RunFolders,
+    out: Annotated[Path, options.written("The run folder to write.")],
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="The column by which it is told how many runs are enough. Default: "
+            "vog@all:class, or the first score."
+        ),
+    ] = None,
+    chart: Annotated[
+        Path | None, options.written("Draw that as well: .png, .svg, .html or .json.")
+    ] = None,
+    folds: Annotated[
+        bool,
+        typer.Option(
+            "--folds",
+            help="The runs are of what the folds of `vog folds` hold out: write all their rows as "
+            "one run, in which each row was judged by a training without it.",
+        ),
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run in --out.")] = False,
+    quiet: options.NoProgress = False,
+    form: PrintedAs = TableFormat.TABLE,
+) -> None:
+    r"""Write the means over several runs as a run, and say how many runs would be enough.
+
+    Beside the mean of each score, SCORE@STAGE, stand the means of its ranks and of its z-scores
+    within the class, SCORE_rank@STAGE and SCORE_z@STAGE, and their standard errors,
+    SCORE_rank_se@STAGE and SCORE_z_se@STAGE. All runs must have scored the same labels.
+
+    Example:
+      vog combine scores/seed0 scores/seed1 scores/seed2 --out scores/mean --chart seeds.png
+    """
+    from vog.analysis.many_runs.alignment import join
+    from vog.analysis.many_runs.averaging import combine_joined
+    from vog.analysis.many_runs.ensemble_size import seeds_curve_joined
+
+    printing.refuse_other_chart(chart)
+    opened = opened_all(runs)
+    if folds:
+        _combine_folds(opened, out, by, chart, overwrite, form)
+        return
+    if by is not None:
+        for run in opened:
+            run.score_column(by)
+    joined = join(opened)
+    made = combine_joined(joined, out, overwrite, quiet)
+    warn_of_other_data(joined.of_other_data)
+    tell_left_out(dict(zip(joined.names, joined.only, strict=True)))
+    found = seeds_curve_joined(joined, by, quiet)
+    form_is_table = form is TableFormat.TABLE
+    typer.echo(f"{out}: {made.rows:,} rows, means over {len(opened)} runs", err=not form_is_table)
+    printing.marked(made)
+    _print_curve(found, form)
+    if chart is not None:
+        from vog.figures import charts
+        from vog.figures.charts.ensemble_size_chart import seeds_curve as drawn
+
+        typer.echo(charts.save(drawn(found), chart), err=not form_is_table)
+
+
+def _combine_folds(
+    runs: "list[Run]",
+    out: Path,
+    by: str | None,
+    chart: Path | None,
+    overwrite: bool,
+    form: TableFormat,
+) -> None:
+    from vog.analysis.many_runs.combined_folds import combine_folds
+
+    for option, value in (("--by", by), ("--chart", chart)):
+        if value is not None:
+            raise ResultError(
+                f"{option} is about means over several runs, and --folds makes none. Leave it out."
+            )
+    made = combine_folds(runs, out, overwrite)
+    typer.echo(
+        f"{out}: {made.rows:,} rows, each judged by a training without it, from {len(runs)} folds",
+        err=form is not TableFormat.TABLE,
+    )
+    rows = [{"fold": run.question["data"]["fold"]["number"], "rows": run.rows} for run in runs]
+    if form is not TableFormat.TABLE:
+        printing.table(rows, form)
+    printing.marked(made)
+    printing.agreement(made, also_high=True)
+    typer.echo(f"Next: vog suspects {out}", err=form is not TableFormat.TABLE)
+
+
+def _print_curve(found: "SeedsCurve", form: TableFormat) -> None:
+    if form is TableFormat.TABLE:
+        typer.echo(f"\nAgreement of means over some runs with means over others, {found.column}\n")
+        printing.for_people(
+            [{k: printing.with_digits(k, v) for k, v in row.items()} for row in found.rows()]
+        )
+        typer.echo(f"\n{found.said}")
+    else:
+        printing.table(found.rows(), form)
+    if found.runs < 4:
+        typer.echo(
+            f"With {found.runs} runs nothing is measured beyond single ones: means of 2 against "
+            f"means of 2 others need 4.",
+            err=True,
+        )

@@ -1,0 +1,79 @@
+"""The command that writes the rows of a run to one file, as they are or for another tool."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vog.cli import options, printing
+from vog.cli.run_options import RunFolder
+
+
+def export(
+    run: RunFolder,
+    out: Annotated[Path, options.written("The file to write.")],
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="csv, parquet or jsonl, the rows as they are; or what a tool reads: cleanlab "
+            "(.csv), fiftyone (.json), label-studio (.json and .xml), weights (.npy, of "
+            "scikit-learn). Default: what the ending says.",
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns with commas between, derived ones too. Default: all stored; for a tool, "
+            "the scores over all checkpoints. weights takes one, and weighs by its hardness."
+        ),
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="Where the image files are, if they have moved.")
+    ] = None,
+    planted: Annotated[
+        Path | None,
+        typer.Option(help="A folder of `vog plant`, to calibrate what is said of the labels."),
+    ] = None,
+    url_prefix: Annotated[
+        str | None,
+        typer.Option(
+            help="For label-studio: what stands before the path of an image. Default: "
+            "/data/local-files/?d=FOLDER/, FOLDER being the name of the folder of the images."
+        ),
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(min=1, help="For label-studio: only so many, the likeliest errors first."),
+    ] = None,
+    safe_csv: options.SafeCsv = False,
+) -> None:
+    r"""Write the rows of RUN to one file, as they are or as another tool reads them.
+
+    Example:
+      vog export scores/a --out tasks.json --format label-studio --count 200
+    """
+    import vog
+    from vog.exports import export as save
+    from vog.result.planting_record import load
+
+    opened = vog.open(run)
+    how = {
+        "root": root,
+        "planted": None if planted is None else load(planted),
+        "url_prefix": url_prefix,
+        "count": count,
+        "safe_csv": safe_csv or None,
+    }
+    given = {name: value for name, value in how.items() if value is not None}
+    save(opened, out, form, options.words(columns), **given)
+    typer.echo(f"{out}: {min(count or opened.rows, opened.rows):,} rows")
+    printing.unfinished(opened)
+    if form in ("fiftyone", "label-studio") and planted is None:
+        from vog.analysis.label_errors.suspects import verdict_or_why
+
+        found, why = verdict_or_why(opened)
+        if why := why or (found and found.why):
+            typer.echo(f"Without a verdict on the labels: {why}", err=True)
+    if form == "label-studio":
+        typer.echo(f"{out.with_suffix('.xml')}: the labelling interface")

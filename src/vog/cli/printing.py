@@ -1,0 +1,193 @@
+"""How the command line prints: tables for people, csv and json for programs."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vog.progress import duration
+
+if TYPE_CHECKING:
+    from vog.result import Run
+    from vog.sweep.loop import Summary
+    from vog.sweep.memory_plan import Share
+    from vog.sweep.plan import Plan
+
+Row = Mapping[str, Any]
+
+
+class TableFormat(StrEnum):
+    """What a printed table is for."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def table(
+    rows: Sequence[Row], form: TableFormat, columns: Sequence[str] = (), safe_csv: bool = False
+) -> None:
+    """Print rows of the same columns to stdout.
+
+    Args:
+        rows: the rows.
+        form: what the table is for.
+        columns: the names, for csv without rows.
+        safe_csv: in csv, write texts so that no spreadsheet runs them as formulas.
+    """
+    from vog.files.writing import as_csv, as_json
+
+    if form is TableFormat.JSON:
+        sys.stdout.write(as_json(list(rows)))
+    elif form is TableFormat.CSV:
+        sys.stdout.write(as_csv(rows, columns, safe_csv))
+    else:
+        for_people(rows)
+
+
+def for_people(rows: Sequence[Row]) -> None:
+    """Print rows with aligned columns; numbers to four digits."""
+    console = console_for(stderr=False)
+    if not rows:
+        console.print("no rows")
+        return
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for name in rows[0]:
+        numeric = all(isinstance(row[name], int | float | None) for row in rows)
+        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(_cell(value) for value in row.values()))
+    console.print(drawn)
+
+
+def plan(made: "Plan", folder: Path, stored_bytes: int | None = None) -> None:
+    """What is going to be done, on stderr.
+
+    Args:
+        made: the plan.
+        folder: where its results go.
+        stored_bytes: of gradients, where these and not scores are what is made.
+    """
+    done = f" ({made.done:,} of them done already)" if made.done else ""
+    reasons = {
+        why: ", ".join(name for name, of in made.left_out.items() if of == why)
+        for why in made.left_out.values()
+    }
+    left_out = "".join(f" (not {names}: {why})" for why, names in reasons.items())
+    scored = {
+        "stages": ", ".join(f"{name} {a}:{b}" for name, (a, b) in made.stages.items()),
+        "scores": ", ".join(made.scores) + left_out,
+    }
+    lines = {
+        "examples": f"{made.examples:,}{done}",
+        "checkpoints": f"{made.checkpoints}, step {made.steps[0]} to {made.steps[1]}",
+        **(scored if stored_bytes is None else {"gradients": f"{stored_bytes / 1e9:,.2f} GB"}),
+        "target": f"{made.target} on {made.device}",
+        "weights": f"{made.weights_bytes / 1e6:,.1f} MB in memory" + _streamed(made.share),
+        "batch size": f"{made.share.batch_size}, {made.workers} worker processes",
+        "memory": f"{made.share.needed / 1e9:,.2f} of {made.share.total / 1e9:,.2f} GB",
+        **made.told,
+        "folder" if stored_bytes is not None else "run folder": str(folder),
+    }
+    if made.seconds is not None:
+        lines["estimate"] = f"{duration(made.seconds)} from two probe batches; nothing is written"
+    console = console_for(stderr=True)
+    for name, value in lines.items():
+        console.print(f"{name:12} {value}")
+
+
+def _streamed(share: "Share") -> str:
+    """Nothing where all weights stay in memory."""
+    return "" if share.hold else f"; read again for each {share.block_size:,} examples"
+
+
+def summary(done: "Summary", folder: Path, rows: int, checkpoints: int, planned: int) -> None:
+    """What a sweep did, how fast, and what held it up; `planned` is the batch size."""
+    if done.rows == 0:
+        typer.echo(f"{folder}: all {rows:,} rows were there already.")
+        return
+    rate = done.rows / done.seconds
+    typer.echo(
+        f"{folder}: {done.rows:,} rows in {duration(done.seconds)}, "
+        f"{rate:,.0f} examples or {rate * checkpoints:,.0f} examples x checkpoints a second.\n"
+        f"Alone, {done.readers} process{'es' * (done.readers > 1)} would read "
+        f"{done.read_rate:,.0f} examples a second and the model score {done.scored_rate:,.0f}; "
+        f"{done.bottleneck}."
+    )
+    if done.batch_size < planned:
+        typer.echo(
+            f"Memory ran out: batches of {planned} were computed {done.batch_size} examples at a "
+            f"time in the end. Give --memory to have that planned.",
+            err=True,
+        )
+
+
+def marked(run: "Run") -> None:
+    """The rows that could not be read or scored, on stderr."""
+    problems = run.problems().to_pylist()
+    if problems:
+        typer.echo(f"{len(problems):,} of {run.rows:,} rows are marked:", err=True)
+        for row in problems[:10]:
+            typer.echo(f"  {row['id']}: {row['problem']}", err=True)
+        if len(problems) > 10:
+            typer.echo(f"  ... and {len(problems) - 10:,} more, in column `problem`", err=True)
+
+
+def refuse_other_chart(path: Path | None) -> None:
+    """Nothing where a chart, if one is asked for, can be saved under its name."""
+    if path is not None:
+        from vog.figures.charts import format_of
+
+        format_of(path)
+        if not path.absolute().parent.is_dir():
+            raise typer.BadParameter(f"--chart {path}: there is no folder {path.parent}.")
+
+
+def unfinished(run: "Run") -> None:
+    """On stderr, that what is shown is not all of it."""
+    if run.missing_rows:
+        typer.echo(
+            f"{run.folder} has {run.rows:,} rows; {run.missing_rows:,} are missing: "
+            f"run the same command that began it to go on.",
+            err=True,
+        )
+
+
+def agreement(run: "Run", also_high: bool = False) -> None:
+    """Warn on stderr where the last checkpoint hardly agrees with the labels.
+
+    Args:
+        run: what is shown.
+        also_high: say how often it agrees where that is often enough, too.
+    """
+    from vog.analysis.one_run.label_agreement import label_agreement
+
+    counted = label_agreement(run)
+    if counted is not None and (counted.is_low or also_high):
+        typer.echo(counted.warning or counted.sentence, err=True)
+
+
+def console_for(stderr: bool) -> Console:
+    """A console that does not squeeze what is piped into 80 columns."""
+    console = Console(stderr=stderr, highlight=False, markup=False, soft_wrap=False)
+    if not console.is_terminal:
+        console = Console(stderr=stderr, highlight=False, markup=False, width=200)
+    return console
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def with_digits(name: str, value: Any) -> Any:
+    """Format a number for a table: a share of the hardest as a percentage, else two digits."""
+    if not isinstance(value, float):
+        return value
+    return "-" if value != value else f"{value:.0%}" if "hardest" in name else f"{value:.2f}"

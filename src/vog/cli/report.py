@@ -1,0 +1,40 @@
+"""The command that writes the report of a run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vog.cli import options
+from vog.cli.run_options import Classes, Data, Root, RunFolder, opened, warn
+
+
+def report(
+    run: RunFolder,
+    out: Annotated[Path, options.written("The page to write, .html.")] = Path("report.html"),
+    by: Annotated[
+        str | None, typer.Option(help="A score column. Default: vog@all:class, as for `vog top`.")
+    ] = None,
+    figures: Annotated[
+        Path | None, options.written("A folder to save each chart in, as PNG and SVG.")
+    ] = None,
+    stage: options.VerdictStage = None,
+    classes: Classes = None,
+    root: Root = None,
+    data: Data = None,
+    quiet: options.Quiet = False,
+) -> None:
+    r"""Write one page that says what RUN found; it opens offline and can be sent to anybody.
+
+    Galleries, errors by decile, the data map, stages, classes, whether the scores agree, likely
+    label errors, and what each column means.
+
+    Example:
+      vog report scores/a --out report.html --figures figures
+    """
+    from vog.reporting.page import report as write
+
+    path = write(opened(run, classes), out, by, root, data, figures, quiet, warn, stage)
+    typer.echo(f"{path}: {path.stat().st_size / 1e6:,.1f} MB")
+    if figures is not None:
+        typer.echo(f"{figures}: the charts as PNG and SVG")

@@ -1,0 +1,27 @@
+"""The command that lists the scores there are."""
+
+from vog.cli import printing
+from vog.cli.printing import TableFormat
+from vog.cli.run_options import PrintedAs
+
+
+def scores(form: PrintedAs = TableFormat.TABLE) -> None:
+    r"""List the scores: what each needs, what a high value means, its range and source.
+
+    Example:
+      vog scores
+    """
+    from vog.scores import SCORES
+
+    rows = [
+        {
+            "score": score.name,
+            "higher is": score.higher_means,
+            "range": "[{:.3g}, {:.3g}]".format(*score.range),
+            "unit": score.unit,
+            "needs": ", ".join(sorted(score.needs)),
+            "source": score.source,
+        }
+        for score in SCORES.values()
+    ]
+    printing.table(rows, form)

@@ -1,0 +1,44 @@
+"""The command that lists the hardest examples of a run."""
+
+from typing import Annotated
+
+import typer
+
+from vog.cli import options, printing
+from vog.cli.printing import TableFormat
+from vog.cli.run_options import PrintedAs, RunFolder
+
+
+def top(
+    run: RunFolder,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Column to sort by, as vog@late or vog@late:class (also :robust, :rank). "
+            "Default: vog@all:class, or the first score if there is no vog. "
+            "Which end is hard is known for each score.",
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 25,
+    easiest: Annotated[bool, typer.Option("--easiest", help="The other end.")] = False,
+    label: Annotated[
+        str | None, typer.Option(help="Only examples of this class, by name or number.")
+    ] = None,
+    form: PrintedAs = TableFormat.TABLE,
+    safe_csv: options.SafeCsv = False,
+) -> None:
+    r"""List the hardest examples of RUN.
+
+    Example:
+      vog top scores/a --by vog@late:class --label magpie --count 25
+    """
+    import vog
+
+    opened = vog.open(run)
+    rows = opened.top(count, by=by, label=label, easiest=easiest).to_pylist()
+    silent = {n for n in ("problem", "label_name") if all(row.get(n) is None for row in rows)}
+    silent.add("index")  # the id is enough for people; the library gives both
+    rows = [{key: value for key, value in row.items() if key not in silent} for row in rows]
+    printing.table(rows, form, safe_csv=safe_csv)
+    printing.unfinished(opened)
+    printing.agreement(opened)

@@ -1,0 +1,54 @@
+"""The command for the experiment with two-dimensional blobs."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from vog.cli import options
+
+
+def toy(
+    out: Annotated[
+        Path, options.written("A folder for checkpoints, run, figures and toy.json.")
+    ] = Path("toy"),
+    split: Annotated[
+        Literal["train", "test"], typer.Option(help="The 450 training or the 50 test points.")
+    ] = "test",
+    mode: Annotated[
+        Literal["early", "middle", "late", "complete"],
+        typer.Option(help="Epochs 1 to 5, 6 to 10, 11 to 15, or all of them."),
+    ] = "early",
+    vog_cal: Annotated[
+        Literal["raw", "normalize", "abs_normalize"],
+        typer.Option(
+            "--vog-cal",
+            "--vog_cal",
+            help="VoG as it is, standardised within the class, or the absolute value of that, "
+            "which takes the easiest points for hard ones too.",
+        ),
+    ] = "normalize",
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    r"""Score two-dimensional blobs under a linear network: VoG is high near its boundary.
+
+    What is differentiated is the probability of the label, as in the authors' script, and not its
+    logit: the network is linear, so the gradient of a logit is the same for every example of a
+    class, and VoG of the logit could not tell one point from another.
+
+    Example:
+      vog toy --split test --mode complete --out toy
+    """
+    from vog.experiments import toy as experiment
+
+    made = experiment.run(out, split, mode, vog_cal, quiet)
+    typer.echo(
+        f"accuracy   {made.train_accuracy:.1%} of the training, {made.test_accuracy:.1%} of the "
+        f"test points\n"
+        f"Spearman   {made.spearman:.3f} between VoG ({split}, {mode}, {vog_cal}) and the distance "
+        f"to the boundary\n"
+        f"run        {made.run.folder}\n"
+        f"summary    {made.summary}"
+    )
+    for figure in made.figures:
+        typer.echo(f"figure     {figure}")

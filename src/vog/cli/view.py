@@ -1,0 +1,100 @@
+"""The command that serves the viewer of a run."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vog.cli import options
+from vog.cli.run_options import Classes, Data, Root, RunFolder, opened, warn
+
+if TYPE_CHECKING:
+    from vog.result import Run
+    from vog.viewer.inspection import Inspected, Inspection
+
+
+def view(
+    run: RunFolder,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on. Any other lets others in, unasked.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for a free one.")] = 8765,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="One more name that it may be opened by, as that of a proxy or a tunnel in front "
+            "of it. May be given several times.",
+        ),
+    ] = None,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
+    classes: Classes = None,
+    root: Root = None,
+    data: Data = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="SPEC", help="For VoG maps; default: what the run was scored with."),
+    ] = None,
+    model_arg: options.ModelArg = None,
+    checkpoints: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SPEC...", help="For VoG maps, if they moved: as for `vog score`."),
+    ] = None,
+    transform: options.Transform = None,
+    read: options.Read = None,
+    device: options.Device = "auto",
+) -> None:
+    r"""Look at every row of RUN in the browser: sort, filter, compare, and mark what is wrong.
+
+    The VoG map of an example and its course over training are computed when they are asked for;
+    the page names the functions that this runs. Marks are kept in RUN.
+
+    Example:
+      vog view scores/a --port 8765
+    """
+    from vog import viewer
+    from vog.viewer.request_guard import is_local
+
+    found = opened(run, classes)
+    asked = {
+        "model": model,
+        "checkpoints": checkpoints,
+        "model_args": options.keywords(model_arg) or None,
+        "data": data,
+        "root": root,
+        "transform": transform,
+        "read": read,
+        "device": device,
+    }
+    if not is_local(host):
+        typer.echo(
+            f"Whoever reaches {host} can see the examples and change the marks: nobody is asked "
+            f"for a password. From elsewhere it is opened by the number of this machine's address.",
+            err=True,
+        )
+    viewer.serve(
+        found,
+        host,
+        port,
+        show=not no_open,
+        root=root,
+        data=data,
+        inspection=_inspection(found, asked),
+        tell=lambda address: typer.echo(f"{run} at {address}   (Ctrl-C stops it)"),
+        warn=warn,
+        allow_host=allow_host or (),
+    )
+
+
+def _inspection(run: "Run", asked: dict[str, Any]) -> "Inspection":
+    """How examples are computed again; torch is imported when somebody asks for it."""
+    from vog.viewer.inspection import inspection
+
+    @cache
+    def inspector() -> "Callable[[int], Inspected]":
+        from vog.inspection import inspector
+
+        return inspector.inspector(run, **asked)
+
+    return inspection(run, asked, lambda index: inspector()(index))

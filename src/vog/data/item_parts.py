@@ -1,0 +1,75 @@
+"""What is the input and what the label of an item that a dataset returns."""
+
+from collections.abc import Mapping
+from numbers import Number
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from vog.errors import DataError, first_few
+from vog.item_keys import INPUT_KEYS, LABEL_KEYS, key_of
+
+
+def parts_of(index: int, item: Any) -> tuple[Any, Any]:
+    """The input and the label of an item; the label is None where there is none.
+
+    Raises:
+        DataError: it cannot be told what is what in the item.
+    """
+    if isinstance(item, Mapping):
+        given = key_of(item, INPUT_KEYS)
+        if given is not None:
+            label = key_of(item, LABEL_KEYS)
+            return item[given], None if label is None else item[label]
+        raise DataError(
+            f"item {index} of the dataset has the keys {first_few([repr(key) for key in item])}; "
+            f"expected an input as {first_few(INPUT_KEYS)}, and a label as "
+            f"{first_few(LABEL_KEYS)}. Or return (input, label)."
+        )
+    if isinstance(item, tuple | list) and len(item) > 0:
+        if len(item) > 2 and isinstance(item[0], Number):
+            raise DataError(
+                f"item {index} of the dataset has {len(item)} parts and begins with the number "
+                f"{item[0]!r}; expected (input, label, ...). Return the input first."
+            )
+        return item[0], item[1] if len(item) > 1 else None
+    if isinstance(item, np.ndarray | Tensor | Image.Image):
+        return item, None
+    raise DataError(
+        f"item {index} of the dataset is of type {type(item).__name__}; expected (input, label)."
+    )
+
+
+def form_of(item: Any) -> str:
+    """What is read of an item with more parts than an input and a label, in words; else empty."""
+    if isinstance(item, Mapping):
+        read = [key for keys in (INPUT_KEYS, LABEL_KEYS) if (key := key_of(item, keys))]
+        ignored = [repr(key) for key in item if key not in read]
+        if not ignored:
+            return ""
+        verb = "are" if len(read) > 1 else "is"
+        return f"of each item {' and '.join(map(repr, read))} {verb} read, not {first_few(ignored)}"
+    if isinstance(item, tuple | list) and len(item) > 2:
+        return f"items have {len(item)} parts; the first two are read, as input and label"
+    return ""
+
+
+def whole_number(index: int, label: Any) -> int:
+    """A label, which may be a tensor or an array of one number.
+
+    Raises:
+        DataError: it is no whole number.
+    """
+    try:
+        single = isinstance(label, np.ndarray | Tensor) and label.shape in ((), (1,))
+        value = label.item() if single else label
+        number = int(value)
+        if number != float(value) or abs(number) >= 2**63:
+            raise ValueError("not whole")
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise DataError(
+            f"item {index} of the dataset has the label {label!r}; expected a whole number."
+        ) from error
+    return number

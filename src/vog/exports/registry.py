@@ -1,0 +1,105 @@
+"""Which form a run is written in: told by name, or by the ending of the file."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vog.errors import ResultError, unknown
+from vog.exports import cleanlab, fiftyone, label_studio, sample_weights
+from vog.files.output_paths import output_path
+from vog.result import Run
+from vog.result.data_location import refuse_to_replace
+from vog.result.run import FORMATS as TABLES
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form that one tool reads.
+
+    Attributes:
+        save: writes a run to a file; takes the run, the file, columns, and keywords.
+        ending: of the file.
+        takes: the keywords that it knows.
+    """
+
+    save: Callable[..., None]
+    ending: str
+    takes: tuple[str, ...]
+
+
+FORMS = {
+    "cleanlab": Form(cleanlab.save, ".csv", ("planted", "safe_csv")),
+    "fiftyone": Form(fiftyone.save, ".json", ("root", "planted")),
+    "label-studio": Form(
+        label_studio.save, ".json", ("root", "planted", "data", "url_prefix", "count")
+    ),
+    "weights": Form(sample_weights.save, ".npy", ("planted",)),
+}
+FORMATS = (*TABLES, *FORMS)
+_ENDINGS = {f".{name}": name for name in TABLES} | {".npy": "weights"}
+
+
+def export(
+    run: Run,
+    out: str | Path,
+    format: str | None = None,
+    columns: Sequence[str] | None = None,
+    **how: Any,
+) -> Path:
+    """Write the rows of a run to one file, in the form that a tool reads.
+
+    Args:
+        run: the run.
+        out: the file; replaced only when the new one is whole.
+        format: csv, parquet or jsonl, the rows as they are; cleanlab, fiftyone, label-studio or
+            weights. By default what the ending says: .csv, .parquet, .jsonl, .npy (weights).
+        columns: stored or derived ones. Of the rows as they are these and no others, by default
+            every stored one; for `weights` the one that is weighted by; else the scores that go
+            with each row.
+        how: what the form takes: `root`, the folder of the images if they have moved; `planted`,
+            the record that the verdict is calibrated on; `safe_csv`, of csv and cleanlab, to
+            write texts so that no spreadsheet runs them; see the modules for the others.
+
+    Raises:
+        ResultError: the file is the data or a part of the run; no such form, column or keyword;
+            another ending than the form has; or the run lacks what the form needs.
+    """
+    out = output_path(out)
+    refuse_to_replace(run, out)
+    name = _name_of(out, format)
+    form = FORMS.get(name)
+    own = ("safe_csv",) if name == "csv" else ()
+    _refuse_others(name, own if form is None else form.takes, how)
+    if form is None:
+        return run.export(out, name, columns, **how)
+    if out.suffix.lower() != form.ending:
+        raise ResultError(f"{name} is a file that ends in {form.ending}, not {out}. Rename --out.")
+    form.save(run, out, columns, **how)
+    return out
+
+
+def _name_of(out: Path, format: str | None) -> str:
+    if format is None:
+        if out.suffix.lower() not in _ENDINGS:
+            raise ResultError(
+                f"the format of {out} cannot be told from its name. End it in "
+                f"{', '.join(_ENDINGS)}, or pass --format: {', '.join(FORMATS)}."
+            )
+        return _ENDINGS[out.suffix.lower()]
+    if format not in FORMATS:
+        raise ResultError(f"there is no format {format!r}.{unknown(format, FORMATS)}")
+    return format
+
+
+def _refuse_others(name: str, takes: Sequence[str], given: dict[str, Any]) -> None:
+    others = [key for key in given if key not in takes]
+    if others:
+        known = ", ".join(map(_option, takes)) or "no option of its own"
+        raise ResultError(
+            f"the format {name} takes no {', '.join(map(_option, others))}; it takes {known}."
+        )
+
+
+def _option(keyword: str) -> str:
+    return f"--{keyword.replace('_', '-')}"

@@ -1,0 +1,30 @@
+"""What `vog analyze` says, as files: numbers, a table of the classes, and the figure."""
+
+from pathlib import Path
+
+from vog.analysis.one_run.overview import Overview
+from vog.figures import charts
+from vog.files.writing import as_csv, as_json, make_folder, write_text
+
+
+def save(found: Overview, folder: Path, safe_csv: bool = False) -> list[Path]:
+    """Write analysis.json, classes.csv and error_by_decile as PNG and SVG; where they are.
+
+    With `safe_csv` names of classes are written so that no spreadsheet runs them as formulas.
+
+    Raises:
+        ResultError: the folder cannot be written.
+    """
+    make_folder(folder)
+    classes = as_csv(found.class_rows(), safe_csv=safe_csv)
+    texts = {"analysis.json": as_json(found.as_dict()), "classes.csv": classes}
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    chart = charts.error_by_decile(
+        {stage: errors.deciles for stage, errors in found.errors.items()},
+        found.score,
+        f"How often the model is wrong, by {found.score}",
+        found.hard_is_high,
+    )
+    drawn = [charts.save(chart, folder / f"error_by_decile.{kind}") for kind in ("png", "svg")]
+    return [*(folder / name for name in texts), *drawn]

@@ -1,0 +1,145 @@
+"""Whether scores rank alike: a table of correlations, and the plane of two of them."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import altair as alt
+
+from vog.analysis.one_run.density_grid import Density
+from vog.figures.charts.heatmap import Cell, table
+from vog.figures.charts.theme import FEW_TO_MANY, ORANGE, Chart, blended, data, narrow, short
+
+_AGAINST_TO_ALIKE = (ORANGE, "#ffffff", "#2b5d9b")
+_UNKNOWN = "#e4e7eb"
+
+
+def agreement(matrix: Mapping[str, Mapping[str, float]], stage: str) -> Chart:
+    """Spearman's correlation of every two columns, printed: blue alike, orange against each other.
+
+    Args:
+        matrix: from `vog.analysis.one_run.correlation.matrix`.
+        stage: what the columns are of; it is left out of their names.
+    """
+    names = {column: column.replace(f"@{stage}", "") for column in matrix}
+    cells = [
+        Cell(names[b], names[a], value, _printed(value), _colour(value))
+        for a, row in matrix.items()
+        for b, value in row.items()
+    ]
+    order = list(names.values())
+    axis = {"labelLimit": 94, "domain": False, "ticks": False, "labelFontSize": 11}
+    chart = table(
+        cells,
+        alt.X("column:N", sort=order, title=None, axis=alt.Axis(labelAngle=-45, **axis)),
+        alt.Y("row:N", sort=order, title=None, axis=alt.Axis(**axis)),
+        [
+            alt.Tooltip("row:N", title="score"),
+            alt.Tooltip("column:N", title="and"),
+            alt.Tooltip("value:Q", title="Spearman", format=".3f"),
+        ],
+        letters=10,
+    )
+    title = _finding(matrix, names, stage)
+    said = "Spearman's correlation of the hardness: 1 the same order, 0 unrelated, -1 reversed"
+    return narrow(
+        chart.properties(width=374, height=max(60, 22 * len(order))),
+        title,
+        said,
+        f"{title}. {said}.",
+    )
+
+
+def comparison(density: Density, x_name: str, y_name: str, spearman: float) -> Chart:
+    """How many examples have which values of two columns.
+
+    Args:
+        density: of the two.
+        x_name: what goes to the right.
+        y_name: what goes upwards.
+        spearman: of their hardness, as `vog.analysis.one_run.correlation.matrix` has it; NaN where
+            it is not known.
+    """
+    most = max((one.count for one in density.cells), default=1)
+    base = alt.Chart(data(map(asdict, density.cells)))
+    scale = alt.Scale(
+        type="log", domain=[1, max(2, most)], range=list(FEW_TO_MANY), interpolate="rgb"
+    )
+    legend = alt.Legend(
+        orient="bottom",
+        title="examples in a cell",
+        gradientLength=400,
+        gradientThickness=10,
+        format=",",
+    )
+    fitting = alt.Scale(zero=False, nice=False)
+    chart = base.mark_rect(aria=False).encode(
+        x=alt.X("x0:Q", title=x_name, scale=fitting, axis=alt.Axis(tickCount=6)),
+        x2="x1:Q",
+        y=alt.Y("y0:Q", title=y_name, scale=fitting, axis=alt.Axis(tickCount=6)),
+        y2="y1:Q",
+        color=alt.Color("count:Q", scale=scale, legend=legend),
+        tooltip=_edges(x_name, y_name),
+    )
+    title = f"{x_name} and {y_name} {_alike(spearman)}"
+    said = f"{density.counted:,} examples; the outermost cells hold what lies beyond"
+    if density.left_out:
+        said += f"; {density.left_out:,} without two finite values are left out"
+    return narrow(chart.properties(width=400, height=320), title, said, f"{title}. {said}.")
+
+
+def _edges(x_name: str, y_name: str) -> list[alt.Tooltip]:
+    """What is said of a cell."""
+    return [
+        alt.Tooltip("count:Q", title="examples", format=","),
+        alt.Tooltip("x0:Q", title=f"{x_name} from", format=".3g"),
+        alt.Tooltip("x1:Q", title=f"{x_name} to", format=".3g"),
+        alt.Tooltip("y0:Q", title=f"{y_name} from", format=".3g"),
+        alt.Tooltip("y1:Q", title=f"{y_name} to", format=".3g"),
+    ]
+
+
+def _printed(value: float) -> str:
+    """`.87`, `-.02`, `1`: two digits, for narrow cells."""
+    if not math.isfinite(value):
+        return ""
+    text = f"{value:.2f}"
+    return str(round(value)) if text.endswith(".00") else text.replace("0.", ".")
+
+
+def _colour(value: float) -> str:
+    return blended(_AGAINST_TO_ALIKE, (value + 1) / 2) if math.isfinite(value) else _UNKNOWN
+
+
+def _alike(spearman: float) -> str:
+    """How strong a correlation is, in words."""
+    if not math.isfinite(spearman):
+        return "cannot be compared by rank"
+    words = {0.9: "nearly alike", 0.6: "much alike", 0.3: "somewhat alike", -0.3: "independently"}
+    said = next((word for least, word in words.items() if spearman >= least), "against each other")
+    return f"rank {said} (Spearman {short(spearman)})"
+
+
+def _finding(
+    matrix: Mapping[str, Mapping[str, float]], names: Mapping[str, str], stage: str
+) -> str:
+    """The pair that is closest, and the score that agrees least with the others."""
+    pairs = {
+        (a, b): value
+        for a, row in matrix.items()
+        for b, value in row.items()
+        if a != b and math.isfinite(value)
+    }
+    if not pairs:
+        return f"Whether the scores agree at stage {stage} cannot be told"
+    a, b = max(pairs, key=pairs.__getitem__)
+    said = f"Stage {stage}: {names[a]} and {names[b]} are closest ({pairs[a, b]:.2f})"
+    means = {
+        column: sum(of) / len(of)
+        for column in matrix
+        if (of := [value for (one, _), value in pairs.items() if one == column])
+    }
+    least = min(means, key=means.__getitem__)
+    if len(means) < 3:
+        return said
+    return f"{said}; {names[least]} agrees least ({means[least]:.2f} on average)"

@@ -1,0 +1,104 @@
+"""Which scores find what was planted: a dot a score, with its interval, and chance."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+
+from vog.analysis.detection.planted_faults import COMBINATION, Detection, Verification
+from vog.figures.charts.theme import BLUE, INK, ORANGE, QUIET, Chart, Panel, data, styled, wrapped
+
+_WIDTH, _STEP, _LABELS, _VALUES = 290, 20, 110, 46
+
+
+def detection(found: Verification, stage: str = "all", kind: str | None = None) -> Chart:
+    """AUROC of the scores of a stage with 95 % intervals, the best on top; one panel a kind.
+
+    Args:
+        found: from `vog.verify`.
+        stage: of the scores.
+        kind: only this one.
+
+    Raises:
+        ResultError: there is no such kind or stage.
+    """
+    shown = {one: found.of(one, stage) for one in found.kinds if kind in (None, one)}
+    if kind is not None:
+        shown = {kind: found.of(kind, stage)}
+    panels = [_panel(name, of) for name, of in shown.items()]
+    columns = min(2, len(panels))
+    title = _finding(shown, stage)
+    said = [
+        "AUROC: a planted example is harder than a clean one; dashed: chance",
+        "lines: 95 % intervals; orange: the combination of scores"
+        if any(one.score == COMBINATION for of in shown.values() for one in of)
+        else "lines: 95 % intervals",
+    ]
+    words = " ".join(f"{name}: {_order(of)}." for name, of in shown.items())
+    chart = alt.concat(*panels, columns=columns, spacing=28).resolve_scale(y="independent")
+    return styled(chart, wrapped(title, 58 * columns), said, f"{title}. {words}")
+
+
+def _panel(kind: str, of: tuple[Detection, ...]) -> Panel:
+    rows = [_row(one) for one in of]
+    axis = alt.Axis(labelLimit=_LABELS, domain=False, ticks=False, minExtent=_LABELS)
+    base = alt.Chart(data(rows)).encode(
+        y=alt.Y("score:N", sort=None, title=None, axis=axis),
+        color=alt.condition("datum.combined", alt.value(ORANGE), alt.value(BLUE)),
+        tooltip=[
+            alt.Tooltip("score:N"),
+            *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("auroc", "low", "high")),
+            alt.Tooltip("ap:Q", title="average precision", format=".3f"),
+        ],
+    )
+    x = alt.X(
+        "auroc:Q",
+        title="AUROC",
+        scale=alt.Scale(domain=[0, 1], nice=False),
+        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f", labelFlush=False),
+    )
+    lines = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q", title="AUROC"), x2="high:Q")
+    dots = base.mark_circle(size=75, opacity=1).encode(x=x)
+    numbers = base.mark_text(align="right", dx=_VALUES - 6, color=INK, fontSize=11).encode(
+        x=alt.value(_WIDTH), text="printed:N", color=alt.value(INK)
+    )
+    chance = alt.Chart(data([{"chance": 0.5}])).mark_rule(color=QUIET, strokeDash=[4, 4])
+    layers = (chance.encode(x="chance:Q"), lines, dots, numbers)
+    heading = f"{kind}: {of[0].planted:,} planted, {of[0].clean:,} clean"
+    title = alt.Title(heading, anchor="start", fontSize=13, fontWeight="normal", offset=6)
+    return alt.layer(*layers).properties(width=_WIDTH, height=alt.Step(_STEP), title=title)
+
+
+def _row(one: Detection) -> dict[str, Any]:
+    auroc = one.auroc
+    return {
+        "score": one.score,
+        "auroc": auroc.value,
+        "low": auroc.low,
+        "high": auroc.high,
+        "ap": one.ap.value,
+        "printed": _printed(one),
+        "combined": one.score == COMBINATION,
+    }
+
+
+def _finding(shown: Mapping[str, tuple[Detection, ...]], stage: str) -> str:
+    """Of one kind, which score finds it best; of several, what is to be seen."""
+    if len(shown) > 1:
+        return f"How well each score of stage {stage} finds what was planted"
+    kind, (best, *_) = next(iter(shown.items()))
+    if best.auroc.low > 0.5:
+        return f"{best.score} finds {kind} best at stage {stage}, with an AUROC of " + _printed(
+            best
+        )
+    return f"No score of stage {stage} finds {kind}"
+
+
+def _printed(one: Detection) -> str:
+    return f"{one.auroc.value:.3f}" if math.isfinite(one.auroc.value) else "?"
+
+
+def _order(of: tuple[Detection, ...]) -> str:
+    """All of the chart in words, for who cannot see it."""
+    return ", ".join(f"{row['score']} {row['printed']}" for row in map(_row, of))

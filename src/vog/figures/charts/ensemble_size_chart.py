@@ -1,0 +1,76 @@
+"""How many runs are enough: the agreement of means over some with means over as many others."""
+
+import math
+
+import altair as alt
+
+from vog.analysis.many_runs.ensemble_size import SeedsCurve
+from vog.figures.charts.theme import BLUE, INK, ORANGE, QUIET, Chart, data, narrow, short
+
+_MEASURED, _PREDICTED = "measured; bar: lowest to highest pair", "predicted from single runs"
+
+
+def seeds_curve(found: SeedsCurve) -> Chart:
+    """What was measured as points with bars from the lowest to the highest pair; the rest dashed.
+
+    Args:
+        found: from `vog.analysis.many_runs.ensemble_size.seeds_curve`.
+    """
+    rows = [
+        {"runs": one.runs, "value": one.mean, "low": one.low, "high": one.high}
+        | {"pairs": one.pairs, "kind": _MEASURED}
+        for one in found.measured
+    ]
+    later = [{"runs": one.runs, "value": one.value, "kind": _PREDICTED} for one in found.predicted]
+    low = min([0.0, *(one.low for one in found.measured if math.isfinite(one.low))])
+    x = _across(max(row["runs"] for row in [*rows, *later]))
+    scale = alt.Scale(domain=[low, 1], nice=False)
+    y = alt.Y("value:Q", title="Spearman's correlation of the mean ranks", scale=scale)
+    colour = alt.Color(
+        "kind:N",
+        scale=alt.Scale(domain=[_MEASURED, _PREDICTED], range=[BLUE, ORANGE]),
+        legend=alt.Legend(orient="bottom", title=None, symbolType="circle", labelLimit=300),
+    )
+    line = alt.Chart(data(later)).encode(x=x, y=y, color=colour)
+    points = alt.Chart(data(rows)).encode(x=x, color=colour)
+    dots = points.mark_point(filled=True, size=70, opacity=1).encode(
+        y=y, tooltip=["runs:Q", alt.Tooltip("value:Q", format=".3f"), "pairs:Q"]
+    )
+    bars = points.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q")
+    dashed = line.mark_line(strokeDash=[5, 4], strokeWidth=2)
+    chart = alt.layer(*_aim(found.aim), dashed, bars, dots).properties(width=400, height=260)
+    subtitle = (
+        f"{found.runs} runs, {found.examples:,} examples ranked by {found.column}; means over "
+        f"some runs against means over as many others"
+    )
+    return narrow(chart, _finding(found), subtitle, f"{_finding(found)}. {found.said}")
+
+
+def _across(last: int) -> alt.X:
+    return alt.X(
+        "runs:Q",
+        title="runs that are averaged on each side",
+        scale=alt.Scale(domain=[0.5, last + 0.5], nice=False),
+        axis=alt.Axis(values=list(range(1, last + 1)), format="d"),
+    )
+
+
+def _aim(aim: float) -> list[alt.Chart]:
+    """A line at what is aimed at, and its number."""
+    base = alt.Chart(data([{"aim": aim, "said": f"{aim:g}"}])).encode(y="aim:Q")
+    rule = base.mark_rule(color=QUIET, strokeWidth=1)
+    word = base.mark_text(color=INK, fontSize=11, align="left", dx=4, dy=-6)
+    return [rule, word.encode(x=alt.value(0), text="said:N")]
+
+
+def _finding(found: SeedsCurve) -> str:
+    alone = found.measured[0].mean
+    if alone != alone:
+        return "Nothing can be told: not every run ranks the examples"
+    if not alone > 0:
+        return "Single runs do not agree on what is hard"
+    said = f"Single runs agree at {short(round(alone, 2))}"
+    if found.enough == 1:
+        return f"{said}: one is enough"
+    needed = "over 50" if found.enough is None else f"about {found.enough}"
+    return f"{said}; {found.aim:g} would need means of {needed}"

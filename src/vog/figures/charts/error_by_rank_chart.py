@@ -1,0 +1,83 @@
+"""How often the model is wrong along a score: bars of error rates by stage."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import altair as alt
+
+from vog.analysis.one_run.error_by_rank import Bin
+from vog.figures.charts.theme import (
+    BLUE,
+    INK,
+    LIGHT,
+    Chart,
+    Panel,
+    data,
+    direction,
+    styled,
+    wrapped,
+)
+
+
+def error_by_decile(
+    bins: Mapping[str, Sequence[Bin]],
+    score: str,
+    title: str,
+    hard_is_high: bool,
+    top: float | None = None,
+) -> Chart:
+    """By stage, bars of the error rate in each bin with 95 % Wilson intervals, and the mean.
+
+    Args:
+        bins: by stage, from `vog.analysis.one_run.error_by_rank.error_by_rank`; one panel a stage.
+        score: the column they are ranked by, as the axis names it.
+        title: what is scored.
+        hard_is_high: which end of the axis is called hard.
+        top: where the axis of error rates ends, so that charts side by side can be compared; at
+            least the largest `high`. By default what these bins need.
+    """
+    axis = f"percentile of {score}   {direction(hard_is_high)}"
+    panels = [_deciles(of, stage, axis, len(bins) > 1, top) for stage, of in bins.items()]
+    count = sum(one.examples for one in next(iter(bins.values())))
+    subtitle = [
+        f"{count:,} examples in bins of equal size, the lowest and the highest darker",
+        "dashed: all of them; whiskers: 95 % Wilson intervals",
+    ]
+    said = f"{title}. " + " ".join(_said(of, stage) for stage, of in bins.items())
+    columns = 1 if len(panels) == 1 else 2
+    chart = alt.concat(*panels, columns=columns, spacing=28).resolve_scale(y="shared")
+    return styled(chart, wrapped(title, 58 * columns), subtitle, said)
+
+
+def _deciles(bins: Sequence[Bin], stage: str, axis: str, named: bool, top: float | None) -> Panel:
+    rows: list[dict[str, Any]] = [
+        asdict(one)
+        | {"bin": f"{100 * one.first:.0f}-{100 * one.last:.0f}", "end": i in (0, len(bins) - 1)}
+        for i, one in enumerate(bins)
+    ]
+    base = alt.Chart(data(rows)).encode(
+        x=alt.X("bin:N", sort=None, title=axis, axis=alt.Axis(labelAngle=0, labelFontSize=11))
+    )
+    rate = alt.Y("error:Q", title="error rate", axis=alt.Axis(format="%", tickCount=6))
+    # The edge is what stands out from white: the fill of the inner bars is too light for that.
+    bars = base.mark_bar(size=25, stroke=BLUE, strokeWidth=1).encode(
+        y=rate if top is None else rate.scale(domain=[0, top]),
+        color=alt.condition("datum.end", alt.value(BLUE), alt.value(LIGHT)),
+        tooltip=["bin:N", "examples:Q", alt.Tooltip("error:Q", format=".1%")],
+    )
+    whiskers = base.mark_rule(color=INK, strokeWidth=1.5).encode(y="low:Q", y2="high:Q")
+    line = alt.Chart(data([{"mean": _mean(bins)}]))
+    rule = line.mark_rule(color=INK, strokeDash=[4, 4]).encode(y="mean:Q")
+    said = f"{stage}: {_mean(bins):.1%} wrong" if named else f"{_mean(bins):.1%} wrong"
+    title = alt.Title(said, anchor="start", fontSize=13, fontWeight="normal", offset=6)
+    return alt.layer(bars, whiskers, rule).properties(width=410, height=220, title=title)
+
+
+def _mean(bins: Sequence[Bin]) -> float:
+    return sum(one.error * one.examples for one in bins) / max(1, sum(b.examples for b in bins))
+
+
+def _said(bins: Sequence[Bin], stage: str) -> str:
+    ends = f", {bins[0].error:.1%} in the lowest bin and {bins[-1].error:.1%} in the highest"
+    return f"At {stage} {_mean(bins):.1%} are wrong{ends if bins else ''}."

@@ -1,0 +1,212 @@
+"""Writing a file whole or not at all, and values as JSON and csv that every reader takes."""
+
+import csv
+import json
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Shaped
+
+from vog.errors import ResultError
+from vog.files.leftovers import remove_leftovers, temporary_name
+from vog.files.output_paths import cannot_be_written, refuse_address
+
+# What a spreadsheet takes for the beginning of a formula, in the wide forms of East Asia too.
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+
+
+def write_whole(
+    path: Path,
+    write: Callable[[Path], object],
+    durable: bool = True,
+    workplace: Path | None = None,
+) -> None:
+    """Let `write` fill a file beside `path`, then give it that name.
+
+    A kill at any moment leaves the old file or the new one, never half of one. What killed
+    processes left beside it is removed.
+
+    Args:
+        path: the file.
+        write: fills the file whose path it is given, which is there and empty.
+        durable: it also survives a power failure; costs milliseconds. Whoever writes millions
+            of files calls `flush_disks` once for many instead.
+        workplace: the folder, of the same disk, for the file while it is unfinished.
+
+    Raises:
+        ResultError: the disk is full, or the folder cannot be written; nothing is changed.
+    """
+    refuse_address(path)
+    try:
+        path = Path(os.path.realpath(path))  # a link stays a link
+        if path.exists() and not path.is_file():
+            raise ResultError(f"{path} is no regular file, so it is not written to. Name a file.")
+        if durable and workplace is None:
+            remove_leftovers(path.parent, path.name)
+        folder = path.parent if workplace is None else workplace.resolve()
+        _write_beside(path, folder / temporary_name(path.name), write, durable)
+    except OSError as error:
+        raise ResultError(cannot_be_written(path, error)) from error
+
+
+def _write_beside(path: Path, beside: Path, write: Callable[[Path], object], durable: bool) -> None:
+    """Fill the file `beside`, and rename it; it is removed whatever happens."""
+    try:
+        beside.touch(exist_ok=False)
+        write(beside)
+        if durable:
+            with beside.open("rb+") as file:
+                os.fsync(file.fileno())  # a rename may reach the disk before what it names
+        beside.replace(path)
+    finally:
+        with suppress(OSError):  # of a read-only disk: what is wrong has been said
+            beside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole, in UTF-8 whatever the machine is set to.
+
+    Raises:
+        ResultError: the file cannot be written, or the text holds what UTF-8 cannot.
+    """
+    try:
+        content = text.encode()
+    except UnicodeEncodeError as error:
+        line = next(one for one in text.splitlines() if not _is_utf8(one))
+        raise ResultError(
+            f"{path} could not be written: {line[:200]!r} is no valid text, as from a file name "
+            f"that is not UTF-8. Rename that file."
+        ) from error
+    write_whole(path, lambda beside: beside.write_bytes(content))
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def write_array(path: Path, array: Shaped[np.ndarray, "..."]) -> None:
+    """Write an array whole for `numpy.load`, under just this name."""
+
+    def write(beside: Path) -> None:
+        with beside.open("wb") as file:  # by its name numpy would add an ending
+            np.save(file, array)
+
+    write_whole(path, write)
+
+
+def flush_disks() -> None:
+    """Wait until all that was written is on disk, where the system can be asked to."""
+    if hasattr(os, "sync"):  # not on Windows
+        os.sync()
+
+
+def make_folder(folder: Path) -> None:
+    """The folder and those above it.
+
+    Raises:
+        ResultError: it cannot be made.
+    """
+    refuse_address(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultError(cannot_be_written(folder, error)) from error
+
+
+def refuse_foreign(folder: Path, mark: str) -> None:
+    """Nothing where an experiment may replace what is in the folder: its own files, or none.
+
+    Args:
+        folder: where it writes.
+        mark: a file that it writes before all others.
+
+    Raises:
+        ResultError: the folder holds something else.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / mark).exists():
+        raise ResultError(
+            f"{folder} holds other files, and its checkpoints and run would be replaced. "
+            f"Give a new or an empty folder as --out."
+        )
+
+
+def as_json(value: object) -> str:
+    """Values and dataclasses as JSON that every reader takes.
+
+    NaN is null, and infinity, which is a value, a text.
+    """
+    plain = _strict(value)
+    text = json.dumps(plain, indent=2, ensure_ascii=False)
+    # A name that is not UTF-8 comes back as it was from the escapes of JSON.
+    return (text if _is_utf8(text) else json.dumps(plain, indent=2)) + "\n"
+
+
+def as_csv(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = (), safe_csv: bool = False
+) -> str:
+    """Rows of the same columns as csv, with a header; where there are no rows, these columns.
+
+    Args:
+        rows: the rows.
+        columns: their names, for where there are no rows.
+        safe_csv: write texts so that no spreadsheet runs them; see `safe_cell`.
+    """
+    names = list(rows[0]) if rows else list(columns)
+    lines = _Lines()
+    # With this end of lines alone a carriage return inside a text is put between quotes, without
+    # which it would end the line for whoever reads it.
+    writer = csv.writer(lines, lineterminator="\r\n")
+    writer.writerow(names)
+    for row in rows:
+        cells = [row[name] for name in names]
+        writer.writerow([safe_cell(cell) for cell in cells] if safe_csv else cells)
+    return "".join(lines)
+
+
+class _Lines(list[str]):
+    """The lines of a csv as a writer writes them, each of which ends in a line feed here."""
+
+    def write(self, line: str) -> None:
+        self.append(line.removesuffix("\r\n") + "\n")
+
+
+def safe_cell(value: Any) -> Any:
+    """Return the value, or, of a text that a spreadsheet would take for a formula, `'` and it.
+
+    A spreadsheet that opens a csv runs what begins with `=`, `+`, `-` or `@`.
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def safe_table(table: pa.Table) -> pa.Table:
+    """Return the table with the texts that a spreadsheet would run as `safe_cell` has them."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            cells = [safe_cell(value) for value in table[field.name].to_pylist()]
+            table = table.set_column(place, field, pa.array(cells, field.type))
+    return table
+
+
+def _strict(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, Mapping):
+        return {str(key): _strict(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(inner) for inner in value]
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, float) and math.isinf(value):
+        return "-" * (value < 0) + "Infinity"
+    return value

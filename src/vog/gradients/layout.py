@@ -1,0 +1,185 @@
+"""Gradients that were stored while a model was trained, in the layout of the VoG authors.
+
+FOLDER/weight_STEP/grad_NNNNN.npy        one example: float32, height x width, colours averaged
+FOLDER/weight_STEP/ground_truth.npy      the label of each example
+FOLDER/weight_STEP/pred_label.npy        what the checkpoint predicts
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from vog.data.examples import RowNumbers
+from vog.errors import DataError, first_few
+from vog.result import Run, parts
+from vog.result import question as questions
+from vog.scores import Observation
+
+
+@dataclass(frozen=True)
+class StoredCheckpoint:
+    """The folder of one checkpoint, and what it says of all examples.
+
+    Attributes:
+        stamps: size in bytes and time in nanoseconds of each gradient's file.
+    """
+
+    folder: Path
+    step: int
+    labels: Int[np.ndarray, "n"]
+    predictions: Int[np.ndarray, "n"]
+    stamps: Int[np.ndarray, "n 2"]
+
+    def gradient(self, row: int) -> Float[np.ndarray, "*pixels"]:
+        """The stored gradient of one example.
+
+        Raises:
+            DataError: its file is missing or damaged.
+        """
+        return _load(gradient_file(self.folder, row)).astype(np.float32)
+
+
+def stored_checkpoints(folder: Path) -> list[StoredCheckpoint]:
+    """The checkpoints of a folder in training order; all of them hold the same examples.
+
+    Raises:
+        DataError: the folder is not of that layout, not finished, or a file is missing.
+    """
+    steps = {
+        int(match[1]): path
+        for path in (folder.iterdir() if folder.is_dir() else [])
+        if (match := re.fullmatch(r"weight_(\d+)", path.name)) and path.is_dir()
+    }
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}.")
+    if not steps:
+        raise DataError(
+            f"{folder} holds no weight_STEP folders. Expected the layout of the VoG authors: "
+            f"weight_STEP/grad_NNNNN.npy, weight_STEP/ground_truth.npy, weight_STEP/pred_label.npy."
+        )
+    _refuse_unfinished(folder, steps)
+    found = [_checkpoint(path, step) for step, path in sorted(steps.items())]
+    for one in found:
+        if not np.array_equal(one.labels, found[0].labels):
+            raise DataError(
+                f"{one.folder}/ground_truth.npy differs from {found[0].folder}/ground_truth.npy. "
+                f"All checkpoints have to store the same examples in the same order."
+            )
+    return found
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What `vog gradients` wrote down of the examples beside their gradients.
+
+    Attributes:
+        problems: by row, why it has no gradient.
+        question: what the gradients answer; empty where they are of another origin.
+    """
+
+    ids: Sequence[str]
+    problems: dict[int, str]
+    question: dict[str, Any]
+
+    @property
+    def label_names(self) -> list[str] | None:
+        """The names of the classes by number."""
+        return self.question.get("data", {}).get("label_names")
+
+
+def noted_in(folder: Path, count: int) -> Noted:
+    """What a folder of stored gradients notes beside them of so many examples."""
+    if not (folder / questions.FILE).exists():
+        return Noted(RowNumbers(count), {}, {})
+    run = Run(folder, questions.load(folder))
+    table = run.table(["id", "problem"])
+    problems = {row: why for row, why in enumerate(table["problem"].to_pylist()) if why}
+    return Noted(table["id"].to_pylist(), problems, run.question)
+
+
+def _refuse_unfinished(folder: Path, steps: dict[int, Path]) -> None:
+    """Nothing where a folder of `vog gradients` holds what its question says, and all of it."""
+    if not (folder / questions.FILE).exists():
+        return
+    question = questions.load(folder)
+    rows = int(question["data"]["examples"])
+    missing = sum(map(len, parts.missing(parts.parts(folder), rows)))
+    arrays = [path / "classified_flag.npy" for path in steps.values()]
+    if missing or not all(path.exists() for path in arrays):
+        raise DataError(
+            f"{folder} is not finished: {missing:,} examples have no gradients yet. "
+            f"Run the same `vog gradients` command again to continue."
+        )
+    other = steps.keys() ^ {one["step"] for one in question.get("checkpoints", [])}
+    if other:
+        raise DataError(
+            f"{folder}: weight_STEP folders and question.json do not name the same steps; only one "
+            f"of them has {first_few(sorted(other))}. Remove what does not belong, or store the "
+            f"gradients again with --overwrite."
+        )
+
+
+def _checkpoint(folder: Path, step: int) -> StoredCheckpoint:
+    labels, predictions = (
+        np.atleast_1d(_load(folder / f"{n}.npy")) for n in ("ground_truth", "pred_label")
+    )
+    stamps = np.full((len(labels), 2), -1, np.int64)
+    missing: list[str] = []
+    for row in range(len(labels)):
+        path = gradient_file(folder, row)
+        try:
+            stat = os.stat(path)  # noqa: PTH116 (ten million times for all of ImageNet)
+            stamps[row] = stat.st_size, stat.st_mtime_ns
+        except OSError:
+            missing.append(path.name)
+    if missing or labels.shape != predictions.shape or labels.dtype.kind not in "iu":
+        raise DataError(
+            f"{folder} has labels of shape {labels.shape}, predictions of {predictions.shape}, and "
+            f"lacks {first_few(missing) or 'no gradient'}. Expected one of each an example."
+        )
+    known, predicted = labels.astype(np.int64), predictions.astype(np.int64)
+    return StoredCheckpoint(folder, step, known, predicted, stamps)
+
+
+def gradient_file(folder: Path, row: int) -> Path:
+    """Where a checkpoint's folder holds the gradient of one example."""
+    return folder / f"grad_{row:05d}.npy"
+
+
+def checkpoint_folder(folder: Path, step: int) -> Path:
+    """Where the layout holds what one checkpoint says."""
+    return folder / f"weight_{step:05d}"
+
+
+def observed(found: list[StoredCheckpoint], checkpoint: int, rows: range) -> Observation:
+    """The stored gradients of some rows at one checkpoint; there are no logits.
+
+    Raises:
+        DataError: a file is missing or damaged, or its gradient has another shape.
+    """
+    one, shape = found[checkpoint], found[0].gradient(0).shape
+    gradients = [one.gradient(row) for row in rows]
+    other = next((g.shape for g in gradients if g.shape != shape or g.ndim != 2), None)
+    if other is not None:
+        raise DataError(
+            f"{one.folder} has a gradient of shape {other}, the first has {shape}. "
+            f"Expected height x width, colours averaged, the same everywhere."
+        )
+    labels = torch.from_numpy(one.labels[rows.start : rows.stop])
+    return Observation(labels, input_gradient=torch.from_numpy(np.stack(gradients))[None])
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing.") from error
+    except (ValueError, OSError, EOFError, MemoryError, OverflowError) as error:
+        raise DataError(f"{path} is damaged or no .npy file: {error}") from error

@@ -1,0 +1,142 @@
+"""Stored gradients become a run like any other, with the scores that gradients alone can give."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vog import checkpoints, scores
+from vog.checkpoints import Stage, StagesSpec
+from vog.data.examples import RowNumbers, digest_of
+from vog.errors import ResultError
+from vog.files.output_paths import output_path
+from vog.gradients.layout import Noted, StoredCheckpoint, noted_in, observed, stored_checkpoints
+from vog.progress import progress
+from vog.result import Run, open_run, parts
+from vog.result.data_location import noted_places
+from vog.result.part_writer import Buffer, Clock
+from vog.result.rows import Rows
+from vog.scores import Signal
+from vog.sweep import split_half
+from vog.sweep.block import meanings
+from vog.sweep.fold import Fold, column_name
+from vog.sweep.loop import batches_of
+from vog.sweep.split_half import Halves, chosen, without_spoiled
+
+_SCORES = scores.choose(
+    [s.name for s in scores.SCORES.values() if s.needs == {Signal.INPUT_GRADIENT}]
+)
+_BATCH = 64
+_ROWS_PER_PART = 8 * _BATCH  # about half a second of reading files
+
+
+def import_stored(
+    folder: str | Path,
+    out: str | Path,
+    stages: StagesSpec = None,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> Run:
+    """Score stored gradients, some examples at a time.
+
+    Args:
+        folder: holds one `weight_STEP` folder a checkpoint.
+        out: the run folder; continued if it answers the same question.
+        stages: as for `vog.score`.
+        overwrite: start again where `out` answers another question.
+        quiet: no progress.
+
+    Raises:
+        DataError: the folder is not of that layout, or a file is missing or damaged.
+        StageError: too few checkpoints.
+        OtherQuestionError: `out` answers another question.
+    """
+    found = stored_checkpoints(Path(folder))
+    least = max(score.min_checkpoints for score in _SCORES)
+    cut = checkpoints.cut(stages, len(found), least)
+    count = len(found[0].labels)
+    noted = noted_in(Path(folder), count)
+    out, clock = output_path(out), Clock()
+    if out.resolve() == Path(folder).resolve():
+        raise ResultError(f"{out} holds the gradients. Give another folder as --out.")
+    with parts.begun(out, question_of(found, cut, Path(folder), noted, out), overwrite) as sink:
+        todo = sink.todo()
+        done = count - sum(map(len, todo))
+        buffer = Buffer(sink, todo, clock, meanings(_SCORES, cut), noted.label_names)
+        with progress("importing", count, done, quiet) as advance:
+            for rows in [batch for cell in todo for batch in batches_of(cell, _BATCH)]:
+                buffer.add(_rows(found, cut, rows, noted))
+                advance(len(rows))
+    return open_run(out)
+
+
+def question_of(
+    found: list[StoredCheckpoint],
+    stages: tuple[Stage, ...],
+    folder: Path,
+    noted: Noted,
+    out: Path | None = None,
+) -> dict[str, Any]:
+    """What a run that is made of stored gradients answers; `out` is its folder."""
+    where = {"gradients": str(folder)}
+    named = [] if isinstance(noted.ids, RowNumbers) else noted.ids
+    predictions = [one.predictions for one in found]
+    return {
+        "vog": version("vog"),
+        "checkpoints": [{"step": one.step} for one in found],
+        "stages": {stage.name: [stage.start, stage.stop] for stage in stages},
+        "data": {
+            "examples": len(found[0].labels),
+            "digest": digest_of(
+                found[0].labels, *predictions, *(one.stamps for one in found), *named
+            ),
+            "label_names": noted.label_names,
+            "transform": noted.question.get("data", {}).get("transform"),
+            # Of a sample the layout numbers the examples anew, from 0 on.
+            **({"part": True} if noted.question.get("data", {}).get("part") else {}),
+            **({"exif": True} if noted.question.get("data", {}).get("exif") else {}),
+        },
+        "target": noted.question.get("target", "as stored"),
+        "scores": [{"name": score.name} for score in _SCORES],
+        "halved_rows": split_half.ROWS,
+        "rows_per_part": _ROWS_PER_PART,
+        "where": where | ({} if out is None else noted_places(where, out)),
+    }
+
+
+def _rows(
+    found: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range, noted: Noted
+) -> Rows:
+    labels = found[0].labels[rows.start : rows.stop]
+    needs = scores.needs_of(_SCORES)
+    fold = Fold(stages, _SCORES, needs)
+    wanted = chosen(np.arange(rows.start, rows.stop), len(found[0].labels))
+    both = Halves.begun(stages, _SCORES, needs, wanted)
+    for checkpoint in range(len(found)):
+        seen = observed(found, checkpoint, rows)
+        fold.add(seen)
+        both.add(seen)
+    values: dict[str, np.ndarray] = {}
+    problems: dict[int, str] = {}
+    for stage, states in fold.states().items():
+        computed = [
+            score.compute(state).numpy() for score, state in zip(_SCORES, states, strict=True)
+        ]
+        # The spread of what is not finite is NaN; a mean may hide it as infinity.
+        spoiled = np.isnan(computed).any(axis=0)
+        problems |= dict.fromkeys(np.flatnonzero(spoiled).tolist(), "not finite: stored gradient")
+        for score, mine in zip(_SCORES, computed, strict=True):
+            values[column_name(score, stage)] = np.where(spoiled, np.nan, mine)
+    values |= without_spoiled(both.values(len(rows)), values)
+    problems |= {i: noted.problems[row] for i, row in enumerate(rows) if row in noted.problems}
+    return Rows(
+        rows,
+        noted.ids[rows.start : rows.stop],
+        labels,
+        np.arange(len(rows)),
+        {s.name: found[s.stop - 1].predictions[rows.start : rows.stop] for s in stages},
+        {},
+        values,
+        problems,
+    )

@@ -1,0 +1,262 @@
+"""Gradients written in the layout of the VoG authors, for whoever wants to look at each of them.
+
+    OUT/weight_STEP/grad_NNNNN.npy      one example: float32, height x width, colours averaged
+    OUT/weight_LAST/img_NNNNN.jpg       the image file itself, copied and not encoded again
+    OUT/weight_STEP/ground_truth.npy    the label of each example
+    OUT/weight_STEP/pred_label.npy      what the checkpoint predicts
+    OUT/weight_STEP/classified_flag.npy a row an example: its number, and 1.0 where that is right
+
+The numbers of the files count the examples that are stored, also those of a sample (`--limit`).
+Beside them lie `question.json` and the parts of a run folder without scores: what is finished,
+so that a stopped command goes on, and the ids that `vog import` gives the rows. The arrays of a
+whole checkpoint are written last. For scores alone `vog score` needs none of this: it stores
+one number where this stores an image.
+"""
+
+import itertools
+import os
+import shutil
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from vog.data import Batch
+from vog.data.images import ImageFiles
+from vog.errors import DataError, ResultError
+from vog.files.writing import flush_disks, make_folder, write_whole
+from vog.gradients.layout import checkpoint_folder, gradient_file
+from vog.pixels import file_size
+from vog.result import Run, parts
+from vog.result.part_writer import Clock
+from vog.result.parts import PartSink
+from vog.result.rows import Rows
+from vog.scores import Signal
+from vog.scores.colours import by_itself, layout_of
+from vog.scores.gradient import Layout, pixels
+from vog.sweep.block import not_finite, observer
+from vog.sweep.fold import Look, look_at, not_finite_by_checkpoint
+from vog.sweep.job import Job
+from vog.sweep.loop import Summary, write_rows
+from vog.sweep.part_grid import SECONDS, whole_batches
+from vog.sweep.plan import plan
+from vog.sweep.prepare import prepare
+from vog.sweep.request import Request
+from vog.sweep.row_limit import begun_with
+
+_SECONDS_A_FILE = 5e-4  # to write one gradient
+_HEADER = 128  # bytes of an .npy file before its values
+_JPEG = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
+
+
+@dataclass(frozen=True)
+class Storing:
+    """A job whose gradients are written down.
+
+    Attributes:
+        bytes_an_example: of its gradients under all checkpoints, without the image.
+        images: whether image files are copied too.
+        pixels: height and width of a gradient.
+        layout: where colours are in an example, as scores take it.
+    """
+
+    job: Job
+    bytes_an_example: int
+    images: bool
+    pixels: tuple[int, ...]
+    layout: Layout | None
+
+
+def prepare_storing(request: Request, images: bool = True) -> Storing:
+    """Everything that storing needs, checked before the expensive part.
+
+    Raises:
+        VogError: whatever `vog score` would refuse, or inputs that are no images.
+    """
+    # Any score of the input gradient makes the sweep compute what is stored here.
+    job = prepare(replace(request, scores=("grad_norm",), stages=1))
+    _refuse_unlabelled(job)
+    shape, layout = job.input_shape, layout_of(job.scores)
+    of_colours = {"channels-first": 0, "channels-last": 2}.get(layout or by_itself(shape))
+    if len(shape) != 3 or of_colours is None:
+        raise DataError(
+            f"an example has the shape {shape}; the layout of the VoG authors holds images, two "
+            f"axes of pixels and one of colours. `vog score` takes inputs of any shape."
+        )
+    plane = tuple(length for axis, length in enumerate(shape) if axis != of_colours)
+    question = {k: v for k, v in job.question.items() if k not in ("scores", "stages")}
+    question |= {"stored": "gradients, colours averaged", "rows_per_part": _rows_per_part(job)}
+    job = replace(job, question=question)
+    size = len(job.files) * (4 * plane[0] * plane[1] + _HEADER)
+    return Storing(job, size, images, plane, layout)
+
+
+def _rows_per_part(job: Job) -> int:
+    """Return where parts are cut: writing the files takes longer than what was timed."""
+    noted = int(job.question["rows_per_part"])
+    if job.request.rows_per_part is not None or "rows_per_part" in begun_with(job.request):
+        return noted
+    useful = int(SECONDS / (_SECONDS_A_FILE * len(job.files)))
+    return min(noted, whole_batches(useful, job.batch_size))
+
+
+def store(storing: Storing) -> Summary:
+    """Write the gradients that are not there yet.
+
+    Raises:
+        OtherQuestionError: the folder answers another question.
+        ResultError: too little room on the disk, or another process writes to the folder.
+        DataError: a batch that cannot be made.
+    """
+    job, folder = storing.job, storing.job.request.out
+    _refuse_small_disk(storing)
+    with (
+        parts.begun(folder, job.question, job.request.overwrite, also="weight_[0-9]*") as sink,
+        job.model.borrowed(),
+    ):
+        for file in job.files:
+            make_folder(checkpoint_folder(folder, file.step))
+        _refuse_lost_gradients(job, sink)
+        summary = write_rows(
+            job,
+            sink,
+            "storing",
+            {},
+            lambda block, size, clock: _stored(storing, block, size, clock),
+            before_part=flush_disks,
+        )
+        _write_arrays(job)
+    return summary
+
+
+def _refuse_small_disk(storing: Storing) -> None:
+    job, folder, planned = storing.job, storing.job.request.out, plan(storing.job)
+    rows = planned.examples - planned.done
+    needed = rows * (storing.bytes_an_example + _image_bytes(storing))
+    existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
+    free = shutil.disk_usage(existing).free
+    if job.request.overwrite:
+        free += sum(path.lstat().st_size for path in folder.glob("weight_[0-9]*/*"))
+    if needed > free:
+        raise ResultError(
+            f"{existing} has {free / 1e9:,.1f} GB free; the gradients of {rows:,} examples under "
+            f"{len(job.files)} checkpoints take {needed / 1e9:,.1f} GB. `vog score` needs next to "
+            f"nothing: it stores the scores alone."
+        )
+
+
+def _image_bytes(storing: Storing) -> int:
+    """Of one copied image, estimated from a hundred of them."""
+    files = storing.job.examples.read
+    if not storing.images or not isinstance(files, ImageFiles):
+        return 0
+    some = files.paths[:: max(1, len(files.paths) // 100)]
+    return sum(file_size(files.root / path) or 0 for path in some) // len(some)
+
+
+def _refuse_unlabelled(job: Job) -> None:
+    if job.examples.unlabelled:
+        raise DataError(
+            "the data have no labels, of which this layout keeps one an example. Give labels, or "
+            "use vog score --target predicted, which stores no gradients."
+        )
+
+
+def _refuse_lost_gradients(job: Job, sink: PartSink) -> None:
+    """Nothing where every finished row still has its files; their names are counted."""
+    done = len(job.examples) - sum(map(len, sink.todo()))
+    for file in job.files:
+        folder = checkpoint_folder(job.request.out, file.step)
+        there = sum(name.startswith("grad_") for name in os.listdir(folder))  # noqa: PTH208
+        if there < done:
+            raise ResultError(
+                f"{folder} has lost {done - there:,} of {done:,} gradients that were finished. "
+                f"Pass --overwrite to start again."
+            )
+
+
+def _stored(storing: Storing, block: Batch, size: int, clock: Clock) -> list[Rows]:
+    """The rows of a block, after its gradients were written."""
+    job, batches = storing.job, block.split(size)
+    observe = observer(job, batches)
+    looks: list[list[Look]] = [[] for _ in batches]
+    weights = job.weights.each() if len(block.at) else itertools.repeat(None)
+    for file, of_checkpoint in zip(job.files, weights, strict=False):
+        for batch, so_far in zip(batches, looks, strict=True):
+            gradients = np.full((len(batch.rows), *storing.pixels), np.nan, np.float32)
+            if of_checkpoint is not None and len(batch.at):
+                seen = observe(of_checkpoint, batch)
+                so_far.append(look := look_at(seen, job.needs))
+                # As in `vog score`: logits that are not finite leave no gradient to be trusted.
+                good = ~look.not_finite[Signal.LOGITS][0].cpu().numpy()
+                seen_pixels = pixels(seen.signal(Signal.INPUT_GRADIENT), "mean", storing.layout)
+                found = seen_pixels[0].cpu().numpy()
+                gradients[batch.at.numpy()[good]] = found[good]
+            with clock.while_writing():
+                _write_gradients(job, file.step, batch.rows, gradients)
+    if storing.images and isinstance(job.examples.read, ImageFiles):
+        with clock.while_writing():
+            _copy_images(job, job.examples.read, block)
+    return [_rows(job, batch, seen) for batch, seen in zip(batches, looks, strict=True)]
+
+
+def _rows(job: Job, batch: Batch, looks: list[Look]) -> Rows:
+    """What is noted of a batch: labels, predictions of every checkpoint, and problems."""
+    positions = batch.at.numpy()
+    problems = {at: f"unreadable: {why}" for at, why in batch.problems.items()}
+    predictions = {str(file.step): np.empty(0, np.int64) for file in job.files}
+    if looks:
+        bad = not_finite_by_checkpoint(looks)
+        problems |= not_finite(job, positions, bad)
+        predicted = np.concatenate([look.prediction.cpu().numpy() for look in looks])
+        known = np.where(bad[Signal.LOGITS], -1, predicted)
+        predictions = {str(f.step): of for f, of in zip(job.files, known, strict=True)}
+    ids = job.examples.ids[batch.rows.start : batch.rows.stop]
+    labels = batch.labels.numpy()
+    return Rows(batch.rows, ids, labels, positions, predictions, {}, {}, problems)
+
+
+def _write_gradients(
+    job: Job, step: int, rows: range, gradients: Float[np.ndarray, "n h w"]
+) -> None:
+    folder = checkpoint_folder(job.request.out, step)
+    for row, gradient in zip(rows, gradients, strict=True):
+        write_whole(
+            gradient_file(folder, row),
+            lambda path, one=gradient: np.save(path, one),
+            durable=False,
+            workplace=job.request.out,
+        )
+
+
+def _copy_images(job: Job, files: ImageFiles, batch: Batch) -> None:
+    folder = checkpoint_folder(job.request.out, job.files[-1].step)
+    for position in batch.at.tolist():
+        row = batch.rows.start + int(position)
+        source = files.root / files.paths[job.examples.row(row)]
+        ending = source.suffix.lower()
+        ending = ".jpg" if ending in _JPEG else ending
+        write_whole(
+            folder / f"img_{row:05d}{ending}",
+            lambda path, source=source: shutil.copyfile(source, path),
+            durable=False,
+            workplace=job.request.out,
+        )
+
+
+def _write_arrays(job: Job) -> None:
+    """What the layout says of all examples at once, when all of them are there."""
+    noted = Run(job.request.out, job.question)
+    columns = [f"prediction@{file.step}" for file in job.files]
+    table = noted.table(["label", *columns])
+    labels = table["label"].fill_null(-1).to_numpy()
+    for file, column in zip(job.files, columns, strict=True):
+        predictions = table[column].fill_null(-1).to_numpy()
+        right = np.stack([np.arange(len(labels)), predictions == labels], axis=1)
+        folder = checkpoint_folder(job.request.out, file.step)
+        for name, values in (
+            ("ground_truth", labels),
+            ("pred_label", predictions),
+            ("classified_flag", right.astype(np.float64)),
+        ):
+            write_whole(folder / f"{name}.npy", lambda path, one=values: np.save(path, one))

@@ -1,0 +1,1 @@
+"""One example of a run under every checkpoint, computed again."""

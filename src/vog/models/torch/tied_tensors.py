@@ -1,0 +1,92 @@
+"""What a module holds of its own tensors beside its parameters, and whether a copy holds the same.
+
+A copy is one of the module only if it shares nothing with it and ties its own tensors in the same
+way. Copying cuts views off from their parameters, and leaves functions with what they closed over.
+"""
+
+import functools
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vog import user_functions
+
+_DEEPEST = 4
+_WALKED = ("_parameters", "_buffers", "_modules")
+
+
+def are_kept(module: nn.Module, duplicate: nn.Module) -> bool:
+    """Return whether a copy shares no memory with a module, and its tensors share as there."""
+    ours, theirs = list(_held(module)), list(_held(duplicate))
+    memory = {memory_of(tensor) for tensor in ours} - {None}
+    if any(memory_of(tensor) in memory for tensor in theirs):
+        return False
+    return _shared(ours) == _shared(theirs)
+
+
+def _held(module: nn.Module) -> Iterator[Tensor]:
+    """Return every tensor that is reached from a module, in one order, those of closures too."""
+    seen: set[int] = set()
+    for part in module.modules():
+        seen.add(id(part))
+        for tensors in (part._parameters, part._buffers):
+            yield from (tensor for tensor in tensors.values() if tensor is not None)
+    for part in module.modules():
+        for name, value in vars(part).items():
+            cached = getattr(type(part), name, None)
+            # A cached property is computed anew by a copy.
+            if name not in _WALKED and not isinstance(cached, functools.cached_property):
+                yield from _inside(value, seen, _DEEPEST)
+
+
+def _inside(value: Any, seen: set[int], depth: int) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+        return
+    if depth == 0 or id(value) in seen or isinstance(value, str | bytes | int | float | None):
+        return
+    seen.add(id(value))
+    for inner in _parts_of(value):
+        yield from _inside(inner, seen, depth - 1)
+
+
+def _parts_of(value: Any) -> list[Any]:
+    """Return what a container, a function or a module that is no part of the network holds."""
+    if isinstance(value, Mapping):
+        return list(value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        return list(value)
+    if isinstance(value, nn.Module):
+        return [*value.parameters(), *value.buffers()]
+    if isinstance(value, functools.partial):
+        return [value.func, *value.args, *value.keywords.values()]
+    if isinstance(value, types.MethodType):
+        return [value.__self__, value.__func__]
+    if isinstance(value, types.FunctionType):
+        cells = [
+            cell.cell_contents for cell in value.__closure__ or () if user_functions.is_filled(cell)
+        ]
+        return [*cells, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+    return []
+
+
+def memory_of(tensor: Tensor) -> int | None:
+    """Return where the values of a tensor lie; None where that cannot be told or nothing lies."""
+    if tensor.layout is not torch.strided or tensor.device.type == "meta":
+        return None
+    try:
+        return tensor.untyped_storage().data_ptr() or None
+    except (RuntimeError, NotImplementedError, ValueError):  # lazy and functional tensors
+        return None
+
+
+def _shared(tensors: list[Tensor]) -> list[int]:
+    """Return for each tensor the first that lies in the same memory, where there are several."""
+    first: dict[int | None, int] = {}
+    return [
+        position if (memory := memory_of(tensor)) is None else first.setdefault(memory, position)
+        for position, tensor in enumerate(tensors)
+    ]

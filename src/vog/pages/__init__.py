@@ -1,0 +1,131 @@
+"""What the report and the viewer share: templates, the look, and how an example is shown."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from vog.figures.previews import Preview, encoded
+from vog.progress import duration
+from vog.result import Run
+from vog.result.class_names import first_name
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One example as a gallery shows it.
+
+    Attributes:
+        index: its row.
+        id: its name.
+        label: the name of its class; None where it has none.
+        prediction: the name of the class that is predicted; None where it is not known.
+        wrong: whether these two differ.
+        preview: what it looks like, where that is not a picture with an address of its own.
+        picture: the address of its picture, which may be the picture itself as text.
+        small: whether the picture has so few pixels that each is to be seen.
+        facts: what stands below it, in words.
+    """
+
+    index: int
+    id: str
+    label: str | None
+    prediction: str | None
+    wrong: bool
+    preview: Preview | None = None
+    picture: str | None = None
+    small: bool = False
+    facts: Sequence[str] = ()
+
+    @property
+    def alt(self) -> str:
+        """The picture in words."""
+        said = f"example {self.id}"
+        if self.label is not None:
+            said += f", labelled {self.label}"
+        if self.prediction is not None:
+            said += f", predicted {self.prediction}"
+        return said
+
+
+def tile(run: Run, row: Mapping[str, Any], **more: Any) -> Tile:
+    """The tile of a row with `index`, `id`, `label` and `prediction`; `more` as for `Tile`."""
+    label, prediction = row["label"], row["prediction"]
+    return Tile(
+        index=row["index"],
+        id=row["id"],
+        label=class_name(run, label),
+        prediction=class_name(run, prediction),
+        wrong=None not in (label, prediction) and label != prediction,
+        **more,
+    )
+
+
+def class_name(run: Run, label: int | None) -> str | None:
+    """The first name of a class, or its number as text; None for none."""
+    if label is None:
+        return None
+    names = run.label_names or []
+    return first_name(names[label]) if 0 <= label < len(names) else str(label)
+
+
+def target(run: Run) -> str:
+    """What was differentiated, in words."""
+    words = {
+        "logit": "the logit of the label",
+        "predicted": "the logit of the predicted class",
+        "probability": "the probability of the label",
+        "loss": "the loss",
+    }
+    asked = str(run.question.get("target"))
+    if asked == "as stored":  # by whoever made the gradients that were imported
+        return "what was differentiated when it was stored"
+    return words.get(asked, "a target of its own")
+
+
+def embedded(preview: Preview, size: int) -> dict[str, Any]:
+    """What `Tile` takes of a preview whose picture, if any, is to stand in the page itself."""
+    if preview.image is None:
+        return {"preview": preview}
+    content, kind = encoded(preview.image, size)
+    picture = f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    return {"picture": picture, "small": kind == "image/png"}
+
+
+@cache
+def environment(package: str) -> jinja2.Environment:
+    """The templates of a package and those here; what comes from data is text, never markup."""
+    own, shared = (jinja2.PackageLoader(name) for name in (package, __name__))
+    made = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([own, shared]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"number": number, "share": share, "count": "{:,}".format, "duration": duration}
+    return made
+
+
+@cache
+def look() -> str:
+    """The style sheet of all pages."""
+    return (_HERE / "look.css").read_text(encoding="utf-8")
+
+
+def number(value: float | None) -> str:
+    """Four digits, or a dash where there is none."""
+    if value is None or value != value:
+        return "\u2013"
+    return f"{value:.4g}".replace("inf", "\u221e").replace("-", "\u2212", 1)
+
+
+def share(value: float | None) -> str:
+    """A share as a percentage, or a dash where it is not known."""
+    return "\u2013" if value is None or value != value else f"{value:.1%}"

@@ -1,0 +1,188 @@
+"""Which examples get what: at most one thing each, decided by a seed alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from vog.errors import DataError
+from vog.planting import corruptions
+from vog.planting.corruptions import COLUMNS, OTHER, STATIC
+from vog.planting.flips import Flips
+from vog.result.planting_record import CORRUPT, DUPLICATE, FLIP, KINDS, OUTSIDE, THRESHOLD, Plant
+
+ADDED = (DUPLICATE, OUTSIDE)
+MOVED = "moved"
+# Of the examples: with fewer left as they were, nothing tells the planted ones from the rest.
+_CLEAN = 0.1
+
+
+@dataclass(frozen=True)
+class Change:
+    """One example to plant.
+
+    Attributes:
+        kind: as in `result.planted`.
+        how: which flip, corruption, duplicate, or thing of no class.
+        row: the example that is changed, or that another is made from; for `other`, the row of
+            the other data.
+        label: the class that it gets.
+        number: what tells its random numbers from those of others of its kind.
+    """
+
+    kind: str
+    how: str
+    row: int
+    label: int
+    number: int
+
+    def rng(self, seed: int) -> np.random.Generator:
+        """The random numbers of this example alone."""
+        return np.random.default_rng(
+            np.random.SeedSequence([seed, KINDS.index(self.kind), self.number])
+        )
+
+    def plant(self, name: str, ids: Sequence[str], labels: Int[np.ndarray, "n"]) -> Plant:
+        """Its line in the record; `ids` and `labels` are those before."""
+        if self.how in (STATIC, COLUMNS, OTHER):
+            return Plant(name, self.kind, self.how, self.label, None, None)
+        source, was = ids[self.row], int(labels[self.row])
+        return Plant(name, self.kind, self.how, self.label, source, was)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What is planted into.
+
+    Attributes:
+        labels: the class of each example; below 0 where it is not known.
+        classes: how many there are.
+        is_image: whether the examples are images, and no other rows of numbers.
+        usable: whether one can be decoded, and so be altered.
+        others: how many examples there are of other data; None for no such data.
+        other_usable: whether one of these can be decoded.
+    """
+
+    labels: Int[np.ndarray, "n"]
+    classes: int
+    is_image: bool
+    usable: Callable[[int], bool]
+    others: int | None = None
+    other_usable: Callable[[int], bool] = bool
+
+    @property
+    def present(self) -> Int[np.ndarray, "c"]:
+        """The classes that have examples."""
+        return np.unique(self.labels[self.labels >= 0])
+
+
+def counts_of(shares: Mapping[str, float], ground: Ground, threshold: bool) -> dict[str, int]:
+    """How many examples of each kind are to be planted.
+
+    Raises:
+        DataError: so many that too few would be left as they are.
+    """
+    n = len(ground.labels)
+    counts = {kind: max(1, round(share * n)) if share else 0 for kind, share in shares.items()}
+    counts[THRESHOLD] = max(1, round(n / (ground.classes + 1))) if threshold else 0
+    changed = counts[FLIP] + counts[CORRUPT] + counts[THRESHOLD]
+    clean, least = n - changed, max(1, round(_CLEAN * n), counts[DUPLICATE])
+    if clean < least:
+        raise DataError(
+            f"of {n:,} examples {changed:,} would be changed and {max(clean, 0):,} left as they "
+            f"are; expected {least:,} at least. Ask for smaller shares."
+        )
+    return counts
+
+
+def draw(
+    ground: Ground,
+    counts: Mapping[str, int],
+    hows: Sequence[str],
+    flips: Flips,
+    seed: int,
+) -> list[Change]:
+    """What to plant, kind by kind.
+
+    Each kind has random numbers of its own, so that asking for more of one leaves the others
+    where they are, but for examples that both would have had.
+
+    Args:
+        ground: what is planted into.
+        counts: how many of each kind.
+        hows: the corruptions, equally many of each.
+        flips: how labels are flipped.
+        seed: decides on everything.
+
+    Raises:
+        DataError: too few examples can be decoded, or flipped.
+    """
+    rngs = {
+        kind: np.random.default_rng(np.random.SeedSequence([seed, number]))
+        for number, kind in enumerate(KINDS)
+    }
+    labels, free = ground.labels, ground.labels >= 0
+    flipped = flips.drawn(labels, counts[FLIP], rngs[FLIP]) if counts[FLIP] else []
+    changes = [Change(FLIP, flips.how, row, to, row) for row, to in flipped]
+    free[[one.row for one in changes]] = False
+    rows = _take(CORRUPT, counts[CORRUPT], free, ground.usable, rngs[CORRUPT])
+    changes += [
+        Change(CORRUPT, how, row, int(labels[row]), row)
+        for row, how in zip(rows, cycle(hows), strict=False)
+    ]
+    rows = _take(THRESHOLD, counts[THRESHOLD], free, _any, rngs[THRESHOLD])
+    changes += [Change(THRESHOLD, MOVED, row, ground.classes, row) for row in rows]
+    how = corruptions.SHIFTED if ground.is_image else corruptions.JITTERED
+    rows = _take(DUPLICATE, counts[DUPLICATE], free, ground.usable, rngs[DUPLICATE])
+    changes += [Change(DUPLICATE, how, row, int(labels[row]), row) for row in rows]
+    return changes + _outside(ground, counts[OUTSIDE], rngs[OUTSIDE])
+
+
+def _any(row: int) -> bool:
+    return True
+
+
+def _take(
+    kind: str,
+    count: int,
+    free: Bool[np.ndarray, "n"],
+    usable: Callable[[int], bool],
+    rng: np.random.Generator,
+) -> list[int]:
+    """Random rows that are free and usable, which then are free no more."""
+    order = (int(row) for row in rng.permutation(len(free)) if free[row])
+    rows = list(islice((row for row in order if usable(row)), count))
+    if len(rows) < count:
+        raise DataError(
+            f"--{kind} asks for {count:,} examples, and {len(rows):,} can be decoded and are not "
+            f"planted otherwise. Ask for a smaller share."
+        )
+    free[rows] = False
+    return rows
+
+
+def _outside(ground: Ground, count: int, rng: np.random.Generator) -> list[Change]:
+    labels = rng.choice(ground.present, count).tolist() if count else []
+    if ground.others is not None:
+        hows = (OTHER,)
+        rows = _take_others(ground, count, rng)
+    else:
+        hows = (corruptions.PATCHES, STATIC) if ground.is_image else (COLUMNS,)
+        rows = _take(OUTSIDE, count, ground.labels >= 0, ground.usable, rng)
+    return [
+        Change(OUTSIDE, how, row, label, number)
+        for number, (row, label, how) in enumerate(zip(rows, labels, cycle(hows), strict=False))
+    ]
+
+
+def _take_others(ground: Ground, count: int, rng: np.random.Generator) -> list[int]:
+    free = np.ones(ground.others or 0, bool)
+    try:
+        return _take(OUTSIDE, count, free, ground.other_usable, rng)
+    except DataError as error:
+        raise DataError(
+            f"--outside asks for {count:,} examples, but --outside-from has only "
+            f"{ground.others:,}, or fewer that can be decoded. Ask for a smaller share."
+        ) from error

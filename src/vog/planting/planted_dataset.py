@@ -1,0 +1,174 @@
+"""A `Dataset` with what was planted into it: the original items, altered when they are read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from vog.data.examples import Examples, digest_of
+from vog.data.stored_inputs import as_array, first_value, opened, rows_of, value_of
+from vog.errors import DataError, ResultError
+from vog.files import npz
+from vog.files.writing import write_whole
+from vog.planting import pillow_images
+from vog.planting.array_target import MIXED
+from vog.planting.assignment import ADDED, Change
+from vog.planting.corruptions import COLUMNS, OTHER, Values, altered, mixed
+from vog.result.planting_record import CORRUPT, load
+
+RECIPE = "recipe.npz"
+_VALUES = ("low", "high", "mean", "sd")
+_CHANGE = ("kind", "how", "row", "label", "number")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a dataset is planted into.
+
+    Attributes:
+        changes: what is planted.
+        places: the row of each of them in the planted data.
+        added: the ids of added rows, which come after all others.
+        labels: the planted class of each row.
+        values: of the inputs.
+    """
+
+    changes: tuple[Change, ...]
+    places: tuple[int, ...]
+    added: tuple[str, ...]
+    labels: Int[np.ndarray, "n"]
+    values: Values
+
+    def save(self, folder: Path) -> None:
+        """Write it beside the record."""
+        columns: dict[str, Any] = {
+            key: np.array([getattr(c, key) for c in self.changes]) for key in _CHANGE
+        }
+        values = {key: getattr(self.values, key) for key in _VALUES}
+        rows = {"places": self.places, "added": np.array(self.added, str), "labels": self.labels}
+        kept: dict[str, Any] = (
+            {f"change_{key}": column for key, column in columns.items()} | values | rows
+        )
+        write_whole(folder / RECIPE, lambda beside: np.savez_compressed(beside, **kept))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Recipe":
+        """Read it again.
+
+        Raises:
+            ResultError: it is not there, or damaged.
+        """
+        try:
+            file = npz.load(folder / RECIPE)
+            columns = (file[f"change_{key}"].tolist() for key in _CHANGE)
+            return cls(
+                tuple(Change(*cells) for cells in zip(*columns, strict=True)),
+                tuple(file["places"].tolist()),
+                tuple(file["added"].tolist()),
+                file["labels"],
+                Values(*(file[key] for key in _VALUES)),
+            )
+        except npz.UNPACKABLE as error:
+            raise ResultError(
+                f"{folder / RECIPE} cannot be read: {error}. Plant again into another folder."
+            ) from error
+
+
+class PlantedDataset(Dataset[tuple[Any, int]]):
+    """A map-style dataset with what was planted into it.
+
+    Attributes:
+        ids: the name of each item; added ones come last.
+        targets: the class of each.
+        classes: the names of the classes, or None where the dataset has none.
+        digest: changes with what was planted, of which a few items may show nothing.
+    """
+
+    def __init__(
+        self, examples: Examples, others: Examples | None, recipe: Recipe, seed: int
+    ) -> None:
+        """Plant into examples as a recipe says; `others` are those that come from elsewhere."""
+        self.ids: list[str] = [*examples.ids, *recipe.added]
+        self._labels: list[int] = recipe.labels.tolist()
+        if min(self._labels) >= 0:  # else an item tells its own, if it can be read
+            self.targets = self._labels
+        names = examples.label_names
+        more = names is not None and max(self._labels) == len(names)
+        self.classes = None if names is None else [*names, *["threshold"] * more]
+        places = [
+            f"{place} {change}" for place, change in zip(recipe.places, recipe.changes, strict=True)
+        ]
+        self.digest = digest_of(examples.digest, seed, *places)
+        self._examples, self._others = examples, others
+        self._values, self._seed = recipe.values, seed
+        self._changes = dict(zip(recipe.places, recipe.changes, strict=True))
+
+    def __len__(self) -> int:
+        """How many items, with those that were added."""
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        """An item as it was, or as it was planted, and its planted class."""
+        at = range(len(self))[index]
+        change = self._changes.get(at)
+        if change is None or change.kind not in (CORRUPT, *ADDED):
+            return value_of(self._examples, at), self._labels[at]
+        return self._made(change), self._labels[at]
+
+    def _made(self, change: Change) -> Any:
+        rng = change.rng(self._seed)
+        if change.how == OTHER and self._others is not None:
+            return as_given(value_of(self._others, change.row), first_value(self._examples))
+        value = value_of(self._examples, change.row)
+        if change.how == COLUMNS:
+            rows = rng.integers(len(self._examples), size=MIXED).tolist()
+            parts = [value, *rows_of(self._examples, rows)]
+            return as_given(mixed(np.stack([as_array(part) for part in parts]), rng), value)
+        if isinstance(value, Image.Image):
+            return pillow_images.altered_picture(value, change.how, self._values, rng)
+        return as_given(altered(as_array(value), change.how, self._values, rng), value)
+
+
+def reopen(folder: str | Path, dataset: Any = None) -> PlantedDataset:
+    """The planted dataset of a folder that `vog plant` wrote for one of the user's.
+
+    Args:
+        folder: as `--out` was.
+        dataset: the same examples in the same order, but read otherwise, as with random
+            augmentation for training; by default the one that was planted into.
+
+    Raises:
+        DataError: the data are not those any more.
+        ResultError: there is no such folder, or what it holds is damaged.
+    """
+    folder = Path(folder)
+    question = load(folder, whole=True).question
+    if not (folder / RECIPE).exists():
+        raise ResultError(
+            f"{folder} holds data of its own, and no dataset to reopen. Open them as they are."
+        )
+    data = question["data"]
+    examples = opened(data["spec"] if dataset is None else dataset, None)
+    same = examples.digest == data["digest"] or dataset is not None
+    if len(examples) != data["was"] or not same:
+        raise DataError(
+            f"{data['spec']} gives other examples than when it was planted into: {len(examples):,} "
+            f"of them, and {data['was']:,} then. Items must not be random; plant again if the data "
+            f"changed."
+        )
+    outside = question["outside_from"]
+    others = None if outside is None else opened(outside.get("spec"), None)
+    return PlantedDataset(examples, others, Recipe.load(folder), question["seed"])
+
+
+def as_given(made: Any, like: Any) -> Any:
+    """An array or tensor as what it stands for is: a tensor of the same type, or an array."""
+    if isinstance(like, Tensor):
+        return torch.from_numpy(np.array(as_array(made))).to(like.dtype)
+    return made if isinstance(like, Image.Image) else as_array(made).astype(np.asarray(like).dtype)

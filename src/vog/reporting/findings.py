@@ -1,0 +1,156 @@
+"""Everything the report says, found before anything is drawn: numbers, or why there are none."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from vog.analysis.label_errors.suspect_list import LikelyErrors, likely_label_errors
+from vog.analysis.label_errors.suspects import refuse_no_stage
+from vog.analysis.one_run.class_quantiles import ClassSpread, class_spread
+from vog.analysis.one_run.column_pair import TwoColumns, two_columns
+from vog.analysis.one_run.correlation import Disputed, disputed, matrix
+from vog.analysis.one_run.data_map import DataMap, data_map
+from vog.analysis.one_run.overview import Overview, analyze
+from vog.analysis.one_run.score_columns import raw_column
+from vog.analysis.one_run.stability import Stability, not_measured, stability
+from vog.analysis.one_run.stage_shift import Course, course
+from vog.errors import ResultError
+from vog.result import Run
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What the run cannot tell, and why."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What each section of the report says.
+
+    Attributes:
+        by: the column that examples are ranked by.
+        raw: the score that it shows, as `vog@all` of `vog@all:class`; classes are told apart by it.
+        unit: of a view of a score, as `vog_z@all` of a combined run; None for a score itself.
+        problems: rows that could not be read or scored: id and why, the first of them.
+        problem_count: how many there are.
+        overview: errors along the score at each stage, and the classes.
+        map: of confidence and variability over all checkpoints.
+        course: how the ranking changes from the first stage to the last.
+        spread: of the raw score in each class.
+        agreement: Spearman's correlation of every two scores over all checkpoints.
+        stability: how well half of the checkpoints rank as the other half, by score and stage.
+        not_measured: in a sentence, where that is not known; None where it is.
+        rival: VoG against the gradient norm.
+        disputed: about which the scores differ most.
+        suspects: likely label errors.
+        out_of_sample: whether each row was judged by a training without it.
+        columns: what each stored score column means.
+    """
+
+    by: str
+    raw: str
+    unit: str | None
+    problems: list[dict[str, Any]]
+    problem_count: int
+    overview: Overview | Missing
+    map: DataMap | Missing
+    course: Course | Missing
+    spread: tuple[ClassSpread, ...]
+    agreement: dict[str, dict[str, float]]
+    stability: tuple[Stability, ...]
+    not_measured: str | None
+    rival: TwoColumns | Missing
+    disputed: tuple[Disputed, ...]
+    suspects: LikelyErrors | Missing
+    out_of_sample: bool
+    columns: list[dict[str, str]]
+
+
+STEPS = 9
+
+
+def find(
+    run: Run,
+    by: str | None = None,
+    advance: Callable[[int], None] = lambda steps: None,
+    stage: str | None = None,
+) -> Findings:
+    """What is to be said of a run.
+
+    Args:
+        run: the run.
+        by: the column that examples are ranked by; the usual one of the run by default.
+        advance: hears of each of `STEPS` steps that is done.
+        stage: which checkpoints judge the labels; None for the rule of `vog.suspects`.
+
+    Raises:
+        ResultError: there is no such score or stage.
+    """
+
+    def step(work: Callable[[], T]) -> T:
+        try:
+            return work()
+        finally:
+            advance(1)
+
+    def found(work: Callable[[], T]) -> T | Missing:
+        try:
+            return step(work)
+        except ResultError as error:
+            return Missing(str(error))
+
+    refuse_no_stage(run, stage)
+    by = by or run.default_column
+    stored = run.score_column(by)
+    score = stored.partition("@")[0] + by.removeprefix(stored)
+    raw = raw_column(run, by)
+    of_all = [name for name in run.score_columns if name.endswith("@all")]
+    problems = run.problems()
+    return Findings(
+        by=by,
+        raw=raw,
+        unit=_told(run, stored)["unit"] if by == stored != raw else None,
+        problems=problems.slice(0, 20).to_pylist(),
+        problem_count=len(problems),
+        overview=found(lambda: analyze(run, score)),
+        map=found(lambda: data_map(run)),
+        course=found(lambda: course(run, score)),
+        spread=step(lambda: class_spread(run, raw)),
+        agreement=step(lambda: matrix(run, of_all)),
+        stability=step(lambda: stability(run)),
+        not_measured=not_measured(run),
+        rival=found(lambda: _rival(run)),
+        disputed=step(lambda: disputed(run, of_all, 14)),
+        suspects=found(lambda: likely_label_errors(run, 28, stage)),
+        out_of_sample=run.out_of_sample,
+        columns=_columns(run),
+    )
+
+
+def _rival(run: Run) -> TwoColumns:
+    lacking = [name for name in ("vog@all", "grad_norm@all") if name not in run.score_columns]
+    if lacking:
+        raise ResultError(f"The run has no {' and no '.join(lacking)}.")
+    return two_columns(run, "vog@all", "grad_norm@all")
+
+
+def _columns(run: Run) -> list[dict[str, str]]:
+    """One row a score: its meaning is the same at every stage."""
+    said: dict[str, dict[str, str]] = {}
+    for name in run.score_columns:
+        score, _, stage = name.partition("@")
+        if score in said:
+            said[score]["stages"] += f", {stage}"
+        else:
+            said[score] = {**_told(run, name), "score": score, "stages": stage}
+    return list(said.values())
+
+
+def _told(run: Run, column: str) -> dict[str, str]:
+    """What a stored column says of itself."""
+    metadata = run.schema.field(column).metadata
+    return {key.decode(): value.decode() for key, value in metadata.items()}

@@ -1,0 +1,216 @@
+"""Where the data and the other files of a run are, for whoever opens them again.
+
+A question keeps names as the user gave them, which may be relative to where the user stood. Beside
+them it keeps, under `absolute` and `from_run`, what they meant: as absolute paths, and as seen from
+the run folder, so that a run is found together with its data where both were moved as a whole.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from vog.errors import ResultError
+from vog.files.file_names import expanded
+from vog.result import marks, part_digests, question
+from vog.result.parts import LOCK
+from vog.result.run import Run
+
+ABSOLUTE, FROM_RUN = "absolute", "from_run"
+# What may be named by a path alone. All others are words, or functions in files.
+_PATHS = ("data", "root", "gradients", "checkpoints", "fold")
+_FUNCTIONS = ("model", "data", "transform", "target", "read", "fold")
+
+
+def noted_places(where: Mapping[str, Any], folder: Path) -> dict[str, dict[str, Any]]:
+    """Return what a question keeps beside the names of files, by `absolute` and `from_run`.
+
+    Args:
+        where: by option, names as they are seen from here; those of no file are left out.
+        folder: the run folder.
+    """
+    ways = {ABSOLUTE: _absolute, FROM_RUN: lambda path: _from_run(path, folder)}
+    places: dict[str, dict[str, Any]] = {way: {} for way in ways}
+    for option in dict.fromkeys((*_PATHS, *_FUNCTIONS)):
+        names = where.get(option)
+        parts = [_path_and_function(option, name) for name in _as_list(names)]
+        if not parts:
+            continue
+        for way, seen in ways.items():
+            found = [None if part is None else _joined(seen(part[0]), part[1]) for part in parts]
+            if None not in found:
+                places[way][option] = found if isinstance(names, list) else found[0]
+    return {way: of for way, of in places.items() if of}
+
+
+def named(run: Run, option: str) -> str | None:
+    """Return the name of what a run was made with: the place where it is now.
+
+    That is where it was when the run was begun, else where it is as seen from the run folder, else
+    what is called so as seen from here. Where it is nowhere, the name as it was given is returned.
+
+    Args:
+        run: the run.
+        option: of the command, such as `data` or `model`.
+    """
+    name = _where(run).get(option)
+    return None if name is None else _first_there(option, str(name), _tried(run, option))
+
+
+def named_checkpoints(run: Run) -> list[str]:
+    """Return the files of the checkpoints of a run in training order, each as `named` does."""
+    names = [str(name) for name in _where(run).get("checkpoints") or []]
+    columns = [_as_list(places) for places in _places(run, "checkpoints")]
+    whole = [column for column in columns if len(column) == len(names)]
+    return [
+        _first_there("checkpoints", name, [*(str(column[at]) for column in whole), name])
+        for at, name in enumerate(names)
+    ]
+
+
+def data_place(run: Run, root: str | Path | None = None) -> Path | None:
+    """What the ids of a run are relative to, or rows of: a folder or an `.npz`; None if unknown.
+
+    Args:
+        run: says where its data were when it was begun.
+        root: where they are now, if they have moved.
+    """
+    if root:
+        return folder_of(Path(root))
+    option = _data_option(run)
+    name = None if option is None else named(run, option)
+    if name is None:
+        return None
+    path = Path(name)
+    if option == "data" and ":" in name and not _exists(path):  # names a function
+        return None
+    return folder_of(path)
+
+
+def lost_data(run: Run) -> str | None:
+    """Return where the data of a run were looked for, in words; None where something is there."""
+    option, place = _data_option(run), data_place(run)
+    if option is None or place is None or _exists(place):
+        return None
+    tried = dict.fromkeys(str(expanded(name).absolute()) for name in _tried(run, option))
+    return ", ".join(tried)
+
+
+def folder_of(data: Path) -> Path:
+    """What the ids of a folder, an `.npz` or a list file are relative to, or are rows of.
+
+    A path that is not there is a folder if its name has no ending.
+    """
+    is_folder = data.is_dir() or not (data.suffix or data.is_file())
+    return data if is_folder or data.suffix == ".npz" else data.parent
+
+
+def refuse_to_replace(run: Run, path: Path, data: str | Path | None = None) -> None:
+    """Nothing where a file that is written is neither the data of a run nor a part of it.
+
+    Args:
+        run: was read.
+        path: the file.
+        data: where the data are now, if they have moved.
+
+    Raises:
+        ResultError: it is.
+    """
+    written = path.resolve()
+    sources = [data, *_tried(run, "data")]
+    if any(one is not None and Path(one).resolve() == written for one in sources):
+        raise ResultError(
+            f"{path} is the data that {run.folder} was made of. Give another file as --out."
+        )
+    own = (question.FILE, marks.FILE, part_digests.FILE, LOCK, *run.part_names)
+    if written.parent == run.folder.resolve() and written.name in own:
+        raise ResultError(f"{path} is a part of the run. Give another file as --out.")
+
+
+def _where(run: Run) -> Mapping[str, Any]:
+    return run.question.get(question.WHERE, {})
+
+
+def _data_option(run: Run) -> str | None:
+    """The option that says where the data are."""
+    where = _where(run)
+    return next((key for key in ("gradients", "root", "data") if where.get(key)), None)
+
+
+def _tried(run: Run, option: str) -> list[str]:
+    """The names that an option may have now, the surest first."""
+    name = _where(run).get(option)
+    known = [str(place) for place in _places(run, option)]
+    return known if name is None else [*known, str(name)]
+
+
+def _places(run: Run, option: str) -> Iterator[Any]:
+    """What is noted beside the name of an option, as it is seen from here."""
+    where, folder = _where(run), run.folder
+    absolute, seen = (where.get(way) or {} for way in (ABSOLUTE, FROM_RUN))
+    if not _of_this_name(where.get(option), absolute.get(option)):
+        return  # the name was edited since, and is what holds
+    yield absolute[option]
+    if option in seen:
+        # By the names of folders, and by where links lead: the run or the data may be one.
+        for start in (os.path.abspath(folder), os.path.realpath(folder)):  # noqa: PTH100
+            names = [os.path.normpath(f"{start}/{name}") for name in _as_list(seen[option])]
+            yield names if isinstance(seen[option], list) else names[0]
+
+
+def _of_this_name(names: Any, places: Any) -> bool:
+    """Whether these are the places that were noted of these names."""
+    names, places = _as_list(names), _as_list(places)
+    return (
+        bool(places)
+        and len(names) == len(places)
+        and all(
+            os.path.normpath(str(place)).endswith(os.path.normpath(str(name)).lstrip("./~"))
+            for name, place in zip(names, places, strict=True)
+        )
+    )
+
+
+def _first_there(option: str, name: str, tried: list[str]) -> str:
+    """The first name that is there; as the user gave it where that is the same."""
+    there = next((one for one in tried if _path_and_function(option, one) is not None), name)
+    first, given = _path_and_function(option, there), _path_and_function(option, name)
+    same = first and given and os.path.realpath(first[0]) == os.path.realpath(given[0])
+    return name if same else there
+
+
+def _path_and_function(option: str, name: str) -> tuple[Path, str] | None:
+    """The path that a name begins with, and `:function` or nothing; None where nothing is there."""
+    path = expanded(name)
+    if option in _PATHS and _exists(path):
+        return path, ""
+    file, colon, function = name.rpartition(":")
+    path = expanded(file)
+    if option in _FUNCTIONS and colon and os.path.isfile(path):  # noqa: PTH113
+        return path, f":{function}"
+    return None
+
+
+def _absolute(path: Path) -> str:
+    return str(path.absolute())
+
+
+def _from_run(path: Path, folder: Path) -> str | None:
+    try:
+        return os.path.relpath(path.absolute(), folder.absolute())
+    except ValueError:  # on another drive
+        return None
+
+
+def _joined(path: str | None, function: str) -> str | None:
+    return None if path is None else f"{path}{function}"
+
+
+def _as_list(names: Any) -> list[Any]:
+    if names is None:
+        return []
+    return names if isinstance(names, list) else [names]
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 (`Path.exists` raises for names no file could have)

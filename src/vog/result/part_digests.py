@@ -1,0 +1,91 @@
+"""The digests of the parts of a run, kept outside of them: `digests.json` in the run folder.
+
+A part whose bytes are not those that were written is told from a whole one, whatever reads it.
+Beside each digest stands what may differ from run to run, and so is not in the part: its seconds.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vog.errors import ResultError
+from vog.files.writing import write_text
+from vog.result.question import unreadable
+
+FILE = "digests.json"
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What is noted of one part.
+
+    Attributes:
+        sha256: of all bytes of its file.
+        seconds: that its rows took to compute.
+    """
+
+    sha256: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Digests:
+    """What is noted of the parts of a run, by the names of their files.
+
+    Attributes:
+        parts: by name.
+        damage: why the file cannot be trusted; empty where it can.
+        loose: digests that stand somewhere in a damaged file. A part with such a digest is whole:
+            no damage makes a digest that fits.
+    """
+
+    parts: Mapping[str, Noted] = field(default_factory=dict)
+    damage: str = ""
+    loose: frozenset[str] = frozenset()
+
+
+def load(folder: Path) -> Digests:
+    """Return what is noted in a run folder: nothing where it has no such file.
+
+    Raises:
+        ResultError: the file may not be read.
+    """
+    path = folder / FILE
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return Digests()
+    except OSError as error:
+        raise ResultError(unreadable(path, error)) from error
+    try:
+        noted = json.loads(content)
+        parts = {name: Noted(one["sha256"], one["seconds"]) for name, one in noted["parts"].items()}
+        if noted["check"] == _check(parts):
+            return Digests(parts)
+        why = "its own check does not fit"
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        why = f"{type(error).__name__}: {error}"
+    text = content.decode("ascii", errors="replace")
+    return Digests(damage=why, loose=frozenset(re.findall(r"[0-9a-f]{64}", text)))
+
+
+def save(folder: Path, parts: Mapping[str, Noted]) -> None:
+    """Replace the file as a whole, a line for each part."""
+    lines = ",\n".join(f"{json.dumps(name)}: {_line(one)}" for name, one in sorted(parts.items()))
+    check = json.dumps(_check(parts))
+    write_text(folder / FILE, f'{{"parts": {{\n{lines}\n}},\n"check": {check}}}\n')
+
+
+def _line(noted: Noted) -> str:
+    seconds = round(noted.seconds, 3) if math.isfinite(noted.seconds) else 0.0
+    return json.dumps({"sha256": noted.sha256, "seconds": seconds})
+
+
+def _check(parts: Mapping[str, Any]) -> str:
+    text = "\n".join(f"{name} {_line(one)}" for name, one in sorted(parts.items()))
+    return hashlib.sha256(text.encode()).hexdigest()

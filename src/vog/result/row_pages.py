@@ -1,0 +1,237 @@
+"""Pages of a run's rows, sorted and filtered, fast enough to click through a million."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from vog.errors import ResultError
+from vog.result.derived_columns import rank_among
+from vog.result.sql import Row, Source, quoted
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which rows are shown; what is None or empty does not filter.
+
+    Attributes:
+        label: the class of the rows.
+        predicted: the class that the last checkpoint of the stage predicts.
+        judged: whether that is the label.
+        low: the least value of the column that is sorted by.
+        high: the largest.
+        text: is somewhere in the id, in this case.
+        ids: only rows with these ids.
+        without: no rows with these.
+        problem: only rows that could not be read or scored.
+    """
+
+    label: int | None = None
+    predicted: int | None = None
+    judged: Literal["right", "wrong"] | None = None
+    low: float | None = None
+    high: float | None = None
+    text: str = ""
+    ids: tuple[str, ...] | None = None
+    without: tuple[str, ...] = ()
+    problem: bool = False
+
+
+@dataclass(frozen=True)
+class Order:
+    """What rows are sorted by: a column, stored or derived; rows without a value come last."""
+
+    by: str
+    descending: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some of the rows in order, and how many there are altogether.
+
+    Attributes:
+        rows: `index`, `id`, `label`, `prediction`, `problem` and the columns asked for, each.
+        total: of the rows that the filter leaves.
+    """
+
+    rows: tuple[Row, ...]
+    total: int
+
+
+@dataclass(frozen=True)
+class Browser:
+    """Pages of rows in an order, and the neighbours of one. Several threads may ask at once."""
+
+    source: Source
+
+    def page(
+        self,
+        order: Order,
+        where: Filter,
+        start: int = 0,
+        count: int = 48,
+        also: Sequence[str] = (),
+    ) -> Page:
+        """The rows from place `start` on, with the column that is sorted by and those of `also`.
+
+        Raises:
+            ResultError: there is no such column, or a range is asked of one that is text.
+        """
+        key, joins = self.source.key(order.by)
+        conditions, values = self._conditions(order, where, key)
+        direction = "DESC" if order.descending else "ASC"
+        # Of all rows only the first few are put in order; those that a filter leaves are kept,
+        # to be counted as well.
+        kept, total = "NOT MATERIALIZED", str(self.source.run.rows)
+        if conditions:
+            kept, total = "MATERIALIZED", "(SELECT count(*) FROM hit)"
+        counted, found, keys = self.source.ask(
+            f"WITH hit AS {kept} (SELECT index, {key} AS key FROM rows {joins} "
+            f"WHERE {' AND '.join(conditions) or 'true'}), "
+            f"shown AS (SELECT index, key FROM hit ORDER BY key {direction} NULLS LAST, index "
+            f"LIMIT {int(count)} OFFSET {int(start)}) "
+            f"SELECT {total}, list(index), list(key) FROM shown",
+            values,
+        )[0]
+        rows = self.rows(
+            found or (), self.stage(order.by), [one for one in also if one != order.by]
+        )
+        for row, value in zip(rows, keys or (), strict=True):
+            row[order.by] = value
+        if order.by.endswith(":rank"):
+            self._put_ranks(rows, order.by)
+        return Page(rows, counted)
+
+    def rows(self, found: Sequence[int], stage: str, columns: Sequence[str]) -> tuple[Row, ...]:
+        """The rows of these numbers, in this order, with these columns, stored or derived."""
+        if not found:
+            return ()
+        keys, joins = [], ""
+        columns = list(dict.fromkeys(columns))
+        for number, column in enumerate(columns):
+            key, join = self.source.key(column, f"standard_{number}")
+            keys.append(f"{key} AS {quoted(column)}")
+            joins += join
+        predicted = f"prediction@{stage}"
+        known = quoted(predicted) if predicted in self.source.run.columns else "NULL"
+        shown = [
+            *("rows.index", "id", "label", "problem"),
+            f"{known} AS prediction",
+            *keys,
+        ]
+        rows = self.source.ask_dicts(
+            f"SELECT {', '.join(shown)} FROM rows {joins} "
+            f"WHERE index IN ({', '.join(str(int(one)) for one in found)})",
+            [],
+        )
+        for column in columns:
+            if column.endswith(":rank"):
+                self._put_ranks(rows, column)
+        by_index = {row["index"]: row for row in rows}
+        return tuple(by_index[one] for one in found if one in by_index)
+
+    def around(
+        self, index: int, order: Order, where: Filter, count: int = 3
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The rows just before and just after one in a view, the nearest first."""
+        key, joins = self.source.key(order.by)
+        conditions, values = self._conditions(order, where, key)
+        mine = self.source.ask(f"SELECT {key} FROM rows {joins} WHERE index = ?", [index])
+        if not mine:
+            return (), ()
+        value = mine[0][0]
+        after, before = (
+            self._beyond(
+                (f"SELECT index, {key} AS key FROM rows {joins}", conditions, values),
+                (value, index),
+                descending=order.descending,
+                forward=forward,
+                count=count,
+            )
+            for forward in (True, False)
+        )
+        return before, after
+
+    def stage(self, column: str) -> str:
+        """The stage of a score column; `all` of any other."""
+        stored, _, stage = column.partition(":")[0].partition("@")
+        return stage if f"prediction@{stage}" in self.source.run.columns and stored else "all"
+
+    def _beyond(
+        self,
+        source: tuple[str, list[str], list[Any]],
+        mine: tuple[Any, int],
+        descending: bool,
+        forward: bool,
+        count: int,
+    ) -> tuple[int, ...]:
+        """The rows after `mine` in an order in which missing values come last, or before it."""
+        select, conditions, values = source
+        value, index = mine
+        sign, way = (">", "ASC") if forward else ("<", "DESC")
+        if value is None:
+            tied = f"(key IS NULL AND index {sign} ?)"
+            beyond, also = (tied, [index]) if forward else (f"(key IS NOT NULL OR {tied})", [index])
+        else:
+            rising = descending != forward
+            beyond = f"(key {'>' if rising else '<'} ? OR (key = ? AND index {sign} ?)"
+            beyond += " OR key IS NULL)" if forward else ")"
+            also = [value, value, index]
+        falls = "DESC" if descending == forward else "ASC"
+        nulls = "LAST" if forward else "FIRST"
+        found = self.source.ask(
+            f"WITH hit AS ({select} WHERE {' AND '.join(conditions) or 'true'}) "
+            f"SELECT index FROM hit WHERE {beyond} "
+            f"ORDER BY key {falls} NULLS {nulls}, index {way} LIMIT {int(count)}",
+            [*values, *also],
+        )
+        return tuple(row[0] for row in found)
+
+    def _put_ranks(self, rows: Sequence[Row], column: str) -> None:
+        ordered = self.source.in_order(self.source.run.stored_column(column))
+        for row in rows:
+            if (value := row[column]) is not None:
+                row[column] = float(rank_among(ordered, np.array([value], ordered.dtype))[0])
+
+    def _conditions(self, order: Order, where: Filter, key: str) -> tuple[list[str], list[Any]]:
+        """SQL conditions and their parameters."""
+        predicted = quoted(f"prediction@{self.stage(order.by)}")
+        sign = {"right": "=", "wrong": "<>"}
+        low, high = self._bounds(order.by, where.low, where.high)
+        asked: list[tuple[str, list[Any]] | None] = [
+            None if where.label is None else ("label = ?", [where.label]),
+            None if where.predicted is None else (f"{predicted} = ?", [where.predicted]),
+            None if where.judged is None else (f"label {sign[where.judged]} {predicted}", []),
+            None if low is None else (f"{key} >= ?", [low]),
+            None if high is None else (f"{key} <= ?", [high]),
+            None if not where.text else ("contains(id, ?)", [where.text]),
+            None if where.ids is None else ("id IN (SELECT unnest(?))", [list(where.ids)]),
+            ("id NOT IN (SELECT unnest(?))", [list(where.without)]) if where.without else None,
+            ("problem IS NOT NULL", []) if where.problem else None,
+        ]
+        chosen = [one for one in asked if one is not None]
+        return [sql for sql, _ in chosen], [value for _, values in chosen for value in values]
+
+    def _bounds(
+        self, column: str, low: float | None, high: float | None
+    ) -> tuple[float | None, float | None]:
+        """Bounds of the value that `Source.key` gives; of a rank, those of the score behind it."""
+        if low is None and high is None:
+            return None, None
+        stored = self.source.run.stored_column(column)
+        if pa.types.is_string(self.source.run.schema.field(stored).type):
+            raise ResultError(f"{column!r} is text, so no range of numbers can be asked of it.")
+        if not column.endswith(":rank"):
+            return low, high
+        ordered = self.source.in_order(stored)
+        places = range(len(ordered))
+
+        def rank_at(place: int) -> float:
+            return float(rank_among(ordered, ordered[place : place + 1])[0])
+
+        first = 0 if low is None else bisect_left(places, low, key=rank_at)
+        last = len(ordered) if high is None else bisect_right(places, high, key=rank_at)
+        return (float(ordered[first]), float(ordered[last - 1])) if first < last else (1.0, 0.0)

@@ -1,0 +1,176 @@
+"""What a request asks, as the run folder keeps it: everything that determines the numbers."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from vog import user_functions
+from vog.checkpoints import CheckpointFile, Stage
+from vog.data import Examples
+from vog.data.built_in_transforms import noted_as
+from vog.data.examples import FoldPart
+from vog.result.data_location import noted_places
+from vog.result.question import WHERE
+from vog.scores import SCORES, Score, colours
+from vog.scores.gradient import GradNorm, VoG
+from vog.sweep import split_half
+from vog.sweep.request import Request
+from vog.sweep.row_limit import in_question
+
+_SIMPLE = (str, int, float, tuple, type(None))
+
+
+def question_of(
+    request: Request,
+    module: nn.Module,
+    files: Sequence[CheckpointFile],
+    digests: Sequence[str],
+    stages: Sequence[Stage],
+    examples: Examples,
+    scores: Sequence[Score],
+) -> dict[str, Any]:
+    """The parts of the question that say who was asked, when, about what, and what."""
+    names = examples.label_names
+    sample, of_data = in_question(examples, request.limit)
+    return {
+        "vog": version("vog"),
+        "torch": torch.__version__,
+        "model": _architecture(module) | {"args": _plain(request.model_args)},
+        "checkpoints": [
+            {"step": file.step, "sha256": digest}
+            for file, digest in zip(files, digests, strict=True)
+        ],
+        "stages": {stage.name: [stage.start, stage.stop] for stage in stages},
+        "data": {
+            "examples": len(examples),
+            "digest": examples.digest,
+            "transform": _transform_identity(examples),
+            "draft": getattr(examples.read, "draft", False),
+            "label_names": None if names is None else list(names),
+            **of_data,
+            **_fold(examples),
+            **({"exif": True} if request.exif else {}),
+            # Version 0.1 cut such images off at white.
+            **({"deep": True} if getattr(examples.read, "deep", False) else {}),
+        },
+        **request.reader.question(),
+        **({"out_of_sample": True} if examples.fold and examples.fold.held_out else {}),
+        "scores": [_score_identity(score) for score in scores],
+        **_layout(scores),
+        "halved_rows": split_half.ROWS,
+        **sample,
+        WHERE: _where(request, files, examples),
+    }
+
+
+def _fold(examples: Examples) -> dict[str, Any]:
+    """Which rows of the whole data there are, where they are a part of a fold."""
+    fold = examples.fold
+    if fold is None:
+        return {}
+    part = {
+        "number": fold.number,
+        "folds": fold.folds,
+        "held_out": fold.held_out,
+        "rows": fold.total,
+        "of": fold.of,
+        "digest": fold.data_digest,
+    }
+    return {"part": True, "fold": part}
+
+
+def _architecture(module: nn.Module) -> dict[str, str]:
+    """The module as it prints itself, and the source and settings of its own classes.
+
+    What a module does not save but uses, non-persistent buffers, is in the digests of the
+    checkpoints as they were matched to it.
+    """
+    own = [m for m in module.modules() if not type(m).__module__.startswith("torch.")]
+    code = sorted(user_functions.identity(kind) for kind in {type(one) for one in own})
+    settings = [
+        f"{name}={value!r}"
+        for one in own
+        for name, value in sorted(vars(one).items())
+        if name[0] != "_" and name != "training" and isinstance(value, _SIMPLE)
+    ]
+    return {
+        "architecture": _short_digest(user_functions.stable(repr(module))),
+        "code": _short_digest("\n".join(code)),
+        "settings": _short_digest("\n".join(settings)),
+    }
+
+
+def _short_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _transform_identity(examples: Examples) -> str:
+    """The transform that is in force, so that the default and its name are one."""
+    transform = getattr(examples.read, "transform", None)
+    return (
+        "none" if transform is None else noted_as(transform) or user_functions.identity(transform)
+    )
+
+
+def _score_identity(score: Score) -> dict[str, str]:
+    """Name and settings; of a score of the user's own also what its code is."""
+    asked = {"name": score.name}
+    if channels := getattr(score, "channels", None):
+        asked["channels"] = channels
+    plain: Score = score
+    if isinstance(score, VoG | GradNorm):  # whose settings have keys of their own
+        plain = replace(score, channels="mean", layout=None)
+    elif channels:
+        plain = replace(score, channels="mean")  # type: ignore[type-var]
+    if plain != SCORES.get(score.name):
+        asked["code"] = user_functions.identity(score)
+    return asked
+
+
+def _layout(scores: Sequence[Score]) -> dict[str, str]:
+    """Where colours are, unless they are where version 0.1 took them to be."""
+    layout = colours.layout_of(scores)
+    return {} if layout is None else {"layout": layout}
+
+
+def _where(request: Request, files: Sequence[CheckpointFile], examples: Examples) -> dict[str, Any]:
+    """Where things were found, for people and for the viewer; not compared on resume.
+
+    The data are the whole, where a fold's are scored: row numbers are those of the whole.
+    """
+    where = {
+        "model": _text(request.model),
+        "checkpoints": [str(file.path) for file in files],
+        **_data_of(request, examples.fold),
+        "transform": _text(request.transform),
+        "target": _text(request.target),
+        **({} if request.read is None else {"read": _text(request.read)}),
+    }
+    return where | noted_places(where, request.out)
+
+
+def _data_of(request: Request, fold: FoldPart | None) -> dict[str, str | None]:
+    """The data, what their paths are relative to, and, of a fold, what opens it."""
+    data, root = request.data, request.root
+    if fold is None:
+        return {"data": _text(data), "root": _text(root)}
+    opens = _text(data) or fold.file
+    whole = None if opens is None else fold.data
+    return {"data": whole, "root": _text(root) or fold.root, "fold": opens}
+
+
+def _text(value: object) -> str | None:
+    return str(value) if isinstance(value, str | Path) else None
+
+
+def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        k: v if isinstance(v, str | int | float | None) else user_functions.stable(repr(v))
+        for k, v in arguments.items()
+    }

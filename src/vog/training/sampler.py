@@ -1,0 +1,312 @@
+"""Draws rows for a training loop: the easy ones first, or some more often than others."""
+
+import hashlib
+import inspect
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import distributed
+from torch.utils.data import Sampler
+
+from vog.data.datasets import ids_of
+from vog.data.examples import RowNumbers
+from vog.errors import DataError, ResultError, first_few, unknown
+from vog.result import Run
+from vog.result.ids import places_of
+from vog.training.schedules import (
+    Curriculum,
+    Pacing,
+    Rows,
+    Schedule,
+    Weighted,
+    chances,
+    entries,
+    first_to_come,
+    shares_of,
+    wanted,
+)
+
+WEIGHTS = ("hardness", "label")
+
+
+_SETTINGS = {
+    "curriculum": ("epochs", "pacing", "start", "balanced"),
+    "weighted": ("weights", "temperature", "floor", "num_samples"),
+}
+
+
+def sampler(
+    run: Run,
+    dataset: Any = None,
+    *,
+    order: str = "curriculum",
+    by: str | None = None,
+    reverse: bool = False,
+    epochs: int | None = None,
+    pacing: Pacing = "linear",
+    start: float = 0.2,
+    balanced: bool = False,
+    weights: str = "hardness",
+    temperature: float = 1.0,
+    floor: float = 0.1,
+    num_samples: int | None = None,
+    seed: int = 0,
+    num_replicas: int | None = None,
+    rank: int | None = None,
+    drop_last: bool = False,
+) -> "RunSampler":
+    """A sampler for `DataLoader(dataset, sampler=...)`; call its `set_epoch` before each epoch.
+
+    `order="curriculum"`: in each epoch the easiest share of the rows, shuffled. The share begins
+    with `start` and is 1 after `epochs`. `order="weighted"`: `num_samples` rows an epoch, drawn
+    with replacement; a row with weight 2 is drawn twice as often as one with weight 1.
+
+    Args:
+        run: says how hard each example is.
+        dataset: the map-style dataset that rows are drawn of, in any order or a part of it: its
+            ids are looked up in the run. By default row numbers are those of the scored data.
+        order: `curriculum` or `weighted`.
+        by: the column that says what is hard; by default `run.default_column`. Rows without a
+            value come last, and have the mean weight of the others.
+        reverse: hard first; or easy ones more often.
+        epochs: (curriculum) after how many epochs all rows are drawn. Has to be given.
+        pacing: (curriculum) `linear`; `root` (Platanios et al., NAACL 2019); `step`, all from half
+            of the epochs on, or `exponential`, growing by the same factor each epoch (Hacohen and
+            Weinshall, ICML 2019); or a function from progress in [0, 1) to how far the share has
+            gone from `start` to 1, in [0, 1].
+        start: (curriculum) the share in epoch 0, in (0, 1].
+        balanced: (curriculum) the same share of each class, so that proportions stay.
+        weights: (weighted) `hardness`, the rank by `by` in [0, 1], or `label`, the probability
+            that the label is right, by `vog.suspects`.
+        temperature: (weighted) above 0; x becomes x ** (1 / temperature): towards 0 only the
+            largest are drawn, and infinity draws all alike.
+        floor: (weighted) the smallest weight beside the largest, 1, in (0, 1].
+        num_samples: (weighted) rows an epoch, of all replicas; by default as many as there are.
+        seed: the same seed and epoch give the same rows in every process.
+        num_replicas: how many processes share the rows; by default those of torch.distributed
+            where it is initialised, else 1. Where something else splits the batches between
+            processes, as accelerate does, give 1. With Lightning: give the Trainer
+            `use_distributed_sampler=False`, and make the sampler in `train_dataloader`.
+        rank: which of them this is.
+        drop_last: leave out the last rows where they cannot be shared evenly; by default the first
+            are drawn again, as `DistributedSampler` does.
+
+    Raises:
+        ResultError: a setting that is none or belongs to the other order; no such column.
+        DataError: the dataset has rows that the run does not know.
+    """
+    given = dict(locals())
+    _refuse_strange(given)
+    rows, at = _matched(run, dataset)
+    schedule: Schedule
+    if order == "curriculum":
+        shares = shares_of(epochs, pacing, start)
+        labels = run.table(["label"])["label"].fill_null(-1).to_numpy()[at]
+        first = first_to_come(run, at, by or run.default_column, reverse, seed)
+        schedule = Curriculum(entries(first, labels if balanced else 0 * labels), shares)
+    else:
+        worth = wanted(run, weights, by)[at]
+        chance = chances(1 - worth if reverse else worth, temperature, floor)
+        schedule = Weighted(chance, len(rows) if num_samples is None else num_samples)
+    asked = {name: given[name] for name in ("order", "by", "reverse", "seed", "drop_last")}
+    asked |= {name: _plain(given[name]) for name in _SETTINGS[order]}
+    return RunSampler(rows, schedule, asked, _replica(num_replicas, rank))
+
+
+class RunSampler(Sampler[int]):
+    """Row numbers for one process; see `sampler`."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        schedule: Schedule,
+        asked: Mapping[str, Any],
+        replica: tuple[int, int],
+    ) -> None:
+        """Draw of these rows.
+
+        Args:
+            rows: numbers in the dataset.
+            schedule: which of them an epoch has, as positions.
+            asked: the settings, among them `seed` and `drop_last`.
+            replica: which process this is, of how many.
+        """
+        self.epoch = 0
+        self._rows, self._schedule = rows, schedule
+        self._rank, self._replicas = replica
+        digest = hashlib.sha256(rows.tobytes() + schedule.identity()).hexdigest()
+        self._asked = {**asked, "num_replicas": self._replicas, "digest": digest}
+        self._yielded = self._resume_at = 0
+        self._finished: int | None = None
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch comes next, from 0; an epoch that was begun is resumed if it is that."""
+        if epoch != self.epoch:
+            self._yielded = self._resume_at = 0
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """How many rows this process has in the whole epoch."""
+        return self._rows_in(self.epoch)
+
+    def _rows_in(self, epoch: int) -> int:
+        count = self._schedule.count(epoch)
+        return count // self._replicas if self._asked["drop_last"] else -(-count // self._replicas)
+
+    def __iter__(self) -> Iterator[int]:
+        """The row numbers of the epoch, or what was left of it in the state that was loaded."""
+        start, self._resume_at = self._resume_at, 0
+        if start == 0 and self._finished == self.epoch:
+            warnings.warn(
+                f"epoch {self.epoch} is drawn again: call sampler.set_epoch(epoch) before each.",
+                stacklevel=2,
+            )
+        self._yielded = start
+        return self._walk(start, self._mine())
+
+    def _walk(self, start: int, mine: Rows) -> Iterator[int]:
+        for at in range(start, len(mine)):
+            self._yielded = at + 1
+            yield int(mine[at])
+        self._finished = self.epoch
+
+    def _mine(self) -> Rows:
+        random = np.random.default_rng([self._asked["seed"], self.epoch])
+        drawn = self._rows[self._schedule.drawn(self.epoch, random)]
+        return np.resize(drawn, len(self) * self._replicas)[self._rank :: self._replicas]
+
+    def state_dict(self, yielded: int | None = None) -> dict[str, Any]:
+        """Where the epoch stands: everything that makes the rest of it come out the same.
+
+        Args:
+            yielded: how many rows of the epoch this process has trained with, at most all of it;
+                by default, how many were given out. A DataLoader with workers reads ahead, so that
+                these are more: give batches times batch size, or use torchdata's
+                StatefulDataLoader, which keeps the state that belongs to the batches it has
+                returned.
+        """
+        done = self._yielded if yielded is None else min(yielded, len(self))
+        if done < 0:
+            raise ResultError(f"yielded={yielded!r}: expected how many rows, from 0.")
+        return {"epoch": self.epoch, "yielded": done, "asked": dict(self._asked)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state; one that another rank of as many saved will do.
+
+        Raises:
+            ResultError: it is of another run, dataset, seed or setting, and says which.
+        """
+        if not {"epoch", "yielded", "asked"} <= state.keys():
+            raise ResultError(
+                f"the state has {first_few(list(state)) or 'nothing'}; expected what "
+                f"sampler.state_dict() returned."
+            )
+        before = state["asked"]
+        changed = [
+            f"{name} was {before.get(name)!r}, is now {now!r}"
+            for name, now in self._asked.items()
+            if before.get(name) != now and name != "digest"
+        ]
+        if before.get("digest") != self._asked["digest"]:
+            changed = changed or ["the run, or the rows of the dataset, are others"]
+        if changed:
+            raise ResultError(
+                f"the state is of another sampler: {'; '.join(changed)}. Make the sampler as it "
+                f"was when the state was saved."
+            )
+        epoch, done = state["epoch"], state["yielded"]
+        rows = self._rows_in(epoch)
+        if not 0 <= done <= rows:
+            raise DataError(f"the state has yielded {done} rows; an epoch has {rows:,} here.")
+        # A StatefulDataLoader loads its state when it is iterated, and `set_epoch` was before that.
+        if done == rows and self.epoch == epoch + 1:
+            epoch, done = self.epoch, 0
+        self.epoch, self._finished = epoch, None
+        self._yielded = self._resume_at = done
+
+
+def _refuse_strange(given: Mapping[str, Any]) -> None:
+    """Nothing where each setting is one, and of the order that is asked."""
+    order, seed = given["order"], given["seed"]
+    if order not in _SETTINGS:
+        raise ResultError(f"there is no order {order!r}.{unknown(order, _SETTINGS)}")
+    defaults = {name: one.default for name, one in inspect.signature(sampler).parameters.items()}
+    for other, names in _SETTINGS.items():
+        strange = [name for name in names if other != order and given[name] != defaults[name]]
+        if strange:
+            raise ResultError(f"{strange[0]} is for order={other!r}, and {order!r} is asked.")
+    by_label = order == "weighted" and given["weights"] == "label"
+    if by_label and given["by"] is not None:
+        raise ResultError(f"by={given['by']!r} is for hardness, and weights='label' are asked.")
+    if given["weights"] not in WEIGHTS:
+        raise ResultError(
+            f"there are no weights {given['weights']!r}.{unknown(given['weights'], WEIGHTS)}"
+        )
+    count = given["num_samples"]
+    checks = {
+        f"seed={seed!r}: expected a whole number from 0": seed >= 0,
+        f"start={given['start']!r}: expected a share in (0, 1]": 0 < given["start"] <= 1,
+        f"floor={given['floor']!r}: expected a weight in (0, 1]": 0 < given["floor"] <= 1,
+        f"temperature={given['temperature']!r}: expected above 0": given["temperature"] > 0,
+        f"num_samples={count!r}: expected at least 1": count is None or count >= 1,
+    }
+    for message, right in checks.items():
+        if not right:
+            raise ResultError(f"{message}.")
+
+
+def _matched(run: Run, dataset: Any) -> tuple[Rows, Rows]:
+    """Row numbers of the dataset, and where the run has each of them."""
+    table = run.table(["index", "id"])
+    if dataset is None:
+        run.require_row_numbers()
+        if run.missing_rows:
+            raise ResultError(
+                f"{run.folder} lacks {run.missing_rows:,} rows, which would never be drawn. Run "
+                f"the same `vog score` command again to continue, or give the dataset that you "
+                f"mean."
+            )
+        return table["index"].to_numpy(), np.arange(len(table))
+    ids: Sequence[str] = ids_of(dataset)
+    is_other = len(ids) != run.question["data"]["examples"] and "limit" not in run.question
+    if isinstance(ids, RowNumbers) and is_other:
+        raise DataError(
+            f"the dataset has no ids and {len(ids):,} items, and {run.folder} was made of "
+            f"{run.question['data']['examples']:,}: which are which cannot be told. Give a "
+            f"`Subset` of what was scored, or a dataset with an attribute `ids`."
+        )
+    found = places_of(ids, table["id"])
+    missing = np.flatnonzero(found < 0)
+    if len(missing) or not len(found):
+        raise DataError(
+            f"{run.folder} knows {len(found) - len(missing):,} of the {len(found):,} rows of the "
+            f"dataset. It has no {first_few([ids[int(row)] for row in missing])}, but "
+            f"{first_few(table['id'][:3].to_pylist())}. Give the dataset that was scored, a part "
+            f"of it, or one whose attribute `ids` names its rows so."
+        )
+    return np.arange(len(found)), found
+
+
+def _replica(num_replicas: int | None, rank: int | None) -> tuple[int, int]:
+    """Which process this is, of how many."""
+    together = distributed.is_available() and distributed.is_initialized()
+    if num_replicas is not None and num_replicas < 1:
+        raise ResultError(f"num_replicas={num_replicas}: expected at least 1.")
+    if num_replicas is not None and num_replicas > 1 and rank is None and not together:
+        raise ResultError(
+            f"num_replicas={num_replicas}, and which of them this is cannot be told: "
+            f"torch.distributed is not initialised. Give rank."
+        )
+    if num_replicas is None:
+        num_replicas = distributed.get_world_size() if together else 1
+    if rank is None:
+        rank = distributed.get_rank() if together and num_replicas > 1 else 0
+    if not 0 <= rank < num_replicas:
+        raise ResultError(f"rank={rank}: expected 0 to {num_replicas - 1}, of {num_replicas}.")
+    return rank, num_replicas
+
+
+def _plain(value: Any) -> Any:
+    return "a function" if callable(value) else value

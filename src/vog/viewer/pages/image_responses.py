@@ -1,0 +1,107 @@
+"""Pictures of examples and of gradients, and the chart of one example, each at its own address.
+
+Nothing of a file is handed out as it is: pictures are decoded and drawn anew.
+"""
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from vog.figures.previews import encoded
+from vog.viewer.context import Site
+from vog.viewer.inspection import Inspected
+from vog.viewer.pages.example_page import named
+
+if TYPE_CHECKING:
+    from vog.figures.charts import Chart
+
+LARGE = 768
+_SIZES = (240, LARGE)
+_MISSING = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 120">'
+    '<rect width="120" height="120" fill="#8593a1" opacity=".25"/>'
+    '<path d="M40 40 80 80M80 40 40 80" stroke="#8593a1" stroke-width="4"/></svg>'
+)
+# What is brighter than all but half a percent of the pixels is drawn as bright as these.
+_BRIGHTEST = 0.995
+# From nothing to much, readable by everyone: black, purple, orange, pale yellow (inferno).
+_HEAT = np.array(
+    [(0, 0, 4), (66, 10, 104), (147, 38, 103), (221, 81, 58), (252, 165, 10), (252, 255, 164)],
+    np.float64,
+)
+# From negative over nothing to positive: blue, white, red-orange.
+_SIGNED = np.array([(33, 88, 155), (247, 247, 247), (178, 76, 26)], np.float64)
+
+
+def picture(site: Site, request: Request) -> Response:
+    """The picture of an example; its sizes are fixed."""
+    index, id = named(site, request.path_params["index"])
+    asked = request.query_params.get("size", "")
+    size = int(asked) if asked in map(str, _SIZES) else LARGE
+    preview = site.preview(index, id)
+    if preview.image is None:
+        return Response(_MISSING, 404, media_type="image/svg+xml")
+    content, kind = encoded(preview.image, size)
+    return Response(content, media_type=kind, headers={"cache-control": "private, max-age=600"})
+
+
+def gradient_map(site: Site, request: Request) -> Response:
+    """The VoG map of an example (`spread`), or its gradient at a checkpoint (0, 1, ...)."""
+    found, which = _seen(site, request), request.path_params["which"]
+    if which == "spread":
+        largest = max(float(np.quantile(found.spread, _BRIGHTEST)), 1e-30)
+        return _png(_coloured(found.spread / largest, _HEAT))
+    if which not in map(str, range(len(found.steps))):
+        raise HTTPException(404)
+    # One scale for all checkpoints, or the strip would not show that gradients fade.
+    largest = max(float(np.quantile(np.abs(found.gradients), _BRIGHTEST)), 1e-30)
+    return _png(_coloured(found.gradients[int(which)] / largest / 2 + 0.5, _SIGNED))
+
+
+def trajectory(site: Site, request: Request) -> Response:
+    """Confidence, margin and loss of an example over the checkpoints."""
+    from vog.figures import charts  # it takes 80 MB, and most pages have none
+
+    found = _seen(site, request)
+    of = {"confidence": found.confidence, "margin": found.margin, "loss": found.loss}
+    series = {name: list(values) for name, values in of.items() if values is not None}
+    stages = site.run.question.get("stages", {})
+    cut = {name: (a, b) for name, (a, b) in stages.items() if name != "all"}
+    said = f"Row {request.path_params['index']} over training"
+    return svg(charts.trajectory(list(found.steps), series, said, cut))
+
+
+def svg(chart: "Chart") -> Response:
+    """A chart as a picture, on the paper of the page."""
+    from vog.figures import charts
+
+    text = charts.svg(chart.properties(background="transparent"))
+    return Response(text, media_type="image/svg+xml", headers={"cache-control": "no-store"})
+
+
+def _seen(site: Site, request: Request) -> Inspected:
+    index, _ = named(site, request.path_params["index"])
+    found = site.inspected.get(index)
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+def _coloured(values: Float[np.ndarray, "h w"], scale: Float[np.ndarray, "s 3"]) -> Image.Image:
+    """Values from 0 to 1 in the colours of a scale."""
+    at = np.clip(np.nan_to_num(values), 0, 1)
+    stops = np.linspace(0, 1, len(scale))
+    pixels = np.stack([np.interp(at, stops, scale[:, one]) for one in range(3)], axis=-1)
+    return Image.fromarray(pixels.round().astype(np.uint8))
+
+
+def _png(image: Image.Image) -> Response:
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return Response(out.getvalue(), media_type="image/png", headers={"cache-control": "no-store"})
