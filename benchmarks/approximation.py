@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 import vog
 from vog.analysis.one_run.correlation import spearman
-from vog.cli import told
+from vog.cli import run_command
 from vog.experiments import demo
 from vog.files.writing import make_folder
 
@@ -94,7 +94,7 @@ def main(
     ] = None,
 ) -> None:
     """Compare on the digits of the demo, and on those of a file."""
-    demo.run(out / "demo", quiet=True)
+    demo.run_demo(out / "demo", quiet=True)
     digits = {"model": demo.build, "data": out / "demo" / "digits.npz"}
     compare("digits", out, digits | {"checkpoints": out / "demo" / "checkpoints"})
     if data is None:
@@ -108,4 +108,4 @@ def main(
 
 
 if __name__ == "__main__":
-    told(lambda: typer.run(main))
+    run_command(lambda: typer.run(main))

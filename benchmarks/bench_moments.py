@@ -25,11 +25,11 @@ def kept(maps: list[Tensor]) -> Tensor:
 
 
 def one_by_one(maps: list[Tensor]) -> Tensor:
-    return moments.std(functools.reduce(moments.merge, map(moments.of, maps)))
+    return moments.std(functools.reduce(moments.merge, map(moments.moments_of, maps)))
 
 
 def together(maps: list[Tensor]) -> Tensor:
-    return moments.std(moments.of(torch.cat(maps)))
+    return moments.std(moments.moments_of(torch.cat(maps)))
 
 
 WAYS = {

@@ -48,7 +48,7 @@ def append(folder: Path) -> Path:
     rng = np.random.default_rng(0)
     meaning = Meaning("vog", "harder", (0.0, float("inf")), "u", "s")
     columns = [f"vog@{stage}" for stage in STAGES]
-    with parts.begun(folder, {"data": {"examples": EXAMPLES}}):
+    with parts.writing_session(folder, {"data": {"examples": EXAMPLES}}):
         for start in range(0, EXAMPLES, PART):
             rows = range(start, min(start + PART, EXAMPLES))
             count = len(rows)
@@ -64,7 +64,7 @@ def append(folder: Path) -> Path:
                 {name: rng.gamma(2, size=count) for name in columns},
                 {},
             )
-            parts.write(folder, [to_table(made, dict.fromkeys(columns, meaning), None)], 0.0)
+            parts.write_part(folder, [to_table(made, dict.fromkeys(columns, meaning), None)], 0.0)
     return folder
 
 

@@ -23,7 +23,7 @@ def write(folder: Path, rows: int = 1_300_000, classes: int = 1000, seed: int = 
     by the others; wrong predictions are those of hard examples.
     """
     rng = np.random.default_rng(seed)
-    chosen = scores.choose(scores.DEFAULT)
+    chosen = scores.choose_scores(scores.DEFAULT)
     means = meanings(chosen, [Stage(name, 0, 3) for name in STAGES])
     names = [f"class {number}, of {classes}" for number in range(classes)]
     question = {
@@ -39,10 +39,10 @@ def write(folder: Path, rows: int = 1_300_000, classes: int = 1000, seed: int = 
         "device": "cpu",
         "where": {},
     }
-    with parts.begun(folder, question):
+    with parts.writing_session(folder, question):
         for start in range(0, rows, PART):
             span = range(start, min(start + PART, rows))
-            parts.write(folder, [_part(span, classes, means, names, rng)], 1.0)
+            parts.write_part(folder, [_part(span, classes, means, names, rng)], 1.0)
     return open_run(folder)
 
 

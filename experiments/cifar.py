@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import vog
-from vog.cli import told
+from vog.cli import run_command
 from vog.data.examples import digest_of
 from vog.errors import DataError
 from vog.figures import analysis_files
@@ -134,7 +134,7 @@ def main(
             typer.echo(
                 f"lowest tenth {errors.lowest.error:.2%}, highest {errors.highest.error:.2%}"
             )
-        for path in analysis_files.save(found, out / f"{name}-analysis"):
+        for path in analysis_files.write_analysis(found, out / f"{name}-analysis"):
             typer.echo(path)
 
 
@@ -297,4 +297,4 @@ def augmented(images: Float[Tensor, "n 3 32 32"]) -> Float[Tensor, "n 3 32 32"]:
 
 
 if __name__ == "__main__":
-    told(lambda: typer.run(main))
+    run_command(lambda: typer.run(main))

@@ -23,7 +23,7 @@ from jaxtyping import Float
 import vog
 from imagenet import build
 from vog.analysis.one_run.correlation import spearman
-from vog.cli import told
+from vog.cli import run_command
 from vog.errors import DataError
 from vog.files.writing import as_json, make_folder, write_text
 from vog.gradients.layout import stored_checkpoints
@@ -127,4 +127,4 @@ def targets(checkpoints: Path, data: Path, root: Path, out: Path) -> dict[str, f
 
 
 if __name__ == "__main__":
-    told(lambda: typer.run(main))
+    run_command(lambda: typer.run(main))

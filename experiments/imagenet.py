@@ -27,8 +27,8 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import nn
 from torch.nn import functional as F
 
-from vog.cli import told
-from vog.data import open_source, read
+from vog.cli import run_command
+from vog.data import open_source, read_batches
 from vog.files.writing import make_folder
 
 STEPS, BATCH = 8, 25
@@ -55,7 +55,7 @@ def main(
         torch.save(model.state_dict(), out / f"step-{step}.pt")
         if step < STEPS:
             batch = torch.randperm(len(examples))[:BATCH].tolist()
-            seen = [read(examples, range(row, row + 1)) for row in batch]
+            seen = [read_batches(examples, range(row, row + 1)) for row in batch]
             labels = torch.cat([one.labels[one.at] for one in seen])
             loss = F.cross_entropy(
                 model(torch.cat([one.inputs for one in seen if len(one.at)])), labels
@@ -67,4 +67,4 @@ def main(
 
 
 if __name__ == "__main__":
-    told(lambda: typer.run(main))
+    run_command(lambda: typer.run(main))

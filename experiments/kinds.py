@@ -24,7 +24,7 @@ import vog
 from mnist import Digits, build, split, trained
 from tables import row, spread
 from vog.analysis.detection.planted_faults import Verification
-from vog.cli import told
+from vog.cli import run_command
 from vog.figures import charts
 from vog.files.writing import make_folder, write_text
 
@@ -43,7 +43,7 @@ def main(
     found = [one(train, test, seed, out / f"seed-{seed}") for seed in SEEDS]
     write_text(out / "table.md", table(found))
     typer.echo(out / "table.md")
-    typer.echo(charts.save(charts.detection(found[0]), out / "kinds.png"))
+    typer.echo(charts.save_chart(charts.detection(found[0]), out / "kinds.png"))
 
 
 def one(train: Digits, test: Digits, seed: int, folder: Path) -> Verification:
@@ -88,4 +88,4 @@ def table(found: list[Verification]) -> str:
 
 
 if __name__ == "__main__":
-    told(lambda: typer.run(main))
+    run_command(lambda: typer.run(main))

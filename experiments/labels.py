@@ -46,7 +46,7 @@ from mnist import Digits as Images
 from mnist import build as build_mnist
 from mnist import split, trained
 from tables import row, spread
-from vog.cli import told
+from vog.cli import run_command
 from vog.experiments import demo
 from vog.files.writing import as_json, make_folder, write_text
 from vog.result.planting_record import FLIP, Planted
@@ -212,4 +212,4 @@ def value(made: dict[str, Any], score: str) -> float:
 
 
 if __name__ == "__main__":
-    told(lambda: typer.run(main))
+    run_command(lambda: typer.run(main))

@@ -52,9 +52,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import vog
-from vog.analysis.detection.out_of_distribution import apart
+from vog.analysis.detection.out_of_distribution import ood_metrics
 from vog.analysis.one_run.error_by_rank import error_by_rank
-from vog.cli import told
+from vog.cli import run_command
 from vog.errors import DataError
 from vog.figures import charts
 from vog.files.writing import as_json, make_folder, write_text
@@ -164,7 +164,7 @@ def main(
     write_text(out / "results.json", as_json(found))
     typer.echo(out / "results.json")
     for name, chart in figures(made, found).items():
-        typer.echo(charts.save(chart, out / f"{name}.png"))
+        typer.echo(charts.save_chart(chart, out / f"{name}.png"))
 
 
 def split(path: Path) -> tuple[Digits, Digits]:
@@ -372,7 +372,7 @@ def strangeness(made: Path, images: Float[np.ndarray, "n 1 28 28"], out: Path) -
 
 def told_apart(inside: np.ndarray, beyond: np.ndarray) -> dict[str, float]:
     """AUROC, AUPR and false positive rate at 95 % true positives; outside is positive."""
-    found, truth = apart(beyond, inside), np.repeat([0, 1], [len(inside), len(beyond)])
+    found, truth = ood_metrics(beyond, inside), np.repeat([0, 1], [len(inside), len(beyond)])
     precision = average_precision_score(truth, np.concatenate([inside, beyond]))
     return {"auroc": found.auroc, "aupr": float(precision), "fpr95": found.fpr95}
 
@@ -462,4 +462,4 @@ def outside_chart(found: dict[str, Any]) -> charts.Chart:
 
 
 if __name__ == "__main__":
-    told(lambda: typer.run(main))
+    run_command(lambda: typer.run(main))

@@ -28,7 +28,7 @@ from torch.nn import functional as F
 import vog
 from mnist import BATCH, Digits, accuracy, build, scored, shifted, split, trained
 from tables import row, spread
-from vog.cli import told
+from vog.cli import run_command
 from vog.files.writing import as_json, make_folder, write_text
 
 SHARES, SEEDS, EPOCHS = ("90%", "70%", "50%"), (0, 1, 2), 12
@@ -115,4 +115,4 @@ def table(found: dict[str, dict[str, Sequence[float]]]) -> str:
 
 
 if __name__ == "__main__":
-    told(lambda: typer.run(main))
+    run_command(lambda: typer.run(main))

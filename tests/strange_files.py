@@ -26,7 +26,7 @@ import torch
 from torch import nn
 
 import world
-from vog.checkpoints import read
+from vog.checkpoints import read_weights
 from vog.errors import CheckpointError
 
 (STATE,) = world.weights(1)
@@ -719,7 +719,7 @@ def outcome(data: bytes, path: Path) -> tuple[str, list[str]]:
     path.write_bytes(data)
     with watched() as events:
         try:
-            read(path)
+            read_weights(path)
             said = "weights"
         except CheckpointError as error:
             said = str(error)

@@ -16,7 +16,7 @@ import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.analysis.one_run.correlation import spearman
 from vog.analysis.one_run.score_columns import raw_column
-from vog.analysis.one_run.stage_shift import course
+from vog.analysis.one_run.stage_shift import stage_shift
 from vog.errors import ResultError
 from vog.files.writing import as_json
 from vog.result import Run, parts
@@ -54,9 +54,9 @@ def made(
     )
     given = {"data": {"examples": count, "label_names": ["cat", "dog", "owl"]}} | question
     meanings = {name: meaning for name in scores if not is_half(name)}
-    with parts.begun(folder, given):
+    with parts.writing_session(folder, given):
         table = to_table(rows, meanings, ["cat", "dog", "owl"])
-        parts.write(folder, [table], 0.0)
+        parts.write_part(folder, [table], 0.0)
     return vog.open(folder)
 
 
@@ -176,7 +176,8 @@ def test_a_view_of_a_combined_run_is_ranked_by_like_a_score(tmp_path: Path) -> N
     assert found.agreement["late"]["all"] == 1
     assert np.isnan(found.agreement["early"]["all"]), "all examples are equal"
     assert (
-        course(mean, "vog_z").groups[0].said == "In the hardest fifth at early and still at late."
+        stage_shift(mean, "vog_z").groups[0].said
+        == "In the hardest fifth at early and still at late."
     )
     for column in ("vog@late", "vog@late:class", "vog_z@late", "vog_rank@late:rank"):
         assert raw_column(mean, column) == "vog@late"

@@ -22,9 +22,9 @@ from vog.errors import ResultError
 from vog.result import Run, open_run, parts
 from vog.result.derived_columns import DERIVED
 from vog.result.row_lookup import Class, Lookup, Place
-from vog.result.row_pages import Browser, Filter, Order
+from vog.result.row_pages import Filter, Order, RowPages
 from vog.result.rows import Meaning, Rows, to_table
-from vog.result.sql import Row, Source
+from vog.result.sql import Row, RunTables
 
 NAN, INF = float("nan"), float("inf")
 NAMES = ["cat", 'it\'s "a" 100% <b>dog</b>', "cat"]
@@ -48,9 +48,9 @@ def written(folder: Path, rows: Rows, cuts: Sequence[int] = (), target: str = "l
     meanings = {name: Meaning(name, end, (-INF, INF), "u", "s") for name, end in ends.items()}
     table = to_table(rows, meanings, NAMES)
     question = {"data": {"examples": count, "label_names": NAMES}, "target": target}
-    with parts.begun(folder, question):
+    with parts.writing_session(folder, question):
         for start, stop in itertools.pairwise([0, *cuts, count]):
-            parts.write(folder, [table.slice(start, stop - start)], 0.0)
+            parts.write_part(folder, [table.slice(start, stop - start)], 0.0)
     return open_run(folder)
 
 
@@ -83,7 +83,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @contextmanager
-def browsing(case: Case) -> Iterator[Browser]:
+def browsing(case: Case) -> Iterator[RowPages]:
     """The rows on disk, and a browser of them."""
     (odd, labels, late, last, share, *scores), problems, cuts, target = case
     rows = Rows(
@@ -97,7 +97,7 @@ def browsing(case: Case) -> Iterator[Browser]:
         problems,
     )
     with tempfile.TemporaryDirectory() as folder:
-        yield Browser(Source(written(Path(folder) / "run", rows, cuts, target)))
+        yield RowPages(RunTables(written(Path(folder) / "run", rows, cuts, target)))
 
 
 def columns_of(run: Run) -> list[str]:  # noqa: F811
@@ -261,22 +261,22 @@ def test_classes_and_ids_are_counted_row_by_row(case: Case) -> None:
         ) == (None, {})
 
 
-def look(browser: Browser) -> Lookup:
+def look(browser: RowPages) -> Lookup:
     """At single rows of the same run."""
     return Lookup(browser.source)
 
 
-def example(browser: Browser, index: int) -> Row:
+def example(browser: RowPages, index: int) -> Row:
     found = look(browser).example(index)
     assert found is not None
     return found
 
 
-def ids_and_labels(browser: Browser) -> list[tuple[str, int | None]]:
+def ids_and_labels(browser: RowPages) -> list[tuple[str, int | None]]:
     return list(itertools.chain.from_iterable(look(browser).ids_and_labels()))
 
 
-def indices(browser: Browser, by: str, descending: bool, **where: Any) -> list[int]:
+def indices(browser: RowPages, by: str, descending: bool, **where: Any) -> list[int]:
     page = browser.page(Order(by, descending), Filter(**where))
     assert page.total == len(page.rows)
     return [row["index"] for row in page.rows]
@@ -284,7 +284,7 @@ def indices(browser: Browser, by: str, descending: bool, **where: Any) -> list[i
 
 def test_a_worked_run(run: Run) -> None:  # noqa: F811
     """Cats have VoG 3, 1, 2; magpies 9, none, 5. Every second row is predicted a magpie."""
-    browser = Browser(Source(run))
+    browser = RowPages(RunTables(run))
     assert indices(browser, "vog@all", True) == [3, 5, 0, 2, 1, 4]
     assert indices(browser, "vog@all", False) == [1, 2, 0, 5, 3, 4], "what is missing stays last"
     assert indices(browser, "vog@all:class", True) == [0, 3, 2, 5, 1, 4]
@@ -315,7 +315,7 @@ def test_a_worked_run(run: Run) -> None:  # noqa: F811
 def test_a_run_that_is_not_finished(run: Run) -> None:  # noqa: F811
     """Rows 2 to 4 are missing: they are no row, and not the next one either."""
     run.part_files[1].unlink()
-    browser = Browser(Source(open_run(run.folder)))
+    browser = RowPages(RunTables(open_run(run.folder)))
     assert indices(browser, "vog@all", True) == [5, 0, 1]
     assert look(browser).example(2) is None
     assert browser.around(2, Order("vog@all", True), EVERYTHING) == ((), ())
@@ -323,7 +323,7 @@ def test_a_run_that_is_not_finished(run: Run) -> None:  # noqa: F811
 
 
 def test_filters_of_a_worked_run(run: Run) -> None:  # noqa: F811
-    browser = Browser(Source(run))
+    browser = RowPages(RunTables(run))
     assert indices(browser, "index", False, label=1) == [3, 4, 5]
     assert indices(browser, "index", False, predicted=1) == [1, 3, 5]
     assert indices(browser, "index", False, judged="right") == [0, 2, 3, 5]
@@ -340,7 +340,7 @@ def test_filters_of_a_worked_run(run: Run) -> None:  # noqa: F811
 
 def test_both_bounds_belong_to_a_range(run: Run) -> None:  # noqa: F811
     """Ranks are 0.5, 0, 0.25, 1, none, 0.75; z of cats sqrt(1.5), -sqrt(1.5), 0."""
-    browser = Browser(Source(run))
+    browser = RowPages(RunTables(run))
     assert indices(browser, "vog@all", False, low=2.0, high=5.0) == [2, 0, 5]
     assert indices(browser, "vog@all:rank", False, low=0.25, high=0.75) == [2, 0, 5]
     assert indices(browser, "vog@all:rank", False, low=0.26) == [0, 5, 3]
@@ -355,7 +355,7 @@ def test_both_bounds_belong_to_a_range(run: Run) -> None:  # noqa: F811
 
 @pytest.mark.parametrize("by", ["id", "label_name", "problem"])
 def test_a_range_of_text_is_refused(run: Run, by: str) -> None:  # noqa: F811
-    browser = Browser(Source(run))
+    browser = RowPages(RunTables(run))
     for where in (Filter(low=1.0), Filter(high=1.0)):
         with pytest.raises(ResultError, match=f"{by!r} is text, so no range of numbers"):
             browser.page(Order(by, False), where)
@@ -364,7 +364,7 @@ def test_a_range_of_text_is_refused(run: Run, by: str) -> None:  # noqa: F811
 
 
 def test_columns_that_are_not_there(run: Run) -> None:  # noqa: F811
-    browser = Browser(Source(run))
+    browser = RowPages(RunTables(run))
     with pytest.raises(ResultError, match="no column 'vog@lat'. Did you mean 'vog@all'"):
         browser.page(Order("vog@lat", True), EVERYTHING)
     with pytest.raises(ResultError, match="after a score stands :class, :robust, :rank"):
@@ -386,7 +386,7 @@ def test_classes_are_those_that_were_differentiated(tmp_path: Path) -> None:
         labels=np.array([2, 0, 0, -1]),
         predictions={"late": np.zeros(4, int), "all": np.array([-1, -1, 1, 1])},
     )
-    browser = Browser(Source(written(tmp_path / "run", rows, [1], "predicted")))
+    browser = RowPages(RunTables(written(tmp_path / "run", rows, [1], "predicted")))
     for how, score in itertools.product(("class", "robust"), ("vog@all", "vog@late")):
         page = browser.page(Order(f"{score}:{how}", False), EVERYTHING)
         scale = 1 if how == "class" else 1.4826
@@ -402,7 +402,7 @@ def test_a_class_without_values_keeps_its_rows(tmp_path: Path) -> None:
     """There is nothing to compare them with, and nothing that would be compared."""
     scores = {"vog@all": [1, 3, NAN, NAN]}
     rows = replace(plain(scores), labels=np.array([0, 0, 7, -1]))
-    browser = Browser(Source(written(tmp_path / "run", rows)))
+    browser = RowPages(RunTables(written(tmp_path / "run", rows)))
     for how in ("class", "robust"):
         assert indices(browser, f"vog@all:{how}", True) == [1, 0, 2, 3]
         assert browser.rows([2, 3], "all", [f"vog@all:{how}"])[1][f"vog@all:{how}"] is None
@@ -413,7 +413,7 @@ def test_the_stage_of_a_column(tmp_path: Path) -> None:
     """Predictions and verdicts are those of the stage that is looked at."""
     predictions = {"late": np.array([1, 0]), "all": np.zeros(2, int)}
     rows = replace(plain({"vog@late": [1, 2], "vog@all": [1, 2]}), predictions=predictions)
-    browser = Browser(Source(written(tmp_path / "run", rows)))
+    browser = RowPages(RunTables(written(tmp_path / "run", rows)))
     stages = {"vog@late": "late", "vog@late:rank": "late", "prediction@late": "late"}
     stages |= {"vog@all:class": "all", "label": "all", "id": "all", "@late": "all", "x@y": "all"}
     assert {name: browser.stage(name) for name in stages} == stages
@@ -429,7 +429,7 @@ def test_nothing_from_outside_is_part_of_a_query(tmp_path: Path) -> None:
     odd = ["';--", '"', '" OR "', "a' OR '1'='1", "%"]
     score = "v\"o'g; --@all"
     rows = replace(plain({score: [1, 2, 3, 4, 5]}), ids=odd)
-    browser = Browser(Source(written(tmp_path / "run", rows, [2])))
+    browser = RowPages(RunTables(written(tmp_path / "run", rows, [2])))
     for column in columns_of(browser.source.run):
         assert len(indices(browser, column, False)) == 5
         before, after = browser.around(2, Order(column, False), EVERYTHING, 9)
@@ -449,7 +449,7 @@ def test_nothing_from_outside_is_part_of_a_query(tmp_path: Path) -> None:
 def test_a_folder_whose_name_is_a_pattern(tmp_path: Path, name: str) -> None:
     """The rows are those of the run itself, not those of folders that the pattern fits."""
     written(tmp_path / "run1", plain({"vog@all": [7, 7, 7]}))
-    browser = Browser(Source(written(tmp_path / name, plain({"vog@all": [1, 2]}))))
+    browser = RowPages(RunTables(written(tmp_path / name, plain({"vog@all": [1, 2]}))))
     page = browser.page(Order("index", False), EVERYTHING, also=["vog@all"])
     assert [row["vog@all"] for row in page.rows] == [1, 2]
     assert list(look(browser).example(0) or ()) == browser.source.run.columns
@@ -458,13 +458,15 @@ def test_a_folder_whose_name_is_a_pattern(tmp_path: Path, name: str) -> None:
 
 def test_a_rank_that_is_asked_for_twice(run: Run) -> None:  # noqa: F811
     """Sorted by and shown beside itself, it is no rank of a rank."""
-    page = Browser(Source(run)).page(Order("vog@all:rank", True), EVERYTHING, also=["vog@all:rank"])
+    page = RowPages(RunTables(run)).page(
+        Order("vog@all:rank", True), EVERYTHING, also=["vog@all:rank"]
+    )
     assert [row["vog@all:rank"] for row in page.rows] == [1, 0.75, 0.5, 0.25, 0, None]
 
 
 def test_ranks_of_more_scores_than_are_kept_in_memory(tmp_path: Path) -> None:
     scores = {f"s{i}@all": np.roll([1.0, 2, 3], i).tolist() for i in range(10)}
-    browser = Browser(Source(written(tmp_path / "run", plain(scores))))
+    browser = RowPages(RunTables(written(tmp_path / "run", plain(scores))))
     for name in [*scores, *scores]:
         (first, *_) = browser.rows([0], "all", [f"{name}:rank"])
         assert first[f"{name}:rank"] == (scores[name][0] - 1) / 2
@@ -474,7 +476,7 @@ def test_ranks_of_more_scores_than_are_kept_in_memory(tmp_path: Path) -> None:
 def test_more_rows_than_are_fetched_at_once(tmp_path: Path) -> None:
     count = 25_000
     run = written(tmp_path / "run", plain({"vog@all": np.arange(count)}), [9_000])  # noqa: F811
-    browser = Browser(Source(run))
+    browser = RowPages(RunTables(run))
     assert [id for id, _ in ids_and_labels(browser)] == [f"e{i}" for i in range(count)]
     assert max(map(len, look(browser).ids_and_labels())) < count
     page = browser.page(Order("vog@all", True), EVERYTHING, 5_000, 15_000)
@@ -487,7 +489,7 @@ def test_what_does_not_fit_into_memory_goes_beside(
     """And not into the folder where the viewer was started; too much of it is told."""
     (tmp_path / "started").mkdir()
     monkeypatch.chdir(tmp_path / "started")
-    source = Source(written(tmp_path / "run", plain({"vog@all": np.arange(20.0)})))
+    source = RunTables(written(tmp_path / "run", plain({"vog@all": np.arange(20.0)})))
     many = "SELECT i::TEXT || repeat('x', 90) AS id FROM range(2000000) AS t(i)"
     assert source.ask(f"SELECT id FROM ({many}) ORDER BY id LIMIT 1 OFFSET 1500000", [])
     assert list(Path().iterdir()) == []
@@ -498,16 +500,16 @@ def test_what_does_not_fit_into_memory_goes_beside(
 def test_several_threads_ask_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     """What a column compares with is computed once, by the first that asks."""
     computed: list[str] = []
-    numbers = Source.numbers
+    numbers = RunTables.numbers
 
-    def slow(source: Source, sql: str) -> list[np.ndarray]:
+    def slow(source: RunTables, sql: str) -> list[np.ndarray]:
         computed.append(sql)
         time.sleep(0.05)
         return numbers(source, sql)
 
-    monkeypatch.setattr(Source, "numbers", slow)
+    monkeypatch.setattr(RunTables, "numbers", slow)
     orders = [Order(f"{score}:{how}", True) for score in run.score_columns for how in DERIVED]
-    browser, start = Browser(Source(run)), threading.Barrier(4)
+    browser, start = RowPages(RunTables(run)), threading.Barrier(4)
 
     def ask(_: int) -> list[object]:
         start.wait()
@@ -519,7 +521,7 @@ def test_several_threads_ask_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) 
     assert all(other == first for other in others)
     assert len(computed) == len(orders) + 1, "and the classes of all rows"
     assert first == [
-        [Browser(Source(run)).page(order, Filter(low=-9.0)) for order in orders],
+        [RowPages(RunTables(run)).page(order, Filter(low=-9.0)) for order in orders],
         look(browser).classes("vog@all"),
         ids_and_labels(browser),
     ]
@@ -527,7 +529,7 @@ def test_several_threads_ask_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_bug_of_ours_is_not_blamed_on_the_files(run: Run) -> None:  # noqa: F811
     with pytest.raises(duckdb.BinderException):
-        Source(run).ask("SELECT nothing FROM rows", [])
+        RunTables(run).ask("SELECT nothing FROM rows", [])
 
 
 def cut(part: Path) -> None:
@@ -543,12 +545,12 @@ def scrambled(part: Path) -> None:
 
 @pytest.mark.parametrize("damage", [Path.unlink, cut, scrambled])
 def test_a_part_that_is_not_what_it_was(run: Run, damage: Callable[[Path], None]) -> None:  # noqa: F811
-    browser = Browser(Source(run))
+    browser = RowPages(RunTables(run))
     first = example(browser, 0)
     damage(run.part_files[1])
     by, said = Order("vog@all:class", True), r"rows of the run cannot be read: .*open it again\."
     questions: list[Callable[[], object]] = [
-        lambda: Browser(Source(run)).page(by, EVERYTHING),
+        lambda: RowPages(RunTables(run)).page(by, EVERYTHING),
         lambda: browser.page(by, EVERYTHING),
         lambda: browser.page(Order("vog@all:rank", True), Filter(low=0.5)),
         lambda: browser.around(0, by, EVERYTHING),

@@ -23,7 +23,7 @@ from vog.errors import CheckpointError, DataError, ModelError
 from vog.models.torch import memory
 from vog.models.torch.adapter import TorchModel
 from vog.sweep.loop import sweep
-from vog.sweep.memory_plan import Needs, measure, share_out, total_bytes
+from vog.sweep.memory_plan import MemoryNeeds, measure, plan_memory, total_bytes
 from vog.sweep.plan import plan
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
@@ -62,25 +62,25 @@ def test_what_an_example_takes() -> None:
     assert narrow.state >= moments + 4 * 100
 
 
-def measured(module: nn.Module, width: int) -> Needs:
+def measured(module: nn.Module, width: int) -> MemoryNeeds:
     model = TorchModel(module)
     weights = model.ready(model.fit(module.state_dict(), "here"))
-    chosen = scores.choose(["vog", "loss"])
+    chosen = scores.choose_scores(["vog", "loss"])
     return measure(model, weights, torch.randn(16, width), cut(1, 3, 2), chosen, workers=0)
 
 
 sizes = st.integers(0, 10**7)
-needs = st.builds(Needs, sizes.map(lambda n: n + 1), sizes, sizes.map(lambda n: n + 1), sizes)
+needs = st.builds(MemoryNeeds, sizes.map(lambda n: n + 1), sizes, sizes.map(lambda n: n + 1), sizes)
 
 
 @given(
     needs, st.integers(1, 10**12), st.integers(1, 10**6), st.integers(2, 100), st.integers(1, 10**6)
 )
 def test_what_is_shared_out_fits(
-    needs: Needs, total: int, elements: int, checkpoints: int, examples: int
+    needs: MemoryNeeds, total: int, elements: int, checkpoints: int, examples: int
 ) -> None:
     try:
-        share = share_out(needs, "auto", total, "cpu", elements, checkpoints, examples)
+        share = plan_memory(needs, "auto", total, "cpu", elements, checkpoints, examples)
     except ModelError:
         assert needs.of(min(5, checkpoints) * needs.weights, 1, 1) > total
         return
@@ -88,24 +88,26 @@ def test_what_is_shared_out_fits(
     assert 1 <= share.batch_size <= share.block_size
     assert share.block_size % share.batch_size == 0
     assert not share.hold or share.block_size == share.batch_size
-    more = share_out(needs, "auto", 2 * total, "cpu", elements, checkpoints, examples)
+    more = plan_memory(needs, "auto", 2 * total, "cpu", elements, checkpoints, examples)
     assert more.hold or not share.hold
     assert more.batch_size >= share.batch_size or more.hold != share.hold
 
 
 @given(needs, st.integers(1, 10**12), st.integers(1, 500), st.integers(2, 100))
 def test_a_size_that_is_asked_is_taken(
-    needs: Needs, total: int, asked: int, checkpoints: int
+    needs: MemoryNeeds, total: int, asked: int, checkpoints: int
 ) -> None:
-    share = share_out(needs, asked, total, "cpu", 100, checkpoints, 10**6)
+    share = plan_memory(needs, asked, total, "cpu", 100, checkpoints, 10**6)
     assert share.batch_size == asked
 
 
 def test_batches_are_as_large_as_is_useful() -> None:
-    tiny = Needs(1, 1, 1, 1)
+    tiny = MemoryNeeds(1, 1, 1, 1)
     for elements, examples, expected in ((3072, 10**6, 64), (150_528, 10**6, 16), (2, 10**6, 1024)):
-        assert share_out(tiny, "auto", 10**12, "cpu", elements, 3, examples).batch_size == expected
-    assert share_out(tiny, "auto", 10**12, "cpu", 2, 3, 30).batch_size == 30
+        assert (
+            plan_memory(tiny, "auto", 10**12, "cpu", elements, 3, examples).batch_size == expected
+        )
+    assert plan_memory(tiny, "auto", 10**12, "cpu", 2, 3, 30).batch_size == 30
 
 
 @pytest.mark.parametrize(
@@ -164,9 +166,9 @@ def test_weights_that_do_not_fit_are_read_again_for_each_block(tmp_path: Path) -
 def test_a_checkpoint_that_changes_while_it_is_streamed(
     checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = share_out
+    whole = plan_memory
     monkeypatch.setattr(
-        "vog.sweep.memory_plan.share_out", lambda *given: replace(whole(*given), hold=False)
+        "vog.sweep.memory_plan.plan_memory", lambda *given: replace(whole(*given), hold=False)
     )
     job = prepare(request(checkpoints, digits, tmp_path / "run"))
     torch.save(world.weights(1, seed=9)[0], checkpoints / "step-300.pt")

@@ -24,7 +24,7 @@ from vog.planting.planted_dataset import Recipe
 from vog.result import Run, planting_record
 from vog.result.class_names import read_names
 from vog.result.marks import Review
-from vog.result.planting_record import Plant, Planted, load, save
+from vog.result.planting_record import Plant, Planted, load_planting_record, write_record
 from vog.viewer import application
 from vog.viewer.request_guard import Guard
 
@@ -87,8 +87,8 @@ QUESTION = {"data": {"examples": 2, "was": 2, "planted": "data", "digest": "0"},
 
 
 def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
-    save(tmp_path, Planted(QUESTION, PLANTS))
-    assert load(tmp_path) == Planted(QUESTION, PLANTS)
+    write_record(tmp_path, Planted(QUESTION, PLANTS))
+    assert load_planting_record(tmp_path) == Planted(QUESTION, PLANTS)
 
 
 HEADER = "id,kind,how,label,source,was\n"
@@ -112,10 +112,10 @@ LISTS = {
 
 @pytest.mark.parametrize("text", LISTS)
 def test_a_list_of_another_form(tmp_path: Path, text: str) -> None:
-    save(tmp_path, Planted(QUESTION, PLANTS))
+    write_record(tmp_path, Planted(QUESTION, PLANTS))
     (tmp_path / "planted.csv").write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(ResultError, match=LISTS[text]):
-        load(tmp_path)
+        load_planting_record(tmp_path)
 
 
 ODD_QUESTIONS: dict[str, Any] = {
@@ -131,20 +131,20 @@ ODD_QUESTIONS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", ODD_QUESTIONS)
 def test_a_question_of_planting_of_another_form(tmp_path: Path, name: str) -> None:
-    save(tmp_path, Planted(QUESTION, PLANTS))
+    write_record(tmp_path, Planted(QUESTION, PLANTS))
     (tmp_path / "planted.json").write_text(json.dumps(ODD_QUESTIONS[name]))
     with pytest.raises(ResultError, match=r"is damaged: .*planted\.json.* Plant again"):
-        load(tmp_path)
+        load_planting_record(tmp_path)
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", "[" * 100_000, "\ufeff{", '{"seed": ' + "9" * 5000 + "}"]
 )
 def test_what_is_no_json(tmp_path: Path, text: str) -> None:
-    save(tmp_path, Planted(QUESTION, PLANTS))
+    write_record(tmp_path, Planted(QUESTION, PLANTS))
     (tmp_path / "planted.json").write_text(text, "utf-8")
     with pytest.raises(ResultError, match="is damaged"):
-        load(tmp_path)
+        load_planting_record(tmp_path)
     with pytest.raises(ValueError, match=r".+"):
         read_json(tmp_path / "planted.json")
 
@@ -162,7 +162,7 @@ def test_planting_again_needs_the_whole_question(
 
 def test_a_record_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """That is no damage, and planting again would not help."""
-    save(tmp_path, Planted(QUESTION, PLANTS))
+    write_record(tmp_path, Planted(QUESTION, PLANTS))
 
     def refuse(path: Path, *given: Any, **more: Any) -> None:
         raise PermissionError(13, "Permission denied", str(path))
@@ -171,7 +171,7 @@ def test_a_record_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(
         ResultError, match=r"planted\.json cannot be read: Permission denied"
     ) as told:
-        load(tmp_path)
+        load_planting_record(tmp_path)
     assert "damaged" not in str(told.value)
 
 
@@ -186,10 +186,10 @@ def test_size_is_looked_at_before_the_text(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(DataError, match="has more than .* bytes"):
         read_confusion(tmp_path / "confusion.csv", 2, None)
     with pytest.raises(ResultError, match="has more than .* bytes"):
-        load(tmp_path)
+        load_planting_record(tmp_path)
     (tmp_path / "planted.json").write_text(json.dumps(QUESTION))
     with pytest.raises(ResultError, match="has more than .* bytes"):
-        load(tmp_path)
+        load_planting_record(tmp_path)
     assert planting_record._MOST < 2**40
     with pytest.raises(ValueError, match="more than 10 bytes"):
         read_text(tmp_path / "planted.json", 10)
@@ -261,11 +261,11 @@ def test_an_array_that_is_larger_than_memory_is_not_unpacked(
 ) -> None:
     np.savez_compressed(tmp_path / "bomb.npz", inputs=np.zeros(10**6))
     assert (tmp_path / "bomb.npz").stat().st_size < 20_000
-    assert npz.load(tmp_path / "bomb.npz")["inputs"].shape == (10**6,)
+    assert npz.load_arrays(tmp_path / "bomb.npz")["inputs"].shape == (10**6,)
     memory = type("Memory", (), {"available": 10**6})
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
     with pytest.raises(npz.UNPACKABLE, match=r"its arrays unpack to 0\.0 GB"):
-        npz.load(tmp_path / "bomb.npz")
+        npz.load_arrays(tmp_path / "bomb.npz")
 
 
 def test_a_table_of_confusion_that_claims_much(tmp_path: Path) -> None:

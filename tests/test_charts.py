@@ -16,7 +16,7 @@ from vog.analysis.one_run.class_quantiles import ClassSpread
 from vog.analysis.one_run.data_map import DataMap, Point
 from vog.analysis.one_run.density_grid import Density, density
 from vog.analysis.one_run.error_by_rank import error_by_rank
-from vog.analysis.one_run.stage_shift import Course, DecilePair, Group
+from vog.analysis.one_run.stage_shift import DecilePair, Group, StageShift
 from vog.figures import charts
 from vog.figures.charts import heatmap, theme
 
@@ -42,12 +42,12 @@ def values(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def marks(chart: charts.Chart) -> list[str]:
     """What kinds of marks an SVG has, as a reader of the page without eyes is told."""
-    return re.findall(r'aria-roledescription="(.*?)"', charts.svg(chart))
+    return re.findall(r'aria-roledescription="(.*?)"', charts.chart_svg(chart))
 
 
 def drawn(chart: charts.Chart, kind: str) -> int:
     """How many shapes an SVG has of a kind that is not told one by one."""
-    root = ElementTree.fromstring(charts.svg(chart))
+    root = ElementTree.fromstring(charts.chart_svg(chart))
     groups = [one for one in root.iter() if f"mark-{kind} " in one.get("class", "")]
     return sum(len(one) for one in groups if "role-mark" in one.get("class", ""))
 
@@ -64,7 +64,7 @@ def mapped(rows: int, points: bool) -> DataMap:
     return DataMap("late", rows, single, grid(rows))
 
 
-def coursed(shares: list[float], spearman: float = 0.5) -> Course:
+def coursed(shares: list[float], spearman: float = 0.5) -> StageShift:
     """Every first tenth has the same shares of the last ones."""
     pairs = [
         DecilePair(i, j, 0 if math.isnan(share) else round(100 * share), share)
@@ -72,7 +72,7 @@ def coursed(shares: list[float], spearman: float = 0.5) -> Course:
         for j, share in enumerate(shares, start=1)
     ]
     group = Group("hard throughout", "So.", 0, NAN, NAN, ())
-    return Course("vog:class", "early", "late", spearman, tuple(pairs), (group,) * 4)
+    return StageShift("vog:class", "early", "late", spearman, tuple(pairs), (group,) * 4)
 
 
 def classes(count: int, name: str | None = "bird") -> list[ClassSpread]:
@@ -93,31 +93,31 @@ BINS = error_by_rank(np.arange(50.0), (np.arange(50) == 0) | (np.arange(50) >= 4
 
 EVERY: dict[str, Callable[[], charts.Chart]] = {
     "deciles": lambda: charts.error_by_decile({"late": BINS}, "vog@late", LONG, True, top=0.9),
-    "points": lambda: charts.data_map(mapped(30, points=True)),
-    "squares": lambda: charts.data_map(mapped(900, points=False)),
-    "no map": lambda: charts.data_map(DataMap("all", 0, (), Density((), 40, 3, 0))),
-    "course": lambda: charts.course(coursed([0.1] * 9 + [0.1])),
-    "half a course": lambda: charts.course(coursed([NAN] * 10, NAN)),
-    "classes": lambda: charts.class_spread(classes(40), "vog@all", True),
-    "many classes": lambda: charts.class_spread(classes(1000, LONG), "vog@all", True),
-    "one class": lambda: charts.class_spread(classes(1, None), "vog@all", True),
-    "no class": lambda: charts.class_spread([], "vog@all", True),
+    "points": lambda: charts.data_map_chart(mapped(30, points=True)),
+    "squares": lambda: charts.data_map_chart(mapped(900, points=False)),
+    "no map": lambda: charts.data_map_chart(DataMap("all", 0, (), Density((), 40, 3, 0))),
+    "course": lambda: charts.stage_shift_chart(coursed([0.1] * 9 + [0.1])),
+    "half a course": lambda: charts.stage_shift_chart(coursed([NAN] * 10, NAN)),
+    "classes": lambda: charts.class_spread_chart(classes(40), "vog@all", True),
+    "many classes": lambda: charts.class_spread_chart(classes(1000, LONG), "vog@all", True),
+    "one class": lambda: charts.class_spread_chart(classes(1, None), "vog@all", True),
+    "no class": lambda: charts.class_spread_chart([], "vog@all", True),
     "band": lambda: charts.class_band(classes(100), "vog@all", False),
     "band of nothing": lambda: charts.class_band([], "vog@all", False),
-    "agreement": lambda: charts.agreement(MATRIX, "all"),
-    "large agreement": lambda: charts.agreement(
+    "agreement": lambda: charts.correlation_chart(MATRIX, "all"),
+    "large agreement": lambda: charts.correlation_chart(
         {
             f"score_number_{a}@all": {f"score_number_{b}@all": 0.123 for b in range(15)}
             for a in range(15)
         },
         "all",
     ),
-    "one score": lambda: charts.agreement({"vog@all": {"vog@all": NAN}}, "all"),
+    "one score": lambda: charts.correlation_chart({"vog@all": {"vog@all": NAN}}, "all"),
     "comparison": lambda: charts.comparison(grid(900), "vog@all", "aum@all", 0.5),
     "no comparison": lambda: charts.comparison(Density((), 40, 2, 0), "a", "b", NAN),
-    "trajectory": lambda: charts.trajectory([10, 20, 30, 40], SERIES, "Learned late", STAGES),
-    "one step": lambda: charts.trajectory([7], {"loss": [INF]}, "Once", {"all": (0, 1)}),
-    "long": lambda: charts.trajectory(
+    "trajectory": lambda: charts.trajectory_chart([10, 20, 30, 40], SERIES, "Learned late", STAGES),
+    "one step": lambda: charts.trajectory_chart([7], {"loss": [INF]}, "Once", {"all": (0, 1)}),
+    "long": lambda: charts.trajectory_chart(
         list(range(0, 10**6, 1000)), {"loss": [1.0] * 1000}, "Long", {}
     ),
 }
@@ -129,7 +129,7 @@ def test_every_chart_fits_is_described_and_renders(name: str, capfd: Any) -> Non
     found = spec(chart)
     assert len(found["description"]) > 20
     assert "nan" not in found["description"]
-    root = ElementTree.fromstring(charts.svg(chart))
+    root = ElementTree.fromstring(charts.chart_svg(chart))
     assert float(root.get("width", "nan")) <= 480
     assert float(root.get("height", "nan")) <= 850
     assert "".join(capfd.readouterr()) == "", "the engine warns of a spec it does not understand"
@@ -194,7 +194,7 @@ def test_a_panel_of_deciles_with_an_axis_of_its_own() -> None:
 
 
 def test_a_data_map_of_few_has_a_point_each() -> None:
-    chart = charts.data_map(mapped(30, points=True))
+    chart = charts.data_map_chart(mapped(30, points=True))
     found = spec(chart)
     assert drawn(chart, "symbol") == 30
     rows = [row for row in values(found) if "index" in row]
@@ -211,7 +211,7 @@ def test_a_data_map_of_many_has_a_square_a_cell() -> None:
     """Two cells of 3 and 1 examples that are right at 1/2 and all checkpoints: 5/8 in the mean."""
     x = np.array([0.0, 0.0, 0.0, 0.4])
     found = density(x, 2 * x, np.array([0.25, 0.5, 0.75, 1.0]), bins=2)
-    chart = charts.data_map(DataMap("late", 4, (), found))
+    chart = charts.data_map_chart(DataMap("late", 4, (), found))
     rows = [row for row in values(spec(chart)) if "examples" in row]
     assert [(row["examples"], row["correctness"]) for row in rows] == [(3, 0.5), (1, 1.0)]
     assert [row["variability"] for row in rows] == pytest.approx([0.1, 0.3])
@@ -226,7 +226,7 @@ def test_a_data_map_of_many_has_a_square_a_cell() -> None:
 
 def test_a_course_prints_its_shares() -> None:
     shares = [0.0, 0.02, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.08, 0.3]
-    chart = charts.course(coursed(shares))
+    chart = charts.stage_shift_chart(coursed(shares))
     found = spec(chart)
     rows = list(values(found))[:10]
     assert [row["text"] for row in rows] == ["0", "2", *["10"] * 6, "8", "30"]
@@ -246,15 +246,15 @@ def test_a_course_prints_its_shares() -> None:
 
 
 def test_a_course_with_empty_tenths_leaves_them_out() -> None:
-    found = spec(charts.course(coursed([NAN] * 9 + [1.0])))
+    found = spec(charts.stage_shift_chart(coursed([NAN] * 9 + [1.0])))
     assert [row["text"] for row in values(found)][:10] == ["100"] * 10
-    empty = spec(charts.course(coursed([NAN] * 10, NAN)))
+    empty = spec(charts.stage_shift_chart(coursed([NAN] * 10, NAN)))
     assert list(values(empty)) == []
     assert empty["title"]["text"] == "vog:class at early and at late"
 
 
 def test_classes_have_bars_lines_and_ticks() -> None:
-    chart = charts.class_spread(classes(3), "vog@all", True)
+    chart = charts.class_spread_chart(classes(3), "vog@all", True)
     found = spec(chart)
     names = ["bird (0)", "bird (1)", "bird (2)"]
     assert found["layer"][0]["encoding"]["y"]["scale"]["domain"] == names, "hardest on top"
@@ -272,14 +272,14 @@ def test_classes_have_bars_lines_and_ticks() -> None:
 
 
 def test_of_many_classes_only_the_ends_are_shown() -> None:
-    chart = charts.class_spread(classes(41, None), "aum@all", False)
+    chart = charts.class_spread_chart(classes(41, None), "aum@all", False)
     found = spec(chart)
     domain = found["layer"][0]["encoding"]["y"]["scale"]["domain"]
     assert domain == [*map(str, range(20)), "\u22ef", *map(str, range(21, 41))]
     assert marks(chart).count("bar") == 40
     assert "the 20 hardest and 20 easiest classes" in " ".join(found["title"]["subtitle"])
     assert found["layer"][0]["encoding"]["x"]["title"] == "aum@all   (hard \u2192 easy)"
-    assert marks(charts.class_spread(classes(40), "vog@all", True)).count("bar") == 40
+    assert marks(charts.class_spread_chart(classes(40), "vog@all", True)).count("bar") == 40
 
 
 def test_a_band_has_all_classes() -> None:
@@ -296,7 +296,7 @@ def test_a_band_has_all_classes() -> None:
 
 
 def test_agreement_prints_every_pair() -> None:
-    chart = charts.agreement(MATRIX, "all")
+    chart = charts.correlation_chart(MATRIX, "all")
     found = spec(chart)
     rows = {(row["row"], row["column"]): row for row in list(values(found))[:9]}
     assert rows["vog", "aum"]["text"] == "-.25"
@@ -310,7 +310,9 @@ def test_agreement_prints_every_pair() -> None:
     assert title == (
         "Stage all: aum and el2n are closest (0.50); vog agrees least (-0.25 on average)"
     )
-    zero = charts.agreement({"a": {"a": 1.0, "b": 0.001}, "b": {"a": -1.0, "b": -0.002}}, "all")
+    zero = charts.correlation_chart(
+        {"a": {"a": 1.0, "b": 0.001}, "b": {"a": -1.0, "b": -0.002}}, "all"
+    )
     assert [row["text"] for row in values(spec(zero))][:4] == ["1", "0", "-1", "0"]
 
 
@@ -349,7 +351,7 @@ def test_a_comparison_says_what_is_left_out() -> None:
 
 
 def test_a_trajectory_has_a_panel_a_quantity() -> None:
-    chart = charts.trajectory([10, 20, 30, 40], SERIES, "Learned late", STAGES)
+    chart = charts.trajectory_chart([10, 20, 30, 40], SERIES, "Learned late", STAGES)
     found = spec(chart)
     first, last = found["vconcat"]
     lines = {row["step"]: row["confidence"] for row in values(first) if "confidence" in row}
@@ -371,14 +373,14 @@ def test_a_trajectory_has_a_panel_a_quantity() -> None:
 
 
 def test_the_stage_of_all_steps_is_not_drawn() -> None:
-    found = spec(charts.trajectory([1, 9], {"loss": [1.0, 0.5]}, "Two", {"all": (0, 2)}))
+    found = spec(charts.trajectory_chart([1, 9], {"loss": [1.0, 0.5]}, "Two", {"all": (0, 2)}))
     assert not [row for row in values(found) if "stage" in row]
     assert found["title"]["subtitle"] == "at 2 checkpoints"
 
 
 def test_a_stage_without_room_for_its_name_is_not_named() -> None:
     steps, stages = list(range(0, 1000, 10)), {"warmup": (0, 1), "rest": (1, 100)}
-    found = spec(charts.trajectory(steps, {"loss": [1.0] * 100}, "Long", stages))
+    found = spec(charts.trajectory_chart(steps, {"loss": [1.0] * 100}, "Long", stages))
     named = [row["stage"] for row in values(found) if "stage" in row]
     assert named == ["rest", "rest"], "its border and its name"
     assert not found["vconcat"][0]["layer"][-1]["mark"]["point"], "so many dots would be a smear"
@@ -386,8 +388,8 @@ def test_a_stage_without_room_for_its_name_is_not_named() -> None:
 
 def test_cells_print_black_on_light_and_white_on_dark() -> None:
     pair = [
-        heatmap.Cell("a", "b", 0.0, "x", "#ffffff"),
-        heatmap.Cell("b", "b", 0.0, "y", "#000000"),
+        heatmap.HeatmapCell("a", "b", 0.0, "x", "#ffffff"),
+        heatmap.HeatmapCell("b", "b", 0.0, "y", "#000000"),
     ]
     x, y = charts.alt.X("column:N"), charts.alt.Y("row:N")
     rows = list(values(heatmap.table(pair, x, y, [], 10).to_dict()))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vog.checkpoints import FoundCheckpoints, find, search
+from vog.checkpoints import CheckpointSearch, find_checkpoints, search
 from vog.checkpoints.steps import read_steps
 from vog.errors import CheckpointError
 
@@ -96,22 +96,22 @@ def test_steps_that_begin_again_each_epoch_are_refused(names: list[str]) -> None
 def test_a_trainer_folder_is_its_checkpoints(tmp_path: Path) -> None:
     made(tmp_path, "model.safetensors", "training_args.bin", "checkpoint-5/model.safetensors")
     made(tmp_path, "checkpoint-10/model.safetensors", "checkpoint-10/optimizer.pt")
-    assert [file.step for file in find([tmp_path])] == [5, 10]
+    assert [file.step for file in find_checkpoints([tmp_path])] == [5, 10]
     made(tmp_path / "tf", "model.ckpt-30024", "model.ckpt-3753", "training_args.bin")
-    assert [file.step for file in find([tmp_path / "tf"])] == [3753, 30024]
+    assert [file.step for file in find_checkpoints([tmp_path / "tf"])] == [3753, 30024]
 
 
 def test_two_files_of_one_step(tmp_path: Path) -> None:
     made(tmp_path, "a/step-1.pt", "b/step-1.pt")
     (tmp_path / "b/step-1.pt").write_bytes(b"y")
     with pytest.raises(CheckpointError, match="are both of step 1"):
-        find([str(tmp_path / "*/*.pt")])
+        find_checkpoints([str(tmp_path / "*/*.pt")])
 
 
 @pytest.mark.parametrize("spec", ["", "*.pt", "step-*"])
 def test_a_folder_or_glob_in_order_of_steps(tmp_path: Path, spec: str) -> None:
     made(tmp_path, "step-1000.pt", "step-200.pt", "step-30.pt")
-    assert [file.step for file in find([tmp_path / spec])] == [30, 200, 1000]
+    assert [file.step for file in find_checkpoints([tmp_path / spec])] == [30, 200, 1000]
 
 
 def test_folders_of_hugging_face(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_folders_of_hugging_face(tmp_path: Path) -> None:
         "runs/events.txt",
     )
     for spec in (tmp_path, tmp_path / "checkpoint-*"):
-        found = find([spec])
+        found = find_checkpoints([spec])
         assert [file.step for file in found] == [200, 1000]
         assert [file.path.name for file in found] == ["pytorch_model.bin", "model.safetensors"]
 
@@ -131,7 +131,7 @@ def test_folders_of_hugging_face(tmp_path: Path) -> None:
 def test_a_list_gives_the_order(tmp_path: Path) -> None:
     made(tmp_path, "best.pt", "last.pt", "step-9.pt", "order.txt")
     (tmp_path / "order.txt").write_text("step-9.pt\n# the best came later\nbest.pt\n\nlast.pt\n")
-    found = find([f"@{tmp_path / 'order.txt'}"])
+    found = find_checkpoints([f"@{tmp_path / 'order.txt'}"])
     assert [(file.path.name, file.step) for file in found] == [
         ("step-9.pt", 0),
         ("best.pt", 1),
@@ -142,7 +142,7 @@ def test_a_list_gives_the_order(tmp_path: Path) -> None:
 def test_a_list_with_steps_keeps_them(tmp_path: Path) -> None:
     made(tmp_path, "step-5.pt", "step-70.pt")
     (tmp_path / "order.txt").write_text("step-5.pt\nstep-70.pt\n")
-    assert [file.step for file in find([f"@{tmp_path / 'order.txt'}"])] == [5, 70]
+    assert [file.step for file in find_checkpoints([f"@{tmp_path / 'order.txt'}"])] == [5, 70]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_nothing_there(
     (tmp_path / "gone.txt").write_text("missing.pt\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CheckpointError, match=message):
-        find([spec or str(tmp_path)])
+        find_checkpoints([spec or str(tmp_path)])
 
 
 def written(folder: Path, *names: str) -> Path:
@@ -174,7 +174,7 @@ def written(folder: Path, *names: str) -> Path:
     return folder
 
 
-def names(found: FoundCheckpoints) -> list[str]:
+def names(found: CheckpointSearch) -> list[str]:
     return [file.path.name for file in found.files]
 
 
@@ -218,7 +218,7 @@ def test_hidden_files_and_folders_are_no_checkpoints(tmp_path: Path, spec: str) 
     written(tmp_path / "checkpoint-1", "a-1.pt", "._a-1.pt", ".ipynb_checkpoints/a-3.pt")
     (tmp_path / ".old-1").mkdir()
     (tmp_path / ".old-1" / "model.safetensors").touch()
-    found = find([tmp_path / spec])
+    found = find_checkpoints([tmp_path / spec])
     assert [one.step for one in found] == ([1] if spec == "checkpoint-1" else [1, 2])
 
 
@@ -228,7 +228,7 @@ def test_one_file_without_a_number_is_the_first_step(tmp_path: Path, spec: str) 
     (tmp_path / "sharded").mkdir()
     if spec == "sharded":
         (tmp_path / "sharded" / "model.safetensors.index.json").touch()
-    assert [one.step for one in find([tmp_path / spec])] == [0]
+    assert [one.step for one in find_checkpoints([tmp_path / spec])] == [0]
 
 
 @pytest.mark.parametrize("spec", ["", "*.pt", "epoch_*"])
@@ -266,8 +266,8 @@ def test_a_folder_of_best_files_alone_keeps_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["ckpt-{}.pth.tar", "{}.pt.tar", "a_{}.PTH"])
 def test_endings_of_checkpoints(tmp_path: Path, name: str) -> None:
     written(tmp_path, *(name.format(step) for step in (5, 40)), "args.txt", "log.csv")
-    assert [file.step for file in find([tmp_path])] == [5, 40]
-    assert [file.step for file in find([tmp_path / "*"])] == [5, 40]
+    assert [file.step for file in find_checkpoints([tmp_path])] == [5, 40]
+    assert [file.step for file in find_checkpoints([tmp_path / "*"])] == [5, 40]
 
 
 @pytest.mark.parametrize(
@@ -283,13 +283,13 @@ def test_endings_of_checkpoints(tmp_path: Path, name: str) -> None:
 )
 def test_brackets_in_paths(tmp_path: Path, folder: str, spec: str) -> None:
     written(tmp_path / folder, "step-1.pt", "step-2.pt")
-    assert [file.step for file in find([tmp_path / spec])] == [1, 2]
+    assert [file.step for file in find_checkpoints([tmp_path / spec])] == [1, 2]
 
 
 def test_a_path_that_exists_as_it_is_written_wins(tmp_path: Path) -> None:
     written(tmp_path, "a1/step-1.pt", "a[1]/step-2.pt", "step-[3].pt", "step-3.pt")
-    assert [file.step for file in find([tmp_path / "a[1]/*.pt"])] == [2]
-    assert find([tmp_path / "step-[3].pt"])[0].path == tmp_path / "step-[3].pt"
+    assert [file.step for file in find_checkpoints([tmp_path / "a[1]/*.pt"])] == [2]
+    assert find_checkpoints([tmp_path / "step-[3].pt"])[0].path == tmp_path / "step-[3].pt"
 
 
 @pytest.mark.parametrize(
@@ -307,12 +307,12 @@ def test_steps_in_the_names_of_folders(
 ) -> None:
     written(tmp_path, *files)
     spec = tmp_path if whole and files[0].count("/") == 1 else tmp_path / "**/*.p*t*"
-    assert [file.step for file in find([spec])] == steps
+    assert [file.step for file in find_checkpoints([spec])] == steps
 
 
 def test_a_glob_of_folders_with_one_checkpoint_each(tmp_path: Path) -> None:
     written(tmp_path, "epoch_1/resnet18.pth", "epoch_1/log.txt", "epoch_2/resnet18.pth")
-    assert [file.step for file in find([tmp_path / "epoch_*"])] == [1, 2]
+    assert [file.step for file in find_checkpoints([tmp_path / "epoch_*"])] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ def test_numbers_of_folders_that_may_be_no_steps_are_refused(
 ) -> None:
     written(tmp_path, *files)
     with pytest.raises(CheckpointError, match="Training order cannot be told"):
-        find([tmp_path / "*/*.pt"])
+        find_checkpoints([tmp_path / "*/*.pt"])
 
 
 @pytest.mark.parametrize(
@@ -350,7 +350,7 @@ def test_checkpoints_in_deeper_folders(tmp_path: Path, folder: str, spec: str) -
 def test_checkpoints_in_several_deeper_folders_are_refused(tmp_path: Path) -> None:
     written(tmp_path, "version_0/step-1.ckpt", "version_0/step-2.ckpt", "version_1/step-1.ckpt")
     with pytest.raises(CheckpointError, match=r"in 2 folders below it: .*version_0 \(2\)"):
-        find([tmp_path])
+        find_checkpoints([tmp_path])
 
 
 def test_a_glob_that_matches_folders_says_what_is_in_them(tmp_path: Path) -> None:
@@ -358,9 +358,9 @@ def test_a_glob_that_matches_folders_says_what_is_in_them(tmp_path: Path) -> Non
     with pytest.raises(
         CheckpointError, match="matches 2 folders and no file: run_1, run_2. In run_1"
     ):
-        find([tmp_path / "run_*"])
+        find_checkpoints([tmp_path / "run_*"])
     with pytest.raises(CheckpointError, match="there is: config.json, model"):
-        find([tmp_path / "run_*"])
+        find_checkpoints([tmp_path / "run_*"])
 
 
 @pytest.mark.parametrize(
@@ -379,14 +379,14 @@ def test_folders_of_other_tools_are_named(
 ) -> None:
     made(tmp_path / "step-1", *names)
     with pytest.raises(CheckpointError, match=message) as caught:
-        find([tmp_path / spec])
+        find_checkpoints([tmp_path / spec])
     assert "weights_only" not in str(caught.value)
 
 
 def test_parts_of_a_tensorflow_checkpoint_are_named(tmp_path: Path) -> None:
     made(tmp_path, "model.ckpt-10.index", "model.ckpt-10.data-00000-of-00001", "model.ckpt-10.meta")
     with pytest.raises(CheckpointError, match="a part of a TensorFlow checkpoint"):
-        find([tmp_path / "model.ckpt-*"])
+        find_checkpoints([tmp_path / "model.ckpt-*"])
 
 
 @pytest.mark.parametrize("where", ["iterdir", "read_text", "is_dir"])
@@ -400,20 +400,20 @@ def test_what_may_not_be_read_is_said(
 
     monkeypatch.setattr(Path, where, refuse)
     with pytest.raises(CheckpointError, match="cannot be read: permission denied"):
-        find([f"@{tmp_path / 'order.txt'}" if where == "read_text" else str(tmp_path)])
+        find_checkpoints([f"@{tmp_path / 'order.txt'}" if where == "read_text" else str(tmp_path)])
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00a", b"a\x00b.pt\n", b"x" * 5000])
 def test_lists_that_are_no_lists(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "order.txt").write_bytes(content)
     with pytest.raises(CheckpointError, match="--checkpoints: .*(no text|not text|cannot be read)"):
-        find([f"@{tmp_path / 'order.txt'}"])
+        find_checkpoints([f"@{tmp_path / 'order.txt'}"])
 
 
 def test_a_word_that_is_no_path() -> None:
     for word in ("a\0b", "x" * 5000):
         with pytest.raises(CheckpointError, match="--checkpoints: "):
-            find([word])
+            find_checkpoints([word])
 
 
 def test_files_and_folders_as_they_match(tmp_path: Path) -> None:
@@ -427,17 +427,17 @@ def test_files_and_folders_as_they_match(tmp_path: Path) -> None:
 def test_a_fifo_is_no_regular_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "1.pt")
     with pytest.raises(CheckpointError, match="1.pt: is no regular file. Name a file"):
-        find([tmp_path / "1.pt"])
+        find_checkpoints([tmp_path / "1.pt"])
 
 
 @pytest.mark.parametrize("word", ["~nobody-of-this-name/1.pt", "@~nobody-of-this-name/list.txt"])
 def test_the_home_of_nobody_is_a_path_like_others(word: str) -> None:
     with pytest.raises(CheckpointError, match="there is no (file|list) .*~nobody"):
-        find([word])
+        find_checkpoints([word])
 
 
 def test_a_list_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     written(tmp_path, "1.pt")
     (tmp_path / "list.txt").write_text("~/1.pt\n")
-    assert [one.path for one in find(["@~/list.txt"])] == [tmp_path / "1.pt"]
+    assert [one.path for one in find_checkpoints(["@~/list.txt"])] == [tmp_path / "1.pt"]

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import world
-from vog.checkpoints import digest, read
+from vog.checkpoints import read_weights, weights_digest
 from vog.errors import CheckpointError
 from vog.models.torch.adapter import TorchModel
 
@@ -22,7 +22,7 @@ def fit(state: dict[str, torch.Tensor], module: nn.Module, name: str) -> dict[st
 
 
 def same(found: dict[str, torch.Tensor]) -> bool:
-    return digest(found) == digest(STATE)
+    return weights_digest(found) == weights_digest(STATE)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def same(found: dict[str, torch.Tensor]) -> bool:
 )
 def test_wrappers_of_training_loops(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "a.pt")
-    assert same(read(tmp_path / "a.pt"))
+    assert same(read_weights(tmp_path / "a.pt"))
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "model.", "enc."])
@@ -66,23 +66,23 @@ def test_a_lightning_checkpoint(tmp_path: Path) -> None:
         "hyper_parameters": {"lr": 0.1, "layers": [1, 2]},
     }
     torch.save(content, tmp_path / "epoch=3-step=400.ckpt")
-    fitted = fit(read(tmp_path / "epoch=3-step=400.ckpt"), world.build(), "here")
+    fitted = fit(read_weights(tmp_path / "epoch=3-step=400.ckpt"), world.build(), "here")
     assert all(torch.equal(fitted[key], STATE[key]) for key in STATE)
 
 
 def test_safetensors_and_its_shards(tmp_path: Path) -> None:
     save_file(STATE, tmp_path / "model.safetensors")
-    assert same(read(tmp_path / "model.safetensors"))
+    assert same(read_weights(tmp_path / "model.safetensors"))
     halves = [dict(list(STATE.items())[::2]), dict(list(STATE.items())[1::2])]
     index = {}
     for i, half in enumerate(halves):
         save_file(half, tmp_path / f"model-{i}.safetensors")
         index |= dict.fromkeys(half, f"model-{i}.safetensors")
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
-    assert same(read(tmp_path / "model.safetensors.index.json"))
+    assert same(read_weights(tmp_path / "model.safetensors.index.json"))
     (tmp_path / "model-1.safetensors").unlink()
     with pytest.raises(CheckpointError, match="its shard model-1.safetensors is missing"):
-        read(tmp_path / "model.safetensors.index.json")
+        read_weights(tmp_path / "model.safetensors.index.json")
 
 
 class Evil:
@@ -97,10 +97,10 @@ class Evil:
 
 def test_a_pickle_that_would_execute_code_does_not(tmp_path: Path) -> None:
     torch.save({"state_dict": STATE, "extra": Evil(tmp_path / "executed")}, tmp_path / "1.pt")
-    assert same(read(tmp_path / "1.pt"))
+    assert same(read_weights(tmp_path / "1.pt"))
     (tmp_path / "2.pt").write_bytes(pickle.dumps(Evil(tmp_path / "executed")))
     with pytest.raises(CheckpointError, match=r"2.pt holds an object of builtins.eval"):
-        read(tmp_path / "2.pt")
+        read_weights(tmp_path / "2.pt")
     assert not (tmp_path / "executed").exists()
 
 
@@ -108,7 +108,7 @@ def test_a_whole_module_gives_its_state_dict(tmp_path: Path) -> None:
     module = world.build()
     module.load_state_dict(STATE)
     torch.save(module, tmp_path / "1.pt")
-    found = read(tmp_path / "1.pt")
+    found = read_weights(tmp_path / "1.pt")
     assert same(found)
     assert vars(found)["_metadata"] == vars(module.state_dict())["_metadata"]
 
@@ -125,7 +125,7 @@ def test_a_whole_module_gives_its_state_dict(tmp_path: Path) -> None:
 def test_no_checkpoint(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=message):
-        read(tmp_path / name)
+        read_weights(tmp_path / name)
 
 
 def test_a_truncated_checkpoint(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_truncated_checkpoint(tmp_path: Path) -> None:
     whole = (tmp_path / "1.pt").read_bytes()
     (tmp_path / "1.pt").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CheckpointError, match="is damaged or no checkpoint"):
-        read(tmp_path / "1.pt")
+        read_weights(tmp_path / "1.pt")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_truncated_checkpoint(tmp_path: Path) -> None:
 def test_no_weights_in_it(tmp_path: Path, content: object, message: str) -> None:
     torch.save(content, tmp_path / "1.pt")
     with pytest.raises(CheckpointError, match=message):
-        read(tmp_path / "1.pt")
+        read_weights(tmp_path / "1.pt")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -162,7 +162,7 @@ def test_weights_that_diverged(value: float) -> None:
 def test_values_that_are_not_finite_are_read_as_they_are(tmp_path: Path, value: float) -> None:
     state = {**STATE, "mask": torch.tensor([0.0, value])}
     torch.save(state, tmp_path / "1.pt")
-    found = read(tmp_path / "1.pt")["mask"]
+    found = read_weights(tmp_path / "1.pt")["mask"]
     torch.testing.assert_close(found, state["mask"], rtol=0, atol=0, equal_nan=True)
 
 
@@ -236,5 +236,5 @@ def test_the_digest_sees_names_types_shapes_and_values() -> None:
         {"a": torch.zeros(2, 3, dtype=torch.int32)},
         {"a": torch.zeros(2, 3).index_fill(0, torch.tensor(1), 1e-30)},
     ]
-    assert len({digest(one) for one in [base, *others]}) == 5
-    assert digest({"a": torch.zeros(3, 2).T}) == digest(base)
+    assert len({weights_digest(one) for one in [base, *others]}) == 5
+    assert weights_digest({"a": torch.zeros(3, 2).T}) == weights_digest(base)

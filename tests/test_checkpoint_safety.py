@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import strange_files
-from vog.checkpoints import digest, read
+from vog.checkpoints import read_weights, weights_digest
 from vog.checkpoints.safe_pickle import Budget, Machine, Name, StandIn, Unreadable
 from vog.errors import CheckpointError
 
@@ -34,7 +34,7 @@ def test_weights_beside_anything_are_bit_equal(tmp_path: Path, kind: str) -> Non
         path = tmp_path / f"{writer}.pt"
         path.write_bytes(data)
         with strange_files.watched() as events:
-            found = {bare(name): value for name, value in read(path).items()}
+            found = {bare(name): value for name, value in read_weights(path).items()}
         assert found.keys() == STATE.keys(), writer
         for name, value in STATE.items():
             assert torch.equal(found[name], value.to(found[name].dtype)), (writer, name)
@@ -86,7 +86,7 @@ def test_a_gadget_beside_weights_leaves_them_as_they_are(tmp_path: Path) -> None
         (tmp_path / "a.pt").write_bytes(data)
         # The state dict is two levels down now; nothing else is one.
         with pytest.raises(CheckpointError, match=r"'model.state_dict': name them by --weights"):
-            read(tmp_path / "a.pt")
+            read_weights(tmp_path / "a.pt")
     assert not (tmp_path / "mark").exists()
 
 
@@ -172,14 +172,14 @@ def test_a_tensor_may_not_reach_beyond_its_storage(tmp_path: Path) -> None:
         changed += 1
         (tmp_path / "a.pt").write_bytes(data)
         with pytest.raises(CheckpointError, match="is damaged or no checkpoint"):
-            read(tmp_path / "a.pt")
+            read_weights(tmp_path / "a.pt")
     assert changed >= 2
 
 
 def test_what_the_user_allows_is_left_to_torch(tmp_path: Path) -> None:
     content = {**STATE, "_extra_state": {"when": torch.Size([1, 2]), "where": {1, 2}}}
     torch.save(content, tmp_path / "a.pt")
-    assert read(tmp_path / "a.pt")["_extra_state"] == {"when": (1, 2), "where": {1, 2}}
+    assert read_weights(tmp_path / "a.pt")["_extra_state"] == {"when": (1, 2), "where": {1, 2}}
 
 
 def test_plain_torch_reads_only_what_names_nothing_but_tensors(
@@ -197,13 +197,13 @@ def test_plain_torch_reads_only_what_names_nothing_but_tensors(
     torch.save({**STATE, "x": torch.eye(2).to_sparse()}, tmp_path / "sparse.pt")
     torch.save({"state_dict": STATE, "args": Path("a")}, tmp_path / "path.pt")
     for path in sorted(tmp_path.iterdir()):
-        read(path)
+        read_weights(path)
     assert opened == [("plain.pt", True)]
 
 
 def test_both_readers_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.save({"state_dict": STATE}, tmp_path / "1.pt")
-    by_torch = digest(read(tmp_path / "1.pt"))
+    by_torch = weights_digest(read_weights(tmp_path / "1.pt"))
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("not asked"))
     torch.save({"state_dict": STATE, "args": Path("a")}, tmp_path / "2.pt")
-    assert digest(read(tmp_path / "2.pt")) == by_torch == digest(STATE)
+    assert weights_digest(read_weights(tmp_path / "2.pt")) == by_torch == weights_digest(STATE)

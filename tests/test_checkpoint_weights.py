@@ -17,7 +17,7 @@ from torch import nn
 
 import vog
 import world
-from vog.checkpoints import Reader, digest, named_in, read, refuse_mixed
+from vog.checkpoints import Reader, named_in, read_weights, refuse_mixed, weights_digest
 from vog.cli import main
 from vog.errors import CheckpointError, FunctionError
 from vog.inspection.inspector import inspector
@@ -31,7 +31,7 @@ def saved(folder: Path, content: Any) -> Path:
 
 
 def same(found: Any, state: Any = STATE) -> bool:
-    return digest(found) == digest(state)
+    return weights_digest(found) == weights_digest(state)
 
 
 @pytest.mark.parametrize("beside", [None, Path("a")], ids=["by torch", "by ours"])
@@ -116,13 +116,13 @@ def test_tensors_of_the_top_level_win_over_dicts_beside_them(
 
 def test_one_tensor_beside_the_weights_is_no_top_level(tmp_path: Path) -> None:
     path = saved(tmp_path, {"backbone": STATE, "class_weights": torch.ones(3)})
-    assert same(read(path))
+    assert same(read_weights(path))
 
 
 def test_several_without_a_usual_name_are_refused(tmp_path: Path) -> None:
     path = saved(tmp_path, {"teacher": STATE, "student": OTHER})
     with pytest.raises(CheckpointError, match="Weights are under 'teacher', 'student': name them"):
-        read(path)
+        read_weights(path)
 
 
 def test_values_that_are_no_tensors_are_left_aside_with_a_word(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_numbers_of_a_log_are_not_taken_for_weights(tmp_path: Path) -> None:
 def test_metadata_and_extra_states_stay(tmp_path: Path, beside: Path | None) -> None:
     state = world.build().state_dict()
     state["_extra_state"] = {"scale": torch.tensor(2.0), "steps": [1, 2], "mean": np.float32(0.5)}
-    found = read(saved(tmp_path, {"model": state, "arguments": beside}))
+    found = read_weights(saved(tmp_path, {"model": state, "arguments": beside}))
     assert isinstance(found, OrderedDict)
     assert vars(found)["_metadata"] == vars(state)["_metadata"]
     assert found["_extra_state"] == state["_extra_state"]
@@ -154,7 +154,7 @@ def test_metadata_and_extra_states_stay(tmp_path: Path, beside: Path | None) -> 
 
 
 def test_an_object_in_an_extra_state_is_named(tmp_path: Path) -> None:
-    found = read(saved(tmp_path, {**STATE, "_extra_state": {"where": [Path("a")]}}))
+    found = read_weights(saved(tmp_path, {**STATE, "_extra_state": {"where": [Path("a")]}}))
     assert named_in(found["_extra_state"]) in ("pathlib.PosixPath", "pathlib.WindowsPath")
 
 
@@ -175,7 +175,7 @@ def test_a_function_of_the_users_reads(tmp_path: Path) -> None:
     arrays: dict[str, Any] = {name: value.numpy() for name, value in STATE.items()}
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(CheckpointError, match=r"is an archive of NumPy arrays .* Give --read"):
-        read(tmp_path / "a.npz")
+        read_weights(tmp_path / "a.npz")
     for function in (read_npz, f"{__file__}:read_npz"):
         assert same(Reader(read=function)(tmp_path / "a.npz"))
     with pytest.raises(FunctionError, match="--read .* failed: FileNotFoundError"):
@@ -277,7 +277,7 @@ def test_other_formats_are_named(tmp_path: Path, kind: str) -> None:
     else:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=message) as caught:
-        read(tmp_path / name)
+        read_weights(tmp_path / name)
     assert "weights_only" not in str(caught.value)
 
 
@@ -286,16 +286,16 @@ def test_torchscript_and_tar_are_named(tmp_path: Path) -> None:
         warnings.simplefilter("ignore")  # torch.jit is deprecated
         torch.jit.save(torch.jit.script(nn.Linear(2, 2)), tmp_path / "1.pt")
     with pytest.raises(CheckpointError, match=r"TorchScript archive.*state_dict\(\)"):
-        read(tmp_path / "1.pt")
+        read_weights(tmp_path / "1.pt")
     with tarfile.open(tmp_path / "2.pt", "w") as archive:
         archive.addfile(tarfile.TarInfo("storages"), io.BytesIO())
     with pytest.raises(CheckpointError, match="a tar archive.*before version 0.1.10"):
-        read(tmp_path / "2.pt")
+        read_weights(tmp_path / "2.pt")
 
 
 def test_safetensors_under_another_name(tmp_path: Path) -> None:
     save_file(STATE, tmp_path / "model.bin")
-    assert same(read(tmp_path / "model.bin"))
+    assert same(read_weights(tmp_path / "model.bin"))
 
 
 def test_permission_denied_is_not_called_damage(
@@ -307,7 +307,7 @@ def test_permission_denied_is_not_called_damage(
     path = saved(tmp_path, STATE)
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(CheckpointError, match="cannot be read: permission denied") as caught:
-        read(path)
+        read_weights(path)
     assert "damaged" not in str(caught.value)
 
 
@@ -338,7 +338,7 @@ def test_an_index_of_another_form(tmp_path: Path, kind: str) -> None:
     content = INDEXES[kind]
     index.write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(CheckpointError, match="is no index of shards") as caught:
-        read(index)
+        read_weights(index)
     assert len(str(caught.value)) < 600
 
 
@@ -347,7 +347,7 @@ def test_an_index_names_tensors_that_its_shards_lack(tmp_path: Path) -> None:
     index = {"weight_map": {"a": "1.safetensors", "b": "1.safetensors"}}
     (tmp_path / "a.index.json").write_text(json.dumps(index))
     with pytest.raises(CheckpointError, match="names 1 tensors that its shards lack: b"):
-        read(tmp_path / "a.index.json")
+        read_weights(tmp_path / "a.index.json")
 
 
 def odd_tensors() -> dict[str, torch.Tensor]:
@@ -386,16 +386,16 @@ def test_odd_tensors_are_read_and_digested(tmp_path: Path, name: str) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             path = saved(tmp_path, {"state_dict": {"a": value}, "arguments": beside})
-        found[beside] = read(path)
+        found[beside] = read_weights(path)
         assert found[beside]["a"].dtype == value.dtype
         assert found[beside]["a"].layout == value.layout
-        assert digest(found[beside]) == digest({"a": value})
+        assert weights_digest(found[beside]) == weights_digest({"a": value})
     changed = {"a": odd_tensors()["one number"] if name == "nothing" else torch.zeros(3, 4)}
-    assert digest(changed) != digest({"a": value})
+    assert weights_digest(changed) != weights_digest({"a": value})
 
 
 def test_the_digest_of_dense_tensors_is_what_it_was() -> None:
-    assert digest({"b": torch.arange(3), "a": torch.ones(2, 2)}) == (
+    assert weights_digest({"b": torch.arange(3), "a": torch.ones(2, 2)}) == (
         "6269ebc2fa4c8800ad7410aea97b54bc9008ff094561853486ee84ea17a544c4"
     )
 
@@ -418,9 +418,9 @@ def test_tensors_without_numbers_are_refused_by_name(
     for beside in (None, Path("a")):
         path = saved(tmp_path, {"state_dict": {**STATE, "odd": value}, "arguments": beside})
         with pytest.raises(CheckpointError, match=f"has no numbers for odd: .*{name}"):
-            read(path)
+            read_weights(path)
     with pytest.raises(CheckpointError, match=f"the tensor odd .*{name}"):
-        digest({"odd": value})
+        weights_digest({"odd": value})
 
 
 def test_indices_beyond_a_sparse_tensor_are_refused(tmp_path: Path) -> None:
@@ -428,13 +428,13 @@ def test_indices_beyond_a_sparse_tensor_are_refused(tmp_path: Path) -> None:
         torch.tensor([[0, 9]]), torch.tensor([1.0, 2.0]), (4,), check_invariants=False
     )
     with pytest.raises(CheckpointError, match="a sparse tensor whose indices do not fit"):
-        read(saved(tmp_path, {"a": sparse}))
+        read_weights(saved(tmp_path, {"a": sparse}))
 
 
 def test_extra_states_are_part_of_the_digest() -> None:
     states = [{"a": 1}, {"a": 2}, {"a": torch.ones(1)}, [1], None, np.ones(2), {1, 2}, b"a"]
-    assert len({digest({"_extra_state": state}) for state in states}) == len(states)
-    assert digest({"_extra_state": object()}) == digest({"_extra_state": object()})
+    assert len({weights_digest({"_extra_state": state}) for state in states}) == len(states)
+    assert weights_digest({"_extra_state": object()}) == weights_digest({"_extra_state": object()})
 
 
 def save_two(folder: Path, count: int = 3) -> None:

@@ -24,7 +24,7 @@ from vog.cli import app
 from vog.scores import SCORES
 from vog.sweep.job import Job
 from vog.sweep.loop import Summary, sweep
-from vog.sweep.memory_plan import Share, share_out
+from vog.sweep.memory_plan import MemoryPlan, plan_memory
 
 GROUP = get_command(app)
 assert isinstance(GROUP, TyperGroup)
@@ -210,10 +210,10 @@ def test_weights_that_are_read_again_are_in_the_plan(
     cli: Cli,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def streamed(*given: Any) -> Share:
-        return replace(share_out(*given), hold=False, block_size=20)
+    def streamed(*given: Any) -> MemoryPlan:
+        return replace(plan_memory(*given), hold=False, block_size=20)
 
-    monkeypatch.setattr("vog.sweep.memory_plan.share_out", streamed)
+    monkeypatch.setattr("vog.sweep.memory_plan.plan_memory", streamed)
     _, _, err = score(cli)
     assert "MB in memory; read again for each 20 examples" in err
     assert re.search(r"memory       \d+\.\d\d of \d+\.\d\d GB", err)

@@ -19,7 +19,7 @@ import vog
 import world
 from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
 from test_compare import INF, NAN, Make, columns, make, noisy, statistic  # noqa: F401 (a fixture)
-from vog.analysis.many_runs.alignment import join
+from vog.analysis.many_runs.alignment import align_runs
 from vog.analysis.many_runs.averaging import combine
 from vog.analysis.many_runs.ensemble_size import (
     Measured,
@@ -31,7 +31,7 @@ from vog.analysis.many_runs.ensemble_size import (
 from vog.analysis.one_run.stability import spearman_brown
 from vog.errors import OtherQuestionError, ResultError
 from vog.figures import charts, example_reader
-from vog.figures.charts.ensemble_size_chart import seeds_curve as drawn
+from vog.figures.charts.ensemble_size_chart import seeds_curve_chart as drawn
 from vog.result import Run, combined_run
 from vog.result.derived_columns import by_class
 
@@ -389,14 +389,14 @@ def test_the_data_that_are_others(make: Make) -> None:  # noqa: F811
         make(f"run{i}", {"vog@all": [1, 2]}, ids=ids, data={"examples": 2, "digest": digest})
         for i, digest in enumerate(digests)
     ]
-    assert join(runs).of_other_data == ("run3",)
-    assert join(runs[:3]).of_other_data == ()
-    assert join(runs[2:]).of_other_data == (), "the first does not say"
+    assert align_runs(runs).of_other_data == ("run3",)
+    assert align_runs(runs[:3]).of_other_data == ()
+    assert align_runs(runs[2:]).of_other_data == (), "the first does not say"
     named = [
         make(f"named{i}", {"vog@all": [1, 2]}, data={"examples": 2, "digest": str(i)})
         for i in range(2)
     ]
-    assert join(named).of_other_data == ()
+    assert align_runs(named).of_other_data == ()
 
 
 def curve_by_hand(ranks: np.ndarray, size: int) -> list[float]:

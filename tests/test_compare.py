@@ -17,13 +17,13 @@ from scipy.stats import kendalltau, rankdata, spearmanr
 
 import vog
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
-from vog.analysis.many_runs.alignment import join
+from vog.analysis.many_runs.alignment import align_runs
 from vog.analysis.many_runs.comparison import compare
-from vog.analysis.many_runs.question_diff import differences
+from vog.analysis.many_runs.question_diff import question_differences
 from vog.analysis.many_runs.top_overlap import overlap
 from vog.errors import ResultError
 from vog.result import Run, parts
-from vog.result.combined_run import Combined, write
+from vog.result.combined_run import Combined, write_combined
 from vog.result.rows import Meaning
 
 INF, NAN = float("inf"), float("nan")
@@ -61,8 +61,8 @@ def make(tmp_path: Path) -> Make:
             problems or {},
         )
         folder = tmp_path / name
-        with parts.begun(folder, given):
-            write(folder, rows, ["cat", "dog"])
+        with parts.writing_session(folder, given):
+            write_combined(folder, rows, ["cat", "dog"])
         return vog.open(folder)
 
     return made
@@ -285,11 +285,11 @@ def test_sets_that_differ(make: Make) -> None:
     """b and c are shared: 1 < 2 in the one, 8 > 7 in the other; what is left out has no rank."""
     one = make("one", {"vog@all": [5, 1, 2]}, ids=["a", "b", "c"])
     two = make("two", {"vog@all": [7, 0, 8, 9]}, ids=["c", "x", "b", "y"], labels=[0, 0, 1, 0])
-    joined = join([one, two])
+    joined = align_runs([one, two])
     assert joined.ids.to_pylist() == ["b", "c"]
     assert [place.tolist() for place in joined.places] == [[1, 2], [2, 0]]
     assert not joined.all_of_first
-    assert join([make("few", {"vog@all": [1]}, ids=["x"]), two]).all_of_first
+    assert align_runs([make("few", {"vog@all": [1]}, ids=["x"]), two]).all_of_first
     found = compare([one, two], by="vog@all")
     assert (found.shared, found.only, found.relabelled) == (2, (1, 2), 0)
     assert found.agreements[0].spearman == pytest.approx(-1)
@@ -363,7 +363,7 @@ def test_what_was_asked_differently() -> None:
         question([1, 2, 3], "c", model={"args": {}, "code": "x"}, target="loss", scores=["vog"]),
         question([1, 2], "a", scores=[{"name": "vog", "channels": "keep"}]),
     ]
-    found = {one.key: one.values for one in differences(asked)}
+    found = {one.key: one.values for one in question_differences(asked)}
     assert found == {
         "checkpoints": (
             "2, step 1 to 2",
@@ -377,10 +377,10 @@ def test_what_was_asked_differently() -> None:
         "model.code": ("x", "x", "x", "nothing"),
         "scores": ("vog", "vog, aum", "vog", "vog (channels=keep)"),
     }
-    assert differences([asked[0], asked[0] | {"where": {}}]) == ()
-    without = differences([{"checkpoints": []}, {"checkpoints": [{"step": 1}]}])
+    assert question_differences([asked[0], asked[0] | {"where": {}}]) == ()
+    without = question_differences([{"checkpoints": []}, {"checkpoints": [{"step": 1}]}])
     assert without[0].values == ("none", "1, step 1 to 1")
-    steps = differences([question([1, 2, 4], "a"), question([1, 3, 4], "b")])
+    steps = question_differences([question([1, 2, 4], "a"), question([1, 3, 4], "b")])
     assert steps[0].values == ("3, step 1 to 4", "1 of 3 steps are others")
 
 
@@ -389,20 +389,22 @@ def test_weights_that_are_not_known() -> None:
     mean, one = {"checkpoints": [{"step": 1}, {"step": 2}]}, question([1, 2], "a")
     del one["target"]
     said, told = "2, step 1 to 2, weights not known", "2, step 1 to 2"
-    assert [found.values for found in differences([mean, one])] == [(said, told)]
-    assert [found.values for found in differences([one, mean])] == [(told, said)]
-    assert differences([mean, mean | {"where": {}}]) == ()
+    assert [found.values for found in question_differences([mean, one])] == [(said, told)]
+    assert [found.values for found in question_differences([one, mean])] == [(told, said)]
+    assert question_differences([mean, mean | {"where": {}}]) == ()
 
 
 def test_long_lists_that_differ_are_counted() -> None:
     """Twelve names, ten of which are others."""
     names = [f"class {i}" for i in range(12)]
     others = [*names[:2], *(f"kind {i}" for i in range(10))]
-    found = differences([{"data": {"label_names": of, "draft": False}} for of in (names, others)])
+    found = question_differences(
+        [{"data": {"label_names": of, "draft": False}} for of in (names, others)]
+    )
     assert [(one.key, one.values) for one in found] == [
         ("data.label_names", ("10 entries", "10 of 10 are others"))
     ]
-    few = differences([{"data": {"label_names": of}} for of in (["a"], ["b"])])
+    few = question_differences([{"data": {"label_names": of}} for of in (["a"], ["b"])])
     assert few[0].key == "data.label_names[0]"
 
 

@@ -261,11 +261,11 @@ def test_files_stay_in_their_format_where_it_can_be_written(
 ) -> None:
     image = picture(mode)
     image.format = form
-    content, found = pillow_images.encoded(image)
+    content, found = pillow_images.encode_like_original(image)
     assert found == ending
     path = tmp_path / "file"
     path.write_bytes(content)
-    again = pillow_images.opened(path)
+    again = pillow_images.open_with_format(path)
     assert again.format == {"MPO": "JPEG"}.get(form or "", form) if ending is None else "PNG"
     assert (again.size, again.mode) == (image.size, image.mode)
 
@@ -274,9 +274,9 @@ def test_what_is_written_beside_the_pixels_stays(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned
     picture("RGB").save(tmp_path / "a.jpg", exif=exif)
-    opened = pillow_images.opened(tmp_path / "a.jpg")
+    opened = pillow_images.open_with_format(tmp_path / "a.jpg")
     made = pillow_images.altered_picture(opened, NOISE, BYTES, rng())
-    (tmp_path / "b.jpg").write_bytes(pillow_images.encoded(made)[0])
+    (tmp_path / "b.jpg").write_bytes(pillow_images.encode_like_original(made)[0])
     with Image.open(tmp_path / "b.jpg") as again:
         assert again.getexif()[0x0112] == 6
 

@@ -50,12 +50,12 @@ def test_the_demo(cli: Cli) -> None:  # noqa: F811
     assert code == 0
     assert "all 1,437 rows were there already" in out, "the printed command is the same question"
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    again = demo.run(Path("again"), quiet=True)
+    again = demo.run_demo(Path("again"), quiet=True)
     assert again.run.table().equals(run.table()), "a demo is the same each time"
 
 
 def test_files_of_others_are_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     with pytest.raises(ResultError, match="holds other files"):
-        demo.run(tmp_path, quiet=True)
+        demo.run_demo(tmp_path, quiet=True)
     assert not any((tmp_path / "checkpoints").iterdir())

@@ -36,7 +36,7 @@ from vog.errors import ResultError
 from vog.experiments import demo
 from vog.figures import charts
 from vog.result import Run, parts
-from vog.result.planting_record import Plant, Planted, load, save
+from vog.result.planting_record import Plant, Planted, load_planting_record, write_record
 from vog.result.rows import Meaning, Rows, to_table
 
 NAN, INF = float("nan"), float("inf")
@@ -77,8 +77,8 @@ def made(folder: Path, scores: dict[str, list[float]], easier: tuple[str, ...] =
         {name: np.array(of) for name, of in scores.items()},
         {},
     )
-    with parts.begun(folder, {"data": {"examples": count}}):
-        parts.write(folder, [to_table(rows, meanings, None)], 0.0)
+    with parts.writing_session(folder, {"data": {"examples": count}}):
+        parts.write_part(folder, [to_table(rows, meanings, None)], 0.0)
     return vog.open(folder)
 
 
@@ -466,12 +466,14 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Plant(str(i), "flip", "uniform", int(train.labels[i]), str(i), int(train.shown[i]))
         for i in np.flatnonzero(train.flipped)
     ]
-    save(folder / "planted", Planted({"data": {"examples": len(train.labels)}}, tuple(plants)))
+    write_record(
+        folder / "planted", Planted({"data": {"examples": len(train.labels)}}, tuple(plants))
+    )
     return folder
 
 
 def test_flipped_digits(digits: Path, cli: Cli, tmp_path: Path) -> None:  # noqa: F811
-    run, planted = vog.open(digits / "run"), load(digits / "planted")
+    run, planted = vog.open(digits / "run"), load_planting_record(digits / "planted")
     found = verify(run, planted)
     flips = by_column(found)
     assert len(flips) == len(run.score_columns) + 1
@@ -530,7 +532,7 @@ def test_mistakes_on_the_command_line(digits: Path, cli: Cli) -> None:  # noqa: 
 def test_a_table_says_what_was_left_out(tmp_path: Path, cli: Cli) -> None:  # noqa: F811
     made(tmp_path / "run", {"aum@all": [3, NAN, 1, 2], "loss@all": [NAN, NAN, 1, 2]})
     (tmp_path / "planted").mkdir()
-    save(tmp_path / "planted", record(flip=[0]))
+    write_record(tmp_path / "planted", record(flip=[0]))
     with patch.object(planted_faults, "ALONE", ()):
         code, out, _ = cli("verify", "run", "--planted", "planted", "--count", "5")
     lines = [line.split() for line in out.splitlines()]
@@ -540,7 +542,7 @@ def test_a_table_says_what_was_left_out(tmp_path: Path, cli: Cli) -> None:  # no
 
 
 def test_the_chart(digits: Path) -> None:
-    found = verify(vog.open(digits / "run"), load(digits / "planted"), 20)
+    found = verify(vog.open(digits / "run"), load_planting_record(digits / "planted"), 20)
     chart = charts.detection(found)
     rows = {row["score"]: row for row in values(spec(chart)) if "score" in row}
     assert list(rows) == [one.score for one in found.of("flip", "all")], "the best on top"

@@ -30,7 +30,7 @@ def test_drafts_of_large_photographs_are_the_same_within_tolerance(
     path = photograph(tmp_path / "a" / "1.jpg", size, mode)
     plain = open_source(tmp_path)
     fast = drafted(plain)
-    assert isinstance(fast.read, images.ImageFiles)
+    assert isinstance(fast.read, images.ImageReader)
     assert fast.read.draft
     exact, quick = plain.read(0)[0] * images._STD, fast.read(0)[0] * images._STD
     assert exact.shape == quick.shape == (3, 224, 224)

@@ -61,8 +61,8 @@ def made(
         "checkpoints": [{"step": 10}, {"step": 20}],
         "where": where or {},
     }
-    with parts.begun(folder, question):
-        parts.write(folder, [to_table(rows, meanings, names)], 0.0)
+    with parts.writing_session(folder, question):
+        parts.write_part(folder, [to_table(rows, meanings, names)], 0.0)
     return vog.open(folder)
 
 

@@ -66,7 +66,7 @@ def chart() -> charts.alt.TopLevelMixin:
 def test_charts_are_saved_offline_in_every_format(
     chart: charts.alt.TopLevelMixin, tmp_path: Path, ending: str
 ) -> None:
-    content = charts.save(chart, tmp_path / f"a.{ending}").read_bytes()
+    content = charts.save_chart(chart, tmp_path / f"a.{ending}").read_bytes()
     if ending == "png":
         pixels = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))
         assert pixels.shape[0] > 500
@@ -89,18 +89,22 @@ def test_charts_of_other_endings_are_refused(
     chart: charts.alt.TopLevelMixin, tmp_path: Path
 ) -> None:
     with pytest.raises(ResultError, match="a chart is saved as .png, .svg"):
-        charts.save(chart, tmp_path / "a.gif")
+        charts.save_chart(chart, tmp_path / "a.gif")
 
 
-def tile(colour: str, wrong: bool = False, size: tuple[int, int] = (40, 20)) -> image_grid.Tile:
-    return image_grid.Tile(Image.new("RGB", size, colour), "a caption that is much too long", wrong)
+def tile(
+    colour: str, wrong: bool = False, size: tuple[int, int] = (40, 20)
+) -> image_grid.GridImage:
+    return image_grid.GridImage(
+        Image.new("RGB", size, colour), "a caption that is much too long", wrong
+    )
 
 
 def test_a_grid_shows_easiest_left_and_hardest_right(tmp_path: Path) -> None:
     sheet = image_grid.easiest_and_hardest(
         [tile("#0000ff")] * 25, [tile("#00ff00", wrong=True)] * 25, "Magpies"
     )
-    image_grid.save(sheet, tmp_path / "grid.png")
+    image_grid.save_grid(sheet, tmp_path / "grid.png")
     pixels = np.asarray(Image.open(tmp_path / "grid.png"))
     half = pixels.shape[1] // 2
     for colour, left, right in (((0, 0, 255), 1, 0), ((0, 255, 0), 0, 1), ((192, 57, 43), 0, 1)):

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from vog.checkpoints import Stage, cut
-from vog.scores import Observation, Signal, choose, together
+from vog.scores import Observation, Signal, choose_scores, together
 from vog.scores.protocol import Score
 from vog.sweep import fold
-from vog.sweep.fold import Fold, look_at
+from vog.sweep.fold import StageFold, predictions_of
 
 NEEDS = frozenset({Signal.LOGITS, Signal.INPUT_GRADIENT})
 
@@ -38,10 +38,10 @@ def looks(count: int) -> list[Observation]:
     ]
 
 
-def folded(stages: tuple[Stage, ...], seen: Sequence[Observation]) -> tuple[Fold, list[int]]:
-    (vog,) = choose(["vog"])
+def folded(stages: tuple[Stage, ...], seen: Sequence[Observation]) -> tuple[StageFold, list[int]]:
+    (vog,) = choose_scores(["vog"])
     noting = Noting(vog)
-    one = Fold(stages, [noting], NEEDS)  # type: ignore[list-item]
+    one = StageFold(stages, [noting], NEEDS)  # type: ignore[list-item]
     for each in seen:
         one.add(each)
     return one, noting.seen
@@ -59,7 +59,7 @@ def test_as_many_at_once_as_fit_and_no_stage_is_cut(
     monkeypatch.setattr(fold, "_TOGETHER", room)
     one, sizes = folded(cut(3, 9, 2), seen)
     assert sizes == expected
-    (vog,) = choose(["vog"])
+    (vog,) = choose_scores(["vog"])
     for name, at in {"early": (0, 3), "late": (6, 9), "all": (0, 9)}.items():
         whole = vog.compute(vog.init(together(seen[slice(*at)])))
         torch.testing.assert_close(vog.compute(one.states()[name][0]), whole)
@@ -75,6 +75,6 @@ def test_what_is_not_finite_is_seen_in_every_signal_and_size() -> None:
     gradient[0, 1, 0, 0, 0] = torch.inf
     gradient[0, 2, 2, 4, 4] = torch.nan
     gradient[0, 3, 0, 0, 0], gradient[0, 3, 0, 0, 1] = torch.inf, -torch.inf
-    look = look_at(replace(seen, input_gradient=gradient), NEEDS)
+    look = predictions_of(replace(seen, input_gradient=gradient), NEEDS)
     assert look.not_finite[Signal.INPUT_GRADIENT].tolist() == [[False, True, True, True]]
     assert not look.not_finite[Signal.LOGITS].any()

@@ -20,7 +20,7 @@ from vog.analysis.many_runs.combined_folds import combine_folds
 from vog.data import open_source
 from vog.data.datasets import from_dataset
 from vog.data.folds.fold_dataset import fold
-from vog.data.folds.fold_record import load
+from vog.data.folds.fold_record import load_fold_record
 from vog.data.folds.write_folds import drawn, folds
 from vog.errors import DataError, ResultError
 from vog.inspection.inspector import inspector
@@ -321,7 +321,9 @@ def test_a_dataset(tmp_path: Path) -> None:
         assert named.read(2)[0][0] == held.indices[2]
     assert sorted(seen) == list(range(21))
     run = scored(fold(Dataset(), tmp_path / "F", 1).held_out, tmp_path, 1)
-    assert run.table(["index"])[0].to_pylist() == sorted(load(tmp_path / "F").rows(1, True))
+    assert run.table(["index"])[0].to_pylist() == sorted(
+        load_fold_record(tmp_path / "F").rows(1, True)
+    )
     with pytest.raises(DataError, match="has the folds 0 to 2, and no fold 3"):
         fold(Dataset(), tmp_path / "F", 3)
     with pytest.raises(DataError, match="labels of the dataset are not those"):
@@ -374,7 +376,7 @@ def test_lists_of_others_are_left_alone(pictures: Path) -> None:
     (pictures / "folds.json").write_text('{"k": 3}')
     assert open_source(listing).fold is None
     with pytest.raises(DataError, match=r"folds\.json was not written by `vog folds`"):
-        load(pictures)
+        load_fold_record(pictures)
 
 
 def test_rows_that_are_no_numbers(tmp_path: Path) -> None:

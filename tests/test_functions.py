@@ -65,13 +65,16 @@ class OtherNet(Net):
     ids=["closure", "object", "partial", "function", "class", "builtin"],
 )
 def test_what_does_something_else_is_another(one: object, other: object) -> None:
-    assert user_functions.identity(one).split()[1] != user_functions.identity(other).split()[1]
+    assert (
+        user_functions.function_identity(one).split()[1]
+        != user_functions.function_identity(other).split()[1]
+    )
 
 
 def test_what_does_the_same_is_the_same() -> None:
     for one, other in ((scale(3), scale(3)), (Scale(3), Scale(3)), (times, times), (Net, Net)):
-        assert user_functions.identity(one) == user_functions.identity(other)
-        assert " at 0x" not in user_functions.identity(one)
+        assert user_functions.function_identity(one) == user_functions.function_identity(other)
+        assert " at 0x" not in user_functions.function_identity(one)
 
 
 @pytest.mark.parametrize("changed", [OtherNet(1.0), Net(5.0)], ids=["forward", "setting"])
@@ -99,28 +102,28 @@ def test_files_that_are_no_help(tmp_path: Path, content: str, message: str) -> N
     path = tmp_path / f"broken_{abs(hash(content))}.py"
     path.write_text(content)
     with pytest.raises(FunctionError, match=message):
-        user_functions.load(f"{path}:f", "--model")
+        user_functions.load_function(f"{path}:f", "--model")
 
 
 def test_a_module_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_own_network.py").write_text("def build(): return 7")
     monkeypatch.chdir(tmp_path)
-    assert user_functions.load("my_own_network:build", "--model")() == 7
-    assert user_functions.load("my_own_network.py:build", "--model")() == 7
+    assert user_functions.load_function("my_own_network:build", "--model")() == 7
+    assert user_functions.load_function("my_own_network.py:build", "--model")() == 7
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "my_own_network.py").write_text("def build(): return 8")
     with pytest.raises(FunctionError, match="is imported already"):
-        user_functions.load("sub/my_own_network.py:build", "--model")
+        user_functions.load_function("sub/my_own_network.py:build", "--model")
 
 
 def test_a_file_with_a_dot_in_its_name_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "my.net.py").write_text("def build(): return 7")
     with pytest.raises(FunctionError, match=r"no file with a dot in its name.*as my_net\.py"):
-        user_functions.load(f"{tmp_path}/my.net.py:build", "--model")
+        user_functions.load_function(f"{tmp_path}/my.net.py:build", "--model")
 
 
 def test_a_function_that_exits_is_told(tmp_path: Path) -> None:
     (tmp_path / "exiting_data.py").write_text("import sys\ndef make(): sys.exit(0)")
-    function = user_functions.load(f"{tmp_path}/exiting_data.py:make", "--data")
+    function = user_functions.load_function(f"{tmp_path}/exiting_data.py:make", "--data")
     with pytest.raises(FunctionError, match=r"--data 'make' ended the program by SystemExit: 0"):
-        user_functions.call(function, "make", "--data")
+        user_functions.call_function(function, "make", "--data")

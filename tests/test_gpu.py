@@ -13,10 +13,10 @@ import torch
 import vog
 import world
 from vog.analysis.one_run.correlation import spearman
-from vog.data import read
+from vog.data import read_batches
 from vog.models.torch import memory
 from vog.sweep.block import observer
-from vog.sweep.fold import Fold
+from vog.sweep.fold import StageFold
 from vog.sweep.prepare import prepare
 from vog.sweep.request import PrecisionSpec, Request
 
@@ -55,10 +55,10 @@ def test_nothing_waits_for_the_gpu_inside_the_loop(
     checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
     job = prepare(Request(world.build, checkpoints, digits, tmp_path / "run", device="cuda"))
-    batch = read(job.examples, range(len(job.examples)))
+    batch = read_batches(job.examples, range(len(job.examples)))
     with job.model.borrowed():
         observe = observer(job, [batch])
-        fold = Fold(job.stages, job.scores, job.needs)
+        fold = StageFold(job.stages, job.scores, job.needs)
         torch.cuda.set_sync_debug_mode("error")
         try:
             for weights in job.weights.each():

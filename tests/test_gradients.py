@@ -166,7 +166,7 @@ def test_what_cannot_be_stored(
 ) -> None:
     from vog.experiments import toy
 
-    toy.run(tmp_path / "toy", quiet=True)
+    toy.run_toy(tmp_path / "toy", quiet=True)
     points = np.zeros((4, 2), np.float32), np.zeros(4, np.int64)
     flat = Request(toy.build, str(tmp_path / "toy/checkpoints"), points, tmp_path / "g")
     with pytest.raises(DataError, match=r"shape \(2,\); the layout.*`vog score` takes"):

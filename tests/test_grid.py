@@ -11,7 +11,7 @@ import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.errors import ResultError
 from vog.figures import class_grid, example_reader
-from vog.figures.image_grid import Tile
+from vog.figures.image_grid import GridImage
 from vog.result import Run
 from vog.result.class_names import read_names
 
@@ -48,12 +48,14 @@ def run(checkpoints: Path, photos: Path, tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Tile]]:
+def shown(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[GridImage]]:
     """What the grid is made of, noted while it is drawn."""
-    noted: dict[str, list[Tile]] = {}
+    noted: dict[str, list[GridImage]] = {}
     draw = class_grid.image_grid.easiest_and_hardest
 
-    def note(easiest: list[Tile], hardest: list[Tile], *rest: object, **more: object) -> object:
+    def note(
+        easiest: list[GridImage], hardest: list[GridImage], *rest: object, **more: object
+    ) -> object:
         noted.update(easiest=easiest, hardest=hardest)
         return draw(easiest, hardest, *rest, **more)  # type: ignore[arg-type]
 
@@ -61,12 +63,14 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Tile]]:
     return noted
 
 
-def rows_of(tiles: list[Tile]) -> list[int]:
+def rows_of(tiles: list[GridImage]) -> list[int]:
     """Which images these are, by the grey in their middle."""
     return [np.asarray(t.image)[10, t.image.width // 2, 0] // 10 for t in tiles]
 
 
-def test_the_lowest_are_left_and_the_highest_right(run: Run, shown: dict[str, list[Tile]]) -> None:
+def test_the_lowest_are_left_and_the_highest_right(
+    run: Run, shown: dict[str, list[GridImage]]
+) -> None:
     values = run.table(["vog@late"])["vog@late"].to_numpy()
     order = np.argsort(values)
     assert len(np.unique(values)) == COUNT
@@ -75,7 +79,7 @@ def test_the_lowest_are_left_and_the_highest_right(run: Run, shown: dict[str, li
     assert rows_of(shown["hardest"]) == order[::-1][:4].tolist()
 
 
-def test_of_a_class_no_image_is_on_both_sides(run: Run, shown: dict[str, list[Tile]]) -> None:
+def test_of_a_class_no_image_is_on_both_sides(run: Run, shown: dict[str, list[GridImage]]) -> None:
     class_grid.class_grid(run, "vog@late:class", label=1)
     left, right = rows_of(shown["easiest"]), rows_of(shown["hardest"])
     assert sorted(left + right) == [row for row in range(COUNT) if row % 3 == 1]
@@ -83,7 +87,7 @@ def test_of_a_class_no_image_is_on_both_sides(run: Run, shown: dict[str, list[Ti
 
 
 def test_where_low_is_hard_the_hard_end_is_still_right(
-    run: Run, shown: dict[str, list[Tile]]
+    run: Run, shown: dict[str, list[GridImage]]
 ) -> None:
     values = run.table(["aum@all"])["aum@all"].to_numpy()
     class_grid.class_grid(run, "aum@all", columns=2)
@@ -91,7 +95,7 @@ def test_where_low_is_hard_the_hard_end_is_still_right(
 
 
 def test_predictions_stand_below_and_wrong_ones_are_marked(
-    run: Run, shown: dict[str, list[Tile]]
+    run: Run, shown: dict[str, list[GridImage]]
 ) -> None:
     named = run.named(["cat, house cat", "dog", "owl", "fox"])
     class_grid.class_grid(named, "vog@early", label="house cat")
@@ -114,7 +118,9 @@ def test_what_the_model_saw_is_what_is_shown(photos: Path, tmp_path: Path) -> No
     assert example_reader.opener(other)(0, "photos/0.png").size == (20, 20)
 
 
-def test_images_of_an_npz(checkpoints: Path, tmp_path: Path, shown: dict[str, list[Tile]]) -> None:
+def test_images_of_an_npz(
+    checkpoints: Path, tmp_path: Path, shown: dict[str, list[GridImage]]
+) -> None:
     data = world.save_npz(tmp_path / "data.npz", 8)
     run = vog.score(world.build, checkpoints, str(data), tmp_path / "run", quiet=True)
     class_grid.class_grid(run, "vog@all", columns=2)

@@ -24,7 +24,7 @@ from vog.errors import DataError, VogError
 from vog.gradients.score_stored import import_stored
 from vog.gradients.store import prepare_storing
 from vog.gradients.store import store as store_gradients
-from vog.inspection.inspector import Inspected, inspector
+from vog.inspection.inspector import ExampleInspection, inspector
 from vog.inspection.locate_inputs import Options, find_again
 from vog.result import Run
 from vog.scores import SCORES
@@ -98,7 +98,7 @@ def run(checkpoints: Path, data: str, tmp_path: Path) -> Run:
 
 
 def assert_equals_the_run(
-    run: Run, inspect: Callable[[int], Inspected], rtol: float = 2e-5, atol: float = 1e-6
+    run: Run, inspect: Callable[[int], ExampleInspection], rtol: float = 2e-5, atol: float = 1e-6
 ) -> None:
     """What is inspected is what was stored, row by row."""
     table = run.table().to_pylist()
@@ -199,7 +199,7 @@ def test_a_run_in_bfloat16(checkpoints: Path, data: str, tmp_path: Path) -> None
 def test_weights_that_are_streamed(
     run: Run, checkpoints: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vog.sweep.memory_plan.share_out", streamed)
+    monkeypatch.setattr("vog.sweep.memory_plan.plan_memory", streamed)
     read: list[str] = []
     each = Streamed.each
     monkeypatch.setattr(Streamed, "each", lambda self: (read.append("streamed"), each(self))[1])
@@ -579,7 +579,7 @@ def test_threads_see_the_same(run: Run) -> None:
     expected = {row: inspector(run)(row) for row in rows}
     inspect, found = inspector(run), [{}, {}]
 
-    def look(into: dict[int, Inspected], order: list[int]) -> None:
+    def look(into: dict[int, ExampleInspection], order: list[int]) -> None:
         into.update((row, inspect(row)) for row in order)
 
     orders = (rows, rows[::-1])

@@ -16,11 +16,11 @@ import vog
 import world
 from vog import moments
 from vog.analysis.one_run.error_by_rank import error_by_rank
-from vog.checkpoints import find
+from vog.checkpoints import find_checkpoints
 from vog.errors import VogError
 from vog.models.torch.adapter import TorchModel
 from vog.result.derived_columns import by_class
-from vog.scores import SCORES, Observation, Signal, choose
+from vog.scores import SCORES, Observation, Signal, choose_scores
 
 GRADIENT = frozenset({Signal.INPUT_GRADIENT})
 
@@ -97,7 +97,7 @@ def test_channels_stacked_into_the_checkpoint_axis() -> None:
     """Colours that differ but never move have no spread over training."""
     still = torch.tensor([1.0, 5.0, 9.0])[:, None, None].expand(2, 1, 3, 4, 4)
     for channels in ("mean", "keep"):
-        (score,) = choose(["vog"], channels)
+        (score,) = choose_scores(["vog"], channels)
         seen = Observation(torch.tensor([0]), input_gradient=still)
         assert score.compute(score.init(seen)).item() == 0
 
@@ -156,9 +156,9 @@ def test_parameters_get_gradients(tmp_path: Path, checkpoints: Path) -> None:
 def test_checkpoints_sorted_as_text_and_best_taken_for_a_step(tmp_path: Path) -> None:
     for name in ("epoch_10.pt", "epoch_2.pt"):
         (tmp_path / name).write_bytes(b"x")
-    assert [file.step for file in find([tmp_path])] == [2, 10]
+    assert [file.step for file in find_checkpoints([tmp_path])] == [2, 10]
     (tmp_path / "best.pt").write_bytes(b"x")
-    assert [file.step for file in find([tmp_path])] == [2, 10]
+    assert [file.step for file in find_checkpoints([tmp_path])] == [2, 10]
 
 
 def test_one_checkpoint_accepted(tmp_path: Path, checkpoints: Path) -> None:
@@ -167,7 +167,7 @@ def test_one_checkpoint_accepted(tmp_path: Path, checkpoints: Path) -> None:
             world.build, checkpoints / "step-100.pt", world.inputs_and_labels(4), tmp_path / "a"
         )
     with pytest.raises(VogError, match="at least 2 checkpoints, found 1"):
-        moments.std(moments.of(torch.zeros(1, 3)))
+        moments.std(moments.moments_of(torch.zeros(1, 3)))
 
 
 def test_float64_blow_up_and_lists_of_gradients(linear: nn.Sequential) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vog.analysis.one_run.label_agreement import (
-    agreement,
+    agreement_of,
     find_renaming,
     sample_sentence,
     sample_warning,
@@ -23,7 +23,7 @@ def rows(pairs: dict[tuple[int, int], int]) -> tuple[np.ndarray, np.ndarray]:
 def test_agreement_counts_rows_that_have_both() -> None:
     labels = np.array([0, 0, 1, 2, -1, 1])
     predictions = np.array([0, 1, 1, 2, 0, -1])
-    counted = agreement(labels, predictions)
+    counted = agreement_of(labels, predictions)
     assert counted is not None
     assert (counted.rows, counted.agreeing, counted.largest) == (4, 3, 2)
     assert (counted.share, counted.largest_share) == (0.75, 0.5)
@@ -35,9 +35,9 @@ def test_agreement_counts_rows_that_have_both() -> None:
 
 def test_there_is_nothing_to_say_without_labels() -> None:
     nothing = np.full(5, -1)
-    assert agreement(nothing, np.arange(5)) is None
-    assert agreement(np.arange(5), nothing) is None
-    assert agreement(np.empty(0, np.int64), np.empty(0, np.int64)) is None
+    assert agreement_of(nothing, np.arange(5)) is None
+    assert agreement_of(np.arange(5), nothing) is None
+    assert agreement_of(np.empty(0, np.int64), np.empty(0, np.int64)) is None
     assert sample_sentence(nothing, np.arange(5)) == ""
     assert sample_warning(nothing, np.arange(5)) is None
 
@@ -62,7 +62,7 @@ def test_agreement_is_low_below_one_half_or_near_a_constant_answer(
 ) -> None:
     labels = np.concatenate([np.zeros(largest), 1 + np.arange(100 - largest) % 20]).astype(int)
     predictions = np.where(np.arange(100) < agreeing, labels, labels + 1)
-    counted = agreement(labels, predictions)
+    counted = agreement_of(labels, predictions)
     assert counted is not None
     assert (counted.agreeing, counted.largest) == (agreeing, largest)
     assert counted.is_low == low
@@ -72,7 +72,7 @@ def test_agreement_is_low_below_one_half_or_near_a_constant_answer(
 def test_percent_is_not_rounded_over_a_border() -> None:
     labels = np.arange(1000) % 10
     for agreeing, percent in ((496, 49), (500, 50), (997, 99), (1000, 100), (274, 27), (276, 28)):
-        counted = agreement(labels, np.where(np.arange(1000) < agreeing, labels, labels + 1))
+        counted = agreement_of(labels, np.where(np.arange(1000) < agreeing, labels, labels + 1))
         assert counted is not None
         assert counted.percent == percent
 
@@ -80,7 +80,7 @@ def test_percent_is_not_rounded_over_a_border() -> None:
 def test_the_warning_names_both_reasons_and_a_check() -> None:
     rng = np.random.default_rng(0)
     labels, predictions = rng.integers(0, 4, (2, 400))
-    counted = agreement(labels, predictions)
+    counted = agreement_of(labels, predictions)
     assert counted is not None
     assert counted.warning is not None
     assert counted.warning.startswith("warning: the last checkpoint agrees with 2")
@@ -141,7 +141,7 @@ def test_a_renaming_has_to_gain() -> None:
 
 def test_many_moves_are_cut_short() -> None:
     labels = np.arange(2000) % 100
-    counted = agreement(labels, (labels + 1) % 100)
+    counted = agreement_of(labels, (labels + 1) % 100)
     assert counted is not None
     assert counted.warning is not None
     assert "0 -> 99, 1 -> 0, 2 -> 1, 3 -> 2, 4 -> 3 and 95 more" in counted.warning

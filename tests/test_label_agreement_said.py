@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 import vog
 import world
 from scored import NAMES, Scored
-from vog.cli import app, told
+from vog.cli import app, run_command
 from vog.experiments import demo
 from vog.result import Run
 from vog.viewer.app import application
@@ -33,7 +33,7 @@ def save(scored: Scored, path: Path, order: np.ndarray, invert: bool = False) ->
 def vog_command(*words: str | Path) -> int:
     """The exit status of a command."""
     try:
-        told(lambda: app([str(word) for word in words]))
+        run_command(lambda: app([str(word) for word in words]))
     except SystemExit as end:
         return int(end.code or 0)
     return 0

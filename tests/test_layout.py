@@ -113,22 +113,22 @@ def test_colours_last_are_averaged_everywhere(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_shape_tells(shape: tuple[int, ...], layout: str) -> None:
-    found = colours.settled(None, shape, [SCORES["vog"]])
+    found = colours.settle_layout(None, shape, [SCORES["vog"]])
     assert (found or colours.by_itself(shape)) == layout
 
 
 @pytest.mark.parametrize("shape", [(3, 28, 3), (1, 9, 3), (4, 9, 3), (2, 28, 28), (13, 8, 8)])
 def test_a_shape_that_tells_nothing_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ScoreError, match=r"--layout\s+channels-first or --layout channels-last"):
-        colours.settled(None, shape, [SCORES["vog"]])
+        colours.settle_layout(None, shape, [SCORES["vog"]])
     for score in (SCORES["aum"], SCORES["csg"], *vog_keeping_colours()):
-        assert colours.settled(None, shape, [score]) is None, "which averages over nothing"
+        assert colours.settle_layout(None, shape, [score]) is None, "which averages over nothing"
 
 
 def vog_keeping_colours() -> tuple[Any, ...]:
-    from vog.scores import choose
+    from vog.scores import choose_scores
 
-    return choose(["vog", "grad_norm", "volg"], "keep")
+    return choose_scores(["vog", "grad_norm", "volg"], "keep")
 
 
 @pytest.mark.parametrize(
@@ -172,9 +172,9 @@ def test_a_run_of_0_1_is_looked_at_as_it_was_scored(tmp_path: Path) -> None:
 
 def test_layouts_that_make_no_sense(tmp_path: Path) -> None:
     with pytest.raises(ScoreError, match="--layout is 'hwc'; expected channels-first, channels-la"):
-        colours.settled("hwc", (3, 2, 2), [SCORES["vog"]])
+        colours.settle_layout("hwc", (3, 2, 2), [SCORES["vog"]])
     with pytest.raises(ScoreError, match="--layout channels-last: an example has the shape"):
-        colours.settled("channels-last", (7,), [SCORES["vog"]])
+        colours.settle_layout("channels-last", (7,), [SCORES["vog"]])
     inputs, labels = world.inputs_and_labels(6)
     folder = saved(tmp_path / "checkpoints", world.build)
     request = Request(

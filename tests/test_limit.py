@@ -17,7 +17,7 @@ from vog.gradients.score_stored import import_stored
 from vog.gradients.store import prepare_storing, store
 from vog.result import Run, parts
 from vog.result.row_lookup import Lookup
-from vog.result.sql import Source
+from vog.result.sql import RunTables
 from vog.sweep.request import Request
 
 ROWS = 60
@@ -111,7 +111,7 @@ def test_what_reads_a_sample_finds_its_rows(
     inputs = np.load(data)["inputs"]
     expected = reader(whole)(last, str(last))
     assert np.array_equal(np.asarray(reader(run)(last, str(last))), np.asarray(expected))
-    lookup = Lookup(Source(run))
+    lookup = Lookup(RunTables(run))
     known = whole.table().to_pylist()[last]
     found = lookup.example(last)
     assert found is not None

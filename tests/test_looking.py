@@ -17,7 +17,7 @@ from vog.analysis.one_run import correlation
 from vog.analysis.one_run.class_quantiles import ClassSpread, class_spread
 from vog.analysis.one_run.data_map import Point, data_map
 from vog.analysis.one_run.density_grid import Density, density
-from vog.analysis.one_run.stage_shift import Course, course
+from vog.analysis.one_run.stage_shift import StageShift, stage_shift
 from vog.errors import ResultError
 from vog.result import Run
 
@@ -145,7 +145,7 @@ def staged(
 def test_a_course_that_turns_round(tmp_path: Path) -> None:
     """Ranks k / 9: row k is in tenth k + 1 early and 10 - k late; 8 and 9 are the hardest fifth."""
     rising = [float(k) for k in range(10)]
-    found = course(staged(tmp_path / "run", rising, rising[::-1], [9, 1]), "vog")
+    found = stage_shift(staged(tmp_path / "run", rising, rising[::-1], [9, 1]), "vog")
     assert (found.score, found.first, found.last) == ("vog", "early", "late")
     assert found.spearman == pytest.approx(-1)
     filled = {(p.first, p.last): (p.examples, p.share) for p in found.deciles if p.examples}
@@ -166,7 +166,7 @@ def test_a_course_that_turns_round(tmp_path: Path) -> None:
 def test_a_course_that_stays(tmp_path: Path) -> None:
     """Of 30 rows those from rank 0.8 on are hard: 24 to 29 of 29, and 0 to 14 are easy."""
     rising = [float(k) for k in range(30)]
-    found = course(staged(tmp_path / "run", rising, rising, [29], unknown=28), "vog")
+    found = stage_shift(staged(tmp_path / "run", rising, rising, [29], unknown=28), "vog")
     hard, _, _, easy = found.groups
     assert (hard.rows, hard.error) == (tuple(range(29, 23, -1)), pytest.approx(1 / 5))
     assert hard.said == "In the hardest fifth at early and still at late."
@@ -178,21 +178,23 @@ def test_the_most_typical_is_so_at_both_stages(tmp_path: Path) -> None:
     """24 and 29 change places late: 24 * 29 is below 28 * 28 and 27 * 27, above 26 * 26."""
     early = [float(k) for k in range(30)]
     late = [*early[:24], 29.0, *early[25:29], 24.0]
-    hard = course(staged(tmp_path / "run", early, late, []), "vog").groups[0]
+    hard = stage_shift(staged(tmp_path / "run", early, late, []), "vog").groups[0]
     assert hard.rows == (28, 27, 24, 29, 26, 25)
 
 
 def test_tenths_of_the_first_stage_come_first(tmp_path: Path) -> None:
     """Every row is one tenth further late, the hardest becomes the easiest; ranks 4/5 are hard."""
     early = [float(k) for k in range(10)]
-    found = course(staged(tmp_path / "ten", early, [*early[1:], 0.0], []), "vog")
+    found = stage_shift(staged(tmp_path / "ten", early, [*early[1:], 0.0], []), "vog")
     filled = {(p.first, p.last) for p in found.deciles if p.examples}
     assert filled == {(k, k + 1) for k in range(1, 10)} | {(10, 1)}
-    six = course(staged(tmp_path / "six", early[:6], early[:6], []), "vog")
+    six = stage_shift(staged(tmp_path / "six", early[:6], early[:6], []), "vog")
     assert six.groups[0].rows == (5, 4)
 
 
-def random_course(folder: Path, seed: int, sign: int, order: np.ndarray, distinct: bool) -> Course:
+def random_course(
+    folder: Path, seed: int, sign: int, order: np.ndarray, distinct: bool
+) -> StageShift:
     """By scores with equal values, unless they are to be distinct, and one row without."""
     rng = np.random.default_rng(seed)
     shape = (2, len(order))
@@ -202,7 +204,7 @@ def random_course(folder: Path, seed: int, sign: int, order: np.ndarray, distinc
     early, late = (sign * values[:, order]).tolist()
     wrong = np.flatnonzero(np.isin(order, [1, 2, 3, 5, 8, 13, 21])).tolist()
     kind = "harder" if sign > 0 else "easier"
-    return course(staged(folder, early, late, wrong, higher_means=kind), "vog")
+    return stage_shift(staged(folder, early, late, wrong, higher_means=kind), "vog")
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -227,32 +229,32 @@ def test_laws_of_a_course(tmp_path: Path, seed: int) -> None:
 
 
 def test_a_course_of_ties_is_by_their_number(tmp_path: Path) -> None:
-    flat = course(staged(tmp_path / "a", [1.0] * 20, [2.0] * 20, []), "vog")
+    flat = stage_shift(staged(tmp_path / "a", [1.0] * 20, [2.0] * 20, []), "vog")
     assert np.isnan(flat.spearman)
     assert {(p.first, p.last) for p in flat.deciles if p.examples} == {(6, 6)}
     assert [group.examples for group in flat.groups] == [0] * 4, "nothing is hard, nothing easy"
     last = [0.0] * 40 + [1.0]
-    two = course(staged(tmp_path / "b", last, last, []), "vog")
+    two = stage_shift(staged(tmp_path / "b", last, last, []), "vog")
     assert two.groups[3].rows == tuple(range(12))
 
 
 def test_a_course_is_in_the_order_of_training(tmp_path: Path) -> None:
     small = staged(tmp_path / "run", [1.0, 2.0], [1.0, 2.0], [])
-    assert (course(small).score, course(small).first) == ("vog:class", "early")
+    assert (stage_shift(small).score, stage_shift(small).first) == ("vog:class", "early")
     stages = {"early": [5, 9], "late": [0, 5], "all": [0, 9]}
-    turned = course(replace(small, question=small.question | {"stages": stages}))
+    turned = stage_shift(replace(small, question=small.question | {"stages": stages}))
     assert (turned.first, turned.last) == ("late", "early")
     assert turned.groups[1].name == "hard late, easy early"
     lone = made(tmp_path / "lone", [0], [0], {"vog@late": [1.0], "vog@all": [1.0]})
     with pytest.raises(ResultError, match="has 1 stages beside 'all'"):
-        course(lone)
+        stage_shift(lone)
     with pytest.raises(ResultError, match="has no score 'aum'"):
-        course(lone, "aum")
+        stage_shift(lone, "aum")
 
 
 @pytest.mark.parametrize("values", [[1.0], [NAN], [INF]])
 def test_a_course_of_one_row(tmp_path: Path, values: list[float]) -> None:
-    found = course(staged(tmp_path / "run", values, values, []), "vog")
+    found = stage_shift(staged(tmp_path / "run", values, values, []), "vog")
     assert np.isnan(found.spearman)
     assert sum(p.examples for p in found.deciles) == (not np.isnan(values[0]))
     assert all(np.isnan(group.error) or group.examples for group in found.groups)
@@ -422,7 +424,7 @@ def test_label_errors_need_a_score_that_judges_labels(tmp_path: Path) -> None:
 def test_all_of_it_on_a_run_of_the_command(run: Run) -> None:  # noqa: F811
     """As `vog.score` writes it: stages, ids and types are those of users."""
     assert data_map(run).examples == 120
-    found = course(run)
+    found = stage_shift(run)
     assert (found.score, found.first, found.last) == ("vog:class", "early", "late")
     assert sum(one.examples for one in class_spread(run, "vog@late:class")) == 120
     assert vog.analyze(run).agreement["early"]["late"] == pytest.approx(found.spearman)

@@ -16,7 +16,7 @@ from sklearn.metrics import auc, precision_recall_curve, roc_auc_score, roc_curv
 import vog
 import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
-from vog.analysis.detection.out_of_distribution import ToldApart, apart, told_apart
+from vog.analysis.detection.out_of_distribution import OodMetrics, ood_detection, ood_metrics
 from vog.errors import ResultError
 from vog.result import Run, parts
 from vog.result.rows import Meaning, Rows, to_table
@@ -54,8 +54,10 @@ def run_of(
     rows = Rows(
         range(count), ids, labels, at, {}, {}, {k: np.array(v) for k, v in scores.items()}, {}
     )
-    with parts.begun(folder, QUESTION | {"data": {"examples": count}} | dict(changes or {})):
-        parts.write(folder, [to_table(rows, meanings, None)], 0.0)
+    with parts.writing_session(
+        folder, QUESTION | {"data": {"examples": count}} | dict(changes or {})
+    ):
+        parts.write_part(folder, [to_table(rows, meanings, None)], 0.0)
     return vog.open(folder)
 
 
@@ -67,7 +69,7 @@ def test_by_hand() -> None:
     2/4 at 1: 1/2 + 1/2 (1/3 + 1/2) / 2 = 17/24. From below it is 1 up to 2/4, falls there to 2/3,
     and is 3/4 at 3/4 and 4/5 at 1: 1/2 + 1/4 (2/3 + 3/4) / 2 + 1/4 (3/4 + 4/5) / 2 = 209/240.
     """
-    found = apart(np.array([2.5, 5]), np.array([1.0, 2, 3, 4]))
+    found = ood_metrics(np.array([2.5, 5]), np.array([1.0, 2, 3, 4]))
     assert (found.auroc, found.fpr95) == (6 / 8, 2 / 4)
     assert (found.aupr_out, found.aupr_in) == pytest.approx((17 / 24, 209 / 240))
 
@@ -78,10 +80,10 @@ def test_a_cut_between_two_points_of_a_line() -> None:
     The points of the curve are (0, 0), (1/3, 19/20), (2/3, 1), (1, 1).
     """
     outside = np.array([1.0] * 19 + [0.5])
-    assert apart(outside, np.array([1.0, 0.5, 0.0])).fpr95 == pytest.approx(1 / 3)
+    assert ood_metrics(outside, np.array([1.0, 0.5, 0.0])).fpr95 == pytest.approx(1 / 3)
     # (1/2, 1/2) and (1, 1) are on a line from (0, 0), and so is (39/40, 39/40) between them.
     steps = np.arange(40.0)
-    assert apart(steps, steps).fpr95 == 38 / 40
+    assert ood_metrics(steps, steps).fpr95 == 38 / 40
 
 
 def test_chance() -> None:
@@ -89,12 +91,12 @@ def test_chance() -> None:
 
     The line from a precision of 1 to one of 1/4, or of 3/4, has the area (1 + 1/4) / 2 below it.
     """
-    assert apart(np.ones(1), np.ones(3)) == ToldApart(0.5, 0.625, 0.875, 1.0)
+    assert ood_metrics(np.ones(1), np.ones(3)) == OodMetrics(0.5, 0.625, 0.875, 1.0)
 
 
 def test_nothing_to_compare() -> None:
     for one, other in (([NAN], [1.0]), ([1.0], []), ([], [NAN])):
-        found = apart(np.array(one, float), np.array(other, float))
+        found = ood_metrics(np.array(one, float), np.array(other, float))
         assert np.isnan([found.auroc, found.aupr_out, found.aupr_in, found.fpr95]).all()
 
 
@@ -102,7 +104,7 @@ def test_nothing_to_compare() -> None:
 def test_numbers_are_those_of_scikit_learn(outside: np.ndarray, reference: np.ndarray) -> None:
     truth = np.repeat([1, 0], [len(outside), len(reference)])
     scores = np.concatenate([outside, reference])
-    found = apart(outside, reference)
+    found = ood_metrics(outside, reference)
     assert found.auroc == pytest.approx(roc_auc_score(truth, scores))
     for positive, high, area in (
         (truth, scores, found.aupr_out),
@@ -117,14 +119,14 @@ def test_numbers_are_those_of_scikit_learn(outside: np.ndarray, reference: np.nd
 
 @given(COLUMN, COLUMN)
 def test_laws(outside: np.ndarray, reference: np.ndarray) -> None:
-    found = apart(outside, reference)
-    turned = apart(reference, outside)
+    found = ood_metrics(outside, reference)
+    turned = ood_metrics(reference, outside)
     assert turned.auroc == pytest.approx(1 - found.auroc)
-    back = apart(-reference, -outside)
+    back = ood_metrics(-reference, -outside)
     assert (back.auroc, back.aupr_in) == pytest.approx((found.auroc, found.aupr_out))
-    assert apart(np.arctan(outside), np.arctan(reference)) == found, "only the order counts"
-    assert apart(outside[::-1], reference[::-1]) == found
-    assert apart(np.append(outside, NAN), np.append(NAN, reference)) == found
+    assert ood_metrics(np.arctan(outside), np.arctan(reference)) == found, "only the order counts"
+    assert ood_metrics(outside[::-1], reference[::-1]) == found
+    assert ood_metrics(np.append(outside, NAN), np.append(NAN, reference)) == found
 
 
 def test_columns(tmp_path: Path) -> None:
@@ -142,14 +144,14 @@ def test_columns(tmp_path: Path) -> None:
         tmp_path / "b",
         {"vog@all": [1.0, 2.0, 3.0], "aum@all": [2.0, 3.0, 0.5], "entropy@all": [1.0, NAN, 1]},
     )
-    found = told_apart(strange, usual)
+    found = ood_detection(strange, usual)
     assert [(one.score, one.stage) for one in found.columns] == [
         ("vog", "all"),
         ("entropy", "all"),
         ("aum", "all"),
     ], "what uses no label first"
     by = {one.score: one for one in found.columns}
-    assert by["vog"].found == ToldApart(1.0, 1.0, 1.0, 0.0)
+    assert by["vog"].found == OodMetrics(1.0, 1.0, 1.0, 0.0)
     assert by["entropy"].found.auroc == 0.5
     assert by["aum"].found.auroc == pytest.approx(2 / 3), "small is hard"
     counts = (by["aum"].outside, by["aum"].reference, by["aum"].left_out)
@@ -160,7 +162,7 @@ def test_columns(tmp_path: Path) -> None:
         "labels take part in aum: what is outside has no right label, so these tell how badly the "
         "labels it was given fit, and not whether it is outside."
     )
-    only = told_apart(strange, usual, "vog")
+    only = ood_detection(strange, usual, "vog")
     assert (len(only.columns), only.warning) == (1, None)
     assert found.rows()[0] == {
         "score": "vog",
@@ -179,7 +181,7 @@ def test_columns(tmp_path: Path) -> None:
 def test_a_column_without_values_comes_last(tmp_path: Path) -> None:
     strange = run_of(tmp_path / "a", {"vog@early": [NAN], "vog@all": [0.0]})
     usual = run_of(tmp_path / "b", {"vog@early": [1.0], "vog@all": [1.0]})
-    first, last = told_apart(strange, usual).columns
+    first, last = ood_detection(strange, usual).columns
     assert (first.stage, first.found.auroc, last.stage) == ("all", 0.0, "early")
     assert np.isnan(last.found.auroc)
 
@@ -188,7 +190,7 @@ def test_a_target_at_the_label(tmp_path: Path) -> None:
     one, other = (
         run_of(tmp_path / name, {"vog@all": [1.0, 2.0]}, {"target": "logit"}) for name in "ab"
     )
-    found = told_apart(one, other)
+    found = ood_detection(one, other)
     assert found.columns[0].uses_label
     assert found.warning is not None
     assert found.warning.endswith(
@@ -220,7 +222,7 @@ def test_runs_that_were_scored_differently(
     usual = run_of(tmp_path / "a", {"vog@all": [1.0]})
     other = run_of(tmp_path / "b", {"vog@all": [1.0]}, changes)
     with pytest.raises(ResultError, match=said):
-        told_apart(usual, other)
+        ood_detection(usual, other)
 
 
 def test_what_may_differ(tmp_path: Path) -> None:
@@ -232,7 +234,7 @@ def test_what_may_differ(tmp_path: Path) -> None:
         "scores": [{"name": "vog", "channels": "mean"}, {"name": "own", "code": "c"}],
     }
     other = run_of(tmp_path / "b", {"vog@all": [2.0], "own@all": [1.0]}, changes)
-    assert told_apart(other, one).columns[0].found.auroc == 1
+    assert ood_detection(other, one).columns[0].found.auroc == 1
 
 
 def test_inputs_that_were_made_differently(tmp_path: Path) -> None:
@@ -242,32 +244,32 @@ def test_inputs_that_were_made_differently(tmp_path: Path) -> None:
         for name, way in (("a", "imagenet"), ("b", "none"))
     )
     a, b, c = (tmp_path / name for name in "abc")
-    assert told_apart(one, other).warning == (
+    assert ood_detection(one, other).warning == (
         f"the model did not see both in the same way (transform imagenet in {a}, none in {b}), and "
         f"scores may tell that apart and not the data."
     )
     low = run_of(c, {"vog@all": [1.0]}, one.question | {"precision": "bfloat16"})
-    warning = told_apart(low, other).warning
+    warning = ood_detection(low, other).warning
     assert warning is not None
     assert f"imagenet in {c}, none in {b}; precision bfloat16 in {c}, None in {b})" in warning
     same = run_of(tmp_path / "d", {"vog@all": [1.0]}, one.question)
-    assert told_apart(one, same).warning is None
+    assert ood_detection(one, same).warning is None
 
 
 def test_what_cannot_be_asked(tmp_path: Path) -> None:
     one = run_of(tmp_path / "a", {"vog@all": [1.0]})
     other = run_of(tmp_path / "b", {"aum@all": [1.0]})
     with pytest.raises(ResultError, match="vog@all, .*b has aum@all: no score in common"):
-        told_apart(one, other)
+        ood_detection(one, other)
     with pytest.raises(ResultError, match="a is the run itself. Name a run of other data"):
-        told_apart(one, vog.open(tmp_path / "b" / ".." / "a"))
+        ood_detection(one, vog.open(tmp_path / "b" / ".." / "a"))
     more = run_of(tmp_path / "c", {"vog@all": [1.0], "aum@all": [1.0]})
     with pytest.raises(ResultError, match="no score 'vgo'. Did you mean 'vog'"):
-        told_apart(one, more, "vgo")
+        ood_detection(one, more, "vgo")
     with pytest.raises(ResultError, match="--score vog:class: .* Give --score vog"):
-        told_apart(one, more, "vog:class")
+        ood_detection(one, more, "vog:class")
     with pytest.raises(ResultError, match=r"a has no score 'aum'"):
-        told_apart(one, more, "aum")
+        ood_detection(one, more, "aum")
 
 
 def test_the_command(checkpoints: Path, tmp_path: Path, cli: Cli) -> None:  # noqa: F811
@@ -277,7 +279,7 @@ def test_the_command(checkpoints: Path, tmp_path: Path, cli: Cli) -> None:  # no
         vog.score(world.build, checkpoints, data, name, target="predicted", quiet=True)
         for name, data in (("test", (inputs, labels)), ("strange", (10 * inputs[:30], labels[:30])))
     ]
-    found = told_apart(runs[1], runs[0])
+    found = ood_detection(runs[1], runs[0])
     code, out, err = cli("analyze", "strange", "--against", "test")
     assert code == 0
     assert "Warning: labels take part in " in err

@@ -19,9 +19,9 @@ from vog import data, pixels
 from vog.data import drafted, images, open_source
 from vog.errors import DataError
 from vog.figures import example_reader
-from vog.sweep.make_question import question_of
+from vog.sweep.make_question import make_question
 from vog.sweep.request import Request
-from vog.sweep.resolve import find, told_of
+from vog.sweep.resolve import resolve, warnings_by_setting
 
 RNG = np.random.default_rng(0)
 DEEP = RNG.integers(2_000, 60_000, (40, 30)).astype(np.uint16)
@@ -121,7 +121,7 @@ def test_values_of_unknown_range_mark_their_row(
 ) -> None:
     (tmp_path / "a").mkdir()
     Image.fromarray((DEEP * 10.0 - 5).astype(dtype)).save(tmp_path / "a" / "1.tif")
-    batch = data.read(open_source(tmp_path, transform=transform), range(1))
+    batch = data.read_batches(open_source(tmp_path, transform=transform), range(1))
     assert "which value is white the file does not say" in batch.problems[0]
     assert f"mode {'F' if dtype is np.float32 else 'I'}" in batch.problems[0]
     shown = np.asarray(example_reader._open(tmp_path / "a" / "1.tif"))
@@ -203,7 +203,7 @@ def test_exif_stands_in_the_question_and_is_of_files(checkpoints: Path, tmp_path
     request = Request(
         world.build, checkpoints, tmp_path / "photos", tmp_path / "r", transform=transform
     )
-    assert "4 of 4 images carry" in told_of(find(request))["data"]
+    assert "4 of 4 images carry" in warnings_by_setting(resolve(request))["data"]
     values = {}
     for exif in (False, True):
         out = tmp_path / f"run{exif}"
@@ -233,7 +233,7 @@ def test_a_run_of_0_1_is_finished_unless_its_images_were_cut_off(
     for kind in ("flat", "deep"):
         examples = open_source(tmp_path / kind)
         request = Request(world.build, checkpoints, tmp_path / kind, tmp_path / "run")
-        asked = question_of(request, world.build(), [], [], [], examples, [])
+        asked = make_question(request, world.build(), [], [], [], examples, [])
         questions[kind] = asked["data"]
         assert asked["data"]["transform"] == "vog.data.images.imagenet e0852b9786532a41"
     assert questions["deep"]["deep"]
@@ -285,7 +285,7 @@ def test_what_is_no_file_has_a_row_that_says_so(tmp_path: Path) -> None:
         listing = tmp_path / "list.txt"
         listing.write_text("".join(f"a/{number}.png 0\n" for number in range(1, 7)))
         for examples in (open_source(tmp_path), open_source(listing)):
-            batch = data.read(examples, range(6))
+            batch = data.read_batches(examples, range(6))
             assert batch.at.tolist() == [0]
             assert batch.labels.tolist() == [0] * 6
             whys = ["", "a link to a file that", "a FIFO", "a socket", "a link to a", "a device"]

@@ -29,7 +29,7 @@ from vog.result.planting_record import (
     THRESHOLD,
     Plant,
     Planted,
-    load,
+    load_planting_record,
 )
 
 ALL: dict[str, Any] = {"flip": 0.1, "duplicate": 0.1, "corrupt": 0.15, "outside": 0.1}
@@ -74,7 +74,7 @@ def of_kind(planted: Planted, kind: str) -> list[Any]:
 
 def check_record(planted: Planted, out: Path, before: Any, after: Any) -> None:
     """What holds of every kind of data: the record names what can be found in them."""
-    assert load(out) == planted
+    assert load_planting_record(out) == planted
     labels_of = dict(zip(after.ids, after.labels.tolist(), strict=True))
     was_of = dict(zip(before.ids, before.labels.tolist(), strict=True))
     data = planted.question["data"]
@@ -292,7 +292,9 @@ def test_a_changed_ending_is_in_the_record(
 ) -> None:
     for path in list(photos.rglob("*.png")):
         path.rename(path.with_suffix(".bmp"))
-    monkeypatch.setattr("vog.planting.pillow_images.encoded", lambda image: (b"x", ".png"))
+    monkeypatch.setattr(
+        "vog.planting.pillow_images.encode_like_original", lambda image: (b"x", ".png")
+    )
     planted = plant(photos, tmp_path / "out", corrupt=0.1, duplicate=0.1, quiet=True)
     assert {Path(one.id).suffix for one in planted.plants} == {".png"}
     assert all((tmp_path / "out" / "data" / one.id).read_bytes() == b"x" for one in planted.plants)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.errors import DataError
-from vog.planting.assignment import Change, Ground, counts_of, draw
+from vog.planting.assignment import PlannedFault, PlantingTarget, counts_of, draw
 from vog.planting.confusion_matrix import read_confusion
 from vog.planting.flips import Flips
 from vog.planting.unique_names import Names, below_one_folder
@@ -29,9 +29,9 @@ HOWS = ["noise", "blur", "occlusion"]
 NAMES = ("ant", "bee", "cat")
 
 
-def ground(labels: np.ndarray, **more: Any) -> Ground:
+def ground(labels: np.ndarray, **more: Any) -> PlantingTarget:
     given: dict[str, Any] = {"usable": lambda row: True} | more
-    return Ground(labels, int(labels.max()) + 1, True, **given)
+    return PlantingTarget(labels, int(labels.max()) + 1, True, **given)
 
 
 def shares(**given: float) -> dict[str, float]:
@@ -103,7 +103,7 @@ def test_another_seed_draws_others_and_more_of_one_kind_leaves_the_rest() -> Non
     other = draw(of, counts_of(shares(flip=0.05, corrupt=0.1), of, False), HOWS, Flips(), 1)
     more = draw(of, counts_of(shares(flip=0.1, corrupt=0.1), of, False), HOWS, Flips(), 0)
 
-    def corrupted(changes: list[Change]) -> set[int]:
+    def corrupted(changes: list[PlannedFault]) -> set[int]:
         return {one.row for one in changes if one.kind == CORRUPT}
 
     assert {one.row for one in few} != {one.row for one in other}
@@ -112,7 +112,7 @@ def test_another_seed_draws_others_and_more_of_one_kind_leaves_the_rest() -> Non
 
 
 def test_random_numbers_differ_by_seed_kind_and_example() -> None:
-    changes = [Change(kind, "noise", 0, 0, at) for kind in (FLIP, CORRUPT) for at in (0, 1)]
+    changes = [PlannedFault(kind, "noise", 0, 0, at) for kind in (FLIP, CORRUPT) for at in (0, 1)]
     first = {float(one.rng(seed).normal()) for one in changes for seed in (0, 1)}
     assert len(first) == 8
 
@@ -129,10 +129,10 @@ def test_kinds_draw_from_streams_of_their_own() -> None:
 
 def test_the_record_names_a_source_where_there_is_one() -> None:
     ids, labels = ["x", "y"], np.array([3, 5])
-    made = Change(OUTSIDE, "patches", 1, 0, 0).plant("new", ids, labels)
+    made = PlannedFault(OUTSIDE, "patches", 1, 0, 0).plant("new", ids, labels)
     assert made == Plant("new", OUTSIDE, "patches", 0, "y", 5)
     for how in ("static", "columns", "other"):
-        made = Change(OUTSIDE, how, 1, 0, 0).plant("new", ids, labels)
+        made = PlannedFault(OUTSIDE, how, 1, 0, 0).plant("new", ids, labels)
         assert made == Plant("new", OUTSIDE, how, 0, None, None)
 
 

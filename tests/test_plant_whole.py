@@ -26,7 +26,7 @@ from vog.result.planting_record import (
     DUPLICATE,
     FLIP,
     OUTSIDE,
-    load,
+    load_planting_record,
 )
 
 
@@ -105,7 +105,7 @@ def test_what_is_interrupted_leaves_nothing_and_what_was_killed_is_cleared(
     (unfinished / "data" / "ant" / "left.png").touch()
     with monkeypatch.context() as patch:
         save = world.interrupted(lambda folder, planted: None, at=1)
-        patch.setattr("vog.planting.plant_faults.save", save)
+        patch.setattr("vog.planting.plant_faults.write_record", save)
         with pytest.raises(KeyboardInterrupt):
             plant(sources[kind], out, flip=0.1, quiet=True)
     assert not out.exists()
@@ -195,7 +195,7 @@ def test_planted_digits_are_scored(cli: Cli, tmp_path: Path) -> None:
     words = ("--model", model, "--checkpoints", "c/*.pt", "--transform", f"{script}:scaled")
     code, out, _ = cli("score", "--data", "planted/data.npz", *words, "--out", "run")
     assert code == 0, out
-    rows = load(tmp_path / "planted").rows(vog.open(tmp_path / "run"))
+    rows = load_planting_record(tmp_path / "planted").rows(vog.open(tmp_path / "run"))
     assert {kind: int(mask.sum()) for kind, mask in rows.items()} == {
         FLIP: 4,
         CORRUPT: 3,
@@ -220,7 +220,7 @@ def test_a_planted_dataset_is_scored(cli: Cli, tmp_path: Path) -> None:
     finally:
         for name in ("own_tensors", "planted_data"):
             sys.modules.pop(name, None)
-    assert load(tmp_path / "p").rows(vog.open(tmp_path / "run"))[FLIP].sum() == 4
+    assert load_planting_record(tmp_path / "p").rows(vog.open(tmp_path / "run"))[FLIP].sum() == 4
 
 
 def test_what_the_command_says_next(cli: Cli, photos: Path, tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_what_the_command_says_next(cli: Cli, photos: Path, tmp_path: Path) -> N
     assert "vog verify RUN" in err
     words = ("--link", "--seed", "7", "--corrupt", "10%", "--corruptions", "blur", "--quiet")
     assert cli("plant", "--data", "photos", *words, "--out", "q") == (0, "", "")
-    assert {one.how for one in load(tmp_path / "q").plants} == {"blur"}
+    assert {one.how for one in load_planting_record(tmp_path / "q").plants} == {"blur"}
 
 
 @pytest.mark.parametrize(

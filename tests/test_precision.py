@@ -74,7 +74,7 @@ def test_when_it_is_taken(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = acceleration.Found(spearman_of, 30, times)
+    found = acceleration.Fidelity(spearman_of, 30, times)
     monkeypatch.setattr(acceleration, "compared", lambda *_: found)
     job = prepare(request(checkpoints, digits, tmp_path / "run", precision="auto"))
     assert job.question["precision"] == ("bfloat16" if taken else "float32")
@@ -89,7 +89,7 @@ def test_asked_for_by_name_it_is_taken_whatever_is_found(
     checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        acceleration, "compared", lambda *_: acceleration.Found({"vog@all": 0.2}, 30, 0.5)
+        acceleration, "compared", lambda *_: acceleration.Fidelity({"vog@all": 0.2}, 30, 0.5)
     )
     job = prepare(request(checkpoints, digits, tmp_path / "run", precision="bfloat16"))
     assert job.question["precision"] == "bfloat16"

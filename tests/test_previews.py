@@ -12,7 +12,7 @@ from PIL import Image
 
 from vog.errors import FunctionError, ResultError
 from vog.figures import example_reader
-from vog.figures.previews import Preview, encoded, of, previewer
+from vog.figures.previews import Preview, encode_thumbnail, preview_of, previewer
 from vog.result import Run
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -223,7 +223,10 @@ def test_decoders_have_their_own_errors(
     monkeypatch.setattr(Image.Image, "convert", fails)
     found = missing(previewer(run_of(photos, data=photos))(0, "a/1.png"))
     assert found.startswith(f"the image {photos / 'a' / '1.png'} cannot be read: broken header.")
-    assert missing(of(Image.new("RGB", (1, 1)))) == "the picture cannot be read: broken header."
+    assert (
+        missing(preview_of(Image.new("RGB", (1, 1))))
+        == "the picture cannot be read: broken header."
+    )
 
 
 class Runs:
@@ -335,25 +338,25 @@ def test_links_beside_gradients_are_refused_too(photos: Path, tmp_path: Path) ->
 def test_a_long_vector_shows_its_largest_values() -> None:
     """Of 1,000 the 400 largest by absolute value, in the order of the data."""
     values = np.arange(1000.0) * (-1) ** np.arange(1000)
-    found = of(values[::-1]).values
+    found = preview_of(values[::-1]).values
     assert found is not None
     assert list(found) == [str(i) for i in range(400)]
     assert found["0"] == -999
     values[[3, 4, 5]] = [np.inf, -np.inf, np.nan]
-    found = of(values).values
+    found = preview_of(values).values
     assert found is not None
     assert list(found) == ["3", "4", *(str(i) for i in range(602, 1000))]
-    assert len(of(np.zeros(400)).values or ()) == 400
+    assert len(preview_of(np.zeros(400)).values or ()) == 400
     cube = np.zeros((10, 10, 10))
     cube[9, 0, 2] = -1
-    found = of(cube).values
+    found = preview_of(cube).values
     assert found is not None
     assert (len(found), list(found)[-1], found["9, 0, 2"]) == (400, "9, 0, 2", -1)
 
 
 def test_a_long_text_is_cut() -> None:
-    assert of("x" * 2000).text == "x" * 2000
-    assert of("x" * 2001).text == "x" * 2000 + "\u2026"
+    assert preview_of("x" * 2000).text == "x" * 2000
+    assert preview_of("x" * 2001).text == "x" * 2000 + "\u2026"
 
 
 class Awkward:
@@ -390,12 +393,12 @@ class Awkward:
     ],
 )
 def test_whatever_an_example_is(found: object, expected: Preview) -> None:
-    assert of(found) == expected
+    assert preview_of(found) == expected
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "I;16", "F", "CMYK", "1"])
 def test_pictures_are_in_rgb(mode: str) -> None:
-    image = of(Image.new(mode, (3, 2))).image
+    image = preview_of(Image.new(mode, (3, 2))).image
     assert image is not None
     assert (image.mode, image.size) == ("RGB", (3, 2))
 
@@ -406,7 +409,7 @@ def test_a_picture_that_was_not_read_yet(photos: Path) -> None:
     Image.effect_noise((64, 64), 9).save(path)
     path.write_bytes(path.read_bytes()[:2000])
     with Image.open(path) as image:
-        said = missing(of(image))
+        said = missing(preview_of(image))
     assert said == "the picture cannot be read: image file is truncated."
 
 
@@ -465,7 +468,7 @@ def test_encoded_images(
     """Small ones without loss, others at most as large as asked, in their proportions."""
     noise = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
     image = Image.fromarray(noise)
-    content, media = encoded(image, asked)
+    content, media = encode_thumbnail(image, asked)
     found = decoded(content)
     assert (found.size, found.format, media) == (shown, kind, f"image/{kind.lower()}")
     assert image.size == size, "the image itself is left as it is"

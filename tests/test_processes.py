@@ -280,7 +280,7 @@ def test_batches_that_shared_memory_has_no_room_for_come_another_way(
     """The inputs of a batch are larger than half of what is free."""
     monkeypatch.setattr(worker_processes, "shared_memory_left", lambda: 2**21)
     examples = open_source((np.random.default_rng(0).normal(size=(40, 200, 200)), np.arange(40)))
-    plain = data.read(examples, range(40))
+    plain = data.read_batches(examples, range(40))
     monkeypatch.setattr(torch.Tensor, "share_memory_", lambda self: pytest.fail("no room"))
     ranges = [range(30), range(30, 40)]
     read = list(data.batches(examples, ranges, 2))
@@ -323,5 +323,5 @@ def test_data_that_cannot_be_sent_are_read_without(monkeypatch: pytest.MonkeyPat
 def test_notes_reach_the_plan(checkpoints: Path, tmp_path: Path) -> None:
     items = [(*OfItsProcess()[row], "seen on Monday") for row in range(6)]
     request = Request(world.build, checkpoints, items, tmp_path / "run", quiet=True)
-    told = resolve.told_of(resolve.find(request))
+    told = resolve.warnings_by_setting(resolve.resolve(request))
     assert told == {"data": "items have 3 parts; the first two are read, as input and label"}

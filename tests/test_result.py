@@ -16,7 +16,7 @@ import pytest
 import vog
 from vog.errors import OtherQuestionError, ResultError
 from vog.result import Run, open_run, parts, question
-from vog.result.parts import Part, begun, missing
+from vog.result.parts import Part, missing, writing_session
 from vog.result.rows import Meaning, Rows, to_table
 
 MEANINGS = {
@@ -56,7 +56,7 @@ QUESTION = {
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     folder = tmp_path / "run"
-    with begun(folder, QUESTION) as sink:
+    with writing_session(folder, QUESTION) as sink:
         for start, stop in ((0, 2), (2, 5), (5, 6)):
             sink.write(start, [to_table(rows(start, stop), MEANINGS, ["cat", "magpie"])], 0.0)
     return open_run(folder)
@@ -251,7 +251,7 @@ def test_damaged_folders(run: Run, tmp_path: Path) -> None:
         open_run(tmp_path / "nowhere")
     with pytest.raises(ResultError, match=r"is not a run folder: it has no question.json"):
         open_run(tmp_path)
-    with begun(tmp_path / "begun", QUESTION):
+    with writing_session(tmp_path / "begun", QUESTION):
         pass
     with pytest.raises(ResultError, match="has no finished rows yet"):
         open_run(tmp_path / "begun")
@@ -262,19 +262,22 @@ def test_a_folder_that_holds_something_else_is_not_written_into(tmp_path: Path) 
     for overwrite in (False, True):
         with (
             pytest.raises(ResultError, match="holds other files and is no run folder"),
-            begun(tmp_path, QUESTION, overwrite),
+            writing_session(tmp_path, QUESTION, overwrite),
         ):
             pass
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
-    with pytest.raises(ResultError, match="is a file"), begun(tmp_path / "photo.jpg", QUESTION):
+    with (
+        pytest.raises(ResultError, match="is a file"),
+        writing_session(tmp_path / "photo.jpg", QUESTION),
+    ):
         pass
 
 
 def test_overwrite_removes_rows_and_nothing_else(run: Run) -> None:
     (run.folder / "notes.txt").write_text("mine")
-    with begun(run.folder, {"scores": ["el2n"], "data": {"examples": 1}}, overwrite=True):
+    with writing_session(run.folder, {"scores": ["el2n"], "data": {"examples": 1}}, overwrite=True):
         pass
-    assert question.load(run.folder)["scores"] == ["el2n"]
+    assert question.load_question(run.folder)["scores"] == ["el2n"]
     assert parts.parts(run.folder) == []
     assert (run.folder / "notes.txt").read_text() == "mine"
 
@@ -286,7 +289,7 @@ def test_differences_of_questions_are_shown(run: Run) -> None:
         "where": {"data": "moved"},
     }
     with pytest.raises(OtherQuestionError) as caught:
-        question.refuse_other(Path("scores/a"), question.load(run.folder), other)
+        question.refuse_other(Path("scores/a"), question.load_question(run.folder), other)
     assert str(caught.value) == (
         "scores/a answers another question, so its rows cannot be continued:\n"
         "  scores[1]: was 'aum', is now 'el2n'\n"
@@ -298,11 +301,11 @@ def test_differences_of_questions_are_shown(run: Run) -> None:
 
 def test_a_question_with_infinity_is_itself_again(tmp_path: Path) -> None:
     asked = {"data": {"examples": 1}, "model": {"args": {"clip": float("inf"), "x": float("nan")}}}
-    question.save(tmp_path, asked)
-    question.refuse_other(tmp_path, question.load(tmp_path), asked)
+    question.write_question(tmp_path, asked)
+    question.refuse_other(tmp_path, question.load_question(tmp_path), asked)
     other = asked | {"model": {"args": {"clip": float("-inf"), "x": float("nan")}}}
     with pytest.raises(OtherQuestionError, match="clip: was 'Infinity', is now '-Infinity'"):
-        question.refuse_other(tmp_path, question.load(tmp_path), other)
+        question.refuse_other(tmp_path, question.load_question(tmp_path), other)
 
 
 def test_two_writers_of_one_folder(tmp_path: Path) -> None:
@@ -320,17 +323,17 @@ def test_two_writers_of_one_folder(tmp_path: Path) -> None:
         other.stdout.readline()
         with (
             pytest.raises(ResultError, match="another process is writing"),
-            begun(tmp_path / "run", asked),
+            writing_session(tmp_path / "run", asked),
         ):
             pass
         other.kill()
-    with begun(tmp_path / "run", asked):
+    with writing_session(tmp_path / "run", asked):
         pass
 
 
 def test_what_a_killed_writer_left_is_removed(run: Run) -> None:
     (run.folder / ".part-00003.parquet.99.tmp.parquet").write_bytes(b"half")
-    with begun(run.folder, QUESTION):
+    with writing_session(run.folder, QUESTION):
         pass
     assert not list(run.folder.glob(".part*"))
 

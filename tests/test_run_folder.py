@@ -20,7 +20,7 @@ import world
 from vog.errors import DataError, OtherQuestionError, ResultError
 from vog.result import Run, open_run, part_names, question_schema
 from vog.result import question as questions
-from vog.result.sql import Source
+from vog.result.sql import RunTables
 from vog.sweep.loop import batches_of, joined
 from vog.sweep.part_grid import grid
 
@@ -114,7 +114,7 @@ def test_how_many_rows_a_part_has(
 
 
 def test_ten_thousand_parts_are_listed_at_once() -> None:
-    found = [part_names.Part(Path(part_names.name_of(i, i + 1)), i, i + 1) for i in range(10_000)]
+    found = [part_names.Part(Path(part_names.part_name(i, i + 1)), i, i + 1) for i in range(10_000)]
     assert len(part_names.in_order(found[::-1])) == 10_000
     assert part_names.missing(found, 10_001) == [range(10_000, 10_001)]
 
@@ -164,7 +164,7 @@ def test_a_damaged_part_is_named_by_readers_and_mended_by_the_same_command(
     before = contents(run)
     DAMAGE[how](part)
     spoiled = part.read_bytes()
-    for read in (lambda: open_run(run).table(), lambda: Source(open_run(run))):
+    for read in (lambda: open_run(run).table(), lambda: RunTables(open_run(run))):
         with pytest.raises(ResultError, match=r"part-0{11}8-8.parquet is damaged: .*same `vog sc"):
             read()
     score(scored, run)
@@ -179,10 +179,10 @@ def test_a_part_of_another_run_is_no_part_of_this_one(scored: Path, run: Path) -
     before = contents(run)
     shutil.copy(scored / "other" / name, run / name)
     own, theirs = (json.loads((f / "digests.json").read_text()) for f in (run, scored / "other"))
-    from vog.result.part_digests import Noted, save
+    from vog.result.part_digests import PartDigest, write_digests
 
-    noted = {key: Noted(**one) for key, one in own["parts"].items()}
-    save(run, noted | {name: Noted(**theirs["parts"][name])})
+    noted = {key: PartDigest(**one) for key, one in own["parts"].items()}
+    write_digests(run, noted | {name: PartDigest(**theirs["parts"][name])})
     with pytest.raises(ResultError, match=f"{name} is damaged: its rows answer another question"):
         open_run(run).table()
     score(scored, run)
@@ -286,11 +286,13 @@ def test_what_is_written_later_counts_as_what_it_was_before() -> None:
     before = {"data": {"examples": 3}, "target": "logit", "rows_per_part": 1, "vog": "0.1.0"}
     same = {"exif": False, "weights": None, "folded": 0, "precision": "float32", "vog": "9"}
     questions.refuse_other(Path("a"), before, before | same)
-    assert questions.digest(before) == questions.digest(before | same | {"limit": 2})
+    assert questions.question_digest(before) == questions.question_digest(
+        before | same | {"limit": 2}
+    )
     for other in ({"precision": "bfloat16"}, {"exif": True}, {"model": {"args": {"deep": False}}}):
         with pytest.raises(OtherQuestionError):
             questions.refuse_other(Path("a"), before, before | other)
-        assert questions.digest(before | other) != questions.digest(before)
+        assert questions.question_digest(before | other) != questions.question_digest(before)
 
 
 @pytest.fixture
@@ -332,7 +334,7 @@ def test_a_folder_of_0_1_is_read(old: Path) -> None:
             assert refused[name] in str(result.exception)
         else:
             assert result.exit_code == 0, (name, result.exception)
-    assert len(Source(run).ask("SELECT * FROM rows", [])) == 16
+    assert len(RunTables(run).ask("SELECT * FROM rows", [])) == 16
 
 
 def test_a_folder_of_0_1_is_finished(old: Path) -> None:

@@ -90,6 +90,6 @@ def made_of(folder: Path, margins: np.ndarray, labels: np.ndarray, seen: np.ndar
     count, scores = len(labels), {"aum@all": margins}
     ids = [str(row) for row in range(count)]
     rows = Rows(range(count), ids, labels, np.arange(count), {"all": seen}, {}, scores, {})
-    with parts.begun(folder, {"data": {"examples": count}}):
-        parts.write(folder, [to_table(rows, dict.fromkeys(scores, EASIER), None)], 0.0)
+    with parts.writing_session(folder, {"data": {"examples": count}}):
+        parts.write_part(folder, [to_table(rows, dict.fromkeys(scores, EASIER), None)], 0.0)
     return vog.open(folder)

@@ -16,7 +16,7 @@ from torch.testing import assert_close
 
 from vog.analysis.detection import out_of_distribution
 from vog.errors import ScoreError
-from vog.scores import DEFAULT, SCORES, Observation, Score, Signal, choose, uses_label
+from vog.scores import DEFAULT, SCORES, Observation, Score, Signal, choose_scores, uses_label
 
 every_score = pytest.mark.parametrize("score", SCORES.values(), ids=SCORES.keys())
 
@@ -153,7 +153,7 @@ def test_the_default_needs_one_backward_pass() -> None:
 def test_channels_reach_the_scores_that_have_pixels() -> None:
     seen = observation(3, 2, 3, (3, 4, 4), 5)
     for name in ("vog", "grad_norm", "volg"):
-        kept, mean = choose([name], "keep")[0], choose([name], "mean")[0]
+        kept, mean = choose_scores([name], "keep")[0], choose_scores([name], "mean")[0]
         assert not torch.equal(kept.compute(kept.init(seen)), mean.compute(mean.init(seen)))
 
 
@@ -175,4 +175,4 @@ CAPITALS = dataclasses.replace(SCORES["vog"], name="VoG")  # type: ignore[type-v
 @pytest.mark.parametrize("asked", [[], ["vog", "vog"], ["vog", CAPITALS]])
 def test_names_that_columns_could_not_tell_apart(asked: list[Any]) -> None:
     with pytest.raises(ScoreError, match="each of them once, in whatever capitals"):
-        choose(asked)
+        choose_scores(asked)

@@ -205,14 +205,14 @@ def test_rows_are_scattered_as_splitmix_does() -> None:
 @given(st.integers(1, 3_000_000), st.integers(1, 700))
 def test_about_as_many_rows_as_wanted_evenly(examples: int, period: int) -> None:
     rows = np.arange(examples)[: 400 * period : period]
-    chosen = split_half.chosen(rows, examples)
-    assert 0 < split_half.share(examples) <= 1
+    chosen = split_half.halved_rows(rows, examples)
+    assert 0 < split_half.halved_share(examples) <= 1
     if examples <= split_half.ROWS:
         assert chosen.all()
         return
-    expected = len(rows) * split_half.share(examples)
+    expected = len(rows) * split_half.halved_share(examples)
     assert abs(chosen.sum() - expected) <= 5 * np.sqrt(expected) + 5, "whatever the period"
-    pieces = [split_half.chosen(rows[at : at + 7], examples) for at in range(0, len(rows), 7)]
+    pieces = [split_half.halved_rows(rows[at : at + 7], examples) for at in range(0, len(rows), 7)]
     np.testing.assert_array_equal(np.concatenate(pieces), chosen)
 
 
@@ -224,7 +224,7 @@ def test_of_many_rows_some_are_halved(
     some = vog.score(
         world.build, checkpoints, digits, tmp_path / "some", scores="all", batch_size=4
     )
-    chosen = split_half.chosen(np.arange(30), 30)
+    chosen = split_half.halved_rows(np.arange(30), 30)
     assert 5 <= chosen.sum() <= 15
     for column in whole.score_columns:
         np.testing.assert_allclose(

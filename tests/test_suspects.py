@@ -15,14 +15,14 @@ from test_analyze import made
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_charts import spec, values
 from vog.analysis.label_errors.calibration import LEAST, Calibrated, calibrated
-from vog.analysis.label_errors.doubt_tail import BEYOND, SEEN, Tail, excess, tail
+from vog.analysis.label_errors.doubt_tail import BEYOND, SEEN, DoubtTail, excess, fit_tail
 from vog.analysis.label_errors.suspect_list import likely_label_errors, most_suspicious
 from vog.analysis.label_errors.suspects import combined, known_verdict, suspects, verdict_or_why
 from vog.analysis.label_errors.verdict import ranking
 from vog.errors import ResultError
 from vog.figures import charts
 from vog.result import Run
-from vog.result.planting_record import FLIP, THRESHOLD, Plant, Planted, save
+from vog.result.planting_record import FLIP, THRESHOLD, Plant, Planted, write_record
 
 NAN, INF = float("nan"), float("inf")
 
@@ -68,19 +68,19 @@ def test_the_tail_by_hand() -> None:
     """
     places = (np.arange(1000) + 0.5) / 1000
     doubt = SEEN - np.log(1 - places * (1 - np.exp(-3))) / 10
-    found = tail(np.concatenate([np.full(5000, 0.1), doubt]))
+    found = fit_tail(np.concatenate([np.full(5000, 0.1), doubt]))
     assert found.count == pytest.approx(1000 + 1001**0.5)
     error = (0.01 - 0.09 / (4 * np.sinh(1.5) ** 2)) ** -0.5
     assert found.rate == pytest.approx(10 - error / 1000**0.5, rel=1e-3)
     share = (np.exp(-5) - np.exp(-7)) / (1 - np.exp(-3))
-    assert Tail(1000.0, 10.0).expected(np.array([0.8])) == pytest.approx(1000 * share)
-    assert Tail(1000.0, 10.0).expected(np.array([1.0])) == 0
+    assert DoubtTail(1000.0, 10.0).expected(np.array([0.8])) == pytest.approx(1000 * share)
+    assert DoubtTail(1000.0, 10.0).expected(np.array([1.0])) == 0
 
 
 @pytest.mark.parametrize("doubt", [[], [0.1, 0.2], [0.45] * 9, [0.55] * 9, [0.3] * 9])
 def test_tails_of_few(doubt: list[float]) -> None:
     """None seen, none falling, and all at the edge: wide, finite, and falling with doubt."""
-    found = tail(np.array(doubt))
+    found = fit_tail(np.array(doubt))
     values = found.expected(np.linspace(BEYOND, 1, 50))
     assert np.isfinite(values).all()
     assert (np.diff(values) <= 0).all()
@@ -89,11 +89,11 @@ def test_tails_of_few(doubt: list[float]) -> None:
 
 def test_a_tail_that_does_not_fall_goes_on_as_it_was() -> None:
     """Where doubts are as frequent at 0.6 as at 0.3, as many are expected beyond, by the width."""
-    found = tail(np.linspace(SEEN, BEYOND - 1e-6, 900))
+    found = fit_tail(np.linspace(SEEN, BEYOND - 1e-6, 900))
     assert found.rate < 0.5
     assert found.expected(np.array([BEYOND]))[0] == pytest.approx(930 * 0.4 / 0.3, rel=0.08)
-    nearly = Tail(100.0, 1e-7).expected(np.array([0.7]))
-    assert Tail(100.0, 0.0).expected(np.array([0.7])) == pytest.approx(nearly, rel=1e-5)
+    nearly = DoubtTail(100.0, 1e-7).expected(np.array([0.7]))
+    assert DoubtTail(100.0, 0.0).expected(np.array([0.7])) == pytest.approx(nearly, rel=1e-5)
 
 
 @pytest.mark.parametrize("fdr", [0.05, 0.1, 0.3])
@@ -447,7 +447,7 @@ def test_the_command(
         for row in np.flatnonzero(wrong).tolist()
     )
     (tmp_path / "planted").mkdir()
-    save(tmp_path / "planted", Planted({}, plants))
+    write_record(tmp_path / "planted", Planted({}, plants))
     code, out, _ = cli("suspects", run, "--planted", "planted")
     assert (code, "VoG did not help" in out) == (0, True)
     assert "labels that were not planted are wrong cannot be told" in out

@@ -24,7 +24,7 @@ from vog.result.parts import parts
 from vog.scores import SCORES
 from vog.sweep import trial
 from vog.sweep.loop import batches_of
-from vog.sweep.memory_plan import Needs, Share, share_out
+from vog.sweep.memory_plan import MemoryNeeds, MemoryPlan, plan_memory
 
 Data = tuple[np.ndarray, np.ndarray]
 CHECKPOINTS = world.weights(7)
@@ -47,7 +47,7 @@ def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     """Make `vog.score` take one path of the engine, unless a test asks for another."""
     words = dict(PATHS[request.param])
     if words.pop("memory", None):
-        monkeypatch.setattr("vog.sweep.memory_plan.share_out", streamed)
+        monkeypatch.setattr("vog.sweep.memory_plan.plan_memory", streamed)
     ways = trial._ways
     first = SKIPPED.get(request.param, 0)
     monkeypatch.setattr(trial, "_ways", lambda *words: itertools.islice(ways(*words), first, None))
@@ -55,9 +55,9 @@ def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     return str(request.param)
 
 
-def streamed(needs: Needs, asked: int | str, *sizes: Any) -> Share:
+def streamed(needs: MemoryNeeds, asked: int | str, *sizes: Any) -> MemoryPlan:
     """As if the weights of two checkpoints did not fit: blocks of two batches."""
-    share = share_out(needs, asked, *sizes)
+    share = plan_memory(needs, asked, *sizes)
     return replace(share, hold=False, block_size=2 * share.batch_size)
 
 

@@ -26,14 +26,14 @@ def test_the_gradient_in_closed_form(name: str, factor: object) -> None:
     weight = module.weight.detach()
     inner = weight[Y] - p @ weight
     expected = factor(p.gather(1, Y[:, None])) * inner  # type: ignore[operator]
-    model = TorchModel(module, targets.choose(name))
+    model = TorchModel(module, targets.choose_target(name))
     state = model.fit(module.state_dict(), "here")
     found = model.observe(state, X, Y, frozenset({Signal.INPUT_GRADIENT}))
     torch.testing.assert_close(found.signal(Signal.INPUT_GRADIENT)[0], expected)
 
 
 def test_only_predicted_aims_at_the_prediction() -> None:
-    aims = [name for name in targets.TARGETS if targets.choose(name).at_prediction]
+    aims = [name for name in targets.TARGETS if targets.choose_target(name).at_prediction]
     assert aims == ["predicted"]
     with pytest.raises(FunctionError, match="Did you mean 'logit'"):
-        targets.choose("logits")
+        targets.choose_target("logits")

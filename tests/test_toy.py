@@ -57,13 +57,13 @@ def gradients_by_hand(folder: Path, points: np.ndarray, labels: np.ndarray) -> n
     ],
 )
 def test_the_claim(tmp_path: Path, split: toy.Split, mode: toy.Mode, below: float) -> None:
-    made = toy.run(tmp_path, split, mode, quiet=True)
+    made = toy.run_toy(tmp_path, split, mode, quiet=True)
     assert made.spearman < below
     assert made.train_accuracy == 1
 
 
 def test_against_the_definition_by_hand(tmp_path: Path) -> None:
-    made = toy.run(tmp_path, "test", "middle", "raw", quiet=True)
+    made = toy.run_toy(tmp_path, "test", "middle", "raw", quiet=True)
     points, labels = last_fifty()
     gradients = gradients_by_hand(tmp_path / "checkpoints", points, labels)
     table = made.run.table()
@@ -83,7 +83,7 @@ def test_against_the_definition_by_hand(tmp_path: Path) -> None:
 
 def test_the_logit_cannot_tell_one_point_of_a_class_from_another(tmp_path: Path) -> None:
     """Why the probability is differentiated here and the logit everywhere else."""
-    made = toy.run(tmp_path, quiet=True)
+    made = toy.run_toy(tmp_path, quiet=True)
     data = last_fifty()
     run = vog.score(toy.build, tmp_path / "checkpoints", data, tmp_path / "logit", quiet=True)
     values, labels = run.table()["vog@all"].to_numpy(), data[1]
@@ -119,15 +119,15 @@ def test_the_command(cli: Cli, vog_cal: str) -> None:  # noqa: F811
 
 
 def test_a_second_call_replaces_the_first(tmp_path: Path) -> None:
-    toy.run(tmp_path, "train", quiet=True)
-    made = toy.run(tmp_path, "test", quiet=True)
+    toy.run_toy(tmp_path, "train", quiet=True)
+    made = toy.run_toy(tmp_path, "test", quiet=True)
     assert made.run.rows == 50
 
 
 def test_files_of_others_are_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     with pytest.raises(ResultError, match="holds other files, and its checkpoints"):
-        toy.run(tmp_path, quiet=True)
+        toy.run_toy(tmp_path, quiet=True)
     assert not (tmp_path / "checkpoints").exists()
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from vog.scores import SCORES, Observation, choose
+from vog.scores import SCORES, Observation, choose_scores
 
 GRADIENT = torch.tensor([[[1.0, 1.0], [2, -2]], [[1, 3], [2, -2]], [[1, 5], [2, -2]]])
 SEEN = Observation(
@@ -108,7 +108,7 @@ def test_worked_value(name: str) -> None:
 def test_channels_are_averaged_or_kept(channels: str, expected: float) -> None:
     moving = torch.tensor([[0.0, 2.0], [0.0, 6.0], [0.0, 10.0]])  # k colours
     seen = Observation(torch.tensor([0]), input_gradient=moving[:, None, :, None, None])
-    (vog,) = choose(["vog"], channels)  # type: ignore[arg-type]
+    (vog,) = choose_scores(["vog"], channels)  # type: ignore[arg-type]
     assert_close(vog.compute(vog.init(seen)), torch.tensor([expected]))
 
 
@@ -116,7 +116,7 @@ def test_an_image_without_a_channel_axis_has_no_colours() -> None:
     """28 rows are not 28 colours: averaging them would leave one number a column."""
     moving = torch.zeros(2, 1, 4, 3)
     moving[1, 0, 0, 0], moving[1, 0, 1, 0] = 12.0, -12.0
-    (vog,) = choose(["vog"])
+    (vog,) = choose_scores(["vog"])
     seen = Observation(torch.tensor([0]), input_gradient=moving)
     # Two pixels of twelve have standard deviation 6, the others 0; averaged they would cancel.
     assert_close(vog.compute(vog.init(seen)), torch.tensor([2 * 6 / 12]))

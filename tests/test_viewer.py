@@ -31,7 +31,7 @@ from vog.errors import ResultError, VogError
 from vog.figures.previews import Preview
 from vog.result import Run
 from vog.result.marks import Review
-from vog.result.sql import Source
+from vog.result.sql import RunTables
 from vog.viewer import application, request_guard, server, view_query
 from vog.viewer.background import Idle
 from vog.viewer.inspection import Inspection, inspection
@@ -136,18 +136,18 @@ def test_an_address_holds_the_whole_view(run: Run) -> None:
         "also": "vog@all",
         "page": "7",
     }
-    view = view_query.read(run, asked)
-    assert view_query.read(run, dict(parse_qsl(view.address(run)))) == view
+    view = view_query.read_view(run, asked)
+    assert view_query.read_view(run, dict(parse_qsl(view.address(run)))) == view
     assert set(asked) == set(vars(view)), "every attribute is a word of the address"
-    assert view_query.read(run, {}).address(run) == "", "what is usual is left out"
+    assert view_query.read_view(run, {}).address(run) == "", "what is usual is left out"
     assert view.filtered
-    assert not view_query.read(run, {"by": "aum@all"}).filtered
+    assert not view_query.read_view(run, {"by": "aum@all"}).filtered
 
 
 def test_a_zero_is_kept_in_an_address(run: Run) -> None:
     asked = {"label": "0", "predicted": "0", "low": "0.0", "high": "0.0"}
-    view = view_query.read(run, asked)
-    assert view_query.read(run, dict(parse_qsl(view.address(run)))) == view
+    view = view_query.read_view(run, asked)
+    assert view_query.read_view(run, dict(parse_qsl(view.address(run)))) == view
     assert (view.label, view.predicted, view.low, view.high) == (0, 0, 0, 0)
 
 
@@ -156,7 +156,9 @@ def test_classes_that_are_called_as_others_are_numbered(run: Run) -> None:
     odd = run.named(["0", "1", "10", "2"])
     assert [view_query.class_word(odd, label) for label in range(4)] == ["0", "1", "#2", "3"]
     for label in range(4):
-        view = view_query.read(odd, dict(parse_qsl(View("aum@all", "asc", label).address(odd))))
+        view = view_query.read_view(
+            odd, dict(parse_qsl(View("aum@all", "asc", label).address(odd)))
+        )
         assert view.label == label
     assert view_query.class_number(odd, "10") == 2, "the only meaning it has"
     with pytest.raises(ResultError, match="2 is the name of one class and the number of another"):
@@ -584,20 +586,20 @@ def test_work_waits_while_somebody_waits() -> None:
 
 def test_derived_columns_are_prepared_in_pauses(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     prepared = threading.Event()
-    known = Source.prepare
+    known = RunTables.prepare
 
-    def prepare(source: Source, may_go_on: Callable[[], bool]) -> None:
+    def prepare(source: RunTables, may_go_on: Callable[[], bool]) -> None:
         known(source, may_go_on)
         prepared.set()
 
-    monkeypatch.setattr(Source, "prepare", prepare)
+    monkeypatch.setattr(RunTables, "prepare", prepare)
     monkeypatch.setattr("vog.viewer.background._PAUSE", 0.001)
     with client(run) as pages:
         assert prepared.wait(60)
-        monkeypatch.setattr(Source, "numbers", None)
+        monkeypatch.setattr(RunTables, "numbers", None)
         for derived in ("class", "robust"):
             assert pages.get(f"/?by=aum@late:{derived}").status_code == 200
-    Source(run).prepare(lambda: False)
+    RunTables(run).prepare(lambda: False)
 
 
 def test_pictures_are_shown_though_the_first_is_lost(

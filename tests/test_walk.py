@@ -16,9 +16,9 @@ from vog.errors import DataError
 from vog.figures import example_reader
 from vog.files.file_names import all_printable, path_below, printable
 from vog.planting import plant
-from vog.sweep.make_question import question_of
+from vog.sweep.make_question import make_question
 from vog.sweep.request import Request
-from vog.sweep.resolve import find
+from vog.sweep.resolve import resolve
 
 
 def picture(path: Path, grey: int = 0) -> Path:
@@ -75,12 +75,12 @@ def test_a_run_that_0_1_began_has_the_rows_it_had(folder: Path, checkpoints: Pat
     picture(folder / "a" / ".thumbnails" / "1.png")
     out = folder.parent / "run"
     request = Request(world.build, checkpoints, folder, out)
-    assert len(find(request).examples) == len(OWN)
-    asked = question_of(request, world.build(), [], [], [], open_source(folder, hidden=True), [])
+    assert len(resolve(request).examples) == len(OWN)
+    asked = make_question(request, world.build(), [], [], [], open_source(folder, hidden=True), [])
     out.mkdir()
     (out / "question.json").write_text(json.dumps(asked))
-    assert len(find(request).examples) == len(OWN) + 1
-    assert len(find(replace(request, overwrite=True)).examples) == len(OWN)
+    assert len(resolve(request).examples) == len(OWN) + 1
+    assert len(resolve(replace(request, overwrite=True)).examples) == len(OWN)
 
 
 @pytest.mark.parametrize("place", ["run", "a/run"])

@@ -26,8 +26,8 @@ from vog.result import Run
 from vog.result.data_location import (
     data_place,
     lost_data,
-    named,
     named_checkpoints,
+    noted_name,
     refuse_to_replace,
 )
 from vog.viewer.inspection import inspection
@@ -144,7 +144,7 @@ def test_names_as_given_are_said_where_they_lead_there(
 ) -> None:
     monkeypatch.chdir(made)
     run = vog.open("runs/photos")
-    assert named(run, "data") == "photos"
+    assert noted_name(run, "data") == "photos"
     assert data_place(run) == Path("photos")
     assert named_checkpoints(run) == [f"c/step-{n}.pt" for n in (100, 200, 300)]
     said = inspection(run, {}, lambda index: pytest.fail("not asked")).runs

@@ -27,7 +27,7 @@ from vog.files.output_paths import output_path
 from vog.files.small_files import temporary_folder
 from vog.files.writing import as_csv, as_json, make_folder, safe_table, write_text, write_whole
 from vog.result import Run
-from vog.result.sql import Source
+from vog.result.sql import RunTables
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -307,7 +307,7 @@ def test_without_a_temporary_folder(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(run.folder / "gone")])
-    for ask in (temporary_folder, lambda: Source(run)):
+    for ask in (temporary_folder, lambda: RunTables(run)):
         with pytest.raises(ResultError, match="no folder for temporary files.* Set TMPDIR"):
             ask()
     code, _, err = cli("plant", "--data", "data.npz", "--flip", "10%", "--out", "planted")

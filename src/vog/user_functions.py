@@ -19,7 +19,7 @@ from vog.errors import FunctionError, unknown
 from vog.files.file_names import expanded
 
 
-def load(spec: str, what: str) -> Callable[..., Any]:
+def load_function(spec: str, what: str) -> Callable[..., Any]:
     """The function that `spec` names; `what` says in errors which word asked for it.
 
     Raises:
@@ -45,7 +45,7 @@ def load(spec: str, what: str) -> Callable[..., Any]:
     return function
 
 
-def call(function: Callable[..., Any], spec: str, what: str, **arguments: Any) -> Any:
+def call_function(function: Callable[..., Any], spec: str, what: str, **arguments: Any) -> Any:
     """What the function returns.
 
     Raises:
@@ -55,14 +55,14 @@ def call(function: Callable[..., Any], spec: str, what: str, **arguments: Any) -
         return function(**arguments)
     except SystemExit as error:
         raise FunctionError(
-            f"{what} {spec!r} ended the program by {describe(error)}. A function that reads the "
-            f"command line or exits cannot be called; let it return what it makes."
+            f"{what} {spec!r} ended the program by {describe_error(error)}. A function that reads "
+            f"the command line or exits cannot be called; let it return what it makes."
         ) from error
     except Exception as error:
-        raise FunctionError(f"{what} {spec!r} failed: {describe(error)}") from error
+        raise FunctionError(f"{what} {spec!r} failed: {describe_error(error)}") from error
 
 
-def describe(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """`TypeError: message (mynet.py, line 12)`: the place is the innermost of the user's."""
     message = f"{type(error).__name__}: {error}"
     frames = traceback.extract_tb(error.__traceback__)
@@ -76,7 +76,7 @@ def describe(error: BaseException) -> str:
     )
 
 
-def identity(thing: object) -> str:
+def function_identity(thing: object) -> str:
     """What a function, class or object does, as a digest: edited code is another question.
 
     Of the source, and of what the source does not show: values of closures, defaults and
@@ -156,14 +156,18 @@ def _module(where: str, spec: str, what: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and where.startswith(error.name):
             raise FunctionError(f"{what} {spec!r}: there is no module {where!r}.") from error
-        raise FunctionError(f"{what} {spec!r} cannot be imported: {describe(error)}") from error
+        raise FunctionError(
+            f"{what} {spec!r} cannot be imported: {describe_error(error)}"
+        ) from error
     except SystemExit as error:
         raise FunctionError(
             f"{what} {spec!r} cannot be imported: {where} ran as a script and exited. "
             f"Put what it does behind `if __name__ == '__main__':`."
         ) from error
     except Exception as error:
-        raise FunctionError(f"{what} {spec!r} cannot be imported: {describe(error)}") from error
+        raise FunctionError(
+            f"{what} {spec!r} cannot be imported: {describe_error(error)}"
+        ) from error
 
 
 def _make_importable(folder: str) -> None:

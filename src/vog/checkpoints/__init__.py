@@ -1,13 +1,13 @@
 """Files of weights: found, put in training order, read safely, cut into stages."""
 
 from vog.checkpoints.contents import named_in as named_in
-from vog.checkpoints.digest import digest as digest
+from vog.checkpoints.digest import weights_digest as weights_digest
 from vog.checkpoints.discovery import CheckpointFile as CheckpointFile
-from vog.checkpoints.discovery import FoundCheckpoints as FoundCheckpoints
-from vog.checkpoints.discovery import find as find
+from vog.checkpoints.discovery import CheckpointSearch as CheckpointSearch
+from vog.checkpoints.discovery import find_checkpoints as find_checkpoints
 from vog.checkpoints.discovery import search as search
 from vog.checkpoints.read_checkpoint import Contents as Contents
-from vog.checkpoints.read_checkpoint import read as read
+from vog.checkpoints.read_checkpoint import read_weights as read_weights
 from vog.checkpoints.reader import Reader as Reader
 from vog.checkpoints.reader import ReadSpec as ReadSpec
 from vog.checkpoints.reader import refuse_mixed as refuse_mixed

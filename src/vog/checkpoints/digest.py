@@ -20,7 +20,7 @@ _MOST_REPEATED = 16
 _SURELY_SMALL = 2**28
 
 
-def digest(weights: Mapping[str, Any]) -> str:
+def weights_digest(weights: Mapping[str, Any]) -> str:
     """Return the SHA-256 of the names, types, shapes and bytes, and of extra states.
 
     Raises:
@@ -112,7 +112,7 @@ def _described(value: object, budget: Budget) -> str:
     """Return a text that is equal for equal extra states, in whatever process."""
     budget.step()
     if isinstance(value, Tensor):
-        return f"tensor {digest({'': value})}"
+        return f"tensor {weights_digest({'': value})}"
     if isinstance(value, np.ndarray):
         return f"array {value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
     if isinstance(value, Mapping):

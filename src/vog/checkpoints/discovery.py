@@ -29,7 +29,7 @@ class CheckpointFile:
 
 
 @dataclass(frozen=True)
-class FoundCheckpoints:
+class CheckpointSearch:
     """What the words of `--checkpoints` name.
 
     Attributes:
@@ -50,12 +50,14 @@ class _Paths:
     left_out: tuple[LeftOut, ...] = ()
 
 
-def find(specs: Sequence[str | Path], as_they_match: bool = False) -> list[CheckpointFile]:
+def find_checkpoints(
+    specs: Sequence[str | Path], as_they_match: bool = False
+) -> list[CheckpointFile]:
     """Return the checkpoint files that the specs name, by rising step; see `search`."""
     return list(search(specs, as_they_match).files)
 
 
-def search(specs: Sequence[str | Path], as_they_match: bool = False) -> FoundCheckpoints:
+def search(specs: Sequence[str | Path], as_they_match: bool = False) -> CheckpointSearch:
     """Return the checkpoint files that the specs name, by rising step, with notes.
 
     Args:
@@ -70,7 +72,7 @@ def search(specs: Sequence[str | Path], as_they_match: bool = False) -> FoundChe
     words = [str(spec) for spec in specs]
     try:
         if any(word.startswith("@") for word in words):
-            return FoundCheckpoints(tuple(_listed(words, as_they_match)))
+            return CheckpointSearch(tuple(_listed(words, as_they_match)))
         return _searched(words, as_they_match)
     except PermissionError as error:
         raise _not_permitted(error.filename) from error
@@ -88,7 +90,7 @@ def _not_permitted(path: object) -> CheckpointError:
     )
 
 
-def _searched(words: Sequence[str], as_they_match: bool) -> FoundCheckpoints:
+def _searched(words: Sequence[str], as_they_match: bool) -> CheckpointSearch:
     asked = first_few([repr(word) for word in words])
     named = [_named(word, as_they_match) for word in words]
     unique = list(dict.fromkeys(path for each in named for path in each.paths))
@@ -104,7 +106,7 @@ def _searched(words: Sequence[str], as_they_match: bool) -> FoundCheckpoints:
     if everything:
         notes["left out"] = first_few([one.said for one in everything], 8)
     ordered = sorted((CheckpointFile(*file) for file in files), key=lambda file: file.step)
-    return FoundCheckpoints(tuple(ordered), notes)
+    return CheckpointSearch(tuple(ordered), notes)
 
 
 def _listed(words: Sequence[str], as_they_match: bool) -> list[CheckpointFile]:

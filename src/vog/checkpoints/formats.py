@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vog.checkpoints.readers.torch_zip import names_in
+from vog.checkpoints.readers.torch_zip import record_names
 from vog.errors import CheckpointError
 
 Format = Literal["safetensors", "zip", "pickle"]
@@ -99,7 +99,7 @@ def recognise(path: Path) -> Format:
         )
     foreign = _by_name(path) or _by_bytes(head, tail)
     if head.startswith(b"PK"):
-        foreign = foreign or _of_zip(names_in(path))
+        foreign = foreign or _of_zip(record_names(path))
         found: Format = "zip"
     elif _is_safetensors(head, size) or path.suffix.lower() == ".safetensors":
         found = "safetensors"

@@ -21,7 +21,7 @@ from vog.checkpoints.readers.shards import read_shards
 from vog.checkpoints.readers.torch_zip import read_zip
 from vog.checkpoints.safe_pickle import Budget, Stored, Unreadable, array_of
 from vog.checkpoints.safe_pickle.tensor_records import WithoutValues
-from vog.checkpoints.select_weights import choose
+from vog.checkpoints.select_weights import choose_weights
 from vog.errors import CheckpointError
 
 
@@ -61,7 +61,7 @@ def read_contents(
     """
     try:
         content = _content(path) if function is None else function(path)
-        chosen = choose(content, key, path)
+        chosen = choose_weights(content, key, path)
         return Contents(_made(chosen.weights, path), chosen.key, chosen.note)
     except _UnknownTypeError as error:
         raise CheckpointError(f"checkpoint {path}: {error}.") from error
@@ -75,7 +75,7 @@ def read_contents(
         raise CheckpointError(f"checkpoint {path} cannot be read: {_why(error)}.") from error
 
 
-def read(path: Path) -> "OrderedDict[str, Any]":
+def read_weights(path: Path) -> "OrderedDict[str, Any]":
     """Return the weights in a file, as `read_contents` finds them without being told more."""
     return read_contents(path).weights
 
@@ -105,7 +105,7 @@ def _content(path: Path) -> Any:
 
 
 def _shard(path: Path) -> Mapping[str, Any]:
-    return choose(_content(path), None, path).weights
+    return choose_weights(_content(path), None, path).weights
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -47,17 +47,19 @@ class Reader:
         """Return what of this determines the numbers; nothing where all is by default."""
         asked = {} if self.weights is None else {"weights": self.weights}
         if self.read is not None:
-            asked["read"] = user_functions.identity(self._function())
+            asked["read"] = user_functions.function_identity(self._function())
         return asked
 
     def _function(self) -> Callable[..., Any]:
         read = self.read
-        return user_functions.load(read, "--read") if isinstance(read, str) else read  # type: ignore[return-value]
+        return user_functions.load_function(read, "--read") if isinstance(read, str) else read  # type: ignore[return-value]
 
     def _by_function(self, path: Path) -> Mapping[str, Any]:
         function = self._function()
-        spec = self.read if isinstance(self.read, str) else user_functions.identity(function)
-        content = user_functions.call(partial(function, path), spec, "--read")
+        spec = (
+            self.read if isinstance(self.read, str) else user_functions.function_identity(function)
+        )
+        content = user_functions.call_function(partial(function, path), spec, "--read")
         named = isinstance(content, Mapping) and all(isinstance(name, str) for name in content)
         if not named or (self.weights is None and not any(map(is_tensor, content.values()))):
             raise CheckpointError(

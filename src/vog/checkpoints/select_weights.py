@@ -59,7 +59,7 @@ class Chosen:
         return "; ".join(said) or None
 
 
-def choose(content: Any, key: str | None, path: Path) -> Chosen:
+def choose_weights(content: Any, key: str | None, path: Path) -> Chosen:
     """Return the weights in what a file holds.
 
     Args:

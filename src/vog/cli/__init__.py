@@ -82,10 +82,10 @@ def _vog(
 
 def main() -> None:
     """The command `vog`."""
-    told(app)
+    run_command(app)
 
 
-def told(command: Callable[[], object]) -> None:
+def run_command(command: Callable[[], object]) -> None:
     """Run a command: a user's mistake is a message and exit code 1, a bug a traceback."""
     streams.take_any_text()
     try:

@@ -7,7 +7,7 @@ import typer
 
 from vog.cli import options, printing
 from vog.cli.printing import TableFormat
-from vog.cli.run_options import Classes, PrintedAs, RunFolder, opened
+from vog.cli.run_options import Classes, PrintedAs, RunFolder, open_named_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,28 +66,28 @@ def analyze(
     from vog.figures import analysis_files
     from vog.files.writing import as_json
 
-    scored = opened(run, classes)
+    scored = open_named_run(run, classes)
     found = vog.analyze(scored, score)
     if form is TableFormat.TABLE:
         _print(found, not_measured(scored))
     elif form is TableFormat.CSV:
-        printing.table(_bins(found), form, safe_csv=safe_csv)
+        printing.print_table(_bins(found), form, safe_csv=safe_csv)
     else:
         typer.echo(as_json(found.as_dict()), nl=False)
     if out is not None:
-        for path in analysis_files.save(found, out, safe_csv):
+        for path in analysis_files.write_analysis(found, out, safe_csv):
             typer.echo(path, err=form is not TableFormat.TABLE)
 
 
 def _outside(folder: Path, against: Path, score: str | None, form: TableFormat) -> None:
-    from vog.analysis.detection.out_of_distribution import told_apart
+    from vog.analysis.detection.out_of_distribution import ood_detection
 
-    run, other = opened(folder, None), opened(against, None)
-    found = told_apart(run, other, score)
+    run, other = open_named_run(folder, None), open_named_run(against, None)
+    found = ood_detection(run, other, score)
     if found.warning is not None:
         typer.echo(f"Warning: {found.warning}", err=True)
     if form is not TableFormat.TABLE:
-        printing.table(found.rows(), form)
+        printing.print_table(found.rows(), form)
         return
     share = run.rows / (run.rows + other.rows)
     typer.echo(
@@ -97,7 +97,7 @@ def _outside(folder: Path, against: Path, score: str | None, form: TableFormat) 
         f"(FPR95 is better low; AUPR depends on how many rows each has)\n"
     )
     gaps = any(one.left_out for one in found.columns)
-    printing.for_people(
+    printing.print_aligned(
         [
             {
                 "score": one.score,
@@ -123,7 +123,7 @@ def _print(found: "Overview", not_measured: str | None) -> None:
     bins = len(next(iter(found.errors.values())).deciles)
     share = f"{100 / bins:.0f} %"
     typer.echo(f"Error rate by {found.score}, with 95 % Wilson intervals\n")
-    printing.for_people(
+    printing.print_aligned(
         [
             {
                 "stage": stage,
@@ -136,7 +136,7 @@ def _print(found: "Overview", not_measured: str | None) -> None:
     )
     typer.echo("\nError rate by decile\n")
     deciles = next(iter(found.errors.values())).deciles
-    printing.for_people(
+    printing.print_aligned(
         [
             {"percentile": _percentile(deciles[i])}
             | {s: f"{one.deciles[i].error:.1%}" for s, one in found.errors.items()}
@@ -145,7 +145,7 @@ def _print(found: "Overview", not_measured: str | None) -> None:
     )
     classes = [row | {"error": f"{row['error']:.1%}"} for row in found.class_rows()]
     typer.echo(f"\nThe hardest of {len(classes):,} classes: mean of the raw score, last error\n")
-    printing.for_people(classes[:_HARDEST])
+    printing.print_aligned(classes[:_HARDEST])
     alone = sum(one.examples == 1 for one in found.classes)
     if alone and found.score.endswith((":class", ":robust", "_z")):
         typer.echo(
@@ -153,7 +153,7 @@ def _print(found: "Overview", not_measured: str | None) -> None:
             f"class: with so few, rank by the raw score, --score {found.raw}."
         )
     typer.echo("\nSpearman correlation of the rankings between stages\n")
-    printing.for_people(
+    printing.print_aligned(
         [{"": a} | {b: f"{v:.2f}" for b, v in row.items()} for a, row in found.agreement.items()]
     )
     _print_stability(found.stability, not_measured)
@@ -176,7 +176,7 @@ def _print_stability(found: "Sequence[Stability]", not_measured: str | None) -> 
     for one in found:
         by_score[one.score][one.stage] = one.said
     if found:
-        printing.for_people(list(by_score.values()))
+        printing.print_aligned(list(by_score.values()))
     if not_measured is not None:
         typer.echo(("\n" if found else "") + not_measured)
 

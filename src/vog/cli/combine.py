@@ -7,7 +7,7 @@ import typer
 
 from vog.cli import options, printing
 from vog.cli.printing import TableFormat
-from vog.cli.run_options import PrintedAs, RunFolders, opened_all, tell_left_out, warn_of_other_data
+from vog.cli.run_options import PrintedAs, RunFolders, open_runs, tell_left_out, warn_of_other_data
 from vog.errors import ResultError
 
 if TYPE_CHECKING:
@@ -49,19 +49,19 @@ def combine(
     Example:
       vog combine scores/seed0 scores/seed1 scores/seed2 --out scores/mean --chart seeds.png
     """
-    from vog.analysis.many_runs.alignment import join
+    from vog.analysis.many_runs.alignment import align_runs
     from vog.analysis.many_runs.averaging import combine_joined
     from vog.analysis.many_runs.ensemble_size import seeds_curve_joined
 
     printing.refuse_other_chart(chart)
-    opened = opened_all(runs)
+    opened = open_runs(runs)
     if folds:
         _combine_folds(opened, out, by, chart, overwrite, form)
         return
     if by is not None:
         for run in opened:
             run.score_column(by)
-    joined = join(opened)
+    joined = align_runs(opened)
     made = combine_joined(joined, out, overwrite, quiet)
     warn_of_other_data(joined.of_other_data)
     tell_left_out(dict(zip(joined.names, joined.only, strict=True)))
@@ -72,9 +72,9 @@ def combine(
     _print_curve(found, form)
     if chart is not None:
         from vog.figures import charts
-        from vog.figures.charts.ensemble_size_chart import seeds_curve as drawn
+        from vog.figures.charts.ensemble_size_chart import seeds_curve_chart as drawn
 
-        typer.echo(charts.save(drawn(found), chart), err=not form_is_table)
+        typer.echo(charts.save_chart(drawn(found), chart), err=not form_is_table)
 
 
 def _combine_folds(
@@ -99,21 +99,21 @@ def _combine_folds(
     )
     rows = [{"fold": run.question["data"]["fold"]["number"], "rows": run.rows} for run in runs]
     if form is not TableFormat.TABLE:
-        printing.table(rows, form)
+        printing.print_table(rows, form)
     printing.marked(made)
-    printing.agreement(made, also_high=True)
+    printing.warn_label_agreement(made, also_high=True)
     typer.echo(f"Next: vog suspects {out}", err=form is not TableFormat.TABLE)
 
 
 def _print_curve(found: "SeedsCurve", form: TableFormat) -> None:
     if form is TableFormat.TABLE:
         typer.echo(f"\nAgreement of means over some runs with means over others, {found.column}\n")
-        printing.for_people(
+        printing.print_aligned(
             [{k: printing.with_digits(k, v) for k, v in row.items()} for row in found.rows()]
         )
         typer.echo(f"\n{found.said}")
     else:
-        printing.table(found.rows(), form)
+        printing.print_table(found.rows(), form)
     if found.runs < 4:
         typer.echo(
             f"With {found.runs} runs nothing is measured beyond single ones: means of 2 against "

@@ -6,7 +6,7 @@ import typer
 
 from vog.cli import options, printing
 from vog.cli.printing import TableFormat
-from vog.cli.run_options import PrintedAs, RunFolders, opened_all, tell_left_out
+from vog.cli.run_options import PrintedAs, RunFolders, open_runs, tell_left_out
 
 if TYPE_CHECKING:
     from vog.analysis.many_runs.comparison import Comparison
@@ -46,13 +46,13 @@ def compare(
     from vog.files.writing import as_json
 
     names = options.words(scores)
-    found = compared(opened_all(runs), names, by, count, quiet)
+    found = compared(open_runs(runs), names, by, count, quiet)
     if form is TableFormat.TABLE:
         _print(found, whole=names is not None)
         return
     tell_left_out(dict(zip(found.runs, found.only, strict=True)))
     if form is TableFormat.CSV:
-        printing.table([one.row() for one in (*found.agreements, *_over_pairs(found))], form)
+        printing.print_table([one.row() for one in (*found.agreements, *_over_pairs(found))], form)
     else:
         typer.echo(as_json(found.as_dict()), nl=False)
 
@@ -67,18 +67,18 @@ def _print(found: "Comparison", whole: bool) -> None:
     over = ", mean over pairs of runs" if many else ""
     typer.echo(f"\nAgreement of the rankings{over}; of the hardest, the share that is the same\n")
     shown = [one for one in found.means if whole or "@all" in one.column or one.column == found.by]
-    printing.for_people([_shown(one.row(), {"runs"}) for one in shown])
+    printing.print_aligned([_shown(one.row(), {"runs"}) for one in shown])
     if len(shown) < len(found.means):
         typer.echo("\nAll other stages: --format csv, or name a score with --scores.")
     if many:
         typer.echo(f"\nBy {found.by}, pair by pair\n")
         pairs = [one for one in found.agreements if one.column == found.by]
-        printing.for_people([_shown(one.row(), {"column"}) for one in pairs])
+        printing.print_aligned([_shown(one.row(), {"column"}) for one in pairs])
     typer.echo(f"\n{found.said}")
     _print_moved(found)
     if found.differences:
         typer.echo("\nWhat was asked differently\n")
-        printing.for_people(
+        printing.print_aligned(
             [
                 {"": one.key} | dict(zip(found.runs, one.values, strict=True))
                 for one in found.differences
@@ -92,7 +92,7 @@ def _print_moved(found: "Comparison") -> None:
         return
     typer.echo(f"\nThe examples that moved most by {found.by}: rank from 0, easy, to 1, hard\n")
     named = any(one.label_name is not None for one in found.moved)
-    printing.for_people(
+    printing.print_aligned(
         [
             {"id": one.id, "label": one.label}
             | ({"label_name": one.label_name} if named else {})

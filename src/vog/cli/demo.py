@@ -19,16 +19,16 @@ def demo(
     """
     from vog.experiments import demo as experiment
 
-    made = experiment.run(
+    made = experiment.run_demo(
         out, quiet, tell=lambda text: None if quiet else typer.echo(f"{text} ...", err=True)
     )
     typer.echo("\nThe hardest digits by VoG within their class\n")
-    printing.for_people(made.hardest.to_pylist())
+    printing.print_aligned(made.hardest.to_pylist())
     typer.echo(
         f"\nHow well each score finds the {made.flipped} flipped labels among {made.examples:,} "
         f"(AUROC: 0.5 is chance, 1 is perfect), with 95 % intervals\n"
     )
-    printing.for_people(
+    printing.print_aligned(
         [
             {
                 "score": one.score,

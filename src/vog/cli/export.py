@@ -55,12 +55,12 @@ def export(
     """
     import vog
     from vog.exports import export as save
-    from vog.result.planting_record import load
+    from vog.result.planting_record import load_planting_record
 
     opened = vog.open(run)
     how = {
         "root": root,
-        "planted": None if planted is None else load(planted),
+        "planted": None if planted is None else load_planting_record(planted),
         "url_prefix": url_prefix,
         "count": count,
         "safe_csv": safe_csv or None,
@@ -68,7 +68,7 @@ def export(
     given = {name: value for name, value in how.items() if value is not None}
     save(opened, out, form, options.words(columns), **given)
     typer.echo(f"{out}: {min(count or opened.rows, opened.rows):,} rows")
-    printing.unfinished(opened)
+    printing.warn_unfinished(opened)
     if form in ("fiftyone", "label-studio") and planted is None:
         from vog.analysis.label_errors.suspects import verdict_or_why
 

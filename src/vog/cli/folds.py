@@ -44,7 +44,7 @@ def folds(
         }
         for number in range(record.folds)
     ]
-    printing.table(counts, form)
+    printing.print_table(counts, form)
     if record.alone:
         names = [
             str(record.label_names[one] if record.label_names else one) for one in record.alone

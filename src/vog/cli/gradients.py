@@ -80,11 +80,11 @@ def gradients(
     )
     job, count = storing.job, len(storing.job.examples)
     if dry_run or not quiet:
-        printing.plan(plan(job, probe=dry_run), out, count * storing.bytes_an_example)
+        printing.print_plan(plan(job, probe=dry_run), out, count * storing.bytes_an_example)
     if dry_run:
         return
     with options.kept_when_stopped(overwrite):
         summary = store(storing)
     if not quiet:
-        printing.summary(summary, out, count, len(job.files), job.batch_size)
+        printing.print_summary(summary, out, count, len(job.files), job.batch_size)
         typer.echo(f"Next: vog import {out} --out RUN")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from vog.cli import options
-from vog.cli.run_options import Classes, RunFolder, opened
+from vog.cli.run_options import Classes, RunFolder, open_named_run
 
 
 def grid(
@@ -35,6 +35,6 @@ def grid(
     from vog.figures import class_grid
     from vog.figures import image_grid as grids
 
-    image = class_grid.class_grid(opened(run, classes), by, label, root, columns)
-    grids.save(image, out)
+    image = class_grid.class_grid(open_named_run(run, classes), by, label, root, columns)
+    grids.save_grid(image, out)
     typer.echo(f"{out}: {image.width} x {image.height} pixels")

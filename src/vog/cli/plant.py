@@ -131,7 +131,7 @@ def plant(
 def _tell(planted: "Planted", out: Path, there: bool, form: TableFormat) -> None:
     """What was planted on stdout; what to do next there too, if people read it."""
     counts = Counter((one.kind, one.how) for one in planted.plants)
-    printing.table(
+    printing.print_table(
         [{"kind": kind, "how": how, "examples": count} for (kind, how), count in counts.items()],
         form,
     )

@@ -15,7 +15,7 @@ from vog.progress import duration
 if TYPE_CHECKING:
     from vog.result import Run
     from vog.sweep.loop import Summary
-    from vog.sweep.memory_plan import Share
+    from vog.sweep.memory_plan import MemoryPlan
     from vog.sweep.plan import Plan
 
 Row = Mapping[str, Any]
@@ -29,7 +29,7 @@ class TableFormat(StrEnum):
     JSON = "json"
 
 
-def table(
+def print_table(
     rows: Sequence[Row], form: TableFormat, columns: Sequence[str] = (), safe_csv: bool = False
 ) -> None:
     """Print rows of the same columns to stdout.
@@ -47,10 +47,10 @@ def table(
     elif form is TableFormat.CSV:
         sys.stdout.write(as_csv(rows, columns, safe_csv))
     else:
-        for_people(rows)
+        print_aligned(rows)
 
 
-def for_people(rows: Sequence[Row]) -> None:
+def print_aligned(rows: Sequence[Row]) -> None:
     """Print rows with aligned columns; numbers to four digits."""
     console = console_for(stderr=False)
     if not rows:
@@ -65,7 +65,7 @@ def for_people(rows: Sequence[Row]) -> None:
     console.print(drawn)
 
 
-def plan(made: "Plan", folder: Path, stored_bytes: int | None = None) -> None:
+def print_plan(made: "Plan", folder: Path, stored_bytes: int | None = None) -> None:
     """What is going to be done, on stderr.
 
     Args:
@@ -101,12 +101,12 @@ def plan(made: "Plan", folder: Path, stored_bytes: int | None = None) -> None:
         console.print(f"{name:12} {value}")
 
 
-def _streamed(share: "Share") -> str:
+def _streamed(share: "MemoryPlan") -> str:
     """Nothing where all weights stay in memory."""
     return "" if share.hold else f"; read again for each {share.block_size:,} examples"
 
 
-def summary(done: "Summary", folder: Path, rows: int, checkpoints: int, planned: int) -> None:
+def print_summary(done: "Summary", folder: Path, rows: int, checkpoints: int, planned: int) -> None:
     """What a sweep did, how fast, and what held it up; `planned` is the batch size."""
     if done.rows == 0:
         typer.echo(f"{folder}: all {rows:,} rows were there already.")
@@ -148,7 +148,7 @@ def refuse_other_chart(path: Path | None) -> None:
             raise typer.BadParameter(f"--chart {path}: there is no folder {path.parent}.")
 
 
-def unfinished(run: "Run") -> None:
+def warn_unfinished(run: "Run") -> None:
     """On stderr, that what is shown is not all of it."""
     if run.missing_rows:
         typer.echo(
@@ -158,7 +158,7 @@ def unfinished(run: "Run") -> None:
         )
 
 
-def agreement(run: "Run", also_high: bool = False) -> None:
+def warn_label_agreement(run: "Run", also_high: bool = False) -> None:
     """Warn on stderr where the last checkpoint hardly agrees with the labels.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from vog.cli import options
-from vog.cli.run_options import Classes, Data, Root, RunFolder, opened, warn
+from vog.cli.run_options import Classes, Data, Root, RunFolder, open_named_run, warn
 
 
 def report(
@@ -34,7 +34,7 @@ def report(
     """
     from vog.reporting.page import report as write
 
-    path = write(opened(run, classes), out, by, root, data, figures, quiet, warn, stage)
+    path = write(open_named_run(run, classes), out, by, root, data, figures, quiet, warn, stage)
     typer.echo(f"{path}: {path.stat().st_size / 1e6:,.1f} MB")
     if figures is not None:
         typer.echo(f"{figures}: the charts as PNG and SVG")

@@ -44,23 +44,23 @@ PlantedFolder = Annotated[
 ]
 
 
-def opened(folder: Path, classes: Path | None) -> "Run":
+def open_named_run(folder: Path, classes: Path | None) -> "Run":
     """Open a run, say so if it is not finished, and name its classes by a file."""
     import vog
     from vog.result.class_names import read_names
 
     run = vog.open(folder)
-    printing.unfinished(run)
+    printing.warn_unfinished(run)
     return run if classes is None else run.named(read_names(classes))
 
 
-def opened_all(folders: list[Path]) -> "list[Run]":
+def open_runs(folders: list[Path]) -> "list[Run]":
     """Open several runs, and say which are not finished."""
     import vog
 
     runs = [vog.open(folder) for folder in folders]
     for run in runs:
-        printing.unfinished(run)
+        printing.warn_unfinished(run)
     return runs
 
 

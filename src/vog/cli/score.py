@@ -91,7 +91,7 @@ def score(
         )
     )
     if dry_run or not quiet:
-        printing.plan(plan(job, probe=dry_run), out)
+        printing.print_plan(plan(job, probe=dry_run), out)
     if dry_run:
         return
     with options.kept_when_stopped(overwrite):
@@ -99,9 +99,9 @@ def score(
     run = vog.open(out)
     if not quiet:
         printing.marked(run)
-        printing.summary(summary, out, run.rows, len(job.files), job.batch_size)
+        printing.print_summary(summary, out, run.rows, len(job.files), job.batch_size)
         if "model" in job.told:  # not the way that most models take
             typer.echo(f"Of the model: {job.told['model']}.", err=True)
-    printing.agreement(run, also_high=not quiet)
+    printing.warn_label_agreement(run, also_high=not quiet)
     if not quiet:
         typer.echo(f"Next: vog top {out}")

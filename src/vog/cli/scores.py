@@ -24,4 +24,4 @@ def scores(form: PrintedAs = TableFormat.TABLE) -> None:
         }
         for score in SCORES.values()
     ]
-    printing.table(rows, form)
+    printing.print_table(rows, form)

@@ -139,7 +139,7 @@ def select(
     """
     import vog
     from vog.analysis.selection import select
-    from vog.result.planting_record import load
+    from vog.result.planting_record import load_planting_record
 
     if out is None and (written or root or data):
         raise typer.BadParameter("--as, --root and --data say what is written: give --out.")
@@ -152,7 +152,7 @@ def select(
         by=by,
         floor=floor,
         drop_suspects=drop_suspects,
-        planted=None if planted is None else load(planted),
+        planted=None if planted is None else load_planting_record(planted),
         stage=stage,
         drop_redundant=drop_redundant,
         drop_marked=drop_marked,
@@ -166,11 +166,11 @@ def select(
     if form is TableFormat.TABLE:
         _print(found)
     else:
-        printing.table(_class_rows(found), form, safe_csv=safe_csv)
+        printing.print_table(_class_rows(found), form, safe_csv=safe_csv)
     for note in found.notes:
         typer.echo(f"Note: {note}", err=True)
-    printing.unfinished(opened)
-    printing.agreement(opened)
+    printing.warn_unfinished(opened)
+    printing.warn_label_agreement(opened)
     if out is not None:
         kept = f"{out}: {len(found.ids):,} of {opened.rows:,} rows"
         typer.echo(kept, err=form is not TableFormat.TABLE)
@@ -180,7 +180,7 @@ def _print(found: "Selection") -> None:
     rows = len(found.ids) + len(found.dropped)
     counts = {f"dropped: {why}": count for why, count in found.reasons.items()}
     counts |= {"kept": len(found.ids)} | {"kept, relabelled": found.relabelled}
-    printing.for_people(
+    printing.print_aligned(
         [
             {"rows": what, "how many": count, "share": f"{count / rows:.1%}"}
             for what, count in counts.items()
@@ -196,7 +196,7 @@ def _print(found: "Selection") -> None:
         else f"; the smallest is now {smallest.name or smallest.label} with {smallest.kept:,} rows"
     )
     typer.echo(f"\nBy class, those of which least is kept first{now}\n")
-    printing.for_people(by_share[:_SHOWN])
+    printing.print_aligned(by_share[:_SHOWN])
     if len(by_share) > _SHOWN:
         typer.echo(f"... and {len(by_share) - _SHOWN:,} more classes")
     typer.echo("")

@@ -7,7 +7,7 @@ import typer
 
 from vog.cli import options, printing
 from vog.cli.printing import TableFormat
-from vog.cli.run_options import Classes, PlantedFolder, PrintedAs, RunFolder, opened
+from vog.cli.run_options import Classes, PlantedFolder, PrintedAs, RunFolder, open_named_run
 from vog.errors import first_few
 
 if TYPE_CHECKING:
@@ -56,21 +56,21 @@ def suspects(
     from vog.result.data_location import refuse_to_replace
 
     printing.refuse_other_chart(chart)
-    scored = opened(run, classes)
-    printing.agreement(scored)
+    scored = open_named_run(run, classes)
+    printing.warn_label_agreement(scored)
     if out is not None:
         refuse_to_replace(scored, out)
-    record = None if planted is None else records.load(planted)
+    record = None if planted is None else records.load_planting_record(planted)
     found = vog.suspects(scored, record, fdr, stage)
     rows = _rows(scored, most_suspicious(scored, found), record)
     columns = [*_COLUMNS, *(["planted"] if record is not None else [])]
     if form is TableFormat.TABLE:
         ranked = rows if found.why is None else _rows(scored, hardest(scored, found, count), record)
-        printing.for_people(ranked[:count])
-        typer.echo("\n" + said(found, scored, record))
+        printing.print_aligned(ranked[:count])
+        typer.echo("\n" + verdict_sentences(found, scored, record))
     else:
-        printing.table(rows, form, columns, safe_csv)
-        typer.echo(said(found, scored, record), err=True)
+        printing.print_table(rows, form, columns, safe_csv)
+        typer.echo(verdict_sentences(found, scored, record), err=True)
     if out is not None:
         from vog.files.writing import as_csv, write_text
 
@@ -80,7 +80,8 @@ def suspects(
         from vog.figures import charts
 
         typer.echo(
-            charts.save(charts.margins(scored, found), chart), err=form is not TableFormat.TABLE
+            charts.save_chart(charts.margins(scored, found), chart),
+            err=form is not TableFormat.TABLE,
         )
 
 
@@ -91,8 +92,8 @@ def _rows(
     rows = [
         {
             "id": one.id,
-            "label": named(run, one.label),
-            "suggested": named(run, one.suggested),
+            "label": class_label(run, one.label),
+            "suggested": class_label(run, one.suggested),
             "probability": one.probability,
             "hardness": one.hardness,
         }
@@ -103,14 +104,14 @@ def _rows(
     return [row | {"planted": planted.get(row["id"])} for row in rows]
 
 
-def named(run: "Run", label: int | None) -> str | int | None:
+def class_label(run: "Run", label: int | None) -> str | int | None:
     """A class by its name, where it has one."""
     from vog.analysis.one_run.row_facts import class_name
 
     return None if label is None else class_name(run, label) or label
 
 
-def said(found: "Verdict", run: "Run", record: "Planted | None" = None) -> str:
+def verdict_sentences(found: "Verdict", run: "Run", record: "Planted | None" = None) -> str:
     """A verdict in sentences: how many are suspects, by what, and how sure that is."""
     parts = [_stage(found, run), *_counted(found, run, record), *_left_out(found, run)]
     if found.vog_helps is not None:
@@ -181,6 +182,6 @@ def _left_out(found: "Verdict", run: "Run") -> list[str]:
     if unknown and found.why is None and not found.unlearned:
         told.append(f"{unknown:,} rows could not be judged.")
     if found.unlearned:
-        names = first_few([str(named(run, one)) for one in found.unlearned])
+        names = first_few([str(class_label(run, one)) for one in found.unlearned])
         told.append(f"Not judged are labels of classes that the model has not learned: {names}.")
     return told

@@ -39,6 +39,6 @@ def top(
     silent = {n for n in ("problem", "label_name") if all(row.get(n) is None for row in rows)}
     silent.add("index")  # the id is enough for people; the library gives both
     rows = [{key: value for key, value in row.items() if key not in silent} for row in rows]
-    printing.table(rows, form, safe_csv=safe_csv)
-    printing.unfinished(opened)
-    printing.agreement(opened)
+    printing.print_table(rows, form, safe_csv=safe_csv)
+    printing.warn_unfinished(opened)
+    printing.warn_label_agreement(opened)

@@ -41,7 +41,7 @@ def toy(
     """
     from vog.experiments import toy as experiment
 
-    made = experiment.run(out, split, mode, vog_cal, quiet)
+    made = experiment.run_toy(out, split, mode, vog_cal, quiet)
     typer.echo(
         f"accuracy   {made.train_accuracy:.1%} of the training, {made.test_accuracy:.1%} of the "
         f"test points\n"

@@ -50,12 +50,12 @@ def verify(
     import vog
     from vog.analysis.detection.planted_faults import verify as measured
     from vog.analysis.label_errors.suspects import refuse_no_stage
-    from vog.result.planting_record import load
+    from vog.result.planting_record import load_planting_record
 
     printing.refuse_other_chart(chart)
     opened = vog.open(run)
     refuse_no_stage(opened, stage)
-    record = load(planted)
+    record = load_planting_record(planted)
     found = measured(opened, record, resamples, kind=kind, quiet=quiet)
     if form is TableFormat.TABLE:
         if opened.out_of_sample:
@@ -66,13 +66,13 @@ def verify(
             _print(found, one, stage or "all", count, record.hows(one))
     else:
         rows = [one.row() for k in found.kinds for one in found.of(k, stage)[:count]]
-        printing.table(rows, form)
+        printing.print_table(rows, form)
     if chart is not None:
         from vog.figures import charts
 
-        path = charts.save(charts.detection(found, stage or "all"), chart)
+        path = charts.save_chart(charts.detection(found, stage or "all"), chart)
         typer.echo(path, err=form is not TableFormat.TABLE)
-    printing.unfinished(opened)
+    printing.warn_unfinished(opened)
 
 
 def _print(
@@ -86,7 +86,7 @@ def _print(
         f"{most.rate:.3f}\n"
     )
     gaps = any(one.left_out for one in rows)
-    printing.for_people([_row(one, gaps) for one in rows[:count]])
+    printing.print_aligned([_row(one, gaps) for one in rows[:count]])
     typer.echo("")
     for sentence in found.reading(kind, stage):
         typer.echo(sentence)

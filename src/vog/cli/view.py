@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vog.cli import options
-from vog.cli.run_options import Classes, Data, Root, RunFolder, opened, warn
+from vog.cli.run_options import Classes, Data, Root, RunFolder, open_named_run, warn
 
 if TYPE_CHECKING:
     from vog.result import Run
-    from vog.viewer.inspection import Inspected, Inspection
+    from vog.viewer.inspection import InspectedExample, Inspection
 
 
 def view(
@@ -56,7 +56,7 @@ def view(
     from vog import viewer
     from vog.viewer.request_guard import is_local
 
-    found = opened(run, classes)
+    found = open_named_run(run, classes)
     asked = {
         "model": model,
         "checkpoints": checkpoints,
@@ -92,7 +92,7 @@ def _inspection(run: "Run", asked: dict[str, Any]) -> "Inspection":
     from vog.viewer.inspection import inspection
 
     @cache
-    def inspector() -> "Callable[[int], Inspected]":
+    def inspector() -> "Callable[[int], InspectedExample]":
         from vog.inspection import inspector
 
         return inspector.inspector(run, **asked)

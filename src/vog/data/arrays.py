@@ -20,7 +20,7 @@ _NATIVE = (np.float16, np.float32, np.float64)
 
 
 @dataclass(frozen=True)
-class Rows:
+class ArrayReader:
     """Reads one row of an array an example."""
 
     inputs: Shaped[np.ndarray, "n *input"]
@@ -46,8 +46,8 @@ def from_npz(path: Path, transform: Transform | None = None) -> Examples:
             sizes that it cannot have.
     """
     try:
-        arrays = npz.load(path, _NAMES)
-        known = arrays or npz.names_in(path)
+        arrays = npz.load_arrays(path, _NAMES)
+        known = arrays or npz.array_names(path)
     except PermissionError as error:
         raise DataError(f"{path} cannot be read: you lack the permission.") from error
     except npz.UNPACKABLE as error:
@@ -122,7 +122,7 @@ def from_arrays(
     named = RowNumbers(len(labels)) if ids is None else [printable(str(i)) for i in ids.tolist()]
     numbers = labels.astype(np.int64)
     digest = digest_of(inputs, numbers, *([] if ids is None else named))
-    return Examples(named, Rows(inputs, numbers, transform), digest, numbers, label_names)
+    return Examples(named, ArrayReader(inputs, numbers, transform), digest, numbers, label_names)
 
 
 def native(values: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:

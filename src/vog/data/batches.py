@@ -14,10 +14,10 @@ from torch import Tensor
 
 from vog import user_functions
 from vog.data import connections, worker_processes
-from vog.data.arrays import Rows, native
+from vog.data.arrays import ArrayReader, native
 from vog.data.built_in_transforms import noted_as
 from vog.data.examples import Examples, UnreadableError
-from vog.data.images import ImageFiles
+from vog.data.images import ImageReader
 from vog.errors import DataError, VogError
 
 
@@ -97,7 +97,7 @@ def samples(examples: Examples, ranges: Sequence[range]) -> Iterator[Batch]:
     return batches(examples, ranges, 1 if examples.apart else 0)
 
 
-def read(examples: Examples, rows: range) -> Batch:
+def read_batches(examples: Examples, rows: range) -> Batch:
     """One batch, read as `samples` does.
 
     Raises:
@@ -138,9 +138,9 @@ def _obstacle(examples: Examples, count: int, before: connections.Sockets | None
 def _is_plain(examples: Examples) -> bool:
     """Whether reading runs no code of the user's, and so leaves nothing open."""
     reader = examples.read
-    if isinstance(reader, Rows):
+    if isinstance(reader, ArrayReader):
         return reader.in_memory
-    return isinstance(reader, ImageFiles) and noted_as(reader.transform) is not None
+    return isinstance(reader, ImageReader) and noted_as(reader.transform) is not None
 
 
 def _read_and_send(examples: Examples, workers: int, rows: range) -> _Sent:
@@ -191,14 +191,14 @@ def read_here(examples: Examples, rows: range) -> Batch:
     """
     start = time.perf_counter()
     reader = examples.read
-    if isinstance(reader, Rows) and reader.in_memory:
+    if isinstance(reader, ArrayReader) and reader.in_memory:
         batch = _sliced(reader, rows, examples.rows)
     else:
         batch = _one_by_one(examples, rows)
     return replace(batch, seconds=time.perf_counter() - start)
 
 
-def _sliced(arrays: Rows, rows: range, numbers: Int[np.ndarray, "all"] | None) -> Batch:
+def _sliced(arrays: ArrayReader, rows: range, numbers: Int[np.ndarray, "all"] | None) -> Batch:
     """Rows of an array in memory, without a look at each of them."""
     own = slice(rows.start, rows.stop)
     at = own if numbers is None else numbers[own]
@@ -237,7 +237,7 @@ def _read_one(examples: Examples, row: int) -> tuple[Tensor, int]:
     except Exception as error:
         raise DataError(
             f"example {examples.ids[row]!r} cannot be made into an input: "
-            f"{user_functions.describe(error)}"
+            f"{user_functions.describe_error(error)}"
         ) from error
     try:
         # Copied: a row may be read-only or a view with negative strides, which torch refuses.

@@ -31,7 +31,7 @@ _SAMPLED = 8
 
 
 @dataclass(frozen=True)
-class Items:
+class DatasetReader:
     """Reads one `(input, label)` item of a dataset an example, or an input without a label."""
 
     dataset: Any
@@ -113,7 +113,7 @@ def from_dataset(
             f"the dataset has {len(dataset)} items and {len(set(ids))} different ids; "
             f"each item needs its own."
         )
-    examples = with_workers(Examples(ids, Items(dataset, transform), ""), workers, before)
+    examples = with_workers(Examples(ids, DatasetReader(dataset, transform), ""), workers, before)
     sample, form = _sample(examples)
     if labels is not None and any(labels[row] != label for row, _, label in sample):
         labels = None  # `targets` are not what the items say, as with a target_transform
@@ -159,7 +159,7 @@ def _length(dataset: Any) -> int:
     except Exception as error:  # whatever code of the user raises
         raise DataError(
             f"the length of the dataset {_described(dataset)} cannot be told: "
-            f"{user_functions.describe(error)}. Expected __len__ to return a whole number."
+            f"{user_functions.describe_error(error)}. Expected __len__ to return a whole number."
         ) from error
 
 
@@ -250,7 +250,7 @@ def _sample(examples: Examples) -> tuple[list[tuple[int, np.ndarray, int]], str]
 def _look(examples: Examples, row: int) -> tuple[np.ndarray, int, str] | None:
     """Input and label of a row, and what is not read of its item; None if it cannot be read."""
     items = examples.read
-    assert isinstance(items, Items)
+    assert isinstance(items, DatasetReader)
     try:
         item = items.item(row)
     except UnreadableError:

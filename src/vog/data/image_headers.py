@@ -7,7 +7,7 @@ from PIL import Image
 
 from vog import pixels
 from vog.data.examples import Examples, UnreadableError
-from vog.data.images import ImageFiles, open_image
+from vog.data.images import ImageReader, open_image
 from vog.errors import DataError
 
 # How many files tell of all of them.
@@ -21,7 +21,7 @@ def with_heads(examples: Examples, exif: bool) -> Examples:
         DataError: they are to be turned, and are no image files.
     """
     files = examples.read
-    if not isinstance(files, ImageFiles):
+    if not isinstance(files, ImageReader):
         if exif:
             raise DataError(
                 "--exif turns image files, and the data are none: their images are opened by the "

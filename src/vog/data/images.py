@@ -33,7 +33,7 @@ _Box = tuple[int | float, int | float, int | float, int | float]
 
 
 @dataclass(frozen=True)
-class ImageFiles:
+class ImageReader:
     """Reads one image file an example.
 
     Attributes:
@@ -120,7 +120,7 @@ def examples(
         raise DataError(f"named more than once: {first_few(twice)}. Each row needs its own id.")
     ids = all_printable(paths)
     digest = digest_of(*ids, labels, np.array(stats, np.int64))
-    reader = ImageFiles(root, paths, labels, transform or imagenet)
+    reader = ImageReader(root, paths, labels, transform or imagenet)
     return Examples(ids, reader, digest, labels, label_names, classes)
 
 
@@ -139,7 +139,7 @@ def drafted(examples: Examples) -> Examples:
     same within `TOLERANCE` is it done.
     """
     files = examples.read
-    if not isinstance(files, ImageFiles) or files.transform is not imagenet:
+    if not isinstance(files, ImageReader) or files.transform is not imagenet:
         return examples
     fast = replace(files, draft=True)
     tried = 0

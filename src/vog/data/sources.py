@@ -15,7 +15,7 @@ from vog.data import arrays, connections, datasets, folders, images
 from vog.data.batches import with_workers
 from vog.data.examples import Examples, FoldPart
 from vog.data.folds import fold_dataset as fold_files
-from vog.data.folds.fold_record import Record
+from vog.data.folds.fold_record import FoldRecord
 from vog.data.image_headers import with_heads
 from vog.data.images import Transform
 from vog.errors import DataError
@@ -60,15 +60,17 @@ def open_source(
     elif (kind := _kind(expanded(data), data)) is not None:
         examples = _of_path(kind, expanded(data), root, transform, hidden)
     elif ":" in str(data):
-        function = user_functions.load(str(data), "--data")
-        made = user_functions.call(function, str(data), "--data")
+        function = user_functions.load_function(str(data), "--data")
+        made = user_functions.call_function(function, str(data), "--data")
         examples = datasets.from_dataset(made, _for_values(transform), workers, before)
     else:
         raise DataError(
             f"--data {str(data)!r}: there is no such folder or file. Expected a folder with one "
             f"sub-folder a class, a list file, an .npz, or file.py:function."
         )
-    if not isinstance(examples.read, datasets.Items):  # which were looked at, with these workers
+    if not isinstance(
+        examples.read, datasets.DatasetReader
+    ):  # which were looked at, with these workers
         examples = with_workers(examples, workers, before)
     if root is not None and not (_is_list(data) and examples.fold is None):
         note = f"--root {root} is for list files, and was not used"
@@ -76,13 +78,13 @@ def open_source(
     return with_heads(examples, exif)
 
 
-def _fold_at(data: str | Path) -> tuple[Record, FoldPart] | None:
+def _fold_at(data: str | Path) -> tuple[FoldRecord, FoldPart] | None:
     path = expanded(data)
-    return fold_files.record_of(path) if _kind(path, data) in ("npz", "list") else None
+    return fold_files.record_beside(path) if _kind(path, data) in ("npz", "list") else None
 
 
 def _of_fold(
-    record: Record,
+    record: FoldRecord,
     part: FoldPart,
     path: Path,
     root: Path | None,
@@ -97,11 +99,11 @@ def _of_fold(
         examples = folders.from_list(path, place, _for_images(transform))
     else:
         before = connections.sockets()
-        function = user_functions.load(record.data, "--data")
-        whole = user_functions.call(function, record.data, "--data")
+        function = user_functions.load_function(record.data, "--data")
+        whole = user_functions.call_function(function, record.data, "--data")
         one = fold_files.of_dataset(whole, record, part)
         return datasets.from_dataset(one, _for_values(transform), workers, before)
-    return fold_files.named(examples, record, part)
+    return fold_files.with_original_rows(examples, record, part)
 
 
 def absolute(spec: str | Path) -> str:
@@ -191,7 +193,7 @@ def _for_values(spec: TransformSpec) -> Transform | None:
         return None
     if spec == "imagenet":
         return images.imagenet
-    return user_functions.load(spec, "--transform") if isinstance(spec, str) else spec
+    return user_functions.load_function(spec, "--transform") if isinstance(spec, str) else spec
 
 
 def _on_cpu(part: Any) -> Any:

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from vog.data import open_source
-from vog.data.arrays import Rows
-from vog.data.datasets import Items
+from vog.data.arrays import ArrayReader
+from vog.data.datasets import DatasetReader
 from vog.data.examples import Examples, UnreadableError
-from vog.data.images import ImageFiles, open_image
+from vog.data.images import ImageReader, open_image
 from vog.data.item_parts import parts_of
 from vog.errors import DataError
 
 
-def opened(data: Any, root: Path | None) -> Examples:
+def open_stored(data: Any, root: Path | None) -> Examples:
     """Examples whose inputs are not looked at, so that nothing is asked of their type.
 
     Raises:
@@ -39,11 +39,11 @@ def value_of(examples: Examples, row: int) -> Any:
         UnreadableError: Pillow cannot.
     """
     reader = examples.read
-    if isinstance(reader, Rows):
+    if isinstance(reader, ArrayReader):
         return reader.inputs[row]
-    if isinstance(reader, ImageFiles):
+    if isinstance(reader, ImageReader):
         return open_image(reader.root / reader.paths[row])
-    assert isinstance(reader, Items), f"a reader of type {type(reader).__name__}"
+    assert isinstance(reader, DatasetReader), f"a reader of type {type(reader).__name__}"
     return parts_of(row, reader.dataset[row])[0]
 
 
@@ -69,7 +69,7 @@ def as_array(value: Any) -> np.ndarray:
     return (there.float() if there.dtype == torch.bfloat16 else there).numpy()
 
 
-def rows_of(examples: Examples, rows: Sequence[int]) -> list[Any]:
+def readable_values(examples: Examples, rows: Sequence[int]) -> list[Any]:
     """Those inputs of some rows that can be read."""
     found: list[Any] = []
     for row in rows:

@@ -78,7 +78,7 @@ def build() -> nn.Module:
     )
 
 
-def run(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambda _: None) -> Demo:
+def run_demo(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambda _: None) -> Demo:
     """Train, score, and draw; a second time into the same folder continues.
 
     Args:
@@ -118,7 +118,7 @@ def run(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambda _: 
     tell("comparing the scores with what was planted, and writing the report")
     planted = _record(train)
     make_folder(out / "planted")
-    records.save(out / "planted", planted)
+    records.write_record(out / "planted", planted)
     verified = vog.verify(scored, planted, quiet=True)
     suspect = vog.suspects(scored).suspect
     return Demo(
@@ -133,7 +133,7 @@ def run(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambda _: 
         found=int((suspect & (train.flipped == 1)).sum()),
         grid=_grid(scored, train, out / "grid.png"),
         chart=_chart(scored, out / "error_by_decile.png"),
-        which=charts.save(charts.detection(verified), out / "which_score.png"),
+        which=charts.save_chart(charts.detection(verified), out / "which_score.png"),
         report=vog.report(scored, out / "report.html"),
         command=f"vog score --model vog.experiments.demo:build --checkpoints {out}/checkpoints "
         f"--data {data} --scores all --out {out}/run",
@@ -202,19 +202,21 @@ def _grid(scored: Run, digits: Digits, path: Path) -> Path:
         for end in (True, False)
     )
     title = f"Labelled {label}: by VoG within the class, and what the model predicts"
-    return image_grid.save(image_grid.easiest_and_hardest(easiest, hardest, title), path)
+    return image_grid.save_grid(image_grid.easiest_and_hardest(easiest, hardest, title), path)
 
 
-def _tile(row: dict[str, int | str], digits: Digits) -> image_grid.Tile:
+def _tile(row: dict[str, int | str], digits: Digits) -> image_grid.GridImage:
     pixels = digits.images[int(row["id"]), 0]
     image = Image.fromarray((255 - 255 * pixels).astype(np.uint8))
-    return image_grid.Tile(image, str(row["prediction@all"]), row["prediction@all"] != row["label"])
+    return image_grid.GridImage(
+        image, str(row["prediction@all"]), row["prediction@all"] != row["label"]
+    )
 
 
 def _chart(scored: Run, path: Path) -> Path:
     found = vog.analyze(scored)
     title = "Digits: does the last checkpoint contradict the label?"
     bins = {"all": found.errors["all"].deciles}
-    return charts.save(
+    return charts.save_chart(
         charts.error_by_decile(bins, _BY, title, hard_is_high=found.hard_is_high), path
     )

@@ -85,7 +85,7 @@ def build() -> nn.Module:
     return nn.Sequential(nn.Linear(2, 10), nn.Linear(10, 2))
 
 
-def run(
+def run_toy(
     out: Path,
     split: Split = "test",
     mode: Mode = "early",
@@ -208,4 +208,4 @@ def _regions(points: Points, boundary: Boundary) -> charts.Chart:
 
 
 def _saved(chart: charts.Chart, path: Path) -> list[Path]:
-    return [charts.save(chart, path.with_suffix(f".{kind}")) for kind in ("png", "svg")]
+    return [charts.save_chart(chart, path.with_suffix(f".{kind}")) for kind in ("png", "svg")]

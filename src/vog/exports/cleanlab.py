@@ -52,7 +52,7 @@ def issues(
     return table
 
 
-def save(
+def write_cleanlab(
     run: Run,
     path: Path,
     columns: Sequence[str] | None = None,

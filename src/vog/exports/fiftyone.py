@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vog.exports.image_paths import image_files
-from vog.exports.labelled_rows import class_words, number_fields, told, verdict
+from vog.exports.labelled_rows import class_words, labelled_rows, number_fields, verdict
 from vog.files.writing import as_json, write_text
 from vog.result import Run
 from vog.result.planting_record import Planted
@@ -41,7 +41,7 @@ def dataset(
     judged = verdict(run, planted)
     scores = number_fields(run, columns, judged)
     suspect = [False] * run.rows if judged is None else judged.suspect.tolist()
-    rows = told(run)
+    rows = labelled_rows(run)
     samples = [
         {
             "filepath": path,
@@ -67,7 +67,7 @@ def dataset(
     }
 
 
-def save(
+def write_fiftyone(
     run: Run,
     path: Path,
     columns: Sequence[str] | None = None,

@@ -9,7 +9,7 @@ from vog.result.data_location import data_place, lost_data
 
 
 @dataclass(frozen=True)
-class ImageFiles:
+class ImagePaths:
     """The image file of every row.
 
     Attributes:
@@ -32,7 +32,7 @@ def absolute_place(run: Run, root: str | Path | None) -> Path | None:
     return None if place is None else place.absolute()
 
 
-def image_files(run: Run, root: str | Path | None, tool: str) -> ImageFiles:
+def image_files(run: Run, root: str | Path | None, tool: str) -> ImagePaths:
     """The image files of a run; they are not opened.
 
     Args:
@@ -64,7 +64,7 @@ def image_files(run: Run, root: str | Path | None, tool: str) -> ImageFiles:
             f"{folder} holds none of the {len(names):,} images of {run.folder}, as {names[0]}."
             f"{tried} Give the folder that the ids are relative to as --root."
         )
-    return ImageFiles(folder, names)
+    return ImagePaths(folder, names)
 
 
 def _beside_gradients(folder: Path) -> dict[int, str]:

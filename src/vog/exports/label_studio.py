@@ -12,8 +12,15 @@ from jaxtyping import Int
 
 from vog.analysis.label_errors.verdict import Verdict
 from vog.errors import ResultError
-from vog.exports.image_paths import ImageFiles, absolute_place, image_files
-from vog.exports.labelled_rows import Told, class_words, label_quality, number_fields, told, verdict
+from vog.exports.image_paths import ImagePaths, absolute_place, image_files
+from vog.exports.labelled_rows import (
+    LabelledRows,
+    class_words,
+    label_quality,
+    labelled_rows,
+    number_fields,
+    verdict,
+)
 from vog.figures import example_reader
 from vog.files.writing import as_json, write_text
 from vog.result import Run
@@ -55,7 +62,7 @@ def tasks(
     judged = verdict(run, planted)
     scores = number_fields(run, columns, judged)
     order = _order(run, judged)[:count]
-    rows = told(run)
+    rows = labelled_rows(run)
     kind, shown = _shown(run, rows, order, root, data, url_prefix)
     version = _model_version(run)
     return [
@@ -93,7 +100,9 @@ def interface(run: Run, kind: str) -> str:
     return ElementTree.tostring(view, encoding="unicode") + "\n"
 
 
-def save(run: Run, path: Path, columns: Sequence[str] | None = None, **how: Any) -> None:
+def write_label_studio(
+    run: Run, path: Path, columns: Sequence[str] | None = None, **how: Any
+) -> None:
     """Write the tasks as JSON, and the interface beside them under the same name as `.xml`."""
     made = tasks(run, columns, **how)
     kind = "text" if made and "text" in made[0]["data"] else "image"
@@ -109,7 +118,7 @@ def _order(run: Run, judged: Verdict | None) -> Int[np.ndarray, "n"]:
 
 def _shown(
     run: Run,
-    rows: Told,
+    rows: LabelledRows,
     order: Int[np.ndarray, "few"],
     root: str | Path | None,
     data: Any,
@@ -135,7 +144,7 @@ def _shown(
     return "text", found
 
 
-def _inside(files: ImageFiles, name: str) -> str:
+def _inside(files: ImagePaths, name: str) -> str:
     """The name of an image as seen from the folder that is served."""
     place = Path(os.path.normpath(files.folder / name))
     if not place.is_relative_to(files.folder):
@@ -146,7 +155,7 @@ def _inside(files: ImageFiles, name: str) -> str:
     return place.relative_to(files.folder).as_posix()
 
 
-def _predictions(rows: Told, row: int, version: str) -> list[dict[str, Any]]:
+def _predictions(rows: LabelledRows, row: int, version: str) -> list[dict[str, Any]]:
     predicted, confidence = rows.predicted[row], rows.confidence[row]
     if predicted is None:
         return []

@@ -17,7 +17,7 @@ from vog.result.planting_record import Planted
 
 
 @dataclass(frozen=True)
-class Told:
+class LabelledRows:
     """The rows of a run, in their order; None where something is not known.
 
     Attributes:
@@ -35,12 +35,12 @@ class Told:
     confidence: list[float | None]
 
 
-def told(run: Run) -> Told:
+def labelled_rows(run: Run) -> LabelledRows:
     """The rows of a run in words."""
     named = class_words(run)
     table = run.table(["index", "id", "label"])
     labels = [None if one is None else named[one] for one in table["label"].to_pylist()]
-    return Told(
+    return LabelledRows(
         table["index"].to_pylist(),
         table["id"].to_pylist(),
         labels,

@@ -29,12 +29,12 @@ class Form:
 
 
 FORMS = {
-    "cleanlab": Form(cleanlab.save, ".csv", ("planted", "safe_csv")),
-    "fiftyone": Form(fiftyone.save, ".json", ("root", "planted")),
+    "cleanlab": Form(cleanlab.write_cleanlab, ".csv", ("planted", "safe_csv")),
+    "fiftyone": Form(fiftyone.write_fiftyone, ".json", ("root", "planted")),
     "label-studio": Form(
-        label_studio.save, ".json", ("root", "planted", "data", "url_prefix", "count")
+        label_studio.write_label_studio, ".json", ("root", "planted", "data", "url_prefix", "count")
     ),
-    "weights": Form(sample_weights.save, ".npy", ("planted",)),
+    "weights": Form(sample_weights.write_sample_weights, ".npy", ("planted",)),
 }
 FORMATS = (*TABLES, *FORMS)
 _ENDINGS = {f".{name}": name for name in TABLES} | {".npy": "weights"}

@@ -44,7 +44,7 @@ def sample_weight(
     return _with_mean_1(label_quality(known_verdict(run, planted)))
 
 
-def save(
+def write_sample_weights(
     run: Run,
     path: Path,
     columns: Sequence[str] | None = None,

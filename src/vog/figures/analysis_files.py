@@ -7,7 +7,7 @@ from vog.figures import charts
 from vog.files.writing import as_csv, as_json, make_folder, write_text
 
 
-def save(found: Overview, folder: Path, safe_csv: bool = False) -> list[Path]:
+def write_analysis(found: Overview, folder: Path, safe_csv: bool = False) -> list[Path]:
     """Write analysis.json, classes.csv and error_by_decile as PNG and SVG; where they are.
 
     With `safe_csv` names of classes are written so that no spreadsheet runs them as formulas.
@@ -26,5 +26,7 @@ def save(found: Overview, folder: Path, safe_csv: bool = False) -> list[Path]:
         f"How often the model is wrong, by {found.score}",
         found.hard_is_high,
     )
-    drawn = [charts.save(chart, folder / f"error_by_decile.{kind}") for kind in ("png", "svg")]
+    drawn = [
+        charts.save_chart(chart, folder / f"error_by_decile.{kind}") for kind in ("png", "svg")
+    ]
     return [*(folder / name for name in texts), *drawn]

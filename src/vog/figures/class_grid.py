@@ -69,10 +69,10 @@ def _title(run: Run, label: str | int | None) -> str:
 
 def _tile(
     row: dict[str, Any], stage: str, names: list[str], opened: example_reader.Opener
-) -> image_grid.Tile:
+) -> image_grid.GridImage:
     predicted, label = row.get(f"prediction@{stage}"), row["label"]
     caption = "?" if predicted is None else str(predicted)
     if predicted is not None and predicted < len(names):
         caption = first_name(names[predicted])
     wrong = None not in (predicted, label) and predicted != label
-    return image_grid.Tile(opened(row["index"], row["id"]), caption, wrong)
+    return image_grid.GridImage(opened(row["index"], row["id"]), caption, wrong)

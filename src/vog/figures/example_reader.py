@@ -144,7 +144,9 @@ def _unknown_place(run: Run, data: str | None) -> str:
 def _items(data: Any) -> Reader:
     """What a dataset has of a row: what its `preview(row)` returns, or the input of its item."""
     if isinstance(data, str):
-        data = user_functions.call(user_functions.load(data, "--data"), data, "--data")
+        data = user_functions.call_function(
+            user_functions.load_function(data, "--data"), data, "--data"
+        )
 
     def read(index: int, name: str) -> Any:
         try:
@@ -156,7 +158,7 @@ def _items(data: Any) -> Reader:
             return item[0] if isinstance(item, tuple | list) else item
         except Exception as error:
             raise ResultError(
-                f"the example {name!r} cannot be read: {user_functions.describe(error)}"
+                f"the example {name!r} cannot be read: {user_functions.describe_error(error)}"
             ) from error
 
     return read
@@ -195,9 +197,9 @@ def _of_arrays(path: Path) -> Reader:
 def _rows(path: Path) -> tuple[Shaped[np.ndarray, "n *shape"], list[str] | None]:
     """The rows of an `.npz`, its `texts` if it has such; and the names of features, if it has."""
     try:
-        there = npz.names_in(path)
+        there = npz.array_names(path)
         kind = next((one for one in _KINDS if one in there), _KINDS[-1])
-        arrays = npz.load(path, (kind, _FEATURES))
+        arrays = npz.load_arrays(path, (kind, _FEATURES))
         rows = np.atleast_1d(arrays[kind])
         names = None
         if rows.ndim == 2 and _FEATURES in arrays:

@@ -17,7 +17,7 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @dataclass(frozen=True)
-class Tile:
+class GridImage:
     """One image, what stands under it, and whether the model is wrong there."""
 
     image: Image.Image
@@ -26,8 +26,8 @@ class Tile:
 
 
 def easiest_and_hardest(
-    easiest: Sequence[Tile],
-    hardest: Sequence[Tile],
+    easiest: Sequence[GridImage],
+    hardest: Sequence[GridImage],
     title: str,
     columns: int = 5,
     size: int = 112,
@@ -73,7 +73,7 @@ def easiest_and_hardest(
     return sheet
 
 
-def save(image: Image.Image, path: Path) -> Path:
+def save_grid(image: Image.Image, path: Path) -> Path:
     """Write an image whole, in the format that the ending of the path names.
 
     Raises:
@@ -91,7 +91,7 @@ def save(image: Image.Image, path: Path) -> Path:
 def _paste(
     sheet: Image.Image,
     draw: ImageDraw.ImageDraw,
-    tile: Tile,
+    tile: GridImage,
     corner: tuple[int, int],
     size: int,
     font: Font,

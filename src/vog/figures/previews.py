@@ -64,14 +64,14 @@ def previewer(
 
     def preview(index: int, name: str) -> Preview:
         try:
-            return of(read(index, name))
+            return preview_of(read(index, name))
         except ResultError as error:
             return Preview(missing=str(error))
 
     return preview
 
 
-def of(found: Any) -> Preview:
+def preview_of(found: Any) -> Preview:
     """The preview of an image, a text, values by name, or an array of any shape."""
     if isinstance(found, Image.Image):
         return _in_colours(found)
@@ -83,9 +83,9 @@ def of(found: Any) -> Preview:
             return Preview(values={str(name): float(value) for name, value in found.items()})
         array = np.asarray(found)
     except (TypeError, ValueError, RuntimeError):
-        return of(str(found))
+        return preview_of(str(found))
     if array.ndim == 0 or array.dtype.kind not in "biuf":
-        return of(str(found))
+        return preview_of(str(found))
     if not array.size:
         return Preview(missing=f"an example of shape {array.shape} has no values.")
     try:
@@ -110,7 +110,7 @@ def _values(array: np.ndarray) -> dict[str, float]:
     return dict(zip(names, flat[chosen].tolist(), strict=True))
 
 
-def encoded(image: Image.Image, size: int) -> tuple[bytes, str]:
+def encode_thumbnail(image: Image.Image, size: int) -> tuple[bytes, str]:
     """An image of at most `size` pixels a side as bytes and their media type.
 
     Small images stay as they are, without loss: a page shows their pixels as squares.

@@ -26,7 +26,7 @@ _EXPANDS, _SLACK = 1032, 1024
 _LONGEST_HEAD = 2**16
 
 
-def names_in(path: Path) -> list[str]:
+def array_names(path: Path) -> list[str]:
     """Return what the arrays of a file are called.
 
     Raises:
@@ -36,7 +36,7 @@ def names_in(path: Path) -> list[str]:
         return list(_members(archive))
 
 
-def load(path: Path, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+def load_arrays(path: Path, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """Return those arrays of a file that it has among some names, by default all.
 
     Raises:

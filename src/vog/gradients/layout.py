@@ -76,7 +76,7 @@ def stored_checkpoints(folder: Path) -> list[StoredCheckpoint]:
 
 
 @dataclass(frozen=True)
-class Noted:
+class StoredNotes:
     """What `vog gradients` wrote down of the examples beside their gradients.
 
     Attributes:
@@ -94,21 +94,21 @@ class Noted:
         return self.question.get("data", {}).get("label_names")
 
 
-def noted_in(folder: Path, count: int) -> Noted:
+def stored_notes(folder: Path, count: int) -> StoredNotes:
     """What a folder of stored gradients notes beside them of so many examples."""
     if not (folder / questions.FILE).exists():
-        return Noted(RowNumbers(count), {}, {})
-    run = Run(folder, questions.load(folder))
+        return StoredNotes(RowNumbers(count), {}, {})
+    run = Run(folder, questions.load_question(folder))
     table = run.table(["id", "problem"])
     problems = {row: why for row, why in enumerate(table["problem"].to_pylist()) if why}
-    return Noted(table["id"].to_pylist(), problems, run.question)
+    return StoredNotes(table["id"].to_pylist(), problems, run.question)
 
 
 def _refuse_unfinished(folder: Path, steps: dict[int, Path]) -> None:
     """Nothing where a folder of `vog gradients` holds what its question says, and all of it."""
     if not (folder / questions.FILE).exists():
         return
-    question = questions.load(folder)
+    question = questions.load_question(folder)
     rows = int(question["data"]["examples"])
     missing = sum(map(len, parts.missing(parts.parts(folder), rows)))
     arrays = [path / "classified_flag.npy" for path in steps.values()]
@@ -158,7 +158,7 @@ def checkpoint_folder(folder: Path, step: int) -> Path:
     return folder / f"weight_{step:05d}"
 
 
-def observed(found: list[StoredCheckpoint], checkpoint: int, rows: range) -> Observation:
+def observe_stored(found: list[StoredCheckpoint], checkpoint: int, rows: range) -> Observation:
     """The stored gradients of some rows at one checkpoint; there are no logits.
 
     Raises:

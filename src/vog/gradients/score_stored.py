@@ -11,20 +11,26 @@ from vog.checkpoints import Stage, StagesSpec
 from vog.data.examples import RowNumbers, digest_of
 from vog.errors import ResultError
 from vog.files.output_paths import output_path
-from vog.gradients.layout import Noted, StoredCheckpoint, noted_in, observed, stored_checkpoints
+from vog.gradients.layout import (
+    StoredCheckpoint,
+    StoredNotes,
+    observe_stored,
+    stored_checkpoints,
+    stored_notes,
+)
 from vog.progress import progress
 from vog.result import Run, open_run, parts
 from vog.result.data_location import noted_places
-from vog.result.part_writer import Buffer, Clock
+from vog.result.part_writer import Clock, PartBuffer
 from vog.result.rows import Rows
 from vog.scores import Signal
 from vog.sweep import split_half
 from vog.sweep.block import meanings
-from vog.sweep.fold import Fold, column_name
+from vog.sweep.fold import StageFold, column_name
 from vog.sweep.loop import batches_of
-from vog.sweep.split_half import Halves, chosen, without_spoiled
+from vog.sweep.split_half import Halves, halved_rows, without_spoiled
 
-_SCORES = scores.choose(
+_SCORES = scores.choose_scores(
     [s.name for s in scores.SCORES.values() if s.needs == {Signal.INPUT_GRADIENT}]
 )
 _BATCH = 64
@@ -56,14 +62,16 @@ def import_stored(
     least = max(score.min_checkpoints for score in _SCORES)
     cut = checkpoints.cut(stages, len(found), least)
     count = len(found[0].labels)
-    noted = noted_in(Path(folder), count)
+    noted = stored_notes(Path(folder), count)
     out, clock = output_path(out), Clock()
     if out.resolve() == Path(folder).resolve():
         raise ResultError(f"{out} holds the gradients. Give another folder as --out.")
-    with parts.begun(out, question_of(found, cut, Path(folder), noted, out), overwrite) as sink:
+    with parts.writing_session(
+        out, question_of_stored(found, cut, Path(folder), noted, out), overwrite
+    ) as sink:
         todo = sink.todo()
         done = count - sum(map(len, todo))
-        buffer = Buffer(sink, todo, clock, meanings(_SCORES, cut), noted.label_names)
+        buffer = PartBuffer(sink, todo, clock, meanings(_SCORES, cut), noted.label_names)
         with progress("importing", count, done, quiet) as advance:
             for rows in [batch for cell in todo for batch in batches_of(cell, _BATCH)]:
                 buffer.add(_rows(found, cut, rows, noted))
@@ -71,11 +79,11 @@ def import_stored(
     return open_run(out)
 
 
-def question_of(
+def question_of_stored(
     found: list[StoredCheckpoint],
     stages: tuple[Stage, ...],
     folder: Path,
-    noted: Noted,
+    noted: StoredNotes,
     out: Path | None = None,
 ) -> dict[str, Any]:
     """What a run that is made of stored gradients answers; `out` is its folder."""
@@ -106,15 +114,15 @@ def question_of(
 
 
 def _rows(
-    found: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range, noted: Noted
+    found: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range, noted: StoredNotes
 ) -> Rows:
     labels = found[0].labels[rows.start : rows.stop]
     needs = scores.needs_of(_SCORES)
-    fold = Fold(stages, _SCORES, needs)
-    wanted = chosen(np.arange(rows.start, rows.stop), len(found[0].labels))
+    fold = StageFold(stages, _SCORES, needs)
+    wanted = halved_rows(np.arange(rows.start, rows.stop), len(found[0].labels))
     both = Halves.begun(stages, _SCORES, needs, wanted)
     for checkpoint in range(len(found)):
-        seen = observed(found, checkpoint, rows)
+        seen = observe_stored(found, checkpoint, rows)
         fold.add(seen)
         both.add(seen)
     values: dict[str, np.ndarray] = {}

@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vog.data import Batch
-from vog.data.images import ImageFiles
+from vog.data.images import ImageReader
 from vog.errors import DataError, ResultError
 from vog.files.writing import flush_disks, make_folder, write_whole
 from vog.gradients.layout import checkpoint_folder, gradient_file
@@ -35,7 +35,7 @@ from vog.scores import Signal
 from vog.scores.colours import by_itself, layout_of
 from vog.scores.gradient import Layout, pixels
 from vog.sweep.block import not_finite, observer
-from vog.sweep.fold import Look, look_at, not_finite_by_checkpoint
+from vog.sweep.fold import Predictions, not_finite_by_checkpoint, predictions_of
 from vog.sweep.job import Job
 from vog.sweep.loop import Summary, write_rows
 from vog.sweep.part_grid import SECONDS, whole_batches
@@ -111,7 +111,9 @@ def store(storing: Storing) -> Summary:
     job, folder = storing.job, storing.job.request.out
     _refuse_small_disk(storing)
     with (
-        parts.begun(folder, job.question, job.request.overwrite, also="weight_[0-9]*") as sink,
+        parts.writing_session(
+            folder, job.question, job.request.overwrite, also="weight_[0-9]*"
+        ) as sink,
         job.model.borrowed(),
     ):
         for file in job.files:
@@ -148,7 +150,7 @@ def _refuse_small_disk(storing: Storing) -> None:
 def _image_bytes(storing: Storing) -> int:
     """Of one copied image, estimated from a hundred of them."""
     files = storing.job.examples.read
-    if not storing.images or not isinstance(files, ImageFiles):
+    if not storing.images or not isinstance(files, ImageReader):
         return 0
     some = files.paths[:: max(1, len(files.paths) // 100)]
     return sum(file_size(files.root / path) or 0 for path in some) // len(some)
@@ -179,14 +181,14 @@ def _stored(storing: Storing, block: Batch, size: int, clock: Clock) -> list[Row
     """The rows of a block, after its gradients were written."""
     job, batches = storing.job, block.split(size)
     observe = observer(job, batches)
-    looks: list[list[Look]] = [[] for _ in batches]
+    looks: list[list[Predictions]] = [[] for _ in batches]
     weights = job.weights.each() if len(block.at) else itertools.repeat(None)
     for file, of_checkpoint in zip(job.files, weights, strict=False):
         for batch, so_far in zip(batches, looks, strict=True):
             gradients = np.full((len(batch.rows), *storing.pixels), np.nan, np.float32)
             if of_checkpoint is not None and len(batch.at):
                 seen = observe(of_checkpoint, batch)
-                so_far.append(look := look_at(seen, job.needs))
+                so_far.append(look := predictions_of(seen, job.needs))
                 # As in `vog score`: logits that are not finite leave no gradient to be trusted.
                 good = ~look.not_finite[Signal.LOGITS][0].cpu().numpy()
                 seen_pixels = pixels(seen.signal(Signal.INPUT_GRADIENT), "mean", storing.layout)
@@ -194,13 +196,13 @@ def _stored(storing: Storing, block: Batch, size: int, clock: Clock) -> list[Row
                 gradients[batch.at.numpy()[good]] = found[good]
             with clock.while_writing():
                 _write_gradients(job, file.step, batch.rows, gradients)
-    if storing.images and isinstance(job.examples.read, ImageFiles):
+    if storing.images and isinstance(job.examples.read, ImageReader):
         with clock.while_writing():
             _copy_images(job, job.examples.read, block)
     return [_rows(job, batch, seen) for batch, seen in zip(batches, looks, strict=True)]
 
 
-def _rows(job: Job, batch: Batch, looks: list[Look]) -> Rows:
+def _rows(job: Job, batch: Batch, looks: list[Predictions]) -> Rows:
     """What is noted of a batch: labels, predictions of every checkpoint, and problems."""
     positions = batch.at.numpy()
     problems = {at: f"unreadable: {why}" for at, why in batch.problems.items()}
@@ -229,7 +231,7 @@ def _write_gradients(
         )
 
 
-def _copy_images(job: Job, files: ImageFiles, batch: Batch) -> None:
+def _copy_images(job: Job, files: ImageReader, batch: Batch) -> None:
     folder = checkpoint_folder(job.request.out, job.files[-1].step)
     for position in batch.at.tolist():
         row = batch.rows.start + int(position)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from vog.data.images import ImageFiles
+from vog.data.images import ImageReader
 from vog.errors import DataError, first_few
 from vog.result import Run
 from vog.sweep.job import Job
@@ -50,7 +50,7 @@ def of_job(before: Mapping[str, Any], job: Job) -> tuple[str, ...]:
         for (part, key), words in _DIFFERENT.items()
         if key in before.get(part, {}) and before[part][key] != now[part][key]
     ]
-    if "other data" in told and isinstance(job.examples.read, ImageFiles):
+    if "other data" in told and isinstance(job.examples.read, ImageReader):
         told[told.index("other data")] = "other data, or other times of their files"
     steps = [file.step for file in job.files]
     if steps != [one["step"] for one in was]:

@@ -39,14 +39,14 @@ from vog.scores import Observation, Signal, colours, together
 from vog.scores.gradient import Channels, VoG, pixels
 from vog.scores.means import cross_entropy, label_probability, margin
 from vog.sweep.block import not_finite, observer
-from vog.sweep.fold import look_at, not_finite_by_checkpoint
+from vog.sweep.fold import not_finite_by_checkpoint, predictions_of
 from vog.sweep.job import Job
 from vog.sweep.prepare import prepare
 from vog.sweep.request import ModelSpec, Request, TargetSpec
 
 
 @dataclass(frozen=True)
-class Inspected:
+class ExampleInspection:
     """What the checkpoints, in training order, say about one example.
 
     Attributes:
@@ -79,7 +79,7 @@ class Inspected:
     differs: tuple[str, ...]
 
 
-Inspector = Callable[[int], Inspected]
+Inspector = Callable[[int], ExampleInspection]
 
 
 def inspector(
@@ -125,7 +125,7 @@ def inspector(
             return _of_gradients(run, folder)
         return _of_model(run, _prepared(run, find_again(run, options), device))
 
-    def inspect(index: int) -> Inspected:
+    def inspect(index: int) -> ExampleInspection:
         with lock, torch.inference_mode(mode=False):
             return opened()(index)
 
@@ -165,7 +165,7 @@ def _prepared(run: Run, found: Parts, device: str) -> Job:
         listing.write_text("\n".join(str(f.path.absolute()) for f in found.files), "utf-8")
         job = prepare(replace(asked, checkpoints=f"@{listing}"))
     _refuse_fewer(run, len(job.examples))
-    vog, *others = colours.laid_out(job.scores, question.get("layout"))
+    vog, *others = colours.with_layout(job.scores, question.get("layout"))
     assert isinstance(vog, VoG), "it was asked for first"
     return replace(
         job, files=found.files, scores=(replace(vog, channels=_channels(question)), *others)
@@ -193,10 +193,10 @@ def _of_model(run: Run, job: Job) -> Inspector:
     known, differs = run.table(["index", "id", "label"]), drift.of_job(run.question, job)
     steps = tuple(file.step for file in job.files)
 
-    def inspect(index: int) -> Inspected:
+    def inspect(index: int) -> ExampleInspection:
         position = _position(run, job.examples, index)
         name = job.examples.ids[position]
-        batch = sources.read(job.examples, range(position, position + 1))
+        batch = sources.read_batches(job.examples, range(position, position + 1))
         if not len(batch.at):
             raise DataError(f"example {name!r} cannot be read: {batch.problems[0]}")
         label = int(batch.labels[0])
@@ -204,7 +204,7 @@ def _of_model(run: Run, job: Job) -> Inspector:
         with job.model.borrowed(), job.keeping_memory():
             observe = observer(job, [batch])
             seen = together([observe(weights, batch) for weights in job.weights.each()])
-        look = look_at(seen, job.needs)
+        look = predictions_of(seen, job.needs)
         problems = not_finite(job, np.arange(1), not_finite_by_checkpoint([look]))
         if problems:
             raise DataError(f"example {name!r} has no spread: {problems[0]}.")
@@ -219,8 +219,8 @@ def _of_model(run: Run, job: Job) -> Inspector:
 def _of_gradients(run: Run, folder: Path) -> Inspector:
     found = layout.stored_checkpoints(folder)
     count, steps = len(found[0].labels), tuple(one.step for one in found)
-    noted = layout.noted_in(folder, count)
-    now, before = score_stored.question_of(found, (), folder, noted), run.question
+    noted = layout.stored_notes(folder, count)
+    now, before = score_stored.question_of_stored(found, (), folder, noted), run.question
     _refuse_fewer(run, count)
     was = tuple(one["step"] for one in before["checkpoints"])
     differs = () if steps == was else (f"other steps: {first_few(steps)}, were {first_few(was)}",)
@@ -228,7 +228,7 @@ def _of_gradients(run: Run, folder: Path) -> Inspector:
         differs += ("other gradients, or other times of their files",)
     known = run.table(["index", "id", "label"])
 
-    def inspect(index: int) -> Inspected:
+    def inspect(index: int) -> ExampleInspection:
         _refuse_beyond(run, index)
         name = noted.ids[index]
         label = int(found[0].labels[index])
@@ -236,7 +236,7 @@ def _of_gradients(run: Run, folder: Path) -> Inspector:
         if index in noted.problems:
             raise DataError(f"example {name!r} has no gradients: {noted.problems[index]}.")
         rows = range(index, index + 1)
-        seen = together([layout.observed(found, at, rows) for at in range(len(found))])
+        seen = together([layout.observe_stored(found, at, rows) for at in range(len(found))])
         predictions = tuple(int(one.predictions[index]) for one in found)
         return _inspected(index, name, label, steps, seen, VoG(), predictions, differs + told)
 
@@ -252,7 +252,7 @@ def _inspected(
     vog: VoG,
     predictions: tuple[int, ...],
     differs: tuple[str, ...],
-) -> Inspected:
+) -> ExampleInspection:
     state = vog.init(seen)
     mean = float(vog.compute(state))
     if not np.isfinite(mean):
@@ -267,7 +267,7 @@ def _inspected(
         None if unknown else tuple(of(seen)[:, 0].tolist())
         for of in (label_probability, margin, cross_entropy)
     )
-    return Inspected(
+    return ExampleInspection(
         index=index,
         steps=steps,
         gradients=_laid_out(pixels(seen.signal(Signal.INPUT_GRADIENT), "mean", vog.layout)),

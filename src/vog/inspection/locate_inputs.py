@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vog.checkpoints import CheckpointFile, ReadSpec, find
+from vog.checkpoints import CheckpointFile, ReadSpec, find_checkpoints
 from vog.data import TransformSpec
 from vog.errors import CheckpointError, ResultError, first_few
 from vog.files.file_names import expanded
 from vog.models.targets import TARGETS
 from vog.result import Run
-from vog.result.data_location import named, named_checkpoints
+from vog.result.data_location import named_checkpoints, noted_name
 from vog.sweep.request import ModelSpec, TargetSpec
 
 CheckpointsSpec = str | Path | Sequence[str | Path]
@@ -52,7 +52,7 @@ class Parts:
 
 def gradients_folder(run: Run, options: Options) -> Path | None:
     """Where the gradients are, of a run that was made of stored ones."""
-    noted = named(run, "gradients")
+    noted = noted_name(run, "gradients")
     if noted is None:
         return None
     folder = Path(noted if options.data is None else options.data)
@@ -68,19 +68,22 @@ def find_again(run: Run, options: Options) -> Parts:
     """What the options name, and for the rest what the run names, if it may be there."""
     question = run.question
     noted = {
-        "model": named(run, "model"),
-        "data": named(run, "fold") or named(run, "data"),
-        "transform": named(run, "transform") or _noted_transform(question),
-        "target": named(run, "target") or _noted_target(question),
+        "model": noted_name(run, "model"),
+        "data": noted_name(run, "fold") or noted_name(run, "data"),
+        "transform": noted_name(run, "transform") or _noted_transform(question),
+        "target": noted_name(run, "target") or _noted_target(question),
     }
     if "read" in question or options.read is not None:
-        noted["read"] = named(run, "read")
+        noted["read"] = noted_name(run, "read")
     found: dict[str, Any] = {}
     for option, value in noted.items():
         given = getattr(options, option)
         found[option] = value if given is None else given
         _refuse_lost(run, option, found[option])
-    args, root = options.model_args, named(run, "root") if options.root is None else options.root
+    args, root = (
+        options.model_args,
+        noted_name(run, "root") if options.root is None else options.root,
+    )
     if args is None:
         args = {k: _argument(v) for k, v in question.get("model", {}).get("args", {}).items()}
     return Parts(
@@ -144,7 +147,7 @@ def _files(
                 f"from {Path.cwd()}: {first_few(lost)}. Give where they are now as --checkpoints."
             )
         return tuple(map(CheckpointFile, paths, steps))
-    files = find([asked] if isinstance(asked, str | Path) else asked, as_they_match)
+    files = find_checkpoints([asked] if isinstance(asked, str | Path) else asked, as_they_match)
     by_step = {file.step: file for file in files}
     if by_step.keys() >= set(steps):
         return tuple(by_step[step] for step in steps)

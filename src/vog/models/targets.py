@@ -42,7 +42,7 @@ class Target:
             values = self.of(logits, classes)
         except Exception as error:
             raise ModelError(
-                f"target {self.name} failed: {user_functions.describe(error)}"
+                f"target {self.name} failed: {user_functions.describe_error(error)}"
             ) from error
         if not isinstance(values, Tensor) or values.shape != classes.shape:
             found = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
@@ -65,7 +65,7 @@ def probability(
     return logit(logits.softmax(dim=1), classes)
 
 
-def cross_entropy(
+def label_cross_entropy(
     logits: Float[Tensor, "n classes"], classes: Int[Tensor, "n"]
 ) -> Float[Tensor, "n"]:
     """Each example's own cross-entropy, in nats: not divided by the size of the batch."""
@@ -77,13 +77,13 @@ TARGETS: dict[str, Target] = {
     for target in (
         Target("logit", logit),
         Target("probability", probability),
-        Target("loss", cross_entropy),
+        Target("loss", label_cross_entropy),
         Target("predicted", logit, at_prediction=True),
     )
 }
 
 
-def choose(asked: str | TargetFunction) -> Target:
+def choose_target(asked: str | TargetFunction) -> Target:
     """The target of that name, or one made of a function or of `file.py:function`.
 
     Raises:
@@ -91,7 +91,7 @@ def choose(asked: str | TargetFunction) -> Target:
     """
     if callable(asked):
         name = getattr(asked, "__name__", type(asked).__name__)
-        return Target(name, asked, code=user_functions.identity(asked))
+        return Target(name, asked, code=user_functions.function_identity(asked))
     if asked in TARGETS:
         return TARGETS[asked]
     if ":" not in asked:
@@ -99,5 +99,5 @@ def choose(asked: str | TargetFunction) -> Target:
             f"--target: there is no target {asked!r}.{unknown(asked, TARGETS)} "
             f"A function is named as file.py:function."
         )
-    function = user_functions.load(asked, "--target")
-    return Target(asked, function, code=user_functions.identity(function))
+    function = user_functions.load_function(asked, "--target")
+    return Target(asked, function, code=user_functions.function_identity(function))

@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from vog.figures.previews import Preview, encoded
+from vog.figures.previews import Preview, encode_thumbnail
 from vog.progress import duration
 from vog.result import Run
 from vog.result.class_names import first_name
@@ -18,7 +18,7 @@ _HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class Tile:
+class GalleryTile:
     """One example as a gallery shows it.
 
     Attributes:
@@ -54,20 +54,20 @@ class Tile:
         return said
 
 
-def tile(run: Run, row: Mapping[str, Any], **more: Any) -> Tile:
+def tile(run: Run, row: Mapping[str, Any], **more: Any) -> GalleryTile:
     """The tile of a row with `index`, `id`, `label` and `prediction`; `more` as for `Tile`."""
     label, prediction = row["label"], row["prediction"]
-    return Tile(
+    return GalleryTile(
         index=row["index"],
         id=row["id"],
-        label=class_name(run, label),
-        prediction=class_name(run, prediction),
+        label=class_text(run, label),
+        prediction=class_text(run, prediction),
         wrong=None not in (label, prediction) and label != prediction,
         **more,
     )
 
 
-def class_name(run: Run, label: int | None) -> str | None:
+def class_text(run: Run, label: int | None) -> str | None:
     """The first name of a class, or its number as text; None for none."""
     if label is None:
         return None
@@ -93,7 +93,7 @@ def embedded(preview: Preview, size: int) -> dict[str, Any]:
     """What `Tile` takes of a preview whose picture, if any, is to stand in the page itself."""
     if preview.image is None:
         return {"preview": preview}
-    content, kind = encoded(preview.image, size)
+    content, kind = encode_thumbnail(preview.image, size)
     picture = f"data:{kind};base64,{base64.b64encode(content).decode()}"
     return {"picture": picture, "small": kind == "image/png"}
 
@@ -109,7 +109,12 @@ def environment(package: str) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"number": number, "share": share, "count": "{:,}".format, "duration": duration}
+    made.filters |= {
+        "number": number,
+        "share": as_percentage,
+        "count": "{:,}".format,
+        "duration": duration,
+    }
     return made
 
 
@@ -126,6 +131,6 @@ def number(value: float | None) -> str:
     return f"{value:.4g}".replace("inf", "\u221e").replace("-", "\u2212", 1)
 
 
-def share(value: float | None) -> str:
+def as_percentage(value: float | None) -> str:
     """A share as a percentage, or a dash where it is not known."""
     return "\u2013" if value is None or value != value else f"{value:.1%}"

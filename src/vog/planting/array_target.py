@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from vog.data.arrays import Rows
+from vog.data.arrays import ArrayReader
 from vog.data.examples import Examples
 from vog.errors import DataError
 from vog.files import npz
 from vog.files.writing import write_whole
-from vog.planting.assignment import ADDED, Change, Ground
+from vog.planting.assignment import ADDED, PlannedFault, PlantingTarget
 from vog.planting.corruptions import (
     COLUMNS,
     OTHER,
@@ -39,18 +39,18 @@ class Arrays:
     """Rows of an array; `path` is the file that they are in, if any."""
 
     examples: Examples
-    reader: Rows
+    reader: ArrayReader
     path: Path | None
     others: Examples | None
-    other: Rows | None
+    other: ArrayReader | None
 
     written = DATA
 
     @property
-    def ground(self) -> Ground:
+    def ground(self) -> PlantingTarget:
         """What is planted into."""
         labels, names = self.reader.labels, self.examples.label_names
-        return Ground(
+        return PlantingTarget(
             labels,
             classes_of(labels, names),
             is_image=image_axes(self.reader.inputs.shape[1:]) is not None,
@@ -78,11 +78,11 @@ class Arrays:
                 f"{np.iinfo(labels).max}. Store them as int64."
             )
 
-    def steps(self, changes: Sequence[Change]) -> int:
+    def steps(self, changes: Sequence[PlannedFault]) -> int:
         """One a change."""
         return len(changes)
 
-    def bytes_needed(self, changes: Sequence[Change], link: bool) -> int:
+    def bytes_needed(self, changes: Sequence[PlannedFault], link: bool) -> int:
         """Of disk, before what compression saves.
 
         Raises:
@@ -96,7 +96,7 @@ class Arrays:
     def write(
         self,
         folder: Path,
-        changes: Sequence[Change],
+        changes: Sequence[PlannedFault],
         seed: int,
         link: bool,
         tell: Callable[[int], None],
@@ -111,7 +111,7 @@ class Arrays:
         for change in changes:
             at = len(ids) if change.kind in ADDED else change.row
             if change.kind in ADDED:
-                ids.append(names.take(name_of(change, ids)))
+                ids.append(names.take(added_name(change, ids)))
             if change.kind in (CORRUPT, *ADDED):
                 inputs[at] = self._made(change, change.rng(seed))
             labels[at] = change.label
@@ -122,7 +122,7 @@ class Arrays:
         self._save(folder / DATA, known, max(labels))
         return plants
 
-    def _made(self, change: Change, rng: np.random.Generator) -> Shaped[np.ndarray, "*item"]:
+    def _made(self, change: PlannedFault, rng: np.random.Generator) -> Shaped[np.ndarray, "*item"]:
         if change.how == OTHER and self.other is not None:
             return self.other.inputs[change.row]
         if change.how == COLUMNS:
@@ -139,8 +139,8 @@ class Arrays:
         """What the inputs are called in the file, and the type of its labels."""
         if self.path is None:
             return "inputs", self.reader.labels.dtype
-        key = "images" if "images" in npz.names_in(self.path) else "inputs"
-        return key, npz.load(self.path, {"labels"})["labels"].dtype
+        key = "images" if "images" in npz.array_names(self.path) else "inputs"
+        return key, npz.load_arrays(self.path, {"labels"})["labels"].dtype
 
     def _save(self, path: Path, known: dict[str, Any], last: int) -> None:
         """The file, with the other arrays of the one there was; those of so many rows left out."""
@@ -149,8 +149,8 @@ class Arrays:
             known["label_names"] = [*names, *["threshold"] * (last == len(names))]
         compressed = False
         if self.path is not None:
-            names = set(npz.names_in(self.path)) - known.keys()
-            others = npz.load(self.path, names)
+            names = set(npz.array_names(self.path)) - known.keys()
+            others = npz.load_arrays(self.path, names)
             rows = len(self.examples)
             known |= {k: v for k, v in others.items() if v.ndim == 0 or len(v) != rows}
             with zipfile.ZipFile(self.path) as file:
@@ -164,7 +164,7 @@ def classes_of(labels: Shaped[np.ndarray, "n"], names: tuple[str, ...] | None) -
     return max(int(labels.max()) + 1, len(names or ()))
 
 
-def name_of(change: Change, ids: Sequence[str]) -> str:
+def added_name(change: PlannedFault, ids: Sequence[str]) -> str:
     """What an added row would be called."""
     if change.kind == DUPLICATE:
         return f"{ids[change.row]}-duplicate"

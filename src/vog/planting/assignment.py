@@ -20,7 +20,7 @@ _CLEAN = 0.1
 
 
 @dataclass(frozen=True)
-class Change:
+class PlannedFault:
     """One example to plant.
 
     Attributes:
@@ -53,7 +53,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Ground:
+class PlantingTarget:
     """What is planted into.
 
     Attributes:
@@ -78,7 +78,9 @@ class Ground:
         return np.unique(self.labels[self.labels >= 0])
 
 
-def counts_of(shares: Mapping[str, float], ground: Ground, threshold: bool) -> dict[str, int]:
+def counts_of(
+    shares: Mapping[str, float], ground: PlantingTarget, threshold: bool
+) -> dict[str, int]:
     """How many examples of each kind are to be planted.
 
     Raises:
@@ -98,12 +100,12 @@ def counts_of(shares: Mapping[str, float], ground: Ground, threshold: bool) -> d
 
 
 def draw(
-    ground: Ground,
+    ground: PlantingTarget,
     counts: Mapping[str, int],
     hows: Sequence[str],
     flips: Flips,
     seed: int,
-) -> list[Change]:
+) -> list[PlannedFault]:
     """What to plant, kind by kind.
 
     Each kind has random numbers of its own, so that asking for more of one leaves the others
@@ -125,18 +127,18 @@ def draw(
     }
     labels, free = ground.labels, ground.labels >= 0
     flipped = flips.drawn(labels, counts[FLIP], rngs[FLIP]) if counts[FLIP] else []
-    changes = [Change(FLIP, flips.how, row, to, row) for row, to in flipped]
+    changes = [PlannedFault(FLIP, flips.how, row, to, row) for row, to in flipped]
     free[[one.row for one in changes]] = False
     rows = _take(CORRUPT, counts[CORRUPT], free, ground.usable, rngs[CORRUPT])
     changes += [
-        Change(CORRUPT, how, row, int(labels[row]), row)
+        PlannedFault(CORRUPT, how, row, int(labels[row]), row)
         for row, how in zip(rows, cycle(hows), strict=False)
     ]
     rows = _take(THRESHOLD, counts[THRESHOLD], free, _any, rngs[THRESHOLD])
-    changes += [Change(THRESHOLD, MOVED, row, ground.classes, row) for row in rows]
+    changes += [PlannedFault(THRESHOLD, MOVED, row, ground.classes, row) for row in rows]
     how = corruptions.SHIFTED if ground.is_image else corruptions.JITTERED
     rows = _take(DUPLICATE, counts[DUPLICATE], free, ground.usable, rngs[DUPLICATE])
-    changes += [Change(DUPLICATE, how, row, int(labels[row]), row) for row in rows]
+    changes += [PlannedFault(DUPLICATE, how, row, int(labels[row]), row) for row in rows]
     return changes + _outside(ground, counts[OUTSIDE], rngs[OUTSIDE])
 
 
@@ -163,7 +165,7 @@ def _take(
     return rows
 
 
-def _outside(ground: Ground, count: int, rng: np.random.Generator) -> list[Change]:
+def _outside(ground: PlantingTarget, count: int, rng: np.random.Generator) -> list[PlannedFault]:
     labels = rng.choice(ground.present, count).tolist() if count else []
     if ground.others is not None:
         hows = (OTHER,)
@@ -172,12 +174,12 @@ def _outside(ground: Ground, count: int, rng: np.random.Generator) -> list[Chang
         hows = (corruptions.PATCHES, STATIC) if ground.is_image else (COLUMNS,)
         rows = _take(OUTSIDE, count, ground.labels >= 0, ground.usable, rng)
     return [
-        Change(OUTSIDE, how, row, label, number)
+        PlannedFault(OUTSIDE, how, row, label, number)
         for number, (row, label, how) in enumerate(zip(rows, labels, cycle(hows), strict=False))
     ]
 
 
-def _take_others(ground: Ground, count: int, rng: np.random.Generator) -> list[int]:
+def _take_others(ground: PlantingTarget, count: int, rng: np.random.Generator) -> list[int]:
     free = np.ones(ground.others or 0, bool)
     try:
         return _take(OUTSIDE, count, free, ground.other_usable, rng)

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vog.data.arrays import Rows
+from vog.data.arrays import ArrayReader
 from vog.data.examples import Examples
-from vog.data.images import ImageFiles
-from vog.data.stored_inputs import opened
+from vog.data.images import ImageReader
+from vog.data.stored_inputs import open_stored
 from vog.errors import DataError
 from vog.files.file_names import expanded
 from vog.planting.array_target import Arrays
@@ -32,20 +32,20 @@ def origin_of(
             f"the data are of type {type(data).__name__}, which the planted data could not be made "
             f"of again. Give file.py:function that returns it, or (inputs, labels) arrays."
         )
-    examples = opened(data, None if root is None else Path(root))
+    examples = open_stored(data, None if root is None else Path(root))
     if examples.unlabelled:
         raise DataError(
             "the data have no labels, and what is planted is trained on with a label. Give a "
             "folder with one sub-folder a class, lines of `path label`, an .npz with `labels`, or "
             "a dataset of (input, label)."
         )
-    others = None if outside_from is None else opened(outside_from, None)
+    others = None if outside_from is None else open_stored(outside_from, None)
     reader = examples.read
-    if isinstance(reader, ImageFiles):
-        return Files(examples, reader, others, _same_kind(others, ImageFiles, "image files"))
-    if isinstance(reader, Rows):
+    if isinstance(reader, ImageReader):
+        return Files(examples, reader, others, _same_kind(others, ImageReader, "image files"))
+    if isinstance(reader, ArrayReader):
         path = expanded(data) if isinstance(data, str | Path) else None
-        return Arrays(examples, reader, path, others, _same_kind(others, Rows, "an .npz"))
+        return Arrays(examples, reader, path, others, _same_kind(others, ArrayReader, "an .npz"))
     return OwnDataset(examples, others, quiet)
 
 

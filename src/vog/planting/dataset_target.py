@@ -12,12 +12,12 @@ from jaxtyping import Int
 from PIL import Image
 
 from vog.data.examples import Examples, UnreadableError
-from vog.data.stored_inputs import as_array, first_value, rows_of, value_of
+from vog.data.stored_inputs import as_array, first_value, readable_values, value_of
 from vog.errors import DataError
 from vog.files.writing import write_text
 from vog.planting import pillow_images
-from vog.planting.array_target import classes_of, name_of, refuse_unlike, sampled
-from vog.planting.assignment import ADDED, Change, Ground
+from vog.planting.array_target import added_name, classes_of, refuse_unlike, sampled
+from vog.planting.assignment import ADDED, PlannedFault, PlantingTarget
 from vog.planting.corruptions import Values, image_axes, values_of
 from vog.planting.planted_dataset import PlantedDataset, Recipe
 from vog.planting.unique_names import Names
@@ -63,10 +63,10 @@ class OwnDataset:
         return labels
 
     @property
-    def ground(self) -> Ground:
+    def ground(self) -> PlantingTarget:
         """What is planted into."""
         others = self.others
-        return Ground(
+        return PlantingTarget(
             self.labels,
             classes_of(self.labels, self.examples.label_names),
             is_image=_is_image(first_value(self.examples)),
@@ -99,11 +99,11 @@ class OwnDataset:
         if not isinstance(own, Image.Image):
             refuse_unlike(as_array(other), as_array(own))
 
-    def steps(self, changes: Sequence[Change]) -> int:
+    def steps(self, changes: Sequence[PlannedFault]) -> int:
         """One a change."""
         return len(changes)
 
-    def bytes_needed(self, changes: Sequence[Change], link: bool) -> int:
+    def bytes_needed(self, changes: Sequence[PlannedFault], link: bool) -> int:
         """Of disk, which a list of changes does not fill.
 
         Raises:
@@ -116,7 +116,7 @@ class OwnDataset:
     def write(
         self,
         folder: Path,
-        changes: Sequence[Change],
+        changes: Sequence[PlannedFault],
         seed: int,
         link: bool,
         tell: Callable[[int], None],
@@ -127,7 +127,7 @@ class OwnDataset:
         for change in changes:
             if change.kind in ADDED:
                 places.append(len(ids))
-                ids.append(names.take(name_of(change, ids)))
+                ids.append(names.take(added_name(change, ids)))
                 labels.append(change.label)
             else:
                 places.append(change.row)
@@ -157,7 +157,7 @@ class OwnDataset:
     @property
     def _values(self) -> Values:
         """Of some items; for Pillow images from black to white."""
-        some = rows_of(self.examples, sampled(len(self.examples), _SAMPLED).tolist())
+        some = readable_values(self.examples, sampled(len(self.examples), _SAMPLED).tolist())
         if not isinstance(some[0], Image.Image):
             return values_of([as_array(value) for value in some])
         levels = np.concatenate(

@@ -10,13 +10,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from vog.data.examples import Examples
-from vog.data.images import ImageFiles
+from vog.data.images import ImageReader
 from vog.errors import DataError, ResultError
 from vog.files.file_names import printable
 from vog.files.writing import write_text
 from vog.pixels import file_size
 from vog.planting import pillow_images
-from vog.planting.assignment import ADDED, Change, Ground
+from vog.planting.assignment import ADDED, PlannedFault, PlantingTarget
 from vog.planting.corruptions import OTHER, Values
 from vog.planting.unique_names import THRESHOLD_CLASS, Names, below_one_folder
 from vog.result.planting_record import CORRUPT, DUPLICATE, Plant
@@ -30,9 +30,9 @@ class Files:
     """Image files, of which copies are planted into."""
 
     examples: Examples
-    reader: ImageFiles
+    reader: ImageReader
     others: Examples | None
-    other: ImageFiles | None
+    other: ImageReader | None
 
     @property
     def written(self) -> str:
@@ -40,11 +40,11 @@ class Files:
         return LISTING if self.examples.label_names is None else DATA
 
     @property
-    def ground(self) -> Ground:
+    def ground(self) -> PlantingTarget:
         """What is planted into."""
         labels, names = self.reader.labels, self.examples.label_names
         other = self.other
-        return Ground(
+        return PlantingTarget(
             labels,
             int(labels.max()) + 1 if names is None else len(names),
             is_image=True,
@@ -70,11 +70,11 @@ class Files:
                 f"its number would change. Rename that folder, or give a list file."
             )
 
-    def steps(self, changes: Sequence[Change]) -> int:
+    def steps(self, changes: Sequence[PlannedFault]) -> int:
         """One a file."""
         return len(self.examples) + sum(one.kind in ADDED for one in changes)
 
-    def bytes_needed(self, changes: Sequence[Change], link: bool) -> int:
+    def bytes_needed(self, changes: Sequence[PlannedFault], link: bool) -> int:
         """Of disk, about: what is altered is taken to be as large as what it is made from.
 
         Raises:
@@ -93,7 +93,7 @@ class Files:
     def write(
         self,
         folder: Path,
-        changes: Sequence[Change],
+        changes: Sequence[PlannedFault],
         seed: int,
         link: bool,
         tell: Callable[[int], None],
@@ -147,7 +147,7 @@ class _Writing:
         return _values(self.files.reader)
 
     def all(
-        self, changes: Sequence[Change], tell: Callable[[int], None]
+        self, changes: Sequence[PlannedFault], tell: Callable[[int], None]
     ) -> tuple[list[tuple[str, int]], list[Plant]]:
         """The name and label of each file, originals first, and the record."""
         reader = self.files.reader
@@ -159,7 +159,7 @@ class _Writing:
         stays = moving if self.folders else set()
         names = Names(own)
         rows: list[tuple[str, int]] = []
-        became: dict[Change, str] = {}
+        became: dict[PlannedFault, str] = {}
         for row, name in enumerate(own):
             change = replaced.get(row)
             label = self._label(row) if change is None else change.label
@@ -189,7 +189,7 @@ class _Writing:
         known = self.folders
         return f"{[*known, THRESHOLD_CLASS][label]}/{name.partition('/')[2]}"
 
-    def _added(self, change: Change, own: Sequence[str], names: Names) -> str:
+    def _added(self, change: PlannedFault, own: Sequence[str], names: Names) -> str:
         source = self.files.other if change.how == OTHER else self.files.reader
         assert source is not None, "there are no other data"
         path = PurePosixPath(own[change.row] if change.how != OTHER else source.paths[change.row])
@@ -204,11 +204,11 @@ class _Writing:
         self._copied(_path(source, change.row), name)
         return name
 
-    def _altered(self, change: Change, name: str, names: Names) -> str:
+    def _altered(self, change: PlannedFault, name: str, names: Names) -> str:
         """Writes an altered file under the name, or the same with `.png` where it has to be."""
-        image = pillow_images.opened(_path(self.files.reader, change.row))
+        image = pillow_images.open_with_format(_path(self.files.reader, change.row))
         made = pillow_images.altered_picture(image, change.how, self.values, change.rng(self.seed))
-        content, ending = pillow_images.encoded(made)
+        content, ending = pillow_images.encode_like_original(made)
         if ending is not None and PurePosixPath(name).suffix.lower() != ending:
             name = names.take(str(PurePosixPath(name).with_suffix(ending)))
         self._place(name).write_bytes(content)
@@ -236,11 +236,11 @@ class _Writing:
         return path
 
 
-def _path(files: ImageFiles, row: int) -> Path:
+def _path(files: ImageReader, row: int) -> Path:
     return files.root / files.paths[row]
 
 
-def _size(files: ImageFiles, row: int) -> int:
+def _size(files: ImageReader, row: int) -> int:
     """The bytes of a file.
 
     Raises:
@@ -255,12 +255,12 @@ def _size(files: ImageFiles, row: int) -> int:
     return size
 
 
-def _values(files: ImageFiles) -> Values:
+def _values(files: ImageReader) -> Values:
     """From black to white, and the mean and deviation of some files."""
     rows = np.unique(np.linspace(0, len(files.paths) - 1, _SAMPLED).astype(int)).tolist()
     paths = [_path(files, row) for row in rows]
     seen = [
-        pillow_images.bytes_of(pillow_images.opened(p))
+        pillow_images.bytes_of(pillow_images.open_with_format(p))
         for p in paths
         if pillow_images.can_be_altered(p)
     ]

@@ -21,7 +21,7 @@ _LOOKED_AT = 10_000
 _STEP = 257.0
 
 
-def opened(path: Path) -> Image.Image:
+def open_with_format(path: Path) -> Image.Image:
     """The image of a file, decoded; it knows its format and what is written beside the pixels.
 
     Raises:
@@ -49,7 +49,7 @@ def bytes_of(image: Image.Image) -> Float[np.ndarray, "n"]:
 def can_be_altered(path: Path) -> bool:
     """Whether a file can be decoded, and has pixels enough."""
     try:
-        return is_large_enough(opened(path))
+        return is_large_enough(open_with_format(path))
     except UnreadableError:
         return False
 
@@ -98,7 +98,7 @@ def _as_was(made: Image.Image, image: Image.Image) -> Image.Image:
     return again
 
 
-def encoded(image: Image.Image) -> tuple[bytes, str | None]:
+def encode_like_original(image: Image.Image) -> tuple[bytes, str | None]:
     """The bytes of a file in the format that the image came from, or else PNG.
 
     Returns: the bytes, and the ending `.png` where the format had to change, else None.

@@ -19,13 +19,13 @@ from vog.files.output_paths import refuse_address
 from vog.files.whole_folder import was_written, whole_folder
 from vog.files.writing import as_json
 from vog.planting.ambiguous import boundary
-from vog.planting.assignment import ADDED, Change, Ground, counts_of, draw
+from vog.planting.assignment import ADDED, PlannedFault, PlantingTarget, counts_of, draw
 from vog.planting.choose_target import Origin, origin_of
 from vog.planting.clusters import clusters
 from vog.planting.confusion_matrix import read_confusion
 from vog.planting.corruptions import CORRUPTIONS
 from vog.planting.flips import CLUSTER, UNIFORM, Flips
-from vog.planting.spec import Asked
+from vog.planting.spec import PlantingSpec
 from vog.progress import progress
 from vog.result import Run, open_run
 from vog.result.planting_record import (
@@ -36,8 +36,8 @@ from vog.result.planting_record import (
     OUTSIDE,
     QUESTION,
     Planted,
-    load,
-    save,
+    load_planting_record,
+    write_record,
 )
 
 
@@ -95,7 +95,7 @@ def plant(
     _refuse_inside(data, out, "--data")
     _refuse_inside(outside_from, out, "--outside-from")
     shares = {FLIP: flip, DUPLICATE: duplicate, CORRUPT: corrupt, OUTSIDE: outside}
-    asked = Asked(
+    asked = PlantingSpec(
         *(shares, threshold, flip_kind, confusion, run, tuple(corruptions), outside_from, seed)
     )
     asked.check()
@@ -126,7 +126,7 @@ def plant(
 def _made(
     out: Path,
     origin: Origin,
-    changes: Sequence[Change],
+    changes: Sequence[PlannedFault],
     question: Mapping[str, Any],
     link: bool,
     quiet: bool,
@@ -136,14 +136,14 @@ def _made(
         with progress("planting", origin.steps(changes), quiet=quiet) as tell:
             plants = origin.write(unfinished, changes, question["seed"], link, tell)
         planted = Planted(json.loads(as_json(question)), tuple(plants))
-        save(unfinished, planted)
+        write_record(unfinished, planted)
     return planted
 
 
 def _flips(
     kind: str,
     origin: Origin,
-    ground: Ground,
+    ground: PlantingTarget,
     odds: Float[np.ndarray, "c c"] | None,
     run: Run | None,
     seed: int,
@@ -193,7 +193,7 @@ def _finished(out: Path, question: Mapping[str, Any]) -> Planted | None:
     """
     if not was_written(out, QUESTION):
         return None
-    found = load(out, whole=True)
+    found = load_planting_record(out, whole=True)
     then, now = _told_apart(found.question), _told_apart(json.loads(as_json(question)))
     changed = [key for key in {**now, **then} if then.get(key) != now.get(key)]
     if changed:

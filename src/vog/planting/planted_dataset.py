@@ -12,15 +12,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vog.data.examples import Examples, digest_of
-from vog.data.stored_inputs import as_array, first_value, opened, rows_of, value_of
+from vog.data.stored_inputs import as_array, first_value, open_stored, readable_values, value_of
 from vog.errors import DataError, ResultError
 from vog.files import npz
 from vog.files.writing import write_whole
 from vog.planting import pillow_images
 from vog.planting.array_target import MIXED
-from vog.planting.assignment import ADDED, Change
+from vog.planting.assignment import ADDED, PlannedFault
 from vog.planting.corruptions import COLUMNS, OTHER, Values, altered, mixed
-from vog.result.planting_record import CORRUPT, load
+from vog.result.planting_record import CORRUPT, load_planting_record
 
 RECIPE = "recipe.npz"
 _VALUES = ("low", "high", "mean", "sd")
@@ -39,7 +39,7 @@ class Recipe:
         values: of the inputs.
     """
 
-    changes: tuple[Change, ...]
+    changes: tuple[PlannedFault, ...]
     places: tuple[int, ...]
     added: tuple[str, ...]
     labels: Int[np.ndarray, "n"]
@@ -65,10 +65,10 @@ class Recipe:
             ResultError: it is not there, or damaged.
         """
         try:
-            file = npz.load(folder / RECIPE)
+            file = npz.load_arrays(folder / RECIPE)
             columns = (file[f"change_{key}"].tolist() for key in _CHANGE)
             return cls(
-                tuple(Change(*cells) for cells in zip(*columns, strict=True)),
+                tuple(PlannedFault(*cells) for cells in zip(*columns, strict=True)),
                 tuple(file["places"].tolist()),
                 tuple(file["added"].tolist()),
                 file["labels"],
@@ -121,14 +121,14 @@ class PlantedDataset(Dataset[tuple[Any, int]]):
             return value_of(self._examples, at), self._labels[at]
         return self._made(change), self._labels[at]
 
-    def _made(self, change: Change) -> Any:
+    def _made(self, change: PlannedFault) -> Any:
         rng = change.rng(self._seed)
         if change.how == OTHER and self._others is not None:
             return as_given(value_of(self._others, change.row), first_value(self._examples))
         value = value_of(self._examples, change.row)
         if change.how == COLUMNS:
             rows = rng.integers(len(self._examples), size=MIXED).tolist()
-            parts = [value, *rows_of(self._examples, rows)]
+            parts = [value, *readable_values(self._examples, rows)]
             return as_given(mixed(np.stack([as_array(part) for part in parts]), rng), value)
         if isinstance(value, Image.Image):
             return pillow_images.altered_picture(value, change.how, self._values, rng)
@@ -148,13 +148,13 @@ def reopen(folder: str | Path, dataset: Any = None) -> PlantedDataset:
         ResultError: there is no such folder, or what it holds is damaged.
     """
     folder = Path(folder)
-    question = load(folder, whole=True).question
+    question = load_planting_record(folder, whole=True).question
     if not (folder / RECIPE).exists():
         raise ResultError(
             f"{folder} holds data of its own, and no dataset to reopen. Open them as they are."
         )
     data = question["data"]
-    examples = opened(data["spec"] if dataset is None else dataset, None)
+    examples = open_stored(data["spec"] if dataset is None else dataset, None)
     same = examples.digest == data["digest"] or dataset is not None
     if len(examples) != data["was"] or not same:
         raise DataError(
@@ -163,7 +163,7 @@ def reopen(folder: str | Path, dataset: Any = None) -> PlantedDataset:
             f"changed."
         )
     outside = question["outside_from"]
-    others = None if outside is None else opened(outside.get("spec"), None)
+    others = None if outside is None else open_stored(outside.get("spec"), None)
     return PlantedDataset(examples, others, Recipe.load(folder), question["seed"])
 
 

@@ -13,7 +13,7 @@ from vog.result.planting_record import BOUNDARY, CORRUPT, FLIP, OUTSIDE
 
 
 @dataclass(frozen=True)
-class Asked:
+class PlantingSpec:
     """As the arguments of `plant`; `shares` by kind."""
 
     shares: Mapping[str, float]

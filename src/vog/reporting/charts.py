@@ -9,19 +9,19 @@ from vog.result import Run
 _MANY_CLASSES = 40
 
 
-def charts_of(run: Run, found: Findings) -> dict[str, dict[str, Chart]]:
+def charts_by_section(run: Run, found: Findings) -> dict[str, dict[str, Chart]]:
     """By section, its charts by name; nothing for what the run cannot tell."""
     made: dict[str, dict[str, Chart]] = {}
     if not isinstance(found.overview, Missing):
         made["errors"] = _deciles(found.overview)
     if not isinstance(found.map, Missing):
-        made["map"] = {"data_map": charts.data_map(found.map)}
+        made["map"] = {"data_map": charts.data_map_chart(found.map)}
     if not isinstance(found.course, Missing):
-        made["stages"] = {"stages": charts.course(found.course)}
+        made["stages"] = {"stages": charts.stage_shift_chart(found.course)}
     if found.spread:
         made["classes"] = _classes(run, found)
     if len(found.agreement) > 1:
-        made["agreement"] = {"agreement": charts.agreement(found.agreement, "all")}
+        made["agreement"] = {"agreement": charts.correlation_chart(found.agreement, "all")}
     if not isinstance(found.rival, Missing):
         compared = charts.comparison(
             found.rival.density, "vog@all", "grad_norm@all", found.rival.spearman
@@ -44,7 +44,7 @@ def _deciles(overview: Overview) -> dict[str, Chart]:
 
 def _classes(run: Run, found: Findings) -> dict[str, Chart]:
     hard_is_high = run.hard_is_high(found.raw)
-    made = {"classes": charts.class_spread(found.spread, found.raw, hard_is_high)}
+    made = {"classes": charts.class_spread_chart(found.spread, found.raw, hard_is_high)}
     if len(found.spread) > _MANY_CLASSES:
         made["all_classes"] = charts.class_band(found.spread, found.raw, hard_is_high)
     return made

@@ -13,7 +13,7 @@ from vog.analysis.one_run.data_map import DataMap, data_map
 from vog.analysis.one_run.overview import Overview, analyze
 from vog.analysis.one_run.score_columns import raw_column
 from vog.analysis.one_run.stability import Stability, not_measured, stability
-from vog.analysis.one_run.stage_shift import Course, course
+from vog.analysis.one_run.stage_shift import StageShift, stage_shift
 from vog.errors import ResultError
 from vog.result import Run
 
@@ -58,7 +58,7 @@ class Findings:
     problem_count: int
     overview: Overview | Missing
     map: DataMap | Missing
-    course: Course | Missing
+    course: StageShift | Missing
     spread: tuple[ClassSpread, ...]
     agreement: dict[str, dict[str, float]]
     stability: tuple[Stability, ...]
@@ -73,7 +73,7 @@ class Findings:
 STEPS = 9
 
 
-def find(
+def find_all(
     run: Run,
     by: str | None = None,
     advance: Callable[[int], None] = lambda steps: None,
@@ -118,7 +118,7 @@ def find(
         problem_count=len(problems),
         overview=found(lambda: analyze(run, score)),
         map=found(lambda: data_map(run)),
-        course=found(lambda: course(run, score)),
+        course=found(lambda: stage_shift(run, score)),
         spread=step(lambda: class_spread(run, raw)),
         agreement=step(lambda: matrix(run, of_all)),
         stability=step(lambda: stability(run)),

@@ -9,9 +9,9 @@ from jaxtyping import Int
 
 from vog import pages
 from vog.analysis.label_errors.suspect_list import Suspect
-from vog.analysis.one_run.row_facts import described
+from vog.analysis.one_run.row_facts import row_summaries
 from vog.figures.previews import Previewer
-from vog.pages import Tile, number
+from vog.pages import GalleryTile, number
 from vog.reporting.findings import Findings, Missing
 from vog.result import Run
 
@@ -25,7 +25,7 @@ _ROOM = 11_000_000
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SelectedRows:
     """An example that is to be shown, and what stands below it."""
 
     index: int
@@ -33,7 +33,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Plan:
+class GalleryPlan:
     """Which examples are shown, by the name of the gallery.
 
     Attributes:
@@ -42,8 +42,8 @@ class Plan:
         left_out: how many classes have no gallery of their own.
     """
 
-    shown: Mapping[str, Sequence[Wanted]]
-    classes: Mapping[int, tuple[Sequence[Wanted], Sequence[Wanted]]]
+    shown: Mapping[str, Sequence[SelectedRows]]
+    classes: Mapping[int, tuple[Sequence[SelectedRows], Sequence[SelectedRows]]]
     left_out: int
 
     @property
@@ -70,15 +70,15 @@ class Galleries:
         looked_at: how many examples were to be shown; `unseen`, how many of them cannot be.
     """
 
-    tiles: Mapping[str, list[Tile]]
-    classes: Mapping[int, tuple[list[Tile], list[Tile]]]
+    tiles: Mapping[str, list[GalleryTile]]
+    classes: Mapping[int, tuple[list[GalleryTile], list[GalleryTile]]]
     left_out: int
     missing: str | None
     looked_at: int
     unseen: int
 
 
-def plan(run: Run, found: Findings) -> Plan:
+def plan_galleries(run: Run, found: Findings) -> GalleryPlan:
     """The hardest and the easiest of all and of each class, and those that sections speak of."""
     values = run.numbers(found.by)
     sign = -1 if run.hard_is_high(found.by) else 1
@@ -88,23 +88,26 @@ def plan(run: Run, found: Findings) -> Plan:
 
     index = run.table(["index"])["index"].to_numpy()  # not the place, where parts are missing
 
-    def wanted(places: Int[np.ndarray, "few"]) -> list[Wanted]:
+    def wanted(places: Int[np.ndarray, "few"]) -> list[SelectedRows]:
         return [
-            Wanted(int(index[at]), (f"{found.by} {number(float(values[at]))}",)) for at in places
+            SelectedRows(int(index[at]), (f"{found.by} {number(float(values[at]))}",))
+            for at in places
         ]
 
     shown = {"hardest": wanted(order[:ends]), "easiest": wanted(order[::-1][:ends])}
     classes, left_out = _by_class(run, order, wanted)
-    return Plan(shown | _of_sections(found), classes, left_out)
+    return GalleryPlan(shown | _of_sections(found), classes, left_out)
 
 
-def fill(run: Run, asked: Plan, look: Previewer, advance: Callable[[int], None]) -> Galleries:
+def fill_galleries(
+    run: Run, asked: GalleryPlan, look: Previewer, advance: Callable[[int], None]
+) -> Galleries:
     """Look at each example once; classes are left out when the page would become too large."""
     times = Counter(asked.indices)
     indices = list(times)
     places = np.searchsorted(run.table(["index"])["index"].to_numpy(), indices)
-    rows = {row["index"]: row for row in described(run, places, "all")}
-    tiles: dict[int, Tile] = {}
+    rows = {row["index"]: row for row in row_summaries(run, places, "all")}
+    tiles: dict[int, GalleryTile] = {}
     missing, taken, unseen = None, 0, 0
     size = SIZE if len(indices) < 1000 else _SMALL
     for index in indices:
@@ -117,7 +120,7 @@ def fill(run: Run, asked: Plan, look: Previewer, advance: Callable[[int], None])
         taken += len(tiles[index].picture or "") * times[index]
         advance(1)
 
-    def made(wanted: Sequence[Wanted]) -> list[Tile]:
+    def made(wanted: Sequence[SelectedRows]) -> list[GalleryTile]:
         return [replace(tiles[w.index], facts=w.facts) for w in wanted if w.index in tiles]
 
     classes = {
@@ -138,8 +141,8 @@ def fill(run: Run, asked: Plan, look: Previewer, advance: Callable[[int], None])
 def _by_class(
     run: Run,
     order: Int[np.ndarray, "n"],
-    wanted: Callable[[Int[np.ndarray, "few"]], list[Wanted]],
-) -> tuple[dict[int, tuple[list[Wanted], list[Wanted]]], int]:
+    wanted: Callable[[Int[np.ndarray, "few"]], list[SelectedRows]],
+) -> tuple[dict[int, tuple[list[SelectedRows], list[SelectedRows]]], int]:
     """By class, its hardest and its easiest; and how many classes there is no room for."""
     labels = run.table(["label"])["label"].fill_null(-1).to_numpy()[order]
     grouped = np.argsort(labels, kind="stable")
@@ -156,16 +159,16 @@ def _by_class(
     return classes, len(kept) - len(fit)
 
 
-def _of_sections(found: Findings) -> dict[str, list[Wanted]]:
+def _of_sections(found: Findings) -> dict[str, list[SelectedRows]]:
     """What the sections on stages, disputes and labels speak of."""
-    shown: dict[str, list[Wanted]] = {}
+    shown: dict[str, list[SelectedRows]] = {}
     if not isinstance(found.course, Missing):
         shown |= {
-            group.name: [Wanted(row) for row in group.rows[:_OF_GROUP]]
+            group.name: [SelectedRows(row) for row in group.rows[:_OF_GROUP]]
             for group in found.course.groups
         }
     shown["disputed"] = [
-        Wanted(
+        SelectedRows(
             one.index,
             (
                 f"{one.hardest:.0%} hard by {one.hardest_by.partition('@')[0]}",
@@ -176,7 +179,7 @@ def _of_sections(found: Findings) -> dict[str, list[Wanted]]:
     ]
     if not isinstance(found.suspects, Missing):
         shown["suspects"] = [
-            Wanted(one.index, _why_suspicious(one, found.suspects.neighbours[0]))
+            SelectedRows(one.index, _why_suspicious(one, found.suspects.neighbours[0]))
             for one in found.suspects.suspects
         ]
     return shown

@@ -20,7 +20,7 @@ from vog.files.writing import make_folder, write_text
 from vog.progress import progress
 from vog.reporting import charts as charts_by_section
 from vog.reporting import galleries
-from vog.reporting.findings import STEPS, Findings, find
+from vog.reporting.findings import STEPS, Findings, find_all
 from vog.result import Run
 
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"
@@ -61,13 +61,13 @@ def report(
         raise ResultError(f"{out}: a report is a page. End its name in .html.")
     look = previewer(run, None if root is None else Path(root), data, size=galleries.SIZE)
     with progress("reading", STEPS, quiet=quiet) as advance:
-        found = find(run, by, advance, stage)
-    asked = galleries.plan(run, found)
+        found = find_all(run, by, advance, stage)
+    asked = galleries.plan_galleries(run, found)
     with progress("pictures", asked.pictures, quiet=quiet) as advance:
-        shown = galleries.fill(run, asked, look, advance)
+        shown = galleries.fill_galleries(run, asked, look, advance)
     if shown.missing is not None:
         warn(f"{shown.unseen:,} of {shown.looked_at:,} examples have no picture. {shown.missing}")
-    made = charts_by_section.charts_of(run, found)
+    made = charts_by_section.charts_by_section(run, found)
     write_text(out, _page(run, found, shown, made))
     if figures is not None:
         _save(_by_name(made), Path(figures), quiet)
@@ -79,7 +79,7 @@ def charts_of(run: Run, by: str | None = None) -> dict[str, Chart]:
 
     What the run cannot tell, for want of scores or stages, has no chart.
     """
-    return _by_name(charts_by_section.charts_of(run, find(run, by)))
+    return _by_name(charts_by_section.charts_by_section(run, find_all(run, by)))
 
 
 def _by_name(made: Mapping[str, Mapping[str, Chart]]) -> dict[str, Chart]:
@@ -91,7 +91,7 @@ def _save(made: Mapping[str, Chart], folder: Path, quiet: bool) -> None:
     with progress("figures", len(made), quiet=quiet) as advance:
         for name, chart in made.items():
             for kind in ("png", "svg"):
-                charts.save(chart, folder / f"{name}.{kind}")
+                charts.save_chart(chart, folder / f"{name}.{kind}")
             advance(1)
 
 
@@ -114,7 +114,7 @@ def _page(
             look=_inline(pages.look() + (here / "report.css").read_text(encoding="utf-8")),
             script=_inline(_drawing() + "\n" + (here / "report.js").read_text(encoding="utf-8")),
             target=pages.target(run),
-            class_name=lambda label: pages.class_name(run, label),
+            class_name=lambda label: pages.class_text(run, label),
         )
     )
 

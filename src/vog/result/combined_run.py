@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 
 from vog.files.writing import as_json
 from vog.result import parts
-from vog.result.data_location import data_place, named, noted_places
+from vog.result.data_location import data_place, noted_name, noted_places
 from vog.result.parts import PartSink
 from vog.result.question import WHERE, Question
 from vog.result.rows import Rows, is_probabilities, to_table
@@ -45,7 +45,7 @@ class Combined:
     problems: Mapping[int, str]
 
 
-def question_of(
+def combined_question(
     runs: Sequence[Run],
     names: Sequence[str],
     columns: Sequence[str],
@@ -83,7 +83,7 @@ def question_of(
     }
     places = {key: of for key, of in first.get(WHERE, {}).items() if key in _PLACES}
     kept = places if whole or _by_id(runs[0]) else {}
-    kept |= noted_places({key: named(runs[0], key) for key in kept}, folder)
+    kept |= noted_places({key: noted_name(runs[0], key) for key in kept}, folder)
     return asked | {WHERE: {"combined": list(names)} | kept}
 
 
@@ -116,7 +116,7 @@ def question_of_folds(runs: Sequence[Run], columns: Sequence[str], folder: Path)
     if any(is_probabilities(column) for column in columns):
         asked["probabilities"] = True
     places = {key: of for key, of in first.get(WHERE, {}).items() if key in _PLACES}
-    places |= noted_places({key: named(runs[0], key) for key in places}, folder)
+    places |= noted_places({key: noted_name(runs[0], key) for key in places}, folder)
     return asked | {WHERE: {"folds": [str(run.folder) for run in runs]} | places}
 
 
@@ -145,14 +145,14 @@ def score_name(asked: Any) -> str:
     return str(asked["name"] if isinstance(asked, Mapping) else asked)
 
 
-def write(folder: Path, rows: Combined, label_names: Sequence[str] | None) -> None:
+def write_combined(folder: Path, rows: Combined, label_names: Sequence[str] | None) -> None:
     """Add the rows that are missing to a run folder that was begun."""
     sink = PartSink.of(folder)
     for part in parts.cells(parts.missing(sink.parts, len(rows.labels)), sink.rows_per_part):
         sink.write(part.start, [_table(rows, part, label_names)], 0.0)
 
 
-def write_table(folder: Path, whole: pa.Table) -> None:
+def write_combined_table(folder: Path, whole: pa.Table) -> None:
     """Add the rows that are missing to a run folder that was begun.
 
     Args:

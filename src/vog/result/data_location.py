@@ -43,7 +43,7 @@ def noted_places(where: Mapping[str, Any], folder: Path) -> dict[str, dict[str, 
     return {way: of for way, of in places.items() if of}
 
 
-def named(run: Run, option: str) -> str | None:
+def noted_name(run: Run, option: str) -> str | None:
     """Return the name of what a run was made with: the place where it is now.
 
     That is where it was when the run was begun, else where it is as seen from the run folder, else
@@ -78,7 +78,7 @@ def data_place(run: Run, root: str | Path | None = None) -> Path | None:
     if root:
         return folder_of(Path(root))
     option = _data_option(run)
-    name = None if option is None else named(run, option)
+    name = None if option is None else noted_name(run, option)
     if name is None:
         return None
     path = Path(name)

@@ -53,14 +53,14 @@ class Expected:
     def of(cls, question: Question) -> "Expected":
         """Return what the parts of a run that answers this question are compared with."""
         return cls(
-            questions.digest(question),
+            questions.question_digest(question),
             question["data"]["examples"],
             questions.has_gaps(question),
             questions.is_of_0_1(question),
         )
 
 
-def check(folder: Path, found: Sequence[Part]) -> None:
+def check_parts(folder: Path, found: Sequence[Part]) -> None:
     """Raise an error unless each part is what was written, and of this run.
 
     Raises:
@@ -69,7 +69,7 @@ def check(folder: Path, found: Sequence[Part]) -> None:
     """
     if not found:
         return
-    expected, noted = Expected.of(_question(folder)), part_digests.load(folder)
+    expected, noted = Expected.of(_question(folder)), part_digests.load_digests(folder)
     if noted.damage and not all(one.is_of_0_1 for one in found):
         raise ResultError(
             f"{folder / part_digests.FILE} is damaged: {noted.damage}. Run the same `vog score` "
@@ -104,10 +104,10 @@ def _question(folder: Path) -> Question:
     try:
         stamp = _stamp(folder / questions.FILE)
     except OSError:
-        return questions.load(folder)  # says what is wrong
+        return questions.load_question(folder)  # says what is wrong
     known = _questions.get(str(folder))
     if known is None or known[0] != stamp:
-        known = _questions[str(folder)] = (stamp, questions.load(folder))
+        known = _questions[str(folder)] = (stamp, questions.load_question(folder))
     return known[1]
 
 

@@ -21,7 +21,7 @@ FILE = "digests.json"
 
 
 @dataclass(frozen=True)
-class Noted:
+class PartDigest:
     """What is noted of one part.
 
     Attributes:
@@ -44,12 +44,12 @@ class Digests:
             no damage makes a digest that fits.
     """
 
-    parts: Mapping[str, Noted] = field(default_factory=dict)
+    parts: Mapping[str, PartDigest] = field(default_factory=dict)
     damage: str = ""
     loose: frozenset[str] = frozenset()
 
 
-def load(folder: Path) -> Digests:
+def load_digests(folder: Path) -> Digests:
     """Return what is noted in a run folder: nothing where it has no such file.
 
     Raises:
@@ -64,7 +64,9 @@ def load(folder: Path) -> Digests:
         raise ResultError(unreadable(path, error)) from error
     try:
         noted = json.loads(content)
-        parts = {name: Noted(one["sha256"], one["seconds"]) for name, one in noted["parts"].items()}
+        parts = {
+            name: PartDigest(one["sha256"], one["seconds"]) for name, one in noted["parts"].items()
+        }
         if noted["check"] == _check(parts):
             return Digests(parts)
         why = "its own check does not fit"
@@ -74,14 +76,14 @@ def load(folder: Path) -> Digests:
     return Digests(damage=why, loose=frozenset(re.findall(r"[0-9a-f]{64}", text)))
 
 
-def save(folder: Path, parts: Mapping[str, Noted]) -> None:
+def write_digests(folder: Path, parts: Mapping[str, PartDigest]) -> None:
     """Replace the file as a whole, a line for each part."""
     lines = ",\n".join(f"{json.dumps(name)}: {_line(one)}" for name, one in sorted(parts.items()))
     check = json.dumps(_check(parts))
     write_text(folder / FILE, f'{{"parts": {{\n{lines}\n}},\n"check": {check}}}\n')
 
 
-def _line(noted: Noted) -> str:
+def _line(noted: PartDigest) -> str:
     seconds = round(noted.seconds, 3) if math.isfinite(noted.seconds) else 0.0
     return json.dumps({"sha256": noted.sha256, "seconds": seconds})
 

@@ -41,7 +41,7 @@ class DamagedPartError(ResultError):
         self.path, self.why = path, why
 
 
-def name_of(start: int, stop: int) -> str:
+def part_name(start: int, stop: int) -> str:
     """Return the name of the file that holds these rows."""
     return f"part-{start:012d}-{stop - start}.parquet"
 

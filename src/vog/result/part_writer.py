@@ -34,7 +34,7 @@ class Clock:
 
 
 @dataclass
-class Buffer:
+class PartBuffer:
     """Takes rows in the order in which they are missing, and writes each part when it is whole.
 
     Rows of a part that is not whole are dropped at the end: parts are cut at one grid alone. They

@@ -31,7 +31,7 @@ from vog.files import checksum
 from vog.files.writing import make_folder, write_whole
 from vog.result import marks, part_checks, part_digests, part_names, repair
 from vog.result import question as questions
-from vog.result.part_digests import Noted
+from vog.result.part_digests import PartDigest
 from vog.result.part_names import Part as Part
 from vog.result.part_names import cells as cells
 from vog.result.part_names import missing as missing
@@ -56,13 +56,13 @@ class PartSink:
     folder: Path
     question: Question
     parts: tuple[Part, ...]
-    noted: dict[str, Noted]
+    noted: dict[str, PartDigest]
 
     @classmethod
     def of(cls, folder: Path) -> "PartSink":
         """Return the sink of a folder that was begun."""
-        noted = dict(part_digests.load(folder).parts)
-        return cls(folder, questions.load(folder), tuple(parts(folder)), noted)
+        noted = dict(part_digests.load_digests(folder).parts)
+        return cls(folder, questions.load_question(folder), tuple(parts(folder)), noted)
 
     @property
     def rows_per_part(self) -> int:
@@ -91,15 +91,15 @@ class PartSink:
         if questions.is_sample(self.question):
             table = table.take(np.argsort(table["index"].to_numpy(), kind="stable"))
         stop = start + len(table)
-        part = Part(self.folder / part_names.name_of(start, stop), start, stop)
+        part = Part(self.folder / part_names.part_name(start, stop), start, stop)
         # As one chunk: how the rows came would else show in the bytes.
         table = table.combine_chunks().replace_schema_metadata(self._metadata(part))
 
         def fill(beside: Path) -> None:
             write_table(table, beside)
             # Before the part has its name: a part without a digest could not be trusted.
-            self.noted[part.path.name] = Noted(checksum.sha256_of(beside), seconds)
-            part_digests.save(self.folder, self.noted)
+            self.noted[part.path.name] = PartDigest(checksum.sha256_of(beside), seconds)
+            part_digests.write_digests(self.folder, self.noted)
 
         write_whole(part.path, fill)
         for outgrown in self.parts:
@@ -110,7 +110,7 @@ class PartSink:
     def _metadata(self, part: Part) -> dict[bytes, bytes]:
         known = {key: self.question[key] for key in questions.SETTLED if key in self.question}
         return {
-            part_checks.QUESTION: questions.digest(self.question).encode(),
+            part_checks.QUESTION: questions.question_digest(self.question).encode(),
             part_checks.ROWS: f"{part.start}:{part.stop}".encode(),
             part_checks.VERSION: version("vog").encode(),
             part_checks.SETTLED: json.dumps(known, sort_keys=True).encode(),
@@ -123,7 +123,7 @@ class PartSink:
 
 
 @contextmanager
-def begun(
+def writing_session(
     folder: Path, question: Question, overwrite: bool = False, also: str | None = None
 ) -> Iterator[PartSink]:
     """While entered, this process alone may add parts that answer the question.
@@ -140,7 +140,7 @@ def begun(
         OtherQuestionError: the folder answers another question.
         ResultError: it holds something else, or another process is writing to it.
     """
-    refuse(folder, question, overwrite)
+    check_writable(folder, question, overwrite)
     make_folder(folder)
     lock = FileLock(folder / LOCK)
     try:
@@ -152,7 +152,9 @@ def begun(
     except OSError as error:
         raise ResultError(f"{folder} cannot be written: {error.strerror or error}.") from error
     try:
-        refuse(folder, question, overwrite)  # it may have changed while nobody held the lock
+        check_writable(
+            folder, question, overwrite
+        )  # it may have changed while nobody held the lock
         if overwrite:
             _remove_rows(folder, also)
         repair.remove_unfinished(folder)
@@ -161,7 +163,7 @@ def begun(
         lock.release()
 
 
-def refuse(folder: Path, question: Question, overwrite: bool = False) -> None:
+def check_writable(folder: Path, question: Question, overwrite: bool = False) -> None:
     """Raise an error unless rows that answer the question may go into the folder; see `begun`."""
     try:
         if not folder.exists():
@@ -181,7 +183,7 @@ def refuse(folder: Path, question: Question, overwrite: bool = False) -> None:
     if overwrite:
         return
     try:
-        before = questions.load(folder) if has_question else None
+        before = questions.load_question(folder) if has_question else None
     except questions.DamagedQuestionError:
         before = None
     if before is not None:
@@ -199,15 +201,15 @@ def left(folder: Path, question: Question, overwrite: bool = False) -> tuple[int
     if overwrite or not folder.is_dir():
         return int(question["data"]["examples"]), ""
     try:
-        before = questions.load(folder)
+        before = questions.load_question(folder)
     except ResultError:  # it is written anew, or there is none yet
         before = question
-    now = repair.state(folder, before)
+    now = repair.folder_state(folder, before)
     sink = PartSink(folder, _continued(before, question), now.parts, {})
     return sum(map(len, sink.todo())), now.words
 
 
-def write(folder: Path, tables: Sequence[pa.Table], seconds: float) -> Part:
+def write_part(folder: Path, tables: Sequence[pa.Table], seconds: float) -> Part:
     """Add these rows, which are consecutive in the data, as one part of a run that was begun."""
     return PartSink.of(folder).write(tables[0]["index"][0].as_py(), tables, seconds)
 
@@ -226,17 +228,17 @@ def write_table(table: pa.Table, path: Path) -> None:
 def _opened(folder: Path, question: Question) -> PartSink:
     """Return where rows go, after the folder was mended and its question settled."""
     try:
-        before = questions.load(folder) if (folder / questions.FILE).exists() else None
+        before = questions.load_question(folder) if (folder / questions.FILE).exists() else None
     except questions.DamagedQuestionError:
         before = None
     if before is None:
         repair.restore_question(folder, question)
-        before = questions.load(folder)
+        before = questions.load_question(folder)
     now = _continued(before, question)
     # The digests first: in a run that 0.1 no longer continues, a part without one is not trusted.
     mended = repair.mend(folder, before)
     if now != before:
-        questions.save(folder, now)
+        questions.write_question(folder, now)
     return PartSink(folder, now, mended.parts, dict(mended.noted.parts))
 
 

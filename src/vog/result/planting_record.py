@@ -136,7 +136,7 @@ class Planted:
             )
 
 
-def save(folder: Path, planted: Planted) -> None:
+def write_record(folder: Path, planted: Planted) -> None:
     """Write the record into its folder; `planted.json` last, which says that all is there."""
     columns = [one.name for one in fields(Plant)]
     rows = [dict(zip(columns, astuple(one), strict=True)) for one in planted.plants]
@@ -145,7 +145,7 @@ def save(folder: Path, planted: Planted) -> None:
     write_text(folder / QUESTION, as_json(planted.question))
 
 
-def load(folder: Path, whole: bool = False) -> Planted:
+def load_planting_record(folder: Path, whole: bool = False) -> Planted:
     """The record in a folder that `vog plant` wrote.
 
     Args:
@@ -186,7 +186,7 @@ def record_of(planted: Planted | str | Path) -> Planted:
     Raises:
         ResultError: the folder holds none, or it is damaged.
     """
-    return load(Path(planted)) if isinstance(planted, str | Path) else planted
+    return load_planting_record(Path(planted)) if isinstance(planted, str | Path) else planted
 
 
 def _question(value: Any, whole: bool) -> dict[str, Any]:

@@ -42,7 +42,7 @@ NOT_TOLD_BY_0_1 = (
 SAMPLE = "sample"  # as `data.order`: rows are computed in the order of `vog.data.sampling`
 
 
-def load(folder: Path) -> dict[str, Any]:
+def load_question(folder: Path) -> dict[str, Any]:
     """The question that a run folder answers.
 
     Raises:
@@ -108,7 +108,7 @@ def _damage(path: Path, why: str) -> str:
     )
 
 
-def save(folder: Path, question: Question) -> None:
+def write_question(folder: Path, question: Question) -> None:
     """Write the question into its folder."""
     write_text(folder / FILE, as_json(question))
 
@@ -128,7 +128,7 @@ def has_gaps(question: Question) -> bool:
     return is_sample(question) or "fold" in question["data"]
 
 
-def digest(question: Question) -> str:
+def question_digest(question: Question) -> str:
     """Return a digest of what determines the numbers of a row, which its part carries."""
     left_out = (*_EXTENT, *_MEASURED, "vog")
     kept = {

@@ -22,7 +22,7 @@ from vog.files.leftovers import remove_leftovers
 from vog.result import part_checks, part_digests, part_names
 from vog.result import question as questions
 from vog.result.part_checks import Expected
-from vog.result.part_digests import Digests, Noted
+from vog.result.part_digests import Digests, PartDigest
 from vog.result.part_names import DamagedPartError, Part
 from vog.result.question import Question
 
@@ -34,7 +34,7 @@ _LEFT = re.compile(
 
 
 @dataclass(frozen=True)
-class State:
+class FolderState:
     """What a run folder holds of a question.
 
     Attributes:
@@ -65,14 +65,14 @@ class State:
         return f"{first_few([*damage, *bad])}{kept}{again}"
 
 
-def state(folder: Path, question: Question) -> State:
+def folder_state(folder: Path, question: Question) -> FolderState:
     """Return what a folder holds of a question; nothing is changed.
 
     Raises:
         ResultError: a file may not be read, or two whole parts hold the same row.
     """
     found, bad = _listed(folder)
-    noted = part_digests.load(folder)
+    noted = part_digests.load_digests(folder)
     # A run of 0.1 that was begun anew by this version keeps its parts: they are noted by then.
     faults = part_checks.faults(found, Expected.of(question), noted)
     bad |= {one.path: why for one, why in zip(found, faults, strict=True) if why}
@@ -81,7 +81,7 @@ def state(folder: Path, question: Question) -> State:
     ordered = part_names.in_order([one for one in whole if one.path not in bad])
     kept = set(ordered)
     known = {one.path.name: _noted(one.path, noted) for one in ordered}
-    return State(
+    return FolderState(
         tuple(ordered),
         bad,
         tuple(one for one in whole if one.path not in bad and one not in kept),
@@ -91,13 +91,13 @@ def state(folder: Path, question: Question) -> State:
     )
 
 
-def mend(folder: Path, question: Question) -> State:
+def mend(folder: Path, question: Question) -> FolderState:
     """Set aside what is damaged or of another question, and return what is left.
 
     Raises:
         ResultError: a file may not be read or renamed, or two whole parts hold the same row.
     """
-    now = state(folder, question)
+    now = folder_state(folder, question)
     if now.words:
         sys.stderr.write(f"warning: {folder}: {now.words}.\n")
     try:
@@ -108,7 +108,7 @@ def mend(folder: Path, question: Question) -> State:
     except OSError as error:
         raise ResultError(f"{folder} cannot be written: {error.strerror or error}.") from error
     if now.parts and not now.is_noted:
-        part_digests.save(folder, now.noted.parts)
+        part_digests.write_digests(folder, now.noted.parts)
     return replace(now, bad={}, outgrown=())
 
 
@@ -160,9 +160,9 @@ def _undecodable(found: Sequence[Part]) -> dict[Path, str]:
     return bad
 
 
-def _noted(path: Path, noted: Digests) -> Noted:
+def _noted(path: Path, noted: Digests) -> PartDigest:
     known = noted.parts.get(path.name)
-    return Noted(checksum.sha256_of(path), seconds_in(path)) if known is None else known
+    return PartDigest(checksum.sha256_of(path), seconds_in(path)) if known is None else known
 
 
 def seconds_in(path: Path) -> float:
@@ -188,11 +188,11 @@ def refuse_other_parts(folder: Path, question: Question) -> None:
     if any(questions.is_name_of_0_1(path.name) for path in found):
         path = folder / questions.FILE
         raise ResultError(f"{path} is missing or damaged. {questions.NOT_TOLD_BY_0_1}")
-    noted = part_digests.load(folder)
+    noted = part_digests.load_digests(folder)
     known = {one.sha256 for one in noted.parts.values()} | noted.loose
     whole = [path for path in found if known and _digest_of(path) in known]
     answered = {path.name: _question_of(path) for path in whole}
-    expected = questions.digest(question)
+    expected = questions.question_digest(question)
     others = [name for name, digest in answered.items() if digest != expected]
     if found and (others or not whole):
         why = (
@@ -217,13 +217,13 @@ def restore_question(folder: Path, question: Question) -> None:
             f"warning: {path} was missing or damaged and is written anew: the parts beside it "
             f"answer what this command asks.\n"
         )
-    questions.save(folder, question)
+    questions.write_question(folder, question)
 
 
-def settled(folder: Path) -> dict[str, Any]:
+def settled_choices(folder: Path) -> dict[str, Any]:
     """Return what a run was begun with, as its question or else one of its parts says it."""
     try:
-        return questions.load(folder)
+        return questions.load_question(folder)
     except ResultError:  # told when the folder is opened to be written
         pass
     try:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vog.errors import ResultError, unknown
-from vog.result.sql import Row, Source, quoted
+from vog.result.sql import Row, RunTables, quoted
 
 _AT_A_TIME = 2**16
 
@@ -45,7 +45,7 @@ class Class:
 class Lookup:
     """Finds rows by their number or id, and counts classes."""
 
-    source: Source
+    source: RunTables
 
     def example(self, index: int) -> Row | None:
         """Every stored column of one row, or None where there is no such row."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from vog.errors import ResultError
 from vog.result.derived_columns import rank_among
-from vog.result.sql import Row, Source, quoted
+from vog.result.sql import Row, RunTables, quoted
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Browser:
+class RowPages:
     """Pages of rows in an order, and the neighbours of one. Several threads may ask at once."""
 
-    source: Source
+    source: RunTables
 
     def page(
         self,

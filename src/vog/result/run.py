@@ -56,14 +56,14 @@ class Run:
         Raises:
             ResultError: one is damaged, of another run, or was changed since the run was opened.
         """
-        part_checks.check(self.folder, self.listed_parts)
+        part_checks.check_parts(self.folder, self.listed_parts)
         return self.listed_parts
 
     @cached_property
     def schema(self) -> pa.Schema:
         """Names and types of the stored columns; each score's says what it means."""
         first = self.listed_parts[0]
-        part_checks.check(self.folder, [first])
+        part_checks.check_parts(self.folder, [first])
         with reading(first.path):
             return pq.read_schema(first.path).remove_metadata()
 
@@ -104,7 +104,7 @@ class Run:
     @property
     def seconds(self) -> float:
         """What computing the finished rows took, all sittings together."""
-        noted = part_digests.load(self.folder).parts
+        noted = part_digests.load_digests(self.folder).parts
         return sum(
             noted[part.path.name].seconds if part.path.name in noted else seconds_in(part.path)
             for part in self.checked_parts()
@@ -419,7 +419,7 @@ def open_run(folder: str | Path) -> Run:
     Raises:
         ResultError: it is no run folder, has no rows yet, or is damaged.
     """
-    run = Run(Path(folder), questions.load(Path(folder)))
+    run = Run(Path(folder), questions.load_question(Path(folder)))
     if not run.score_columns:
         raise ResultError(f"{folder} has no scores, only {first_few(run.columns)}.")
     return run

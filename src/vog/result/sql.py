@@ -31,7 +31,7 @@ Row = dict[str, Any]
 _Ordered = Float[np.ndarray, "n"]
 
 
-class Source:
+class RunTables:
     """The finished rows of a run. Several threads may ask at the same time."""
 
     def __init__(self, run: Run) -> None:
@@ -133,7 +133,7 @@ class Source:
 
     def _check(self) -> None:
         try:
-            part_checks.check(self.run.folder, self.run.listed_parts)
+            part_checks.check_parts(self.run.folder, self.run.listed_parts)
         except ResultError as error:
             raise ResultError(
                 f"the rows of the run cannot be read: {error} If it was scored again in the "

@@ -49,7 +49,7 @@ DEFAULT: tuple[str, ...] = tuple(
 )
 
 
-def choose(asked: Sequence[str | Score], channels: Channels = "mean") -> tuple[Score, ...]:
+def choose_scores(asked: Sequence[str | Score], channels: Channels = "mean") -> tuple[Score, ...]:
     """The scores asked for, by name or as objects of the user's own, in that order.
 
     Args:

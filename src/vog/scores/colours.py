@@ -11,7 +11,7 @@ from vog.scores.protocol import Score
 _COLOURS = (1, 3, 4)  # grey, RGB, and with transparency or of print
 
 
-def settled(asked: Any, shape: tuple[int, ...], scores: Sequence[Score]) -> Layout | None:
+def settle_layout(asked: Any, shape: tuple[int, ...], scores: Sequence[Score]) -> Layout | None:
     """Return the layout that scores take, or None where it is the one they have by themselves.
 
     By themselves they take the first of three axes as that of colours, as version 0.1 did.
@@ -42,7 +42,7 @@ def by_itself(shape: tuple[int, ...]) -> Layout:
     return "channels-first" if len(shape) == 3 else "none"
 
 
-def laid_out(scores: Sequence[Score], layout: Layout | None) -> tuple[Score, ...]:
+def with_layout(scores: Sequence[Score], layout: Layout | None) -> tuple[Score, ...]:
     """Return the scores, of which those that average over colours know where these are."""
     return tuple(
         replace(score, layout=layout) if isinstance(score, VoG | GradNorm) else score

@@ -56,7 +56,7 @@ class VoG:
         return self.signal is not Signal.INPUT_GRADIENT
 
     def init(self, seen: Observation) -> Moments:
-        return moments.of(pixels(seen.signal(self.signal), self.channels, self.layout))
+        return moments.moments_of(pixels(seen.signal(self.signal), self.channels, self.layout))
 
     def merge(self, earlier: Moments, later: Moments) -> Moments:
         return moments.merge(earlier, later)
@@ -94,7 +94,7 @@ class GradNorm:
 
     def init(self, seen: Observation) -> Moments:
         saliency = pixels(seen.signal(Signal.INPUT_GRADIENT), self.channels, self.layout)
-        return moments.of(saliency.abs().flatten(start_dim=2).mean(dim=2))
+        return moments.moments_of(saliency.abs().flatten(start_dim=2).mean(dim=2))
 
     def merge(self, earlier: Moments, later: Moments) -> Moments:
         return moments.merge(earlier, later)

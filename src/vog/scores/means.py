@@ -33,7 +33,7 @@ class MeanOverTraining:
     uses_label: bool = True
 
     def init(self, seen: Observation) -> Moments:
-        return moments.of(self.per_checkpoint(seen))
+        return moments.moments_of(self.per_checkpoint(seen))
 
     def merge(self, earlier: Moments, later: Moments) -> Moments:
         return moments.merge(earlier, later)

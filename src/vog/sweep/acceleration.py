@@ -34,7 +34,7 @@ _ROUNDING, _JUMPS = 1e-4, 1e-2
 
 
 @dataclass(frozen=True)
-class Found:
+class Fidelity:
     """What comparing a faster way with the slow one showed.
 
     Attributes:
@@ -157,7 +157,7 @@ def in_a_graph(job: Job) -> Job:
 
 def compiling_pays(job: Job) -> tuple[bool, str]:
     """Whether a compiled forward pass is faster on the first batch, and what was measured."""
-    batch = data.read(job.examples, range(job.batch_size))
+    batch = data.read_batches(job.examples, range(job.batch_size))
     if len(batch.at) < job.batch_size:
         return False, "not all of the first batch can be read"
     fast = in_a_graph(job)
@@ -175,7 +175,7 @@ def compiling_pays(job: Job) -> tuple[bool, str]:
     return speed > 1, f"{speed:.2f} times as fast, after {took:.0f} s of compiling"
 
 
-def compared(slow: Job, fast: Job, what: str) -> Found:
+def compared(slow: Job, fast: Job, what: str) -> Fidelity:
     """How two ways of doing a job agree on a sample of its examples, and which is faster."""
     sample = _sample(slow.examples)
     starts = range(0, len(sample), slow.batch_size)
@@ -191,7 +191,7 @@ def compared(slow: Job, fast: Job, what: str) -> Found:
         by_fast = _scored(replace(fast, examples=sample), batches, advance)
         speed = _speed(*(_looking(job, batches[0]) for job in (slow, fast)))
     agreement = {name: spearman(by_slow[name], by_fast[name]) for name in by_slow}
-    return Found(
+    return Fidelity(
         # Of scores that are the same for every example, as `forgetting` may be, there is none.
         {name: round(value, 4) for name, value in agreement.items() if np.isfinite(value)},
         len(sample),

@@ -11,7 +11,7 @@ from vog.data import UNLABELLED, Batch
 from vog.models import Weights
 from vog.result.rows import Meaning, Rows
 from vog.scores import Observation, Score, Signal, uses_label
-from vog.sweep.fold import Fold, States, column_name, not_finite_by_checkpoint
+from vog.sweep.fold import StageFold, States, column_name, not_finite_by_checkpoint
 from vog.sweep.job import Job
 from vog.sweep.preflight import check_labels
 from vog.sweep.split_half import Halves, of_examples, without_spoiled
@@ -30,7 +30,7 @@ def rows_of(job: Job, block: Batch, size: int | None = None) -> list[Rows]:
     """
     batches = block.split(size or job.batch_size)
     folds = [
-        Fold(job.stages, job.scores, job.needs, distributions={} if job.keeps_all else None)
+        StageFold(job.stages, job.scores, job.needs, distributions={} if job.keeps_all else None)
         for _ in batches
     ]
     both = [_halves(job, batch) for batch in batches]
@@ -81,7 +81,7 @@ def _aim(job: Job, inputs: Tensor, labels: Tensor) -> Tensor | None:
     return last.signal(Signal.LOGITS)[0].argmax(dim=-1)
 
 
-def _rows(job: Job, batch: Batch, fold: Fold, halves: Halves) -> Rows:
+def _rows(job: Job, batch: Batch, fold: StageFold, halves: Halves) -> Rows:
     positions, labels = batch.at.numpy(), batch.labels.numpy()
     ids = job.examples.ids[batch.rows.start : batch.rows.stop]
     problems = {at: f"unreadable: {why}" for at, why in batch.problems.items()}
@@ -120,7 +120,7 @@ def _rows(job: Job, batch: Batch, fold: Fold, halves: Halves) -> Rows:
     )
 
 
-def _distributions(job: Job, fold: Fold) -> dict[str, np.ndarray]:
+def _distributions(job: Job, fold: StageFold) -> dict[str, np.ndarray]:
     """By stage, the probabilities of all classes, where these are kept."""
     if not job.keeps_all:
         return {}

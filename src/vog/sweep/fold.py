@@ -20,7 +20,7 @@ _TOGETHER = 2**23
 
 
 @dataclass(frozen=True)
-class Look:
+class Predictions:
     """What is kept of some checkpoints' observation beside the states of the scores."""
 
     not_finite: dict[Signal, Bool[Tensor, "k n"]]
@@ -29,7 +29,7 @@ class Look:
 
 
 @dataclass
-class Fold:
+class StageFold:
     """The states of the scores of one batch, while it is observed in training order.
 
     Attributes:
@@ -42,7 +42,7 @@ class Fold:
     scores: Sequence[Score]
     needs: frozenset[Signal]
     looking: bool = True
-    looks: list[Look] = field(default_factory=list)
+    looks: list[Predictions] = field(default_factory=list)
     distributions: dict[int, Float[Tensor, "n classes"]] | None = None
     _states: dict[range, States] = field(default_factory=dict)
     _seen: list[Observation] = field(default_factory=list)
@@ -73,7 +73,7 @@ class Fold:
         seen = together(self._seen)
         self._seen.clear()
         if self.looking and seen.logits is not None:  # there are none beside stored gradients
-            self.looks.append(look_at(seen, self.needs))
+            self.looks.append(predictions_of(seen, self.needs))
         if self.distributions is not None and any(s.stop == self._count for s in self.stages):
             # A probability below 6e-8, the smallest of float16, is 0.
             self.distributions[self._count] = seen.log_probability[-1].exp().half()
@@ -91,7 +91,7 @@ def column_name(score: Score, stage: str) -> str:
     return f"{score.name}@{stage}"
 
 
-def look_at(seen: Observation, needs: frozenset[Signal]) -> Look:
+def predictions_of(seen: Observation, needs: frozenset[Signal]) -> Predictions:
     """Prediction, its probability, and which signals are not finite."""
     probability, prediction = seen.log_probability.max(dim=-1)
     bad = {
@@ -99,7 +99,7 @@ def look_at(seen: Observation, needs: frozenset[Signal]) -> Look:
         for signal in Signal
         if signal in needs or signal is Signal.LOGITS
     }
-    return Look(bad, prediction, probability.exp())
+    return Predictions(bad, prediction, probability.exp())
 
 
 def _not_finite(signal: Float[Tensor, "k n *rest"]) -> Bool[Tensor, "k n"]:
@@ -112,7 +112,7 @@ def _not_finite(signal: Float[Tensor, "k n *rest"]) -> Bool[Tensor, "k n"]:
     return ~values.isfinite().all(dim=-1)
 
 
-def not_finite_by_checkpoint(looks: Sequence[Look]) -> dict[Signal, np.ndarray]:
+def not_finite_by_checkpoint(looks: Sequence[Predictions]) -> dict[Signal, np.ndarray]:
     """By signal, checkpoints x examples: where it is not finite."""
     return {
         signal: torch.cat([look.not_finite[signal] for look in looks]).cpu().numpy()

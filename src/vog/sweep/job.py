@@ -11,7 +11,7 @@ from vog.data import Examples
 from vog.models import Model
 from vog.models.torch import memory
 from vog.scores import Score, Signal
-from vog.sweep.memory_plan import Share
+from vog.sweep.memory_plan import MemoryPlan
 from vog.sweep.request import Request
 from vog.sweep.weights import AllWeights, Held
 
@@ -41,7 +41,7 @@ class Job:
     classes: int
     input_shape: tuple[int, ...]
     aim_at_prediction: bool
-    share: Share
+    share: MemoryPlan
     workers: int
     left_out: Mapping[str, str]
     told: Mapping[str, str]

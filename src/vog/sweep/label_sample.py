@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from vog import data
-from vog.analysis.one_run.label_agreement import LabelAgreement, agreement
+from vog.analysis.one_run.label_agreement import LabelAgreement, agreement_of
 from vog.data import Batch
 from vog.data.sampling import sample_order
 from vog.scores import Signal
@@ -32,7 +32,7 @@ def sample_agreement(job: Job) -> LabelAgreement | None:
     if not predictions:
         return None
     labels = np.array([int(batch.labels[0]) for batch in readable])
-    return agreement(labels, np.concatenate(predictions), tuple(job.examples.label_names or ()))
+    return agreement_of(labels, np.concatenate(predictions), tuple(job.examples.label_names or ()))
 
 
 def _predictions(job: Job, batches: list[Batch]) -> np.ndarray:

@@ -19,7 +19,7 @@ from vog.errors import ModelError
 from vog.models.torch import memory
 from vog.progress import progress
 from vog.result import parts
-from vog.result.part_writer import Buffer, Clock
+from vog.result.part_writer import Clock, PartBuffer
 from vog.result.parts import PartSink
 from vog.result.rows import Meaning, Rows
 from vog.sweep.block import meanings, rows_of
@@ -80,7 +80,7 @@ def sweep(job: Job) -> Summary:
     means = meanings(job.scores, job.stages)
     numbers = job.examples.numbers
     with (
-        parts.begun(job.request.out, job.question, job.request.overwrite) as sink,
+        parts.writing_session(job.request.out, job.question, job.request.overwrite) as sink,
         job.model.borrowed(),
     ):
         return write_rows(
@@ -133,7 +133,7 @@ def write_rows(
     """
     examples, clock, todo = job.examples, Clock(), sink.todo()
     count, decoding, size = 0, 0.0, job.batch_size
-    buffer = Buffer(sink, todo, clock, means, examples.label_names, numbers, before_part)
+    buffer = PartBuffer(sink, todo, clock, means, examples.label_names, numbers, before_part)
     blocks = [block for gap in joined(todo) for block in batches_of(gap, job.share.block_size)]
     done = len(examples) - sum(map(len, todo))
     with (

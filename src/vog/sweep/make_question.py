@@ -26,7 +26,7 @@ from vog.sweep.row_limit import in_question
 _SIMPLE = (str, int, float, tuple, type(None))
 
 
-def question_of(
+def make_question(
     request: Request,
     module: nn.Module,
     files: Sequence[CheckpointFile],
@@ -92,7 +92,7 @@ def _architecture(module: nn.Module) -> dict[str, str]:
     checkpoints as they were matched to it.
     """
     own = [m for m in module.modules() if not type(m).__module__.startswith("torch.")]
-    code = sorted(user_functions.identity(kind) for kind in {type(one) for one in own})
+    code = sorted(user_functions.function_identity(kind) for kind in {type(one) for one in own})
     settings = [
         f"{name}={value!r}"
         for one in own
@@ -114,7 +114,9 @@ def _transform_identity(examples: Examples) -> str:
     """The transform that is in force, so that the default and its name are one."""
     transform = getattr(examples.read, "transform", None)
     return (
-        "none" if transform is None else noted_as(transform) or user_functions.identity(transform)
+        "none"
+        if transform is None
+        else noted_as(transform) or user_functions.function_identity(transform)
     )
 
 
@@ -129,7 +131,7 @@ def _score_identity(score: Score) -> dict[str, str]:
     elif channels:
         plain = replace(score, channels="mean")  # type: ignore[type-var]
     if plain != SCORES.get(score.name):
-        asked["code"] = user_functions.identity(score)
+        asked["code"] = user_functions.function_identity(score)
     return asked
 
 

@@ -31,7 +31,7 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 @dataclass(frozen=True)
-class Needs:
+class MemoryNeeds:
     """What computing takes, in bytes.
 
     Attributes:
@@ -52,7 +52,7 @@ class Needs:
 
 
 @dataclass(frozen=True)
-class Share:
+class MemoryPlan:
     """Who gets what.
 
     Attributes:
@@ -78,7 +78,7 @@ def measure(
     scores: tuple[Score, ...],
     workers: int,
     halved: float = 0.0,
-) -> Needs:
+) -> MemoryNeeds:
     """What one example takes, from two small batches that are really computed.
 
     `halved` is the share of the examples whose scores are folded from half of the checkpoints too.
@@ -97,7 +97,7 @@ def measure(
     example, own = max(0, peaks[1] - peaks[0]) // (many - few), inputs[:1].nbytes
     # Workers read ahead, two blocks each; of a block on a GPU nothing more is there.
     read_ahead = own * (2 * workers + 2) if model.place(inputs[:1]).device.type == "cpu" else own
-    return Needs(
+    return MemoryNeeds(
         weights=nbytes(weights),
         fixed=int(_UNSEEN * max(0, peaks[0] - few * example)),
         # What one checkpoint said stays until the next has spoken; two states become a third.
@@ -106,15 +106,15 @@ def measure(
     )
 
 
-def share_out(
-    needs: Needs,
+def plan_memory(
+    needs: MemoryNeeds,
     asked: int | str,
     total: int,
     device: str,
     elements: int,
     checkpoints: int,
     examples: int,
-) -> Share:
+) -> MemoryPlan:
     """The largest useful batch that fits, with all weights in memory if they do as well.
 
     Args:
@@ -137,15 +137,15 @@ def share_out(
     streamed = STREAMED * needs.weights
     if size >= min(wanted, _LEAST) or streamed >= held:
         size = size if asked == "auto" else wanted
-        return _possible(Share(total, needs.of(held, size, size), True, size, size))
+        return _possible(MemoryPlan(total, needs.of(held, size, size), True, size, size))
     size = _fitting(needs, streamed, total, wanted) if asked == "auto" else wanted
     left = total - needs.of(streamed, size, 0)
     batches = max(1, min(_BATCHES, left // max(1, size * needs.state))) if size else 0
     needed = needs.of(streamed, max(1, size), batches * size)
-    return _possible(Share(total, needed, False, size, batches * size))
+    return _possible(MemoryPlan(total, needed, False, size, batches * size))
 
 
-def _possible(share: Share) -> Share:
+def _possible(share: MemoryPlan) -> MemoryPlan:
     if share.batch_size < 1:
         raise ModelError(
             f"weights and one example take {share.needed / 1e9:,.2f} GB, and "
@@ -170,7 +170,7 @@ def total_bytes(asked: str | int | None, device: torch.device) -> int:
     return size
 
 
-def _fitting(needs: Needs, weights: int, total: int, wanted: int) -> int:
+def _fitting(needs: MemoryNeeds, weights: int, total: int, wanted: int) -> int:
     """As many examples as are wanted, or the largest power of two that fits; 0 if none does."""
     size = (total - weights - needs.fixed) // max(1, needs.example + needs.state)
     return wanted if size >= wanted else _power_of_two(size)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vog.data import Batch
 from vog.models import Weights
-from vog.models.targets import cross_entropy
+from vog.models.targets import label_cross_entropy
 from vog.models.torch.adapter import LoadedWeights, TorchModel
 from vog.models.torch.linear_head import Head
 from vog.models.torch.norm_folding import Folding
@@ -30,7 +30,7 @@ _ROUNDING_OF_GRADIENTS, _OF_CHANGE = 2e-4, 1e-3
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparedExamples:
     """The examples and the weights that the model of the sweep is compared on.
 
     Attributes:
@@ -46,8 +46,8 @@ class Comparison:
     batch: Batch
 
 
-def differences(
-    model: TorchModel, judge: nn.Module, comparison: Comparison, needs: frozenset[Signal]
+def differing_signals(
+    model: TorchModel, judge: nn.Module, comparison: ComparedExamples, needs: frozenset[Signal]
 ) -> tuple[Signal, ...]:
     """Return the signals in which the model differs from the plain way.
 
@@ -93,7 +93,7 @@ def _norms_by_autograd(
         with torch.enable_grad():
             logits, _ = model.forward(loaded, inputs[row : row + 1])
             try:
-                cross_entropy(logits, labels[row : row + 1]).sum().backward()
+                label_cross_entropy(logits, labels[row : row + 1]).sum().backward()
             except RuntimeError:  # it goes backward through what it kept, and cannot do so again
                 return norms.fill_(_NO_NORM)
         gradients = [p.grad.square().sum() for p in layer.parameters() if p.grad is not None]

@@ -11,7 +11,7 @@ from vog.result import parts
 from vog.sweep.block import rows_of
 from vog.sweep.job import Job
 from vog.sweep.label_sample import sample_agreement
-from vog.sweep.memory_plan import Share
+from vog.sweep.memory_plan import MemoryPlan
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Plan:
     target: str
     device: str
     weights_bytes: int
-    share: Share
+    share: MemoryPlan
     told: Mapping[str, str]
     workers: int
     seconds: float | None
@@ -56,7 +56,7 @@ def plan(job: Job, probe: bool = False) -> Plan:
         ResultError: it is no run folder.
     """
     folder = job.request.out
-    parts.refuse(folder, job.question, job.request.overwrite)
+    parts.check_writable(folder, job.question, job.request.overwrite)
     left, damage = parts.left(folder, job.question, job.request.overwrite)
     return Plan(
         examples=len(job.examples),

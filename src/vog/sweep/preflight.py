@@ -25,7 +25,7 @@ _TOLERANCE = 1e-3
 JUMPING = 0.25
 
 
-def try_out(model: Model, weights: Weights, first: Batch) -> Float[Tensor, "n *input"]:
+def probe_model(model: Model, weights: Weights, first: Batch) -> Float[Tensor, "n *input"]:
     """A few inputs, after the model took them once.
 
     Raises:
@@ -43,7 +43,7 @@ def try_out(model: Model, weights: Weights, first: Batch) -> Float[Tensor, "n *i
     return inputs
 
 
-def check(
+def preflight(
     model: Model,
     weights: Weights,
     needs: frozenset[Signal],
@@ -126,9 +126,9 @@ def _refuse_mixed_examples(
         except ModelError as error:
             raise ModelError(
                 f"the model takes {len(labels)} examples together and not one alone: "
-                f"{user_functions.describe(error.__cause__ or error)}. Examples see each other "
-                f"(batch statistics instead of running ones?), so gradients would mix. Remove that "
-                f"for scoring."
+                f"{user_functions.describe_error(error.__cause__ or error)}. Examples see each "
+                f"other (batch statistics instead of running ones?), so gradients would mix. Remove "
+                f"that for scoring."
             ) from error
         moved += [] if agree(together, alone, needs, one, slice(0, 1)) else [i]
         if not agree(together, alone, frozenset(), one, slice(0, 1)):

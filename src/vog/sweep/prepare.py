@@ -12,13 +12,20 @@ from vog.data import Batch
 from vog.models.torch.adapter import TorchModel
 from vog.sweep import acceleration, check_arguments, memory_plan, split_half
 from vog.sweep.job import Job
-from vog.sweep.make_question import question_of
-from vog.sweep.memory_plan import Share
+from vog.sweep.make_question import make_question
+from vog.sweep.memory_plan import MemoryPlan
 from vog.sweep.part_grid import Grid, grid, seconds_a_row
 from vog.sweep.request import Request
-from vog.sweep.resolve import Found, find, first_examples, laid_out, module_source, told_of
+from vog.sweep.resolve import (
+    Resolved,
+    first_examples,
+    module_source,
+    resolve,
+    warnings_by_setting,
+    with_colour_axis,
+)
 from vog.sweep.row_limit import begun_with
-from vog.sweep.trial import Trial, try_out
+from vog.sweep.trial import ModelTrial, first_working_trial
 from vog.sweep.weights import StateBesideWeightsError, Streamed, read_all
 
 Choices = Mapping[str, Any]
@@ -34,18 +41,18 @@ def prepare(request: Request) -> Job:
         VogError: whatever is wrong with the request; see the guards of `vog.sweep.preflight`.
     """
     request = check_arguments.checked(request)
-    found = find(request)
+    found = resolve(request)
     before = begun_with(request)
     first = first_examples(found.examples, request.batch_size)
-    found = replace(found, scores=laid_out(request, found.scores, first))
+    found = replace(found, scores=with_colour_axis(request, found.scores, first))
     source = module_source(request)
     workers = found.examples.workers
-    trial = try_out(request, found, source, first)
+    trial = first_working_trial(request, found, source, first)
     share = _share(request, found, trial, first, workers, before)
     try:
         read = read_all(found.files, trial.model, share.hold, request.quiet, request.reader, first)
     except StateBesideWeightsError:
-        trial = try_out(request, found, source, first, apart=True)
+        trial = first_working_trial(request, found, source, first, apart=True)
         read = read_all(found.files, trial.model, share.hold, request.quiet, request.reader, first)
     cut = _grid(request, found, trial, first, workers, before, share)
     job = Job(
@@ -63,12 +70,12 @@ def prepare(request: Request) -> Job:
         left_out=trial.left_out,
         told={
             **found.notes,
-            **told_of(found),
+            **warnings_by_setting(found),
             **trial.notes,
             **read.notes,
             **({"parts": cut.words} if cut.words else {}),
         },
-        question=question_of(
+        question=make_question(
             *(request, source.module, found.files, read.digests),
             *(found.stages, found.examples, trial.scores),
         )
@@ -88,7 +95,7 @@ def prepare(request: Request) -> Job:
     return _compiled(_in_precision(job, before), before)
 
 
-def _keeps_probabilities(request: Request, found: Found) -> bool:
+def _keeps_probabilities(request: Request, found: Resolved) -> bool:
     fold = found.examples.fold
     if request.keep_probabilities is None:
         return fold is not None and fold.held_out
@@ -96,8 +103,13 @@ def _keeps_probabilities(request: Request, found: Found) -> bool:
 
 
 def _share(
-    request: Request, found: Found, trial: Trial, first: Batch, workers: int, before: Choices
-) -> Share:
+    request: Request,
+    found: Resolved,
+    trial: ModelTrial,
+    first: Batch,
+    workers: int,
+    before: Choices,
+) -> MemoryPlan:
     needs = memory_plan.measure(
         trial.model,
         trial.weights,
@@ -105,13 +117,13 @@ def _share(
         found.stages,
         trial.scores,
         workers,
-        split_half.share(len(found.examples)),
+        split_half.halved_share(len(found.examples)),
     )
     needs = replace(needs, fixed=needs.fixed + _COPIES * needs.weights)
     if request.precision != "float32":  # compared with float32, whose weights are there as well
         needs = replace(needs, weights=needs.weights * 3 // 2)
     asked = request.batch_size
-    return memory_plan.share_out(
+    return memory_plan.plan_memory(
         needs,
         before.get("batch_size", "auto") if asked == "auto" else asked,
         memory_plan.total_bytes(request.memory, found.device),
@@ -124,12 +136,12 @@ def _share(
 
 def _grid(
     request: Request,
-    found: Found,
-    trial: Trial,
+    found: Resolved,
+    trial: ModelTrial,
     first: Batch,
     workers: int,
     before: Choices,
-    share: Share,
+    share: MemoryPlan,
 ) -> Grid:
     seconds = 0.0
     if request.rows_per_part is None and "rows_per_part" not in before:

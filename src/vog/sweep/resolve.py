@@ -18,7 +18,7 @@ from vog.models.torch.fresh_modules import ModuleSource
 from vog.models.torch.weights_in_place import tensors_of
 from vog.scores import Score, colours
 from vog.sweep.request import Request
-from vog.sweep.row_limit import begun_with, is_of_0_1, limited
+from vog.sweep.row_limit import begun_with, continues_0_1, limited
 
 # Of the first batch, what the guards look at: more would cost and tell nothing.
 _GUARDED = 16
@@ -26,7 +26,7 @@ _MOST_UNREADABLE = 100
 
 
 @dataclass(frozen=True)
-class Found:
+class Resolved:
     """What the words of a request name, before the model is made.
 
     Attributes:
@@ -46,13 +46,13 @@ class Found:
     notes: Mapping[str, str]
 
 
-def find(request: Request) -> Found:
+def resolve(request: Request) -> Resolved:
     """What is asked, and where it is.
 
     Raises:
         VogError: something is not there, or makes no sense.
     """
-    target, asked = targets.choose(request.target), _asked_scores(request)
+    target, asked = targets.choose_target(request.target), _asked_scores(request)
     device = _device(request.device)
     named = checkpoints.search(_as_list(request.checkpoints), request.read is not None)
     everything = named.files
@@ -66,11 +66,11 @@ def find(request: Request) -> Found:
         request.transform,
         request.workers,
         request.exif,
-        hidden=is_of_0_1(begun_with(request)),
+        hidden=continues_0_1(begun_with(request)),
     )
     _refuse_unlabelled(examples, target)
     examples = limited(examples, request)
-    return Found(target, asked, device, everything, whole, files, stages, examples, named.notes)
+    return Resolved(target, asked, device, everything, whole, files, stages, examples, named.notes)
 
 
 def _refuse_unlabelled(examples: Examples, target: Target) -> None:
@@ -96,7 +96,7 @@ def _asked_scores(request: Request) -> tuple[Score, ...]:
         asked = tuple(scores.SCORES)
     elif isinstance(asked, str):
         asked = [name.strip() for name in asked.split(",") if name.strip()]
-    return scores.choose(asked, request.channels)
+    return scores.choose_scores(asked, request.channels)
 
 
 def _device(asked: str) -> torch.device:
@@ -132,11 +132,11 @@ def module_source(request: Request) -> ModuleSource:
     model = request.model
     if isinstance(model, nn.Module):
         return fresh_modules.source_of(_with_values(model), None)
-    spec = model if isinstance(model, str) else user_functions.identity(model)
-    function = user_functions.load(model, "--model") if isinstance(model, str) else model
+    spec = model if isinstance(model, str) else user_functions.function_identity(model)
+    function = user_functions.load_function(model, "--model") if isinstance(model, str) else model
 
     def build() -> nn.Module:
-        made = user_functions.call(function, spec, "--model", **request.model_args)
+        made = user_functions.call_function(function, spec, "--model", **request.model_args)
         if not isinstance(made, nn.Module):
             raise FunctionError(
                 f"--model {spec!r} returns {type(made).__name__}, not an nn.Module."
@@ -163,20 +163,22 @@ def first_examples(examples: Examples, batch_size: int | str) -> Batch:
     row = _first_readable(examples)
     size = min(len(examples), _GUARDED, batch_size if isinstance(batch_size, int) else _GUARDED)
     start = row - row % size
-    return data.read(examples, range(start, min(start + size, len(examples))))
+    return data.read_batches(examples, range(start, min(start + size, len(examples))))
 
 
-def laid_out(request: Request, chosen: tuple[Score, ...], first: Batch) -> tuple[Score, ...]:
+def with_colour_axis(
+    request: Request, chosen: tuple[Score, ...], first: Batch
+) -> tuple[Score, ...]:
     """The scores, which know where the colours of an example are.
 
     Raises:
         ScoreError: the shape of an example does not tell, and neither does the request.
     """
-    layout = colours.settled(request.layout, tuple(first.inputs.shape[1:]), chosen)
-    return colours.laid_out(chosen, layout)
+    layout = colours.settle_layout(request.layout, tuple(first.inputs.shape[1:]), chosen)
+    return colours.with_layout(chosen, layout)
 
 
-def told_of(found: Found) -> dict[str, str]:
+def warnings_by_setting(found: Resolved) -> dict[str, str]:
     """What the plan says of the data, by its first word."""
     layout = colours.layout_of(found.scores)
     told = {} if layout is None else {"layout": layout}

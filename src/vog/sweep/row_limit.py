@@ -17,7 +17,7 @@ def limited(examples: Examples, request: Request) -> Examples:
     In a run that version 0.1 began, a limit means the first rows of the data.
     """
     limit, before = request.limit, begun_with(request)
-    if is_of_0_1(before):
+    if continues_0_1(before):
         return data.drafted(examples if limit is None else examples.first(limit))
     examples = data.drafted(examples)  # of all rows: what is found out is the same for any sample
     count = len(examples) if limit is None else min(limit, len(examples))
@@ -28,10 +28,10 @@ def limited(examples: Examples, request: Request) -> Examples:
 
 def begun_with(request: Request) -> dict[str, Any]:
     """Return the question of the run that is continued, or what is known of it; else nothing."""
-    return {} if request.overwrite else repair.settled(request.out)
+    return {} if request.overwrite else repair.settled_choices(request.out)
 
 
-def is_of_0_1(before: Mapping[str, Any]) -> bool:
+def continues_0_1(before: Mapping[str, Any]) -> bool:
     """Return whether the run that is continued, if there is one, was begun by version 0.1."""
     return "data" in before and questions.is_of_0_1(before)
 

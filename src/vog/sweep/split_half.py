@@ -20,13 +20,13 @@ from vog.data import Examples
 from vog.data.sampling import scattered
 from vog.result.rows import HALVES, half_of
 from vog.scores import Observation, Score, Signal
-from vog.sweep.fold import Fold, column_name
+from vog.sweep.fold import StageFold, column_name
 
 # A correlation of so many rows is known to about 0.01, and millions would double the states.
 ROWS = 5000
 
 
-def share(examples: int) -> float:
+def halved_share(examples: int) -> float:
     """The share of the rows that are halved, in (0, 1]."""
     return min(1.0, ROWS / examples)
 
@@ -36,14 +36,14 @@ def of_examples(rows: Int[np.ndarray, "m"], examples: Examples) -> Bool[np.ndarr
 
     Of a sample the first ones: they are so whatever its size.
     """
-    return chosen(rows, len(examples)) if examples.rows is None else rows < ROWS
+    return halved_rows(rows, len(examples)) if examples.rows is None else rows < ROWS
 
 
-def chosen(rows: Int[np.ndarray, "m"], examples: int) -> Bool[np.ndarray, "m"]:
+def halved_rows(rows: Int[np.ndarray, "m"], examples: int) -> Bool[np.ndarray, "m"]:
     """Which of these rows are halved: the same ones whatever the batches are."""
     if examples <= ROWS:
         return np.ones(len(rows), bool)
-    return scattered(rows) < np.uint64(int(2**64 * share(examples)))
+    return scattered(rows) < np.uint64(int(2**64 * halved_share(examples)))
 
 
 def stages_of(stages: Sequence[Stage], half: int, least: int) -> tuple[Stage, ...]:
@@ -73,7 +73,7 @@ class Halves:
     """
 
     rows: Int[Tensor, "m"]
-    folds: tuple[Fold, Fold]
+    folds: tuple[StageFold, StageFold]
     _count: int = 0
 
     @classmethod
@@ -87,7 +87,8 @@ class Halves:
         """Those of a batch, of which the wanted rows are halved."""
         least = min(score.min_checkpoints for score in scores)
         odd, even = (
-            Fold(stages_of(stages, half, least), scores, needs, looking=False) for half in (0, 1)
+            StageFold(stages_of(stages, half, least), scores, needs, looking=False)
+            for half in (0, 1)
         )
         return cls(torch.from_numpy(np.flatnonzero(wanted)), (odd, even))
 

@@ -22,12 +22,12 @@ from vog.models.torch.weights_in_place import left_as_it_was
 from vog.scores import Score, Signal
 from vog.sweep import acceleration, plain_way, preflight
 from vog.sweep.request import Request
-from vog.sweep.resolve import Found
+from vog.sweep.resolve import Resolved
 from vog.sweep.weights import refuse_not_made
 
 
 @dataclass(frozen=True)
-class Trial:
+class ModelTrial:
     """The model after it was tried out on a few examples under the last checkpoint.
 
     Attributes:
@@ -59,9 +59,9 @@ _IN_PLACE = (
 )
 
 
-def try_out(
-    request: Request, found: Found, source: ModuleSource, first: Batch, apart: bool = False
-) -> Trial:
+def first_working_trial(
+    request: Request, found: Resolved, source: ModuleSource, first: Batch, apart: bool = False
+) -> ModelTrial:
     """Return the model in the first way that works, past the guards.
 
     Args:
@@ -86,7 +86,9 @@ def try_out(
     for model in _ways(request, found, source, first, apart):
         try:
             trial = _tried(request, found, source, model, last, first)
-            example = plain_way.Comparison(trial.weights, earliest, str(found.files[0].path), first)
+            example = plain_way.ComparedExamples(
+                trial.weights, earliest, str(found.files[0].path), first
+            )
             differing = _differences(trial, source, example)
             if differing == (Signal.LAST_LAYER_NORM,):  # it is used more than once, or tied
                 trial = _tried(request, found, source, model, last, first, headless=True)
@@ -122,7 +124,7 @@ def _refusal(name: str, source: ModuleSource, differing: tuple[str, ...]) -> Mod
 
 
 def _differences(
-    trial: Trial, source: ModuleSource, example: plain_way.Comparison
+    trial: ModelTrial, source: ModuleSource, example: plain_way.ComparedExamples
 ) -> tuple[Signal, ...]:
     """Return the signals in which the model differs from the plain way on a fresh module.
 
@@ -130,13 +132,13 @@ def _differences(
     """
     needs, judge = scores.needs_of(trial.scores), source.fresh()
     if judge is not None:
-        return plain_way.differences(trial.model, judge, example, needs)
+        return plain_way.differing_signals(trial.model, judge, example, needs)
     with left_as_it_was(source.module):
-        return plain_way.differences(trial.model, source.module, example, needs)
+        return plain_way.differing_signals(trial.model, source.module, example, needs)
 
 
 def _ways(
-    request: Request, found: Found, source: ModuleSource, first: Batch, apart: bool
+    request: Request, found: Resolved, source: ModuleSource, first: Batch, apart: bool
 ) -> Iterator[TorchModel]:
     """Return the model in each way, the fastest first."""
     model = TorchModel(
@@ -159,13 +161,13 @@ def _ways(
 
 def _tried(
     request: Request,
-    found: Found,
+    found: Resolved,
     source: ModuleSource,
     model: TorchModel,
     last: Mapping[str, Any],
     first: Batch,
     headless: bool = False,
-) -> Trial:
+) -> ModelTrial:
     """Return the model with its head and its norms folded, and past the guards."""
     name = str(found.files[-1].path)
     if model.template is not None and not model.apart:
@@ -188,21 +190,21 @@ def _tried(
     with model.borrowed():
         at_prediction = found.target.at_prediction
         model = replace(model, in_pairs=preflight.differs_alone(model, weights, needs, first))
-        classes = preflight.check(model, weights, needs, found.examples, first, at_prediction)
+        classes = preflight.preflight(model, weights, needs, found.examples, first, at_prediction)
     notes = {"names": note} if note else {}
     said = [APART] if model.apart else []
     said += [_IN_PAIRS] if model.in_pairs else []
     said += [] if source.can_be_fresh else [_IN_PLACE]
     if said:
         notes["model"] = "; ".join(said)
-    return Trial(model, weights, chosen, without, classes, notes)
+    return ModelTrial(model, weights, chosen, without, classes, notes)
 
 
 def _with_head(model: TorchModel, fitted: Weights, first: Batch) -> TorchModel:
     """Return the model with its head, if it has one, after it took a few inputs."""
     with model.borrowed(), torch.enable_grad():
         weights = model.ready(fitted)
-        inputs = preflight.try_out(model, weights, first)
+        inputs = preflight.probe_model(model, weights, first)
         placed = model.place(inputs)
         run_module = model.module_for(weights)
         return replace(
@@ -212,7 +214,7 @@ def _with_head(model: TorchModel, fitted: Weights, first: Batch) -> TorchModel:
 
 
 def _possible(
-    found: Found, model: Model, leave_out: bool
+    found: Resolved, model: Model, leave_out: bool
 ) -> tuple[tuple[Score, ...], dict[str, str]]:
     """Return the scores that can be had, and why others cannot.
 

@@ -225,7 +225,7 @@ def _same_logits(files: Sequence[CheckpointFile], logits: Sequence[Tensor]) -> d
 
 def _refuse_equal(fitted: Mapping[str, Any], path: Path, found: dict[str, Path]) -> None:
     """Add the digest of the weights to those that were found, if it is not among them."""
-    digest = checkpoints.digest(
+    digest = checkpoints.weights_digest(
         {k: v for k, v in fitted.items() if not k.endswith("num_batches_tracked")}
     )
     if digest in found:

@@ -20,8 +20,8 @@ from vog.pages import look
 from vog.result import Run
 from vog.result.marks import Review
 from vog.result.row_lookup import Lookup
-from vog.result.row_pages import Browser
-from vog.result.sql import Source, reading
+from vog.result.row_pages import RowPages
+from vog.result.sql import RunTables, reading
 from vog.viewer.background import Idle
 from vog.viewer.context import Site
 from vog.viewer.inspection import Inspection
@@ -48,8 +48,8 @@ def application(
     `tell` hears why no example can be shown, if none can.
     """
     preview = previewer(run, root, data, image_responses.LARGE, inside=True)
-    source = Source(run)
-    pages, rows = Browser(source), Lookup(source)
+    source = RunTables(run)
+    pages, rows = RowPages(source), Lookup(source)
     site = Site(run, pages, rows, Review(run.folder), guard, preview, inspection)
     if site.first.missing is not None:
         tell(f"There are no pictures. {site.first.missing}")
@@ -57,10 +57,10 @@ def application(
     shown: dict[str, Page] = {
         "/": gallery_page.gallery,
         "/classes": gallery_page.classes,
-        "/compare": compare_page.compare,
+        "/compare": compare_page.compare_page,
         "/compare.svg": compare_page.chart,
         "/example/{index}": example_page.example,
-        "/trajectory/{index}.svg": image_responses.trajectory,
+        "/trajectory/{index}.svg": image_responses.trajectory_response,
         "/picture/{index}": image_responses.picture,
         "/map/{index}/{which}.png": image_responses.gradient_map,
         "/review": marks_page.review,

@@ -14,14 +14,14 @@ from vog import pages
 from vog.analysis.one_run.label_agreement import LabelAgreement, label_agreement
 from vog.errors import ResultError
 from vog.figures.previews import Preview, Previewer
-from vog.pages import Tile
+from vog.pages import GalleryTile
 from vog.result import Run
 from vog.result.marks import Review
 from vog.result.row_lookup import Lookup
-from vog.result.row_pages import Browser, Filter, Order
+from vog.result.row_pages import Filter, Order, RowPages
 from vog.result.sql import Row
 from vog.viewer import view_query
-from vog.viewer.inspection import Inspected, Inspection
+from vog.viewer.inspection import InspectedExample, Inspection
 from vog.viewer.request_guard import Guard
 from vog.viewer.view_query import View
 
@@ -42,13 +42,13 @@ class Site:
     """
 
     run: Run
-    browser: Browser
+    browser: RowPages
     lookup: Lookup
     review: Review
     guard: Guard
     preview: Previewer
     inspection: Inspection | None = None
-    inspected: dict[int, Inspected] = field(default_factory=dict)
+    inspected: dict[int, InspectedExample] = field(default_factory=dict)
     compared: dict[tuple[str, str], "TwoColumns"] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -82,7 +82,7 @@ class Site:
 
     def class_name(self, label: int | None) -> str | None:
         """The first name of a class, or its number."""
-        return pages.class_name(self.run, label)
+        return pages.class_text(self.run, label)
 
     def class_word(self, label: int) -> str:
         """A class as the fields of forms say it."""
@@ -94,7 +94,7 @@ class Site:
         Raises:
             ResultError: it makes no sense.
         """
-        return view_query.read(self.run, request.query_params)
+        return view_query.read_view(self.run, request.query_params)
 
     def address(self, query: str) -> str:
         """A query that a form sent back, as an address of ours or, if it is none, the usual.
@@ -106,18 +106,18 @@ class Site:
             words = parse_qsl(query, max_num_fields=50)
         except ValueError as error:
             raise ResultError(f"the view to go back to makes no sense: {error}.") from error
-        return view_query.read(self.run, dict(words)).address(self.run)
+        return view_query.read_view(self.run, dict(words)).address(self.run)
 
     def tiles(
         self, request: Request, rows: Iterable[Row], columns: Sequence[str] = ()
-    ) -> list[Tile]:
+    ) -> list[GalleryTile]:
         """The rows as a gallery shows them, with the values of some columns below."""
         above = up(request)
         return [
             self._tile(above, row, [_fact(name, row[name]) for name in columns]) for row in rows
         ]
 
-    def _tile(self, above: str, row: Row, facts: list[str]) -> Tile:
+    def _tile(self, above: str, row: Row, facts: list[str]) -> GalleryTile:
         if self.has_pictures:
             small = self.first.image is not None and max(self.first.image.size) <= 64
             shown = {"picture": f"{above}picture/{row['index']}?size=240", "small": small}

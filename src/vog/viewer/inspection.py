@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Float
 
 from vog.result import Run
-from vog.result.data_location import named
+from vog.result.data_location import noted_name
 
 
 @runtime_checkable  # so that beartype can check it while the tests run
-class Inspected(Protocol):
+class InspectedExample(Protocol):
     """One example under every checkpoint; see `vog.inspection.inspector`, which computes it."""
 
     @property
@@ -57,12 +57,12 @@ class Inspection:
     """
 
     runs: str
-    inspect: Callable[[int], Inspected]
+    inspect: Callable[[int], InspectedExample]
     missing: str | None = None
 
 
 def inspection(
-    run: Run, asked: Mapping[str, Any], inspect: Callable[[int], Inspected]
+    run: Run, asked: Mapping[str, Any], inspect: Callable[[int], InspectedExample]
 ) -> Inspection:
     """How examples of a run are inspected, told from words alone: nothing is imported or run.
 
@@ -77,8 +77,10 @@ def inspection(
         return Inspection("", inspect, said)
     where = run.question.get("where", {})
     if where.get("gradients") is not None:
-        return Inspection(f"no code; the gradients in {named(run, 'gradients')} are read", inspect)
-    model, data = (asked.get(name) or named(run, name) for name in ("model", "data"))
+        return Inspection(
+            f"no code; the gradients in {noted_name(run, 'gradients')} are read", inspect
+        )
+    model, data = (asked.get(name) or noted_name(run, name) for name in ("model", "data"))
     for name, value in (("model", model), ("data", data)):
         if value is None:
             return Inspection(
@@ -90,9 +92,9 @@ def inspection(
     code = [f"{model}({_keywords(run, asked)})"]
     others = (
         data,
-        asked.get("transform") or named(run, "transform"),
-        named(run, "target"),
-        asked.get("read") or named(run, "read"),
+        asked.get("transform") or noted_name(run, "transform"),
+        noted_name(run, "target"),
+        asked.get("read") or noted_name(run, "read"),
     )
     code += [str(one) for one in others if one is not None and ":" in str(one)]
     count = len(run.question["checkpoints"])

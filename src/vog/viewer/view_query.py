@@ -91,7 +91,7 @@ class View:
         return urlencode({k: "1" if v is True else _plain(v) for k, v in words.items()})
 
 
-def read(run: Run, query: Query) -> View:
+def read_view(run: Run, query: Query) -> View:
     """The view that an address asks for.
 
     Raises:

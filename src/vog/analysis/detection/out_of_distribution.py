@@ -19,7 +19,7 @@ _OF_THE_TARGET = ("vog", "grad_norm")
 
 
 @dataclass(frozen=True)
-class ToldApart:
+class OodMetrics:
     """How well high values tell what is outside from a reference, all in [0, 1]; NaN if one lacks.
 
     Attributes:
@@ -38,7 +38,7 @@ class ToldApart:
 
 
 @dataclass(frozen=True)
-class Column:
+class OodColumn:
     """One score at one stage.
 
     Attributes:
@@ -58,7 +58,7 @@ class Column:
     outside: int
     reference: int
     left_out: int
-    found: ToldApart
+    found: OodMetrics
 
     def row(self) -> dict[str, Any]:
         """The same, flat."""
@@ -67,7 +67,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Outside:
+class OodDetection:
     """Whether the examples of a run are harder than those of another, under the same checkpoints.
 
     Attributes:
@@ -79,7 +79,7 @@ class Outside:
 
     run: Path
     against: Path
-    columns: tuple[Column, ...]
+    columns: tuple[OodColumn, ...]
     warning: str | None
 
     def rows(self) -> list[dict[str, Any]]:
@@ -87,7 +87,9 @@ class Outside:
         return [one.row() for one in self.columns]
 
 
-def told_apart(run: Run, against: Run, score: str | None = None, quiet: bool = False) -> Outside:
+def ood_detection(
+    run: Run, against: Run, score: str | None = None, quiet: bool = False
+) -> OodDetection:
     """How well each score that both have tells the rows of `run` from those of `against`.
 
     Compared are the raw values, with the hard end up. Standards of a class are each run's own,
@@ -105,16 +107,16 @@ def told_apart(run: Run, against: Run, score: str | None = None, quiet: bool = F
     """
     _refuse_other(run, against)
     names = _common(run, against, score)
-    found: list[Column] = []
+    found: list[OodColumn] = []
     with progress("comparing", total=len(names), quiet=quiet) as advance:
         for name in names:
             found.append(_column(run, against, name))
             advance(1)
     found.sort(key=_place)
-    return Outside(run.folder, against.folder, tuple(found), _warning(run, against, found))
+    return OodDetection(run.folder, against.folder, tuple(found), _warning(run, against, found))
 
 
-def apart(outside: Float[np.ndarray, "p"], reference: Float[np.ndarray, "n"]) -> ToldApart:
+def ood_metrics(outside: Float[np.ndarray, "p"], reference: Float[np.ndarray, "n"]) -> OodMetrics:
     """How well high values tell one from the other.
 
     As pytorch-ood counts, so that figures can be set beside those of the field: its areas under the
@@ -127,13 +129,13 @@ def apart(outside: Float[np.ndarray, "p"], reference: Float[np.ndarray, "n"]) ->
     """
     positive, negative = (values[~np.isnan(values)] for values in (outside, reference))
     if not (len(positive) and len(negative)):
-        return ToldApart(np.nan, np.nan, np.nan, np.nan)
+        return OodMetrics(np.nan, np.nan, np.nan, np.nan)
     truth = np.repeat([1, 0], [len(positive), len(negative)])
     # Places in the order, for scikit-learn takes no infinity.
     place = np.unique(np.concatenate([positive, negative]), return_inverse=True)[1]
     # Points on a line between others may be the first at 95 %.
     false, true, _ = roc_curve(truth, place, drop_intermediate=False)
-    return ToldApart(
+    return OodMetrics(
         float(roc_auc_score(truth, place)),
         _area(truth, place),
         _area(1 - truth, -place),
@@ -146,23 +148,23 @@ def _area(truth: Int[np.ndarray, "n"], place: Int[np.ndarray, "n"]) -> float:
     return float(auc(recall, precision))
 
 
-def _column(run: Run, against: Run, name: str) -> Column:
+def _column(run: Run, against: Run, name: str) -> OodColumn:
     sign = 1 if run.hard_is_high(name) else -1
     ours, theirs = sign * run.numbers(name), sign * against.numbers(name)
     outside, reference = (int((~np.isnan(values)).sum()) for values in (ours, theirs))
     score, _, stage = name.partition("@")
-    return Column(
+    return OodColumn(
         score=score,
         stage=stage,
         uses_label=_uses_label(run, score),
         outside=outside,
         reference=reference,
         left_out=len(ours) + len(theirs) - outside - reference,
-        found=apart(ours, theirs),
+        found=ood_metrics(ours, theirs),
     )
 
 
-def _place(one: Column) -> tuple[bool, bool, float, str, str]:
+def _place(one: OodColumn) -> tuple[bool, bool, float, str, str]:
     known = not np.isnan(one.found.auroc)
     return one.uses_label, not known, -one.found.auroc if known else 0.0, one.score, one.stage
 
@@ -172,7 +174,7 @@ def _uses_label(run: Run, score: str) -> bool:
     return score not in _BLIND and not (by_prediction and score in _OF_THE_TARGET)
 
 
-def _warning(run: Run, against: Run, found: list[Column]) -> str | None:
+def _warning(run: Run, against: Run, found: list[OodColumn]) -> str | None:
     said = [one for one in (_of_labels(run, found), _of_inputs(run, against)) if one is not None]
     return "\n".join(said) or None
 
@@ -196,7 +198,7 @@ def _of_inputs(run: Run, against: Run) -> str | None:
     )
 
 
-def _of_labels(run: Run, found: list[Column]) -> str | None:
+def _of_labels(run: Run, found: list[OodColumn]) -> str | None:
     labelled = list(dict.fromkeys(one.score for one in found if one.uses_label))
     if not labelled:
         return None

@@ -18,7 +18,7 @@ _SPREADS, _CLEARLY = 1.0, 2.0  # standard errors: of tail and rate; of what exce
 
 
 @dataclass(frozen=True)
-class Tail:
+class DoubtTail:
     """An exponential tail of the doubts of right labels, by one standard error on the long side.
 
     Attributes:
@@ -63,7 +63,7 @@ class Excess:
         return int(taken[kept[-1]]) if len(kept) else 0
 
 
-def tail(doubt: Float[np.ndarray, "n"]) -> Tail:
+def fit_tail(doubt: Float[np.ndarray, "n"]) -> DoubtTail:
     """The tail of right labels, by what is seen of it between doubts of 0.3 and 0.6.
 
     Args:
@@ -78,13 +78,13 @@ def tail(doubt: Float[np.ndarray, "n"]) -> Tail:
     count = len(seen)
     rate = _rate(float(seen.mean())) if count else 0.0
     slower = max(0.0, rate - _SPREADS * _error(rate) / np.sqrt(count)) if count else 0.0
-    return Tail(count + _SPREADS * float(np.sqrt(count + 1)), slower)
+    return DoubtTail(count + _SPREADS * float(np.sqrt(count + 1)), slower)
 
 
 def excess(doubt: Float[np.ndarray, "n"]) -> Excess:
     """What of these doubts, of labels that can be judged, exceeds the tail of right ones."""
     beyond = np.sort(doubt[doubt >= BEYOND])[::-1]
-    right = tail(doubt).expected(beyond)
+    right = fit_tail(doubt).expected(beyond)
     if not len(beyond):
         return Excess(beyond, beyond)
     # The share of right ones at each place, which must not fall while doubt does.

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 
 from vog.analysis.label_errors.suspects import combined, refuse_no_stage, verdict_or_why
 from vog.analysis.label_errors.verdict import Verdict
-from vog.analysis.one_run.row_facts import described, wrong
+from vog.analysis.one_run.row_facts import misclassified, row_summaries
 from vog.result import Run
 
 
@@ -76,7 +76,7 @@ def likely_label_errors(run: Run, count: int = 24, stage: str | None = None) -> 
     found, why = verdict_or_why(run, stage=stage)
     neighbours, hard = combined(run) if found is None else (found.scores, found.hardness)
     neighbours = neighbours or ("the probabilities of all classes",)
-    errors, judged = wrong(run, "all")
+    errors, judged = misclassified(run, "all")
     contradicted = errors & judged
     shown = contradicted if found is None else contradicted | found.suspect
     ranked = np.flatnonzero(shown & ~np.isnan(hard))
@@ -113,7 +113,7 @@ def _listed(
             vog=_known(float(vog[one])),
         )
         for row, suggested, one in zip(
-            described(run, at, "all"), _suggestions(run, at), at.tolist(), strict=True
+            row_summaries(run, at, "all"), _suggestions(run, at), at.tolist(), strict=True
         )
     )
 

@@ -17,7 +17,7 @@ from vog.result.ids import places_of
 
 
 @dataclass(frozen=True)
-class Joined:
+class AlignedRuns:
     """The examples that all of several runs have, in the order of the first run.
 
     Attributes:
@@ -113,7 +113,7 @@ class Joined:
         return found.to_numpy().astype(np.int64)[self.places[number]]
 
 
-def join(runs: Sequence[Run]) -> Joined:
+def align_runs(runs: Sequence[Run]) -> AlignedRuns:
     """The same examples of several runs, wherever they stand in each.
 
     Raises:
@@ -127,7 +127,7 @@ def join(runs: Sequence[Run]) -> Joined:
     places = _places(ids)
     if not len(places[0]):
         raise ResultError(_nothing_shared(runs, ids))
-    joined = Joined(
+    joined = AlignedRuns(
         tuple(runs),
         ids[0].take(pa.array(places[0])),
         places,
@@ -138,7 +138,7 @@ def join(runs: Sequence[Run]) -> Joined:
     return joined
 
 
-def columns_asked(joined: Joined, scores: Sequence[str] | None) -> tuple[str, ...]:
+def columns_asked(joined: AlignedRuns, scores: Sequence[str] | None) -> tuple[str, ...]:
     """The columns that are meant: one of `vog@late:class`, of `vog` or `vog:class` one a stage.
 
     A view that all runs have because they were combined, as `vog_z`, is taken like a score.
@@ -211,7 +211,7 @@ def _data(run: Run) -> str:
     return f"ids of {run.question.get('where', {}).get('data') or 'data without a name'}"
 
 
-def _no_shared_score(joined: Joined) -> str:
+def _no_shared_score(joined: AlignedRuns) -> str:
     lines = [f"  {run.folder}: {first_few(run.score_columns, 8)}" for run in joined.runs]
     return (
         "no score is in all of the runs:\n"

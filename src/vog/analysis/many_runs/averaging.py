@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from vog.analysis.many_runs.alignment import Joined, join
+from vog.analysis.many_runs.alignment import AlignedRuns, align_runs
 from vog.errors import ResultError, first_few
 from vog.files.output_paths import output_path
 from vog.progress import progress
 from vog.result import Run, open_run, parts
-from vog.result.combined_run import Combined, question_of, score_name, write
+from vog.result.combined_run import Combined, combined_question, score_name, write_combined
 from vog.result.derived_columns import by_class, rank
 from vog.result.question import WHERE
 from vog.result.rows import Meaning
@@ -55,11 +55,11 @@ def combine(
         OtherQuestionError: `out` is another run.
     """
     out = output_path(out)
-    return combine_joined(join(runs), out, overwrite, quiet)
+    return combine_joined(align_runs(runs), out, overwrite, quiet)
 
 
 def combine_joined(
-    joined: Joined, out: str | Path, overwrite: bool = False, quiet: bool = True
+    joined: AlignedRuns, out: str | Path, overwrite: bool = False, quiet: bool = True
 ) -> Run:
     """The same of runs whose shared examples are known.
 
@@ -69,15 +69,17 @@ def combine_joined(
     out, runs = Path(out), joined.runs
     _refuse(joined, out)
     count = len(joined.ids)
-    question = question_of(runs, joined.names, joined.columns, count, joined.all_of_first, out)
-    with parts.begun(out, question, overwrite):
+    question = combined_question(
+        runs, joined.names, joined.columns, count, joined.all_of_first, out
+    )
+    with parts.writing_session(out, question, overwrite):
         if parts.missing(parts.parts(out), count):
             soon = len(joined.columns) * len(runs) * count < _SOON
-            write(out, _rows(joined, quiet or soon), runs[0].label_names)
+            write_combined(out, _rows(joined, quiet or soon), runs[0].label_names)
     return open_run(out)
 
 
-def _refuse(joined: Joined, out: Path) -> None:
+def _refuse(joined: AlignedRuns, out: Path) -> None:
     """Nothing where the runs can be combined into this folder."""
     first = joined.runs[0]
     for run in joined.runs:
@@ -210,7 +212,7 @@ def _refuse_other_scores(first: Run, run: Run, columns: Sequence[str]) -> None:
             )
 
 
-def _rows(joined: Joined, quiet: bool) -> Combined:
+def _rows(joined: AlignedRuns, quiet: bool) -> Combined:
     numbers = range(len(joined.runs))
     classes = [joined.whole(number, run.class_column) for number, run in enumerate(joined.runs)]
     scores: dict[str, _Column] = {}
@@ -277,7 +279,7 @@ def _metadata(first: Run, column: str, runs: int) -> dict[str, dict[str, str]]:
     }
 
 
-def _predictions(joined: Joined) -> dict[str, Int[np.ndarray, "n"]]:
+def _predictions(joined: AlignedRuns) -> dict[str, Int[np.ndarray, "n"]]:
     """By stage, what most runs say; -1 where one says nothing."""
     first, *others = (run.columns for run in joined.runs)
     shared = [
@@ -288,7 +290,7 @@ def _predictions(joined: Joined) -> dict[str, Int[np.ndarray, "n"]]:
     return {name.partition("@")[2]: _majority(joined, name) for name in shared}
 
 
-def _majority(joined: Joined, column: str) -> Int[np.ndarray, "n"]:
+def _majority(joined: AlignedRuns, column: str) -> Int[np.ndarray, "n"]:
     said = np.stack([joined.whole(number, column) for number in range(len(joined.runs))])
     votes = np.stack([(said == one).sum(axis=0) for one in said])
     # Of equal numbers of votes argmax takes the first, which is that of the earliest run.
@@ -304,7 +306,7 @@ def _note(lacking: list[dict[int, list[str]]], column: str, values: _Values) -> 
             notes.setdefault(row, []).append(column)
 
 
-def _problems(joined: Joined, lacking: Sequence[dict[int, list[str]]]) -> dict[int, str]:
+def _problems(joined: AlignedRuns, lacking: Sequence[dict[int, list[str]]]) -> dict[int, str]:
     """By row, the names of the runs and what is wrong with it in them."""
     by_row: dict[int, dict[str, list[str]]] = {}
     for name, run, places, notes in zip(

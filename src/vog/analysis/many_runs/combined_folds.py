@@ -18,8 +18,8 @@ from vog.errors import ResultError, first_few
 from vog.files import npz
 from vog.files.output_paths import output_path
 from vog.result import Run, open_run, parts
-from vog.result.combined_run import question_of_folds, write_table
-from vog.result.data_location import named
+from vog.result.combined_run import question_of_folds, write_combined_table
+from vog.result.data_location import noted_name
 from vog.result.ids import places_of
 from vog.result.rows import is_probabilities
 
@@ -51,9 +51,9 @@ def combine_folds(runs: Sequence[Run], out: str | Path, overwrite: bool = False)
     _refuse_one_training(runs)
     columns = [name for name in runs[0].schema.names if all(name in r.schema.names for r in runs)]
     question = question_of_folds(runs, columns, out)
-    with parts.begun(out, question, overwrite):
+    with parts.writing_session(out, question, overwrite):
         if parts.missing(parts.parts(out), int(question["data"]["examples"])):
-            write_table(out, _ordered(runs, columns))
+            write_combined_table(out, _ordered(runs, columns))
     return open_run(out)
 
 
@@ -154,7 +154,7 @@ def _ids(
 
 def _lost_ids(runs: Sequence[Run], rows: list[int]) -> list[str]:
     """What rows that no run has are called in the files of the folds, if these are there."""
-    name = named(runs[0], "fold")
+    name = noted_name(runs[0], "fold")
     files = [] if name is None else sorted(Path(name).parent.parent.glob(f"*/{Path(name).name}"))
     known = {one for run in runs for one in run.table(["id"])["id"].to_pylist()}
     lost = [one for file in files for one in _ids_in(file) if one not in known]
@@ -164,7 +164,7 @@ def _lost_ids(runs: Sequence[Run], rows: list[int]) -> list[str]:
 def _ids_in(file: Path) -> list[str]:
     """The ids in a file of what a fold holds out."""
     if file.suffix == ".npz":
-        return [str(one) for one in npz.load(file, ["ids"])["ids"].tolist()]
+        return [str(one) for one in npz.load_arrays(file, ["ids"])["ids"].tolist()]
     lines = file.read_text(encoding="utf-8").rstrip("\n").split("\n")
     return [_id_in(line) for line in lines]
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 from jaxtyping import Float
 from scipy.stats import kendalltau
 
-from vog.analysis.many_runs.alignment import Joined, columns_asked, join
-from vog.analysis.many_runs.question_diff import Difference, differences
+from vog.analysis.many_runs.alignment import AlignedRuns, align_runs, columns_asked
+from vog.analysis.many_runs.question_diff import Difference, question_differences
 from vog.analysis.many_runs.top_overlap import Overlap, overlap
 from vog.analysis.one_run.correlation import spearman
 from vog.analysis.one_run.row_facts import class_name
@@ -146,7 +146,7 @@ def compare(
     Raises:
         ResultError: fewer than two runs, one twice, nothing in common, or no such column.
     """
-    joined = join(runs)
+    joined = align_runs(runs)
     columns = columns_asked(joined, scores)
     by = by or joined.usual(columns)
     for run in runs:
@@ -168,11 +168,11 @@ def compare(
         tuple(itertools.chain(*found)),
         tuple(map(_mean, found)),
         _moved(joined, by, count),
-        differences([run.question for run in runs]),
+        question_differences([run.question for run in runs]),
     )
 
 
-def _agreements(joined: Joined, column: str) -> tuple[Agreement, ...]:
+def _agreements(joined: AlignedRuns, column: str) -> tuple[Agreement, ...]:
     """Every two runs by one column."""
     values = {name: joined.hardness(number, column) for number, name in enumerate(joined.names)}
     return tuple(
@@ -217,7 +217,7 @@ def _mean(found: Sequence[Agreement]) -> Agreement:
     )
 
 
-def _moved(joined: Joined, by: str, count: int) -> tuple[Moved, ...]:
+def _moved(joined: AlignedRuns, by: str, count: int) -> tuple[Moved, ...]:
     """The largest changes first, those that are equal by their ids."""
     values = np.stack([joined.hardness(number, by) for number in range(len(joined.runs))])
     known = np.flatnonzero(~np.isnan(values).any(axis=0))

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import t as student
 
-from vog.analysis.many_runs.alignment import Joined, join
+from vog.analysis.many_runs.alignment import AlignedRuns, align_runs
 from vog.analysis.one_run.correlation import spearman
 from vog.analysis.one_run.stability import spearman_brown
 from vog.progress import progress
@@ -156,10 +156,12 @@ def seeds_curve(runs: Sequence[Run], column: str | None = None, quiet: bool = Tr
     Raises:
         ResultError: fewer than two runs, one twice, nothing in common, or no such column.
     """
-    return seeds_curve_joined(join(runs), column, quiet)
+    return seeds_curve_joined(align_runs(runs), column, quiet)
 
 
-def seeds_curve_joined(joined: Joined, column: str | None = None, quiet: bool = True) -> SeedsCurve:
+def seeds_curve_joined(
+    joined: AlignedRuns, column: str | None = None, quiet: bool = True
+) -> SeedsCurve:
     """The same of runs whose shared examples are known.
 
     Raises:
@@ -212,7 +214,7 @@ def _fisher(correlation: float) -> float:
     return float(np.arctanh(np.clip(correlation, -_NEAR_1, _NEAR_1)))
 
 
-def _ranks(joined: Joined, column: str) -> Float[np.ndarray, "runs n"]:
+def _ranks(joined: AlignedRuns, column: str) -> Float[np.ndarray, "runs n"]:
     """The hardness ranks among the examples that all have, as whole numbers.
 
     Sums of these are exact, so that what is equal stays equal in whatever order they are added.

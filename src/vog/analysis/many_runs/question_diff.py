@@ -20,7 +20,7 @@ class Difference:
     values: tuple[str, ...]
 
 
-def differences(questions: Sequence[Mapping[str, Any]]) -> tuple[Difference, ...]:
+def question_differences(questions: Sequence[Mapping[str, Any]]) -> tuple[Difference, ...]:
     """Entry by entry; where many of a list differ, how many."""
     entries = [flat(_told(question, questions[0])) for question in questions]
     keys = dict.fromkeys(itertools.chain(*entries))

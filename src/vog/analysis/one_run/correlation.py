@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from vog.analysis.one_run.row_facts import described
+from vog.analysis.one_run.row_facts import row_summaries
 from vog.result import Run
 from vog.result.derived_columns import rank
 
@@ -98,7 +98,7 @@ def disputed(run: Run, columns: Sequence[str], count: int = 12) -> tuple[Dispute
             easiest=float(one.min()),
         )
         for row, wide, one in zip(
-            described(run, at, stage), spread[chosen], ranks[:, at].T, strict=True
+            row_summaries(run, at, stage), spread[chosen], ranks[:, at].T, strict=True
         )
     )
 

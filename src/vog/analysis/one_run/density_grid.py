@@ -10,7 +10,7 @@ _FEW = 20  # rows, of which each counts
 
 
 @dataclass(frozen=True)
-class Cell:
+class DensityCell:
     """A rectangle of the plane, its left and lower edges included, that is not empty.
 
     Attributes:
@@ -41,7 +41,7 @@ class Density:
         counted: rows that are in a cell.
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[DensityCell, ...]
     bins: int
     left_out: int
     counted: int
@@ -112,8 +112,8 @@ def _cell(
     y_edges: Float[np.ndarray, "edges"],
     count: Int[np.ndarray, "cells"],
     mean: Float[np.ndarray, "cells"],
-) -> Cell:
+) -> DensityCell:
     column, row = divmod(at, len(x_edges) - 1)
     x0, x1 = x_edges[column : column + 2].tolist()
     y0, y1 = y_edges[row : row + 2].tolist()
-    return Cell(x0, x1, y0, y1, int(count[at]), float(mean[at]))
+    return DensityCell(x0, x1, y0, y1, int(count[at]), float(mean[at]))

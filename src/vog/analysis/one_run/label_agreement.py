@@ -154,10 +154,10 @@ def label_agreement(run: Run) -> LabelAgreement | None:
     table = run.table(["label", "prediction@all"])
     labels, predictions = (column.fill_null(-1).to_numpy() for column in table.columns)
     subject = "most last checkpoints agree" if "combined" in run.question else None
-    return agreement(labels, predictions, tuple(run.label_names or ()), subject)
+    return agreement_of(labels, predictions, tuple(run.label_names or ()), subject)
 
 
-def agreement(
+def agreement_of(
     labels: Classes, predictions: Classes, names: tuple[str, ...] = (), subject: str | None = None
 ) -> LabelAgreement | None:
     """Return how often predictions agree with labels; None where no row has both.
@@ -183,7 +183,7 @@ def agreement(
 
 def sample_sentence(labels: Classes, predictions: Classes) -> str:
     """Return the sentence of the plan about a sample of the labels; nothing without labels."""
-    sample = agreement(labels, predictions)
+    sample = agreement_of(labels, predictions)
     return "" if sample is None else sample.sample_sentence()
 
 
@@ -191,7 +191,7 @@ def sample_warning(
     labels: Classes, predictions: Classes, names: tuple[str, ...] = ()
 ) -> str | None:
     """Return the warning about a sample of the labels; None where agreement is not low."""
-    sample = agreement(labels, predictions, names)
+    sample = agreement_of(labels, predictions, names)
     return None if sample is None else sample.sample_warning()
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from vog.analysis.one_run.correlation import spearman
 from vog.analysis.one_run.error_by_rank import Bin, error_by_rank
-from vog.analysis.one_run.row_facts import class_name, wrong
+from vog.analysis.one_run.row_facts import class_name, misclassified
 from vog.analysis.one_run.score_columns import columns_by_stage, default_score, raw_column
 from vog.analysis.one_run.stability import Stability, stability
 from vog.errors import ResultError
@@ -148,7 +148,7 @@ def _agreement(values: Mapping[str, Float[np.ndarray, "n"]]) -> dict[str, dict[s
 
 
 def _errors(run: Run, stage: str, values: Float[np.ndarray, "n"]) -> StageErrors:
-    errors, known = wrong(run, stage)
+    errors, known = misclassified(run, stage)
     judged = np.where(known, values, np.nan)
     if np.isnan(judged).all():
         raise ResultError(
@@ -159,7 +159,7 @@ def _errors(run: Run, stage: str, values: Float[np.ndarray, "n"]) -> StageErrors
 
 
 def _classes(run: Run, score: str, stages: list[str]) -> tuple[ClassDifficulty, ...]:
-    errors, known = wrong(run, "all")
+    errors, known = misclassified(run, "all")
     columns = [f"{score}@{stage}" for stage in stages]
     table = run.table(["label", *columns])
     for i, name in enumerate(columns, start=1):  # one infinity would be the mean of its class

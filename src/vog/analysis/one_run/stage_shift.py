@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from vog.analysis.one_run.correlation import spearman
-from vog.analysis.one_run.row_facts import wrong
+from vog.analysis.one_run.row_facts import misclassified
 from vog.analysis.one_run.score_columns import columns_by_stage, default_score, first_and_last
 from vog.result import Run
 
@@ -55,7 +55,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Course:
+class StageShift:
     """A score at the first and the last stage.
 
     Attributes:
@@ -75,7 +75,7 @@ class Course:
     groups: tuple[Group, ...]
 
 
-def course(run: Run, score: str | None = None) -> Course:
+def stage_shift(run: Run, score: str | None = None) -> StageShift:
     """The rankings of the first and the last stage, `all` apart, side by side.
 
     Tenths are of the rank and equal values stand in one, so that a score of few values, as
@@ -95,7 +95,7 @@ def course(run: Run, score: str | None = None) -> Course:
     ranks = [run.hardness(columns[stage]).round(12) for stage in (first, last)]
     known = ~(np.isnan(ranks[0]) | np.isnan(ranks[1]))
     early, late = (one[known] for one in ranks)
-    return Course(
+    return StageShift(
         score,
         first,
         last,
@@ -133,7 +133,7 @@ def _group(
         typical *= one if at_hard_end else 1 - one
     members = np.flatnonzero(known)[inside]
     shown = members[np.argsort(-typical[inside], kind="stable")[:_SHOWN]]
-    errors, judged = (flags[members] for flags in wrong(run, "all"))
+    errors, judged = (flags[members] for flags in misclassified(run, "all"))
     first, last = ranks
     name, said = _words(first, last, *hard)
     return Group(

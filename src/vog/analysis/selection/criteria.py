@@ -12,7 +12,7 @@ import pyarrow as pa
 from jaxtyping import Bool, Float, Int, UInt64
 
 from vog.analysis.one_run.correlation import hardness
-from vog.analysis.one_run.row_facts import wrong
+from vog.analysis.one_run.row_facts import misclassified
 from vog.errors import ResultError
 from vog.result import Run
 from vog.result.derived_columns import STANDARDS
@@ -40,7 +40,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Share:
+class KeptShare:
     """How many rows are kept in the end, by which column and from which end."""
 
     keep: int
@@ -113,7 +113,7 @@ def number_of(given: Amount | None, option: str, most: int | None) -> Number | N
     return found
 
 
-def share_of(run: Run, asked: Mapping[str, Amount | None], by: str | None) -> Share | None:
+def share_of(run: Run, asked: Mapping[str, Amount | None], by: str | None) -> KeptShare | None:
     given = [option for option, amount in asked.items() if amount is not None]
     if len(given) > 1:
         raise ResultError(f"{' and '.join(given)} contradict each other. Give one of them.")
@@ -130,7 +130,7 @@ def share_of(run: Run, asked: Mapping[str, Amount | None], by: str | None) -> Sh
     assert number is not None
     rows = number.of(run.rows)
     keep = run.rows - math.floor(rows) if given[0] == "--drop-easiest" else math.ceil(rows)
-    return Share(keep, column, hardest=given[0] != "--keep-easiest")
+    return KeptShare(keep, column, hardest=given[0] != "--keep-easiest")
 
 
 def read_rows(run: Run, column: str | None, seed: int) -> Table:
@@ -227,11 +227,11 @@ def _always_right(run: Run) -> tuple[_Mask, list[str]]:
             f"{run.folder} has neither correctness nor predictions, so nothing is known to be "
             f"redundant. Score again with correctness among --scores."
         )
-    errors, known = wrong(run, "all")
+    errors, known = misclassified(run, "all")
     return known & ~errors, ["correctness was not scored: redundant is right at the last one."]
 
 
-def beyond(rows: Table, share: Share, draft: Draft) -> tuple[_Mask, list[str]]:
+def beyond(rows: Table, share: KeptShare, draft: Draft) -> tuple[_Mask, list[str]]:
     """The rows that are not wanted, and what is to be said of it."""
     lacking = np.isnan(rows.hard)
     # Draws are turned with the values: the easiest are then what the hardest leave.

@@ -11,7 +11,7 @@ from vog.errors import ResultError, first_few, unknown
 from vog.files import npz
 from vog.files.writing import write_array, write_text, write_whole
 from vog.result import Run
-from vog.result.data_location import data_place, named, refuse_to_replace
+from vog.result.data_location import data_place, noted_name, refuse_to_replace
 
 if TYPE_CHECKING:
     from vog.analysis.selection.select import Selection
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FORMS = ("ids", "indices", "list", "npy", "npz")
 
 
-def save(
+def write_lists(
     chosen: "Selection",
     path: Path,
     form: str | None,
@@ -108,7 +108,7 @@ def _kept_arrays(chosen: "Selection", data: str | Path | None) -> dict[str, np.n
         ResultError: the data were no `.npz`, or it is not what was scored.
     """
     run = chosen.run
-    place = data or named(run, "data")
+    place = data or noted_name(run, "data")
     if data is not None and Path(data).suffix != ".npz":
         raise ResultError(
             f"--data {data} is no .npz. Give the .npz that was scored, or another form with --as."
@@ -119,7 +119,7 @@ def _kept_arrays(chosen: "Selection", data: str | Path | None) -> dict[str, np.n
             f"the file as --data, or another form with --as."
         )
     try:
-        arrays = npz.load(Path(place))
+        arrays = npz.load_arrays(Path(place))
     except npz.UNPACKABLE as error:
         raise ResultError(
             f"{place} cannot be read: {error}. Give the .npz that was scored as --data."

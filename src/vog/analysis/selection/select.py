@@ -24,7 +24,7 @@ from vog.analysis.selection.criteria import (
     redundant_rows,
     share_of,
 )
-from vog.analysis.selection.list_files import save
+from vog.analysis.selection.list_files import write_lists
 from vog.errors import ResultError, first_few
 from vog.result import Run
 from vog.result.planting_record import Planted
@@ -105,7 +105,7 @@ class Selection:
             ResultError: nothing is kept, no such form, the rows cannot be written so, or the
                 data are not those that were scored.
         """
-        return save(self, Path(path), form, root, data)
+        return write_lists(self, Path(path), form, root, data)
 
 
 def select(

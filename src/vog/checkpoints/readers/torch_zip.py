@@ -47,7 +47,7 @@ def read_zip(path: Path) -> Pickled:
     return Pickled(tree, machine.names, machine.odd)
 
 
-def names_in(path: Path) -> list[str]:
+def record_names(path: Path) -> list[str]:
     """Return the names of an archive's records; none where it is no archive."""
     try:
         with zipfile.ZipFile(path) as archive:

@@ -11,7 +11,7 @@ from typing import Any
 
 from vog.checkpoints.safe_pickle import literal_opcodes
 from vog.checkpoints.safe_pickle.builders import BUILDERS
-from vog.checkpoints.safe_pickle.machine_state import State
+from vog.checkpoints.safe_pickle.machine_state import MachineState
 from vog.checkpoints.safe_pickle.placeholders import Name, StandIn, Unreadable
 from vog.checkpoints.safe_pickle.tensor_records import Stored
 
@@ -20,48 +20,48 @@ _COST_OF_SET = 4  # it takes some 200 bytes where a list takes 56
 _OLD_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 
 
-def _mark(state: State) -> None:
+def _mark(state: MachineState) -> None:
     state.marks.append(state.stack)
     state.stack = []
 
 
-def _pop_mark(state: State) -> None:
+def _pop_mark(state: MachineState) -> None:
     state.pop_mark()
 
 
-def _pass_over_frame(state: State) -> None:
+def _pass_over_frame(state: MachineState) -> None:
     state.stream.take(8)  # how many bytes follow, which nobody needs to know
 
 
-def _pop(state: State) -> None:
+def _pop(state: MachineState) -> None:
     if state.stack:
         state.stack.pop()
     else:
         state.pop_mark()
 
 
-def _set_of(state: State, items: list[Any]) -> set[Any]:
+def _set_of(state: MachineState, items: list[Any]) -> set[Any]:
     state.budget.step(_COST_OF_SET)
     return {state.key(item) for item in items}
 
 
-def _frozenset(state: State) -> None:
+def _frozenset(state: MachineState) -> None:
     items = state.pop_mark()
     state.stack.append(frozenset(_set_of(state, items)))
 
 
-def _list(state: State) -> None:
+def _list(state: MachineState) -> None:
     items = state.pop_mark()
     state.stack.append(items)
 
 
-def _tuple(state: State) -> None:
+def _tuple(state: MachineState) -> None:
     items = state.pop_mark()
     state.stack.append(tuple(items))
 
 
-def _tuple_of(count: int) -> Callable[[State], None]:
-    def operation(state: State) -> None:
+def _tuple_of(count: int) -> Callable[[MachineState], None]:
+    def operation(state: MachineState) -> None:
         stack = state.stack
         if len(stack) < count:
             raise IndexError
@@ -70,13 +70,13 @@ def _tuple_of(count: int) -> Callable[[State], None]:
     return operation
 
 
-def _dict(state: State) -> None:
+def _dict(state: MachineState) -> None:
     items = state.pop_mark()
     state.stack.append({})
     _set_pairs(state, items)
 
 
-def _set_pairs(state: State, items: list[Any]) -> None:
+def _set_pairs(state: MachineState, items: list[Any]) -> None:
     target = state.stack[-1]
     if len(items) % 2:
         raise Unreadable("it has a key without a value")
@@ -88,17 +88,17 @@ def _set_pairs(state: State, items: list[Any]) -> None:
         target[state.key(items[at])] = items[at + 1]
 
 
-def _setitem(state: State) -> None:
+def _setitem(state: MachineState) -> None:
     value, key = state.stack.pop(), state.stack.pop()
     _set_pairs(state, [key, value])
 
 
-def _setitems(state: State) -> None:
+def _setitems(state: MachineState) -> None:
     items = state.pop_mark()
     _set_pairs(state, items)
 
 
-def _extend(state: State, items: list[Any]) -> None:
+def _extend(state: MachineState, items: list[Any]) -> None:
     target = state.stack[-1]
     if type(target) is StandIn:
         target = target.elements
@@ -107,17 +107,17 @@ def _extend(state: State, items: list[Any]) -> None:
     target.extend(items)
 
 
-def _append(state: State) -> None:
+def _append(state: MachineState) -> None:
     item = state.stack.pop()
     _extend(state, [item])
 
 
-def _appends(state: State) -> None:
+def _appends(state: MachineState) -> None:
     items = state.pop_mark()
     _extend(state, items)
 
 
-def _additems(state: State) -> None:
+def _additems(state: MachineState) -> None:
     items = state.pop_mark()
     target = state.stack[-1]
     if type(target) is StandIn:
@@ -128,7 +128,7 @@ def _additems(state: State) -> None:
         raise Unreadable(f"it adds items to a {type(target).__name__}")
 
 
-def _named(state: State, module: object, name: object) -> Any:
+def _named(state: MachineState, module: object, name: object) -> Any:
     """Return what a name stands for: a `Name`, or one of the values that are no code."""
     if type(module) is not str or type(name) is not str:
         raise Unreadable("it has a name that is no text")
@@ -139,17 +139,17 @@ def _named(state: State, module: object, name: object) -> Any:
     return literal_opcodes.VALUES.get((found.module, found.name), found)
 
 
-def _global(state: State) -> None:
+def _global(state: MachineState) -> None:
     module, name = (state.stream.line().decode("utf-8") for _ in range(2))
     state.stack.append(_named(state, module, name))
 
 
-def _stack_global(state: State) -> None:
+def _stack_global(state: MachineState) -> None:
     name, module = state.stack.pop(), state.stack.pop()
     state.stack.append(_named(state, module, name))
 
 
-def _called(state: State, callee: object, arguments: object) -> Any:
+def _called(state: MachineState, callee: object, arguments: object) -> Any:
     """Return what our own builder for the name makes, or else an object that was not made."""
     if type(arguments) is not tuple:
         raise Unreadable("it calls something without arguments")
@@ -161,12 +161,12 @@ def _called(state: State, callee: object, arguments: object) -> Any:
     raise Unreadable(f"it calls a {type(callee).__name__}")
 
 
-def _reduce(state: State) -> None:
+def _reduce(state: MachineState) -> None:
     arguments, callee = state.stack.pop(), state.stack.pop()
     state.stack.append(_called(state, callee, arguments))
 
 
-def _newobj_ex(state: State) -> None:
+def _newobj_ex(state: MachineState) -> None:
     keywords, arguments = state.stack.pop(), state.stack.pop()
     made = _called(state, state.stack.pop(), arguments)
     if type(made) is StandIn:
@@ -174,18 +174,18 @@ def _newobj_ex(state: State) -> None:
     state.stack.append(made)
 
 
-def _inst(state: State) -> None:
+def _inst(state: MachineState) -> None:
     arguments = state.pop_mark()
     _global(state)
     state.stack.append(_called(state, state.stack.pop(), tuple(arguments)))
 
 
-def _obj(state: State) -> None:
+def _obj(state: MachineState) -> None:
     callee, *arguments = state.pop_mark() or [None]
     state.stack.append(_called(state, callee, tuple(arguments)))
 
 
-def _build(state: State) -> None:
+def _build(state: MachineState) -> None:
     given, target = state.stack.pop(), state.stack[-1]
     if type(target) is StandIn:
         target.state = given
@@ -198,36 +198,36 @@ def _build(state: State) -> None:
         raise Unreadable(f"it sets the state of a {type(target).__name__}")
 
 
-def _persistent(state: State) -> None:
+def _persistent(state: MachineState) -> None:
     if state.storage is None:
         raise Unreadable("it refers to a storage, and has none")
     state.stack.append(state.storage(state.stack.pop()))
 
 
-def _put_at(number: Callable[[State], int]) -> Callable[[State], None]:
-    def operation(state: State) -> None:
+def _put_at(number: Callable[[MachineState], int]) -> Callable[[MachineState], None]:
+    def operation(state: MachineState) -> None:
         state.memo[number(state)] = state.stack[-1]
 
     return operation
 
 
-def _get_at(number: Callable[[State], int]) -> Callable[[State], None]:
+def _get_at(number: Callable[[MachineState], int]) -> Callable[[MachineState], None]:
     return lambda state: state.stack.append(state.memo[number(state)])
 
 
-def _by_line(state: State) -> int:
-    return literal_opcodes.whole_number(state.stream.line())
+def _by_line(state: MachineState) -> int:
+    return literal_opcodes.parse_whole_number(state.stream.line())
 
 
-def _by_byte(state: State) -> int:
+def _by_byte(state: MachineState) -> int:
     return state.stream.take(1)[0]
 
 
-def _by_word(state: State) -> int:
+def _by_word(state: MachineState) -> int:
     return int.from_bytes(state.stream.take(4), "little")
 
 
-OPERATIONS: dict[bytes, Callable[[State], None]] = {
+OPERATIONS: dict[bytes, Callable[[MachineState], None]] = {
     pickle.MARK: _mark,
     pickle.POP: _pop,
     pickle.POP_MARK: _pop_mark,

@@ -104,7 +104,7 @@ class Stream:
             raise Unreadable("it is of an unknown pickle protocol")
 
 
-def read(opcode: bytes, stream: Stream) -> Any:
+def read_literal(opcode: bytes, stream: Stream) -> Any:
     """Return the value that an opcode holds.
 
     Raises:
@@ -128,7 +128,7 @@ def read(opcode: bytes, stream: Stream) -> Any:
     raise Unreadable(f"it has the opcode {opcode!r}, which no checkpoint needs")
 
 
-def whole_number(text: bytes) -> int:
+def parse_whole_number(text: bytes) -> int:
     """Return the number that a line of text says.
 
     Raises:
@@ -143,7 +143,11 @@ def whole_number(text: bytes) -> int:
 
 
 def _int_line(text: bytes) -> int | bool:
-    return {b"00": False, b"01": True}.get(text) if text in (b"00", b"01") else whole_number(text)  # type: ignore[return-value]
+    return (
+        {b"00": False, b"01": True}.get(text)
+        if text in (b"00", b"01")
+        else parse_whole_number(text)
+    )  # type: ignore[return-value]
 
 
 def _float_line(text: bytes) -> float:
@@ -202,7 +206,7 @@ _SIZED: dict[bytes, tuple[str, Callable[[bytes], Any]]] = {
 }
 _LINES: dict[bytes, Callable[[bytes], Any]] = {
     pickle.INT: _int_line,
-    pickle.LONG: lambda line: whole_number(line.removesuffix(b"L")),
+    pickle.LONG: lambda line: parse_whole_number(line.removesuffix(b"L")),
     pickle.FLOAT: _float_line,
     pickle.STRING: _quoted,
     pickle.UNICODE: lambda line: str(line, "raw-unicode-escape"),

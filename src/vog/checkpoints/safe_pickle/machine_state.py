@@ -9,7 +9,7 @@ from vog.checkpoints.safe_pickle.placeholders import Budget, Name, OddKey
 
 
 @dataclass
-class State:
+class MachineState:
     """The stack, the stacks below each mark, the memo, and what was noted.
 
     Attributes:

@@ -8,7 +8,7 @@ from typing import Any
 
 from vog.checkpoints.safe_pickle import literal_opcodes
 from vog.checkpoints.safe_pickle.build_opcodes import OPERATIONS
-from vog.checkpoints.safe_pickle.machine_state import State
+from vog.checkpoints.safe_pickle.machine_state import MachineState
 from vog.checkpoints.safe_pickle.placeholders import Budget, Name, Unreadable
 
 
@@ -23,7 +23,7 @@ class Machine:
         storage: Callable[[Any], object] | None = None,
     ) -> None:
         """Read from the stream, which has `size` bytes; `storage` makes one of a persistent id."""
-        self._state = State(literal_opcodes.Stream(stream, size), budget, storage)
+        self._state = MachineState(literal_opcodes.Stream(stream, size), budget, storage)
 
     @property
     def names(self) -> frozenset[Name]:
@@ -54,7 +54,7 @@ class Machine:
                 if opcode == pickle.STOP:
                     return state.stack.pop()
                 if operation is None:
-                    state.stack.append(literal_opcodes.read(opcode, state.stream))
+                    state.stack.append(literal_opcodes.read_literal(opcode, state.stream))
                 else:
                     operation(state)
         except (IndexError, KeyError) as error:  # of the stack, and of the memo

@@ -18,7 +18,7 @@ _LARGEST = 2**63 - 1
 
 
 @runtime_checkable
-class Source(Protocol):
+class StorageSource(Protocol):
     """Where the bytes of storages are."""
 
     def storage(self, key: str, dtype: torch.dtype) -> torch.UntypedStorage:
@@ -34,7 +34,7 @@ class Source(Protocol):
 class StoredStorage:
     """Bytes under a key of the file, from `start` on, as elements of a type."""
 
-    source: Source
+    source: StorageSource
     key: str
     dtype: torch.dtype
     start: int
@@ -42,7 +42,7 @@ class StoredStorage:
 
     @classmethod
     def of(
-        cls, source: Source, kind: object, key: object, count: object, start: object = 0
+        cls, source: StorageSource, kind: object, key: object, count: object, start: object = 0
     ) -> "StoredStorage":
         """Return the storage that a persistent id describes, in elements of its type."""
         if not isinstance(kind, StorageType) or not _are_sizes(count, start):

@@ -9,7 +9,13 @@ from torch.utils.data import Subset
 
 from vog.data import datasets
 from vog.data.examples import Examples, FoldPart, digest_of
-from vog.data.folds.fold_record import HELD_OUT, TRAIN, Record, find, load
+from vog.data.folds.fold_record import (
+    HELD_OUT,
+    TRAIN,
+    FoldRecord,
+    find_fold_record,
+    load_fold_record,
+)
 from vog.errors import DataError
 from vog.files.checksum import sha256_of
 
@@ -30,7 +36,7 @@ class PartOfFold(Subset[Any]):
         self.part = part
 
 
-class Fold(NamedTuple):
+class DatasetFold(NamedTuple):
     """One fold of a dataset.
 
     Attributes:
@@ -42,7 +48,7 @@ class Fold(NamedTuple):
     held_out: PartOfFold
 
 
-def fold(dataset: Any, folder: str | Path, number: int) -> Fold:
+def fold(dataset: Any, folder: str | Path, number: int) -> DatasetFold:
     """One of the folds that `vog folds` wrote, of a dataset with the same rows in the same order.
 
     Args:
@@ -55,14 +61,14 @@ def fold(dataset: Any, folder: str | Path, number: int) -> Fold:
     Raises:
         DataError: there is no such fold, or the dataset is another.
     """
-    record = load(Path(folder))
+    record = load_fold_record(Path(folder))
     if not 0 <= number < record.folds:
         raise DataError(f"{folder} has the folds 0 to {record.folds - 1}, and no fold {number}.")
     parts = (record.part(number, held, Path(folder)) for held in (False, True))
-    return Fold(*(of_dataset(dataset, record, part) for part in parts))
+    return DatasetFold(*(of_dataset(dataset, record, part) for part in parts))
 
 
-def of_dataset(dataset: Any, record: Record, part: FoldPart) -> PartOfFold:
+def of_dataset(dataset: Any, record: FoldRecord, part: FoldPart) -> PartOfFold:
     """The rows of a fold of a dataset.
 
     Raises:
@@ -82,7 +88,7 @@ def of_dataset(dataset: Any, record: Record, part: FoldPart) -> PartOfFold:
     return PartOfFold(dataset, part)
 
 
-def record_of(path: Path) -> tuple[Record, FoldPart] | None:
+def record_beside(path: Path) -> tuple[FoldRecord, FoldPart] | None:
     """The record beside a file that `vog folds` wrote, and which rows the file holds.
 
     None where the file is another.
@@ -91,7 +97,7 @@ def record_of(path: Path) -> tuple[Record, FoldPart] | None:
         DataError: the record is damaged, or the file was changed since it was written.
     """
     name, parent = _NAME.fullmatch(path.name), _FOLDER.fullmatch(path.absolute().parent.name)
-    record = find(path.absolute().parent.parent) if name and parent else None
+    record = find_fold_record(path.absolute().parent.parent) if name and parent else None
     if not name or not parent or record is None:
         return None
     number = int(parent[1])
@@ -107,7 +113,7 @@ def record_of(path: Path) -> tuple[Record, FoldPart] | None:
     return record, record.part(number, name[1] == HELD_OUT)
 
 
-def named(examples: Examples, record: Record, part: FoldPart) -> Examples:
+def with_original_rows(examples: Examples, record: FoldRecord, part: FoldPart) -> Examples:
     """The examples of such a file, with what only the record knows."""
     assert len(examples) == len(part.rows), "the file is as it was written"
     names = record.label_names

@@ -28,7 +28,7 @@ Kind = Literal["files", "npz", "dataset"]
 
 
 @dataclass(frozen=True)
-class Record:
+class FoldRecord:
     """What `folds.json` says.
 
     Attributes:
@@ -103,7 +103,7 @@ class Record:
         write_text(folder / FILE, as_json(said))
 
 
-def load(folder: Path) -> Record:
+def load_fold_record(folder: Path) -> FoldRecord:
     """The record in a folder that `vog folds` wrote.
 
     Raises:
@@ -121,7 +121,7 @@ def load(folder: Path) -> Record:
     return found
 
 
-def find(folder: Path) -> Record | None:
+def find_fold_record(folder: Path) -> FoldRecord | None:
     """The same; None where a folder has none, or one of others.
 
     Raises:
@@ -133,7 +133,7 @@ def find(folder: Path) -> Record | None:
         return None
 
 
-def _read(path: Path) -> Record | None:
+def _read(path: Path) -> FoldRecord | None:
     """What a file holds; None where it is a file of others.
 
     Raises:
@@ -152,7 +152,7 @@ def _damage(path: Path, why: str) -> str:
     return f"{path} is damaged: {why}. Run `vog folds` again, into a new folder."
 
 
-def _record(said: dict[str, Any]) -> Record:
+def _record(said: dict[str, Any]) -> FoldRecord:
     by = np.array([int(one) for one in said["held_out_by"].split(" ")], np.int64)
     folds, names, root = _whole(said["folds"]), said["label_names"], said["root"]
     if len(by) != said["examples"] or by.min() < 0 or by.max() >= folds:
@@ -161,7 +161,7 @@ def _record(said: dict[str, Any]) -> Record:
         raise ValueError(f"the kind is {said['kind']!r}")
     if names is not None and not (isinstance(names, list) and all(map(_is_text, names))):
         raise ValueError("label_names are no names")
-    found = Record(
+    found = FoldRecord(
         kind=said["kind"],
         data=str(said["data"]),
         root=None if root is None else str(root),

@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Int
 
 from vog.data import UNLABELLED
-from vog.data.arrays import Rows
+from vog.data.arrays import ArrayReader
 from vog.data.examples import Examples, UnreadableError, digest_of
-from vog.data.folds.fold_record import FILE, HELD_OUT, TRAIN, Kind, Record, load
-from vog.data.images import ImageFiles
+from vog.data.folds.fold_record import FILE, HELD_OUT, TRAIN, FoldRecord, Kind, load_fold_record
+from vog.data.images import ImageReader
 from vog.data.sources import absolute
-from vog.data.stored_inputs import opened
+from vog.data.stored_inputs import open_stored
 from vog.errors import DataError, ResultError, first_few
 from vog.files import npz
 from vog.files.checksum import sha256_of
@@ -35,7 +35,7 @@ def folds(
     root: str | Path | None = None,
     seed: int = 0,
     quiet: bool = False,
-) -> Record:
+) -> FoldRecord:
     """Write what to train on and what to score for each of several folds.
 
     Every example is held out by exactly one fold. Within each class the folds hold out equally
@@ -62,14 +62,14 @@ def folds(
         )
     out = output_path(out)
     # Inputs are not looked at: whole numbers of an .npz are scaled by a transform later.
-    examples = opened(data, None if root is None else Path(root))
+    examples = open_stored(data, None if root is None else Path(root))
     if examples.fold is not None:
         raise DataError(f"--data {data} is itself a fold. Give the data that it was made of.")
     labels = _labels(examples, quiet)
     _refuse(labels, folds, seed)
     values, counts = np.unique(labels, return_counts=True)
     kind, place = _kind(examples)
-    record = Record(
+    record = FoldRecord(
         kind=kind,
         data=absolute(data),
         root=place,
@@ -88,7 +88,7 @@ def folds(
         for name in _written(folder, record, examples, labels, quiet):
             record.files[name] = sha256_of(folder / name)
         record.save(folder)
-    return load(out)
+    return load_fold_record(out)
 
 
 def drawn(labels: Int[np.ndarray, "n"], folds: int, seed: int) -> Int[np.ndarray, "n"]:
@@ -149,12 +149,12 @@ def _label(examples: Examples, row: int, advance: Any) -> int:
 def _kind(examples: Examples) -> tuple[Kind, str | None]:
     """The kind of the data, and what their paths are relative to."""
     reader = examples.read
-    if isinstance(reader, ImageFiles):
+    if isinstance(reader, ImageReader):
         return "files", str(reader.root.absolute())
-    return ("npz" if isinstance(reader, Rows) else "dataset"), None
+    return ("npz" if isinstance(reader, ArrayReader) else "dataset"), None
 
 
-def _finished(out: Path, record: Record) -> Record | None:
+def _finished(out: Path, record: FoldRecord) -> FoldRecord | None:
     """The folds that are there already, if they are the same.
 
     Raises:
@@ -162,7 +162,7 @@ def _finished(out: Path, record: Record) -> Record | None:
     """
     if not was_written(out, FILE):
         return None
-    found = load(out)
+    found = load_fold_record(out)
     same = (found.data, found.root, found.told_apart) == (
         record.data,
         record.root,
@@ -177,10 +177,10 @@ def _finished(out: Path, record: Record) -> Record | None:
 
 
 def _written(
-    folder: Path, record: Record, examples: Examples, labels: Int[np.ndarray, "n"], quiet: bool
+    folder: Path, record: FoldRecord, examples: Examples, labels: Int[np.ndarray, "n"], quiet: bool
 ) -> Iterator[str]:
     """Write the files of each fold; their names, each when it is there."""
-    arrays = npz.load(expanded(record.data), _ARRAYS) if record.kind == "npz" else {}
+    arrays = npz.load_arrays(expanded(record.data), _ARRAYS) if record.kind == "npz" else {}
     with progress("writing folds", 2 * record.folds, quiet=quiet) as advance:
         for number in range(record.folds):
             (folder / f"fold-{number}").mkdir()

@@ -25,7 +25,7 @@ _GAP = "\u22ef"
 _LONGEST = 30  # letters
 
 
-def class_spread(found: Sequence[ClassSpread], column: str, hard_is_high: bool) -> Chart:
+def class_spread_chart(found: Sequence[ClassSpread], column: str, hard_is_high: bool) -> Chart:
     """A bar a class: thin from 5 to 95 %, thick from 25 to 75 %, a tick at the median.
 
     Of more than 40 classes the 20 hardest and the 20 easiest.

@@ -7,14 +7,14 @@ from dataclasses import asdict
 import altair as alt
 
 from vog.analysis.one_run.density_grid import Density
-from vog.figures.charts.heatmap import Cell, table
+from vog.figures.charts.heatmap import HeatmapCell, table
 from vog.figures.charts.theme import FEW_TO_MANY, ORANGE, Chart, blended, data, narrow, short
 
 _AGAINST_TO_ALIKE = (ORANGE, "#ffffff", "#2b5d9b")
 _UNKNOWN = "#e4e7eb"
 
 
-def agreement(matrix: Mapping[str, Mapping[str, float]], stage: str) -> Chart:
+def correlation_chart(matrix: Mapping[str, Mapping[str, float]], stage: str) -> Chart:
     """Spearman's correlation of every two columns, printed: blue alike, orange against each other.
 
     Args:
@@ -23,7 +23,7 @@ def agreement(matrix: Mapping[str, Mapping[str, float]], stage: str) -> Chart:
     """
     names = {column: column.replace(f"@{stage}", "") for column in matrix}
     cells = [
-        Cell(names[b], names[a], value, _printed(value), _colour(value))
+        HeatmapCell(names[b], names[a], value, _printed(value), _colour(value))
         for a, row in matrix.items()
         for b, value in row.items()
     ]

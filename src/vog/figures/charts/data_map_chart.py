@@ -5,7 +5,7 @@ from dataclasses import asdict
 import altair as alt
 
 from vog.analysis.one_run.data_map import DataMap
-from vog.analysis.one_run.density_grid import Cell
+from vog.analysis.one_run.density_grid import DensityCell
 from vog.figures.charts.theme import QUIET, WRONG_TO_RIGHT, Chart, data, narrow
 
 _SHOWN = ("variability", "confidence", "correctness")
@@ -20,7 +20,7 @@ _REGIONS = (
 )
 
 
-def data_map(found: DataMap) -> Chart:
+def data_map_chart(found: DataMap) -> Chart:
     """Variability to the right, confidence upwards, coloured by the share of checkpoints right.
 
     A point for each example where they are few; else a square for each cell of the density, the
@@ -83,7 +83,7 @@ def _squares(found: DataMap) -> alt.Chart:
     )
 
 
-def _room(cells: tuple[Cell, ...]) -> float:
+def _room(cells: tuple[DensityCell, ...]) -> float:
     """The area in square pixels of a square that just fits into a cell; all are of one size."""
     if not cells:
         return _LEAST

@@ -10,7 +10,7 @@ from vog.figures.charts.theme import BLUE, INK, ORANGE, QUIET, Chart, data, narr
 _MEASURED, _PREDICTED = "measured; bar: lowest to highest pair", "predicted from single runs"
 
 
-def seeds_curve(found: SeedsCurve) -> Chart:
+def seeds_curve_chart(found: SeedsCurve) -> Chart:
     """What was measured as points with bars from the lowest to the highest pair; the rest dashed.
 
     Args:

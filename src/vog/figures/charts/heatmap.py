@@ -9,7 +9,7 @@ from vog.figures.charts.theme import Panel, data, text_on
 
 
 @dataclass(frozen=True)
-class Cell:
+class HeatmapCell:
     """One cell.
 
     Attributes:
@@ -28,7 +28,7 @@ class Cell:
 
 
 def table(
-    cells: Iterable[Cell], x: alt.X, y: alt.Y, tooltip: Sequence[alt.Tooltip], letters: int
+    cells: Iterable[HeatmapCell], x: alt.X, y: alt.Y, tooltip: Sequence[alt.Tooltip], letters: int
 ) -> Panel:
     """The cells by the fields `column` and `row`, their text in letters of this many pixels."""
     rows = [asdict(one) | {"ink": text_on(one.colour)} for one in cells]

@@ -4,15 +4,15 @@ import math
 
 import altair as alt
 
-from vog.analysis.one_run.stage_shift import Course, DecilePair
-from vog.figures.charts.heatmap import Cell, table
+from vog.analysis.one_run.stage_shift import DecilePair, StageShift
+from vog.figures.charts.heatmap import HeatmapCell, table
 from vog.figures.charts.theme import Chart, blended, narrow, short
 
 # White is what every cell would have if the stages had nothing in common.
 _CHANCE, _FEWER, _MORE = 0.1, ("#f2c1a3", "#ffffff"), ("#ffffff", "#7596bb", "#1d4273")
 
 
-def course(found: Course) -> Chart:
+def stage_shift_chart(found: StageShift) -> Chart:
     """For each tenth of the first stage, a row, which share of it is in which tenth of the last."""
     shares = [one.share for one in found.deciles if math.isfinite(one.share)]
     most = max([0.3, *shares])  # chance alone must not look like a pattern
@@ -47,13 +47,13 @@ def course(found: Course) -> Chart:
     )
 
 
-def _cell(one: DecilePair, most: float) -> Cell:
+def _cell(one: DecilePair, most: float) -> HeatmapCell:
     over = (one.share - _CHANCE) / (most - _CHANCE)
     colour = blended(_MORE, over) if over > 0 else blended(_FEWER, one.share / _CHANCE)
-    return Cell(str(one.last), str(one.first), one.share, f"{100 * one.share:.0f}", colour)
+    return HeatmapCell(str(one.last), str(one.first), one.share, f"{100 * one.share:.0f}", colour)
 
 
-def _words(found: Course) -> tuple[str, str]:
+def _words(found: StageShift) -> tuple[str, str]:
     """Title and subtitle."""
     hardest = found.deciles[-1]
     title = f"{found.score} at {found.first} and at {found.last}"

@@ -66,7 +66,7 @@ def short(value: float) -> str:
     return f"{value:.3g}" if math.isfinite(value) else "?"
 
 
-def save(chart: Chart, path: Path) -> Path:
+def save_chart(chart: Chart, path: Path) -> Path:
     """Write a chart in the format that the ending of the path names; PNG at twice the size.
 
     Raises:
@@ -90,7 +90,7 @@ def format_of(path: Path) -> str:
     return kind
 
 
-def svg(chart: Chart) -> str:
+def chart_svg(chart: Chart) -> str:
     """A chart as the text of an SVG, for a page."""
     text = io.StringIO()
     chart.save(text, format="svg")

@@ -21,7 +21,7 @@ class _Start:
     step: float
 
 
-def trajectory(
+def trajectory_chart(
     steps: Sequence[int],
     series: Mapping[str, Sequence[float]],
     title: str,

@@ -72,7 +72,7 @@ class TorchModel:
     """
 
     module: nn.Module
-    target: Target = field(default_factory=lambda: targets.choose("logit"))
+    target: Target = field(default_factory=lambda: targets.choose_target("logit"))
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     head: Head | None = None
     folding: Folding = field(default_factory=Folding)
@@ -237,7 +237,7 @@ class TorchModel:
                 gradient = _gradient(total, leaf, keep_graph=wants_loss)
                 seen = replace(seen, input_gradient=gradient[None])
             if wants_loss:
-                total = targets.cross_entropy(logits, labels).sum()
+                total = targets.label_cross_entropy(logits, labels).sum()
                 seen = replace(seen, loss_gradient=_gradient(total, leaf)[None])
         if Signal.LAST_LAYER_NORM in needs:
             assert features is not None, "`signals` tells that there is no linear head"
@@ -281,7 +281,7 @@ class TorchModel:
                 raise
             raise ModelError(
                 f"the model cannot take a batch of shape {tuple(inputs.shape)}"
-                f"{' in bfloat16' if halved else ''}: {user_functions.describe(error)}\n"
+                f"{' in bfloat16' if halved else ''}: {user_functions.describe_error(error)}\n"
                 f"{self._cure(error)}"
             ) from error
         if halved and self.head is not None and features is not None:
@@ -416,7 +416,7 @@ def _gradient(
             raise
         if "does not require grad" not in str(error):
             raise ModelError(
-                f"the model cannot go backward: {user_functions.describe(error)}"
+                f"the model cannot go backward: {user_functions.describe_error(error)}"
             ) from error
     if leaf.grad is None:
         raise ModelError(

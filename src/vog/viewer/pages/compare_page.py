@@ -8,13 +8,13 @@ from starlette.responses import Response
 from vog.errors import ResultError, unknown
 from vog.result.derived_columns import DERIVED
 from vog.viewer.context import Site
-from vog.viewer.pages.image_responses import svg
+from vog.viewer.pages.image_responses import svg_response
 
 if TYPE_CHECKING:
     from vog.analysis.one_run.column_pair import TwoColumns
 
 
-def compare(site: Site, request: Request) -> Response:
+def compare_page(site: Site, request: Request) -> Response:
     """Their ranks against each other, and the examples that they disagree about most."""
     x, y = _asked(site, request)
     found = _compared(site, x, y)
@@ -42,7 +42,7 @@ def chart(site: Site, request: Request) -> Response:
 
     x, y = _asked(site, request)
     found = _compared(site, x, y)
-    return svg(charts.comparison(found.density, x, y, found.spearman))
+    return svg_response(charts.comparison(found.density, x, y, found.spearman))
 
 
 def _asked(site: Site, request: Request) -> tuple[str, str]:

@@ -20,7 +20,7 @@ _AROUND = 4
 def example(site: Site, request: Request) -> Response:
     """Everything that is known of one example, and its neighbours in the view."""
     view = site.view(request)
-    index, _ = named(site, request.path_params["index"])
+    index, _ = row_in_address(site, request.path_params["index"])
     row = site.lookup.example(index)
     assert row is not None, "it has an id"
     before, after = _around(site, row["index"], view)
@@ -52,7 +52,7 @@ def inspect(site: Site, request: Request, fields: dict[str, str]) -> Response:
     Raises:
         VogError: it cannot be computed.
     """
-    index, _ = named(site, request.path_params["index"])
+    index, _ = row_in_address(site, request.path_params["index"])
     query = site.address(fields.get("back", ""))
     if site.inspection is None or site.inspection.missing is not None:
         raise HTTPException(404)
@@ -60,7 +60,7 @@ def inspect(site: Site, request: Request, fields: dict[str, str]) -> Response:
     return to(request, f"example/{index}", query, "checkpoints")
 
 
-def named(site: Site, text: str) -> tuple[int, str]:
+def row_in_address(site: Site, text: str) -> tuple[int, str]:
     """The row that an address names by its number, and its id.
 
     Raises:
@@ -75,7 +75,7 @@ def named(site: Site, text: str) -> tuple[int, str]:
 
 def next_in(site: Site, index: int, query: str) -> int:
     """The example after this one in a view; itself where it is the last."""
-    view = view_query.read(site.run, dict(parse_qsl(query)))
+    view = view_query.read_view(site.run, dict(parse_qsl(query)))
     after = _around(site, index, view)[1]
     return after[0] if after else index
 

@@ -13,10 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vog.figures.previews import encoded
+from vog.figures.previews import encode_thumbnail
 from vog.viewer.context import Site
-from vog.viewer.inspection import Inspected
-from vog.viewer.pages.example_page import named
+from vog.viewer.inspection import InspectedExample
+from vog.viewer.pages.example_page import row_in_address
 
 if TYPE_CHECKING:
     from vog.figures.charts import Chart
@@ -41,13 +41,13 @@ _SIGNED = np.array([(33, 88, 155), (247, 247, 247), (178, 76, 26)], np.float64)
 
 def picture(site: Site, request: Request) -> Response:
     """The picture of an example; its sizes are fixed."""
-    index, id = named(site, request.path_params["index"])
+    index, id = row_in_address(site, request.path_params["index"])
     asked = request.query_params.get("size", "")
     size = int(asked) if asked in map(str, _SIZES) else LARGE
     preview = site.preview(index, id)
     if preview.image is None:
         return Response(_MISSING, 404, media_type="image/svg+xml")
-    content, kind = encoded(preview.image, size)
+    content, kind = encode_thumbnail(preview.image, size)
     return Response(content, media_type=kind, headers={"cache-control": "private, max-age=600"})
 
 
@@ -64,7 +64,7 @@ def gradient_map(site: Site, request: Request) -> Response:
     return _png(_coloured(found.gradients[int(which)] / largest / 2 + 0.5, _SIGNED))
 
 
-def trajectory(site: Site, request: Request) -> Response:
+def trajectory_response(site: Site, request: Request) -> Response:
     """Confidence, margin and loss of an example over the checkpoints."""
     from vog.figures import charts  # it takes 80 MB, and most pages have none
 
@@ -74,19 +74,19 @@ def trajectory(site: Site, request: Request) -> Response:
     stages = site.run.question.get("stages", {})
     cut = {name: (a, b) for name, (a, b) in stages.items() if name != "all"}
     said = f"Row {request.path_params['index']} over training"
-    return svg(charts.trajectory(list(found.steps), series, said, cut))
+    return svg_response(charts.trajectory_chart(list(found.steps), series, said, cut))
 
 
-def svg(chart: "Chart") -> Response:
+def svg_response(chart: "Chart") -> Response:
     """A chart as a picture, on the paper of the page."""
     from vog.figures import charts
 
-    text = charts.svg(chart.properties(background="transparent"))
+    text = charts.chart_svg(chart.properties(background="transparent"))
     return Response(text, media_type="image/svg+xml", headers={"cache-control": "no-store"})
 
 
-def _seen(site: Site, request: Request) -> Inspected:
-    index, _ = named(site, request.path_params["index"])
+def _seen(site: Site, request: Request) -> InspectedExample:
+    index, _ = row_in_address(site, request.path_params["index"])
     found = site.inspected.get(index)
     if found is None:
         raise HTTPException(404)

@@ -8,12 +8,12 @@ from vog.files.writing import as_csv
 from vog.result.marks import Mark
 from vog.viewer import view_query
 from vog.viewer.context import Site, to
-from vog.viewer.pages.example_page import named, next_in
+from vog.viewer.pages.example_page import next_in, row_in_address
 
 
 def mark(site: Site, request: Request, fields: dict[str, str]) -> Response:
     """Decide about an example, and go on: from its own page to the next, else stay."""
-    index, id = named(site, fields.get("index", ""))
+    index, id = row_in_address(site, fields.get("index", ""))
     query = site.address(fields.get("back", ""))
     before = site.review.marks().get(id)
     verdict = fields.get("verdict", before.verdict if before else None) or None
