@@ -127,8 +127,8 @@ def _refuse_mixed_examples(
             raise ModelError(
                 f"the model takes {len(labels)} examples together and not one alone: "
                 f"{user_functions.describe_error(error.__cause__ or error)}. Examples see each "
-                f"other (batch statistics instead of running ones?), so gradients would mix. Remove "
-                f"that for scoring."
+                f"other (batch statistics instead of running ones?), so gradients would mix. "
+                f"Remove that for scoring."
             ) from error
         moved += [] if agree(together, alone, needs, one, slice(0, 1)) else [i]
         if not agree(together, alone, frozenset(), one, slice(0, 1)):
