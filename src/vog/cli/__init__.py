@@ -34,6 +34,7 @@ from vog.cli import (
     view,
 )
 from vog.errors import VogError
+from vog.wording import for_command_line
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -89,7 +90,7 @@ def run_command(command: Callable[[], object]) -> None:
     """Run a command: a user's mistake is a message and exit code 1, a bug a traceback."""
     streams.take_any_text()
     try:
-        with streams.telling():
+        with streams.telling(), for_command_line():
             command()
     except VogError as error:
         typer.echo(f"Error: {error}", err=True)

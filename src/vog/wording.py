@@ -1,0 +1,55 @@
+"""How messages name a setting and a command: as Python has them, or as the command line does.
+
+The same mistake can be made from both. A message for somebody who wrote Python says
+`batch_size=0`, one for somebody who typed a command says `--batch-size 0`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_FOR_COMMAND_LINE: ContextVar[bool] = ContextVar("for_command_line", default=False)
+_FLAGS = {"model_args": "--model-arg", "form": "--format", "inputs": "--input"}
+_WITHOUT_VALUE = object()
+
+
+@contextmanager
+def for_command_line() -> Iterator[None]:
+    """Word the messages that are made inside for somebody who typed a command."""
+    before = _FOR_COMMAND_LINE.set(True)
+    try:
+        yield
+    finally:
+        _FOR_COMMAND_LINE.reset(before)
+
+
+def option(name: str, value: object = _WITHOUT_VALUE) -> str:
+    """Return how the caller writes a setting, with its value where one is given.
+
+    Args:
+        name: as Python has it, such as `batch_size`.
+        value: what it is set to. A switch of the command line has no value: True is `--exif`,
+            False `--no-exif`.
+
+    Returns:
+        `batch_size=0` or `batch_size` for Python, `--batch-size 0` or `--batch-size` for the
+        command line.
+    """
+    if not _FOR_COMMAND_LINE.get():
+        return name if value is _WITHOUT_VALUE else f"{name}={value!r}"
+    flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
+    if value is _WITHOUT_VALUE or value is True:
+        return flag
+    return f"--no-{flag[2:]}" if value is False else f"{flag} {value}"
+
+
+def command(name: str) -> str:
+    """Return how the caller calls a command, such as `vog score` or `vog.score`."""
+    return f"`vog {name}`" if _FOR_COMMAND_LINE.get() else f"`vog.{name}`"
+
+
+def same_again(name: str) -> str:
+    """Return the advice to call a command once more, which continues what is not finished."""
+    if _FOR_COMMAND_LINE.get():
+        return f"Run the same {command(name)} command again"
+    return f"Call {command(name)} with the same arguments again"
