@@ -6,21 +6,31 @@ The same mistake can be made from both. A message for somebody who wrote Python 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from dataclasses import dataclass
 
-_FOR_COMMAND_LINE: ContextVar[bool] = ContextVar("for_command_line", default=False)
 _FLAGS = {"model_args": "--model-arg", "form": "--format", "inputs": "--input"}
 _WITHOUT_VALUE = object()
+
+
+@dataclass
+class _Caller:
+    """Who called: of the whole process, so that its threads word their messages alike."""
+
+    typed_a_command: bool = False
+
+
+_CALLER = _Caller()
 
 
 @contextmanager
 def for_command_line() -> Iterator[None]:
     """Word the messages that are made inside for somebody who typed a command."""
-    before = _FOR_COMMAND_LINE.set(True)
+    before = _CALLER.typed_a_command
+    _CALLER.typed_a_command = True
     try:
         yield
     finally:
-        _FOR_COMMAND_LINE.reset(before)
+        _CALLER.typed_a_command = before
 
 
 def option(name: str, value: object = _WITHOUT_VALUE) -> str:
@@ -35,7 +45,7 @@ def option(name: str, value: object = _WITHOUT_VALUE) -> str:
         `batch_size=0` or `batch_size` for Python, `--batch-size 0` or `--batch-size` for the
         command line.
     """
-    if not _FOR_COMMAND_LINE.get():
+    if not _CALLER.typed_a_command:
         return name if value is _WITHOUT_VALUE else f"{name}={value!r}"
     flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
     if value is _WITHOUT_VALUE or value is True:
@@ -45,11 +55,11 @@ def option(name: str, value: object = _WITHOUT_VALUE) -> str:
 
 def command(name: str) -> str:
     """Return how the caller calls a command, such as `vog score` or `vog.score`."""
-    return f"`vog {name}`" if _FOR_COMMAND_LINE.get() else f"`vog.{name}`"
+    return f"`vog {name}`" if _CALLER.typed_a_command else f"`vog.{name}`"
 
 
 def same_again(name: str) -> str:
     """Return the advice to call a command once more, which continues what is not finished."""
-    if _FOR_COMMAND_LINE.get():
+    if _CALLER.typed_a_command:
         return f"Run the same {command(name)} command again"
     return f"Call {command(name)} with the same arguments again"
