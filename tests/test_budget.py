@@ -18,7 +18,7 @@ from torch import nn
 import vog
 import world
 from vog import allocator, scores
-from vog.checkpoints import cut
+from vog.checkpoints import cut_stages
 from vog.errors import CheckpointError, DataError, ModelError
 from vog.models.torch import memory
 from vog.models.torch.adapter import TorchModel
@@ -66,7 +66,7 @@ def measured(module: nn.Module, width: int) -> MemoryNeeds:
     model = TorchModel(module)
     weights = model.ready(model.fit(module.state_dict(), "here"))
     chosen = scores.choose_scores(["vog", "loss"])
-    return measure(model, weights, torch.randn(16, width), cut(1, 3, 2), chosen, workers=0)
+    return measure(model, weights, torch.randn(16, width), cut_stages(1, 3, 2), chosen, workers=0)
 
 
 sizes = st.integers(0, 10**7)

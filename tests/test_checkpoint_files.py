@@ -418,10 +418,10 @@ def test_a_word_that_is_no_path() -> None:
 
 def test_files_and_folders_as_they_match(tmp_path: Path) -> None:
     made(tmp_path, "step-1/a.npy", "step-2/a.npy", "notes/a.txt", "step-3.npz")
-    found = search([tmp_path], as_they_match=True)
+    found = search([tmp_path], custom_reader=True)
     assert names(found) == ["step-1", "step-2", "step-3.npz"]
     assert found.notes == {"left out": "notes"}
-    assert names(search([tmp_path / "step-?"], as_they_match=True)) == ["step-1", "step-2"]
+    assert names(search([tmp_path / "step-?"], custom_reader=True)) == ["step-1", "step-2"]
 
 
 def test_a_fifo_is_no_regular_file(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from torch import nn
 
 import vog
 import world
-from vog.checkpoints import Reader, named_in, read_weights, refuse_mixed, weights_digest
+from vog.checkpoints import Reader, stand_in_name, read_weights, refuse_mixed_keys, weights_digest
 from vog.cli import main
 from vog.errors import CheckpointError, FunctionError
 from vog.inspection.inspector import inspector
@@ -150,18 +150,18 @@ def test_metadata_and_extra_states_stay(tmp_path: Path, beside: Path | None) -> 
     assert isinstance(found, OrderedDict)
     assert vars(found)["_metadata"] == vars(state)["_metadata"]
     assert found["_extra_state"] == state["_extra_state"]
-    assert named_in(found["_extra_state"]) is None
+    assert stand_in_name(found["_extra_state"]) is None
 
 
 def test_an_object_in_an_extra_state_is_named(tmp_path: Path) -> None:
     found = read_weights(saved(tmp_path, {**STATE, "_extra_state": {"where": [Path("a")]}}))
-    assert named_in(found["_extra_state"]) in ("pathlib.PosixPath", "pathlib.WindowsPath")
+    assert stand_in_name(found["_extra_state"]) in ("pathlib.PosixPath", "pathlib.WindowsPath")
 
 
 def test_checkpoints_with_weights_in_different_places_are_refused(tmp_path: Path) -> None:
-    refuse_mixed({Path("1.pt"): "model", Path("2.pt"): "model"})
+    refuse_mixed_keys({Path("1.pt"): "model", Path("2.pt"): "model"})
     with pytest.raises(CheckpointError, match="'model' of 1.pt, all of 2.pt. Say which.*--read"):
-        refuse_mixed({Path("1.pt"): "model", Path("2.pt"): ""})
+        refuse_mixed_keys({Path("1.pt"): "model", Path("2.pt"): ""})
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 import torch
 
-from vog.checkpoints import Stage, cut
+from vog.checkpoints import Stage, cut_stages
 from vog.scores import Observation, Signal, choose_scores, together
 from vog.scores.protocol import Score
 from vog.sweep import fold
@@ -57,7 +57,7 @@ def test_as_many_at_once_as_fit_and_no_stage_is_cut(
     seen = looks(9)
     assert seen[0].nbytes == 1248
     monkeypatch.setattr(fold, "_TOGETHER", room)
-    one, sizes = folded(cut(3, 9, 2), seen)
+    one, sizes = folded(cut_stages(3, 9, 2), seen)
     assert sizes == expected
     (vog,) = choose_scores(["vog"])
     for name, at in {"early": (0, 3), "late": (6, 9), "all": (0, 9)}.items():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vog.checkpoints import Stage, cut, pick, segments
+from vog.checkpoints import Stage, cut_stages, pick_checkpoints, segments
 from vog.errors import StageError
 
 
@@ -18,9 +18,9 @@ def as_dict(stages: tuple[Stage, ...]) -> dict[str, tuple[int, int]]:
 def test_equal_stages_cover_all_checkpoints_once(count: int, checkpoints: int) -> None:
     if checkpoints < count:
         with pytest.raises(StageError):
-            cut(count, checkpoints, least=1)
+            cut_stages(count, checkpoints, min_checkpoints=1)
         return
-    *parts, whole = cut(count, checkpoints, least=1)
+    *parts, whole = cut_stages(count, checkpoints, min_checkpoints=1)
     assert whole == Stage("all", 0, checkpoints)
     covered = [i for part in parts for i in range(part.start, part.stop)]
     assert covered == ([] if count == 1 else list(range(checkpoints)))
@@ -34,7 +34,7 @@ def test_segments_rebuild_every_stage(data: st.DataObject, checkpoints: int) -> 
         lambda at: at[0] < at[1]
     )
     slices = data.draw(st.dictionaries(st.sampled_from("abcde"), edges))
-    stages = cut(slices, checkpoints, least=1)
+    stages = cut_stages(slices, checkpoints, min_checkpoints=1)
     pieces = segments(stages)
     assert [i for piece in pieces for i in piece] == list(range(checkpoints))
     for stage in stages:
@@ -59,7 +59,7 @@ def test_segments_rebuild_every_stage(data: st.DataObject, checkpoints: int) -> 
 def test_what_may_be_written(
     spec: object, checkpoints: int, expected: dict[str, tuple[int, int]]
 ) -> None:
-    stages = cut(spec, checkpoints, least=2)  # type: ignore[arg-type]
+    stages = cut_stages(spec, checkpoints, min_checkpoints=2)  # type: ignore[arg-type]
     assert as_dict(stages) == expected | {"all": (0, checkpoints)}
 
 
@@ -82,17 +82,17 @@ def test_what_may_be_written(
 )
 def test_what_is_refused(spec: object, checkpoints: int, message: str) -> None:
     with pytest.raises(StageError, match=message):
-        cut(spec, checkpoints, least=2)  # type: ignore[arg-type]
+        cut_stages(spec, checkpoints, min_checkpoints=2)  # type: ignore[arg-type]
 
 
 def test_scores_that_need_no_spread_are_content_with_one_checkpoint() -> None:
-    assert as_dict(cut("last=-1:", 4, least=1)) == {"last": (3, 4), "all": (0, 4)}
+    assert as_dict(cut_stages("last=-1:", 4, min_checkpoints=1)) == {"last": (3, 4), "all": (0, 4)}
 
 
 @given(st.integers(1, 5), st.integers(2, 12), st.integers(60, 90))
 def test_some_of_each_stage_are_picked_evenly(count: int, each: int, checkpoints: int) -> None:
-    stages = cut(count, checkpoints, least=2)
-    chosen, cut_again = pick(stages, each, least=2)
+    stages = cut_stages(count, checkpoints, min_checkpoints=2)
+    chosen, cut_again = pick_checkpoints(stages, each, min_checkpoints=2)
     assert chosen == sorted(set(chosen))
     for before, after in zip(stages[:-1] or stages, cut_again[:-1] or cut_again, strict=True):
         inside = [one for one in chosen if one in before]
@@ -107,23 +107,23 @@ def test_some_of_each_stage_are_picked_evenly(count: int, each: int, checkpoints
 
 def test_picked_by_hand() -> None:
     """Ten checkpoints in two stages of five, three of each: both ends and the middle."""
-    chosen, stages = pick(cut(2, 10, 2), 3, 2)
+    chosen, stages = pick_checkpoints(cut_stages(2, 10, 2), 3, 2)
     assert chosen == [0, 2, 4, 5, 7, 9]
     assert as_dict(stages) == {"early": (0, 3), "late": (3, 6), "all": (0, 6)}
 
 
 def test_more_than_there_are_is_all_of_them() -> None:
-    stages = cut(3, 9, 2)
-    assert pick(stages, 50, 2) == (list(range(9)), stages)
-    assert pick(stages, None, 2) == (list(range(9)), stages)
+    stages = cut_stages(3, 9, 2)
+    assert pick_checkpoints(stages, 50, 2) == (list(range(9)), stages)
+    assert pick_checkpoints(stages, None, 2) == (list(range(9)), stages)
 
 
 def test_stages_that_overlap_have_what_either_picks() -> None:
-    chosen, stages = pick(cut({"a": (0, 6), "b": (4, 10)}, 10, 2), 2, 2)
+    chosen, stages = pick_checkpoints(cut_stages({"a": (0, 6), "b": (4, 10)}, 10, 2), 2, 2)
     assert chosen == [0, 4, 5, 9]
     assert as_dict(stages) == {"a": (0, 3), "b": (1, 4), "all": (0, 4)}
 
 
 def test_fewer_than_the_scores_need_are_refused() -> None:
     with pytest.raises(StageError, match=r"--checkpoints-per-stage 1: .* need at least 2"):
-        pick(cut(3, 9, 2), 1, 2)
+        pick_checkpoints(cut_stages(3, 9, 2), 1, 2)

@@ -5,20 +5,20 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from vog.checkpoints.formats import foreign_folder
-from vog.checkpoints.steps import announced_by_folder
+from vog.checkpoints.formats import describe_foreign_folder
+from vog.checkpoints.steps import step_of_folder
 from vog.errors import CheckpointError, first_few
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin")
 # What a Hugging Face `checkpoint-N/` folder keeps its weights in, in order of preference.
-IN_FOLDER = (
+TRAINER_NAMES = (
     "model.safetensors",
     "model.safetensors.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-_OTHERS = (".txt", ".json", ".yaml", ".yml", ".log", ".csv", ".tsv", ".png", ".md", ".py", ".lock")
-_BESIDE = re.compile(
+_UNRELATED_SUFFIXES = (".txt", ".json", ".yaml", ".yml", ".log", ".csv", ".tsv", ".png", ".md", ".py", ".lock")
+_TRAINING_STATE = re.compile(
     r"training_args|adapter_model|optim(izer)?(?![a-z])|opt(?=[\d._-])|scheduler|rng_state|scaler",
     re.IGNORECASE,
 )
@@ -27,7 +27,7 @@ _MOST_FOLDERS = 2000
 
 
 @dataclass(frozen=True)
-class Inside:
+class FolderCheckpoints:
     """The checkpoints that are in a folder, or together in one below it."""
 
     folder: Path
@@ -37,8 +37,8 @@ class Inside:
 def is_checkpoint(path: Path) -> bool:
     """Return whether a file is named as one: `.pt`, `.pth.tar`, `model.ckpt-30024`, ..."""
     name = path.name.lower()
-    named = name.removesuffix(".tar").endswith(SUFFIXES) or re.search(r"\.ckpt-\d+$", name)
-    return bool(named) and not is_hidden(path) and not is_beside(path)
+    has_suffix = name.removesuffix(".tar").endswith(SUFFIXES) or re.search(r"\.ckpt-\d+$", name)
+    return bool(has_suffix) and not is_hidden(path) and not is_training_state(path)
 
 
 def is_hidden(path: Path) -> bool:
@@ -46,14 +46,14 @@ def is_hidden(path: Path) -> bool:
     return path.name.startswith(".")
 
 
-def is_beside(path: Path) -> bool:
+def is_training_state(path: Path) -> bool:
     """Return whether a file is what a training loop saves beside or in place of the weights."""
-    return _BESIDE.match(path.name) is not None
+    return _TRAINING_STATE.match(path.name) is not None
 
 
-def is_clearly_other(path: Path) -> bool:
+def is_unrelated(path: Path) -> bool:
     """Return whether a file is named as a text, a table or a picture."""
-    return path.suffix.lower() in _OTHERS and not path.name.endswith(".index.json")
+    return path.suffix.lower() in _UNRELATED_SUFFIXES and not path.name.endswith(".index.json")
 
 
 def refuse_foreign_name(path: Path) -> None:
@@ -69,100 +69,100 @@ def refuse_foreign_name(path: Path) -> None:
             f"a path to the weights by name."
         )
     if path.is_dir():
-        _refuse_foreign(path)
+        _refuse_foreign_folder(path)
 
 
-def single_in(folder: Path) -> Path | None:
+def weights_file(folder: Path) -> Path | None:
     """Return the one file of weights in a folder, if there is one."""
-    known = _weights_of_folder(folder)
-    if known is not None:
-        return known
+    weights = _trainer_weights_in(folder)
+    if weights is not None:
+        return weights
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and is_checkpoint(path)]
     return files[0] if len(files) == 1 else None
 
 
-def checkpoints_in(folder: Path, word: str) -> Inside:
+def checkpoints_in(folder: Path, spec: str) -> FolderCheckpoints:
     """Return the checkpoints in a folder, or in the one folder below it that has some.
 
     Raises:
         CheckpointError: none there, or in several folders; or it is of another tool.
     """
-    found = _directly_in(folder)  # the first look, so that a folder that may not be read is named
-    own = _weights_of_folder(folder)
-    if own is not None and not any(path.parent != folder for path in found):
-        return Inside(folder, [own])
-    if found:
-        return Inside(folder, found)
-    _refuse_foreign(folder)
-    below = _without_links(_below(folder))
-    if len(below) == 1:
-        return below[0]
-    together = _of_steps(below)
-    if together is not None:
-        return together
-    if below:
-        shown = [f"{one.folder} ({len(one.paths)})" for one in below]
+    paths = _checkpoint_files_in(folder)  # the first look, so that a folder that may not be read is named
+    weights = _trainer_weights_in(folder)
+    if weights is not None and not any(path.parent != folder for path in paths):
+        return FolderCheckpoints(folder, [weights])
+    if paths:
+        return FolderCheckpoints(folder, paths)
+    _refuse_foreign_folder(folder)
+    subfolders = _drop_links(_subfolders_with_checkpoints(folder))
+    if len(subfolders) == 1:
+        return subfolders[0]
+    joined = _join_step_folders(subfolders)
+    if joined is not None:
+        return joined
+    if subfolders:
+        counts = [f"{subfolder.folder} ({len(subfolder.paths)})" for subfolder in subfolders]
         raise CheckpointError(
-            f"--checkpoints: the folder {word} holds checkpoints in {len(below)} folders below "
-            f"it: {first_few(shown)}. Give the one that is meant."
+            f"--checkpoints: the folder {spec} holds checkpoints in {len(subfolders)} folders below "
+            f"it: {first_few(counts)}. Give the one that is meant."
         )
     raise CheckpointError(
-        f"--checkpoints: the folder {word} holds no checkpoint "
+        f"--checkpoints: the folder {spec} holds no checkpoint "
         f"({', '.join(SUFFIXES)}, or checkpoint-N folders)."
     )
 
 
-def _directly_in(folder: Path) -> list[Path]:
+def _checkpoint_files_in(folder: Path) -> list[Path]:
     """Return the weights of the folders in a folder, as a Trainer saves them, or else its files."""
     entries = sorted(folder.iterdir())
-    shown = [path for path in entries if not is_hidden(path)]
-    folders = [weights for path in shown if (weights := _weights_of_folder(path)) is not None]
+    visible = [path for path in entries if not is_hidden(path)]
+    folders = [weights for path in visible if (weights := _trainer_weights_in(path)) is not None]
     return folders or [path for path in entries if is_checkpoint(path) and path.is_file()]
 
 
-def _below(folder: Path) -> list[Inside]:
+def _subfolders_with_checkpoints(folder: Path) -> list[FolderCheckpoints]:
     """Return the nearest folders below that have checkpoints."""
-    found: list[Inside] = []
+    subfolders: list[FolderCheckpoints] = []
     waiting = deque([(folder, 0)])
     for _ in range(_MOST_FOLDERS):
         if not waiting:
             break
         current, depth = waiting.popleft()
-        inside = _directly_in(current) if depth else []
-        if inside:
-            found.append(Inside(current, inside))
+        paths = _checkpoint_files_in(current) if depth else []
+        if paths:
+            subfolders.append(FolderCheckpoints(current, paths))
         elif depth < _DEEPEST:
             folders = [path for path in sorted(current.iterdir()) if path.is_dir()]
             folders = [path for path in folders if not is_hidden(path)]
             for path in folders:
-                _refuse_foreign(path)
+                _refuse_foreign_folder(path)
             waiting += [(path, depth + 1) for path in folders]
-    return found
+    return subfolders
 
 
-def _without_links(found: list[Inside]) -> list[Inside]:
+def _drop_links(folders: list[FolderCheckpoints]) -> list[FolderCheckpoints]:
     """Return the folders without those that are links to others of them (`latest -> run`)."""
-    kept: dict[Path, Inside] = {}
-    for one in sorted(found, key=lambda one: one.folder.resolve() != one.folder.absolute()):
-        kept.setdefault(one.folder.resolve(), one)
-    return [one for one in found if kept[one.folder.resolve()] is one]
+    first: dict[Path, FolderCheckpoints] = {}
+    for entry in sorted(folders, key=lambda entry: entry.folder.resolve() != entry.folder.absolute()):
+        first.setdefault(entry.folder.resolve(), entry)
+    return [entry for entry in folders if first[entry.folder.resolve()] is entry]
 
 
-def _of_steps(below: list[Inside]) -> Inside | None:
+def _join_step_folders(subfolders: list[FolderCheckpoints]) -> FolderCheckpoints | None:
     """Return the files of folders that are named by steps and have one file each, as one whole."""
-    steps = [announced_by_folder(one.folder.name) for one in below]
-    alone = all(len(one.paths) == 1 for one in below)
-    parents = {one.folder.parent for one in below}
-    if not alone or None in steps or len(parents) != 1:
+    steps = [step_of_folder(entry.folder.name) for entry in subfolders]
+    have_one_file = all(len(entry.paths) == 1 for entry in subfolders)
+    parents = {entry.folder.parent for entry in subfolders}
+    if not have_one_file or None in steps or len(parents) != 1:
         return None
-    return Inside(parents.pop(), [path for one in below for path in one.paths])
+    return FolderCheckpoints(parents.pop(), [path for entry in subfolders for path in entry.paths])
 
 
-def _refuse_foreign(folder: Path) -> None:
-    said = foreign_folder(folder)
-    if said is not None:
-        raise CheckpointError(f"checkpoint {folder} {said}")
+def _refuse_foreign_folder(folder: Path) -> None:
+    problem = describe_foreign_folder(folder)
+    if problem is not None:
+        raise CheckpointError(f"checkpoint {folder} {problem}")
 
 
-def _weights_of_folder(path: Path) -> Path | None:
-    return next((path / name for name in IN_FOLDER if (path / name).is_file()), None)
+def _trainer_weights_in(path: Path) -> Path | None:
+    return next((path / name for name in TRAINER_NAMES if (path / name).is_file()), None)

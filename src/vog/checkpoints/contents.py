@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from vog.checkpoints.safe_pickle import Budget, Name, StandIn, Stored, array_of, state_dict_of
+from vog.checkpoints.safe_pickle import Budget, Name, StandIn, TensorRecord, array_of, state_dict_of
 from vog.checkpoints.safe_pickle.module_state_dict import attributes_of
 from vog.errors import first_few
 
@@ -23,7 +23,7 @@ def is_tensor(value: object) -> bool:
     """Return whether a value is a tensor or an array of numbers, described or made."""
     if isinstance(value, np.ndarray):
         return value.dtype.kind in "biufc"
-    return isinstance(value, Tensor | Stored) or array_of(value) is not None
+    return isinstance(value, Tensor | TensorRecord) or array_of(value) is not None
 
 
 def has_axes(value: Any) -> bool:
@@ -37,26 +37,26 @@ def weights_in(value: object, budget: Budget) -> Mapping[str, Any] | None:
     module = state_dict_of(value, budget)
     if module is not None:
         return module if any(map(is_tensor, module.values())) else None
-    items = _mapping(value)
+    items = _as_mapping(value)
     if not items:
         return None
     budget.step(len(items))
-    named = all(type(name) is str for name in items)
-    return items if named and any(map(is_tensor, items.values())) else None
+    has_text_keys = all(type(name) is str for name in items)
+    return items if has_text_keys and any(map(is_tensor, items.values())) else None
 
 
 def items_in(value: object, budget: Budget) -> dict[str, Any]:
     """Return what is within a value, by text: items, places in a list, attributes, modules."""
     if isinstance(value, list | tuple):
-        return {str(at): item for at, item in enumerate(value[:_LONGEST_LIST])}
-    attributes, items = attributes_of(value), _mapping(value) or {}
+        return {str(position): item for position, item in enumerate(value[:_LONGEST_LIST])}
+    attributes, items = attributes_of(value), _as_mapping(value) or {}
     modules = attributes.get("_modules")
-    found = {**attributes, **items, **(modules if isinstance(modules, Mapping) else {})}
-    budget.step(len(found) + 1)
-    return {name: item for name, item in found.items() if type(name) is str}
+    members = {**attributes, **items, **(modules if isinstance(modules, Mapping) else {})}
+    budget.step(len(members) + 1)
+    return {name: item for name, item in members.items() if type(name) is str}
 
 
-def within(value: object, key: str, budget: Budget) -> Any:
+def value_at(value: object, key: str, budget: Budget) -> Any:
     """Return what a key names: itself, keys joined by dots, or the beginning of names; else None.
 
     Of several readings the one with the longest first key wins.
@@ -64,26 +64,26 @@ def within(value: object, key: str, budget: Budget) -> Any:
     items = items_in(value, budget)
     if items.get(key) is not None:
         return items[key]
-    dots = [at for at, letter in enumerate(key) if letter == "."]
+    dots = [position for position, letter in enumerate(key) if letter == "."]
     for dot in reversed(dots):
         inner = items.get(key[:dot])
-        if inner is not None and (found := within(inner, key[dot + 1 :], budget)) is not None:
-            return found
-    return _under(weights_in(value, budget) or {}, f"{key}.")
+        if inner is not None and (nested := value_at(inner, key[dot + 1 :], budget)) is not None:
+            return nested
+    return _weights_below(weights_in(value, budget) or {}, f"{key}.")
 
 
-def kind_of(value: object) -> str:
+def describe_value(value: object) -> str:
     """Return what a value is, in words."""
     if isinstance(value, StandIn):
         return f"an object of {value.name}"
     if isinstance(value, Name):
         return f"the name {value}"
     if isinstance(value, Mapping):
-        return f"a dict with the keys {first_few([_shown(key) for key in value])}"
+        return f"a dict with the keys {first_few([_key_text(key) for key in value])}"
     return "a tensor" if is_tensor(value) else f"a {type(value).__name__}"
 
 
-def named_in(value: object, deepest: int = 20) -> str | None:
+def stand_in_name(value: object, deepest: int = 20) -> str | None:
     """Return the name of an object that was not made and is within a value, or None."""
     waiting = [(value, 0)]
     for _ in range(_LONGEST_LIST):
@@ -99,14 +99,14 @@ def named_in(value: object, deepest: int = 20) -> str | None:
     return None
 
 
-def _mapping(value: object) -> Mapping[Any, Any] | None:
+def _as_mapping(value: object) -> Mapping[Any, Any] | None:
     """Return the items of a dict, or of an object that was to be given items."""
     if isinstance(value, Mapping):
         return value
     return value.items if isinstance(value, StandIn) and value.items else None
 
 
-def _under(weights: Mapping[str, Any], prefix: str) -> Any:
+def _weights_below(weights: Mapping[str, Any], prefix: str) -> Any:
     """Return the weights whose names begin with a prefix, without it; None where there are none."""
     below: OrderedDict[str, Any] = OrderedDict(
         (name.removeprefix(prefix), item)
@@ -123,5 +123,5 @@ def _under(weights: Mapping[str, Any], prefix: str) -> Any:
     return below or None
 
 
-def _shown(key: object) -> str:
+def _key_text(key: object) -> str:
     return str(key)[:_LONGEST_WORD] if type(key) in (str, int, bool) else type(key).__name__

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vog.checkpoints.contents import kind_of
+from vog.checkpoints.contents import describe_value
 from vog.checkpoints.safe_pickle import Budget, StandIn
 from vog.errors import CheckpointError, first_few
 from vog.user_functions import stable
@@ -30,18 +30,18 @@ def weights_digest(weights: Mapping[str, Any]) -> str:
     for name in sorted(weights):
         value = weights[name]
         if isinstance(value, Tensor):
-            why = without_numbers(value)
-            if why is not None:
-                raise CheckpointError(f"the tensor {name} {why}.")
+            reason = why_without_numbers(value)
+            if reason is not None:
+                raise CheckpointError(f"the tensor {name} {reason}.")
             for piece in _pieces(name, value.detach()):
                 sha.update(piece)
         else:
-            text = f"{name} {_described(value, Budget(0))}\n"
+            text = f"{name} {_stable_text(value, Budget(0))}\n"
             sha.update(text.encode("utf-8", "surrogatepass"))
     return sha.hexdigest()
 
 
-def without_numbers(tensor: Tensor) -> str | None:
+def why_without_numbers(tensor: Tensor) -> str | None:
     """Return why a tensor cannot be read as numbers, or None where it can."""
     if tensor.is_nested:
         return "is a nested tensor, which has no one shape"
@@ -49,9 +49,9 @@ def without_numbers(tensor: Tensor) -> str | None:
         return "is on the meta device: the file has no values of it"
     if tensor.layout is not torch.strided:
         return None
-    size, stored = tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes()
-    if size > max(_SURELY_SMALL, _MOST_REPEATED * stored):
-        return f"stands for {tensor.numel():,} values, of which the file holds {stored:,} bytes"
+    size, nbytes = tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes()
+    if size > max(_SURELY_SMALL, _MOST_REPEATED * nbytes):
+        return f"stands for {tensor.numel():,} values, of which the file holds {nbytes:,} bytes"
     return None
 
 
@@ -63,9 +63,9 @@ def refuse_without_numbers(reasons: Mapping[str, str], path: object) -> None:
     """
     if not reasons:
         return
-    first = next(iter(reasons.values()))
+    first_reason = next(iter(reasons.values()))
     raise CheckpointError(
-        f"checkpoint {path} has no numbers for {first_few(list(reasons))}: the tensor {first}. "
+        f"checkpoint {path} has no numbers for {first_few(list(reasons))}: the tensor {first_reason}. "
         f"Save the whole weights as dense tensors, or give --read file.py:function."
     )
 
@@ -89,8 +89,8 @@ def _bytes_of(value: Tensor) -> Any:
 
 def _parts_of_sparse(value: Tensor) -> list[Tensor]:
     if value.layout is torch.sparse_coo:
-        once = value.coalesce()
-        return [once.indices(), once.values()]
+        coalesced = value.coalesce()
+        return [coalesced.indices(), coalesced.values()]
     if value.layout in (torch.sparse_csr, torch.sparse_bsr):
         return [value.crow_indices(), value.col_indices(), value.values()]
     return [value.ccol_indices(), value.row_indices(), value.values()]
@@ -99,16 +99,16 @@ def _parts_of_sparse(value: Tensor) -> list[Tensor]:
 def _parts_of_quantized(value: Tensor) -> list[Tensor]:
     numbers = value.int_repr()
     if value.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric):
-        return [numbers, _float64(value.q_scale(), value.q_zero_point())]
+        return [numbers, _float64_tensor(value.q_scale(), value.q_zero_point())]
     axis = torch.tensor(value.q_per_channel_axis())
     return [numbers, value.q_per_channel_scales(), value.q_per_channel_zero_points(), axis]
 
 
-def _float64(*values: float | int) -> Tensor:
+def _float64_tensor(*values: float | int) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-def _described(value: object, budget: Budget) -> str:
+def _stable_text(value: object, budget: Budget) -> str:
     """Return a text that is equal for equal extra states, in whatever process."""
     budget.step()
     if isinstance(value, Tensor):
@@ -116,17 +116,17 @@ def _described(value: object, budget: Budget) -> str:
     if isinstance(value, np.ndarray):
         return f"array {value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
     if isinstance(value, Mapping):
-        return f"{{{_joined([item for pair in value.items() for item in pair], budget)}}}"
+        return f"{{{_joined_texts([item for pair in value.items() for item in pair], budget)}}}"
     if isinstance(value, list | tuple):
-        return f"({_joined(value, budget)})"
+        return f"({_joined_texts(value, budget)})"
     if isinstance(value, set | frozenset):
-        return f"{{{', '.join(sorted(_described(item, budget) for item in value))}}}"
+        return f"{{{', '.join(sorted(_stable_text(item, budget) for item in value))}}}"
     if isinstance(value, StandIn):
-        return f"{kind_of(value)} ({_joined([value.arguments, value.state], budget)})"
+        return f"{describe_value(value)} ({_joined_texts([value.arguments, value.state], budget)})"
     if isinstance(value, BytesIO):
         return repr(value.getvalue())
     return stable(repr(value))
 
 
-def _joined(values: Iterable[object], budget: Budget) -> str:
-    return ", ".join(_described(value, budget) for value in values)
+def _joined_texts(values: Iterable[object], budget: Budget) -> str:
+    return ", ".join(_stable_text(value, budget) for value in values)

@@ -5,19 +5,19 @@ import re
 from pathlib import Path
 
 
-def is_glob(word: str) -> bool:
+def is_glob(text: str) -> bool:
     """Return whether a word has letters that stand for others."""
-    return re.search(r"[*?\[]", word) is not None
+    return re.search(r"[*?\[]", text) is not None
 
 
-def literal_part(pattern: Path) -> Path:
+def existing_part(pattern: Path) -> Path:
     """Return the longest beginning of a pattern that exists as it is written."""
-    known = Path(pattern.anchor)
+    existing = Path(pattern.anchor)
     for part in pattern.parts[1:] if pattern.anchor else pattern.parts:
-        if not (known / part).exists():
+        if not (existing / part).exists():
             break
-        known = known / part
-    return known
+        existing = existing / part
+    return existing
 
 
 def matches(pattern: Path) -> list[Path]:
@@ -25,10 +25,10 @@ def matches(pattern: Path) -> list[Path]:
 
     Where nothing matches, brackets are taken as letters everywhere.
     """
-    known = literal_part(pattern)
-    rest = str(pattern)[len(str(known)) :] if known.parts else str(pattern)
-    start = glob.escape(str(known)) if known.parts else ""
-    found = glob.glob(start + rest, recursive=True)  # noqa: PTH207 (absolute patterns)
-    if not found and "[" in rest:
-        found = glob.glob(start + rest.replace("[", "[[]"), recursive=True)  # noqa: PTH207
-    return [Path(match) for match in sorted(found)]
+    existing = existing_part(pattern)
+    rest = str(pattern)[len(str(existing)) :] if existing.parts else str(pattern)
+    escaped_start = glob.escape(str(existing)) if existing.parts else ""
+    names = glob.glob(escaped_start + rest, recursive=True)  # noqa: PTH207 (absolute patterns)
+    if not names and "[" in rest:
+        names = glob.glob(escaped_start + rest.replace("[", "[[]"), recursive=True)  # noqa: PTH207
+    return [Path(name) for name in sorted(names)]

@@ -14,13 +14,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vog.checkpoints.contents import is_tensor
-from vog.checkpoints.digest import refuse_without_numbers, without_numbers
-from vog.checkpoints.formats import Format, recognise
+from vog.checkpoints.digest import refuse_without_numbers, why_without_numbers
+from vog.checkpoints.formats import Format, detect_format
 from vog.checkpoints.readers.legacy_torch import read_legacy
 from vog.checkpoints.readers.shards import read_shards
 from vog.checkpoints.readers.torch_zip import read_zip
-from vog.checkpoints.safe_pickle import Budget, Stored, Unreadable, array_of
-from vog.checkpoints.safe_pickle.tensor_records import WithoutValues
+from vog.checkpoints.safe_pickle import Budget, TensorRecord, Unreadable, array_of
+from vog.checkpoints.safe_pickle.tensor_records import NoValues
 from vog.checkpoints.select_weights import choose_weights
 from vog.errors import CheckpointError
 
@@ -60,9 +60,9 @@ def read_contents(
             weights.
     """
     try:
-        content = _content(path) if function is None else function(path)
-        chosen = choose_weights(content, key, path)
-        return Contents(_made(chosen.weights, path), chosen.key, chosen.note)
+        content = _file_content(path) if function is None else function(path)
+        selected = choose_weights(content, key, path)
+        return Contents(_make_tensors(selected.weights, path), selected.key, selected.note)
     except _UnknownTypeError as error:
         raise CheckpointError(f"checkpoint {path}: {error}.") from error
     except Unreadable as error:
@@ -72,7 +72,7 @@ def read_contents(
             f"Expected a file written by torch.save."
         ) from error
     except OSError as error:
-        raise CheckpointError(f"checkpoint {path} cannot be read: {_why(error)}.") from error
+        raise CheckpointError(f"checkpoint {path} cannot be read: {_reason(error)}.") from error
 
 
 def read_weights(path: Path) -> "OrderedDict[str, Any]":
@@ -80,20 +80,20 @@ def read_weights(path: Path) -> "OrderedDict[str, Any]":
     return read_contents(path).weights
 
 
-def _why(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     if isinstance(error, PermissionError):
         return "permission denied. Run as a user who may read it, or change its permissions"
     return error.strerror or str(error)
 
 
-def _content(path: Path) -> Any:
+def _file_content(path: Path) -> Any:
     """Return what a file holds; tensors may be descriptions."""
     if path.name.endswith(".index.json"):
-        return read_shards(path, lambda shard: _shard(shard))
-    found: Format = recognise(path)
-    if found == "safetensors":
+        return read_shards(path, lambda shard: _shard_weights(shard))
+    file_format: Format = detect_format(path)
+    if file_format == "safetensors":
         return _read_safetensors(path)
-    pickled = read_zip(path) if found == "zip" else read_legacy(path)
+    pickled = read_zip(path) if file_format == "zip" else read_legacy(path)
     if pickled.is_plain:
         try:
             with warnings.catch_warnings():
@@ -104,8 +104,8 @@ def _content(path: Path) -> Any:
     return pickled.tree
 
 
-def _shard(path: Path) -> Mapping[str, Any]:
-    return choose_weights(_content(path), None, path).weights
+def _shard_weights(path: Path) -> Mapping[str, Any]:
+    return choose_weights(_file_content(path), None, path).weights
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -118,29 +118,29 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def _made(weights: Mapping[str, Any], path: Path) -> "OrderedDict[str, Any]":
+def _make_tensors(weights: Mapping[str, Any], path: Path) -> "OrderedDict[str, Any]":
     """Return the weights with every tensor made."""
-    made: OrderedDict[str, Any] = OrderedDict()
+    tensors: OrderedDict[str, Any] = OrderedDict()
     reasons: dict[str, str] = {}
     budget = Budget(0)
     for name, value in weights.items():
-        if isinstance(value, WithoutValues):
-            reasons[name] = value.why
+        if isinstance(value, NoValues):
+            reasons[name] = value.reason
         elif is_tensor(value):
-            made[name] = _tensor(name, value)
-            why = without_numbers(made[name])
-            reasons |= {name: why} if why is not None else {}
+            tensors[name] = _tensor(name, value)
+            reason = why_without_numbers(tensors[name])
+            reasons |= {name: reason} if reason is not None else {}
         else:
-            made[name] = _extra(name, value, budget)
+            tensors[name] = _extra_state(name, value, budget)
     refuse_without_numbers(reasons, path)
     if hasattr(weights, "_metadata"):
-        made._metadata = weights._metadata  # type: ignore[attr-defined]
-    return made
+        tensors._metadata = weights._metadata  # type: ignore[attr-defined]
+    return tensors
 
 
 def _tensor(name: str, value: Any) -> Tensor:
-    if isinstance(value, Stored):
-        return value.made()
+    if isinstance(value, TensorRecord):
+        return value.to_tensor()
     if isinstance(value, Tensor):
         value = value.detach()
         return value if value.is_meta else value.cpu()
@@ -156,13 +156,13 @@ def _tensor(name: str, value: Any) -> Tensor:
         ) from error
 
 
-def _extra(name: str, value: Any, budget: Budget) -> Any:
+def _extra_state(name: str, value: Any, budget: Budget) -> Any:
     """Return an extra state with the tensors and arrays in its dicts and lists made."""
     budget.step()
     if is_tensor(value):
-        return _tensor(name, value) if isinstance(value, Tensor | Stored) else array_of(value)
+        return _tensor(name, value) if isinstance(value, Tensor | TensorRecord) else array_of(value)
     if type(value) in (dict, OrderedDict):
-        return type(value)((key, _extra(name, item, budget)) for key, item in value.items())
+        return type(value)((key, _extra_state(name, item, budget)) for key, item in value.items())
     if type(value) in (list, tuple):
-        return type(value)(_extra(name, item, budget) for item in value)
+        return type(value)(_extra_state(name, item, budget) for item in value)
     return value

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vog import user_functions
-from vog.checkpoints.contents import is_tensor, kind_of
+from vog.checkpoints.contents import is_tensor, describe_value
 from vog.checkpoints.read_checkpoint import Contents, read_contents
 from vog.errors import CheckpointError, first_few
 
@@ -41,48 +41,48 @@ class Reader:
         """
         if self.read is None:
             return read_contents(path, self.weights)
-        return read_contents(path, self.weights, self._by_function)
+        return read_contents(path, self.weights, self._call_function)
 
     def question(self) -> dict[str, str]:
         """Return what of this determines the numbers; nothing where all is by default."""
-        asked = {} if self.weights is None else {"weights": self.weights}
+        settings = {} if self.weights is None else {"weights": self.weights}
         if self.read is not None:
-            asked["read"] = user_functions.function_identity(self._function())
-        return asked
+            settings["read"] = user_functions.function_identity(self._load_function())
+        return settings
 
-    def _function(self) -> Callable[..., Any]:
+    def _load_function(self) -> Callable[..., Any]:
         read = self.read
         return user_functions.load_function(read, "--read") if isinstance(read, str) else read  # type: ignore[return-value]
 
-    def _by_function(self, path: Path) -> Mapping[str, Any]:
-        function = self._function()
+    def _call_function(self, path: Path) -> Mapping[str, Any]:
+        function = self._load_function()
         spec = (
             self.read if isinstance(self.read, str) else user_functions.function_identity(function)
         )
         content = user_functions.call_function(partial(function, path), spec, "--read")
-        named = isinstance(content, Mapping) and all(isinstance(name, str) for name in content)
-        if not named or (self.weights is None and not any(map(is_tensor, content.values()))):
+        is_named = isinstance(content, Mapping) and all(isinstance(name, str) for name in content)
+        if not is_named or (self.weights is None and not any(map(is_tensor, content.values()))):
             raise CheckpointError(
-                f"--read {spec!r} returns {kind_of(content)} for {path}; expected the weights by "
+                f"--read {spec!r} returns {describe_value(content)} for {path}; expected the weights by "
                 f"name, {{name: tensor or array}}."
             )
         return content
 
 
-def refuse_mixed(keys: Mapping[Path, str]) -> None:
+def refuse_mixed_keys(keys: Mapping[Path, str]) -> None:
     """Raise unless the weights were at the same place of every file.
 
     Raises:
         CheckpointError: they were not: some may be averages, or of another network.
     """
-    places = dict.fromkeys(keys.values())
-    if len(places) > 1:
+    unique = dict.fromkeys(keys.values())
+    if len(unique) > 1:
         examples = {key: path for path, key in keys.items()}
-        said = [
-            f"{key!r} of {examples[key]}" if key else f"all of {examples[key]}" for key in places
+        places = [
+            f"{key!r} of {examples[key]}" if key else f"all of {examples[key]}" for key in unique
         ]
         raise CheckpointError(
-            f"the checkpoints hold their weights in different places: {first_few(said)}. "
+            f"the checkpoints hold their weights in different places: {first_few(places)}. "
             f"Say which are meant by --weights KEY, which has to be in every file, or give a "
             f"--read file.py:function that returns the weights of each."
         )

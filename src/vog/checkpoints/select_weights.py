@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from vog.checkpoints.contents import has_axes, is_tensor, items_in, kind_of, weights_in, within
+from vog.checkpoints.contents import has_axes, is_tensor, items_in, describe_value, weights_in, value_at
 from vog.checkpoints.safe_pickle import Budget, state_dict_of
 from vog.errors import CheckpointError, first_few
 
@@ -25,12 +25,12 @@ WRAPPERS = (
 )
 _DEEPEST = 3  # of keys that are looked through for a message
 _MOST_KEYS = 2000
-_EXTRA = "_extra_state"
+_EXTRA_STATE = "_extra_state"
 _TOP = ""  # the key of the file as a whole
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenWeights:
     """The weights in a file.
 
     Attributes:
@@ -42,24 +42,24 @@ class Chosen:
 
     key: str
     weights: Mapping[str, Any]
-    others: tuple[str, ...] = ()
-    aside: tuple[str, ...] = ()
+    other_keys: tuple[str, ...] = ()
+    non_tensors: tuple[str, ...] = ()
 
     @property
     def note(self) -> str | None:
         """Return in words what was taken of several, and what was not."""
-        said = []
-        if self.others:
-            others = first_few([_in_words(key) for key in self.others])
-            taken = _in_words(self.key)
-            said.append(f"took {taken} (also there: {others}; --weights takes another)")
-        aside = [name for name in self.aside if name not in self.others]
-        if aside:
-            said.append(f"left aside {first_few(aside)}: no tensors")
-        return "; ".join(said) or None
+        remarks = []
+        if self.other_keys:
+            other_texts = first_few([_key_text(key) for key in self.other_keys])
+            key_text = _key_text(self.key)
+            remarks.append(f"took {key_text} (also there: {other_texts}; --weights takes another)")
+        names = [name for name in self.non_tensors if name not in self.other_keys]
+        if names:
+            remarks.append(f"left aside {first_few(names)}: no tensors")
+        return "; ".join(remarks) or None
 
 
-def choose_weights(content: Any, key: str | None, path: Path) -> Chosen:
+def choose_weights(content: Any, key: str | None, path: Path) -> ChosenWeights:
     """Return the weights in what a file holds.
 
     Args:
@@ -74,48 +74,48 @@ def choose_weights(content: Any, key: str | None, path: Path) -> Chosen:
     """
     budget = Budget(0)
     if key is not None:
-        return _chosen(key, _named(content, key, path, budget), ())
-    found = {} if state_dict_of(content, budget) is not None else _candidates(content, budget)
-    taken = next((name for name in (*WRAPPERS, _TOP) if name in found), None)
-    if taken is None and len(found) == 1:
-        (taken,) = found
-    if taken is not None:
-        return _chosen(taken, found[taken], tuple(name for name in found if name != taken))
-    whole = None if found else weights_in(content, budget)
-    if whole is not None:
-        return _chosen(_TOP, whole, ())
+        return _selection(key, _weights_at(content, key, path, budget), ())
+    by_key = {} if state_dict_of(content, budget) is not None else _candidates(content, budget)
+    best = next((name for name in (*WRAPPERS, _TOP) if name in by_key), None)
+    if best is None and len(by_key) == 1:
+        (best,) = by_key
+    if best is not None:
+        return _selection(best, by_key[best], tuple(name for name in by_key if name != best))
+    top_level = None if by_key else weights_in(content, budget)
+    if top_level is not None:
+        return _selection(_TOP, top_level, ())
     raise CheckpointError(
-        f"checkpoint {path} holds {kind_of(content)}; expected a state_dict, or a dict with one "
-        f"under {', '.join(WRAPPERS)}.{_where(content, budget)}"
+        f"checkpoint {path} holds {describe_value(content)}; expected a state_dict, or a dict with one "
+        f"under {', '.join(WRAPPERS)}.{_where_weights_are(content, budget)}"
     )
 
 
-def _named(content: object, key: str, path: Path, budget: Budget) -> Mapping[str, Any]:
+def _weights_at(content: object, key: str, path: Path, budget: Budget) -> Mapping[str, Any]:
     """Return the weights that `--weights` names."""
-    value = content if key == _TOP else within(content, key, budget)
+    value = content if key == _TOP else value_at(content, key, budget)
     if value is None:
         raise CheckpointError(
             f"checkpoint {path}: --weights {key!r} is not there. The file holds "
-            f"{kind_of(content)}.{_where(content, budget)}"
+            f"{describe_value(content)}.{_where_weights_are(content, budget)}"
         )
     weights = weights_in(value, budget)
     if weights is None:
         raise CheckpointError(
-            f"checkpoint {path}: --weights {key!r} names {kind_of(value)}, which is no weights."
-            f"{_where(content, budget)}"
+            f"checkpoint {path}: --weights {key!r} names {describe_value(value)}, which is no weights."
+            f"{_where_weights_are(content, budget)}"
         )
     return weights
 
 
-def _chosen(key: str, weights: Mapping[str, Any], others: tuple[str, ...]) -> Chosen:
-    kept: OrderedDict[str, Any] = OrderedDict(
+def _selection(key: str, weights: Mapping[str, Any], rest: tuple[str, ...]) -> ChosenWeights:
+    tensors: OrderedDict[str, Any] = OrderedDict(
         (name, value)
         for name, value in weights.items()
-        if is_tensor(value) or name.endswith(_EXTRA)
+        if is_tensor(value) or name.endswith(_EXTRA_STATE)
     )
     if hasattr(weights, "_metadata"):
-        kept._metadata = weights._metadata  # type: ignore[attr-defined]
-    return Chosen(key, kept, others, tuple(name for name in weights if name not in kept))
+        tensors._metadata = weights._metadata  # type: ignore[attr-defined]
+    return ChosenWeights(key, tensors, rest, tuple(name for name in weights if name not in tensors))
 
 
 def _candidates(content: object, budget: Budget) -> dict[str, Mapping[str, Any]]:
@@ -127,31 +127,31 @@ def _candidates(content: object, budget: Budget) -> dict[str, Mapping[str, Any]]
     inner = (
         (name, value)
         for name, value in items_in(content, budget).items()
-        if not name.endswith(_EXTRA) and not is_tensor(value)
+        if not name.endswith(_EXTRA_STATE) and not is_tensor(value)
     )
-    found = {
+    candidates = {
         name: weights
         for name, value in islice(inner, _MOST_KEYS)
         if (weights := weights_in(value, budget)) is not None
     }
-    sizes = {name: _with_axes(weights) for name, weights in found.items()}
-    top = weights_in(content, budget) or {}
-    if found and _with_axes(top) >= max(1, *sizes.values()):
-        found[_TOP], sizes[_TOP] = top, _with_axes(top)
-    return {name: weights for name, weights in found.items() if sizes[name]} or found
+    sizes = {name: _count_with_axes(weights) for name, weights in candidates.items()}
+    top_level = weights_in(content, budget) or {}
+    if candidates and _count_with_axes(top_level) >= max(1, *sizes.values()):
+        candidates[_TOP], sizes[_TOP] = top_level, _count_with_axes(top_level)
+    return {name: weights for name, weights in candidates.items() if sizes[name]} or candidates
 
 
-def _with_axes(weights: Mapping[str, Any]) -> int:
+def _count_with_axes(weights: Mapping[str, Any]) -> int:
     return sum(is_tensor(value) and has_axes(value) for value in weights.values())
 
 
-def _in_words(key: str) -> str:
+def _key_text(key: str) -> str:
     return repr(key) if key else "the top level ('')"
 
 
-def _where(content: object, budget: Budget) -> str:
+def _where_weights_are(content: object, budget: Budget) -> str:
     """Return where weights are in the file, as the end of a message."""
-    found: list[str] = []
+    keys: list[str] = []
     waiting = [("", content, 0)]
     visited = 0
     while waiting and visited < _MOST_KEYS:
@@ -159,7 +159,7 @@ def _where(content: object, budget: Budget) -> str:
         for name, item in islice(items_in(value, budget).items(), _MOST_KEYS):
             visited += 1
             if weights_in(item, budget) is not None:
-                found.append(repr(f"{prefix}{name}"))
+                keys.append(repr(f"{prefix}{name}"))
             elif depth < _DEEPEST:
                 waiting.append((f"{prefix}{name}.", item, depth + 1))
-    return f" Weights are under {first_few(found, 8)}: name them by --weights." if found else ""
+    return f" Weights are under {first_few(keys, 8)}: name them by --weights." if keys else ""

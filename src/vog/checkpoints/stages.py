@@ -9,7 +9,7 @@ import numpy as np
 
 from vog.errors import StageError
 
-_NAMES = {2: ("early", "late"), 3: ("early", "middle", "late")}
+_STAGE_NAMES = {2: ("early", "late"), 3: ("early", "middle", "late")}
 _ALL = "all"
 
 
@@ -28,7 +28,7 @@ class Stage:
 StagesSpec = str | int | Mapping[str, tuple[int | None, int | None]] | None
 
 
-def cut(spec: StagesSpec, checkpoints: int, least: int) -> tuple[Stage, ...]:
+def cut_stages(spec: StagesSpec, checkpoints: int, min_checkpoints: int) -> tuple[Stage, ...]:
     """The stages asked for, and last `all`, which is every checkpoint.
 
     Args:
@@ -43,28 +43,28 @@ def cut(spec: StagesSpec, checkpoints: int, least: int) -> tuple[Stage, ...]:
             in a stage.
     """
     if spec is None:
-        spec = 3 if checkpoints >= max(6, 3 * least) else 1
+        spec = 3 if checkpoints >= max(6, 3 * min_checkpoints) else 1
     if isinstance(spec, str) and spec.strip().lstrip("-").isdecimal():
         spec = int(spec)
     if isinstance(spec, int):
-        stages = _equal(spec, checkpoints)
+        stages = _equal_stages(spec, checkpoints)
     else:
-        slices = _parse(spec) if isinstance(spec, str) else dict(spec)
-        _refuse_alike(slices)
-        stages = [_sliced(name, at, checkpoints) for name, at in slices.items()]
+        slices = _parse_slices(spec) if isinstance(spec, str) else dict(spec)
+        _refuse_names_alike(slices)
+        stages = [_stage_of_slice(name, bounds, checkpoints) for name, bounds in slices.items()]
     stages.append(Stage(_ALL, 0, checkpoints))
     for stage in stages:
-        if stage.stop - stage.start < least:
+        if stage.stop - stage.start < min_checkpoints:
             raise StageError(
                 f"stage {stage.name!r} has {max(0, stage.stop - stage.start)} of {checkpoints} "
-                f"checkpoints; the scores asked for need at least {least}. Save the model more "
+                f"checkpoints; the scores asked for need at least {min_checkpoints}. Save the model more "
                 f"often, ask for fewer or longer --stages, or drop scores that need a spread."
             )
     return tuple(stages)
 
 
-def pick(
-    stages: tuple[Stage, ...], each: int | None, least: int
+def pick_checkpoints(
+    stages: tuple[Stage, ...], per_stage: int | None, min_checkpoints: int
 ) -> tuple[list[int], tuple[Stage, ...]]:
     """Some of the checkpoints, evenly over each stage, and the stages cut from these alone.
 
@@ -77,30 +77,30 @@ def pick(
     Raises:
         StageError: fewer than the scores need.
     """
-    if each is None:
+    if per_stage is None:
         return list(range(stages[-1].stop)), stages
-    if each < least:
+    if per_stage < min_checkpoints:
         raise StageError(
-            f"--checkpoints-per-stage {each}: the scores asked for need at least {least} in every "
+            f"--checkpoints-per-stage {per_stage}: the scores asked for need at least {min_checkpoints} in every "
             f"stage."
         )
-    chosen = sorted(
+    positions = sorted(
         {
-            int(one)
+            int(position)
             for stage in stages[:-1] or stages
-            for one in np.linspace(stage.start, stage.stop - 1, each).round()
+            for position in np.linspace(stage.start, stage.stop - 1, per_stage).round()
         }
     )
-    return chosen, among(stages, chosen)
+    return positions, restrict_stages(stages, positions)
 
 
-def among(stages: Sequence[Stage], chosen: Sequence[int]) -> tuple[Stage, ...]:
+def restrict_stages(stages: Sequence[Stage], positions: Sequence[int]) -> tuple[Stage, ...]:
     """The stages cut from the chosen checkpoints, which are in order, alone."""
     return tuple(
         Stage(
             stage.name,
-            sum(one < stage.start for one in chosen),
-            sum(one < stage.stop for one in chosen),
+            sum(position < stage.start for position in positions),
+            sum(position < stage.stop for position in positions),
         )
         for stage in stages
     )
@@ -111,21 +111,21 @@ def segments(stages: tuple[Stage, ...]) -> list[range]:
 
     Each stage is some of them in a row, so each is folded once, however stages overlap.
     """
-    cuts = sorted({edge for stage in stages for edge in (stage.start, stage.stop)})
-    return [range(a, b) for a, b in itertools.pairwise(cuts)]
+    edges = sorted({edge for stage in stages for edge in (stage.start, stage.stop)})
+    return [range(start, stop) for start, stop in itertools.pairwise(edges)]
 
 
-def _equal(count: int, checkpoints: int) -> list[Stage]:
+def _equal_stages(count: int, checkpoints: int) -> list[Stage]:
     if count < 1:
         raise StageError(f"--stages {count}: expected at least 1.")
     if count == 1:
         return []
     edges = np.linspace(0, checkpoints, count + 1).round().astype(int).tolist()
-    names = _NAMES.get(count) or tuple(f"stage{i + 1}" for i in range(count))
+    names = _STAGE_NAMES.get(count) or tuple(f"stage{i + 1}" for i in range(count))
     return [Stage(name, a, b) for name, a, b in zip(names, edges[:-1], edges[1:], strict=True)]
 
 
-def _parse(spec: str) -> dict[str, tuple[int | None, int | None]]:
+def _parse_slices(spec: str) -> dict[str, tuple[int | None, int | None]]:
     slices: dict[str, tuple[int | None, int | None]] = {}
     for word in spec.split(","):
         match = re.fullmatch(r"\s*(\w+)\s*=\s*(-?\d+)?\s*:\s*(-?\d+)?\s*", word)
@@ -141,23 +141,23 @@ def _parse(spec: str) -> dict[str, tuple[int | None, int | None]]:
     return slices
 
 
-def _refuse_alike(names: Iterable[str]) -> None:
+def _refuse_names_alike(names: Iterable[str]) -> None:
     """Nothing where the names differ by more than capitals, which DuckDB does not tell apart."""
-    seen = {_ALL: _ALL}
+    names_by_lowercase = {_ALL: _ALL}
     for name in names:
-        other = seen.setdefault(name.casefold(), name)
-        if other != name:
+        first_name = names_by_lowercase.setdefault(name.casefold(), name)
+        if first_name != name:
             raise StageError(
-                f"--stages: {name!r} and {other!r} differ in capitals only, and columns of that "
+                f"--stages: {name!r} and {first_name!r} differ in capitals only, and columns of that "
                 f"name could not be told apart. Call one of them otherwise."
             )
 
 
-def _sliced(name: str, at: tuple[int | None, int | None], checkpoints: int) -> Stage:
+def _stage_of_slice(name: str, bounds: tuple[int | None, int | None], checkpoints: int) -> Stage:
     if name == _ALL or not re.fullmatch(r"\w+", name):
         raise StageError(
             f"--stages: {name!r} cannot be the name of a stage. Use letters and digits; "
             f"'all' is always there and is every checkpoint."
         )
-    start, stop, _ = slice(*at).indices(checkpoints)
+    start, stop, _ = slice(*bounds).indices(checkpoints)
     return Stage(name, start, stop)

@@ -11,7 +11,7 @@ from pathlib import Path
 from vog.errors import CheckpointError, first_few
 
 # The words that announce a step, the finest unit first: Lightning's `epoch=3-step=400` is 400.
-_WORDS = (
+_STEP_WORDS = (
     r"(?:global_?)?steps?|update",
     r"iter(?:ation)?s?|it|batch",
     r"epochs?|ep",
@@ -19,8 +19,8 @@ _WORDS = (
 )
 _ENDINGS = re.compile(r"(\.(safetensors|ckpt|pth|pt|bin|tar))+$", re.IGNORECASE)
 # A whole number: not the 1 of 1e3, 1k, 1.5, 1,000 or 1f3a; `epoch2step900` has two.
-_WHOLE = r"(\d+)(?![.,]?\d)(?=[^a-z0-9]|$|(?:global_?)?step|iter|epoch|batch|acc|loss|val)"
-_PLAIN = re.compile(rf"(?<![a-z0-9])(?<!\d[.,]){_WHOLE}", re.IGNORECASE)
+_WHOLE_NUMBER = r"(\d+)(?![.,]?\d)(?=[^a-z0-9]|$|(?:global_?)?step|iter|epoch|batch|acc|loss|val)"
+_PLAIN_NUMBER = re.compile(rf"(?<![a-z0-9])(?<!\d[.,]){_WHOLE_NUMBER}", re.IGNORECASE)
 
 # In the name of a folder: `model_0` and `net1` are more often models than steps.
 _FOLDER_WORDS = (
@@ -34,7 +34,7 @@ _DEEPEST = 4
 Column = list[int | None]
 
 
-def read_steps(paths: Sequence[Path], asked: str) -> list[int]:
+def read_steps(paths: Sequence[Path], specs_text: str) -> list[int]:
     """The step of each path.
 
     A word such as `step`, `epoch` or `ckpt` before a number decides; without one, the only
@@ -45,7 +45,7 @@ def read_steps(paths: Sequence[Path], asked: str) -> list[int]:
     Raises:
         CheckpointError: a step cannot be told.
     """
-    announced = [[_announced(path, word) for path in paths] for word in _WORDS]
+    announced = [[_announced_step(path, word) for path in paths] for word in _STEP_WORDS]
     plain, folders = _plain_columns(paths), _folder_columns(paths)
     varying = [
         column
@@ -57,36 +57,36 @@ def read_steps(paths: Sequence[Path], asked: str) -> list[int]:
     if not complete and len(paths) == 1:
         return [0]  # one file has an order without a number
     if not complete:
-        best = max(candidates, key=lambda column: len(paths) - column.count(None))
-        unclear = [path.name for path, step in zip(paths, best, strict=True) if step is None]
+        fullest = max(candidates, key=lambda column: len(paths) - column.count(None))
+        unclear = [path.name for path, step in zip(paths, fullest, strict=True) if step is None]
         raise CheckpointError(
-            f"{asked} matches {len(paths)} files, but {len(unclear)} have no step in their name: "
-            f"{first_few(unclear)}\n{_WHAT_TO_DO}"
+            f"{specs_text} matches {len(paths)} files, but {len(unclear)} have no step in their name: "
+            f"{first_few(unclear)}\n{_ADVICE}"
         )
-    chosen = [step for step in (varying or complete)[0] if step is not None]
-    telling = [*announced, *folders]
-    _refuse_contradiction(chosen, [column for column in varying if column in telling], asked)
-    return chosen
+    steps = [step for step in (varying or complete)[0] if step is not None]
+    worded = [*announced, *folders]
+    _refuse_contradiction(steps, [column for column in varying if column in worded], specs_text)
+    return steps
 
 
-_WHAT_TO_DO = (
+_ADVICE = (
     "Training order cannot be told. Narrow the glob, or list the files in order: "
     "--checkpoints @order.txt"
 )
 
 
-def _announced(path: Path, word: str) -> int | None:
+def _announced_step(path: Path, word: str) -> int | None:
     """The number after a word that announces a step, in the name or else in the folder's."""
-    own = _ENDINGS.sub("", path.name)
-    text = own if re.search(r"\d", own) and not _is_shard(own) else path.parent.name
-    hits = _hits(word, text)
+    stem = _ENDINGS.sub("", path.name)
+    text = stem if re.search(r"\d", stem) and not _is_shard(stem) else path.parent.name
+    hits = _find_steps(word, text)
     return int(hits[-1]) if hits else None
 
 
-def announced_by_folder(name: str) -> int | None:
+def step_of_folder(name: str) -> int | None:
     """Return the step that the name of a folder tells: of `epoch_3-b`, 3."""
-    found = (_hits(word, name) for word in _FOLDER_WORDS)
-    return next((int(hits[-1]) for hits in found if hits), None)
+    numbers_by_word = (_find_steps(word, name) for word in _FOLDER_WORDS)
+    return next((int(hits[-1]) for hits in numbers_by_word if hits), None)
 
 
 def _folder_columns(paths: Sequence[Path]) -> list[Column]:
@@ -95,7 +95,7 @@ def _folder_columns(paths: Sequence[Path]) -> list[Column]:
     for level in range(_DEEPEST):
         folders = [path.parents[level].name if level < len(path.parents) else "" for path in paths]
         columns += [
-            [int(hits[-1]) if (hits := _hits(word, folder)) else None for folder in folders]
+            [int(hits[-1]) if (hits := _find_steps(word, folder)) else None for folder in folders]
             for word in _FOLDER_WORDS
         ]
     return columns
@@ -106,8 +106,8 @@ def without_ending(name: str) -> str:
     return _ENDINGS.sub("", name)
 
 
-def _hits(word: str, text: str) -> list[str]:
-    return re.findall(rf"(?<![a-z])(?:{word})[-_=. ]*{_WHOLE}", text, re.IGNORECASE)
+def _find_steps(word: str, text: str) -> list[str]:
+    return re.findall(rf"(?<![a-z])(?:{word})[-_=. ]*{_WHOLE_NUMBER}", text, re.IGNORECASE)
 
 
 def _is_shard(name: str) -> bool:
@@ -116,24 +116,24 @@ def _is_shard(name: str) -> bool:
 
 def _plain_columns(paths: Sequence[Path]) -> list[Column]:
     """The numbers without a word, if the names have equally many and one tells them apart."""
-    numbers = [[int(n) for n in _PLAIN.findall(_ENDINGS.sub("", path.name))] for path in paths]
-    if len({len(found) for found in numbers}) != 1:
-        return [[found[0] if len(found) == 1 else None for found in numbers]]
+    numbers = [[int(n) for n in _PLAIN_NUMBER.findall(_ENDINGS.sub("", path.name))] for path in paths]
+    if len({len(file_numbers) for file_numbers in numbers}) != 1:
+        return [[file_numbers[0] if len(file_numbers) == 1 else None for file_numbers in numbers]]
     columns: list[Column] = [list(column) for column in zip(*numbers, strict=True)]
     varying = [column for column in columns if len(set(column)) > 1]
-    only = columns if len(columns) == 1 else varying
-    return only if len(only) == 1 else []
+    candidates = columns if len(columns) == 1 else varying
+    return candidates if len(candidates) == 1 else []
 
 
-def _refuse_contradiction(chosen: Sequence[int], columns: Sequence[Column], asked: str) -> None:
+def _refuse_contradiction(steps: Sequence[int], columns: Sequence[Column], specs_text: str) -> None:
     """`epoch0_batch900` and `epoch1_batch100`: one of the two numbers starts again."""
-    order = sorted(range(len(chosen)), key=lambda i: chosen[i])
+    order = sorted(range(len(steps)), key=lambda row: steps[row])
     for column in columns:
-        ordered = [column[i] or 0 for i in order]
+        ordered = [column[row] or 0 for row in order]
         if ordered != sorted(ordered):
             raise CheckpointError(
-                f"{asked}: two numbers in the names give different orders "
-                f"({first_few(sorted(chosen))} and {first_few(ordered)}). {_WHAT_TO_DO}"
+                f"{specs_text}: two numbers in the names give different orders "
+                f"({first_few(sorted(steps))} and {first_few(ordered)}). {_ADVICE}"
             )
 
 
@@ -143,8 +143,8 @@ def refuse_same_step(paths: Sequence[Path], steps: Sequence[int]) -> None:
     Raises:
         CheckpointError: two files have the same step.
     """
-    seen: dict[int, Path] = {}
+    by_step: dict[int, Path] = {}
     for path, step in zip(paths, steps, strict=True):
-        if step in seen:
-            raise CheckpointError(f"{seen[step]} and {path} are both of step {step}. {_WHAT_TO_DO}")
-        seen[step] = path
+        if step in by_step:
+            raise CheckpointError(f"{by_step[step]} and {path} are both of step {step}. {_ADVICE}")
+        by_step[step] = path

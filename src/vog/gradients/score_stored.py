@@ -60,7 +60,7 @@ def import_stored(
     """
     found = stored_checkpoints(Path(folder))
     least = max(score.min_checkpoints for score in _SCORES)
-    cut = checkpoints.cut(stages, len(found), least)
+    cut = checkpoints.cut_stages(stages, len(found), least)
     count = len(found[0].labels)
     noted = stored_notes(Path(folder), count)
     out, clock = output_path(out), Clock()

@@ -57,8 +57,8 @@ def resolve(request: Request) -> Resolved:
     named = checkpoints.search(_as_list(request.checkpoints), request.read is not None)
     everything = named.files
     least = max(score.min_checkpoints for score in asked)
-    whole = checkpoints.cut(request.stages, len(everything), least)
-    picked, stages = checkpoints.pick(whole, request.checkpoints_per_stage, least)
+    whole = checkpoints.cut_stages(request.stages, len(everything), least)
+    picked, stages = checkpoints.pick_checkpoints(whole, request.checkpoints_per_stage, least)
     files = tuple(everything[one] for one in picked)
     examples = data.open_source(
         request.data,

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from vog.checkpoints import Stage
-from vog.checkpoints.stages import among
+from vog.checkpoints.stages import restrict_stages
 from vog.data import Examples
 from vog.data.sampling import scattered
 from vog.result.rows import HALVES, half_of
@@ -55,7 +55,7 @@ def stages_of(stages: Sequence[Stage], half: int, least: int) -> tuple[Stage, ..
         least: how many the least demanding score needs, in either half.
     """
     count = stages[-1].stop
-    both = [among(stages, range(one, count, 2)) for one in range(len(HALVES))]
+    both = [restrict_stages(stages, range(one, count, 2)) for one in range(len(HALVES))]
     return tuple(
         mine
         for mine, *pair in zip(both[half], *both, strict=True)

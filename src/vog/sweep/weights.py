@@ -153,7 +153,7 @@ def read_all(
         for file in files:
             contents = reader.contents(file.path)
             keys[file.path] = contents.key
-            checkpoints.refuse_mixed(keys)
+            checkpoints.refuse_mixed_keys(keys)
             beside = model.beside_tensors(contents.weights, str(file.path))
             refuse_not_made(beside, file.path)
             if beside and not model.fits_beside:
@@ -181,7 +181,7 @@ def refuse_not_made(beside: Mapping[str, Any], path: Path) -> None:
         CheckpointError: an extra state is of a class that only the file names.
     """
     for key, value in beside.items():
-        kind = checkpoints.named_in(value)
+        kind = checkpoints.stand_in_name(value)
         if kind is not None:
             raise CheckpointError(
                 f"checkpoint {path}: {key} holds an object of {kind}, which reading would have to "

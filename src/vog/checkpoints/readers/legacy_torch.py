@@ -12,14 +12,14 @@ from typing import Any
 
 import torch
 
-from vog.checkpoints.readers.pickle_contents import Pickled
-from vog.checkpoints.safe_pickle import Budget, Machine, StoredStorage, Unreadable
+from vog.checkpoints.readers.pickle_contents import PickleContents
+from vog.checkpoints.safe_pickle import Budget, Machine, StorageRecord, Unreadable
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
 
 
-def read_legacy(path: Path) -> Pickled:
+def read_legacy(path: Path) -> PickleContents:
     """Return what a file of pickles holds; storages are read when they are asked for.
 
     Raises:
@@ -32,7 +32,7 @@ def read_legacy(path: Path) -> Pickled:
 
 def read_stream(
     file: BufferedIOBase, size: int, budget: Budget, path: Path | None = None
-) -> Pickled:
+) -> PickleContents:
     """Return what a stream of pickles holds, which is a file if it has a path.
 
     Raises:
@@ -40,17 +40,17 @@ def read_stream(
     """
     source = _Storages(path, b"" if isinstance(file, io.BufferedReader) else file.read(), {}, {})
     file.seek(0)
-    machine = Machine(file, size, budget, source.described)
+    machine = Machine(file, size, budget, source.resolve_persistent_id)
     tree = machine.load()
     if type(tree) is int and tree == _MAGIC:
         if machine.load() != _VERSION:
             raise Unreadable("it is of an unknown version of torch.save")
         machine.load()  # what kind of system wrote it; numbers are in little-endian order anyway
         tree = machine.load()
-        source.find(file, machine.load(), size)
+        source.locate(file, machine.load(), size)
     elif source.elements:
         raise Unreadable("it has storages, and is no file of torch.save")
-    return Pickled(tree, machine.names, machine.odd)
+    return PickleContents(tree, machine.names, machine.has_opaque_keys)
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class _Storages:
     data: bytes
     elements: dict[str, tuple[torch.dtype, int]]
     starts: dict[str, int]
-    opened: dict[str, torch.UntypedStorage] = field(default_factory=dict)
+    cache: dict[str, torch.UntypedStorage] = field(default_factory=dict)
 
-    def described(self, pid: object) -> object:
+    def resolve_persistent_id(self, pid: object) -> object:
         """Return what a persistent id means: a storage, or a class with its source code."""
         if type(pid) is not tuple or not pid:
             raise Unreadable("it refers to something that is no storage")
@@ -79,47 +79,47 @@ class _Storages:
         if kind not in ("storage", b"storage") or len(rest) != 5:
             raise Unreadable("it refers to something that is no storage")
         kind, key, _, count, view = rest
-        whole = StoredStorage.of(self, kind, key, count)
-        known = self.elements.setdefault(whole.key, (whole.dtype, count))
-        if known != (whole.dtype, count):
+        whole = StorageRecord.create(self, kind, key, count)
+        declared = self.elements.setdefault(whole.key, (whole.dtype, count))
+        if declared != (whole.dtype, count):
             raise Unreadable("it declares one storage twice, in different ways")
         if view is None:
             return whole
         if type(view) is not tuple or len(view) != 3:
             raise Unreadable("it describes a storage in an unknown way")
-        part = StoredStorage.of(self, kind, key, view[2], view[1])
+        part = StorageRecord.create(self, kind, key, view[2], view[1])
         if part.start + part.size > whole.size:
             raise Unreadable("it has a view beyond its storage")
         return part
 
-    def find(self, file: BufferedIOBase, keys: Any, size: int) -> None:
+    def locate(self, file: BufferedIOBase, keys: Any, size: int) -> None:
         """Note where each storage begins, in the order in which the stream has them."""
         if type(keys) is not list:
             raise Unreadable("it does not list its storages")
-        at = file.tell()
+        position = file.tell()
         for key in map(str, keys):
             dtype, count = self.elements.get(key, (torch.uint8, -1))
-            file.seek(at)
+            file.seek(position)
             if int.from_bytes(file.read(8), "little", signed=True) != count:
                 raise Unreadable(f"its storage {key[:100]} is not of the size that it declares")
-            self.starts[key] = at + 8
-            at += 8 + count * dtype.itemsize
-            if at > size:
+            self.starts[key] = position + 8
+            position += 8 + count * dtype.itemsize
+            if position > size:
                 raise Unreadable(f"its storage {key[:100]} is cut off")
 
     def storage(self, key: str, dtype: torch.dtype) -> torch.UntypedStorage:
         """Return the bytes of a storage, read once."""
         if key not in self.starts:
             raise Unreadable(f"its storage {key[:100]} is missing")
-        if key not in self.opened:
-            known, count = self.elements[key]
-            data = torch.empty(count * known.itemsize, dtype=torch.uint8)
+        if key not in self.cache:
+            stored_dtype, count = self.elements[key]
+            data = torch.empty(count * stored_dtype.itemsize, dtype=torch.uint8)
             with self._stream() as file:
                 file.seek(self.starts[key])
                 if file.readinto(data.numpy().data) != len(data):
                     raise Unreadable(f"its storage {key[:100]} is cut off")
-            self.opened[key] = data.untyped_storage()
-        return self.opened[key]
+            self.cache[key] = data.untyped_storage()
+        return self.cache[key]
 
     def _stream(self) -> BufferedIOBase:
         return io.BytesIO(self.data) if self.path is None else self.path.open("rb")

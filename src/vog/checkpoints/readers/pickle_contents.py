@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from vog.checkpoints.safe_pickle import Name
-from vog.checkpoints.safe_pickle.literal_opcodes import VALUES, StorageType
+from vog.checkpoints.safe_pickle.literal_opcodes import NAMED_VALUES, StorageType
 
 _PLAIN = frozenset(
     {
@@ -19,7 +19,7 @@ _PLAIN = frozenset(
 
 
 @dataclass(frozen=True)
-class Pickled:
+class PickleContents:
     """The content of a pickle, with stand-ins for what is not made.
 
     Attributes:
@@ -30,19 +30,19 @@ class Pickled:
 
     tree: Any
     names: frozenset[Name]
-    odd: bool
+    has_opaque_keys: bool
 
     @property
     def is_plain(self) -> bool:
         """Return whether it names dense tensors, dicts, and what the user allows, alone."""
         allowed = _allowed_by_user()
-        return not self.odd and all(
+        return not self.has_opaque_keys and all(
             name in _PLAIN or _is_plain_value(name) or str(name) in allowed for name in self.names
         )
 
 
 def _is_plain_value(name: Name) -> bool:
-    value = VALUES.get((name.module, name.name))
+    value = NAMED_VALUES.get((name.module, name.name))
     return isinstance(value, torch.dtype | StorageType)
 
 

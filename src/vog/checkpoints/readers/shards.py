@@ -38,34 +38,34 @@ def read_shards(index: Path, read: Callable[[Path], Mapping[str, Any]]) -> Order
 def _weight_map(index: Path) -> dict[str, str]:
     """Return the file of each tensor, as the index says."""
     if index.stat().st_size > _LARGEST_INDEX:
-        raise _no_index(index, "it is larger than any")
+        raise _index_error(index, "it is larger than any")
     try:
         content = json.loads(index.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise _no_index(index, "it is no JSON") from error
+        raise _index_error(index, "it is no JSON") from error
     files = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(files, dict) or not files:
-        raise _no_index(index, "it has no weight_map")
-    other = next((name for name, file in files.items() if not isinstance(file, str)), None)
-    if other is not None:
-        raise _no_index(index, f"its weight_map has no file name for {other!r:.80}")
+        raise _index_error(index, "it has no weight_map")
+    bad_name = next((name for name, file in files.items() if not isinstance(file, str)), None)
+    if bad_name is not None:
+        raise _index_error(index, f"its weight_map has no file name for {bad_name!r:.80}")
     for file in dict.fromkeys(files.values()):
-        _refuse_elsewhere(index, file)
+        _refuse_outside_folder(index, file)
     return files
 
 
-def _refuse_elsewhere(index: Path, file: str) -> None:
+def _refuse_outside_folder(index: Path, file: str) -> None:
     """Raise unless the name is that of a file of weights below the folder of the index."""
-    shown = repr(file if len(file) <= 80 else f"{file[:80]}...")
+    file_text = repr(file if len(file) <= 80 else f"{file[:80]}...")
     path = PurePosixPath(file)
     if path.is_absolute() or ".." in path.parts or "\\" in file or "\0" in file or ":" in file:
-        raise _no_index(index, f"its shard {shown} is not in the folder of the index")
+        raise _index_error(index, f"its shard {file_text} is not in the folder of the index")
     if len(file) > 255 or not file.endswith(_ENDINGS):
-        raise _no_index(index, f"its shard {shown} is no name of a file of weights")
+        raise _index_error(index, f"its shard {file_text} is no name of a file of weights")
 
 
-def _no_index(index: Path, why: str) -> CheckpointError:
+def _index_error(index: Path, reason: str) -> CheckpointError:
     return CheckpointError(
-        f"checkpoint {index} is no index of shards: {why}. Expected "
+        f"checkpoint {index} is no index of shards: {reason}. Expected "
         f'{{"weight_map": {{"NAME OF A TENSOR": "FILE IN THE SAME FOLDER", ...}}}}.'
     )

@@ -14,19 +14,19 @@ from pathlib import Path
 
 import torch
 
-from vog.checkpoints.readers.pickle_contents import Pickled
-from vog.checkpoints.safe_pickle import Budget, Machine, StoredStorage, Unreadable
+from vog.checkpoints.readers.pickle_contents import PickleContents
+from vog.checkpoints.safe_pickle import Budget, Machine, StorageRecord, Unreadable
 from vog.errors import CheckpointError
 
 # torch.save does not compress; someone who zipped a folder again may have.
 _MOST_UNPACKED = 16
 _LOCAL_HEADER = 30
 _LOCAL_MAGIC = b"PK\x03\x04"
-_DIRECTORY = (zipfile.BadZipFile, zipfile.LargeZipFile, struct.error, zlib.error)
-_SAYS_NO_ZIP = (*_DIRECTORY, ValueError, LookupError, EOFError, NotImplementedError, OverflowError)
+_DIRECTORY_ERRORS = (zipfile.BadZipFile, zipfile.LargeZipFile, struct.error, zlib.error)
+_ZIP_ERRORS = (*_DIRECTORY_ERRORS, ValueError, LookupError, EOFError, NotImplementedError, OverflowError)
 
 
-def read_zip(path: Path) -> Pickled:
+def read_zip(path: Path) -> PickleContents:
     """Return what the pickle of an archive holds; storages are read when they are asked for.
 
     Raises:
@@ -42,9 +42,9 @@ def read_zip(path: Path) -> Pickled:
         raise Unreadable("it is a zip archive without the one data.pkl that torch.save writes")
     source = _Archive(path, size, roots[0], records)
     data, budget = source.record("data.pkl"), Budget(size)
-    machine = Machine(io.BytesIO(data), len(data), budget, source.described)
+    machine = Machine(io.BytesIO(data), len(data), budget, source.resolve_persistent_id)
     tree = machine.load()
-    return Pickled(tree, machine.names, machine.odd)
+    return PickleContents(tree, machine.names, machine.has_opaque_keys)
 
 
 def record_names(path: Path) -> list[str]:
@@ -52,20 +52,20 @@ def record_names(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()
-    except _SAYS_NO_ZIP:
+    except _ZIP_ERRORS:
         return []
 
 
 def _records(path: Path, size: int) -> dict[str, zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(path) as archive:
-            listed = archive.infolist()
-    except _SAYS_NO_ZIP as error:
+            entries = archive.infolist()
+    except _ZIP_ERRORS as error:
         raise Unreadable("it is a zip archive that is cut off or damaged") from error
-    records = {record.filename: record for record in listed}
-    if len(records) != len(listed):
+    records = {record.filename: record for record in entries}
+    if len(records) != len(entries):
         raise Unreadable("it is a zip archive with two records of one name")
-    if sum(record.file_size for record in listed) > _MOST_UNPACKED * size:
+    if sum(record.file_size for record in entries) > _MOST_UNPACKED * size:
         raise Unreadable("it unpacks to far more than its size")
     return records
 
@@ -89,28 +89,28 @@ class _Archive:
     size: int
     root: str
     records: dict[str, zipfile.ZipInfo]
-    opened: dict[str, torch.UntypedStorage] = field(default_factory=dict)
+    cache: dict[str, torch.UntypedStorage] = field(default_factory=dict)
 
-    def described(self, pid: object) -> StoredStorage:
+    def resolve_persistent_id(self, pid: object) -> StorageRecord:
         """Return the storage of a persistent id: ("storage", type, key, location, elements)."""
         if type(pid) is not tuple or len(pid) != 5 or pid[0] not in ("storage", b"storage"):
             raise Unreadable("it refers to something that is no storage")
         _, kind, key, _, count = pid
-        stored = StoredStorage.of(self, kind, key, count)
-        if stored.size > self._record(f"data/{stored.key}").file_size:
-            raise Unreadable(f"its storage {stored.key} is shorter than it declares")
-        return stored
+        storage = StorageRecord.create(self, kind, key, count)
+        if storage.size > self._record(f"data/{storage.key}").file_size:
+            raise Unreadable(f"its storage {storage.key} is shorter than it declares")
+        return storage
 
     def storage(self, key: str, dtype: torch.dtype) -> torch.UntypedStorage:
         """Return the bytes of a storage, read once."""
-        if key not in self.opened:
+        if key not in self.cache:
             data = torch.empty(self._record(f"data/{key}").file_size, dtype=torch.uint8)
             self._read(f"data/{key}", data.numpy().data)
             storage = data.untyped_storage()
             if self._is_swapped():
                 storage.byteswap(dtype)
-            self.opened[key] = storage
-        return self.opened[key]
+            self.cache[key] = storage
+        return self.cache[key]
 
     def record(self, name: str) -> bytes:
         """Return all bytes of a record."""
@@ -119,8 +119,8 @@ class _Archive:
         return bytes(data)
 
     def _is_swapped(self) -> bool:
-        known = f"{self.root}/byteorder" in self.records
-        return known and self.record("byteorder") != sys.byteorder.encode()
+        has_byteorder = f"{self.root}/byteorder" in self.records
+        return has_byteorder and self.record("byteorder") != sys.byteorder.encode()
 
     def _record(self, name: str) -> zipfile.ZipInfo:
         record = self.records.get(f"{self.root}/{name}")
@@ -134,11 +134,11 @@ class _Archive:
             self._unpack(record, target)
             return
         with self.path.open("rb") as file:
-            file.seek(self._start(file, record))
+            file.seek(self._data_start(file, record))
             if file.readinto(target) != len(target):
                 raise Unreadable(f"its record {name} is cut off")
 
-    def _start(self, file: io.BufferedReader, record: zipfile.ZipInfo) -> int:
+    def _data_start(self, file: io.BufferedReader, record: zipfile.ZipInfo) -> int:
         """Return where the bytes of a record begin: after its local header."""
         file.seek(record.header_offset)
         header = file.read(_LOCAL_HEADER)
@@ -151,7 +151,7 @@ class _Archive:
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(record) as packed:
                 data = packed.read(len(target) + 1)
-        except (*_SAYS_NO_ZIP, RuntimeError) as error:  # RuntimeError: it has a password
+        except (*_ZIP_ERRORS, RuntimeError) as error:  # RuntimeError: it has a password
             raise Unreadable("it is a zip archive that is cut off or damaged") from error
         if len(data) != len(target):
             raise Unreadable("it is a zip archive that is cut off or damaged")

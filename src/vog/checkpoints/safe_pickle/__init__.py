@@ -34,10 +34,10 @@ from vog.checkpoints.safe_pickle.module_state_dict import state_dict_of as state
 from vog.checkpoints.safe_pickle.numpy_values import array_of as array_of
 from vog.checkpoints.safe_pickle.placeholders import Budget as Budget
 from vog.checkpoints.safe_pickle.placeholders import Name as Name
-from vog.checkpoints.safe_pickle.placeholders import OddKey as OddKey
+from vog.checkpoints.safe_pickle.placeholders import OpaqueKey as OpaqueKey
 from vog.checkpoints.safe_pickle.placeholders import StandIn as StandIn
 from vog.checkpoints.safe_pickle.placeholders import Unreadable as Unreadable
 from vog.checkpoints.safe_pickle.stack_machine import Machine as Machine
 from vog.checkpoints.safe_pickle.tensor_records import StorageSource as StorageSource
-from vog.checkpoints.safe_pickle.tensor_records import Stored as Stored
-from vog.checkpoints.safe_pickle.tensor_records import StoredStorage as StoredStorage
+from vog.checkpoints.safe_pickle.tensor_records import TensorRecord as TensorRecord
+from vog.checkpoints.safe_pickle.tensor_records import StorageRecord as StorageRecord

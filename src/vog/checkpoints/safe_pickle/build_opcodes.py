@@ -13,7 +13,7 @@ from vog.checkpoints.safe_pickle import literal_opcodes
 from vog.checkpoints.safe_pickle.builders import BUILDERS
 from vog.checkpoints.safe_pickle.machine_state import MachineState
 from vog.checkpoints.safe_pickle.placeholders import Name, StandIn, Unreadable
-from vog.checkpoints.safe_pickle.tensor_records import Stored
+from vog.checkpoints.safe_pickle.tensor_records import TensorRecord
 
 _LONGEST_NAME = 1000
 _COST_OF_SET = 4  # it takes some 200 bytes where a list takes 56
@@ -29,7 +29,7 @@ def _pop_mark(state: MachineState) -> None:
     state.pop_mark()
 
 
-def _pass_over_frame(state: MachineState) -> None:
+def _skip_frame(state: MachineState) -> None:
     state.stream.take(8)  # how many bytes follow, which nobody needs to know
 
 
@@ -40,14 +40,14 @@ def _pop(state: MachineState) -> None:
         state.pop_mark()
 
 
-def _set_of(state: MachineState, items: list[Any]) -> set[Any]:
+def _make_set(state: MachineState, items: list[Any]) -> set[Any]:
     state.budget.step(_COST_OF_SET)
-    return {state.key(item) for item in items}
+    return {state.safe_key(item) for item in items}
 
 
 def _frozenset(state: MachineState) -> None:
     items = state.pop_mark()
-    state.stack.append(frozenset(_set_of(state, items)))
+    state.stack.append(frozenset(_make_set(state, items)))
 
 
 def _list(state: MachineState) -> None:
@@ -84,8 +84,8 @@ def _set_pairs(state: MachineState, items: list[Any]) -> None:
         target = target.items
     elif type(target) not in (dict, OrderedDict):
         raise Unreadable(f"it sets items of a {type(target).__name__}")
-    for at in range(0, len(items), 2):
-        target[state.key(items[at])] = items[at + 1]
+    for position in range(0, len(items), 2):
+        target[state.safe_key(items[position])] = items[position + 1]
 
 
 def _setitem(state: MachineState) -> None:
@@ -123,33 +123,33 @@ def _additems(state: MachineState) -> None:
     if type(target) is StandIn:
         target.elements.extend(items)
     elif type(target) is set:
-        target |= _set_of(state, items)
+        target |= _make_set(state, items)
     else:
         raise Unreadable(f"it adds items to a {type(target).__name__}")
 
 
-def _named(state: MachineState, module: object, name: object) -> Any:
+def _resolve_name(state: MachineState, module: object, name: object) -> Any:
     """Return what a name stands for: a `Name`, or one of the values that are no code."""
     if type(module) is not str or type(name) is not str:
         raise Unreadable("it has a name that is no text")
     if len(module) + len(name) > _LONGEST_NAME:
         raise Unreadable("it has a name that is too long")
-    found = Name(_OLD_MODULES.get(module, module), name)
-    state.names.add(found)
-    return literal_opcodes.VALUES.get((found.module, found.name), found)
+    full_name = Name(_OLD_MODULES.get(module, module), name)
+    state.names.add(full_name)
+    return literal_opcodes.NAMED_VALUES.get((full_name.module, full_name.name), full_name)
 
 
 def _global(state: MachineState) -> None:
     module, name = (state.stream.line().decode("utf-8") for _ in range(2))
-    state.stack.append(_named(state, module, name))
+    state.stack.append(_resolve_name(state, module, name))
 
 
 def _stack_global(state: MachineState) -> None:
     name, module = state.stack.pop(), state.stack.pop()
-    state.stack.append(_named(state, module, name))
+    state.stack.append(_resolve_name(state, module, name))
 
 
-def _called(state: MachineState, callee: object, arguments: object) -> Any:
+def _call(state: MachineState, callee: object, arguments: object) -> Any:
     """Return what our own builder for the name makes, or else an object that was not made."""
     if type(arguments) is not tuple:
         raise Unreadable("it calls something without arguments")
@@ -163,67 +163,67 @@ def _called(state: MachineState, callee: object, arguments: object) -> Any:
 
 def _reduce(state: MachineState) -> None:
     arguments, callee = state.stack.pop(), state.stack.pop()
-    state.stack.append(_called(state, callee, arguments))
+    state.stack.append(_call(state, callee, arguments))
 
 
 def _newobj_ex(state: MachineState) -> None:
     keywords, arguments = state.stack.pop(), state.stack.pop()
-    made = _called(state, state.stack.pop(), arguments)
-    if type(made) is StandIn:
-        made.arguments = (*made.arguments, keywords)
-    state.stack.append(made)
+    instance = _call(state, state.stack.pop(), arguments)
+    if type(instance) is StandIn:
+        instance.arguments = (*instance.arguments, keywords)
+    state.stack.append(instance)
 
 
 def _inst(state: MachineState) -> None:
     arguments = state.pop_mark()
     _global(state)
-    state.stack.append(_called(state, state.stack.pop(), tuple(arguments)))
+    state.stack.append(_call(state, state.stack.pop(), tuple(arguments)))
 
 
 def _obj(state: MachineState) -> None:
     callee, *arguments = state.pop_mark() or [None]
-    state.stack.append(_called(state, callee, tuple(arguments)))
+    state.stack.append(_call(state, callee, tuple(arguments)))
 
 
 def _build(state: MachineState) -> None:
-    given, target = state.stack.pop(), state.stack[-1]
+    new_state, target = state.stack.pop(), state.stack[-1]
     if type(target) is StandIn:
-        target.state = given
+        target.state = new_state
     elif type(target) is OrderedDict:
         # What `state_dict` notes beside the tensors: the version of each module.
-        metadata = given.get("_metadata") if type(given) is dict else None
+        metadata = new_state.get("_metadata") if type(new_state) is dict else None
         if type(metadata) in (dict, OrderedDict):
             target._metadata = metadata  # type: ignore[attr-defined]
-    elif not isinstance(target, Stored):  # a parameter may have attributes
+    elif not isinstance(target, TensorRecord):  # a parameter may have attributes
         raise Unreadable(f"it sets the state of a {type(target).__name__}")
 
 
-def _persistent(state: MachineState) -> None:
-    if state.storage is None:
+def _load_persistent(state: MachineState) -> None:
+    if state.make_storage is None:
         raise Unreadable("it refers to a storage, and has none")
-    state.stack.append(state.storage(state.stack.pop()))
+    state.stack.append(state.make_storage(state.stack.pop()))
 
 
-def _put_at(number: Callable[[MachineState], int]) -> Callable[[MachineState], None]:
+def _memo_writer(read_index: Callable[[MachineState], int]) -> Callable[[MachineState], None]:
     def operation(state: MachineState) -> None:
-        state.memo[number(state)] = state.stack[-1]
+        state.memo[read_index(state)] = state.stack[-1]
 
     return operation
 
 
-def _get_at(number: Callable[[MachineState], int]) -> Callable[[MachineState], None]:
-    return lambda state: state.stack.append(state.memo[number(state)])
+def _memo_reader(read_index: Callable[[MachineState], int]) -> Callable[[MachineState], None]:
+    return lambda state: state.stack.append(state.memo[read_index(state)])
 
 
-def _by_line(state: MachineState) -> int:
+def _index_on_line(state: MachineState) -> int:
     return literal_opcodes.parse_whole_number(state.stream.line())
 
 
-def _by_byte(state: MachineState) -> int:
+def _index_in_byte(state: MachineState) -> int:
     return state.stream.take(1)[0]
 
 
-def _by_word(state: MachineState) -> int:
+def _index_in_four_bytes(state: MachineState) -> int:
     return int.from_bytes(state.stream.take(4), "little")
 
 
@@ -234,7 +234,7 @@ OPERATIONS: dict[bytes, Callable[[MachineState], None]] = {
     pickle.DUP: lambda state: state.stack.append(state.stack[-1]),
     pickle.EMPTY_LIST: lambda state: state.stack.append([]),
     pickle.EMPTY_DICT: lambda state: state.stack.append({}),
-    pickle.EMPTY_SET: lambda state: state.stack.append(_set_of(state, [])),
+    pickle.EMPTY_SET: lambda state: state.stack.append(_make_set(state, [])),
     pickle.LIST: _list,
     pickle.TUPLE: _tuple,
     pickle.TUPLE1: _tuple_of(1),
@@ -255,14 +255,14 @@ OPERATIONS: dict[bytes, Callable[[MachineState], None]] = {
     pickle.INST: _inst,
     pickle.OBJ: _obj,
     pickle.BUILD: _build,
-    pickle.BINPERSID: _persistent,
-    pickle.PUT: _put_at(_by_line),
-    pickle.BINPUT: _put_at(_by_byte),
-    pickle.LONG_BINPUT: _put_at(_by_word),
-    pickle.MEMOIZE: _put_at(lambda state: len(state.memo)),
-    pickle.GET: _get_at(_by_line),
-    pickle.BINGET: _get_at(_by_byte),
-    pickle.LONG_BINGET: _get_at(_by_word),
-    pickle.PROTO: lambda state: state.stream.protocol(),
-    pickle.FRAME: _pass_over_frame,
+    pickle.BINPERSID: _load_persistent,
+    pickle.PUT: _memo_writer(_index_on_line),
+    pickle.BINPUT: _memo_writer(_index_in_byte),
+    pickle.LONG_BINPUT: _memo_writer(_index_in_four_bytes),
+    pickle.MEMOIZE: _memo_writer(lambda state: len(state.memo)),
+    pickle.GET: _memo_reader(_index_on_line),
+    pickle.BINGET: _memo_reader(_index_in_byte),
+    pickle.LONG_BINGET: _memo_reader(_index_in_four_bytes),
+    pickle.PROTO: lambda state: state.stream.skip_protocol(),
+    pickle.FRAME: _skip_frame,
 }

@@ -15,11 +15,11 @@ import torch
 from vog.checkpoints.safe_pickle import numpy_values
 from vog.checkpoints.safe_pickle.placeholders import Budget, Name, StandIn, Unreadable
 from vog.checkpoints.safe_pickle.tensor_records import (
-    Stored,
-    StoredQuantized,
-    StoredSparse,
-    StoredTensor,
-    WithoutValues,
+    TensorRecord,
+    QuantizedRecord,
+    SparseRecord,
+    DenseRecord,
+    NoValues,
     shape_of,
 )
 
@@ -27,21 +27,21 @@ Arguments = tuple[Any, ...]
 Builder = Callable[[Budget, Arguments], Any]
 
 
-def _tensor(budget: Budget, arguments: Arguments) -> StoredTensor:
+def _tensor(budget: Budget, arguments: Arguments) -> DenseRecord:
     """Build of (storage, offset, size, stride, requires_grad, hooks, metadata)."""
     storage, offset, size, stride, *rest = _at_least(arguments, 4)
-    return _with_metadata(StoredTensor.of(storage, offset, size, stride), rest[2:3])
+    return _with_metadata(DenseRecord.create(storage, offset, size, stride), rest[2:3])
 
 
-def _tensor_of_dtype(budget: Budget, arguments: Arguments) -> StoredTensor:
+def _tensor_of_dtype(budget: Budget, arguments: Arguments) -> DenseRecord:
     """Build of (storage, offset, size, stride, requires_grad, hooks, dtype, metadata)."""
     storage, offset, size, stride, _, _, dtype, *rest = _at_least(arguments, 7)
-    return _with_metadata(StoredTensor.of(storage, offset, size, stride, dtype), rest[:1])
+    return _with_metadata(DenseRecord.create(storage, offset, size, stride, dtype), rest[:1])
 
 
-def _with_metadata(tensor: StoredTensor, metadata: list[Any]) -> StoredTensor:
-    known = metadata[0] if metadata and isinstance(metadata[0], Mapping) else {}
-    return tensor.with_bits(known.get("conj") is True, known.get("neg") is True)
+def _with_metadata(tensor: DenseRecord, metadata: list[Any]) -> DenseRecord:
+    bits = metadata[0] if metadata and isinstance(metadata[0], Mapping) else {}
+    return tensor.with_bits(bits.get("conj") is True, bits.get("neg") is True)
 
 
 def _parameter(budget: Budget, arguments: Arguments) -> Any:
@@ -49,20 +49,20 @@ def _parameter(budget: Budget, arguments: Arguments) -> Any:
     return _at_least(arguments, 1)[0]
 
 
-def _typed(budget: Budget, arguments: Arguments) -> Any:
+def _tensor_subclass(budget: Budget, arguments: Arguments) -> Any:
     """Build of (function, type, arguments, state): a subclass of tensors that keeps plain data."""
     function, kind, inner, *_ = _at_least(arguments, 3)
     build = BUILDERS.get((function.module, function.name)) if type(function) is Name else None
-    made = build(budget, inner) if build is not None and type(inner) is tuple else None
-    return made if isinstance(made, Stored) else WithoutValues(f"is a {kind}, not a plain tensor")
+    data = build(budget, inner) if build is not None and type(inner) is tuple else None
+    return data if isinstance(data, TensorRecord) else NoValues(f"is a {kind}, not a plain tensor")
 
 
-def _without_class(budget: Budget, arguments: Arguments) -> Any:
+def _fastai_tensor(budget: Budget, arguments: Arguments) -> Any:
     """Build of (class, *arguments of a tensor), as fastai writes its own."""
     return _tensor(budget, arguments[1:])
 
 
-def _sparse(budget: Budget, arguments: Arguments) -> Any:
+def _sparse_tensor(budget: Budget, arguments: Arguments) -> Any:
     layout, data = _exactly(arguments, 2)
     data = _at_least(data, 3)
     coalesced = None
@@ -71,39 +71,39 @@ def _sparse(budget: Budget, arguments: Arguments) -> Any:
         coalesced = data[3] if len(data) > 3 and type(data[3]) is bool else None
     else:
         *parts, size = _exactly(data, 4)
-    if type(layout) is not torch.layout or not all(type(part) is StoredTensor for part in parts):
+    if type(layout) is not torch.layout or not all(type(part) is DenseRecord for part in parts):
         raise Unreadable("it describes a sparse tensor in an unknown way")
-    return StoredSparse(layout, tuple(parts), shape_of(size), coalesced)
+    return SparseRecord(layout, tuple(parts), shape_of(size), coalesced)
 
 
-def _quantized(budget: Budget, arguments: Arguments) -> Any:
-    storage, offset, size, stride, how, *_ = _at_least(arguments, 5)
-    numbers = StoredTensor.of(storage, offset, size, stride)
-    scheme, scales, zero_points, *axis = _at_least(how, 3)
+def _quantized_tensor(budget: Budget, arguments: Arguments) -> Any:
+    storage, offset, size, stride, quantizer, *_ = _at_least(arguments, 5)
+    numbers = DenseRecord.create(storage, offset, size, stride)
+    scheme, scales, zero_points, *axis = _at_least(quantizer, 3)
     if scheme is torch.per_tensor_affine and type(scales) is float and type(zero_points) is int:
-        return StoredQuantized(numbers, scales, zero_points)
+        return QuantizedRecord(numbers, scales, zero_points)
     per_channel = (torch.per_channel_affine, torch.per_channel_affine_float_qparams)
-    described = type(scales) is StoredTensor and type(zero_points) is StoredTensor
-    if scheme in per_channel and described and len(axis) == 1 and type(axis[0]) is int:
-        return StoredQuantized(numbers, scales, zero_points, axis[0])
-    return WithoutValues(f"is quantized in a way that is not read ({scheme})")
+    are_tensors = type(scales) is DenseRecord and type(zero_points) is DenseRecord
+    if scheme in per_channel and are_tensors and len(axis) == 1 and type(axis[0]) is int:
+        return QuantizedRecord(numbers, scales, zero_points, axis[0])
+    return NoValues(f"is quantized in a way that is not read ({scheme})")
 
 
-def _meta(budget: Budget, arguments: Arguments) -> Any:
+def _meta_tensor(budget: Budget, arguments: Arguments) -> Any:
     _, size, *_ = _at_least(arguments, 2)
-    return WithoutValues("is on the meta device: the file has no values of it", shape_of(size))
+    return NoValues("is on the meta device: the file has no values of it", shape_of(size))
 
 
-def _nested(budget: Budget, arguments: Arguments) -> Any:
-    return WithoutValues("is a nested tensor, which has no one shape")
+def _nested_tensor(budget: Budget, arguments: Arguments) -> Any:
+    return NoValues("is a nested tensor, which has no one shape")
 
 
-def _of_device(budget: Budget, arguments: Arguments) -> Any:
+def _device_tensor(budget: Budget, arguments: Arguments) -> Any:
     """Build of (data, dtype, device, requires_grad), as other devices than CUDA write theirs."""
     data, dtype, *_ = _at_least(arguments, 2)
-    if type(data) is StoredTensor and type(dtype) is torch.dtype:
+    if type(data) is DenseRecord and type(dtype) is torch.dtype:
         return replace(data, cast=dtype)
-    return data if isinstance(data, StandIn) else WithoutValues("is of an unknown device")
+    return data if isinstance(data, StandIn) else NoValues("is of an unknown device")
 
 
 def _storage_of_bytes(budget: Budget, arguments: Arguments) -> Any:
@@ -121,28 +121,28 @@ def _storage_of_bytes(budget: Budget, arguments: Arguments) -> Any:
 
 def _layout(budget: Budget, arguments: Arguments) -> Any:
     (name,) = _exactly(arguments, 1)
-    found = _LAYOUTS.get(name) if type(name) is str else None
-    return StandIn(Name("torch", "layout"), arguments) if found is None else found
+    layout = _LAYOUTS.get(name) if type(name) is str else None
+    return StandIn(Name("torch", "layout"), arguments) if layout is None else layout
 
 
 def _size(budget: Budget, arguments: Arguments) -> tuple[int, ...]:
     return shape_of(_exactly(arguments, 1)[0])
 
 
-def _ordered(budget: Budget, arguments: Arguments) -> Any:
+def _ordered_dict(budget: Budget, arguments: Arguments) -> Any:
     """Build of () or of pairs, as Python 2 writes them."""
-    return _filled(budget, OrderedDict(), arguments)
+    return _fill_dict(budget, OrderedDict(), arguments)
 
 
 def _dict(budget: Budget, arguments: Arguments) -> Any:
-    return _filled(budget, {}, arguments)
+    return _fill_dict(budget, {}, arguments)
 
 
 def _defaultdict(budget: Budget, arguments: Arguments) -> Any:
-    return _filled(budget, {}, arguments[1:])
+    return _fill_dict(budget, {}, arguments[1:])
 
 
-def _filled(budget: Budget, target: dict[Any, Any], arguments: Arguments) -> Any:
+def _fill_dict(budget: Budget, target: dict[Any, Any], arguments: Arguments) -> Any:
     content: Any = arguments[0] if arguments else ()
     pairs = list(content.items()) if type(content) in (dict, OrderedDict) else content
     if type(pairs) not in (list, tuple) or len(arguments) > 1:
@@ -151,22 +151,22 @@ def _filled(budget: Budget, target: dict[Any, Any], arguments: Arguments) -> Any
     for pair in pairs:
         if type(pair) not in (list, tuple) or len(pair) != 2:
             raise Unreadable("it describes a dict in an unknown way")
-        target[budget.key(pair[0])] = pair[1]
+        target[budget.safe_key(pair[0])] = pair[1]
     return target
 
 
-def _collected(make: Callable[[Any], Any], hashed: bool) -> Builder:
+def _collection_builder(make: Callable[[Any], Any], hash_items: bool) -> Builder:
     def build(budget: Budget, arguments: Arguments) -> Any:
         items = arguments[0] if arguments else ()
         if type(items) not in (list, tuple, set, frozenset):
             return StandIn(Name("builtins", make.__name__), arguments)
         budget.copy(len(items) * 16)
-        return make([budget.key(item) for item in items] if hashed else items)
+        return make([budget.safe_key(item) for item in items] if hash_items else items)
 
     return build
 
 
-def _encoded(budget: Budget, arguments: Arguments) -> Any:
+def _encoded_bytes(budget: Budget, arguments: Arguments) -> Any:
     """Build of (text, encoding): the bytes, as protocol 2 writes them."""
     text, encoding = arguments if len(arguments) == 2 else (None, None)
     if type(text) is not str or encoding not in ("latin1", "latin-1", "ascii", "utf-8"):
@@ -183,7 +183,7 @@ def _bytes(budget: Budget, arguments: Arguments) -> Any:
         return b""
     if len(arguments) == 1 and type(arguments[0]) is bytes:
         return arguments[0]
-    return _encoded(budget, arguments)
+    return _encoded_bytes(budget, arguments)
 
 
 def _complex(budget: Budget, arguments: Arguments) -> Any:
@@ -192,14 +192,14 @@ def _complex(budget: Budget, arguments: Arguments) -> Any:
     return StandIn(Name("builtins", "complex"), arguments)
 
 
-def _reconstructed(budget: Budget, arguments: Arguments) -> StandIn:
+def _plain_object(budget: Budget, arguments: Arguments) -> StandIn:
     """Build of (class, base, value), as protocols 0 and 1 write any object."""
     kind = arguments[0] if arguments else None
     name = kind if type(kind) is Name else Name("builtins", "object")
-    made = StandIn(name, arguments)
+    stand_in = StandIn(name, arguments)
     if len(arguments) == 3 and type(arguments[2]) is dict:
-        made.items = arguments[2]
-    return made
+        stand_in.items = arguments[2]
+    return stand_in
 
 
 def _at_least(arguments: object, count: int) -> tuple[Any, ...]:
@@ -215,45 +215,45 @@ def _exactly(arguments: object, count: int) -> tuple[Any, ...]:
 
 
 _LAYOUTS = {str(value): value for value in vars(torch).values() if isinstance(value, torch.layout)}
-_OF_TORCH: dict[str, Builder] = {
+_TORCH_BUILDERS: dict[str, Builder] = {
     "_rebuild_tensor": _tensor,
     "_rebuild_tensor_v2": _tensor,
     "_rebuild_tensor_v3": _tensor_of_dtype,
     "_rebuild_parameter": _parameter,
     "_rebuild_parameter_with_state": _parameter,
-    "_rebuild_sparse_tensor": _sparse,
-    "_rebuild_sparse_csr_tensor": _sparse,
-    "_rebuild_qtensor": _quantized,
-    "_rebuild_meta_tensor_no_storage": _meta,
-    "_rebuild_nested_tensor": _nested,
-    "_rebuild_wrapper_subclass": lambda budget, arguments: WithoutValues("is a tensor subclass"),
-    "_rebuild_device_tensor_from_numpy": _of_device,
-    "_rebuild_device_tensor_from_cpu_tensor": _of_device,
-    "_rebuild_xla_tensor": _of_device,
+    "_rebuild_sparse_tensor": _sparse_tensor,
+    "_rebuild_sparse_csr_tensor": _sparse_tensor,
+    "_rebuild_qtensor": _quantized_tensor,
+    "_rebuild_meta_tensor_no_storage": _meta_tensor,
+    "_rebuild_nested_tensor": _nested_tensor,
+    "_rebuild_wrapper_subclass": lambda budget, arguments: NoValues("is a tensor subclass"),
+    "_rebuild_device_tensor_from_numpy": _device_tensor,
+    "_rebuild_device_tensor_from_cpu_tensor": _device_tensor,
+    "_rebuild_xla_tensor": _device_tensor,
 }
 BUILDERS: dict[tuple[str, str], Builder] = {
-    **{("torch._utils", name): build for name, build in _OF_TORCH.items()},
-    ("torch._tensor", "_rebuild_from_type_v2"): _typed,
+    **{("torch._utils", name): build for name, build in _TORCH_BUILDERS.items()},
+    ("torch._tensor", "_rebuild_from_type_v2"): _tensor_subclass,
     ("torch.nn.parameter", "Parameter"): _parameter,
     ("torch.nn.parameter", "Buffer"): _parameter,
-    ("fastai.torch_core", "_fa_rebuild_tensor"): _without_class,
+    ("fastai.torch_core", "_fa_rebuild_tensor"): _fastai_tensor,
     ("torch.storage", "_load_from_bytes"): _storage_of_bytes,
     ("torch.serialization", "_get_layout"): _layout,
     ("torch", "Size"): _size,
-    ("collections", "OrderedDict"): _ordered,
+    ("collections", "OrderedDict"): _ordered_dict,
     ("collections", "Counter"): _dict,
     ("collections", "defaultdict"): _defaultdict,
-    ("collections", "deque"): _collected(list, hashed=False),
+    ("collections", "deque"): _collection_builder(list, hash_items=False),
     ("builtins", "dict"): _dict,
-    ("builtins", "list"): _collected(list, hashed=False),
-    ("builtins", "tuple"): _collected(tuple, hashed=False),
-    ("builtins", "set"): _collected(set, hashed=True),
-    ("builtins", "frozenset"): _collected(frozenset, hashed=True),
+    ("builtins", "list"): _collection_builder(list, hash_items=False),
+    ("builtins", "tuple"): _collection_builder(tuple, hash_items=False),
+    ("builtins", "set"): _collection_builder(set, hash_items=True),
+    ("builtins", "frozenset"): _collection_builder(frozenset, hash_items=True),
     ("builtins", "bytes"): _bytes,
     ("builtins", "bytearray"): _bytes,
     ("builtins", "complex"): _complex,
-    ("_codecs", "encode"): _encoded,
-    ("copyreg", "_reconstructor"): _reconstructed,
+    ("_codecs", "encode"): _encoded_bytes,
+    ("copyreg", "_reconstructor"): _plain_object,
     ("numpy.core.multiarray", "scalar"): numpy_values.scalar,
     ("numpy._core.multiarray", "scalar"): numpy_values.scalar,
 }

@@ -15,7 +15,7 @@ _LONGEST_NUMBER = 4096  # bytes; torch and Python write none of more than some h
 
 
 def _storage_dtypes() -> dict[str, torch.dtype]:
-    plain = {
+    dtypes = {
         "Double": torch.float64,
         "Float": torch.float32,
         "Half": torch.float16,
@@ -34,7 +34,7 @@ def _storage_dtypes() -> dict[str, torch.dtype]:
         "QUInt4x2": torch.quint4x2,
         "QUInt2x4": torch.quint2x4,
     }
-    return {f"{name}Storage": dtype for name, dtype in plain.items()}
+    return {f"{name}Storage": dtype for name, dtype in dtypes.items()}
 
 
 class StorageType:
@@ -46,24 +46,24 @@ class StorageType:
         self.dtype = dtype
 
 
-def _values() -> dict[tuple[str, str], Any]:
+def _named_values() -> dict[tuple[str, str], Any]:
     """Return the names that mean a value and no code: types of numbers, layouts, storages."""
     constants = (torch.dtype, torch.layout, torch.qscheme)
-    found: dict[tuple[str, str], Any] = {
+    values: dict[tuple[str, str], Any] = {
         ("torch", name): value
         for name, value in vars(torch).items()
         if isinstance(value, constants)
     }
     for name, dtype in _storage_dtypes().items():
         for module in ("torch", "torch.cuda", "torch.storage"):
-            found[module, name] = StorageType(dtype)
+            values[module, name] = StorageType(dtype)
     for module in ("torch", "torch.storage"):
         for name in ("UntypedStorage", "_UntypedStorage"):
-            found[module, name] = StorageType(torch.uint8)
-    return found
+            values[module, name] = StorageType(torch.uint8)
+    return values
 
 
-VALUES = _values()
+NAMED_VALUES = _named_values()
 
 
 class Stream:
@@ -82,19 +82,19 @@ class Stream:
         """
         if count > self._size:
             raise Unreadable("it declares a value that is longer than the file")
-        taken = self.read(count)
-        if len(taken) != count:
+        data = self.read(count)
+        if len(data) != count:
             raise Unreadable("it ends in the middle")
-        return taken
+        return data
 
     def line(self) -> bytes:
         """Return the bytes up to the next end of line, without it."""
-        found = self.readline()
-        if not found.endswith(b"\n"):
+        text = self.readline()
+        if not text.endswith(b"\n"):
             raise Unreadable("it ends in the middle")
-        return found[:-1]
+        return text[:-1]
 
-    def protocol(self) -> None:
+    def skip_protocol(self) -> None:
         """Pass over the protocol.
 
         Raises:
@@ -157,7 +157,7 @@ def _float_line(text: bytes) -> float:
         raise Unreadable("it has a number that is none") from error
 
 
-def _long(data: bytes) -> int:
+def _long_integer(data: bytes) -> int:
     if len(data) > _LONGEST_NUMBER:
         raise Unreadable("it has a number that is too long")
     return int.from_bytes(data, "little", signed=True)
@@ -167,7 +167,7 @@ def _text(data: bytes) -> str:
     return str(data, "utf-8", "surrogatepass")
 
 
-def _old_text(data: bytes) -> str | bytes:
+def _python2_text(data: bytes) -> str | bytes:
     """Return a text of Python 2, or the bytes where they are none."""
     try:
         return data.decode("utf-8")
@@ -175,11 +175,11 @@ def _old_text(data: bytes) -> str | bytes:
         return data
 
 
-def _quoted(line: bytes) -> str | bytes:
+def _quoted_text(line: bytes) -> str | bytes:
     if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b"'", b'"'):
         raise Unreadable("it has a text without quotes")
     try:
-        return _old_text(codecs.escape_decode(line[1:-1])[0])
+        return _python2_text(codecs.escape_decode(line[1:-1])[0])
     except ValueError as error:
         raise Unreadable("it has a text with bad escapes") from error
 
@@ -199,15 +199,15 @@ _SIZED: dict[bytes, tuple[str, Callable[[bytes], Any]]] = {
     pickle.SHORT_BINBYTES: ("<B", bytes),
     pickle.BINBYTES8: ("<Q", bytes),
     pickle.BYTEARRAY8: ("<Q", bytes),
-    pickle.BINSTRING: ("<i", _old_text),
-    pickle.SHORT_BINSTRING: ("<B", _old_text),
-    pickle.LONG1: ("<B", _long),
-    pickle.LONG4: ("<i", _long),
+    pickle.BINSTRING: ("<i", _python2_text),
+    pickle.SHORT_BINSTRING: ("<B", _python2_text),
+    pickle.LONG1: ("<B", _long_integer),
+    pickle.LONG4: ("<i", _long_integer),
 }
 _LINES: dict[bytes, Callable[[bytes], Any]] = {
     pickle.INT: _int_line,
     pickle.LONG: lambda line: parse_whole_number(line.removesuffix(b"L")),
     pickle.FLOAT: _float_line,
-    pickle.STRING: _quoted,
+    pickle.STRING: _quoted_text,
     pickle.UNICODE: lambda line: str(line, "raw-unicode-escape"),
 }

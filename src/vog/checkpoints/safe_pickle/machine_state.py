@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vog.checkpoints.safe_pickle.literal_opcodes import Stream
-from vog.checkpoints.safe_pickle.placeholders import Budget, Name, OddKey
+from vog.checkpoints.safe_pickle.placeholders import Budget, Name, OpaqueKey
 
 
 @dataclass
@@ -20,24 +20,24 @@ class MachineState:
 
     stream: Stream
     budget: Budget
-    storage: Callable[[Any], object] | None
+    make_storage: Callable[[Any], object] | None
     stack: list[Any] = field(default_factory=list)
     marks: list[list[Any]] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
     names: set[Name] = field(default_factory=set)
-    odd: bool = False
+    has_opaque_keys: bool = False
 
     def pop_mark(self) -> list[Any]:
         """Return what was put on the stack since the last mark."""
         items, self.stack = self.stack, self.marks.pop()
         return items
 
-    def key(self, value: Any) -> Any:
+    def safe_key(self, value: Any) -> Any:
         """Return a key that is safe to hash."""
-        key = self.budget.key(value)
-        self.odd |= type(key) is OddKey
+        key = self.budget.safe_key(value)
+        self.has_opaque_keys |= type(key) is OpaqueKey
         return key
 
-    def begin(self) -> None:
+    def reset(self) -> None:
         """Forget the values of the pickle before."""
         self.stack, self.marks, self.memo = [], [], {}

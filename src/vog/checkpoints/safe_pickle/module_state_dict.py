@@ -27,11 +27,11 @@ def attributes_of(value: object) -> Mapping[Any, Any]:
         return {}
     state = value.state
     parts = state if type(state) is tuple and len(state) == 2 else (state,)
-    kept: dict[Any, Any] = {}
+    attributes: dict[Any, Any] = {}
     for part in parts:
         if type(part) in (dict, OrderedDict):
-            kept |= part
-    return kept
+            attributes |= part
+    return attributes
 
 
 def state_dict_of(value: object, budget: Budget) -> "OrderedDict[str, Any] | None":
@@ -42,7 +42,7 @@ def state_dict_of(value: object, budget: Budget) -> "OrderedDict[str, Any] | Non
     """
     if not _is_module(attributes_of(value)):
         return None
-    found: OrderedDict[str, Any] = OrderedDict()
+    tensors: OrderedDict[str, Any] = OrderedDict()
     metadata: OrderedDict[str, Any] = OrderedDict()
     waiting: list[tuple[str, Any, int]] = [("", value, 0)]
     while waiting:
@@ -54,15 +54,15 @@ def state_dict_of(value: object, budget: Budget) -> "OrderedDict[str, Any] | Non
             raise Unreadable(f"its module {prefix[:100]} has no parameters")
         budget.step(_COST_OF_MODULE + len(attributes["_parameters"]) + len(attributes["_buffers"]))
         metadata[prefix[:-1]] = {"version": _VERSIONS.get(module.name, _VERSION)}
-        found |= {f"{prefix}{name}": tensor for name, tensor in _own(attributes)}
+        tensors |= {f"{prefix}{name}": tensor for name, tensor in _saved_tensors(attributes)}
         children = [
             (f"{prefix}{name}.", child, depth + 1)
             for name, child in attributes["_modules"].items()
             if child is not None
         ]
         waiting += reversed(children)
-    found._metadata = metadata  # type: ignore[attr-defined]
-    return found
+    tensors._metadata = metadata  # type: ignore[attr-defined]
+    return tensors
 
 
 def _is_module(attributes: Mapping[Any, Any]) -> bool:
@@ -70,7 +70,7 @@ def _is_module(attributes: Mapping[Any, Any]) -> bool:
     return all(type(part) in (dict, OrderedDict) for part in parts)
 
 
-def _own(attributes: Mapping[Any, Any]) -> list[tuple[str, Any]]:
+def _saved_tensors(attributes: Mapping[Any, Any]) -> list[tuple[str, Any]]:
     """Return the parameters and the buffers of a module that it saves, without its children's."""
     unsaved = attributes.get("_non_persistent_buffers_set")
     unsaved = unsaved if type(unsaved) in (set, frozenset) else ()

@@ -10,7 +10,7 @@ from vog.checkpoints.safe_pickle.placeholders import Budget, Name, StandIn
 
 # Truth, whole, real and complex numbers: no objects, texts, times or records.
 _NUMERIC = re.compile(r"b1|[iu][1248]|f[248]|c(8|16)")
-_MAKERS = frozenset(
+_ARRAY_FUNCTIONS = frozenset(
     Name(f"numpy.{core}.{module}", name)
     for core in ("core", "_core")
     for module, name in (("multiarray", "_reconstruct"), ("numeric", "_frombuffer"))
@@ -29,12 +29,12 @@ def scalar(budget: Budget, arguments: tuple[Any, ...]) -> Any:
 
 def array_of(value: object) -> np.ndarray | None:
     """Return the array of numbers that a stand-in describes, or None; it shares the bytes."""
-    if type(value) is not StandIn or value.name not in _MAKERS:
+    if type(value) is not StandIn or value.name not in _ARRAY_FUNCTIONS:
         return None
-    described = _of_buffer(value) if value.name.name == "_frombuffer" else _of_state(value)
-    if described is None:
+    parts = _buffer_parts(value) if value.name.name == "_frombuffer" else _state_parts(value)
+    if parts is None:
         return None
-    data, dtype, shape, order = described
+    data, dtype, shape, order = parts
     if dtype is None or data is None or not _is_shape(shape):
         return None
     if math.prod(shape) * dtype.itemsize != len(data):
@@ -42,10 +42,10 @@ def array_of(value: object) -> np.ndarray | None:
     return np.frombuffer(data, dtype).reshape(shape, order=order)
 
 
-Described = tuple[bytes | None, np.dtype | None, Any, Any]
+ArrayParts = tuple[bytes | None, np.dtype | None, Any, Any]
 
 
-def _of_buffer(value: StandIn) -> Described | None:
+def _buffer_parts(value: StandIn) -> ArrayParts | None:
     """Describe `_frombuffer(bytes, dtype, shape, order)`, as protocol 5 has it."""
     if len(value.arguments) < 4 or value.arguments[3] not in tuple(_CONTIGUOUS):
         return None
@@ -53,7 +53,7 @@ def _of_buffer(value: StandIn) -> Described | None:
     return _bytes_of(data), _dtype_of(dtype), shape, order
 
 
-def _of_state(value: StandIn) -> Described | None:
+def _state_parts(value: StandIn) -> ArrayParts | None:
     """Describe `_reconstruct` with the state (version, shape, dtype, is_fortran, bytes)."""
     state = value.state
     if type(state) is not tuple or len(state) != 5:

@@ -48,7 +48,7 @@ class StandIn:
         return f"<an object of {self.name}>"
 
 
-class OddKey:
+class OpaqueKey:
     """A key whose own hash is not asked for: it may be slow, or equal to many others."""
 
     __slots__ = ("value",)
@@ -84,14 +84,14 @@ class Budget:
         if self.copies < 0:
             raise Unreadable("it unpacks to far more than its size")
 
-    def key(self, value: Any) -> Any:
+    def safe_key(self, value: Any) -> Any:
         """Return the value if it is quickly hashed and not equal to many others, else a wrapper."""
         if _is_simple_key(value):
             return value
         if type(value) is tuple and len(value) <= _LONGEST_KEY and all(map(_is_simple_key, value)):
             self.step(_COST_OF_TUPLE_KEY)
             return value
-        return OddKey(value)
+        return OpaqueKey(value)
 
 
 def _is_simple_key(value: object) -> bool:

@@ -20,10 +20,10 @@ class Machine:
         stream: BufferedIOBase,
         size: int,
         budget: Budget,
-        storage: Callable[[Any], object] | None = None,
+        make_storage: Callable[[Any], object] | None = None,
     ) -> None:
         """Read from the stream, which has `size` bytes; `storage` makes one of a persistent id."""
-        self._state = MachineState(literal_opcodes.Stream(stream, size), budget, storage)
+        self._state = MachineState(literal_opcodes.Stream(stream, size), budget, make_storage)
 
     @property
     def names(self) -> frozenset[Name]:
@@ -31,9 +31,9 @@ class Machine:
         return frozenset(self._state.names)
 
     @property
-    def odd(self) -> bool:
+    def has_opaque_keys(self) -> bool:
         """Return whether a key had to be wrapped."""
-        return self._state.odd
+        return self._state.has_opaque_keys
 
     def load(self) -> Any:
         """Return what the next pickle of the stream holds.
@@ -42,7 +42,7 @@ class Machine:
             Unreadable: it is none, is cut off, or exceeds a bound.
         """
         state = self._state
-        state.begin()
+        state.reset()
         read, budget = state.stream.read, state.budget
         try:
             while True:

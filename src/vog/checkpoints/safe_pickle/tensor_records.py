@@ -14,7 +14,7 @@ from vog.checkpoints.safe_pickle.literal_opcodes import StorageType
 from vog.checkpoints.safe_pickle.placeholders import Unreadable
 
 _MOST_AXES = 64
-_LARGEST = 2**63 - 1
+_LARGEST_SIZE = 2**63 - 1
 
 
 @runtime_checkable
@@ -31,7 +31,7 @@ class StorageSource(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class StoredStorage:
+class StorageRecord:
     """Bytes under a key of the file, from `start` on, as elements of a type."""
 
     source: StorageSource
@@ -41,28 +41,28 @@ class StoredStorage:
     size: int
 
     @classmethod
-    def of(
+    def create(
         cls, source: StorageSource, kind: object, key: object, count: object, start: object = 0
-    ) -> "StoredStorage":
+    ) -> "StorageRecord":
         """Return the storage that a persistent id describes, in elements of its type."""
         if not isinstance(kind, StorageType) or not _are_sizes(count, start):
             raise Unreadable("it describes a storage in an unknown way")
-        item = kind.dtype.itemsize
+        item_size = kind.dtype.itemsize
         assert isinstance(count, int)
         assert isinstance(start, int)
-        return cls(source, str(key), kind.dtype, start * item, count * item)
+        return cls(source, str(key), kind.dtype, start * item_size, count * item_size)
 
     def bytes(self, dtype: torch.dtype) -> torch.UntypedStorage:
         """Return the bytes of the whole key, in the order that this machine has for the type."""
         return self.source.storage(self.key, dtype)
 
 
-class Stored:
+class TensorRecord:
     """A tensor that is described; `shape` is its shape, and `made` makes it."""
 
     shape: tuple[int, ...]
 
-    def made(self) -> Tensor:
+    def to_tensor(self) -> Tensor:
         """Return the tensor.
 
         Raises:
@@ -72,10 +72,10 @@ class Stored:
 
 
 @dataclass(frozen=True, eq=False)
-class StoredTensor(Stored):
+class DenseRecord(TensorRecord):
     """A dense tensor: some elements of a storage."""
 
-    storage: StoredStorage
+    storage: StorageRecord
     dtype: torch.dtype
     offset: int
     shape: tuple[int, ...]
@@ -85,17 +85,17 @@ class StoredTensor(Stored):
     cast: torch.dtype | None = None
 
     @classmethod
-    def of(
+    def create(
         cls, storage: object, offset: object, shape: object, stride: object, dtype: Any = None
-    ) -> "StoredTensor":
+    ) -> "DenseRecord":
         """Return the tensor that a file describes.
 
         Raises:
             Unreadable: it is not described in this way, or has elements that the storage lacks.
         """
-        if type(storage) is not StoredStorage or not (dtype is None or type(dtype) is torch.dtype):
+        if type(storage) is not StorageRecord or not (dtype is None or type(dtype) is torch.dtype):
             raise Unreadable("it describes a tensor without a storage")
-        shape, stride = _axes(shape), _axes(stride)
+        shape, stride = _checked_axes(shape), _checked_axes(stride)
         if len(shape) != len(stride) or not _are_sizes(offset):
             raise Unreadable("it describes a tensor whose shape and strides differ")
         assert isinstance(offset, int)
@@ -103,11 +103,11 @@ class StoredTensor(Stored):
         _refuse_outside(storage, dtype.itemsize, offset, shape, stride)
         return cls(storage, dtype, offset, shape, stride)
 
-    def with_bits(self, conjugate: bool, negative: bool) -> "StoredTensor":
+    def with_bits(self, conjugate: bool, negative: bool) -> "DenseRecord":
         """Return the tensor with the bits that torch keeps beside complex numbers."""
         return replace(self, conjugate=conjugate, negative=negative)
 
-    def made(self) -> Tensor:
+    def to_tensor(self) -> Tensor:
         """Return the tensor; those of one storage share it."""
         tensor = torch.empty(0, dtype=self.dtype)
         start, rest = divmod(self.storage.start, self.dtype.itemsize)
@@ -124,17 +124,17 @@ class StoredTensor(Stored):
 
 
 @dataclass(frozen=True, eq=False)
-class StoredSparse(Stored):
+class SparseRecord(TensorRecord):
     """A sparse tensor of any layout; `parts` are indices and values."""
 
     layout: torch.layout
-    parts: tuple[StoredTensor, ...]
+    parts: tuple[DenseRecord, ...]
     shape: tuple[int, ...]
     coalesced: bool | None = None
 
-    def made(self) -> Tensor:
+    def to_tensor(self) -> Tensor:
         """Return the tensor, if its indices are within its shape."""
-        parts = [part.made() for part in self.parts]
+        parts = [part.to_tensor() for part in self.parts]
         try:
             if self.layout is torch.sparse_coo:
                 indices, values = parts
@@ -161,10 +161,10 @@ class StoredSparse(Stored):
 
 
 @dataclass(frozen=True, eq=False)
-class StoredQuantized(Stored):
+class QuantizedRecord(TensorRecord):
     """A quantized tensor: whole numbers with one scale, or with one for each place on an axis."""
 
-    numbers: StoredTensor
+    numbers: DenseRecord
     scales: Any
     zero_points: Any
     axis: int | None = None
@@ -174,7 +174,7 @@ class StoredQuantized(Stored):
         """Return the shape."""
         return self.numbers.shape
 
-    def made(self) -> Tensor:
+    def to_tensor(self) -> Tensor:
         """Return the tensor."""
         plain = self.numbers
         # Its strides may be 0: torch takes memory by shape before the storage is set.
@@ -186,7 +186,7 @@ class StoredQuantized(Stored):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that these types are deprecated
             try:
-                tensor = self._empty()
+                tensor = self._allocate()
                 start = plain.storage.start // plain.dtype.itemsize + plain.offset
                 return tensor.set_(
                     plain.storage.bytes(plain.dtype), start, plain.shape, plain.stride
@@ -194,7 +194,7 @@ class StoredQuantized(Stored):
             except (RuntimeError, TypeError, ValueError, IndexError) as error:
                 raise Unreadable("it has a quantized tensor whose scales do not fit") from error
 
-    def _empty(self) -> Tensor:
+    def _allocate(self) -> Tensor:
         plain = self.numbers
         if self.axis is None:
             return torch._empty_affine_quantized(  # type: ignore[reportPrivateImportUsage]
@@ -211,37 +211,37 @@ class StoredQuantized(Stored):
 
 
 @dataclass(frozen=True, eq=False)
-class WithoutValues(Stored):
+class NoValues(TensorRecord):
     """A tensor of which the file has no values, or none that can be told; `why` says so."""
 
-    why: str
+    reason: str
     shape: tuple[int, ...] = ()
 
-    def made(self) -> Tensor:
+    def to_tensor(self) -> Tensor:
         """Raise what is wrong."""
-        raise Unreadable(self.why)
+        raise Unreadable(self.reason)
 
 
-def _axes(value: object) -> tuple[int, ...]:
+def _checked_axes(value: object) -> tuple[int, ...]:
     if type(value) not in (tuple, list) or len(value) > _MOST_AXES or not _are_sizes(*value):  # type: ignore[arg-type, misc]
         raise Unreadable("it describes a tensor without a shape")
     return tuple(value)  # type: ignore[arg-type]
 
 
 def _are_sizes(*values: object) -> bool:
-    return all(type(value) is int and 0 <= value <= _LARGEST for value in values)
+    return all(type(value) is int and 0 <= value <= _LARGEST_SIZE for value in values)
 
 
 def _refuse_outside(
-    storage: StoredStorage, item: int, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]
+    storage: StorageRecord, item: int, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]
 ) -> None:
-    count, last = 1, offset
+    count, last_element = 1, offset
     for length, step in zip(shape, stride, strict=True):
         count *= length
-        last += (length - 1) * step
-    if count > _LARGEST:
+        last_element += (length - 1) * step
+    if count > _LARGEST_SIZE:
         raise Unreadable("it describes a tensor of more than 2^63 values")
-    needed = (last + 1) * item if count else offset * item
+    needed = (last_element + 1) * item if count else offset * item
     if needed > storage.size:
         raise Unreadable("it has a tensor that is larger than its storage")
 
@@ -252,4 +252,4 @@ def shape_of(value: object) -> tuple[int, ...]:
     Raises:
         Unreadable: it is none.
     """
-    return _axes(value)
+    return _checked_axes(value)
