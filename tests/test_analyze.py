@@ -176,7 +176,7 @@ def test_a_view_of_a_combined_run_is_ranked_by_like_a_score(tmp_path: Path) -> N
     assert found.agreement["late"]["all"] == 1
     assert np.isnan(found.agreement["early"]["all"]), "all examples are equal"
     assert (
-        stage_shift(mean, "vog_z").groups[0].said
+        stage_shift(mean, "vog_z").groups[0].meaning
         == "In the hardest fifth at early and still at late."
     )
     for column in ("vog@late", "vog@late:class", "vog_z@late", "vog_rank@late:rank"):

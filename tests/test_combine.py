@@ -22,10 +22,10 @@ from test_compare import INF, NAN, Make, columns, make, noisy, statistic  # noqa
 from vog.analysis.many_runs.alignment import align_runs
 from vog.analysis.many_runs.averaging import combine
 from vog.analysis.many_runs.ensemble_size import (
-    Measured,
+    Measurement,
     SeedsCurve,
-    _interval,
-    _needed,
+    _agreement_interval,
+    _runs_needed,
     seeds_curve,
 )
 from vog.analysis.one_run.stability import spearman_brown
@@ -389,14 +389,14 @@ def test_the_data_that_are_others(make: Make) -> None:  # noqa: F811
         make(f"run{i}", {"vog@all": [1, 2]}, ids=ids, data={"examples": 2, "digest": digest})
         for i, digest in enumerate(digests)
     ]
-    assert align_runs(runs).of_other_data == ("run3",)
-    assert align_runs(runs[:3]).of_other_data == ()
-    assert align_runs(runs[2:]).of_other_data == (), "the first does not say"
+    assert align_runs(runs).runs_of_other_data == ("run3",)
+    assert align_runs(runs[:3]).runs_of_other_data == ()
+    assert align_runs(runs[2:]).runs_of_other_data == (), "the first does not say"
     named = [
         make(f"named{i}", {"vog@all": [1, 2]}, data={"examples": 2, "digest": str(i)})
         for i in range(2)
     ]
-    assert align_runs(named).of_other_data == ()
+    assert align_runs(named).runs_of_other_data == ()
 
 
 def curve_by_hand(ranks: np.ndarray, size: int) -> list[float]:
@@ -475,7 +475,7 @@ def test_a_mean_of_means_is_a_mean(alone: float, first: int, second: int) -> Non
 def test_nothing_to_tell_and_why(make: Make, values: list[float], why: str) -> None:  # noqa: F811
     runs = [make("one", {"aum@all": [1, 2, 3]}), make("two", {"aum@all": values})]
     curve = seeds_curve(runs)
-    assert curve.said.startswith(f"By aum@all nothing can be told: {why}")
+    assert curve.summary.startswith(f"By aum@all nothing can be told: {why}")
     assert json.loads(json.dumps(drawn(curve).to_dict(), allow_nan=False))
 
 
@@ -512,7 +512,7 @@ def test_how_many_are_enough(
 ) -> None:
     curve = found(monkeypatch, make, alone)
     assert curve.enough == enough
-    assert said in curve.said
+    assert said in curve.summary
     spec = drawn(curve).to_dict()
     shown = spec["title"]["text"]
     assert title in (shown if isinstance(shown, str) else " ".join(shown))
@@ -528,12 +528,12 @@ def test_the_table_says_what_was_measured(make: Make, monkeypatch: pytest.Monkey
     assert rows[1]["predicted"] == pytest.approx(2 / 3)
 
 
-MEASURED = (Measured(1, 1, -0.1, -0.3, 0.2),)
+MEASURED = (Measurement(1, 1, -0.1, -0.3, 0.2),)
 
 
 def test_what_the_chart_holds() -> None:
     curve = SeedsCurve(
-        "vog@all", 2, 9, (Measured(1, 1, -0.1, -0.3, 0.2),), (), 0.9, None, None, None
+        "vog@all", 2, 9, (Measurement(1, 1, -0.1, -0.3, 0.2),), (), 0.9, None, None, None
     )
     spec = drawn(curve).to_dict()
     rows = [row for layer in spec["layer"] for row in layer["data"]["values"]]
@@ -551,7 +551,7 @@ def test_a_combined_run_does_what_others_do(cli: Cli) -> None:  # noqa: F811
     code, out, err = cli("combine", "one", "two", "--out", "mean", "--chart", "seeds.svg")
     assert code == 0
     assert out.startswith("mean: 20 rows, means over 2 runs\n")
-    assert seeds_curve([vog.open("one"), vog.open("two")]).said in out
+    assert seeds_curve([vog.open("one"), vog.open("two")]).summary in out
     assert "With 2 runs nothing is measured beyond single ones" in err
     assert "<svg" in Path("seeds.svg").read_text()
     code, out, err = cli("top", "mean", "--by", "vog_rank@all", "--count", "3", "--format", "json")
@@ -637,11 +637,11 @@ def test_the_range_of_how_many_by_hand() -> None:
         return float(np.tanh(values[int(one[0]) // 2, int(other[0]) // 2]))
 
     with patch("vog.analysis.many_runs.ensemble_size.spearman", agree):
-        low, high = _interval(rows)
+        low, high = _agreement_interval(rows)
     assert (low, high) == pytest.approx((np.tanh(0.4 - error), np.tanh(0.4 + error)), rel=1e-6)
-    assert _needed(0.95) == 1
-    assert _needed(0.5) == 9
-    assert _needed(0.1) is None
+    assert _runs_needed(0.95) == 1
+    assert _runs_needed(0.5) == 9
+    assert _runs_needed(0.1) is None
 
 
 def test_the_range_of_how_many_covers() -> None:
@@ -650,7 +650,7 @@ def test_the_range_of_how_many_covers() -> None:
     for _ in range(60):
         shared = np.sqrt(0.375 / 0.625) * rng.normal(size=300)
         ranks = (shared + rng.normal(size=(3, 300))).argsort(axis=1).argsort(axis=1)
-        low, high = _interval(ranks.astype(float))
-        most = _needed(low)
-        inside.append((_needed(high) or 99) <= 16 <= (most or 99))
+        low, high = _agreement_interval(ranks.astype(float))
+        most = _runs_needed(low)
+        inside.append((_runs_needed(high) or 99) <= 16 <= (most or 99))
     assert np.mean(inside) >= 0.8

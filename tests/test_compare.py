@@ -287,9 +287,9 @@ def test_sets_that_differ(make: Make) -> None:
     two = make("two", {"vog@all": [7, 0, 8, 9]}, ids=["c", "x", "b", "y"], labels=[0, 0, 1, 0])
     joined = align_runs([one, two])
     assert joined.ids.to_pylist() == ["b", "c"]
-    assert [place.tolist() for place in joined.places] == [[1, 2], [2, 0]]
-    assert not joined.all_of_first
-    assert align_runs([make("few", {"vog@all": [1]}, ids=["x"]), two]).all_of_first
+    assert [place.tolist() for place in joined.positions] == [[1, 2], [2, 0]]
+    assert not joined.covers_first_run
+    assert align_runs([make("few", {"vog@all": [1]}, ids=["x"]), two]).covers_first_run
     found = compare([one, two], by="vog@all")
     assert (found.shared, found.only, found.relabelled) == (2, (1, 2), 0)
     assert found.agreements[0].spearman == pytest.approx(-1)

@@ -156,7 +156,7 @@ def test_a_course_that_turns_round(tmp_path: Path) -> None:
     throughout, learned, lost, easy = found.groups
     assert (learned.name, learned.examples, learned.share) == ("hard early, easy late", 2, 0.2)
     assert (learned.rows, learned.error) == ((9, 8), 0.5)
-    assert learned.said == "In the hardest fifth at early and in the easier half at late."
+    assert learned.meaning == "In the hardest fifth at early and in the easier half at late."
     assert (lost.name, lost.rows, lost.error) == ("easy early, hard late", (0, 1), 0.5)
     assert (throughout.name, throughout.examples, throughout.rows) == ("hard throughout", 0, ())
     assert np.isnan(throughout.error)
@@ -169,7 +169,7 @@ def test_a_course_that_stays(tmp_path: Path) -> None:
     found = stage_shift(staged(tmp_path / "run", rising, rising, [29], unknown=28), "vog")
     hard, _, _, easy = found.groups
     assert (hard.rows, hard.error) == (tuple(range(29, 23, -1)), pytest.approx(1 / 5))
-    assert hard.said == "In the hardest fifth at early and still at late."
+    assert hard.meaning == "In the hardest fifth at early and still at late."
     assert (easy.examples, easy.share, easy.rows) == (15, 0.5, tuple(range(12)))
     assert all(p.share == 1 for p in found.deciles if p.first == p.last)
 
@@ -307,7 +307,7 @@ def test_matrix_against_scipy(tmp_path: Path) -> None:
     expected = np.asarray(spearmanr(values[:, whole], axis=1))[0]
     for kind in ("harder", "easier"):
         labels = [0] * 80
-        found = correlation.matrix(made(tmp_path / kind, labels, labels, scores, kind), columns)
+        found = correlation.correlation_matrix(made(tmp_path / kind, labels, labels, scores, kind), columns)
         assert [*found] == columns
         assert [[*row.values()] for row in found.values()] == pytest.approx(expected)
         assert [[*row] for row in found.values()] == [columns] * 3
@@ -318,7 +318,7 @@ def test_matrix_against_scipy(tmp_path: Path) -> None:
 def test_agreement_is_of_hardness(run: Run) -> None:  # noqa: F811
     """Large loss is hard and small confidence is: the raw values go against each other."""
     columns = ["loss@all", "confidence@all"]
-    found = correlation.matrix(run, columns)
+    found = correlation.correlation_matrix(run, columns)
     raw = float(np.asarray(spearmanr(run.numbers("loss@all"), run.numbers("confidence@all")))[0])
     assert found["loss@all"]["confidence@all"] == pytest.approx(-raw)
     assert found["loss@all"]["loss@all"] == pytest.approx(1)
@@ -328,35 +328,35 @@ def test_agreement_is_of_hardness(run: Run) -> None:  # noqa: F811
 def test_matrix_of_what_cannot_be_ranked(tmp_path: Path) -> None:
     scores = {"a@all": [1.0, 1.0, 1.0], "b@all": [1.0, 2.0, 3.0], "c@all": [NAN, NAN, 3.0]}
     small = made(tmp_path / "run", [0] * 3, [0] * 3, scores)
-    found = correlation.matrix(small, ["a@all", "b@all"])
+    found = correlation.correlation_matrix(small, ["a@all", "b@all"])
     assert np.isnan(
         [found["a@all"]["a@all"], found["a@all"]["b@all"], found["b@all"]["a@all"]]
     ).all()
     assert found["b@all"]["b@all"] == pytest.approx(1)
-    one_row = correlation.matrix(small, ["b@all", "c@all"])
+    one_row = correlation.correlation_matrix(small, ["b@all", "c@all"])
     assert all(np.isnan(value) for row in one_row.values() for value in row.values())
     with pytest.raises(ResultError, match="has no column 'd@all'"):
-        correlation.matrix(small, ["d@all"])
+        correlation.correlation_matrix(small, ["d@all"])
 
 
 def test_disputed_by_hand(tmp_path: Path) -> None:
     """Ranks by a 0 1/4 1/2 3/4 1 and by b 1 1/4 1/2 3/4 0: both differ at the ends alone."""
     scores = {"a@late": [1.0, 2.0, 3.0, 4.0, 5.0], "b@late": [5.0, 2.0, 3.0, 4.0, 1.0]}
     small = made(tmp_path / "run", [0, 1, 0, 0, -1], [1, 1, 0, 0, -1], scores)
-    first, last = correlation.disputed(small, ["a@late", "b@late"])
+    first, last = correlation.disputed_examples(small, ["a@late", "b@late"])
     assert (first.index, first.id, first.label, first.prediction) == (0, "e0", 0, 1)
     assert (first.spread, first.hardest_by, first.hardest) == (0.5, "b@late", 1.0)
     assert (first.easiest_by, first.easiest) == ("a@late", 0.0)
     assert (last.index, last.label, last.prediction, last.hardest_by) == (4, None, None, "a@late")
-    assert correlation.disputed(small, ["a@late", "b@late"], count=1) == (first,)
-    assert correlation.disputed(small, ["a@late"]) == (), "a score does not dispute with itself"
+    assert correlation.disputed_examples(small, ["a@late", "b@late"], count=1) == (first,)
+    assert correlation.disputed_examples(small, ["a@late"]) == (), "a score does not dispute with itself"
 
 
 def test_disputed_against_a_loop(run: Run) -> None:  # noqa: F811
     columns = ["vog@late", "aum@late", "entropy@late"]
     ranks = {name: run.hardness(name) for name in columns}
     spread = [float(np.std([ranks[name][row] for name in columns])) for row in range(run.rows)]
-    found = correlation.disputed(run, columns)
+    found = correlation.disputed_examples(run, columns)
     assert [one.index for one in found] == sorted(range(run.rows), key=lambda r: -spread[r])[:12]
     for one in found:
         own = {name: ranks[name][one.index] for name in columns}
@@ -372,7 +372,7 @@ def test_rows_that_lack_a_score_are_not_disputed(tmp_path: Path) -> None:
     """The others are ranked 1/2 and 1 by a, 1 and 0 by b."""
     scores = {"a@all": [1.0, 2.0, 3.0], "b@all": [NAN, 9.0, 3.0]}
     small = made(tmp_path / "run", [0] * 3, [0] * 3, scores)
-    assert [one.index for one in correlation.disputed(small, [*scores])] == [2, 1]
+    assert [one.index for one in correlation.disputed_examples(small, [*scores])] == [2, 1]
 
 
 def test_likely_label_errors_by_hand(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import world
 from test_analyze import made
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_stored import store
-from vog.analysis.one_run.stability import Stability, not_measured, spearman_brown, stability
+from vog.analysis.one_run.stability import Stability, unmeasured_stages, spearman_brown, stability
 from vog.checkpoints import Stage
 from vog.data.sampling import scattered
 from vog.gradients.score_stored import import_stored
@@ -92,7 +92,7 @@ def test_each_score_has_the_halves_that_it_can_have(
         ("vog", "four"): 4,
         ("vog", "all"): 7,
     }
-    assert not_measured(run) == (
+    assert unmeasured_stages(run) == (
         "Not measured at stages two, three, odd: fewer than 4 checkpoints for vog."
     )
     for name, steps in (("two.odd", [1]), ("two.even", [2]), ("three.odd", [1, 3])):
@@ -108,10 +108,10 @@ def test_few_checkpoints_leave_none(checkpoints: Path, digits: Data, tmp_path: P
     files = [checkpoints / f"step-{i}00.pt" for i in (1, 2, 3)]
     few = vog.score(world.build, files, digits, tmp_path / "few", scores="vog", quiet=True)
     assert stability(few) == ()
-    assert not_measured(few) == "Not measured at stage all: fewer than 4 checkpoints for vog."
+    assert unmeasured_stages(few) == "Not measured at stage all: fewer than 4 checkpoints for vog."
     one = vog.score(world.build, files[:1], digits, tmp_path / "one", scores="loss", quiet=True)
     assert stability(one) == ()
-    assert not_measured(one) == "Not measured at stage all: fewer than 2 checkpoints for loss."
+    assert unmeasured_stages(one) == "Not measured at stage all: fewer than 2 checkpoints for loss."
 
 
 def test_what_is_not_measured_by_hand(tmp_path: Path) -> None:
@@ -122,12 +122,12 @@ def test_what_is_not_measured_by_hand(tmp_path: Path) -> None:
     names += [half_of(name, half) for name in halved for half in HALVES]
     columns = {name: [1.0, 2.0] for name in names}
     run = made(tmp_path / "run", [0, 0], [0, 0], columns, halved_rows=5000, stages=stages)
-    assert not_measured(run) == (
+    assert unmeasured_stages(run) == (
         "Not measured at stage early: fewer than 4 checkpoints for vog; "
         "at stages early, late: fewer than 6 checkpoints for mine."
     )
     before = made(tmp_path / "before", [0, 0], [0, 0], columns, stages=stages)
-    assert not_measured(before) is None, "it was never halved"
+    assert unmeasured_stages(before) is None, "it was never halved"
 
 
 def test_the_command_says_how_stable_and_why_not(tmp_path: Path, cli: Cli) -> None:  # noqa: F811

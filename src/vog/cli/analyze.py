@@ -62,14 +62,14 @@ def analyze(
         _outside(run, against, score, form)
         return
     import vog
-    from vog.analysis.one_run.stability import not_measured
+    from vog.analysis.one_run.stability import unmeasured_stages
     from vog.figures import analysis_files
     from vog.files.writing import as_json
 
     scored = open_named_run(run, classes)
     found = vog.analyze(scored, score)
     if form is TableFormat.TABLE:
-        _print(found, not_measured(scored))
+        _print(found, unmeasured_stages(scored))
     elif form is TableFormat.CSV:
         printing.print_table(_bins(found), form, safe_csv=safe_csv)
     else:

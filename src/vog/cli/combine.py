@@ -50,8 +50,8 @@ def combine(
       vog combine scores/seed0 scores/seed1 scores/seed2 --out scores/mean --chart seeds.png
     """
     from vog.analysis.many_runs.alignment import align_runs
-    from vog.analysis.many_runs.averaging import combine_joined
-    from vog.analysis.many_runs.ensemble_size import seeds_curve_joined
+    from vog.analysis.many_runs.averaging import combine_aligned
+    from vog.analysis.many_runs.ensemble_size import seeds_curve_aligned
 
     printing.refuse_other_chart(chart)
     opened = open_runs(runs)
@@ -62,10 +62,10 @@ def combine(
         for run in opened:
             run.score_column(by)
     joined = align_runs(opened)
-    made = combine_joined(joined, out, overwrite, quiet)
-    warn_of_other_data(joined.of_other_data)
+    made = combine_aligned(joined, out, overwrite, quiet)
+    warn_of_other_data(joined.runs_of_other_data)
     tell_left_out(dict(zip(joined.names, joined.only, strict=True)))
-    found = seeds_curve_joined(joined, by, quiet)
+    found = seeds_curve_aligned(joined, by, quiet)
     form_is_table = form is TableFormat.TABLE
     typer.echo(f"{out}: {made.rows:,} rows, means over {len(opened)} runs", err=not form_is_table)
     printing.marked(made)
@@ -111,7 +111,7 @@ def _print_curve(found: "SeedsCurve", form: TableFormat) -> None:
         printing.print_aligned(
             [{k: printing.with_digits(k, v) for k, v in row.items()} for row in found.rows()]
         )
-        typer.echo(f"\n{found.said}")
+        typer.echo(f"\n{found.summary}")
     else:
         printing.print_table(found.rows(), form)
     if found.runs < 4:

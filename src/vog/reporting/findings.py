@@ -8,11 +8,11 @@ from vog.analysis.label_errors.suspect_list import LikelyErrors, likely_label_er
 from vog.analysis.label_errors.suspects import refuse_no_stage
 from vog.analysis.one_run.class_quantiles import ClassSpread, class_spread
 from vog.analysis.one_run.column_pair import TwoColumns, two_columns
-from vog.analysis.one_run.correlation import Disputed, disputed, matrix
+from vog.analysis.one_run.correlation import Dispute, disputed_examples, correlation_matrix
 from vog.analysis.one_run.data_map import DataMap, data_map
 from vog.analysis.one_run.overview import Overview, analyze
 from vog.analysis.one_run.score_columns import raw_column
-from vog.analysis.one_run.stability import Stability, not_measured, stability
+from vog.analysis.one_run.stability import Stability, unmeasured_stages, stability
 from vog.analysis.one_run.stage_shift import StageShift, stage_shift
 from vog.errors import ResultError
 from vog.result import Run
@@ -64,7 +64,7 @@ class Findings:
     stability: tuple[Stability, ...]
     not_measured: str | None
     rival: TwoColumns | Missing
-    disputed: tuple[Disputed, ...]
+    disputed: tuple[Dispute, ...]
     suspects: LikelyErrors | Missing
     out_of_sample: bool
     columns: list[dict[str, str]]
@@ -120,11 +120,11 @@ def find_all(
         map=found(lambda: data_map(run)),
         course=found(lambda: stage_shift(run, score)),
         spread=step(lambda: class_spread(run, raw)),
-        agreement=step(lambda: matrix(run, of_all)),
+        agreement=step(lambda: correlation_matrix(run, of_all)),
         stability=step(lambda: stability(run)),
-        not_measured=not_measured(run),
+        not_measured=unmeasured_stages(run),
         rival=found(lambda: _rival(run)),
-        disputed=step(lambda: disputed(run, of_all, 14)),
+        disputed=step(lambda: disputed_examples(run, of_all, 14)),
         suspects=found(lambda: likely_label_errors(run, 28, stage)),
         out_of_sample=run.out_of_sample,
         columns=_columns(run),

@@ -17,8 +17,8 @@ from vog.result.derived_columns import by_class, rank
 from vog.result.question import WHERE
 from vog.result.rows import Meaning
 
-_SOON = 4_000_000  # values that take about two seconds
-_MADE = ("_rank", "_rank_se", "_z", "_z_se")
+_SMALL = 4_000_000  # values that take about two seconds
+_VIEW_SUFFIXES = ("_rank", "_rank_se", "_z", "_z_se")
 _Values = Float[np.ndarray, "runs n"]
 _Column = Float[np.ndarray, "n"]
 
@@ -55,60 +55,60 @@ def combine(
         OtherQuestionError: `out` is another run.
     """
     out = output_path(out)
-    return combine_joined(align_runs(runs), out, overwrite, quiet)
+    return combine_aligned(align_runs(runs), out, overwrite, quiet)
 
 
-def combine_joined(
-    joined: AlignedRuns, out: str | Path, overwrite: bool = False, quiet: bool = True
+def combine_aligned(
+    aligned: AlignedRuns, out: str | Path, overwrite: bool = False, quiet: bool = True
 ) -> Run:
     """The same of runs whose shared examples are known.
 
     Raises:
         ResultError, OtherQuestionError: as for `combine`.
     """
-    out, runs = Path(out), joined.runs
-    _refuse(joined, out)
-    count = len(joined.ids)
+    out, runs = Path(out), aligned.runs
+    _refuse_uncombinable(aligned, out)
+    count = len(aligned.ids)
     question = combined_question(
-        runs, joined.names, joined.columns, count, joined.all_of_first, out
+        runs, aligned.names, aligned.columns, count, aligned.covers_first_run, out
     )
     with parts.writing_session(out, question, overwrite):
         if parts.missing(parts.parts(out), count):
-            soon = len(joined.columns) * len(runs) * count < _SOON
-            write_combined(out, _rows(joined, quiet or soon), runs[0].label_names)
+            is_short = len(aligned.columns) * len(runs) * count < _SMALL
+            write_combined(out, _average_runs(aligned, quiet or is_short), runs[0].label_names)
     return open_run(out)
 
 
-def _refuse(joined: AlignedRuns, out: Path) -> None:
+def _refuse_uncombinable(aligned: AlignedRuns, out: Path) -> None:
     """Nothing where the runs can be combined into this folder."""
-    first = joined.runs[0]
-    for run in joined.runs:
-        refuse_place_and_gaps(run, out)
+    first = aligned.runs[0]
+    for run in aligned.runs:
+        refuse_out_or_unfinished(run, out)
         if "combined" in run.question:
-            behind = ", ".join(run.question.get(WHERE, {}).get("combined", []))
+            source_runs = ", ".join(run.question.get(WHERE, {}).get("combined", []))
             raise ResultError(
                 f"{run.folder} is itself the means over {len(run.question['combined'])} runs, "
                 f"which would count no more than one. Combine the single runs at once"
-                f"{behind and f': behind it are {behind}'}."
+                f"{source_runs and f': behind it are {source_runs}'}."
             )
-    if (both := same_weights(joined.runs)) is not None:
+    if (pair := find_same_weights(aligned.runs)) is not None:
         raise ResultError(
-            f"{both[0].folder} and {both[1].folder} were scored under the same weights: they are "
+            f"{pair[0].folder} and {pair[1].folder} were scored under the same weights: they are "
             f"one training, and its means would seem surer than they are. Combine runs of "
             f"different trainings."
         )
-    _refuse_taken_names(joined.columns)
-    for run in joined.runs[1:]:
-        refuse_other_question(first, run, joined.columns)
-    if joined.relabelled.any():
-        others = joined.ids.filter(joined.relabelled).to_pylist()
+    _refuse_taken_names(aligned.columns)
+    for run in aligned.runs[1:]:
+        refuse_different_question(first, run, aligned.columns)
+    if aligned.labels_differ.any():
+        differing_ids = aligned.ids.filter(aligned.labels_differ).to_pylist()
         raise ResultError(
-            f"{len(others):,} of {len(joined.ids):,} shared examples have not the same label in "
-            f"all runs: {first_few(others)}. Combine runs that were trained on the same labels."
+            f"{len(differing_ids):,} of {len(aligned.ids):,} shared examples have not the same label in "
+            f"all runs: {first_few(differing_ids)}. Combine runs that were trained on the same labels."
         )
 
 
-def refuse_place_and_gaps(run: Run, out: Path) -> None:
+def refuse_out_or_unfinished(run: Run, out: Path) -> None:
     """Nothing where a run is finished, and is not the folder that is to be written.
 
     Raises:
@@ -123,25 +123,25 @@ def refuse_place_and_gaps(run: Run, out: Path) -> None:
         )
 
 
-def refuse_other_question(first: Run, run: Run, columns: Sequence[str]) -> None:
+def refuse_different_question(first: Run, run: Run, columns: Sequence[str]) -> None:
     """Nothing where both were asked for the same numbers of the same classes, stage by stage.
 
     Raises:
         ResultError: targets, transforms, scores, stages or names of classes differ.
     """
-    _refuse_other_scores(first, run, columns)
-    _refuse_other_stages(first, run, columns)
-    _refuse_other_names(first, run)
+    _refuse_different_scores(first, run, columns)
+    _refuse_different_stages(first, run, columns)
+    _refuse_different_class_names(first, run)
 
 
-def same_weights(runs: Sequence[Run]) -> tuple[Run, Run] | None:
+def find_same_weights(runs: Sequence[Run]) -> tuple[Run, Run] | None:
     """Two runs that were scored under the same weights; None where there are none."""
-    of: dict[tuple[str, ...], Run] = {}
+    run_by_weights: dict[tuple[str, ...], Run] = {}
     for run in runs:
-        weights = tuple(one.get("sha256", "") for one in run.question.get("checkpoints", []))
-        other = of.setdefault(weights, run)
-        if other is not run and all(weights) and weights:
-            return other, run
+        weights = tuple(entry.get("sha256", "") for entry in run.question.get("checkpoints", []))
+        earlier_run = run_by_weights.setdefault(weights, run)
+        if earlier_run is not run and all(weights) and weights:
+            return earlier_run, run
     return None
 
 
@@ -149,176 +149,176 @@ def _refuse_taken_names(columns: Sequence[str]) -> None:
     """Nothing where no score has the name of what another becomes."""
     for column in columns:
         score, _, stage = column.partition("@")
-        for made in _MADE:
-            if f"{score}{made}@{stage}" in columns:
+        for suffix in _VIEW_SUFFIXES:
+            if f"{score}{suffix}@{stage}" in columns:
                 raise ResultError(
-                    f"the runs have a score {score}{made}, as the means of {score} would be "
+                    f"the runs have a score {score}{suffix}, as the means of {score} would be "
                     f"called. Score again with another name for it."
                 )
 
 
-def _refuse_other_stages(first: Run, run: Run, columns: Sequence[str]) -> None:
+def _refuse_different_stages(first: Run, run: Run, columns: Sequence[str]) -> None:
     """Nothing where, of as many checkpoints, stages of one name are the same."""
-    asked, others = (len(each.question.get("checkpoints", [])) for each in (first, run))
-    if asked != others:  # thirds of 6 and of 9 are other spans, and still thirds
+    first_count, run_count = (len(each.question.get("checkpoints", [])) for each in (first, run))
+    if first_count != run_count:  # thirds of 6 and of 9 are other spans, and still thirds
         return
     for stage in dict.fromkeys(column.partition("@")[2] for column in columns):
-        one, other = (each.question.get("stages", {}).get(stage) for each in (first, run))
-        if one != other:
+        first_span, run_span = (each.question.get("stages", {}).get(stage) for each in (first, run))
+        if first_span != run_span:
             raise ResultError(
-                f"stage {stage} has the checkpoints {one} in {first.folder} and {other} in "
+                f"stage {stage} has the checkpoints {first_span} in {first.folder} and {run_span} in "
                 f"{run.folder}, as START, STOP. Combine runs with the same --stages."
             )
 
 
-def _refuse_other_names(first: Run, run: Run) -> None:
+def _refuse_different_class_names(first: Run, run: Run) -> None:
     """Nothing where the classes are called the same, if both say how."""
     names = first.label_names, run.label_names
     if None in names:
         return
-    for label, (one, other) in enumerate(itertools.zip_longest(*names)):  # type: ignore[arg-type]
-        if one != other:
+    for label, (first_name, run_name) in enumerate(itertools.zip_longest(*names)):  # type: ignore[arg-type]
+        if first_name != run_name:
             raise ResultError(
-                f"class {label} is {one!r} in {first.folder} and {other!r} in {run.folder}, so the "
+                f"class {label} is {first_name!r} in {first.folder} and {run_name!r} in {run.folder}, so the "
                 f"labels are not the same. Combine runs of the same classes."
             )
 
 
-def _refuse_other_scores(first: Run, run: Run, columns: Sequence[str]) -> None:
+def _refuse_different_scores(first: Run, run: Run, columns: Sequence[str]) -> None:
     """Nothing where both asked for the same numbers."""
-    target, other = (one.question.get("target") for one in (first, run))
-    if target != other:
+    first_target, run_setting = (first_transform.question.get("target") for first_transform in (first, run))
+    if first_target != run_setting:
         raise ResultError(
-            f"the target of {run.folder} is {other!r}, that of {first.folder} {target!r}: their "
+            f"the target of {run.folder} is {run_setting!r}, that of {first.folder} {first_target!r}: their "
             f"scores are not of one kind. Combine runs with the same --target."
         )
-    one, other = (each.question["data"].get("transform") for each in (first, run))
-    if None not in (one, other) and one != other:
+    first_transform, run_setting = (each.question["data"].get("transform") for each in (first, run))
+    if None not in (first_transform, run_setting) and first_transform != run_setting:
         raise ResultError(
-            f"the transform of {run.folder} is {other!r}, that of {first.folder} {one!r}: the "
+            f"the transform of {run.folder} is {run_setting!r}, that of {first.folder} {first_transform!r}: the "
             f"model was shown other inputs. Combine runs with the same --transform."
         )
-    asked, others = (
-        {score_name(score): score for score in one.question.get("scores", [])}
-        for one in (first, run)
+    first_scores, run_scores = (
+        {score_name(score): score for score in first_transform.question.get("scores", [])}
+        for first_transform in (first, run)
     )
     for column in columns:
         name = column.partition("@")[0]
         same_way = first.hard_is_high(column) == run.hard_is_high(column)
-        if asked.get(name) != others.get(name) or not same_way:
+        if first_scores.get(name) != run_scores.get(name) or not same_way:
             raise ResultError(
-                f"{name} is not the same score in all runs: {asked.get(name)} in {first.folder}, "
-                f"{others.get(name)} in {run.folder}. Combine runs with the same channels and code."
+                f"{name} is not the same score in all runs: {first_scores.get(name)} in {first.folder}, "
+                f"{run_scores.get(name)} in {run.folder}. Combine runs with the same channels and code."
             )
 
 
-def _rows(joined: AlignedRuns, quiet: bool) -> Combined:
-    numbers = range(len(joined.runs))
-    classes = [joined.whole(number, run.class_column) for number, run in enumerate(joined.runs)]
+def _average_runs(aligned: AlignedRuns, quiet: bool) -> Combined:
+    numbers = range(len(aligned.runs))
+    classes = [aligned.classes(number, run.class_column) for number, run in enumerate(aligned.runs)]
     scores: dict[str, _Column] = {}
     metadata: dict[str, dict[str, str]] = {}
-    lacking: list[dict[int, list[str]]] = [{} for _ in numbers]
-    with progress("averaging columns", len(joined.columns), quiet=quiet) as advance:
-        for column in joined.columns:
-            values = np.stack([joined.values(number, column) for number in numbers])
-            scores |= _means(column, values, classes)
-            metadata |= _metadata(joined.runs[0], column, len(numbers))
-            _note(lacking, column, values)
+    missing: list[dict[int, list[str]]] = [{} for _ in numbers]
+    with progress("averaging columns", len(aligned.columns), quiet=quiet) as advance:
+        for column in aligned.columns:
+            values = np.stack([aligned.values(number, column) for number in numbers])
+            scores |= _mean_columns(column, values, classes)
+            metadata |= _column_metadata(aligned.runs[0], column, len(numbers))
+            _record_missing(missing, column, values)
             advance(1)
     return Combined(
-        joined.ids,
-        joined.whole(0, "label"),
-        _predictions(joined),
+        aligned.ids,
+        aligned.classes(0, "label"),
+        _predictions(aligned),
         scores,
         metadata,
-        _problems(joined, lacking),
+        _problems(aligned, missing),
     )
 
 
-def _means(
+def _mean_columns(
     column: str, values: _Values, classes: Sequence[Int[np.ndarray, "n"]]
 ) -> dict[str, _Column]:
     """The five columns that one becomes; NaN where a run lacks a value."""
     score, _, stage = column.partition("@")
-    ranks = np.stack([rank(own) for own in values])
-    standard = np.stack([by_class(own, of) for own, of in zip(values, classes, strict=True)])
+    ranks = np.stack([rank(row) for row in values])
+    z = np.stack([by_class(row, labels) for row, labels in zip(values, classes, strict=True)])
     with np.errstate(invalid="ignore"):  # infinity less infinity is not known
-        found = {
+        arrays = {
             column: values.mean(axis=0),
             f"{score}_rank@{stage}": ranks.mean(axis=0),
             f"{score}_rank_se@{stage}": _standard_error(ranks),
-            f"{score}_z@{stage}": standard.mean(axis=0),
-            f"{score}_z_se@{stage}": _standard_error(standard),
+            f"{score}_z@{stage}": z.mean(axis=0),
+            f"{score}_z_se@{stage}": _standard_error(z),
         }
-    return {name: of.astype(np.float32) for name, of in found.items()}
+    return {name: labels.astype(np.float32) for name, labels in arrays.items()}
 
 
 def _standard_error(values: _Values) -> _Column:
     return values.std(axis=0, ddof=1) / np.sqrt(len(values))
 
 
-def _metadata(first: Run, column: str, runs: int) -> dict[str, dict[str, str]]:
+def _column_metadata(first: Run, column: str, runs: int) -> dict[str, dict[str, str]]:
     """What the five columns say of themselves; a standard error has no hard end."""
     score, _, stage = column.partition("@")
-    own = {k.decode(): v.decode() for k, v in (first.schema.field(column).metadata or {}).items()}
-    higher, source = own["higher_means"], own.get("source", "")
+    texts = {k.decode(): v.decode() for k, v in (first.schema.field(column).metadata or {}).items()}
+    higher, source = texts["higher_means"], texts.get("source", "")
     infinity = float("inf")
     mean_rank, mean_z = f"mean rank over {runs} runs", f"mean z within the class over {runs} runs"
     views = {
         f"{score}_rank@{stage}": ((0.0, 1.0), mean_rank),
         f"{score}_z@{stage}": ((-infinity, infinity), mean_z),
     }
-    said = {
+    view_metadata = {
         name: Meaning(name.partition("@")[0], higher, limits, unit, source, of=column).metadata()
         for name, (limits, unit) in views.items()
     }
     errors = {f"{score}_rank_se@{stage}": mean_rank, f"{score}_z_se@{stage}": mean_z}
-    return {column: own, **said} | {
-        name: {"unit": f"standard error of the {of}", "source": source}
-        for name, of in errors.items()
+    return {column: texts, **view_metadata} | {
+        name: {"unit": f"standard error of the {mean_unit}", "source": source}
+        for name, mean_unit in errors.items()
     }
 
 
-def _predictions(joined: AlignedRuns) -> dict[str, Int[np.ndarray, "n"]]:
+def _predictions(aligned: AlignedRuns) -> dict[str, Int[np.ndarray, "n"]]:
     """By stage, what most runs say; -1 where one says nothing."""
-    first, *others = (run.columns for run in joined.runs)
+    first, *later = (run.columns for run in aligned.runs)
     shared = [
         name
         for name in first
-        if name.startswith("prediction@") and all(name in other for other in others)
+        if name.startswith("prediction@") and all(name in columns for columns in later)
     ]
-    return {name.partition("@")[2]: _majority(joined, name) for name in shared}
+    return {name.partition("@")[2]: _majority(aligned, name) for name in shared}
 
 
-def _majority(joined: AlignedRuns, column: str) -> Int[np.ndarray, "n"]:
-    said = np.stack([joined.whole(number, column) for number in range(len(joined.runs))])
-    votes = np.stack([(said == one).sum(axis=0) for one in said])
+def _majority(aligned: AlignedRuns, column: str) -> Int[np.ndarray, "n"]:
+    predictions = np.stack([aligned.classes(number, column) for number in range(len(aligned.runs))])
+    votes = np.stack([(predictions == row).sum(axis=0) for row in predictions])
     # Of equal numbers of votes argmax takes the first, which is that of the earliest run.
-    most = np.take_along_axis(said, votes.argmax(axis=0)[None], axis=0)[0]
-    return np.where((said < 0).any(axis=0), -1, most)
+    most = np.take_along_axis(predictions, votes.argmax(axis=0)[None], axis=0)[0]
+    return np.where((predictions < 0).any(axis=0), -1, most)
 
 
-def _note(lacking: list[dict[int, list[str]]], column: str, values: _Values) -> None:
+def _record_missing(missing: list[dict[int, list[str]]], column: str, values: _Values) -> None:
     """Which runs lack a value that another has."""
-    unknown = np.isnan(values)
-    for own, notes in zip(unknown & ~unknown.all(axis=0), lacking, strict=True):
-        for row in np.flatnonzero(own).tolist():
-            notes.setdefault(row, []).append(column)
+    is_nan = np.isnan(values)
+    for lacking, columns in zip(is_nan & ~is_nan.all(axis=0), missing, strict=True):
+        for row in np.flatnonzero(lacking).tolist():
+            columns.setdefault(row, []).append(column)
 
 
-def _problems(joined: AlignedRuns, lacking: Sequence[dict[int, list[str]]]) -> dict[int, str]:
+def _problems(aligned: AlignedRuns, missing: Sequence[dict[int, list[str]]]) -> dict[int, str]:
     """By row, the names of the runs and what is wrong with it in them."""
     by_row: dict[int, dict[str, list[str]]] = {}
-    for name, run, places, notes in zip(
-        joined.names, joined.runs, joined.places, lacking, strict=True
+    for name, run, positions, missing_columns in zip(
+        aligned.names, aligned.runs, aligned.positions, missing, strict=True
     ):
-        said = run.table(["problem"]).column(0).take(places)
-        told = {int(row): said[int(row)].as_py() for row in np.flatnonzero(said.is_valid())}
-        for row, columns in notes.items():
-            told.setdefault(row, f"no {first_few(columns)}")
-        for row, what in told.items():
-            by_row.setdefault(row, {}).setdefault(what, []).append(name)
+        cells = run.table(["problem"]).column(0).take(positions)
+        problems = {int(row): cells[int(row)].as_py() for row in np.flatnonzero(cells.is_valid())}
+        for row, columns in missing_columns.items():
+            problems.setdefault(row, f"no {first_few(columns)}")
+        for row, problem in problems.items():
+            by_row.setdefault(row, {}).setdefault(problem, []).append(name)
     return {
-        row: "; ".join(f"{', '.join(names)}: {what}" for what, names in of.items())
-        for row, of in by_row.items()
+        row: "; ".join(f"{', '.join(names)}: {problem}" for problem, names in causes.items())
+        for row, causes in by_row.items()
     }

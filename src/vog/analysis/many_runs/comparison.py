@@ -10,7 +10,7 @@ import pyarrow as pa
 from jaxtyping import Float
 from scipy.stats import kendalltau
 
-from vog.analysis.many_runs.alignment import AlignedRuns, align_runs, columns_asked
+from vog.analysis.many_runs.alignment import AlignedRuns, align_runs, resolve_columns
 from vog.analysis.many_runs.question_diff import Difference, question_differences
 from vog.analysis.many_runs.top_overlap import Overlap, overlap
 from vog.analysis.one_run.correlation import spearman
@@ -19,8 +19,8 @@ from vog.progress import progress
 from vog.result import Run
 from vog.result.derived_columns import rank
 
-SHARES = (0.01, 0.05, 0.1)
-_SOON = 4_000_000  # values that take about two seconds
+HARDEST_SHARES = (0.01, 0.05, 0.1)
+_SMALL = 4_000_000  # values that take about two seconds
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class Agreement:
             "examples": self.examples,
             "spearman": self.spearman,
             "kendall": self.kendall,
-            **{f"hardest {one.share:.0%}": one.overlap for one in self.overlaps},
+            **{f"hardest {top.share:.0%}": top.overlap for top in self.overlaps},
         }
 
 
 @dataclass(frozen=True)
-class Moved:
+class MovedExample:
     """An example that is hard in one run and easier in another.
 
     Attributes:
@@ -97,7 +97,7 @@ class Comparison:
     by: str
     agreements: tuple[Agreement, ...]
     means: tuple[Agreement, ...]
-    moved: tuple[Moved, ...]
+    moved: tuple[MovedExample, ...]
     differences: tuple[Difference, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -107,19 +107,19 @@ class Comparison:
     @property
     def said(self) -> str:
         """What the column that examples are sorted by says, in a sentence or two."""
-        found = next(one for one in self.means if one.column == self.by)
-        if np.isnan(found.spearman):
+        mean = next(agreement for agreement in self.means if agreement.column == self.by)
+        if np.isnan(mean.spearman):
             return f"{self.by} cannot be compared by rank: a run has one value, or too few, of it."
-        words = {0.9: "nearly alike", 0.6: "much alike", 0.3: "somewhat alike"}
-        words |= {-0.3: "independently of each other", -2.0: "against each other"}
-        value = round(found.spearman, 2)  # as it is printed
-        alike = next(word for least, word in words.items() if value >= least)
-        end, pairs = found.overlaps[1], len(self.agreements) // len(self.means)
+        phrases = {0.9: "nearly alike", 0.6: "much alike", 0.3: "somewhat alike"}
+        phrases |= {-0.3: "independently of each other", -2.0: "against each other"}
+        correlation = round(mean.spearman, 2)  # as it is printed
+        alike = next(word for threshold, word in phrases.items() if correlation >= threshold)
+        top, pairs = mean.overlaps[1], len(self.agreements) // len(self.means)
         over = f" on average over {pairs} pairs" if pairs > 1 else ""
         return (
-            f"By {self.by} the runs rank {found.examples:,} examples {alike} (Spearman "
-            f"{value:.2f}{over}). Of the {end.count:,} hardest ({end.share:.0%}), "
-            f"{end.overlap:.0%} are the same; by chance it would be {end.chance:.0%}."
+            f"By {self.by} the runs rank {mean.examples:,} examples {alike} (Spearman "
+            f"{correlation:.2f}{over}). Of the {top.count:,} hardest ({top.share:.0%}), "
+            f"{top.overlap:.0%} are the same; by chance it would be {top.chance:.0%}."
         )
 
 
@@ -146,97 +146,97 @@ def compare(
     Raises:
         ResultError: fewer than two runs, one twice, nothing in common, or no such column.
     """
-    joined = align_runs(runs)
-    columns = columns_asked(joined, scores)
-    by = by or joined.usual(columns)
+    aligned = align_runs(runs)
+    columns = resolve_columns(aligned, scores)
+    by = by or aligned.usual_column(columns)
     for run in runs:
         run.score_column(by)
     columns = tuple(dict.fromkeys([by, *columns]))
     pairs = len(runs) * (len(runs) - 1) // 2
-    quiet = quiet or len(columns) * pairs * len(joined.ids) < _SOON
-    found: list[tuple[Agreement, ...]] = []
+    quiet = quiet or len(columns) * pairs * len(aligned.ids) < _SMALL
+    agreements: list[tuple[Agreement, ...]] = []
     with progress("comparing columns", len(columns), quiet=quiet) as advance:
         for column in columns:
-            found.append(_agreements(joined, column))
+            agreements.append(_pair_agreements(aligned, column))
             advance(1)
     return Comparison(
-        joined.names,
-        len(joined.ids),
-        joined.only,
-        int(joined.relabelled.sum()),
+        aligned.names,
+        len(aligned.ids),
+        aligned.only,
+        int(aligned.labels_differ.sum()),
         by,
-        tuple(itertools.chain(*found)),
-        tuple(map(_mean, found)),
-        _moved(joined, by, count),
+        tuple(itertools.chain(*agreements)),
+        tuple(map(_mean_agreement, agreements)),
+        _moved_examples(aligned, by, count),
         question_differences([run.question for run in runs]),
     )
 
 
-def _agreements(joined: AlignedRuns, column: str) -> tuple[Agreement, ...]:
+def _pair_agreements(aligned: AlignedRuns, column: str) -> tuple[Agreement, ...]:
     """Every two runs by one column."""
-    values = {name: joined.hardness(number, column) for number, name in enumerate(joined.names)}
+    values = {name: aligned.hardness(number, column) for number, name in enumerate(aligned.names)}
     return tuple(
         _agreement(column, pair, values[pair[0]], values[pair[1]])
-        for pair in itertools.combinations(joined.names, 2)
+        for pair in itertools.combinations(aligned.names, 2)
     )
 
 
 def _agreement(
     column: str,
     pair: tuple[str, str],
-    one: Float[np.ndarray, "n"],
-    other: Float[np.ndarray, "n"],
+    first: Float[np.ndarray, "n"],
+    second: Float[np.ndarray, "n"],
 ) -> Agreement:
-    known = ~(np.isnan(one) | np.isnan(other))
-    one, other = one[known], other[known]
+    has_both = ~(np.isnan(first) | np.isnan(second))
+    first, second = first[has_both], second[has_both]
     # Of ranks, for older versions of SciPy have none where a value is infinite.
-    found: Any = kendalltau(rank(one), rank(other)) if len(one) > 1 else None
-    tau = float("nan") if found is None else float(found.statistic)
-    overlaps = tuple(overlap(one, other, share) for share in SHARES)
-    return Agreement(column, pair, len(one), spearman(one, other), tau, overlaps)
+    test: Any = kendalltau(rank(first), rank(second)) if len(first) > 1 else None
+    tau = float("nan") if test is None else float(test.statistic)
+    overlaps = tuple(overlap(first, second, share) for share in HARDEST_SHARES)
+    return Agreement(column, pair, len(first), spearman(first, second), tau, overlaps)
 
 
-def _mean(found: Sequence[Agreement]) -> Agreement:
+def _mean_agreement(agreements: Sequence[Agreement]) -> Agreement:
     """Over pairs; NaN where one of them is."""
     overlaps = tuple(
         Overlap(
-            of[0].share,
-            min(one.count for one in of),
-            float(np.mean([one.overlap for one in of])),
-            float(np.mean([one.chance for one in of])),
+            share_overlaps[0].share,
+            min(agreement.count for agreement in share_overlaps),
+            float(np.mean([agreement.overlap for agreement in share_overlaps])),
+            float(np.mean([agreement.chance for agreement in share_overlaps])),
         )
-        for of in zip(*(one.overlaps for one in found), strict=True)
+        for share_overlaps in zip(*(agreement.overlaps for agreement in agreements), strict=True)
     )
     return Agreement(
-        found[0].column,
+        agreements[0].column,
         None,
-        min(one.examples for one in found),
-        float(np.mean([one.spearman for one in found])),
-        float(np.mean([one.kendall for one in found])),
+        min(agreement.examples for agreement in agreements),
+        float(np.mean([agreement.spearman for agreement in agreements])),
+        float(np.mean([agreement.kendall for agreement in agreements])),
         overlaps,
     )
 
 
-def _moved(joined: AlignedRuns, by: str, count: int) -> tuple[Moved, ...]:
+def _moved_examples(aligned: AlignedRuns, by: str, count: int) -> tuple[MovedExample, ...]:
     """The largest changes first, those that are equal by their ids."""
-    values = np.stack([joined.hardness(number, by) for number in range(len(joined.runs))])
-    known = np.flatnonzero(~np.isnan(values).any(axis=0))
-    ranks = np.stack([rank(of) for of in values[:, known]])
+    values = np.stack([aligned.hardness(number, by) for number in range(len(aligned.runs))])
+    complete_rows = np.flatnonzero(~np.isnan(values).any(axis=0))
+    ranks = np.stack([rank(run_values) for run_values in values[:, complete_rows]])
     # Rounded: equal changes must not be told apart by their last bit.
-    apart = (ranks.max(axis=0) - ranks.min(axis=0)).round(12)
-    first = np.argsort(-apart, kind="stable")[:count]
-    least = apart[first].min(initial=1.0)
-    near = np.flatnonzero((apart > 0) & (apart >= least))
-    ids = joined.ids.take(pa.array(known[near])).to_pylist()
-    chosen = sorted(zip((-apart[near]).tolist(), ids, near.tolist(), strict=True))[:count]
-    labels = joined.whole(0, "label")[known]
+    shift = (ranks.max(axis=0) - ranks.min(axis=0)).round(12)
+    order = np.argsort(-shift, kind="stable")[:count]
+    least = shift[order].min(initial=1.0)
+    largest = np.flatnonzero((shift > 0) & (shift >= least))
+    ids = aligned.ids.take(pa.array(complete_rows[largest])).to_pylist()
+    moved = sorted(zip((-shift[largest]).tolist(), ids, largest.tolist(), strict=True))[:count]
+    labels = aligned.classes(0, "label")[complete_rows]
     return tuple(
-        Moved(
-            name,
-            int(labels[at]) if labels[at] >= 0 else None,
-            class_name(joined.runs[0], int(labels[at])),
-            tuple(ranks[:, at].tolist()),
-            -change,
+        MovedExample(
+            example_id,
+            int(labels[position]) if labels[position] >= 0 else None,
+            class_name(aligned.runs[0], int(labels[position])),
+            tuple(ranks[:, position].tolist()),
+            -difference,
         )
-        for change, name, at in chosen
+        for difference, example_id, position in moved
     )

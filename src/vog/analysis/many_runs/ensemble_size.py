@@ -17,15 +17,15 @@ from vog.progress import progress
 from vog.result import Run
 from vog.result.derived_columns import rank
 
-ENOUGH = 0.9
-_MOST_PAIRS, _PREDICTED, _FAR = 50, 10, 50
-_NEAR_1 = 0.9999  # beyond it Fisher's z has no end
-_SOON = 5_000_000  # ranks that take about two seconds
+AIM = 0.9
+_MOST_PAIRS, _MAX_SIZE, _MOST_RUNS = 50, 10, 50
+_LARGEST_CORRELATION = 0.9999  # beyond it Fisher's z has no end
+_SMALL = 5_000_000  # ranks that take about two seconds
 _Pair = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """Spearman's correlation of the mean ranks of some runs with those of as many others.
 
     Attributes:
@@ -44,7 +44,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Predicted:
+class Prediction:
     """The same as it is expected from single runs; NaN where these do not agree at all."""
 
     runs: int
@@ -71,8 +71,8 @@ class SeedsCurve:
     column: str
     runs: int
     examples: int
-    measured: tuple[Measured, ...]
-    predicted: tuple[Predicted, ...]
+    measured: tuple[Measurement, ...]
+    predicted: tuple[Prediction, ...]
     aim: float
     enough: int | None
     fewest: int | None
@@ -80,8 +80,8 @@ class SeedsCurve:
 
     def rows(self) -> list[dict[str, Any]]:
         """One flat row a number of runs; what was not measured or predicted is None."""
-        measured = {one.runs: one for one in self.measured}
-        predicted = {one.runs: one.value for one in self.predicted}
+        measured = {point.runs: point for point in self.measured}
+        predicted = {point.runs: point.value for point in self.predicted}
         return [
             {
                 "runs averaged": runs,
@@ -99,33 +99,33 @@ class SeedsCurve:
         return asdict(self)
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """What it comes to, in a sentence or two; it says what was measured and what was not."""
-        alone = self.measured[0].mean
-        if alone != alone:
-            return f"By {self.column} nothing can be told: {self._no_ranking}."
-        if not alone > 0:
+        single = self.measured[0].mean
+        if single != single:
+            return f"By {self.column} nothing can be told: {self._no_ranking_reason}."
+        if not single > 0:
             return (
                 f"By {self.column} single runs do not agree, and means over them need not either."
             )
-        now = spearman_brown(alone, self.runs)
-        enough = f"more than {_FAR}" if self.enough is None else f"about {self.enough}"
+        combined = spearman_brown(single, self.runs)
+        enough = f"more than {_MOST_RUNS}" if self.enough is None else f"about {self.enough}"
         return (
-            f"By {self.column} single runs agree at {alone:.2f} (measured). Means of {self.runs} "
-            f"runs would agree with means of {self.runs} others at about {now:.2f}; {self.aim:g} "
-            f"needs {enough} (predicted{self._range})."
+            f"By {self.column} single runs agree at {single:.2f} (measured). Means of {self.runs} "
+            f"runs would agree with means of {self.runs} others at about {combined:.2f}; {self.aim:g} "
+            f"needs {enough} (predicted{self._range_clause})."
         )
 
     @property
-    def _range(self) -> str:
+    def _range_clause(self) -> str:
         """How far the number of runs that is needed is known."""
         if self.runs < 3:
             return "; from two runs no range can be told"
-        low, high = (f"more than {_FAR}" if m is None else str(m) for m in (self.fewest, self.most))
+        low, high = (f"more than {_MOST_RUNS}" if runs is None else str(runs) for runs in (self.fewest, self.most))
         return f"; {low}{'' if low == high else f' to {high}'} by a 90 % interval"
 
     @property
-    def _no_ranking(self) -> str:
+    def _no_ranking_reason(self) -> str:
         """Why some run does not rank the examples."""
         if self.examples < 2:
             return f"{'one' if self.examples else 'no'} example has a value in all of the runs"
@@ -156,44 +156,44 @@ def seeds_curve(runs: Sequence[Run], column: str | None = None, quiet: bool = Tr
     Raises:
         ResultError: fewer than two runs, one twice, nothing in common, or no such column.
     """
-    return seeds_curve_joined(align_runs(runs), column, quiet)
+    return seeds_curve_aligned(align_runs(runs), column, quiet)
 
 
-def seeds_curve_joined(
-    joined: AlignedRuns, column: str | None = None, quiet: bool = True
+def seeds_curve_aligned(
+    aligned: AlignedRuns, column: str | None = None, quiet: bool = True
 ) -> SeedsCurve:
     """The same of runs whose shared examples are known.
 
     Raises:
         ResultError: no such column.
     """
-    runs, column = joined.runs, column or joined.usual(joined.columns)
-    ranks = _ranks(joined, column)
+    runs, column = aligned.runs, column or aligned.usual_column(aligned.columns)
+    ranks = _integer_ranks(aligned, column)
     sides = range(1, len(runs) // 2 + 1)
-    asked = {size: list(_pairs(len(runs), size)) for size in sides}
-    total = sum(map(len, asked.values()))
-    measured: list[Measured] = []
-    with progress("pairs", total, quiet=quiet or total * ranks.size < _SOON) as advance:
-        for size, pairs in asked.items():
-            measured.append(_measured(ranks, size, pairs))
+    pairs_by_size = {size: list(_disjoint_pairs(len(runs), size)) for size in sides}
+    total = sum(map(len, pairs_by_size.values()))
+    measured: list[Measurement] = []
+    with progress("pairs", total, quiet=quiet or total * ranks.size < _SMALL) as advance:
+        for size, pairs in pairs_by_size.items():
+            measured.append(_measure(ranks, size, pairs))
             advance(len(pairs))
-    alone = measured[0].mean
-    expected = tuple(Predicted(m, spearman_brown(alone, m)) for m in range(1, _PREDICTED + 1))
-    low, high = _interval(ranks) if len(runs) > 2 else (alone, alone)
+    single = measured[0].mean
+    predicted = tuple(Prediction(m, spearman_brown(single, m)) for m in range(1, _MAX_SIZE + 1))
+    low, high = _agreement_interval(ranks) if len(runs) > 2 else (single, single)
     # The mean of Fisher's z is not that of the correlations: the range holds what is predicted.
-    needed = (_needed(one) for one in (alone, max(high, alone), min(low, alone)))
+    needed = (_runs_needed(r) for r in (single, max(high, single), min(low, single)))
     return SeedsCurve(
-        *(column, len(runs), ranks.shape[1], tuple(measured), expected, ENOUGH, *needed)
+        *(column, len(runs), ranks.shape[1], tuple(measured), predicted, AIM, *needed)
     )
 
 
-def _needed(alone: float) -> int | None:
+def _runs_needed(single: float) -> int | None:
     """How many runs reach `ENOUGH`, if single ones agree so; None for more than 50."""
-    near = (m for m in range(1, _FAR + 1) if spearman_brown(alone, m) >= ENOUGH - 1e-12)
-    return next(near, None)
+    sufficient = (m for m in range(1, _MOST_RUNS + 1) if spearman_brown(single, m) >= AIM - 1e-12)
+    return next(sufficient, None)
 
 
-def _interval(ranks: Float[np.ndarray, "runs n"]) -> tuple[float, float]:
+def _agreement_interval(ranks: Float[np.ndarray, "runs n"]) -> tuple[float, float]:
     """The low and the high end of a 90 % interval of the agreement of single runs.
 
     Source: the jackknife over runs (Tukey, 1958) of the mean of Fisher's z, by Student's t; each
@@ -201,52 +201,52 @@ def _interval(ranks: Float[np.ndarray, "runs n"]) -> tuple[float, float]:
     """
     runs = len(ranks)
     z = np.zeros((runs, runs))
-    for one, other in itertools.combinations(range(runs), 2):
-        z[one, other] = z[other, one] = _fisher(spearman(ranks[one], ranks[other]))
-    of_pairs = z.sum() / (runs * (runs - 1))
-    without = (z.sum() - 2 * z.sum(axis=1)) / ((runs - 1) * (runs - 2))
-    error = np.sqrt((runs - 1) / runs * ((without - without.mean()) ** 2).sum())
-    away = float(student.ppf(0.95, runs - 1) * error)
-    return float(np.tanh(of_pairs - away)), float(np.tanh(of_pairs + away))
+    for i, j in itertools.combinations(range(runs), 2):
+        z[i, j] = z[j, i] = _fisher_z(spearman(ranks[i], ranks[j]))
+    mean_z = z.sum() / (runs * (runs - 1))
+    leave_one_out = (z.sum() - 2 * z.sum(axis=1)) / ((runs - 1) * (runs - 2))
+    error = np.sqrt((runs - 1) / runs * ((leave_one_out - leave_one_out.mean()) ** 2).sum())
+    margin = float(student.ppf(0.95, runs - 1) * error)
+    return float(np.tanh(mean_z - margin)), float(np.tanh(mean_z + margin))
 
 
-def _fisher(correlation: float) -> float:
-    return float(np.arctanh(np.clip(correlation, -_NEAR_1, _NEAR_1)))
+def _fisher_z(correlation: float) -> float:
+    return float(np.arctanh(np.clip(correlation, -_LARGEST_CORRELATION, _LARGEST_CORRELATION)))
 
 
-def _ranks(joined: AlignedRuns, column: str) -> Float[np.ndarray, "runs n"]:
+def _integer_ranks(aligned: AlignedRuns, column: str) -> Float[np.ndarray, "runs n"]:
     """The hardness ranks among the examples that all have, as whole numbers.
 
     Sums of these are exact, so that what is equal stays equal in whatever order they are added.
     """
-    values = np.stack([joined.hardness(number, column) for number in range(len(joined.runs))])
-    known = values[:, ~np.isnan(values).any(axis=0)]
-    steps = 2 * max(1, known.shape[1] - 1)
-    return np.stack([np.rint(rank(own) * steps) for own in known])
+    values = np.stack([aligned.hardness(number, column) for number in range(len(aligned.runs))])
+    complete = values[:, ~np.isnan(values).any(axis=0)]
+    steps = 2 * max(1, complete.shape[1] - 1)
+    return np.stack([np.rint(rank(row) * steps) for row in complete])
 
 
-def _measured(ranks: Float[np.ndarray, "runs n"], size: int, pairs: Sequence[_Pair]) -> Measured:
-    found = [
-        spearman(ranks[list(one)].sum(axis=0), ranks[list(other)].sum(axis=0))
-        for one, other in pairs
+def _measure(ranks: Float[np.ndarray, "runs n"], size: int, pairs: Sequence[_Pair]) -> Measurement:
+    values = [
+        spearman(ranks[list(first)].sum(axis=0), ranks[list(second)].sum(axis=0))
+        for first, second in pairs
     ]
-    return Measured(
-        size, len(pairs), float(np.mean(found)), float(np.min(found)), float(np.max(found))
+    return Measurement(
+        size, len(pairs), float(np.mean(values)), float(np.min(values)), float(np.max(values))
     )
 
 
-def _pairs(runs: int, size: int) -> Iterator[_Pair]:
+def _disjoint_pairs(runs: int, size: int) -> Iterator[_Pair]:
     """Pairs of sets of runs that share none, each pair once."""
     count = math.comb(runs, size) * math.comb(runs - size, size) // 2
     if count <= _MOST_PAIRS:
-        for one in itertools.combinations(range(runs), size):
-            others = [run for run in range(runs) if run not in one and run > one[0]]
-            yield from ((one, other) for other in itertools.combinations(others, size))
+        for first in itertools.combinations(range(runs), size):
+            remaining = [run for run in range(runs) if run not in first and run > first[0]]
+            yield from ((first, second) for second in itertools.combinations(remaining, size))
         return
-    rng, drawn = np.random.default_rng(0), set[_Pair]()
-    while len(drawn) < _MOST_PAIRS:
+    rng, drawn_pairs = np.random.default_rng(0), set[_Pair]()
+    while len(drawn_pairs) < _MOST_PAIRS:
         order = rng.permutation(runs).tolist()
-        one, other = sorted((tuple(sorted(order[:size])), tuple(sorted(order[size : 2 * size]))))
-        if (one, other) not in drawn:
-            drawn.add((one, other))
-            yield one, other
+        first, second = sorted((tuple(sorted(order[:size])), tuple(sorted(order[size : 2 * size]))))
+        if (first, second) not in drawn_pairs:
+            drawn_pairs.add((first, second))
+            yield first, second

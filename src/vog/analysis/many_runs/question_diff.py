@@ -8,8 +8,8 @@ from typing import Any
 
 from vog.result.question import flat
 
-_LISTED = 8  # entries of a list that differ and are shown one by one
-_LIST_OF = re.compile(r"\[|\.[^.\[]*$")  # what follows the name of a list
+_MOST_LISTED = 8  # entries of a list that differ and are shown one by one
+_AFTER_LIST_NAME = re.compile(r"\[|\.[^.\[]*$")  # what follows the name of a list
 
 
 @dataclass(frozen=True)
@@ -22,54 +22,54 @@ class Difference:
 
 def question_differences(questions: Sequence[Mapping[str, Any]]) -> tuple[Difference, ...]:
     """Entry by entry; where many of a list differ, how many."""
-    entries = [flat(_told(question, questions[0])) for question in questions]
+    entries = [flat(_summarize(question, questions[0])) for question in questions]
     keys = dict.fromkeys(itertools.chain(*entries))
-    values = {key: [one.get(key, "nothing") for one in entries] for key in keys}
-    changed = {key: of for key, of in values.items() if any(one != of[0] for one in of)}
-    grouped: dict[str, list[str]] = {}
+    values = {key: [entry.get(key, "nothing") for entry in entries] for key in keys}
+    changed = {key: row for key, row in values.items() if any(entry != row[0] for entry in row)}
+    lists: dict[str, list[str]] = {}
     for key in changed:
-        grouped.setdefault(_LIST_OF.split(key)[0], []).append(key)
-    found: list[Difference] = []
-    for head, own in grouped.items():
-        if len(own) <= _LISTED:
-            found += [Difference(key, tuple(map(str, changed[key]))) for key in own]
+        lists.setdefault(_AFTER_LIST_NAME.split(key)[0], []).append(key)
+    differences: list[Difference] = []
+    for name, members in lists.items():
+        if len(members) <= _MOST_LISTED:
+            differences += [Difference(key, tuple(map(str, changed[key]))) for key in members]
         else:
-            others = [
-                sum(changed[key][at] != changed[key][0] for key in own)
-                for at in range(len(questions))
+            counts = [
+                sum(changed[key][i] != changed[key][0] for key in members)
+                for i in range(len(questions))
             ]
-            said = (f"{other:,} of {len(own):,} are others" for other in others[1:])
-            found.append(Difference(head, (f"{len(own):,} entries", *said)))
-    return tuple(found)
+            texts = (f"{count:,} of {len(members):,} are others" for count in counts[1:])
+            differences.append(Difference(name, (f"{len(members):,} entries", *texts)))
+    return tuple(differences)
 
 
-def _told(question: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any]:
+def _summarize(question: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any]:
     """A question whose checkpoints and scores are said in a line each."""
-    told = dict(question)
+    summary = dict(question)
     if "checkpoints" in question:
-        told["checkpoints"] = _checkpoints(question["checkpoints"], first.get("checkpoints", []))
+        summary["checkpoints"] = _checkpoint_summary(question["checkpoints"], first.get("checkpoints", []))
     if "scores" in question:
-        told["scores"] = ", ".join(map(_score, question["scores"]))
-    return told
+        summary["scores"] = ", ".join(map(_score_summary, question["scores"]))
+    return summary
 
 
-def _checkpoints(own: Sequence[Mapping[str, Any]], first: Sequence[Mapping[str, Any]]) -> str:
-    steps, before = ([one["step"] for one in of] for of in (own, first))
-    told, was = (f"{len(of)}, step {of[0]} to {of[-1]}" if of else "none" for of in (steps, before))
-    if steps != before:
-        others = len(set(steps) - set(before))
-        return f"{others} of {len(steps)} steps are others" if told == was else told
-    weights, known = ([one.get("sha256") for one in of] for of in (own, first))
+def _checkpoint_summary(checkpoints: Sequence[Mapping[str, Any]], first: Sequence[Mapping[str, Any]]) -> str:
+    steps, first_steps = ([entry["step"] for entry in each] for each in (checkpoints, first))
+    summary, first_summary = (f"{len(each)}, step {each[0]} to {each[-1]}" if each else "none" for each in (steps, first_steps))
+    if steps != first_steps:
+        count = len(set(steps) - set(first_steps))
+        return f"{count} of {len(steps)} steps are others" if summary == first_summary else summary
+    weights, first_weights = ([entry.get("sha256") for entry in each] for each in (checkpoints, first))
     if None in weights:  # a combined run is of no one model, and stored gradients do not name it
-        return f"{told}, weights not known"
-    if None in known:
-        return told
-    others = sum(one != other for one, other in zip(weights, known, strict=True))
-    return f"{others} of {len(steps)} have other weights; steps equal" if others else told
+        return f"{summary}, weights not known"
+    if None in first_weights:
+        return summary
+    count = sum(entry != first_weight for entry, first_weight in zip(weights, first_weights, strict=True))
+    return f"{count} of {len(steps)} have other weights; steps equal" if count else summary
 
 
-def _score(asked: Any) -> str:
-    if not isinstance(asked, Mapping):
-        return str(asked)
-    settings = ", ".join(f"{key}={value}" for key, value in asked.items() if key != "name")
-    return f"{asked['name']} ({settings})" if settings else str(asked["name"])
+def _score_summary(score: Any) -> str:
+    if not isinstance(score, Mapping):
+        return str(score)
+    settings = ", ".join(f"{key}={value}" for key, value in score.items() if key != "name")
+    return f"{score['name']} ({settings})" if settings else str(score["name"])

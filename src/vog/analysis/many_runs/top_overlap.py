@@ -23,7 +23,7 @@ class Overlap:
     chance: float
 
 
-def overlap(one: Float[np.ndarray, "n"], other: Float[np.ndarray, "n"], share: float) -> Overlap:
+def overlap(first: Float[np.ndarray, "n"], second: Float[np.ndarray, "n"], share: float) -> Overlap:
     """How many of the largest values of one are among the largest of the other.
 
     Where equal values straddle the cut, it is what would be expected if those above it were drawn,
@@ -35,25 +35,25 @@ def overlap(one: Float[np.ndarray, "n"], other: Float[np.ndarray, "n"], share: f
         other: of the same examples.
         share: of the examples that are compared, at least one of them.
     """
-    if not len(one):
+    if not len(first):
         return Overlap(share, 0, float("nan"), float("nan"))
-    count = max(1, round(share * len(one)))
-    (above, at, rate), (above_other, at_other, rate_other) = (
-        _cut(values, count) for values in (one, other)
+    count = max(1, round(share * len(first)))
+    (above, at_cut, rate), (above_second, at_cut_second, rate_second) = (
+        _top_membership(values, count) for values in (first, second)
     )
     expected = (
-        np.sum(above & above_other)
-        + rate * np.sum(at & above_other)
-        + rate_other * np.sum(above & at_other)
-        + rate * rate_other * np.sum(at & at_other)
+        np.sum(above & above_second)
+        + rate * np.sum(at_cut & above_second)
+        + rate_second * np.sum(above & at_cut_second)
+        + rate * rate_second * np.sum(at_cut & at_cut_second)
     )
-    return Overlap(share, count, float(expected / count), count / len(one))
+    return Overlap(share, count, float(expected / count), count / len(first))
 
 
-def _cut(
+def _top_membership(
     values: Float[np.ndarray, "n"], count: int
 ) -> tuple[Bool[np.ndarray, "n"], Bool[np.ndarray, "n"], float]:
     """Which values are surely among the largest, which are at the cut, and how likely those are."""
     least = np.partition(values, -count)[-count]
-    above, at = values > least, values == least
-    return above, at, float((count - above.sum()) / at.sum())
+    above, at_cut = values > least, values == least
+    return above, at_cut, float((count - above.sum()) / at_cut.sum())

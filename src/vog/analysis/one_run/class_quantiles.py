@@ -47,13 +47,13 @@ def class_spread(run: Run, column: str) -> tuple[ClassSpread, ...]:
     """
     values = run.numbers(column)
     labels = run.table(["label"])["label"].fill_null(-1).to_numpy()
-    known = np.isfinite(values) & (labels >= 0)
-    values, labels = values[known], labels[known]
+    usable = np.isfinite(values) & (labels >= 0)
+    values, labels = values[usable], labels[usable]
     order = np.lexsort((values, labels))
     values, labels = values[order], labels[order]
     start = np.flatnonzero(np.diff(labels, prepend=-1))
     count = np.diff(start, append=len(labels))
-    found = [
+    spreads = [
         ClassSpread(label, class_name(run, label), examples, *row)
         for label, examples, row in zip(
             labels[start].tolist(),
@@ -63,15 +63,15 @@ def class_spread(run: Run, column: str) -> tuple[ClassSpread, ...]:
         )
     ]
     sign = -1 if run.hard_is_high(column) else 1
-    return tuple(sorted(found, key=lambda one: sign * one.median))
+    return tuple(sorted(spreads, key=lambda spread: sign * spread.median))
 
 
 def _quantiles(
     values: Float[np.ndarray, "n"], start: np.ndarray, count: np.ndarray
 ) -> Float[np.ndarray, "classes 5"]:
     """Of values that stand in order within each class, which begins at `start`."""
-    place = _QUANTILES * (count[:, None] - 1)
-    below = np.floor(place).astype(np.int64)
-    above = np.ceil(place).astype(np.int64)
-    low, high = (values[start[:, None] + at] for at in (below, above))
-    return low + (high - low) * (place - below)
+    positions = _QUANTILES * (count[:, None] - 1)
+    below = np.floor(positions).astype(np.int64)
+    above = np.ceil(positions).astype(np.int64)
+    low, high = (values[start[:, None] + offsets] for offsets in (below, above))
+    return low + (high - low) * (positions - below)

@@ -33,13 +33,13 @@ def two_columns(run: Run, first: str, second: str, count: int = 12) -> TwoColumn
     Raises:
         ResultError: there is no such column.
     """
-    one, other = run.hardness(first), run.hardness(second)
-    apart = np.where(np.isnan(one - other), 0.0, one - other)
-    order = np.argsort(-apart, kind="stable")
+    x, y = run.hardness(first), run.hardness(second)
+    gaps = np.where(np.isnan(x - y), 0.0, x - y)
+    order = np.argsort(-gaps, kind="stable")
     index = run.table(["index"])["index"].to_numpy()  # not the place, where parts are missing
     return TwoColumns(
-        spearman(one, other),
+        spearman(x, y),
         density(run.numbers(first), run.numbers(second)),
-        tuple(int(index[at]) for at in order[:count] if apart[at] > 0),
-        tuple(int(index[at]) for at in order[::-1][:count] if apart[at] < 0),
+        tuple(int(index[i]) for i in order[:count] if gaps[i] > 0),
+        tuple(int(index[i]) for i in order[::-1][:count] if gaps[i] < 0),
     )

@@ -12,7 +12,7 @@ from vog.result.derived_columns import rank
 
 
 @dataclass(frozen=True)
-class Disputed:
+class Dispute:
     """An example that is hard by one score and easy by another.
 
     Attributes:
@@ -38,7 +38,7 @@ class Disputed:
     easiest: float
 
 
-def spearman(one: Shaped[np.ndarray, "n"], other: Shaped[np.ndarray, "n"]) -> float:
+def spearman(first: Shaped[np.ndarray, "n"], second: Shaped[np.ndarray, "n"]) -> float:
     """Spearman's rank correlation in [-1, 1], over the examples that both have a value for.
 
     Equal values share their mean rank; infinities are the largest or smallest. NaN where one of
@@ -46,12 +46,12 @@ def spearman(one: Shaped[np.ndarray, "n"], other: Shaped[np.ndarray, "n"]) -> fl
 
     Source: Spearman, 1904: Pearson's correlation of the ranks.
     """
-    known = ~(np.isnan(one) | np.isnan(other))
-    ranks = np.stack([rank(values[known].astype(np.float64)) for values in (one, other)])
+    has_both = ~(np.isnan(first) | np.isnan(second))
+    ranks = np.stack([rank(values[has_both].astype(np.float64)) for values in (first, second)])
     return float(_correlations(ranks)[0, 1])
 
 
-def matrix(run: Run, columns: Sequence[str]) -> dict[str, dict[str, float]]:
+def correlation_matrix(run: Run, columns: Sequence[str]) -> dict[str, dict[str, float]]:
     """Spearman's correlation of the hardness by every two columns, as `spearman` computes it.
 
     Turned so that 1 is hard in each, which makes agreement positive, over the rows that have a
@@ -61,17 +61,17 @@ def matrix(run: Run, columns: Sequence[str]) -> dict[str, dict[str, float]]:
         ResultError: there is no such column.
     """
     ranks = hardness(run, columns)
-    lacking = np.isnan(ranks)
-    lost = lacking.any(axis=0)
-    kept = ranks[:, ~lost]
-    for one, own in zip(kept, lacking, strict=True):
-        if own.sum() < lost.sum():  # it loses rows that another lacks
-            one[:] = rank(one)
-    found = _correlations(kept).tolist()
-    return {a: dict(zip(columns, row, strict=True)) for a, row in zip(columns, found, strict=True)}
+    is_missing = np.isnan(ranks)
+    incomplete = is_missing.any(axis=0)
+    complete_ranks = ranks[:, ~incomplete]
+    for column_ranks, column_missing in zip(complete_ranks, is_missing, strict=True):
+        if column_missing.sum() < incomplete.sum():  # it loses rows that another lacks
+            column_ranks[:] = rank(column_ranks)
+    rows = _correlations(complete_ranks).tolist()
+    return {a: dict(zip(columns, row, strict=True)) for a, row in zip(columns, rows, strict=True)}
 
 
-def disputed(run: Run, columns: Sequence[str], count: int = 12) -> tuple[Disputed, ...]:
+def disputed_examples(run: Run, columns: Sequence[str], count: int = 12) -> tuple[Dispute, ...]:
     """The examples over whose hardness the columns differ most, the most disputed first.
 
     Args:
@@ -83,22 +83,22 @@ def disputed(run: Run, columns: Sequence[str], count: int = 12) -> tuple[Dispute
         ResultError: there is no such column.
     """
     ranks = hardness(run, columns)
-    contrary = np.flatnonzero(ranks.max(axis=0) > ranks.min(axis=0))  # not so where one is NaN
-    spread = ranks[:, contrary].std(axis=0)
-    chosen = np.argsort(-spread, kind="stable")[:count]
-    at = contrary[chosen]
+    differing = np.flatnonzero(ranks.max(axis=0) > ranks.min(axis=0))  # not so where one is NaN
+    spread = ranks[:, differing].std(axis=0)
+    top = np.argsort(-spread, kind="stable")[:count]
+    positions = differing[top]
     stage = columns[0].partition(":")[0].partition("@")[2]
     return tuple(
-        Disputed(
+        Dispute(
             **row,
-            spread=float(wide),
-            hardest_by=columns[int(one.argmax())],
-            hardest=float(one.max()),
-            easiest_by=columns[int(one.argmin())],
-            easiest=float(one.min()),
+            spread=float(deviation),
+            hardest_by=columns[int(example_ranks.argmax())],
+            hardest=float(example_ranks.max()),
+            easiest_by=columns[int(example_ranks.argmin())],
+            easiest=float(example_ranks.min()),
         )
-        for row, wide, one in zip(
-            row_summaries(run, at, stage), spread[chosen], ranks[:, at].T, strict=True
+        for row, deviation, example_ranks in zip(
+            row_summaries(run, positions, stage), spread[top], ranks[:, positions].T, strict=True
         )
     )
 
@@ -116,8 +116,8 @@ def _correlations(ranks: Float[np.ndarray, "k n"]) -> Float[np.ndarray, "k k"]:
     """Pearson's correlation of every two rows; NaN where one is constant or of fewer than two."""
     if ranks.shape[1] < 2:
         return np.full((len(ranks), len(ranks)), np.nan)
-    away = ranks - 0.5  # their mean, whatever is equal
-    products = away @ away.T
-    size = np.sqrt(np.diag(products))
+    centred = ranks - 0.5  # their mean, whatever is equal
+    products = centred @ centred.T
+    norms = np.sqrt(np.diag(products))
     with np.errstate(invalid="ignore"):
-        return np.clip(products / np.outer(size, size), -1, 1)
+        return np.clip(products / np.outer(norms, norms), -1, 1)

@@ -9,7 +9,7 @@ from vog.errors import ResultError
 from vog.result import Run
 
 _AXES = ("variability", "confidence", "correctness")
-_POINTS = 2000  # more would lie on one another, and make the page large
+_MOST_POINTS = 2000  # more would lie on one another, and make the page large
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,17 @@ def data_map(run: Run, stage: str = "all") -> DataMap:
         ResultError: the run lacks one of the three scores at this stage.
     """
     columns = [f"{score}@{stage}" for score in _AXES]
-    lacking = [name for name in columns if name not in run.columns]
-    if lacking:
+    missing = [name for name in columns if name not in run.columns]
+    if missing:
         raise ResultError(
-            f"{run.folder} has no {', '.join(lacking)}, which a data map needs. "
+            f"{run.folder} has no {', '.join(missing)}, which a data map needs. "
             f"Score again with --scores {','.join(_AXES)} among others."
         )
     values = np.stack([run.numbers(name) for name in columns])
-    whole = np.isfinite(values).all(axis=0)
-    variability, confidence, correctness = np.where(whole, values, np.nan)
-    found = density(variability, confidence, correctness)
-    few = np.flatnonzero(whole) if found.counted <= _POINTS else np.zeros(0, np.int64)
-    index = run.table(["index"])["index"].to_numpy()[few].tolist()
-    points = (Point(*one) for one in zip(index, *values[:, few].tolist(), strict=True))
-    return DataMap(stage, found.counted, tuple(points), found)
+    complete = np.isfinite(values).all(axis=0)
+    variability, confidence, correctness = np.where(complete, values, np.nan)
+    grid = density(variability, confidence, correctness)
+    point_rows = np.flatnonzero(complete) if grid.counted <= _MOST_POINTS else np.zeros(0, np.int64)
+    index = run.table(["index"])["index"].to_numpy()[point_rows].tolist()
+    points = (Point(*point) for point in zip(index, *values[:, point_rows].tolist(), strict=True))
+    return DataMap(stage, grid.counted, tuple(points), grid)

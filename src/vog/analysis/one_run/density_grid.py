@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 _LOW, _HIGH = 0.1, 99.9  # percentiles
-_FEW = 20  # rows, of which each counts
+_FEW_ROWS = 20  # rows, of which each counts
 
 
 @dataclass(frozen=True)
@@ -65,26 +65,26 @@ def density(
         colour: what is averaged in each cell.
         bins: cells a side.
     """
-    known = np.isfinite(x) & np.isfinite(y)
-    counted = int(known.sum())
+    valid = np.isfinite(x) & np.isfinite(y)
+    counted = int(valid.sum())
     if not counted:
         return Density((), bins, len(x), 0)
-    x_edges, y_edges = _edges(x[known], bins), _edges(y[known], bins)
-    place = _bins(x[known], x_edges) * bins + _bins(y[known], y_edges)
-    count = np.bincount(place, minlength=bins * bins)
-    mean = np.full(bins * bins, np.nan) if colour is None else _means(colour[known], place, bins)
-    cells = tuple(_cell(at, x_edges, y_edges, count, mean) for at in np.flatnonzero(count).tolist())
+    x_edges, y_edges = _edges(x[valid], bins), _edges(y[valid], bins)
+    index = _bins(x[valid], x_edges) * bins + _bins(y[valid], y_edges)
+    count = np.bincount(index, minlength=bins * bins)
+    mean = np.full(bins * bins, np.nan) if colour is None else _means(colour[valid], index, bins)
+    cells = tuple(_cell(i, x_edges, y_edges, count, mean) for i in np.flatnonzero(count).tolist())
     return Density(cells, bins, len(x) - counted, counted)
 
 
 def _edges(values: Float[np.ndarray, "m"], bins: int) -> Float[np.ndarray, "edges"]:
     # Inwards to a value that is there: a single extreme one must not squeeze all others together.
-    few = len(values) < _FEW
+    few = len(values) < _FEW_ROWS
     low = float(np.percentile(values, _LOW, method="lower" if few else "higher"))
     high = float(np.percentile(values, _HIGH, method="higher" if few else "lower"))
-    number = np.finfo(float)
+    precision = np.finfo(float)
     # Edges closer than this would fall together.
-    if high - low <= 4 * bins * (number.eps * max(abs(low), abs(high)) + number.tiny):
+    if high - low <= 4 * bins * (precision.eps * max(abs(low), abs(high)) + precision.tiny):
         half = abs(low) / 2 or 0.5
         low, high = low - half, low + half
     return np.linspace(low, high, bins + 1)
@@ -98,22 +98,22 @@ def _bins(
 
 
 def _means(
-    colour: Float[np.ndarray, "m"], place: Int[np.ndarray, "m"], bins: int
+    colour: Float[np.ndarray, "m"], index: Int[np.ndarray, "m"], bins: int
 ) -> Float[np.ndarray, "cells"]:
     finite = np.isfinite(colour)
-    count = np.bincount(place[finite], minlength=bins * bins)
-    total = np.bincount(place[finite], colour[finite], bins * bins)
+    count = np.bincount(index[finite], minlength=bins * bins)
+    total = np.bincount(index[finite], colour[finite], bins * bins)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _cell(
-    at: int,
+    index: int,
     x_edges: Float[np.ndarray, "edges"],
     y_edges: Float[np.ndarray, "edges"],
     count: Int[np.ndarray, "cells"],
     mean: Float[np.ndarray, "cells"],
 ) -> DensityCell:
-    column, row = divmod(at, len(x_edges) - 1)
+    column, row = divmod(index, len(x_edges) - 1)
     x0, x1 = x_edges[column : column + 2].tolist()
     y0, y1 = y_edges[row : row + 2].tolist()
-    return DensityCell(x0, x1, y0, y1, int(count[at]), float(mean[at]))
+    return DensityCell(x0, x1, y0, y1, int(count[index]), float(mean[index]))

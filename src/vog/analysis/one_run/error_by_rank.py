@@ -41,12 +41,12 @@ def error_by_rank(
 
     Source of the intervals: Wilson, 1927; they stay within [0, 1] for rates of 0 and 1.
     """
-    known = np.random.default_rng(0).permutation(np.flatnonzero(~np.isnan(values)))
-    order = known[np.argsort(values[known], kind="stable")]
+    rows = np.random.default_rng(0).permutation(np.flatnonzero(~np.isnan(values)))
+    order = rows[np.argsort(values[rows], kind="stable")]
     edges = np.linspace(0, len(order), min(bins, len(order)) + 1).round().astype(int)
     return tuple(
-        _bin(wrong[order[a:b]], a / len(order), b / len(order))
-        for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+        _bin(wrong[order[start:stop]], start / len(order), stop / len(order))
+        for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
     )
 
 

@@ -16,10 +16,10 @@ from vog.result.class_names import first_name
 
 _LOW = 0.5
 _TIMES_THE_LARGEST = 1.5
-_EXPLAINED = 0.5  # a renaming of classes explains a confusion that agrees this often after it
-_GAINED = 0.2  # and by at least this share more often than before
+_LEAST_AGREEMENT = 0.5  # a renaming of classes explains a confusion that agrees this often after it
+_LEAST_GAIN = 0.2  # and by at least this share more often than before
 _MOST_CLASSES = 3000  # the assignment of more classes takes minutes
-_SHOWN = 5
+_MOST_MOVES = 5
 
 Classes = Int[np.ndarray, "n"]
 
@@ -101,11 +101,11 @@ class LabelAgreement:
         if self.renaming is None:
             return []
         moves = self.renaming.moves
-        shown = ", ".join(f"{self._class(a)} -> {self._class(b)}" for a, b in moves[:_SHOWN])
-        more = f" and {len(moves) - _SHOWN:,} more" if len(moves) > _SHOWN else ""
+        pairs = ", ".join(f"{self._label(a)} -> {self._label(b)}" for a, b in moves[:_MOST_MOVES])
+        more = f" and {len(moves) - _MOST_MOVES:,} more" if len(moves) > _MOST_MOVES else ""
         return [
             f"The order of the classes explains it: with the predicted classes renamed "
-            f"{shown}{more}, {_percent(self.renaming.share)} % of the labels agree."
+            f"{pairs}{more}, {_percent(self.renaming.share)} % of the labels agree."
         ]
 
     @property
@@ -122,7 +122,7 @@ class LabelAgreement:
         largest = f"the largest class alone has {percent} % of them"
         return f"warning: {sentence}; {largest}.\n{self.explanation}"
 
-    def _class(self, number: int) -> str:
+    def _label(self, number: int) -> str:
         if number >= len(self.names):
             return str(number)
         name = first_name(self.names[number])
@@ -168,8 +168,8 @@ def agreement_of(
         names: of the classes, by number.
         subject: whose predictions these are, with the verb.
     """
-    known = (labels >= 0) & (predictions >= 0)
-    labels, predictions = labels[known], predictions[known]
+    has_both = (labels >= 0) & (predictions >= 0)
+    labels, predictions = labels[has_both], predictions[has_both]
     rows = len(labels)
     if rows == 0:
         return None
@@ -177,8 +177,8 @@ def agreement_of(
     largest = int(np.unique(labels, return_counts=True)[1].max())
     low = _is_low(agreeing, largest, rows)
     renaming = find_renaming(labels, predictions) if low else None
-    words: dict[str, Any] = {} if subject is None else {"subject": subject}
-    return LabelAgreement(rows, agreeing, largest, renaming, names, **words)
+    subject_argument: dict[str, Any] = {} if subject is None else {"subject": subject}
+    return LabelAgreement(rows, agreeing, largest, renaming, names, **subject_argument)
 
 
 def sample_sentence(labels: Classes, predictions: Classes) -> str:
@@ -201,30 +201,30 @@ def find_renaming(labels: Classes, predictions: Classes) -> Renaming | None:
     It is learned from every second row of each class and judged by the others: of few rows in many
     classes, some renaming explains most, and says nothing.
     """
-    known, codes = np.unique(np.concatenate([labels, predictions]), return_inverse=True)
-    if len(known) > _MOST_CLASSES:
+    class_numbers, codes = np.unique(np.concatenate([labels, predictions]), return_inverse=True)
+    if len(class_numbers) > _MOST_CLASSES:
         return None
     truth, guess = codes[: len(labels)], codes[len(labels) :]
-    learned = _every_second(truth)
-    new = _assign(truth[learned], guess[learned], len(known))
-    judged = ~learned
-    if not judged.any():
+    fit_rows = _every_second(truth)
+    new = _assign(truth[fit_rows], guess[fit_rows], len(class_numbers))
+    test_rows = ~fit_rows
+    if not test_rows.any():
         return None
-    before = (truth == guess)[judged].mean()
-    after = (truth == new[guess])[judged].mean()
-    if after < _EXPLAINED or after < before + _GAINED:
+    before = (truth == guess)[test_rows].mean()
+    after = (truth == new[guess])[test_rows].mean()
+    if after < _LEAST_AGREEMENT or after < before + _LEAST_GAIN:
         return None
-    new = _assign(truth, guess, len(known))
+    new = _assign(truth, guess, len(class_numbers))
     predicted = np.unique(guess[truth == new[guess]])
-    moves = [(int(known[a]), int(known[new[a]])) for a in predicted if new[a] != a]
+    moves = [(int(class_numbers[a]), int(class_numbers[new[a]])) for a in predicted if new[a] != a]
     return Renaming(tuple(moves), float((truth == new[guess]).mean()))
 
 
 def _every_second(classes: Classes) -> Bool[np.ndarray, "n"]:
     """Return which rows are the first, third, ... of their class."""
     order = np.argsort(classes, kind="stable")
-    of_class = classes[order]
-    starts = np.searchsorted(of_class, of_class)
+    sorted_classes = classes[order]
+    starts = np.searchsorted(sorted_classes, sorted_classes)
     odd = np.empty(len(classes), bool)
     odd[order] = (np.arange(len(classes)) - starts) % 2 == 0
     return odd

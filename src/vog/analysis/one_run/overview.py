@@ -90,27 +90,27 @@ class Overview:
             "hard_is_high": self.hard_is_high,
             "errors": {
                 stage: {
-                    "all": asdict(one.everything),
-                    "lowest": asdict(one.lowest),
-                    "highest": asdict(one.highest),
-                    "deciles": [asdict(each) for each in one.deciles],
+                    "all": asdict(stage_errors.everything),
+                    "lowest": asdict(stage_errors.lowest),
+                    "highest": asdict(stage_errors.highest),
+                    "deciles": [asdict(decile) for decile in stage_errors.deciles],
                 }
-                for stage, one in self.errors.items()
+                for stage, stage_errors in self.errors.items()
             },
-            "classes": [asdict(one) for one in self.classes],
+            "classes": [asdict(stage_errors) for stage_errors in self.classes],
             "agreement": self.agreement,
-            "stability": [asdict(one) for one in self.stability],
+            "stability": [asdict(stage_errors) for stage_errors in self.stability],
         }
 
     def class_rows(self) -> list[dict[str, Any]]:
         """One flat row a class; `label_name` only where there are names."""
-        named = any(one.label_name is not None for one in self.classes)
+        has_names = any(difficulty.label_name is not None for difficulty in self.classes)
         return [
-            {"label": one.label}
-            | ({"label_name": one.label_name} if named else {})
-            | {"examples": one.examples, "error": one.error}
-            | {f"{self.raw}@{stage}": mean for stage, mean in one.means.items()}
-            for one in self.classes
+            {"label": difficulty.label}
+            | ({"label_name": difficulty.label_name} if has_names else {})
+            | {"examples": difficulty.examples, "error": difficulty.error}
+            | {f"{self.raw}@{stage}": mean for stage, mean in difficulty.means.items()}
+            for difficulty in self.classes
         ]
 
 
@@ -126,65 +126,65 @@ def analyze(run: Run, score: str | None = None) -> Overview:
         ResultError: the run has no such score, or no row that can be judged.
     """
     score = score or default_score(run)
-    by = columns_by_stage(run, score)
-    raw = raw_column(run, by["all"]).partition("@")[0]
-    values = {stage: run.numbers(column) for stage, column in by.items()}
+    columns = columns_by_stage(run, score)
+    raw = raw_column(run, columns["all"]).partition("@")[0]
+    values = {stage: run.numbers(column) for stage, column in columns.items()}
     return Overview(
         score=score,
         raw=raw,
-        hard_is_high=run.hard_is_high(by["all"]),
-        errors={stage: _errors(run, stage, values[stage]) for stage in by},
-        classes=_classes(run, raw, list(by)),
-        agreement=_agreement(values),
+        hard_is_high=run.hard_is_high(columns["all"]),
+        errors={stage: _stage_errors(run, stage, values[stage]) for stage in columns},
+        classes=_class_difficulties(run, raw, list(columns)),
+        agreement=_stage_agreement(values),
         stability=stability(run),
     )
 
 
-def _agreement(values: Mapping[str, Float[np.ndarray, "n"]]) -> dict[str, dict[str, float]]:
+def _stage_agreement(values: Mapping[str, Float[np.ndarray, "n"]]) -> dict[str, dict[str, float]]:
     """Spearman's correlation of every two stages; it is symmetric."""
     pairs = itertools.combinations_with_replacement(values, 2)
-    of = {frozenset(pair): spearman(*(values[stage] for stage in pair)) for pair in pairs}
-    return {a: {b: of[frozenset((a, b))] for b in values} for a in values}
+    by_pair = {frozenset(pair): spearman(*(values[stage] for stage in pair)) for pair in pairs}
+    return {a: {b: by_pair[frozenset((a, b))] for b in values} for a in values}
 
 
-def _errors(run: Run, stage: str, values: Float[np.ndarray, "n"]) -> StageErrors:
-    errors, known = misclassified(run, stage)
-    judged = np.where(known, values, np.nan)
-    if np.isnan(judged).all():
+def _stage_errors(run: Run, stage: str, values: Float[np.ndarray, "n"]) -> StageErrors:
+    errors, has_both = misclassified(run, stage)
+    usable = np.where(has_both, values, np.nan)
+    if np.isnan(usable).all():
         raise ResultError(
             f"{run.folder} has no row with a label, a prediction and a score at stage {stage!r}, "
             f"so errors cannot be counted. `vog report` shows what is known all the same."
         )
-    return StageErrors(error_by_rank(judged, errors), error_by_rank(judged, errors, 1)[0])
+    return StageErrors(error_by_rank(usable, errors), error_by_rank(usable, errors, 1)[0])
 
 
-def _classes(run: Run, score: str, stages: list[str]) -> tuple[ClassDifficulty, ...]:
-    errors, known = misclassified(run, "all")
+def _class_difficulties(run: Run, score: str, stages: list[str]) -> tuple[ClassDifficulty, ...]:
+    errors, has_both = misclassified(run, "all")
     columns = [f"{score}@{stage}" for stage in stages]
     table = run.table(["label", *columns])
     for i, name in enumerate(columns, start=1):  # one infinity would be the mean of its class
         values = run.numbers(name)
         finite = pa.array(values, mask=~np.isfinite(values))
         table = table.set_column(i, name, finite)
-    judged = pa.array(errors.astype(np.float64), mask=~known)
-    grouped = table.append_column("wrong", judged).group_by("label")
+    is_wrong = pa.array(errors.astype(np.float64), mask=~has_both)
+    grouped = table.append_column("wrong", is_wrong).group_by("label")
     means = grouped.aggregate(
         [([], "count_all"), *((name, "mean") for name in [*columns, "wrong"])]
     )
-    found = [
+    rows = [
         ClassDifficulty(
             row["label"],
             class_name(run, row["label"]),
             row["count_all"],
-            _number(row["wrong_mean"]),
-            {s: _number(row[f"{c}_mean"]) for s, c in zip(stages, columns, strict=True)},
+            _nan_for_null(row["wrong_mean"]),
+            {s: _nan_for_null(row[f"{c}_mean"]) for s, c in zip(stages, columns, strict=True)},
         )
         for row in means.to_pylist()
         if row["label"] is not None
     ]
     sign = -1 if run.hard_is_high(f"{score}@all") else 1
-    return tuple(sorted(found, key=lambda c: (np.isnan(c.means["all"]), sign * c.means["all"])))
+    return tuple(sorted(rows, key=lambda c: (np.isnan(c.means["all"]), sign * c.means["all"])))
 
 
-def _number(value: float | None) -> float:
+def _nan_for_null(value: float | None) -> float:
     return float("nan") if value is None else value

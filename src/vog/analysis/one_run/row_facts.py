@@ -11,14 +11,14 @@ from vog.result import Run
 def misclassified(run: Run, stage: str) -> tuple[Bool[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
     """Whether the last checkpoint of a stage contradicts the label, and where that is known."""
     labels, predictions = run.table(["label", f"prediction@{stage}"]).columns
-    known = labels.is_valid().to_numpy() & predictions.is_valid().to_numpy()
-    return labels.fill_null(-1).to_numpy() != predictions.fill_null(-1).to_numpy(), known
+    has_both = labels.is_valid().to_numpy() & predictions.is_valid().to_numpy()
+    return labels.fill_null(-1).to_numpy() != predictions.fill_null(-1).to_numpy(), has_both
 
 
-def row_summaries(run: Run, at: Int[np.ndarray, "few"], stage: str) -> list[dict[str, Any]]:
+def row_summaries(run: Run, positions: Int[np.ndarray, "few"], stage: str) -> list[dict[str, Any]]:
     """Index, id, label and prediction at a stage of the rows at these positions, in their order."""
     table = run.table(["index", "id", "label", f"prediction@{stage}"])
-    return table.rename_columns(["index", "id", "label", "prediction"]).take(at).to_pylist()
+    return table.rename_columns(["index", "id", "label", "prediction"]).take(positions).to_pylist()
 
 
 def class_name(run: Run, label: int) -> str | None:

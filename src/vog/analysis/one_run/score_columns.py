@@ -19,16 +19,16 @@ def columns_by_stage(run: Run, score: str) -> dict[str, str]:
         ResultError: the run has no such score, or a stage is named.
     """
     name, colon, derived = score.partition(":")
-    known = dict.fromkeys(column.partition("@")[0] for column in run.ranked_columns)
-    bare, at, stage = name.partition("@")
-    if at and bare in known:
+    score_names = dict.fromkeys(column.partition("@")[0] for column in run.ranked_columns)
+    bare, at_sign, stage = name.partition("@")
+    if at_sign and bare in score_names:
         raise ResultError(
             f"{score!r} names a stage: leave out @{stage}, since every stage is looked at. Give "
             f"{bare + colon + derived!r}."
         )
-    if name not in known:
-        raise ResultError(f"{run.folder} has no score {name!r}.{unknown(bare, known)}")
-    stages = [one.partition("@")[2] for one in run.ranked_columns if one.partition("@")[0] == name]
+    if name not in score_names:
+        raise ResultError(f"{run.folder} has no score {name!r}.{unknown(bare, score_names)}")
+    stages = [c.partition("@")[2] for c in run.ranked_columns if c.partition("@")[0] == name]
     return {stage: f"{name}@{stage}{colon}{derived}" for stage in stages}
 
 
@@ -48,12 +48,12 @@ def first_and_last(run: Run, score: str) -> tuple[str, str]:
     Raises:
         ResultError: the run has no such score, or fewer than two stages beside `all`.
     """
-    places = run.question.get("stages", {})
-    found = [stage for stage in columns_by_stage(run, score) if stage != "all"]
-    if len(found) < 2:
+    spans = run.question.get("stages", {})
+    stages = [stage for stage in columns_by_stage(run, score) if stage != "all"]
+    if len(stages) < 2:
         raise ResultError(
-            f"{run.folder} has {len(found)} stages beside 'all', and a change of the ranking needs "
+            f"{run.folder} has {len(stages)} stages beside 'all', and a change of the ranking needs "
             f"2. Save the model more often, or score again with --stages 2."
         )
-    ordered = sorted(found, key=lambda stage: places.get(stage, []))
+    ordered = sorted(stages, key=lambda stage: spans.get(stage, []))
     return ordered[0], ordered[-1]

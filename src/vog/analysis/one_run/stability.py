@@ -54,10 +54,10 @@ def stability(run: Run) -> tuple[Stability, ...]:
         for name in run.score_columns
         if all(half_of(name, half) in run.schema.names for half in HALVES)
     ]
-    return tuple(_of(run, name) for name in columns)
+    return tuple(_column_stability(run, name) for name in columns)
 
 
-def not_measured(run: Run) -> str | None:
+def unmeasured_stages(run: Run) -> str | None:
     """In a sentence, which stages have too few checkpoints for two halves, and of which scores.
 
     Each half takes as many checkpoints as the score itself: a mean one, a spread two.
@@ -68,24 +68,24 @@ def not_measured(run: Run) -> str | None:
     """
     if "halved_rows" not in run.question:
         return None
-    short: dict[str, list[str]] = {}
+    short_stages: dict[str, list[str]] = {}
     for column in run.score_columns:
         if half_of(column, HALVES[0]) not in run.schema.names:
             score, _, stage = column.partition("@")
-            short.setdefault(score, []).append(stage)
-    scores: dict[tuple[str, ...], list[str]] = {}
-    for score, stages in short.items():
-        scores.setdefault(tuple(stages), []).append(score)
-    said = [_too_short(run, stages, of) for stages, of in scores.items()]
-    return f"Not measured {'; '.join(said)}." if said else None
+            short_stages.setdefault(score, []).append(stage)
+    scores_by_stages: dict[tuple[str, ...], list[str]] = {}
+    for score, stages in short_stages.items():
+        scores_by_stages.setdefault(tuple(stages), []).append(score)
+    clauses = [_short_stages(run, stages, scores) for stages, scores in scores_by_stages.items()]
+    return f"Not measured {'; '.join(clauses)}." if clauses else None
 
 
-def _too_short(run: Run, stages: Sequence[str], scores: Sequence[str]) -> str:
-    places = [run.question["stages"][stage] for stage in stages]
-    longest = max(stop - start for start, stop in places)
-    few = 2 * (longest // 2 + 1)  # its shorter half has longest // 2, and the score needs more
+def _short_stages(run: Run, stages: Sequence[str], scores: Sequence[str]) -> str:
+    spans = [run.question["stages"][stage] for stage in stages]
+    longest = max(stop - start for start, stop in spans)
+    least = 2 * (longest // 2 + 1)  # its shorter half has longest // 2, and the score needs more
     names = f"stage{'s' if len(stages) > 1 else ''} {', '.join(stages)}"
-    return f"at {names}: fewer than {few} checkpoints for {', '.join(scores)}"
+    return f"at {names}: fewer than {least} checkpoints for {', '.join(scores)}"
 
 
 def spearman_brown(correlation: float, times: int = 2) -> float:
@@ -100,16 +100,16 @@ def spearman_brown(correlation: float, times: int = 2) -> float:
     return times * correlation / (1 + (times - 1) * correlation)
 
 
-def _of(run: Run, column: str) -> Stability:
+def _column_stability(run: Run, column: str) -> Stability:
     score, _, stage = column.partition("@")
     odd, even = (run.numbers(half_of(column, half)) for half in HALVES)
-    found = spearman(odd, even)
+    half_correlation = spearman(odd, even)
     start, stop = run.question.get("stages", {}).get(stage, (None, None))
     return Stability(
         score,
         stage,
         None if start is None else stop - start,
         int((~np.isnan(odd) & ~np.isnan(even)).sum()),
-        found,
-        spearman_brown(found),
+        half_correlation,
+        spearman_brown(half_correlation),
     )

@@ -13,7 +13,7 @@ from vog.analysis.one_run.score_columns import columns_by_stage, default_score, 
 from vog.result import Run
 
 _HARD, _EASY = 0.8, 0.5  # ranks: the hardest fifth, the easier half
-_SHOWN = 12
+_MOST_ROWS = 12
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Group:
     """
 
     name: str
-    said: str
+    meaning: str
     examples: int
     share: float
     error: float
@@ -93,8 +93,8 @@ def stage_shift(run: Run, score: str | None = None) -> StageShift:
     columns = columns_by_stage(run, score)
     # Rounded: 1 - 0.9 is a little less than the 0.1 where the second tenth begins.
     ranks = [run.hardness(columns[stage]).round(12) for stage in (first, last)]
-    known = ~(np.isnan(ranks[0]) | np.isnan(ranks[1]))
-    early, late = (one[known] for one in ranks)
+    has_both = ~(np.isnan(ranks[0]) | np.isnan(ranks[1]))
+    early, late = (stage_ranks[has_both] for stage_ranks in ranks)
     return StageShift(
         score,
         first,
@@ -102,15 +102,15 @@ def stage_shift(run: Run, score: str | None = None) -> StageShift:
         spearman(early, late),
         _deciles(early, late),
         tuple(
-            _group(run, {first: early, last: late}, known, (hard_first, hard_last))
+            _group(run, {first: early, last: late}, has_both, (hard_first, hard_last))
             for hard_first, hard_last in itertools.product((True, False), repeat=2)
         ),
     )
 
 
 def _deciles(early: Float[np.ndarray, "m"], late: Float[np.ndarray, "m"]) -> tuple[DecilePair, ...]:
-    a, b = (np.minimum(10 * ranks, 9).astype(np.int64) for ranks in (early, late))
-    count = np.bincount(10 * a + b, minlength=100).reshape(10, 10)
+    first, last = (np.minimum(10 * ranks, 9).astype(np.int64) for ranks in (early, late))
+    count = np.bincount(10 * first + last, minlength=100).reshape(10, 10)
     total = count.sum(axis=1, keepdims=True)
     share = np.where(total > 0, count / np.maximum(total, 1), np.nan)
     return tuple(
@@ -123,30 +123,30 @@ def _deciles(early: Float[np.ndarray, "m"], late: Float[np.ndarray, "m"]) -> tup
 def _group(
     run: Run,
     ranks: Mapping[str, Float[np.ndarray, "m"]],
-    known: Bool[np.ndarray, "n"],
+    has_both: Bool[np.ndarray, "n"],
     hard: tuple[bool, bool],
 ) -> Group:
     """The group that is hard, or easy, at the first and at the last stage."""
-    inside, typical = np.ones(int(known.sum()), bool), np.ones(int(known.sum()))
-    for one, at_hard_end in zip(ranks.values(), hard, strict=True):
-        inside &= one >= _HARD if at_hard_end else one < _EASY
-        typical *= one if at_hard_end else 1 - one
-    members = np.flatnonzero(known)[inside]
-    shown = members[np.argsort(-typical[inside], kind="stable")[:_SHOWN]]
-    errors, judged = (flags[members] for flags in misclassified(run, "all"))
+    in_group, typicality = np.ones(int(has_both.sum()), bool), np.ones(int(has_both.sum()))
+    for stage_ranks, at_hard_end in zip(ranks.values(), hard, strict=True):
+        in_group &= stage_ranks >= _HARD if at_hard_end else stage_ranks < _EASY
+        typicality *= stage_ranks if at_hard_end else 1 - stage_ranks
+    members = np.flatnonzero(has_both)[in_group]
+    typical_rows = members[np.argsort(-typicality[in_group], kind="stable")[:_MOST_ROWS]]
+    errors, has_prediction = (flags[members] for flags in misclassified(run, "all"))
     first, last = ranks
-    name, said = _words(first, last, *hard)
+    name, meaning = _name_and_meaning(first, last, *hard)
     return Group(
         name,
-        said,
+        meaning,
         len(members),
-        len(members) / len(inside) if len(inside) else float("nan"),
-        float(errors[judged].mean()) if judged.any() else float("nan"),
-        tuple(run.table(["index"])["index"].to_numpy()[shown].tolist()),
+        len(members) / len(in_group) if len(in_group) else float("nan"),
+        float(errors[has_prediction].mean()) if has_prediction.any() else float("nan"),
+        tuple(run.table(["index"])["index"].to_numpy()[typical_rows].tolist()),
     )
 
 
-def _words(first: str, last: str, hard_first: bool, hard_last: bool) -> tuple[str, str]:
+def _name_and_meaning(first: str, last: str, hard_first: bool, hard_last: bool) -> tuple[str, str]:
     """What a group is called, and the sentence that says what it holds."""
     short, long = ("easy", "hard"), ("easier half", "hardest fifth")
     if hard_first == hard_last:

@@ -43,7 +43,7 @@ def seeds_curve_chart(found: SeedsCurve) -> Chart:
         f"{found.runs} runs, {found.examples:,} examples ranked by {found.column}; means over "
         f"some runs against means over as many others"
     )
-    return narrow(chart, _finding(found), subtitle, f"{_finding(found)}. {found.said}")
+    return narrow(chart, _finding(found), subtitle, f"{_finding(found)}. {found.summary}")
 
 
 def _across(last: int) -> alt.X:
