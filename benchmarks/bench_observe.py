@@ -22,7 +22,7 @@ from vog.data import Batch
 from vog.models.torch.adapter import TorchModel
 from vog.models.torch.compiled import compiled
 from vog.scores import Signal
-from vog.sweep.acceleration import folded
+from vog.sweep.acceleration import with_folded_norms
 
 ROUNDS = 15
 NEEDS = frozenset({Signal.INPUT_GRADIENT})
@@ -62,7 +62,7 @@ def bench_observe(
     fitted = model.fit(torch.load(file, weights_only=True), str(file))
     if way in ("folded", "bfloat16", "compiled"):
         first = Batch(range(len(labels)), labels, torch.arange(len(labels)), inputs, {})
-        model = folded(model, fitted, first, NEEDS)
+        model = with_folded_norms(model, fitted, first, NEEDS)
     if way == "bfloat16":
         model = replace(model, precision="bfloat16")
     if way == "compiled":

@@ -23,7 +23,7 @@ from vog.errors import CheckpointError, DataError, ModelError
 from vog.models.torch import memory
 from vog.models.torch.adapter import TorchModel
 from vog.sweep.loop import sweep
-from vog.sweep.memory_plan import MemoryNeeds, measure, plan_memory, total_bytes
+from vog.sweep.memory_plan import MemoryNeeds, measure_needs, plan_memory, total_bytes
 from vog.sweep.plan import plan
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
@@ -66,7 +66,7 @@ def measured(module: nn.Module, width: int) -> MemoryNeeds:
     model = TorchModel(module)
     weights = model.ready(model.fit(module.state_dict(), "here"))
     chosen = scores.choose_scores(["vog", "loss"])
-    return measure(model, weights, torch.randn(16, width), cut_stages(1, 3, 2), chosen, workers=0)
+    return measure_needs(model, weights, torch.randn(16, width), cut_stages(1, 3, 2), chosen, workers=0)
 
 
 sizes = st.integers(0, 10**7)
@@ -82,7 +82,7 @@ def test_what_is_shared_out_fits(
     try:
         share = plan_memory(needs, "auto", total, "cpu", elements, checkpoints, examples)
     except ModelError:
-        assert needs.of(min(5, checkpoints) * needs.weights, 1, 1) > total
+        assert needs.bytes_for(min(5, checkpoints) * needs.weights, 1, 1) > total
         return
     assert share.needed <= total
     assert 1 <= share.batch_size <= share.block_size
@@ -151,8 +151,8 @@ def test_weights_that_do_not_fit_are_read_again_for_each_block(tmp_path: Path) -
             request(folder, data, tmp_path / "run", batch_size=8, memory="33MB"), model=build_wide
         )
     )
-    assert not job.share.hold
-    assert job.share.block_size > 8
+    assert not job.memory_plan.hold
+    assert job.memory_plan.block_size > 8
     assert job.weights.nbytes < 16e6
     assert plan(job).weights_bytes == job.weights.nbytes
     sweep(job)
@@ -333,5 +333,5 @@ def test_memory_is_not_kept_where_weights_come_and_go(
     job = prepare(request(checkpoints, digits, tmp_path / "run"))
     assert isinstance(job.model, TorchModel)
     monkeypatch.setattr(memory, "kept", lambda most: pytest.fail("kept"))
-    streamed = Streamed.of(job.files, job.model, job.weights.last, job.request.reader)
+    streamed = Streamed.from_files(job.files, job.model, job.weights.last, job.request.reader)
     assert sweep(replace(job, weights=streamed)).rows == len(digits[1])

@@ -82,7 +82,7 @@ def test_it_is_used_only_where_it_is_faster(
     job = prepare(request(world.build, checkpoints, digits, tmp_path / "run"))
     assert isinstance(job.model, TorchModel)
     assert (job.model.compiled is not None) == used == ("compiled" in job.question)
-    assert f"{'yes' if used else 'no'}: {speed:.2f} times as fast" in job.told["compile"]
+    assert f"{'yes' if used else 'no'}: {speed:.2f} times as fast" in job.notes["compile"]
 
 
 def test_it_is_not_used_where_it_gives_other_numbers(
@@ -94,7 +94,7 @@ def test_it_is_not_used_where_it_gives_other_numbers(
     monkeypatch.setattr(acceleration, "compiled", wrong)
     monkeypatch.setattr(acceleration, "_speed", lambda *_: 2.0)
     job = prepare(request(world.build, checkpoints, digits, tmp_path / "run"))
-    assert job.told["compile"] == "no: the compiled model gives other numbers"
+    assert job.notes["compile"] == "no: the compiled model gives other numbers"
 
 
 class Branching(nn.Module):
@@ -123,4 +123,4 @@ def test_a_run_that_is_continued_is_not_measured_again(
     vog.score(world.build, checkpoints, digits, tmp_path / "run")
     monkeypatch.setattr(acceleration, "compiling_pays", lambda *_: pytest.fail("measured"))
     job = prepare(request(world.build, checkpoints, digits, tmp_path / "run"))
-    assert job.told["compile"] == "no: as the run was begun"
+    assert job.notes["compile"] == "no: as the run was begun"

@@ -63,7 +63,7 @@ def test_as_many_at_once_as_fit_and_no_stage_is_cut(
     for name, at in {"early": (0, 3), "late": (6, 9), "all": (0, 9)}.items():
         whole = vog.compute(vog.init(together(seen[slice(*at)])))
         torch.testing.assert_close(vog.compute(one.states()[name][0]), whole)
-    assert [len(look.prediction) for look in one.looks] == expected
+    assert [len(look.prediction) for look in one.predictions] == expected
 
 
 def test_what_is_not_finite_is_seen_in_every_signal_and_size() -> None:

@@ -19,7 +19,7 @@ from vog.models.torch import norm_folding
 from vog.models.torch.adapter import TorchModel
 from vog.models.torch.norm_folding import Folding
 from vog.scores import Signal
-from vog.sweep.acceleration import folded
+from vog.sweep.acceleration import with_folded_norms
 
 GRADIENT = frozenset({Signal.LOGITS, Signal.INPUT_GRADIENT})
 
@@ -49,7 +49,7 @@ def batch(inputs: Tensor) -> Batch:
 
 def fold(module: nn.Module, inputs: Tensor) -> TorchModel:
     model = TorchModel(module)
-    return folded(model, model.fit(module.state_dict(), "here"), batch(inputs), GRADIENT)
+    return with_folded_norms(model, model.fit(module.state_dict(), "here"), batch(inputs), GRADIENT)
 
 
 def tail(width: int) -> list[nn.Module]:

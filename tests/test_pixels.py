@@ -21,7 +21,7 @@ from vog.errors import DataError
 from vog.figures import example_reader
 from vog.sweep.make_question import make_question
 from vog.sweep.request import Request
-from vog.sweep.resolve import resolve, warnings_by_setting
+from vog.sweep.resolve import resolve, data_notes
 
 RNG = np.random.default_rng(0)
 DEEP = RNG.integers(2_000, 60_000, (40, 30)).astype(np.uint16)
@@ -203,7 +203,7 @@ def test_exif_stands_in_the_question_and_is_of_files(checkpoints: Path, tmp_path
     request = Request(
         world.build, checkpoints, tmp_path / "photos", tmp_path / "r", transform=transform
     )
-    assert "4 of 4 images carry" in warnings_by_setting(resolve(request))["data"]
+    assert "4 of 4 images carry" in data_notes(resolve(request))["data"]
     values = {}
     for exif in (False, True):
         out = tmp_path / f"run{exif}"

@@ -23,7 +23,7 @@ from vog.cli import main
 from vog.errors import CheckpointError, FunctionError, ModelError, ScoreError
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
-from vog.sweep.trial import APART
+from vog.sweep.trial import APART_NOTE
 
 Build = Callable[[], nn.Module]
 State = dict[str, Any]
@@ -351,7 +351,7 @@ def _with_shapes(build: Build) -> nn.Module:
 def notes_of(build: Any, states: list[State], folder: Path, **words: Any) -> dict[str, str]:
     ck = save(states, folder / "ck")
     request = Request(build, ck, (X, Y), folder / "run", scores="vog,aum", quiet=True, **words)
-    return dict(prepare(request).told)
+    return dict(prepare(request).notes)
 
 
 def test_only_what_keeps_something_is_loaded_apart(tmp_path: Path) -> None:
@@ -362,7 +362,7 @@ def test_only_what_keeps_something_is_loaded_apart(tmp_path: Path) -> None:
     folder = tmp_path / "apart"
     folder.mkdir()
     notes = notes_of(CachedProperty, states_of(CachedProperty), folder, compile=True)
-    assert notes["model"] == APART
+    assert notes["model"] == APART_NOTE
     assert notes["compile"] == "no: each checkpoint is loaded into a copy of its own"
 
 

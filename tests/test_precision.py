@@ -49,8 +49,8 @@ def test_the_fidelity_is_measured_and_stored(
         expected = spearman(exact[column].to_numpy(), halved.table()[column].to_numpy())
         assert found["spearman"][column] == pytest.approx(expected, abs=1e-4)
         assert not exact[column].equals(halved.table()[column])
-    assert "bfloat16: vog@" in job.told["precision"]
-    assert "2.00 times as fast" in job.told["precision"]
+    assert "bfloat16: vog@" in job.notes["precision"]
+    assert "2.00 times as fast" in job.notes["precision"]
     assert halved.question["fidelity"] == found
 
 
@@ -79,7 +79,7 @@ def test_when_it_is_taken(
     job = prepare(request(checkpoints, digits, tmp_path / "run", precision="auto"))
     assert job.question["precision"] == ("bfloat16" if taken else "float32")
     assert ("fidelity" in job.question) == taken
-    assert job.told["precision"].startswith(job.question["precision"])
+    assert job.notes["precision"].startswith(job.question["precision"])
     assert next(iter(job.weights.each()))["0.weight"].dtype == (
         torch.bfloat16 if taken else torch.float32
     )
@@ -94,7 +94,7 @@ def test_asked_for_by_name_it_is_taken_whatever_is_found(
     job = prepare(request(checkpoints, digits, tmp_path / "run", precision="bfloat16"))
     assert job.question["precision"] == "bfloat16"
     assert job.question["fidelity"]["spearman"] == {"vog@all": 0.2}
-    assert "ranks in bfloat16 as in float32 at 0.2000" in job.told["precision"]
+    assert "ranks in bfloat16 as in float32 at 0.2000" in job.notes["precision"]
 
 
 def test_a_run_that_is_continued_keeps_its_precision(

@@ -323,5 +323,5 @@ def test_data_that_cannot_be_sent_are_read_without(monkeypatch: pytest.MonkeyPat
 def test_notes_reach_the_plan(checkpoints: Path, tmp_path: Path) -> None:
     items = [(*OfItsProcess()[row], "seen on Monday") for row in range(6)]
     request = Request(world.build, checkpoints, items, tmp_path / "run", quiet=True)
-    told = resolve.warnings_by_setting(resolve.resolve(request))
+    told = resolve.data_notes(resolve.resolve(request))
     assert told == {"data": "items have 3 parts; the first two are read, as input and label"}

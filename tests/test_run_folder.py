@@ -21,8 +21,8 @@ from vog.errors import DataError, OtherQuestionError, ResultError
 from vog.result import Run, open_run, part_names, question_schema
 from vog.result import question as questions
 from vog.result.sql import RunTables
-from vog.sweep.loop import batches_of, joined
-from vog.sweep.part_grid import grid
+from vog.sweep.loop import batches_of, merge_adjacent
+from vog.sweep.part_grid import plan_parts
 
 ROWS = 40
 OF_0_1 = Path(__file__).parent / "data" / "run-0.1"
@@ -89,7 +89,7 @@ def test_rows_are_cut_at_the_grid_wherever_they_are_missing() -> None:
     assert part_names.cells([range(3, 10), range(12, 16)], 4) == [
         range(3, 4), range(4, 8), range(8, 10), range(12, 16),
     ]  # fmt: skip
-    assert joined([range(3, 4), range(4, 8), range(12, 16)]) == [range(3, 8), range(12, 16)]
+    assert merge_adjacent([range(3, 4), range(4, 8), range(12, 16)]) == [range(3, 8), range(12, 16)]
     assert batches_of(range(3, 8), 4) == [range(3, 4), range(4, 8)]
 
 
@@ -109,8 +109,8 @@ def test_how_many_rows_a_part_has(
     wanted: int | None, before: dict[str, int], seconds: float, rows: int, words: str
 ) -> None:
     count = 10**6 if rows == 3336 else 1000
-    found = grid(wanted, before, 4, count, seconds)
-    assert (found.rows_per_part, found.words) == (rows, words)
+    found = plan_parts(wanted, before, 4, count, seconds)
+    assert (found.rows_per_part, found.note) == (rows, words)
 
 
 def test_ten_thousand_parts_are_listed_at_once() -> None:

@@ -159,13 +159,13 @@ def test_one_half_alone_says_nothing(tmp_path: Path) -> None:
 def test_stages_of_a_half_are_counted_by_hand() -> None:
     """Of 0 to 8 the first half has 0 2 4 6 8 and the second 1 3 5 7."""
     stages = (Stage("early", 0, 3), Stage("late", 4, 9), Stage("all", 0, 9))
-    assert split_half.stages_of(stages, 0, 1) == (
+    assert split_half.half_stages(stages, 0, 1) == (
         Stage("early", 0, 2), Stage("late", 2, 5), Stage("all", 0, 5)
     )  # fmt: skip
-    assert split_half.stages_of(stages, 1, 1) == (
+    assert split_half.half_stages(stages, 1, 1) == (
         Stage("early", 0, 1), Stage("late", 2, 4), Stage("all", 0, 4)
     )  # fmt: skip
-    assert [one.name for one in split_half.stages_of(stages, 0, 2)] == ["late", "all"]
+    assert [one.name for one in split_half.half_stages(stages, 0, 2)] == ["late", "all"]
 
 
 def test_they_cost_no_pass_of_the_model(

@@ -48,7 +48,7 @@ def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     words = dict(PATHS[request.param])
     if words.pop("memory", None):
         monkeypatch.setattr("vog.sweep.memory_plan.plan_memory", streamed)
-    ways = trial._ways
+    ways = trial._candidate_models
     first = SKIPPED.get(request.param, 0)
     monkeypatch.setattr(trial, "_ways", lambda *words: itertools.islice(ways(*words), first, None))
     monkeypatch.setattr(vog, "score", partial(vog.score, **words), raising=False)

@@ -73,7 +73,7 @@ def print_plan(made: "Plan", folder: Path, stored_bytes: int | None = None) -> N
         folder: where its results go.
         stored_bytes: of gradients, where these and not scores are what is made.
     """
-    done = f" ({made.done:,} of them done already)" if made.done else ""
+    done = f" ({made.finished_rows:,} of them done already)" if made.finished_rows else ""
     reasons = {
         why: ", ".join(name for name, of in made.left_out.items() if of == why)
         for why in made.left_out.values()
@@ -88,10 +88,10 @@ def print_plan(made: "Plan", folder: Path, stored_bytes: int | None = None) -> N
         "checkpoints": f"{made.checkpoints}, step {made.steps[0]} to {made.steps[1]}",
         **(scored if stored_bytes is None else {"gradients": f"{stored_bytes / 1e9:,.2f} GB"}),
         "target": f"{made.target} on {made.device}",
-        "weights": f"{made.weights_bytes / 1e6:,.1f} MB in memory" + _streamed(made.share),
-        "batch size": f"{made.share.batch_size}, {made.workers} worker processes",
-        "memory": f"{made.share.needed / 1e9:,.2f} of {made.share.total / 1e9:,.2f} GB",
-        **made.told,
+        "weights": f"{made.weights_bytes / 1e6:,.1f} MB in memory" + _streamed(made.memory_plan),
+        "batch size": f"{made.memory_plan.batch_size}, {made.workers} worker processes",
+        "memory": f"{made.memory_plan.needed / 1e9:,.2f} of {made.memory_plan.total / 1e9:,.2f} GB",
+        **made.notes,
         "folder" if stored_bytes is not None else "run folder": str(folder),
     }
     if made.seconds is not None:

@@ -100,8 +100,8 @@ def score(
     if not quiet:
         printing.marked(run)
         printing.print_summary(summary, out, run.rows, len(job.files), job.batch_size)
-        if "model" in job.told:  # not the way that most models take
-            typer.echo(f"Of the model: {job.told['model']}.", err=True)
+        if "model" in job.notes:  # not the way that most models take
+            typer.echo(f"Of the model: {job.notes['model']}.", err=True)
     printing.warn_label_agreement(run, also_high=not quiet)
     if not quiet:
         typer.echo(f"Next: vog top {out}")

@@ -28,7 +28,7 @@ from vog.sweep import split_half
 from vog.sweep.block import meanings
 from vog.sweep.fold import StageFold, column_name
 from vog.sweep.loop import batches_of
-from vog.sweep.split_half import Halves, halved_rows, without_spoiled
+from vog.sweep.split_half import Halves, halved_rows, nan_where_undefined
 
 _SCORES = scores.choose_scores(
     [s.name for s in scores.SCORES.values() if s.needs == {Signal.INPUT_GRADIENT}]
@@ -120,7 +120,7 @@ def _rows(
     needs = scores.needs_of(_SCORES)
     fold = StageFold(stages, _SCORES, needs)
     wanted = halved_rows(np.arange(rows.start, rows.stop), len(found[0].labels))
-    both = Halves.begun(stages, _SCORES, needs, wanted)
+    both = Halves.start(stages, _SCORES, needs, wanted)
     for checkpoint in range(len(found)):
         seen = observe_stored(found, checkpoint, rows)
         fold.add(seen)
@@ -136,7 +136,7 @@ def _rows(
         problems |= dict.fromkeys(np.flatnonzero(spoiled).tolist(), "not finite: stored gradient")
         for score, mine in zip(_SCORES, computed, strict=True):
             values[column_name(score, stage)] = np.where(spoiled, np.nan, mine)
-    values |= without_spoiled(both.values(len(rows)), values)
+    values |= nan_where_undefined(both.values(len(rows)), values)
     problems |= {i: noted.problems[row] for i, row in enumerate(rows) if row in noted.problems}
     return Rows(
         rows,

@@ -34,15 +34,15 @@ from vog.result.rows import Rows
 from vog.scores import Signal
 from vog.scores.colours import by_itself, layout_of
 from vog.scores.gradient import Layout, pixels
-from vog.sweep.block import not_finite, observer
+from vog.sweep.block import signal_errors, observer
 from vog.sweep.fold import Predictions, not_finite_by_checkpoint, predictions_of
 from vog.sweep.job import Job
 from vog.sweep.loop import Summary, write_rows
-from vog.sweep.part_grid import SECONDS, whole_batches
+from vog.sweep.part_grid import PART_SECONDS, whole_batches
 from vog.sweep.plan import plan
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
-from vog.sweep.row_limit import begun_with
+from vog.sweep.row_limit import stored_choices
 
 _SECONDS_A_FILE = 5e-4  # to write one gradient
 _HEADER = 128  # bytes of an .npy file before its values
@@ -94,9 +94,9 @@ def prepare_storing(request: Request, images: bool = True) -> Storing:
 def _rows_per_part(job: Job) -> int:
     """Return where parts are cut: writing the files takes longer than what was timed."""
     noted = int(job.question["rows_per_part"])
-    if job.request.rows_per_part is not None or "rows_per_part" in begun_with(job.request):
+    if job.request.rows_per_part is not None or "rows_per_part" in stored_choices(job.request):
         return noted
-    useful = int(SECONDS / (_SECONDS_A_FILE * len(job.files)))
+    useful = int(PART_SECONDS / (_SECONDS_A_FILE * len(job.files)))
     return min(noted, whole_batches(useful, job.batch_size))
 
 
@@ -133,7 +133,7 @@ def store(storing: Storing) -> Summary:
 
 def _refuse_small_disk(storing: Storing) -> None:
     job, folder, planned = storing.job, storing.job.request.out, plan(storing.job)
-    rows = planned.examples - planned.done
+    rows = planned.examples - planned.finished_rows
     needed = rows * (storing.bytes_an_example + _image_bytes(storing))
     existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
     free = shutil.disk_usage(existing).free
@@ -209,7 +209,7 @@ def _rows(job: Job, batch: Batch, looks: list[Predictions]) -> Rows:
     predictions = {str(file.step): np.empty(0, np.int64) for file in job.files}
     if looks:
         bad = not_finite_by_checkpoint(looks)
-        problems |= not_finite(job, positions, bad)
+        problems |= signal_errors(job, positions, bad)
         predicted = np.concatenate([look.prediction.cpu().numpy() for look in looks])
         known = np.where(bad[Signal.LOGITS], -1, predicted)
         predictions = {str(f.step): of for f, of in zip(job.files, known, strict=True)}

@@ -38,7 +38,7 @@ from vog.result import Run
 from vog.scores import Observation, Signal, colours, together
 from vog.scores.gradient import Channels, VoG, pixels
 from vog.scores.means import cross_entropy, label_probability, margin
-from vog.sweep.block import not_finite, observer
+from vog.sweep.block import signal_errors, observer
 from vog.sweep.fold import not_finite_by_checkpoint, predictions_of
 from vog.sweep.job import Job
 from vog.sweep.prepare import prepare
@@ -201,11 +201,11 @@ def _of_model(run: Run, job: Job) -> Inspector:
             raise DataError(f"example {name!r} cannot be read: {batch.problems[0]}")
         label = int(batch.labels[0])
         told = drift.of_row(run, known, index, name, label)
-        with job.model.borrowed(), job.keeping_memory():
+        with job.model.borrowed(), job.memory_allocation():
             observe = observer(job, [batch])
             seen = together([observe(weights, batch) for weights in job.weights.each()])
         look = predictions_of(seen, job.needs)
-        problems = not_finite(job, np.arange(1), not_finite_by_checkpoint([look]))
+        problems = signal_errors(job, np.arange(1), not_finite_by_checkpoint([look]))
         if problems:
             raise DataError(f"example {name!r} has no spread: {problems[0]}.")
         predictions = tuple(look.prediction[:, 0].tolist())

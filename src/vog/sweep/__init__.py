@@ -92,7 +92,7 @@ def score(
     )
     sweep(job)
     run = open_run(out)
-    counted = None if quiet else label_agreement(run)
-    if counted is not None:
-        sys.stderr.write(f"{counted.warning or counted.sentence}\n")
+    agreement = None if quiet else label_agreement(run)
+    if agreement is not None:
+        sys.stderr.write(f"{agreement.warning or agreement.sentence}\n")
     return run

@@ -14,7 +14,7 @@ from vog.scores import Observation, Score, Signal, uses_label
 from vog.sweep.fold import StageFold, States, column_name, not_finite_by_checkpoint
 from vog.sweep.job import Job
 from vog.sweep.preflight import check_labels
-from vog.sweep.split_half import Halves, of_examples, without_spoiled
+from vog.sweep.split_half import Halves, is_halved, nan_where_undefined
 
 
 def rows_of(job: Job, block: Batch, size: int | None = None) -> list[Rows]:
@@ -30,23 +30,23 @@ def rows_of(job: Job, block: Batch, size: int | None = None) -> list[Rows]:
     """
     batches = block.split(size or job.batch_size)
     folds = [
-        StageFold(job.stages, job.scores, job.needs, distributions={} if job.keeps_all else None)
+        StageFold(job.stages, job.scores, job.needs, distributions={} if job.keeps_probabilities else None)
         for _ in batches
     ]
-    both = [_halves(job, batch) for batch in batches]
+    batch_halves = [_start_halves(job, batch) for batch in batches]
     observe = observer(job, batches)
     for weights in job.weights.each() if len(block.at) else ():
-        for batch, fold, halves in zip(batches, folds, both, strict=True):
+        for batch, fold, halves in zip(batches, folds, batch_halves, strict=True):
             if len(batch.at):
-                seen = observe(weights, batch)
-                fold.add(seen)
-                halves.add(seen)
-    return [_rows(job, *one) for one in zip(batches, folds, both, strict=True)]
+                observation = observe(weights, batch)
+                fold.add(observation)
+                halves.add(observation)
+    return [_rows(job, *state) for state in zip(batches, folds, batch_halves, strict=True)]
 
 
-def _halves(job: Job, batch: Batch) -> Halves:
-    wanted = of_examples(batch.at.numpy() + batch.rows.start, job.examples)
-    return Halves.begun(job.stages, job.scores, job.needs, wanted)
+def _start_halves(job: Job, batch: Batch) -> Halves:
+    halved = is_halved(batch.at.numpy() + batch.rows.start, job.examples)
+    return Halves.start(job.stages, job.scores, job.needs, halved)
 
 
 def observer(job: Job, batches: Sequence[Batch]) -> Callable[[Weights, Batch], Observation]:
@@ -57,18 +57,18 @@ def observer(job: Job, batches: Sequence[Batch]) -> Callable[[Weights, Batch], O
     Raises:
         DataError: a label outside the classes; a dataset may only tell its labels when it is read.
     """
-    placed: dict[range, tuple[Tensor, Tensor, Tensor | None]] = {}
+    arguments: dict[range, tuple[Tensor, Tensor, Tensor | None]] = {}
     for batch in batches:
         labels, positions = batch.labels[batch.at], batch.at.numpy()
         rows = positions + batch.rows.start
         check_labels(labels.numpy(), rows, job.examples, job.classes, job.aim_at_prediction)
         if len(positions):
             inputs = job.model.place(batch.inputs)
-            on_device = labels.clamp(min=0).to(inputs.device)
-            placed[batch.rows] = inputs, on_device, _aim(job, inputs, on_device)
+            device_labels = labels.clamp(min=0).to(inputs.device)
+            arguments[batch.rows] = inputs, device_labels, _aim(job, inputs, device_labels)
 
     def observe(weights: Weights, batch: Batch) -> Observation:
-        inputs, labels, aim = placed[batch.rows]
+        inputs, labels, aim = arguments[batch.rows]
         return job.model.observe(weights, inputs, labels, job.needs, aim)
 
     return observe
@@ -77,59 +77,59 @@ def observer(job: Job, batches: Sequence[Batch]) -> Callable[[Weights, Batch], O
 def _aim(job: Job, inputs: Tensor, labels: Tensor) -> Tensor | None:
     if not job.aim_at_prediction:
         return None
-    last = job.model.observe(job.weights.last, inputs, labels, frozenset({Signal.LOGITS}))
-    return last.signal(Signal.LOGITS)[0].argmax(dim=-1)
+    observation = job.model.observe(job.weights.last, inputs, labels, frozenset({Signal.LOGITS}))
+    return observation.signal(Signal.LOGITS)[0].argmax(dim=-1)
 
 
 def _rows(job: Job, batch: Batch, fold: StageFold, halves: Halves) -> Rows:
     positions, labels = batch.at.numpy(), batch.labels.numpy()
     ids = job.examples.ids[batch.rows.start : batch.rows.stop]
-    problems = {at: f"unreadable: {why}" for at, why in batch.problems.items()}
+    problems = {position: f"unreadable: {reason}" for position, reason in batch.problems.items()}
     if not len(positions):
-        nothing = np.empty(0)
+        empty = np.empty(0)
         predictions = {stage.name: np.empty(0, np.int64) for stage in job.stages}
-        probabilities = dict.fromkeys(predictions, nothing)
+        probabilities = dict.fromkeys(predictions, empty)
         columns = [*meanings(job.scores, job.stages), *halves.values(0)]
-        values = dict.fromkeys(columns, nothing)
+        values = dict.fromkeys(columns, empty)
         return Rows(
             *(batch.rows, ids, labels, positions, predictions, probabilities, values, problems),
             _distributions(job, fold),
         )
-    bad = not_finite_by_checkpoint(fold.looks)
-    scores = _values(job, fold.states(), bad)
-    overflown = {
-        int(positions[i]): f"not finite: {name.partition('@')[0]}"
-        for name, values in scores.items()
-        for i in np.flatnonzero(np.isnan(values))
+    bad = not_finite_by_checkpoint(fold.predictions)
+    scores = _score_columns(job, fold.states(), bad)
+    overflow_problems = {
+        int(positions[index]): f"not finite: {column.partition('@')[0]}"
+        for column, values in scores.items()
+        for index in np.flatnonzero(np.isnan(values))
     }
-    scores = _where_labelled(job, scores, labels[positions] != UNLABELLED)
-    last = {stage.name: stage.stop - 1 for stage in job.stages}
-    prediction = torch.cat([look.prediction for look in fold.looks]).cpu().numpy()
-    probability = torch.cat([look.probability for look in fold.looks]).cpu().numpy()
+    scores = _without_unlabelled(job, scores, labels[positions] != UNLABELLED)
+    ends = {stage.name: stage.stop - 1 for stage in job.stages}
+    prediction = torch.cat([segment.prediction for segment in fold.predictions]).cpu().numpy()
+    probability = torch.cat([segment.probability for segment in fold.predictions]).cpu().numpy()
     no_logits = bad[Signal.LOGITS]
     return Rows(
         batch.rows,
         ids,
         labels,
         positions,
-        {stage: np.where(no_logits[t], -1, prediction[t]) for stage, t in last.items()},
-        {stage: probability[t] for stage, t in last.items()},
-        scores | without_spoiled(halves.values(len(positions)), scores),
-        problems | overflown | not_finite(job, positions, bad),
+        {stage: np.where(no_logits[end], -1, prediction[end]) for stage, end in ends.items()},
+        {stage: probability[end] for stage, end in ends.items()},
+        scores | nan_where_undefined(halves.values(len(positions)), scores),
+        problems | overflow_problems | signal_errors(job, positions, bad),
         _distributions(job, fold),
     )
 
 
 def _distributions(job: Job, fold: StageFold) -> dict[str, np.ndarray]:
     """By stage, the probabilities of all classes, where these are kept."""
-    if not job.keeps_all:
+    if not job.keeps_probabilities:
         return {}
     if not fold.distributions:  # no example could be read
         return {stage.name: np.empty((0, job.classes), np.float16) for stage in job.stages}
     return {stage.name: fold.distributions[stage.stop].cpu().numpy() for stage in job.stages}
 
 
-def _values(
+def _score_columns(
     job: Job, states: dict[str, States], bad: dict[Signal, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """By column, the scores; NaN where what they need is not finite in the stage."""
@@ -139,7 +139,7 @@ def _values(
         for score, state in zip(job.scores, states[stage.name], strict=True):
             values = score.compute(state).float().cpu().numpy()
             # A gradient can be finite where the logits are not: ReLU stops it.
-            spoiled = [bad[s][within].any(axis=0) for s in score.needs | {Signal.LOGITS}]
+            spoiled = [bad[signal][within].any(axis=0) for signal in score.needs | {Signal.LOGITS}]
             if score.needs - {Signal.LOGITS}:
                 # A finite gradient whose square overflows; for others infinity has a meaning.
                 spoiled.append(np.isinf(values))
@@ -149,18 +149,18 @@ def _values(
     return columns
 
 
-def _where_labelled(
+def _without_unlabelled(
     job: Job, values: dict[str, np.ndarray], labelled: np.ndarray
 ) -> dict[str, np.ndarray]:
     """The same, but NaN in the rows without a label where a score would need one."""
     if labelled.all():
         return values
-    needing = {
+    label_columns = {
         column_name(s, stage.name) for s in job.scores if uses_label(s) for stage in job.stages
     }
     return {
-        column: np.where(labelled, of, np.nan) if column in needing else of
-        for column, of in values.items()
+        column: np.where(labelled, array, np.nan) if column in label_columns else array
+        for column, array in values.items()
     }
 
 
@@ -175,11 +175,11 @@ def meanings(scores: Sequence[Score], stages: Sequence[Stage]) -> dict[str, Mean
     }
 
 
-def not_finite(job: Job, positions: np.ndarray, bad: dict[Signal, np.ndarray]) -> dict[int, str]:
+def signal_errors(job: Job, positions: np.ndarray, bad: dict[Signal, np.ndarray]) -> dict[int, str]:
     """By position in the batch, the first signal and step that were not finite."""
     problems: dict[int, str] = {}
     for signal, by_checkpoint in bad.items():
-        for column in np.flatnonzero(by_checkpoint.any(axis=0)):
-            step = job.files[int(by_checkpoint[:, column].argmax())].step
-            problems.setdefault(int(positions[column]), f"not finite: {signal} at step {step}")
+        for example in np.flatnonzero(by_checkpoint.any(axis=0)):
+            step = job.files[int(by_checkpoint[:, example].argmax())].step
+            problems.setdefault(int(positions[example]), f"not finite: {signal} at step {step}")
     return problems

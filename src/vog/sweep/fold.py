@@ -16,7 +16,7 @@ from vog.scores import Observation, Score, Signal, together
 States = list[Any]
 # Looks at several checkpoints are folded at once, as long as they fit a processor's cache:
 # fifteen scores of a small batch cost more calls than arithmetic.
-_TOGETHER = 2**23
+_MOST_BYTES = 2**23
 
 
 @dataclass(frozen=True)
@@ -41,49 +41,49 @@ class StageFold:
     stages: tuple[Stage, ...]
     scores: Sequence[Score]
     needs: frozenset[Signal]
-    looking: bool = True
-    looks: list[Predictions] = field(default_factory=list)
+    keep_predictions: bool = True
+    predictions: list[Predictions] = field(default_factory=list)
     distributions: dict[int, Float[Tensor, "n classes"]] | None = None
     _states: dict[range, States] = field(default_factory=dict)
-    _seen: list[Observation] = field(default_factory=list)
+    _observations: list[Observation] = field(default_factory=list)
     _count: int = 0
 
     def __post_init__(self) -> None:
         self._segments = segments(self.stages)
 
-    def add(self, seen: Observation) -> None:
+    def add(self, observation: Observation) -> None:
         """Take in what the next checkpoint says."""
-        self._seen.append(seen)
+        self._observations.append(observation)
         self._count += 1
-        at_an_end = any(self._count == segment.stop for segment in self._segments)
-        if at_an_end or seen.nbytes * (len(self._seen) + 1) > _TOGETHER:
+        ends_segment = any(self._count == segment.stop for segment in self._segments)
+        if ends_segment or observation.nbytes * (len(self._observations) + 1) > _MOST_BYTES:
             self._flush()
 
     def states(self) -> dict[str, States]:
         """By stage, when every checkpoint was taken in."""
         return {
             stage.name: reduce(
-                self._merged,
+                self._merge,
                 (states for segment, states in self._states.items() if segment.start in stage),
             )
             for stage in self.stages
         }
 
     def _flush(self) -> None:
-        seen = together(self._seen)
-        self._seen.clear()
-        if self.looking and seen.logits is not None:  # there are none beside stored gradients
-            self.looks.append(predictions_of(seen, self.needs))
+        observation = together(self._observations)
+        self._observations.clear()
+        if self.keep_predictions and observation.logits is not None:  # there are none beside stored gradients
+            self.predictions.append(predictions_of(observation, self.needs))
         if self.distributions is not None and any(s.stop == self._count for s in self.stages):
             # A probability below 6e-8, the smallest of float16, is 0.
-            self.distributions[self._count] = seen.log_probability[-1].exp().half()
-        segment = next(one for one in self._segments if self._count - 1 in one)
-        states = [score.init(seen) for score in self.scores]
-        before = self._states.get(segment)
-        self._states[segment] = states if before is None else self._merged(before, states)
+            self.distributions[self._count] = observation.log_probability[-1].exp().half()
+        segment = next(span for span in self._segments if self._count - 1 in span)
+        states = [score.init(observation) for score in self.scores]
+        earlier = self._states.get(segment)
+        self._states[segment] = states if earlier is None else self._merge(earlier, states)
 
-    def _merged(self, earlier: States, later: States) -> States:
-        return [s.merge(a, b) for s, a, b in zip(self.scores, earlier, later, strict=True)]
+    def _merge(self, earlier: States, later: States) -> States:
+        return [score.merge(a, b) for score, a, b in zip(self.scores, earlier, later, strict=True)]
 
 
 def column_name(score: Score, stage: str) -> str:
@@ -91,15 +91,15 @@ def column_name(score: Score, stage: str) -> str:
     return f"{score.name}@{stage}"
 
 
-def predictions_of(seen: Observation, needs: frozenset[Signal]) -> Predictions:
+def predictions_of(observation: Observation, needs: frozenset[Signal]) -> Predictions:
     """Prediction, its probability, and which signals are not finite."""
-    probability, prediction = seen.log_probability.max(dim=-1)
-    bad = {
-        signal: _not_finite(seen.signal(signal))
+    probability, prediction = observation.log_probability.max(dim=-1)
+    not_finite = {
+        signal: _not_finite(observation.signal(signal))
         for signal in Signal
         if signal in needs or signal is Signal.LOGITS
     }
-    return Predictions(bad, prediction, probability.exp())
+    return Predictions(not_finite, prediction, probability.exp())
 
 
 def _not_finite(signal: Float[Tensor, "k n *rest"]) -> Bool[Tensor, "k n"]:
@@ -112,9 +112,9 @@ def _not_finite(signal: Float[Tensor, "k n *rest"]) -> Bool[Tensor, "k n"]:
     return ~values.isfinite().all(dim=-1)
 
 
-def not_finite_by_checkpoint(looks: Sequence[Predictions]) -> dict[Signal, np.ndarray]:
+def not_finite_by_checkpoint(predictions: Sequence[Predictions]) -> dict[Signal, np.ndarray]:
     """By signal, checkpoints x examples: where it is not finite."""
     return {
-        signal: torch.cat([look.not_finite[signal] for look in looks]).cpu().numpy()
-        for signal in looks[0].not_finite
+        signal: torch.cat([segment.not_finite[signal] for segment in predictions]).cpu().numpy()
+        for signal in predictions[0].not_finite
     }

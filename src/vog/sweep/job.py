@@ -16,7 +16,7 @@ from vog.sweep.request import Request
 from vog.sweep.weights import AllWeights, Held
 
 # What rows on their way to a part may take.
-_ROOM = 2**27
+_UNWRITTEN_BYTES = 2**27
 
 
 @dataclass(frozen=True)
@@ -41,29 +41,29 @@ class Job:
     classes: int
     input_shape: tuple[int, ...]
     aim_at_prediction: bool
-    share: MemoryPlan
+    memory_plan: MemoryPlan
     workers: int
     left_out: Mapping[str, str]
-    told: Mapping[str, str]
+    notes: Mapping[str, str]
     question: dict[str, Any]
     request: Request
 
     @property
     def batch_size(self) -> int:
         """How many examples are computed together."""
-        return self.share.batch_size
+        return self.memory_plan.batch_size
 
     @property
-    def keeps_all(self) -> bool:
+    def keeps_probabilities(self) -> bool:
         """Whether the probabilities of all classes are stored."""
         return bool(self.question.get("probabilities"))
 
-    def keeping_memory(self) -> AbstractContextManager[Callable[[], None]]:
+    def memory_allocation(self) -> AbstractContextManager[Callable[[], None]]:
         """How memory is allocated while batches are computed; see `vog.models.torch.memory`."""
         if not isinstance(self.weights, Held):  # they come and go, whatever was planned
             return memory.mapped()
-        may_grow = self.share.total - self.weights.nbytes
-        return memory.kept(min(may_grow, 2 * self.share.needed + _ROOM))
+        may_grow = self.memory_plan.total - self.weights.nbytes
+        return memory.kept(min(may_grow, 2 * self.memory_plan.needed + _UNWRITTEN_BYTES))
 
     @property
     def needs(self) -> frozenset[Signal]:

@@ -61,12 +61,12 @@ class Summary:
     @property
     def bottleneck(self) -> str:
         """What the time was spent on, and what would help."""
-        waited, wrote = self.reading / self.seconds, self.writing / self.seconds
-        if waited > 0.5:
-            return f"reading took {waited:.0%} of the time: raise --workers"
-        if wrote > 0.5:
-            return f"writing took {wrote:.0%} of the time: choose a faster disk for --out"
-        return f"computing took {1 - waited - wrote:.0%} of the time"
+        reading, writing = self.reading / self.seconds, self.writing / self.seconds
+        if reading > 0.5:
+            return f"reading took {reading:.0%} of the time: raise --workers"
+        if writing > 0.5:
+            return f"writing took {writing:.0%} of the time: choose a faster disk for --out"
+        return f"computing took {1 - reading - writing:.0%} of the time"
 
 
 def sweep(job: Job) -> Summary:
@@ -77,14 +77,14 @@ def sweep(job: Job) -> Summary:
         ResultError: another process writes to it, or the disk is full.
         DataError: a batch that cannot be made, or a label outside the classes.
     """
-    means = meanings(job.scores, job.stages)
+    columns = meanings(job.scores, job.stages)
     numbers = job.examples.numbers
     with (
         parts.writing_session(job.request.out, job.question, job.request.overwrite) as sink,
         job.model.borrowed(),
     ):
         return write_rows(
-            job, sink, "scoring", means, lambda block, size, _: rows_of(job, block, size), numbers
+            job, sink, "scoring", columns, lambda block, size, _: rows_of(job, block, size), numbers
         )
 
 
@@ -98,7 +98,7 @@ def batches_of(gap: range, size: int) -> list[range]:
     return [range(a, b) for a, b in itertools.pairwise(edges)]
 
 
-def joined(cells: Sequence[range]) -> list[range]:
+def merge_adjacent(cells: Sequence[range]) -> list[range]:
     """Return the same rows in as few ranges as they make."""
     ranges: list[range] = []
     for cell in cells:
@@ -113,10 +113,10 @@ def joined(cells: Sequence[range]) -> list[range]:
 def write_rows(
     job: Job,
     sink: PartSink,
-    what: str,
-    means: Mapping[str, Meaning],
-    make: Callable[[Batch, int, Clock], list[Rows]],
-    numbers: Int[np.ndarray, "n"] | None = None,
+    activity: str,
+    columns: Mapping[str, Meaning],
+    make_rows: Callable[[Batch, int, Clock], list[Rows]],
+    row_numbers: Int[np.ndarray, "n"] | None = None,
     before_part: Callable[[], None] | None = None,
 ) -> Summary:
     """Make the rows that are not there yet, block by block, and write them in parts.
@@ -133,27 +133,27 @@ def write_rows(
     """
     examples, clock, todo = job.examples, Clock(), sink.todo()
     count, decoding, size = 0, 0.0, job.batch_size
-    buffer = PartBuffer(sink, todo, clock, means, examples.label_names, numbers, before_part)
-    blocks = [block for gap in joined(todo) for block in batches_of(gap, job.share.block_size)]
-    done = len(examples) - sum(map(len, todo))
+    buffer = PartBuffer(sink, todo, clock, columns, examples.label_names, row_numbers, before_part)
+    blocks = [block for gap in merge_adjacent(todo) for block in batches_of(gap, job.memory_plan.block_size)]
+    finished_rows = len(examples) - sum(map(len, todo))
     with (
-        progress(what, len(examples), done, job.request.quiet) as advance,
-        job.keeping_memory() as give_back,
+        progress(activity, len(examples), finished_rows, job.request.quiet) as advance,
+        job.memory_allocation() as release_memory,
     ):
-        for block in _timed(data.batches(examples, blocks, job.workers), clock):
-            made, size = _made(make, block, size, clock)
-            for rows in made:
+        for block in _time_reading(data.batches(examples, blocks, job.workers), clock):
+            rows_by_batch, size = _make_within_memory(make_rows, block, size, clock)
+            for rows in rows_by_batch:
                 buffer.add(rows)
             count += len(block.rows)
             decoding += block.seconds
             advance(len(block.rows))
-            give_back()
+            release_memory()
     seconds, readers = max(clock.elapsed(), 1e-9), max(1, job.workers)
     return Summary(count, seconds, clock.reading, clock.writing, decoding, readers, size)
 
 
-def _made(
-    make: Callable[[Batch, int, Clock], list[Rows]], block: Batch, size: int, clock: Clock
+def _make_within_memory(
+    make_rows: Callable[[Batch, int, Clock], list[Rows]], block: Batch, size: int, clock: Clock
 ) -> tuple[list[Rows], int]:
     """The rows of a block, and how many examples at a time memory was enough for.
 
@@ -162,7 +162,7 @@ def _made(
     """
     while True:
         try:
-            return make(block, size, clock), size
+            return make_rows(block, size, clock), size
         except Exception as error:
             if not memory.ran_out(error):
                 raise
@@ -176,11 +176,11 @@ def _made(
         memory.release()
 
 
-def _timed(read: Iterator[Batch], clock: Clock) -> Iterator[Batch]:
+def _time_reading(batches: Iterator[Batch], clock: Clock) -> Iterator[Batch]:
     while True:
-        before = time.perf_counter()
-        batch = next(read, None)
-        clock.reading += time.perf_counter() - before
+        start = time.perf_counter()
+        batch = next(batches, None)
+        clock.reading += time.perf_counter() - start
         if batch is None:
             return
         yield batch

@@ -21,9 +21,9 @@ from vog.scores import SCORES, Score, colours
 from vog.scores.gradient import GradNorm, VoG
 from vog.sweep import split_half
 from vog.sweep.request import Request
-from vog.sweep.row_limit import in_question
+from vog.sweep.row_limit import sample_entries
 
-_SIMPLE = (str, int, float, tuple, type(None))
+_SETTING_TYPES = (str, int, float, tuple, type(None))
 
 
 def make_question(
@@ -36,12 +36,12 @@ def make_question(
     scores: Sequence[Score],
 ) -> dict[str, Any]:
     """The parts of the question that say who was asked, when, about what, and what."""
-    names = examples.label_names
-    sample, of_data = in_question(examples, request.limit)
+    label_names = examples.label_names
+    sample, data_sample = sample_entries(examples, request.limit)
     return {
         "vog": version("vog"),
         "torch": torch.__version__,
-        "model": _architecture(module) | {"args": _plain(request.model_args)},
+        "model": _architecture(module) | {"args": _plain_arguments(request.model_args)},
         "checkpoints": [
             {"step": file.step, "sha256": digest}
             for file, digest in zip(files, digests, strict=True)
@@ -52,9 +52,9 @@ def make_question(
             "digest": examples.digest,
             "transform": _transform_identity(examples),
             "draft": getattr(examples.read, "draft", False),
-            "label_names": None if names is None else list(names),
-            **of_data,
-            **_fold(examples),
+            "label_names": None if label_names is None else list(label_names),
+            **data_sample,
+            **_fold_entry(examples),
             **({"exif": True} if request.exif else {}),
             # Version 0.1 cut such images off at white.
             **({"deep": True} if getattr(examples.read, "deep", False) else {}),
@@ -62,14 +62,14 @@ def make_question(
         **request.reader.question(),
         **({"out_of_sample": True} if examples.fold and examples.fold.held_out else {}),
         "scores": [_score_identity(score) for score in scores],
-        **_layout(scores),
+        **_layout_entry(scores),
         "halved_rows": split_half.ROWS,
         **sample,
         WHERE: _where(request, files, examples),
     }
 
 
-def _fold(examples: Examples) -> dict[str, Any]:
+def _fold_entry(examples: Examples) -> dict[str, Any]:
     """Which rows of the whole data there are, where they are a part of a fold."""
     fold = examples.fold
     if fold is None:
@@ -91,13 +91,13 @@ def _architecture(module: nn.Module) -> dict[str, str]:
     What a module does not save but uses, non-persistent buffers, is in the digests of the
     checkpoints as they were matched to it.
     """
-    own = [m for m in module.modules() if not type(m).__module__.startswith("torch.")]
-    code = sorted(user_functions.function_identity(kind) for kind in {type(one) for one in own})
+    custom = [m for m in module.modules() if not type(m).__module__.startswith("torch.")]
+    code = sorted(user_functions.function_identity(kind) for kind in {type(layer) for layer in custom})
     settings = [
         f"{name}={value!r}"
-        for one in own
-        for name, value in sorted(vars(one).items())
-        if name[0] != "_" and name != "training" and isinstance(value, _SIMPLE)
+        for layer in custom
+        for name, value in sorted(vars(layer).items())
+        if name[0] != "_" and name != "training" and isinstance(value, _SETTING_TYPES)
     ]
     return {
         "architecture": _short_digest(user_functions.stable(repr(module))),
@@ -122,20 +122,20 @@ def _transform_identity(examples: Examples) -> str:
 
 def _score_identity(score: Score) -> dict[str, str]:
     """Name and settings; of a score of the user's own also what its code is."""
-    asked = {"name": score.name}
+    identity = {"name": score.name}
     if channels := getattr(score, "channels", None):
-        asked["channels"] = channels
-    plain: Score = score
+        identity["channels"] = channels
+    default_score: Score = score
     if isinstance(score, VoG | GradNorm):  # whose settings have keys of their own
-        plain = replace(score, channels="mean", layout=None)
+        default_score = replace(score, channels="mean", layout=None)
     elif channels:
-        plain = replace(score, channels="mean")  # type: ignore[type-var]
-    if plain != SCORES.get(score.name):
-        asked["code"] = user_functions.function_identity(score)
-    return asked
+        default_score = replace(score, channels="mean")  # type: ignore[type-var]
+    if default_score != SCORES.get(score.name):
+        identity["code"] = user_functions.function_identity(score)
+    return identity
 
 
-def _layout(scores: Sequence[Score]) -> dict[str, str]:
+def _layout_entry(scores: Sequence[Score]) -> dict[str, str]:
     """Where colours are, unless they are where version 0.1 took them to be."""
     layout = colours.layout_of(scores)
     return {} if layout is None else {"layout": layout}
@@ -147,31 +147,31 @@ def _where(request: Request, files: Sequence[CheckpointFile], examples: Examples
     The data are the whole, where a fold's are scored: row numbers are those of the whole.
     """
     where = {
-        "model": _text(request.model),
+        "model": _text_or_none(request.model),
         "checkpoints": [str(file.path) for file in files],
-        **_data_of(request, examples.fold),
-        "transform": _text(request.transform),
-        "target": _text(request.target),
-        **({} if request.read is None else {"read": _text(request.read)}),
+        **_data_locations(request, examples.fold),
+        "transform": _text_or_none(request.transform),
+        "target": _text_or_none(request.target),
+        **({} if request.read is None else {"read": _text_or_none(request.read)}),
     }
     return where | noted_places(where, request.out)
 
 
-def _data_of(request: Request, fold: FoldPart | None) -> dict[str, str | None]:
+def _data_locations(request: Request, fold: FoldPart | None) -> dict[str, str | None]:
     """The data, what their paths are relative to, and, of a fold, what opens it."""
     data, root = request.data, request.root
     if fold is None:
-        return {"data": _text(data), "root": _text(root)}
-    opens = _text(data) or fold.file
-    whole = None if opens is None else fold.data
-    return {"data": whole, "root": _text(root) or fold.root, "fold": opens}
+        return {"data": _text_or_none(data), "root": _text_or_none(root)}
+    fold_source = _text_or_none(data) or fold.file
+    whole_data = None if fold_source is None else fold.data
+    return {"data": whole_data, "root": _text_or_none(root) or fold.root, "fold": fold_source}
 
 
-def _text(value: object) -> str | None:
+def _text_or_none(value: object) -> str | None:
     return str(value) if isinstance(value, str | Path) else None
 
 
-def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {
         k: v if isinstance(v, str | int | float | None) else user_functions.stable(repr(v))
         for k, v in arguments.items()

@@ -16,17 +16,17 @@ from vog.errors import DataError, ModelError
 from vog.models import Model, Weights
 from vog.models.torch.memory import free_bytes, peak_bytes
 from vog.scores import Score, needs_of
-from vog.sweep.weights import STREAMED, nbytes
+from vog.sweep.weights import STREAMED_COPIES, nbytes
 
-_SHARE = 0.7  # of what is free, unless the user says how much
-_PROBED = 4, 8  # examples, whose difference tells what one of them takes
+_FREE_SHARE = 0.7  # of what is free, unless the user says how much
+_PROBE_SIZES = 4, 8  # examples, whose difference tells what one of them takes
 # What a library keeps beside tensors, as workspaces of convolutions.
-_UNSEEN = 1.25
+_LIBRARY_FACTOR = 1.25
 # Elements of one batch of inputs: enough to keep a processor, or a GPU, busy.
-_ELEMENTS = {"cpu": 2**18, "cuda": 2**24}
-_LEAST, _MOST = 16, 1024
+_BATCH_ELEMENTS = {"cpu": 2**18, "cuda": 2**24}
+_MIN_BATCH, _MAX_BATCH = 16, 1024
 # Of a block: beyond that, reading the weights takes next to nothing of the time.
-_BATCHES = 64
+_MAX_BATCHES = 64
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
@@ -46,7 +46,7 @@ class MemoryNeeds:
     example: int
     state: int
 
-    def of(self, weights: int, batch: int, block: int) -> int:
+    def bytes_for(self, weights: int, batch: int, block: int) -> int:
         """With so many bytes of weights, and of examples in a batch and in a block."""
         return weights + self.fixed + batch * self.example + block * self.state
 
@@ -70,14 +70,14 @@ class MemoryPlan:
     block_size: int
 
 
-def measure(
+def measure_needs(
     model: Model,
     weights: Weights,
     inputs: Tensor,
     stages: tuple[Stage, ...],
     scores: tuple[Score, ...],
     workers: int,
-    halved: float = 0.0,
+    halved_share: float = 0.0,
 ) -> MemoryNeeds:
     """What one example takes, from two small batches that are really computed.
 
@@ -86,29 +86,29 @@ def measure(
     peaks: list[int] = []
     states = 0
     with model.borrowed():
-        for count in _PROBED:
-            placed = model.place(inputs[torch.arange(count) % len(inputs)])
-            labels = torch.zeros(count, dtype=torch.int64, device=placed.device)
-            look = partial(model.observe, weights, placed, labels, needs_of(scores))
-            seen = look()  # what happens once has happened before the peak is measured
-            states = sum(_nbytes(score.init(seen)) for score in scores) // count
-            peaks.append(peak_bytes(look, placed.device))
-    few, many = _PROBED
-    example, own = max(0, peaks[1] - peaks[0]) // (many - few), inputs[:1].nbytes
+        for count in _PROBE_SIZES:
+            device_inputs = model.place(inputs[torch.arange(count) % len(inputs)])
+            labels = torch.zeros(count, dtype=torch.int64, device=device_inputs.device)
+            observe = partial(model.observe, weights, device_inputs, labels, needs_of(scores))
+            observation = observe()  # what happens once has happened before the peak is measured
+            states = sum(_state_nbytes(score.init(observation)) for score in scores) // count
+            peaks.append(peak_bytes(observe, device_inputs.device))
+    few, many = _PROBE_SIZES
+    example, size = max(0, peaks[1] - peaks[0]) // (many - few), inputs[:1].nbytes
     # Workers read ahead, two blocks each; of a block on a GPU nothing more is there.
-    read_ahead = own * (2 * workers + 2) if model.place(inputs[:1]).device.type == "cpu" else own
+    read_ahead = size * (2 * workers + 2) if model.place(inputs[:1]).device.type == "cpu" else size
     return MemoryNeeds(
         weights=nbytes(weights),
-        fixed=int(_UNSEEN * max(0, peaks[0] - few * example)),
+        fixed=int(_LIBRARY_FACTOR * max(0, peaks[0] - few * example)),
         # What one checkpoint said stays until the next has spoken; two states become a third.
-        example=int(_UNSEEN * example) + own + 2 * states,
-        state=read_ahead + int((len(segments(stages)) + 1) * (1 + 2 * halved) * states),
+        example=int(_LIBRARY_FACTOR * example) + size + 2 * states,
+        state=read_ahead + int((len(segments(stages)) + 1) * (1 + 2 * halved_share) * states),
     )
 
 
 def plan_memory(
     needs: MemoryNeeds,
-    asked: int | str,
+    batch_size: int | str,
     total: int,
     device: str,
     elements: int,
@@ -129,51 +129,51 @@ def plan_memory(
     Raises:
         ModelError: not even a batch of one example fits.
     """
-    useful = _power_of_two(_ELEMENTS[device] // max(1, elements))
-    wanted = min(_MOST, max(_LEAST, useful)) if asked == "auto" else int(asked)
-    wanted = min(wanted, examples)
+    useful = _power_of_two(_BATCH_ELEMENTS[device] // max(1, elements))
+    goal = min(_MAX_BATCH, max(_MIN_BATCH, useful)) if batch_size == "auto" else int(batch_size)
+    goal = min(goal, examples)
     held = checkpoints * needs.weights
-    size = _fitting(needs, held, total, wanted)
-    streamed = STREAMED * needs.weights
-    if size >= min(wanted, _LEAST) or streamed >= held:
-        size = size if asked == "auto" else wanted
-        return _possible(MemoryPlan(total, needs.of(held, size, size), True, size, size))
-    size = _fitting(needs, streamed, total, wanted) if asked == "auto" else wanted
-    left = total - needs.of(streamed, size, 0)
-    batches = max(1, min(_BATCHES, left // max(1, size * needs.state))) if size else 0
-    needed = needs.of(streamed, max(1, size), batches * size)
-    return _possible(MemoryPlan(total, needed, False, size, batches * size))
+    size = _largest_fitting(needs, held, total, goal)
+    streamed = STREAMED_COPIES * needs.weights
+    if size >= min(goal, _MIN_BATCH) or streamed >= held:
+        size = size if batch_size == "auto" else goal
+        return _check_fits(MemoryPlan(total, needs.bytes_for(held, size, size), True, size, size))
+    size = _largest_fitting(needs, streamed, total, goal) if batch_size == "auto" else goal
+    remaining = total - needs.bytes_for(streamed, size, 0)
+    batches = max(1, min(_MAX_BATCHES, remaining // max(1, size * needs.state))) if size else 0
+    needed = needs.bytes_for(streamed, max(1, size), batches * size)
+    return _check_fits(MemoryPlan(total, needed, False, size, batches * size))
 
 
-def _possible(share: MemoryPlan) -> MemoryPlan:
-    if share.batch_size < 1:
+def _check_fits(plan: MemoryPlan) -> MemoryPlan:
+    if plan.batch_size < 1:
         raise ModelError(
-            f"weights and one example take {share.needed / 1e9:,.2f} GB, and "
-            f"{share.total / 1e9:,.2f} GB may be taken. Raise --memory if there is more, or give "
+            f"weights and one example take {plan.needed / 1e9:,.2f} GB, and "
+            f"{plan.total / 1e9:,.2f} GB may be taken. Raise --memory if there is more, or give "
             f"a --batch-size to try all the same."
         )
-    return share
+    return plan
 
 
-def total_bytes(asked: str | int | None, device: torch.device) -> int:
+def total_bytes(memory: str | int | None, device: torch.device) -> int:
     """What may be taken: what the user says, as `4GB` or in bytes, or a share of what is free.
 
     Raises:
         DataError: no such size.
     """
-    if asked is None:
-        return int(_SHARE * free_bytes(device))
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", str(asked), re.IGNORECASE)
+    if memory is None:
+        return int(_FREE_SHARE * free_bytes(device))
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", str(memory), re.IGNORECASE)
     size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
     if size < 1:
-        raise DataError(f"--memory is {asked!r}; expected a size as 4GB or 500MB.")
+        raise DataError(f"--memory is {memory!r}; expected a size as 4GB or 500MB.")
     return size
 
 
-def _fitting(needs: MemoryNeeds, weights: int, total: int, wanted: int) -> int:
+def _largest_fitting(needs: MemoryNeeds, weights: int, total: int, goal: int) -> int:
     """As many examples as are wanted, or the largest power of two that fits; 0 if none does."""
     size = (total - weights - needs.fixed) // max(1, needs.example + needs.state)
-    return wanted if size >= wanted else _power_of_two(size)
+    return goal if size >= goal else _power_of_two(size)
 
 
 def _power_of_two(number: int) -> int:
@@ -181,12 +181,12 @@ def _power_of_two(number: int) -> int:
     return 2 ** (number.bit_length() - 1) if number > 0 else 0
 
 
-def _nbytes(state: object) -> int:
+def _state_nbytes(state: object) -> int:
     """Of the tensors in the state of a score."""
     if isinstance(state, Tensor):
         return state.nbytes
     if is_dataclass(state):
-        return sum(_nbytes(getattr(state, one.name)) for one in fields(state))
+        return sum(_state_nbytes(getattr(state, field.name)) for field in fields(state))
     if isinstance(state, tuple | list):
-        return sum(map(_nbytes, state))
+        return sum(map(_state_nbytes, state))
     return 0

@@ -14,12 +14,12 @@ from vog.scores import Signal
 
 # A kill loses the part in flight: half a second of work, or a 300th of a long run. So a run of
 # days has some hundred parts, and not ten thousand. The most are held in memory before.
-SECONDS, _PARTS, _MOST = 0.5, 300, 2**15
-_TIMED = 128  # examples
+PART_SECONDS, _LONG_RUN_PARTS, _MOST_ROWS = 0.5, 300, 2**15
+_TIMED_EXAMPLES = 128  # examples
 
 
 @dataclass(frozen=True)
-class Grid:
+class PartGrid:
     """Where parts are cut.
 
     Attributes:
@@ -28,12 +28,12 @@ class Grid:
     """
 
     rows_per_part: int
-    words: str = ""
+    note: str = ""
 
 
-def grid(
-    wanted: int | None, before: Mapping[str, Any], batch_size: int, rows: int, seconds_a_row: float
-) -> Grid:
+def plan_parts(
+    part_rows: int | None, stored: Mapping[str, Any], batch_size: int, rows: int, row_seconds: float
+) -> PartGrid:
     """Return where the parts of a run are cut: whole batches, as when the run was begun.
 
     Args:
@@ -43,16 +43,16 @@ def grid(
         rows: of the run.
         seconds_a_row: that computing one of them takes.
     """
-    if noted := before.get("rows_per_part"):
-        is_other = wanted is not None and whole_batches(wanted, batch_size) != noted
-        words = f"{noted:,} rows each, as the run was begun" if is_other else ""
-        return Grid(int(noted), words)
-    if wanted is None:
-        useful = max(SECONDS / max(seconds_a_row, 1e-9), rows / _PARTS)
-        return Grid(whole_batches(int(min(useful, _MOST)), batch_size))
-    whole = whole_batches(wanted, batch_size)
-    words = f"{whole:,} rows each, in place of {wanted:,}: whole batches of {batch_size:,}"
-    return Grid(whole, words if whole != wanted else "")
+    if stored_rows := stored.get("rows_per_part"):
+        is_different = part_rows is not None and whole_batches(part_rows, batch_size) != stored_rows
+        note = f"{stored_rows:,} rows each, as the run was begun" if is_different else ""
+        return PartGrid(int(stored_rows), note)
+    if part_rows is None:
+        useful = max(PART_SECONDS / max(row_seconds, 1e-9), rows / _LONG_RUN_PARTS)
+        return PartGrid(whole_batches(int(min(useful, _MOST_ROWS)), batch_size))
+    whole = whole_batches(part_rows, batch_size)
+    note = f"{whole:,} rows each, in place of {part_rows:,}: whole batches of {batch_size:,}"
+    return PartGrid(whole, note if whole != part_rows else "")
 
 
 def whole_batches(rows: int, batch_size: int) -> int:
@@ -60,7 +60,7 @@ def whole_batches(rows: int, batch_size: int) -> int:
     return max(1, -(-rows // batch_size)) * batch_size
 
 
-def seconds_a_row(
+def seconds_per_row(
     model: Model,
     weights: Weights,
     first: Batch,
@@ -70,11 +70,11 @@ def seconds_a_row(
     workers: int,
 ) -> float:
     """Return about how long one row takes, from a batch that is observed under one checkpoint."""
-    count = max(1, min(batch_size, _TIMED))
+    count = max(1, min(batch_size, _TIMED_EXAMPLES))
     inputs = first.inputs[torch.arange(count) % len(first.inputs)]
     try:
         with model.borrowed():
-            computing = _seconds(model, weights, inputs, needs) * checkpoints / count
+            computing = _time_observation(model, weights, inputs, needs) * checkpoints / count
     except Exception as error:
         if not memory.ran_out(error):
             raise
@@ -84,15 +84,15 @@ def seconds_a_row(
     return max(reading / workers, computing) if workers else reading + computing
 
 
-def _seconds(
+def _time_observation(
     model: Model, weights: Weights, inputs: torch.Tensor, needs: frozenset[Signal]
 ) -> float:
-    placed = model.place(inputs)
-    labels = torch.zeros(len(placed), dtype=torch.int64, device=placed.device)
-    before = 0.0
+    device_inputs = model.place(inputs)
+    labels = torch.zeros(len(device_inputs), dtype=torch.int64, device=device_inputs.device)
+    start = 0.0
     for _ in range(2):  # the first time pays for what happens once
-        before = time.perf_counter()
-        seen = model.observe(weights, placed, labels, needs)
-        if seen.logits is not None:
-            seen.logits.sum().item()  # on a GPU, waits for what was asked
-    return time.perf_counter() - before
+        start = time.perf_counter()
+        observation = model.observe(weights, device_inputs, labels, needs)
+        if observation.logits is not None:
+            observation.logits.sum().item()  # on a GPU, waits for what was asked
+    return time.perf_counter() - start

@@ -19,14 +19,14 @@ from vog.models.torch.linear_head import Head
 from vog.models.torch.norm_folding import Folding
 from vog.models.torch.state_dict import load
 from vog.scores import Observation, Signal
-from vog.sweep.preflight import JUMPING
+from vog.sweep.preflight import JUMPING_SHARE
 
-_EXAMPLES, _OF_NORMS = 8, 4
+_EXAMPLES, _NORM_EXAMPLES = 8, 4
 _NO_NORM = -1.0  # what no norm equals
 # Of the size of a signal: sums in another order. Of its change from the first checkpoint to the
 # last: what would be of the change itself, since scores are made of that.
 _ROUNDING = {Signal.LOGITS: 2e-5, Signal.LAST_LAYER_NORM: 1e-3}
-_ROUNDING_OF_GRADIENTS, _OF_CHANGE = 2e-4, 1e-3
+_GRADIENT_ROUNDING, _CHANGE_TOLERANCE = 2e-4, 1e-3
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ComparedExamples:
 
 
 def differing_signals(
-    model: TorchModel, judge: nn.Module, comparison: ComparedExamples, needs: frozenset[Signal]
+    model: TorchModel, reference: nn.Module, comparison: ComparedExamples, needs: frozenset[Signal]
 ) -> tuple[Signal, ...]:
     """Return the signals in which the model differs from the plain way.
 
@@ -66,20 +66,20 @@ def differing_signals(
     with model.borrowed():
         first = model.ready(model.fit(comparison.first, comparison.name))
         last = model.observe(comparison.last, model.place(inputs), labels, needs)
-        seen = model.observe(first, model.place(inputs), labels, needs)
-    load(comparison.first, judge, comparison.name)
-    loaded = LoadedWeights(judge.to(model.device))
-    plain_model = replace(model, module=judge, folding=Folding(), apart=True, is_users=False)
+        fast = model.observe(first, model.place(inputs), labels, needs)
+    load(comparison.first, reference, comparison.name)
+    loaded = LoadedWeights(reference.to(model.device))
+    plain_model = replace(model, module=reference, folding=Folding(), apart=True, is_users=False)
     with plain_model.borrowed():
         placed = plain_model.place(inputs)
         plain = plain_model.observe(loaded, placed, labels, needs - {Signal.LOSS_GRADIENT})
         if Signal.LOSS_GRADIENT in needs:  # forward again, as nobody goes back through one twice
-            of_loss = plain_model.observe(loaded, placed, labels, frozenset({Signal.LOSS_GRADIENT}))
-            plain = replace(plain, loss_gradient=of_loss.loss_gradient)
+            second = plain_model.observe(loaded, placed, labels, frozenset({Signal.LOSS_GRADIENT}))
+            plain = replace(plain, loss_gradient=second.loss_gradient)
         if Signal.LAST_LAYER_NORM in needs and model.head is not None:
             norms = _norms_by_autograd(plain_model, loaded, model.head, placed, labels)
             plain = replace(plain, last_layer_norm=norms[None])
-    return tuple(s for s in sorted(needs | {Signal.LOGITS}) if not _agree(s, plain, seen, last))
+    return tuple(s for s in sorted(needs | {Signal.LOGITS}) if not _below_change(s, plain, fast, last))
 
 
 def _norms_by_autograd(
@@ -88,7 +88,7 @@ def _norms_by_autograd(
     """Return the norm of d loss / d (W, b) of the last layer, example by example; NaN for most."""
     layer = loaded.module.get_submodule(head.name).requires_grad_(True)  # a judge is used once
     norms = torch.full((len(inputs),), torch.nan, device=inputs.device)
-    for row in range(min(_OF_NORMS, len(inputs))):
+    for row in range(min(_NORM_EXAMPLES, len(inputs))):
         layer.zero_grad(set_to_none=True)
         with torch.enable_grad():
             logits, _ = model.forward(loaded, inputs[row : row + 1])
@@ -101,26 +101,26 @@ def _norms_by_autograd(
     return norms
 
 
-def _agree(signal: Signal, plain: Observation, seen: Observation, last: Observation) -> bool:
+def _below_change(signal: Signal, plain: Observation, fast: Observation, last: Observation) -> bool:
     """Whether the difference is rounding, and little beside the change over training."""
-    expected, found, later = (
-        one.signal(signal)[0].flatten(start_dim=1)
-        if one.signal(signal).ndim > 2
-        else one.signal(signal)[0][:, None]
-        for one in (plain, seen, last)
+    expected, actual, trained = (
+        observation.signal(signal)[0].flatten(start_dim=1)
+        if observation.signal(signal).ndim > 2
+        else observation.signal(signal)[0][:, None]
+        for observation in (plain, fast, last)
     )
-    known = expected.isfinite().all(dim=1)
-    if signal is not Signal.LAST_LAYER_NORM and not torch.equal(known, found.isfinite().all(dim=1)):
+    rows = expected.isfinite().all(dim=1)
+    if signal is not Signal.LAST_LAYER_NORM and not torch.equal(rows, actual.isfinite().all(dim=1)):
         return False
-    if not known.any():
+    if not rows.any():
         return True
-    expected, found, later = expected[known], found[known], later[known].nan_to_num()
-    off = (expected - found).norm(dim=1)
-    size = torch.maximum(expected.norm(dim=1), found.norm(dim=1))
-    change = (expected - later).norm(dim=1)
-    rounding = _ROUNDING.get(signal, _ROUNDING_OF_GRADIENTS)
+    expected, actual, trained = expected[rows], actual[rows], trained[rows].nan_to_num()
+    distance = (expected - actual).norm(dim=1)
+    size = torch.maximum(expected.norm(dim=1), actual.norm(dim=1))
+    change = (expected - trained).norm(dim=1)
+    rounding = _ROUNDING.get(signal, _GRADIENT_ROUNDING)
     if signal is Signal.LAST_LAYER_NORM:  # small where a model is sure, by cancellation
         size, change = size.max().expand_as(size), change.max().expand_as(change)
-    beyond = off > rounding * size + _OF_CHANGE * change + 1e-12
-    jumps = signal in (Signal.INPUT_GRADIENT, Signal.LOSS_GRADIENT)
-    return float(beyond.float().mean()) <= (JUMPING if jumps else 0.0)
+    beyond = distance > rounding * size + _CHANGE_TOLERANCE * change + 1e-12
+    may_jump = signal in (Signal.INPUT_GRADIENT, Signal.LOSS_GRADIENT)
+    return float(beyond.float().mean()) <= (JUMPING_SHARE if may_jump else 0.0)

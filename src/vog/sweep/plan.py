@@ -27,7 +27,7 @@ class Plan:
     """
 
     examples: int
-    done: int
+    finished_rows: int
     checkpoints: int
     steps: tuple[int, int]
     stages: dict[str, tuple[int, int]]
@@ -36,8 +36,8 @@ class Plan:
     target: str
     device: str
     weights_bytes: int
-    share: MemoryPlan
-    told: Mapping[str, str]
+    memory_plan: MemoryPlan
+    notes: Mapping[str, str]
     workers: int
     seconds: float | None
 
@@ -57,10 +57,10 @@ def plan(job: Job, probe: bool = False) -> Plan:
     """
     folder = job.request.out
     parts.check_writable(folder, job.question, job.request.overwrite)
-    left, damage = parts.left(folder, job.question, job.request.overwrite)
+    missing_rows, damage = parts.left(folder, job.question, job.request.overwrite)
     return Plan(
         examples=len(job.examples),
-        done=len(job.examples) - left,
+        finished_rows=len(job.examples) - missing_rows,
         checkpoints=len(job.files),
         steps=(job.files[0].step, job.files[-1].step),
         stages={stage.name: (stage.start, stage.stop) for stage in job.stages},
@@ -69,14 +69,14 @@ def plan(job: Job, probe: bool = False) -> Plan:
         target=job.question["target"],
         device=job.question["device"],
         weights_bytes=job.weights.nbytes,
-        share=job.share,
-        told={**job.told, **_notes(job), **({"damaged": damage} if damage else {})},
+        memory_plan=job.memory_plan,
+        notes={**job.notes, **_agreement_note(job), **({"damaged": damage} if damage else {})},
         workers=job.workers,
-        seconds=_seconds_a_row(job) * left if probe else None,
+        seconds=_measure_seconds_per_row(job) * missing_rows if probe else None,
     )
 
 
-def _notes(job: Job) -> dict[str, str]:
+def _agreement_note(job: Job) -> dict[str, str]:
     """Say how often the last checkpoint agrees with the labels, with a warning where it is low."""
     agreement = sample_agreement(job)
     if agreement is None:
@@ -84,15 +84,15 @@ def _notes(job: Job) -> dict[str, str]:
     return {"labels": agreement.sample_warning() or agreement.sample_sentence()}
 
 
-def _seconds_a_row(job: Job) -> float:
-    size, rows = job.share.block_size, len(job.examples)
-    second = range(size, min(2 * size, rows)) if rows > size else range(min(size, rows))
+def _measure_seconds_per_row(job: Job) -> float:
+    size, rows = job.memory_plan.block_size, len(job.examples)
+    second_block = range(size, min(2 * size, rows)) if rows > size else range(min(size, rows))
     computing = reading = 0.0
-    with job.model.borrowed(), job.keeping_memory():
-        for batch in data.samples(job.examples, [range(min(size, rows)), second]):
+    with job.model.borrowed(), job.memory_allocation():
+        for batch in data.samples(job.examples, [range(min(size, rows)), second_block]):
             start = time.perf_counter()
             rows_of(job, batch)
             reading, computing = batch.seconds, time.perf_counter() - start
     # Workers read ahead while the model computes; without them the two follow each other.
-    together = max(reading / job.workers, computing) if job.workers else reading + computing
-    return together / len(second)
+    block_seconds = max(reading / job.workers, computing) if job.workers else reading + computing
+    return block_seconds / len(second_block)

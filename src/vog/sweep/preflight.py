@@ -22,7 +22,7 @@ _EXAMPLES, _READS = 8, 2
 _TOLERANCE = 1e-3
 # A ReLU met at zero falls to either side by rounding, and moves one gradient by far more: of so
 # many examples the gradients may jump.
-JUMPING = 0.25
+JUMPING_SHARE = 0.25
 
 
 def probe_model(model: Model, weights: Weights, first: Batch) -> Float[Tensor, "n *input"]:
@@ -34,8 +34,8 @@ def probe_model(model: Model, weights: Weights, first: Batch) -> Float[Tensor, "
     inputs = first.inputs[:_EXAMPLES]
     placed = model.place(inputs)
     labels = torch.zeros(len(inputs), dtype=torch.int64, device=placed.device)
-    seen = model.observe(weights, placed, labels, frozenset({Signal.LOGITS}))
-    if not seen.signal(Signal.LOGITS).isfinite().all(dim=-1).any():
+    observation = model.observe(weights, placed, labels, frozenset({Signal.LOGITS}))
+    if not observation.signal(Signal.LOGITS).isfinite().all(dim=-1).any():
         raise ModelError(
             "the logits of the first examples are all NaN or infinite. A class that is masked "
             "with -inf has to be left out of the output; else look at the inputs."
@@ -79,8 +79,8 @@ def preflight(
     _refuse_random_data(examples, first)
     few = slice(0, _EXAMPLES)
     together = model.observe(weights, placed, labels, needs)
-    again = model.observe(weights, placed, labels, needs)
-    if not agree(together, again, needs, few, few):
+    repeated = model.observe(weights, placed, labels, needs)
+    if not within_tolerance(together, repeated, needs, few, few):
         raise ModelError(
             "the model gives different answers to the same batch although it is in evaluation "
             "mode: something in it is random (F.dropout without training=self.training?). "
@@ -96,11 +96,11 @@ def differs_alone(model: Model, weights: Weights, needs: frozenset[Signal], firs
     alone, twice = model.place(first.inputs[:1]), model.place(torch.cat([first.inputs[:1]] * 2))
     labels = labels.to(alone.device)
     try:
-        one = model.observe(weights, alone, labels, needs)
+        single = model.observe(weights, alone, labels, needs)
     except ModelError:  # which `check` tells
         return False
-    both = model.observe(weights, twice, labels.repeat(2), needs).of(slice(1))
-    return agree(one, both, frozenset()) and not agree(one, both, needs)
+    pair = model.observe(weights, twice, labels.repeat(2), needs).of(slice(1))
+    return within_tolerance(single, pair, frozenset()) and not within_tolerance(single, pair, needs)
 
 
 def _refuse_mixed_examples(
@@ -120,9 +120,9 @@ def _refuse_mixed_examples(
     moved: list[int] = []
     count = min(_EXAMPLES, len(labels))
     for i in range(count):
-        one = slice(i, i + 1)
+        row = slice(i, i + 1)
         try:
-            alone = model.observe(weights, model.place(first.inputs[one]), labels[one], needs)
+            alone = model.observe(weights, model.place(first.inputs[row]), labels[row], needs)
         except ModelError as error:
             raise ModelError(
                 f"the model takes {len(labels)} examples together and not one alone: "
@@ -130,15 +130,15 @@ def _refuse_mixed_examples(
                 f"other (batch statistics instead of running ones?), so gradients would mix. "
                 f"Remove that for scoring."
             ) from error
-        moved += [] if agree(together, alone, needs, one, slice(0, 1)) else [i]
-        if not agree(together, alone, frozenset(), one, slice(0, 1)):
+        moved += [] if within_tolerance(together, alone, needs, row, slice(0, 1)) else [i]
+        if not within_tolerance(together, alone, frozenset(), row, slice(0, 1)):
             raise ModelError(
                 f"the model answers differently when an example is alone in its batch: example "
                 f"{examples.ids[int(first.at[i])]!r} differs by more than {_TOLERANCE:g}. "
                 f"Examples see each other (batch statistics instead of running ones, attention or "
                 f"normalisation over the batch), so gradients would mix. Remove that for scoring."
             )
-    if len(moved) > count * JUMPING:
+    if len(moved) > count * JUMPING_SHARE:
         raise ModelError(
             f"the gradients of {len(moved)} of {count} examples are others when each is alone in "
             f"its batch, such as those of {examples.ids[int(first.at[moved[0]])]!r}, though their "
@@ -163,29 +163,29 @@ def check_labels(
     missing = (labels == UNLABELLED) & at_prediction
     outside = np.flatnonzero(((labels < 0) & ~missing) | (labels >= classes))
     if len(outside):
-        shown = [f"{examples.ids[int(rows[i])]!r} has {_said(int(labels[i]))}" for i in outside[:5]]
+        descriptions = [f"{examples.ids[int(rows[i])]!r} has {_label_text(int(labels[i]))}" for i in outside[:5]]
         raise DataError(
             f"{len(outside):,} of {len(labels):,} labels are outside the model's "
             f"classes 0 to {classes - 1}: "
-            f"{first_few(shown)}{' ...' if len(outside) > 5 else ''}. "
+            f"{first_few(descriptions)}{' ...' if len(outside) > 5 else ''}. "
             f"Correct the labels, or build the model with more outputs."
         )
 
 
-def _said(label: int) -> str:
+def _label_text(label: int) -> str:
     return "no label (-1)" if label == UNLABELLED else str(label)
 
 
 def _refuse_probabilities(logits: Float[Tensor, "n classes"]) -> None:
     sums = logits.sum(dim=1)
     if bool(((logits >= 0).all(dim=1) & ((sums - 1).abs() < 1e-4)).all()):
-        what = "probabilities (no value is negative and each row sums to 1)"
+        kind = "probabilities (no value is negative and each row sums to 1)"
     elif bool((logits.logsumexp(dim=1).abs() < 1e-4).all()):
-        what = "log-probabilities (the exponentials of each row sum to 1)"
+        kind = "log-probabilities (the exponentials of each row sum to 1)"
     else:
         return
     raise ModelError(
-        f"the model returns {what}; expected logits, before the softmax: the gradient of another "
+        f"the model returns {kind}; expected logits, before the softmax: the gradient of another "
         f"quantity is another score. Return what goes into the softmax."
     )
 
@@ -194,15 +194,15 @@ def _refuse_random_data(examples: Examples, first: Batch) -> None:
     start = first.rows.start
     rows = range(start, min(start + _EXAMPLES, len(examples)))
     single = [range(row, row + 1) for row in rows for _ in range(_READS)]
-    some, *again = data.samples(examples, [rows, *single])  # read by the same process
-    for position, was in zip(some.at.tolist(), some.inputs, strict=True):
-        for one in again[position * _READS : (position + 1) * _READS]:
-            same = (
-                len(one.at) == 1
-                and torch.equal(one.inputs[0].nan_to_num(), was.nan_to_num())
-                and int(one.labels[0]) == int(some.labels[position])
+    batch, *rereads = data.samples(examples, [rows, *single])  # read by the same process
+    for position, inputs in zip(batch.at.tolist(), batch.inputs, strict=True):
+        for reread in rereads[position * _READS : (position + 1) * _READS]:
+            is_equal = (
+                len(reread.at) == 1
+                and torch.equal(reread.inputs[0].nan_to_num(), inputs.nan_to_num())
+                and int(reread.labels[0]) == int(batch.labels[position])
             )
-            if not same:
+            if not is_equal:
                 raise DataError(
                     f"example {examples.ids[rows[position]]!r} is different each time it is read, "
                     f"so the data are shuffled or augmented at random. Score with the transform "
@@ -213,16 +213,16 @@ def _refuse_random_data(examples: Examples, first: Batch) -> None:
 _ALL = slice(None)
 
 
-def agree(
-    one: Observation,
-    other: Observation,
+def within_tolerance(
+    first: Observation,
+    second: Observation,
     needs: frozenset[Signal],
-    at: slice = _ALL,
-    there: slice = _ALL,
+    first_rows: slice = _ALL,
+    second_rows: slice = _ALL,
 ) -> bool:
     """Whether two looks at the same examples saw the same, as far as float32 can tell."""
     for signal in needs | {Signal.LOGITS}:
-        a, b = one.signal(signal)[:, at], other.signal(signal)[:, there]
+        a, b = first.signal(signal)[:, first_rows], second.signal(signal)[:, second_rows]
         finite = a.isfinite() & b.isfinite()
         if not torch.equal(a.isfinite(), b.isfinite()):
             return False

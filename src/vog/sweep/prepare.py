@@ -14,17 +14,17 @@ from vog.sweep import acceleration, check_arguments, memory_plan, split_half
 from vog.sweep.job import Job
 from vog.sweep.make_question import make_question
 from vog.sweep.memory_plan import MemoryPlan
-from vog.sweep.part_grid import Grid, grid, seconds_a_row
+from vog.sweep.part_grid import PartGrid, plan_parts, seconds_per_row
 from vog.sweep.request import Request
 from vog.sweep.resolve import (
     Resolved,
     first_examples,
     module_source,
     resolve,
-    warnings_by_setting,
+    data_notes,
     with_colour_axis,
 )
-from vog.sweep.row_limit import begun_with
+from vog.sweep.row_limit import stored_choices
 from vog.sweep.trial import ModelTrial, first_working_trial
 from vog.sweep.weights import StateBesideWeightsError, Streamed, read_all
 
@@ -40,171 +40,171 @@ def prepare(request: Request) -> Job:
     Raises:
         VogError: whatever is wrong with the request; see the guards of `vog.sweep.preflight`.
     """
-    request = check_arguments.checked(request)
-    found = resolve(request)
-    before = begun_with(request)
-    first = first_examples(found.examples, request.batch_size)
-    found = replace(found, scores=with_colour_axis(request, found.scores, first))
+    request = check_arguments.check_request(request)
+    setup = resolve(request)
+    stored = stored_choices(request)
+    first = first_examples(setup.examples, request.batch_size)
+    setup = replace(setup, scores=with_colour_axis(request, setup.scores, first))
     source = module_source(request)
-    workers = found.examples.workers
-    trial = first_working_trial(request, found, source, first)
-    share = _share(request, found, trial, first, workers, before)
+    workers = setup.examples.workers
+    trial = first_working_trial(request, setup, source, first)
+    memory = _plan_memory(request, setup, trial, first, workers, stored)
     try:
-        read = read_all(found.files, trial.model, share.hold, request.quiet, request.reader, first)
+        read = read_all(setup.files, trial.model, memory.hold, request.quiet, request.reader, first)
     except StateBesideWeightsError:
-        trial = first_working_trial(request, found, source, first, apart=True)
-        read = read_all(found.files, trial.model, share.hold, request.quiet, request.reader, first)
-    cut = _grid(request, found, trial, first, workers, before, share)
+        trial = first_working_trial(request, setup, source, first, apart=True)
+        read = read_all(setup.files, trial.model, memory.hold, request.quiet, request.reader, first)
+    grid = _plan_grid(request, setup, trial, first, workers, stored, memory)
     job = Job(
         model=trial.model,
         weights=read.weights,
-        files=found.files,
-        stages=found.stages,
+        files=setup.files,
+        stages=setup.stages,
         scores=trial.scores,
-        examples=found.examples,
+        examples=setup.examples,
         classes=trial.classes,
         input_shape=tuple(first.inputs.shape[1:]),
-        aim_at_prediction=found.target.at_prediction,
-        share=share,
+        aim_at_prediction=setup.target.at_prediction,
+        memory_plan=memory,
         workers=workers,
         left_out=trial.left_out,
-        told={
-            **found.notes,
-            **warnings_by_setting(found),
+        notes={
+            **setup.notes,
+            **data_notes(setup),
             **trial.notes,
             **read.notes,
-            **({"parts": cut.words} if cut.words else {}),
+            **({"parts": grid.note} if grid.note else {}),
         },
         question=make_question(
-            *(request, source.module, found.files, read.digests),
-            *(found.stages, found.examples, trial.scores),
+            *(request, source.module, setup.files, read.digests),
+            *(setup.stages, setup.examples, trial.scores),
         )
         | {
-            "target": found.target.code or found.target.name,
-            "batch_size": share.batch_size,
-            "rows_per_part": cut.rows_per_part,
-            "device": found.device.type,
+            "target": setup.target.code or setup.target.name,
+            "batch_size": memory.batch_size,
+            "rows_per_part": grid.rows_per_part,
+            "device": setup.device.type,
             "precision": "float32",
             "folded": len(trial.model.folding.pairs),
         }
         | ({"loaded_apart": True} if trial.model.apart else {})
-        | ({"probabilities": True} if _keeps_probabilities(request, found) else {}),
+        | ({"probabilities": True} if _keeps_probabilities(request, setup) else {}),
         request=request,
     )
-    job = _approximate(job, found.everything, found.whole, before)
-    return _compiled(_in_precision(job, before), before)
+    job = _note_approximation(job, setup.all_files, setup.all_stages, stored)
+    return _choose_compiling(_choose_precision(job, stored), stored)
 
 
-def _keeps_probabilities(request: Request, found: Resolved) -> bool:
-    fold = found.examples.fold
+def _keeps_probabilities(request: Request, setup: Resolved) -> bool:
+    fold = setup.examples.fold
     if request.keep_probabilities is None:
         return fold is not None and fold.held_out
     return request.keep_probabilities
 
 
-def _share(
+def _plan_memory(
     request: Request,
-    found: Resolved,
+    setup: Resolved,
     trial: ModelTrial,
     first: Batch,
     workers: int,
-    before: Choices,
+    stored: Choices,
 ) -> MemoryPlan:
-    needs = memory_plan.measure(
+    needs = memory_plan.measure_needs(
         trial.model,
         trial.weights,
         first.inputs,
-        found.stages,
+        setup.stages,
         trial.scores,
         workers,
-        split_half.halved_share(len(found.examples)),
+        split_half.halved_share(len(setup.examples)),
     )
     needs = replace(needs, fixed=needs.fixed + _COPIES * needs.weights)
     if request.precision != "float32":  # compared with float32, whose weights are there as well
         needs = replace(needs, weights=needs.weights * 3 // 2)
-    asked = request.batch_size
+    batch_size = request.batch_size
     return memory_plan.plan_memory(
         needs,
-        before.get("batch_size", "auto") if asked == "auto" else asked,
-        memory_plan.total_bytes(request.memory, found.device),
-        found.device.type,
+        stored.get("batch_size", "auto") if batch_size == "auto" else batch_size,
+        memory_plan.total_bytes(request.memory, setup.device),
+        setup.device.type,
         first.inputs[0].numel(),
-        len(found.files),
-        found.examples.total or len(found.examples),  # so that a sample may grow
+        len(setup.files),
+        setup.examples.total or len(setup.examples),  # so that a sample may grow
     )
 
 
-def _grid(
+def _plan_grid(
     request: Request,
-    found: Resolved,
+    setup: Resolved,
     trial: ModelTrial,
     first: Batch,
     workers: int,
-    before: Choices,
-    share: MemoryPlan,
-) -> Grid:
+    stored: Choices,
+    memory: MemoryPlan,
+) -> PartGrid:
     seconds = 0.0
-    if request.rows_per_part is None and "rows_per_part" not in before:
+    if request.rows_per_part is None and "rows_per_part" not in stored:
         needs = scores.needs_of(trial.scores)
-        size, count = share.batch_size, len(found.files)
-        seconds = seconds_a_row(trial.model, trial.weights, first, needs, size, count, workers)
-    rows = len(found.examples)
-    return grid(request.rows_per_part, before, share.batch_size, rows, seconds)
+        size, count = memory.batch_size, len(setup.files)
+        seconds = seconds_per_row(trial.model, trial.weights, first, needs, size, count, workers)
+    rows = len(setup.examples)
+    return plan_parts(request.rows_per_part, stored, memory.batch_size, rows, seconds)
 
 
-def _approximate(
-    job: Job, files: tuple[CheckpointFile, ...], stages: tuple[Stage, ...], before: Choices
+def _note_approximation(
+    job: Job, files: tuple[CheckpointFile, ...], stages: tuple[Stage, ...], stored: Choices
 ) -> Job:
     """The job, which may have some of the checkpoints, with what that costs."""
     if len(job.files) == len(files):
         return job
-    found = before.get("approximation")
-    if found is None:
+    approximation = stored.get("approximation")
+    if approximation is None:
         assert isinstance(job.model, TorchModel)
-        weights = Streamed.of(files, job.model, job.weights.last, job.request.reader)
-        full = replace(job, weights=weights, files=files, stages=stages)
-        compared = acceleration.compared(full, job, "comparing with all checkpoints")
-        found = {"checkpoints": len(files), **compared.stored}
-    name, value = acceleration.decisive(found["spearman"])
-    said = (
-        f"{len(job.files)} of {len(files)} checkpoints; {name} ranks as with all of them at "
-        f"{value:.3f} ({found['examples']} examples)"
+        weights = Streamed.from_files(files, job.model, job.weights.last, job.request.reader)
+        full_job = replace(job, weights=weights, files=files, stages=stages)
+        fidelity = acceleration.compare_jobs(full_job, job, "comparing with all checkpoints")
+        approximation = {"checkpoints": len(files), **fidelity.question_entry}
+    column, correlation = acceleration.lowest_correlation(approximation["spearman"])
+    note = (
+        f"{len(job.files)} of {len(files)} checkpoints; {column} ranks as with all of them at "
+        f"{correlation:.3f} ({approximation['examples']} examples)"
     )
-    question = job.question | {"approximation": found}
-    return replace(job, question=question, told={**job.told, "picked": said})
+    question = job.question | {"approximation": approximation}
+    return replace(job, question=question, told={**job.notes, "picked": note})
 
 
-def _in_precision(job: Job, before: Choices) -> Job:
+def _choose_precision(job: Job, stored: Choices) -> Job:
     """The job in the precision that was asked for, or that is found good enough."""
-    asked, was = job.request.precision, before.get("precision")
-    if asked == "float32" or (asked == "auto" and was == "float32"):
+    requested, stored_precision = job.request.precision, stored.get("precision")
+    if requested == "float32" or (requested == "auto" and stored_precision == "float32"):
         return job
-    if was == "bfloat16":
-        job, found, said = (
-            acceleration.in_bfloat16(job),
-            before.get("fidelity"),
+    if stored_precision == "bfloat16":
+        job, fidelity, note = (
+            acceleration.with_bfloat16(job),
+            stored.get("fidelity"),
             "as the run was begun",
         )
     else:
-        job, found, said = acceleration.try_bfloat16(job, always=asked == "bfloat16")
-    precision = "float32" if found is None else "bfloat16"
-    told = {**job.told, "precision": f"{precision}: {said}"}
-    settled = {} if found is None else {"precision": precision, "fidelity": found}
-    return replace(job, told=told, question=job.question | settled)
+        job, fidelity, note = acceleration.try_bfloat16(job, always=requested == "bfloat16")
+    precision = "float32" if fidelity is None else "bfloat16"
+    notes = {**job.notes, "precision": f"{precision}: {note}"}
+    entries = {} if fidelity is None else {"precision": precision, "fidelity": fidelity}
+    return replace(job, told=notes, question=job.question | entries)
 
 
-def _compiled(job: Job, before: Choices) -> Job:
+def _choose_compiling(job: Job, stored: Choices) -> Job:
     """The job with a compiled model, where that was asked for and is faster."""
     if not job.request.compile:
         return job
     if isinstance(job.model, TorchModel) and job.model.apart:
-        used, said = False, "each checkpoint is loaded into a copy of its own"
-    elif before:
-        used, said = bool(before.get("compiled")), "as the run was begun"
+        compiles, note = False, "each checkpoint is loaded into a copy of its own"
+    elif stored:
+        compiles, note = bool(stored.get("compiled")), "as the run was begun"
     else:
-        used, said = acceleration.compiling_pays(job)
-    told = {**job.told, "compile": f"{'yes' if used else 'no'}: {said}"}
-    if not used:
-        return replace(job, told=told)
-    fast = acceleration.in_a_graph(job)
-    return replace(fast, told=told, question=job.question | {"compiled": True})
+        compiles, note = acceleration.try_compiling(job)
+    notes = {**job.notes, "compile": f"{'yes' if compiles else 'no'}: {note}"}
+    if not compiles:
+        return replace(job, told=notes)
+    fast = acceleration.with_compiled_model(job)
+    return replace(fast, told=notes, question=job.question | {"compiled": True})

@@ -18,10 +18,10 @@ from vog.models.torch.fresh_modules import ModuleSource
 from vog.models.torch.weights_in_place import tensors_of
 from vog.scores import Score, colours
 from vog.sweep.request import Request
-from vog.sweep.row_limit import begun_with, continues_0_1, limited
+from vog.sweep.row_limit import stored_choices, continues_0_1, limit_examples
 
 # Of the first batch, what the guards look at: more would cost and tell nothing.
-_GUARDED = 16
+_SAMPLE = 16
 _MOST_UNREADABLE = 100
 
 
@@ -38,8 +38,8 @@ class Resolved:
     target: Target
     scores: tuple[Score, ...]
     device: torch.device
-    everything: tuple[CheckpointFile, ...]
-    whole: tuple[Stage, ...]
+    all_files: tuple[CheckpointFile, ...]
+    all_stages: tuple[Stage, ...]
     files: tuple[CheckpointFile, ...]
     stages: tuple[Stage, ...]
     examples: Examples
@@ -52,25 +52,25 @@ def resolve(request: Request) -> Resolved:
     Raises:
         VogError: something is not there, or makes no sense.
     """
-    target, asked = targets.choose_target(request.target), _asked_scores(request)
-    device = _device(request.device)
-    named = checkpoints.search(_as_list(request.checkpoints), request.read is not None)
-    everything = named.files
-    least = max(score.min_checkpoints for score in asked)
-    whole = checkpoints.cut_stages(request.stages, len(everything), least)
-    picked, stages = checkpoints.pick_checkpoints(whole, request.checkpoints_per_stage, least)
-    files = tuple(everything[one] for one in picked)
+    target, score_objects = targets.choose_target(request.target), _requested_scores(request)
+    device = _choose_device(request.device)
+    search = checkpoints.search(_as_list(request.checkpoints), request.read is not None)
+    all_files = search.files
+    least = max(score.min_checkpoints for score in score_objects)
+    all_stages = checkpoints.cut_stages(request.stages, len(all_files), least)
+    indices, stages = checkpoints.pick_checkpoints(all_stages, request.checkpoints_per_stage, least)
+    files = tuple(all_files[index] for index in indices)
     examples = data.open_source(
         request.data,
         request.root,
         request.transform,
         request.workers,
         request.exif,
-        hidden=continues_0_1(begun_with(request)),
+        hidden=continues_0_1(stored_choices(request)),
     )
     _refuse_unlabelled(examples, target)
-    examples = limited(examples, request)
-    return Resolved(target, asked, device, everything, whole, files, stages, examples, named.notes)
+    examples = limit_examples(examples, request)
+    return Resolved(target, score_objects, device, all_files, all_stages, files, stages, examples, search.notes)
 
 
 def _refuse_unlabelled(examples: Examples, target: Target) -> None:
@@ -79,48 +79,48 @@ def _refuse_unlabelled(examples: Examples, target: Target) -> None:
             f"the data have no labels ({examples.ids[0]!r}, ...), and the target is that of the "
             f"label. Give labels (a sub-folder a class, lines of `path label`, `labels` in an "
             f".npz, items of (input, label)), or --target predicted, which needs none."
-            f"{_as_read(examples)}"
+            f"{_notes_sentence(examples)}"
         )
 
 
-def _as_read(examples: Examples) -> str:
+def _notes_sentence(examples: Examples) -> str:
     """What was noted of the data, such as the keys of items that were not read, as a sentence."""
     return f" Of the data: {'; '.join(examples.notes)}." if examples.notes else ""
 
 
-def _asked_scores(request: Request) -> tuple[Score, ...]:
-    asked = request.scores
-    if asked is None:
-        asked = scores.DEFAULT
-    elif asked == "all":
-        asked = tuple(scores.SCORES)
-    elif isinstance(asked, str):
-        asked = [name.strip() for name in asked.split(",") if name.strip()]
-    return scores.choose_scores(asked, request.channels)
+def _requested_scores(request: Request) -> tuple[Score, ...]:
+    names = request.scores
+    if names is None:
+        names = scores.DEFAULT
+    elif names == "all":
+        names = tuple(scores.SCORES)
+    elif isinstance(names, str):
+        names = [name.strip() for name in names.split(",") if name.strip()]
+    return scores.choose_scores(names, request.channels)
 
 
-def _device(asked: str) -> torch.device:
-    if asked == "auto":
+def _choose_device(name: str) -> torch.device:
+    if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        device = torch.device(asked)
+        device = torch.device(name)
     except RuntimeError as error:
-        raise ModelError(f"--device {asked!r}: expected auto, cpu, cuda or cuda:i.") from error
+        raise ModelError(f"--device {name!r}: expected auto, cpu, cuda or cuda:i.") from error
     if device.type not in ("cpu", "cuda"):
-        raise ModelError(f"--device {asked!r}: expected auto, cpu, cuda or cuda:i.")
+        raise ModelError(f"--device {name!r}: expected auto, cpu, cuda or cuda:i.")
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ModelError(f"--device {asked!r}: there is no CUDA device here. Use --device cpu.")
+        raise ModelError(f"--device {name!r}: there is no CUDA device here. Use --device cpu.")
     return device
 
 
 def _as_list(checkpoints: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
-    words = [checkpoints] if isinstance(checkpoints, str | Path) else checkpoints
-    if any(isinstance(word, str) and not word.strip() for word in words):
+    patterns = [checkpoints] if isinstance(checkpoints, str | Path) else checkpoints
+    if any(isinstance(pattern, str) and not pattern.strip() for pattern in patterns):
         raise CheckpointError(
             "--checkpoints is empty. Expected globs, files, a folder or @list.txt; the folder "
             "where you are is `.`."
         )
-    return words
+    return patterns
 
 
 def module_source(request: Request) -> ModuleSource:
@@ -131,28 +131,28 @@ def module_source(request: Request) -> ModuleSource:
     """
     model = request.model
     if isinstance(model, nn.Module):
-        return fresh_modules.source_of(_with_values(model), None)
+        return fresh_modules.source_of(_require_values(model), None)
     spec = model if isinstance(model, str) else user_functions.function_identity(model)
     function = user_functions.load_function(model, "--model") if isinstance(model, str) else model
 
     def build() -> nn.Module:
-        made = user_functions.call_function(function, spec, "--model", **request.model_args)
-        if not isinstance(made, nn.Module):
+        module = user_functions.call_function(function, spec, "--model", **request.model_args)
+        if not isinstance(module, nn.Module):
             raise FunctionError(
-                f"--model {spec!r} returns {type(made).__name__}, not an nn.Module."
+                f"--model {spec!r} returns {type(module).__name__}, not an nn.Module."
             )
-        return _with_values(made)
+        return _require_values(module)
 
     return fresh_modules.source_of(None, build)
 
 
-def _with_values(module: nn.Module) -> nn.Module:
+def _require_values(module: nn.Module) -> nn.Module:
     """Return the module, unless its tensors are on the device that keeps no values."""
-    without = [name for name, tensor in tensors_of(module).items() if tensor.is_meta]
-    if without:
+    valueless = [name for name, tensor in tensors_of(module).items() if tensor.is_meta]
+    if valueless:
         raise ModelError(
-            f"{len(without)} tensors of the model are on the meta device and have no values: "
-            f"{first_few(without)}. What is in no checkpoint, such as some buffers, would be left "
+            f"{len(valueless)} tensors of the model are on the meta device and have no values: "
+            f"{first_few(valueless)}. What is in no checkpoint, such as some buffers, would be left "
             f"without. Build the model on the CPU."
         )
     return module
@@ -161,28 +161,28 @@ def _with_values(module: nn.Module) -> nn.Module:
 def first_examples(examples: Examples, batch_size: int | str) -> Batch:
     """What the guards look at: of the first batch in which an example can be read, some."""
     row = _first_readable(examples)
-    size = min(len(examples), _GUARDED, batch_size if isinstance(batch_size, int) else _GUARDED)
+    size = min(len(examples), _SAMPLE, batch_size if isinstance(batch_size, int) else _SAMPLE)
     start = row - row % size
     return data.read_batches(examples, range(start, min(start + size, len(examples))))
 
 
 def with_colour_axis(
-    request: Request, chosen: tuple[Score, ...], first: Batch
+    request: Request, score_objects: tuple[Score, ...], first: Batch
 ) -> tuple[Score, ...]:
     """The scores, which know where the colours of an example are.
 
     Raises:
         ScoreError: the shape of an example does not tell, and neither does the request.
     """
-    layout = colours.settle_layout(request.layout, tuple(first.inputs.shape[1:]), chosen)
-    return colours.with_layout(chosen, layout)
+    layout = colours.settle_layout(request.layout, tuple(first.inputs.shape[1:]), score_objects)
+    return colours.with_layout(score_objects, layout)
 
 
-def warnings_by_setting(found: Resolved) -> dict[str, str]:
+def data_notes(setup: Resolved) -> dict[str, str]:
     """What the plan says of the data, by its first word."""
-    layout = colours.layout_of(found.scores)
-    told = {} if layout is None else {"layout": layout}
-    return told | ({"data": "; ".join(found.examples.notes)} if found.examples.notes else {})
+    layout = colours.layout_of(setup.scores)
+    notes = {} if layout is None else {"layout": layout}
+    return notes | ({"data": "; ".join(setup.examples.notes)} if setup.examples.notes else {})
 
 
 def _first_readable(examples: Examples) -> int:

@@ -31,7 +31,7 @@ def halved_share(examples: int) -> float:
     return min(1.0, ROWS / examples)
 
 
-def of_examples(rows: Int[np.ndarray, "m"], examples: Examples) -> Bool[np.ndarray, "m"]:
+def is_halved(rows: Int[np.ndarray, "m"], examples: Examples) -> Bool[np.ndarray, "m"]:
     """Return which of these rows, as the run counts them, are halved.
 
     Of a sample the first ones: they are so whatever its size.
@@ -46,7 +46,7 @@ def halved_rows(rows: Int[np.ndarray, "m"], examples: int) -> Bool[np.ndarray, "
     return scattered(rows) < np.uint64(int(2**64 * halved_share(examples)))
 
 
-def stages_of(stages: Sequence[Stage], half: int, least: int) -> tuple[Stage, ...]:
+def half_stages(stages: Sequence[Stage], half: int, least: int) -> tuple[Stage, ...]:
     """The stages of one half, cut from its checkpoints; those that are too short are left out.
 
     Args:
@@ -55,11 +55,11 @@ def stages_of(stages: Sequence[Stage], half: int, least: int) -> tuple[Stage, ..
         least: how many the least demanding score needs, in either half.
     """
     count = stages[-1].stop
-    both = [restrict_stages(stages, range(one, count, 2)) for one in range(len(HALVES))]
+    stages_by_half = [restrict_stages(stages, range(start, count, 2)) for start in range(len(HALVES))]
     return tuple(
-        mine
-        for mine, *pair in zip(both[half], *both, strict=True)
-        if all(one.stop - one.start >= least for one in pair)
+        stage
+        for stage, *pair in zip(stages_by_half[half], *stages_by_half, strict=True)
+        if all(start.stop - start.start >= least for start in pair)
     )
 
 
@@ -77,26 +77,26 @@ class Halves:
     _count: int = 0
 
     @classmethod
-    def begun(
+    def start(
         cls,
         stages: tuple[Stage, ...],
         scores: Sequence[Score],
         needs: frozenset[Signal],
-        wanted: Bool[np.ndarray, "n"],
+        halved: Bool[np.ndarray, "n"],
     ) -> "Halves":
         """Those of a batch, of which the wanted rows are halved."""
         least = min(score.min_checkpoints for score in scores)
         odd, even = (
-            StageFold(stages_of(stages, half, least), scores, needs, looking=False)
+            StageFold(half_stages(stages, half, least), scores, needs, keep_predictions=False)
             for half in (0, 1)
         )
-        return cls(torch.from_numpy(np.flatnonzero(wanted)), (odd, even))
+        return cls(torch.from_numpy(np.flatnonzero(halved)), (odd, even))
 
-    def add(self, seen: Observation) -> None:
+    def add(self, observation: Observation) -> None:
         """Take in what the next checkpoint says."""
         fold = self.folds[self._count % 2]
         if len(self.rows) and fold.stages:
-            fold.add(_of(seen, self.rows))
+            fold.add(_select_rows(observation, self.rows))
         self._count += 1
 
     def values(self, count: int) -> dict[str, Shaped[np.ndarray, "n"]]:
@@ -104,24 +104,24 @@ class Halves:
         columns: dict[str, np.ndarray] = {}
         for name, fold in zip(HALVES, self.folds, strict=True):
             states = fold.states() if len(self.rows) else {}
-            for stage, at in self._long_enough():
-                score, full = fold.scores[at], np.full(count, np.nan, np.float32)
+            for stage, index in self._stages_and_scores():
+                score, full = fold.scores[index], np.full(count, np.nan, np.float32)
                 if states:
-                    computed = score.compute(states[stage][at])
-                    full[self.rows.numpy()] = computed.float().cpu().numpy()
+                    values = score.compute(states[stage][index])
+                    full[self.rows.numpy()] = values.float().cpu().numpy()
                 columns[half_of(column_name(score, stage), name)] = full
         return columns
 
-    def _long_enough(self) -> Iterator[tuple[str, int]]:
+    def _stages_and_scores(self) -> Iterator[tuple[str, int]]:
         """The stages, and the places of the scores that both halves have checkpoints enough for."""
         for odd, even in zip(*(fold.stages for fold in self.folds), strict=True):
             shorter = min(odd.stop - odd.start, even.stop - even.start)
-            for at, score in enumerate(self.folds[0].scores):
+            for index, score in enumerate(self.folds[0].scores):
                 if shorter >= score.min_checkpoints:
-                    yield odd.name, at
+                    yield odd.name, index
 
 
-def without_spoiled(
+def nan_where_undefined(
     halves: Mapping[str, Shaped[np.ndarray, "n"]], scores: Mapping[str, Shaped[np.ndarray, "n"]]
 ) -> dict[str, Shaped[np.ndarray, "n"]]:
     """The halves, but NaN where the score of both together has no value."""
@@ -131,20 +131,20 @@ def without_spoiled(
     }
 
 
-def _of(seen: Observation, rows: Int[Tensor, "m"]) -> Observation:
+def _select_rows(observation: Observation, rows: Int[Tensor, "m"]) -> Observation:
     """What was observed of some of the examples."""
-    if len(rows) == len(seen.labels):
-        return seen
-    on = rows.to(seen.labels.device)
+    if len(rows) == len(observation.labels):
+        return observation
+    device_rows = rows.to(observation.labels.device)
 
-    def picked(value: Tensor | None) -> Tensor | None:
-        return None if value is None else value[:, on]
+    def select(signal: Tensor | None) -> Tensor | None:
+        return None if signal is None else signal[:, device_rows]
 
     return replace(
-        seen,
-        labels=seen.labels[on],
-        logits=picked(seen.logits),
-        input_gradient=picked(seen.input_gradient),
-        loss_gradient=picked(seen.loss_gradient),
-        last_layer_norm=picked(seen.last_layer_norm),
+        observation,
+        labels=observation.labels[device_rows],
+        logits=select(observation.logits),
+        input_gradient=select(observation.input_gradient),
+        loss_gradient=select(observation.loss_gradient),
+        last_layer_norm=select(observation.last_layer_norm),
     )

@@ -23,7 +23,7 @@ from vog.scores import Score, Signal
 from vog.sweep import acceleration, plain_way, preflight
 from vog.sweep.request import Request
 from vog.sweep.resolve import Resolved
-from vog.sweep.weights import refuse_not_made
+from vog.sweep.weights import refuse_foreign_objects
 
 
 @dataclass(frozen=True)
@@ -45,22 +45,22 @@ class ModelTrial:
     notes: Mapping[str, str]
 
 
-APART = (
+APART_NOTE = (
     "each checkpoint is loaded into a copy of its own: one module that takes the weights of all in "
     "turn would not give the numbers of the plain way (slower: norms are not folded)"
 )
-_IN_PAIRS = (
+_IN_PAIRS_NOTE = (
     f"an example that is alone in its batch is computed twice: PyTorch {torch.__version__} gives "
     f"it another gradient than it has among others"
 )
-_IN_PLACE = (
+_IN_PLACE_NOTE = (
     "compared with load_state_dict and backward on itself: it can be neither copied nor built anew "
     "(give a function as --model)"
 )
 
 
 def first_working_trial(
-    request: Request, found: Resolved, source: ModuleSource, first: Batch, apart: bool = False
+    request: Request, setup: Resolved, source: ModuleSource, first: Batch, apart: bool = False
 ) -> ModelTrial:
     """Return the model in the first way that works, past the guards.
 
@@ -75,36 +75,36 @@ def first_working_trial(
         ModelError: the model cannot be scored with, or differs from the plain way in every way.
         ScoreError: a score that was asked for by name cannot be had.
     """
-    contents = request.reader.contents(found.files[-1].path)
-    last, name = contents.weights, str(found.files[-1].path)
-    earliest = request.reader(found.files[0].path)
+    contents = request.reader.contents(setup.files[-1].path)
+    last, name = contents.weights, str(setup.files[-1].path)
+    earliest = request.reader(setup.files[0].path)
     template = TorchModel(source.module, source=source)
-    refuse_not_made(template.beside_tensors(last, name), found.files[-1].path)
-    taken = {} if contents.note is None else {"taken": contents.note}
-    failed: ModelError | None = None
+    refuse_foreign_objects(template.beside_tensors(last, name), setup.files[-1].path)
+    key_note = {} if contents.note is None else {"taken": contents.note}
+    failure: ModelError | None = None
     differing: tuple[str, ...] = ()
-    for model in _ways(request, found, source, first, apart):
+    for model in _candidate_models(request, setup, source, first, apart):
         try:
-            trial = _tried(request, found, source, model, last, first)
-            example = plain_way.ComparedExamples(
-                trial.weights, earliest, str(found.files[0].path), first
+            trial = _try_model(request, setup, source, model, last, first)
+            comparison = plain_way.ComparedExamples(
+                trial.weights, earliest, str(setup.files[0].path), first
             )
-            differing = _differences(trial, source, example)
+            differing = _differences(trial, source, comparison)
             if differing == (Signal.LAST_LAYER_NORM,):  # it is used more than once, or tied
-                trial = _tried(request, found, source, model, last, first, headless=True)
-                differing = _differences(trial, source, example)
+                trial = _try_model(request, setup, source, model, last, first, headless=True)
+                differing = _differences(trial, source, comparison)
         except ModelError as error:
-            failed, differing = error, ()
+            failure, differing = error, ()
             continue
-        failed = None
+        failure = None
         if not differing:
-            return replace(trial, notes={**taken, **trial.notes})
-    if failed is not None:
-        raise failed
-    raise _refusal(name, source, differing)
+            return replace(trial, notes={**key_note, **trial.notes})
+    if failure is not None:
+        raise failure
+    raise _no_way_error(name, source, differing)
 
 
-def _refusal(name: str, source: ModuleSource, differing: tuple[str, ...]) -> ModelError:
+def _no_way_error(name: str, source: ModuleSource, differing: tuple[str, ...]) -> ModelError:
     """Return why no way to compute equals the plain way, or why there is no way."""
     if not differing:
         return ModelError(
@@ -124,27 +124,27 @@ def _refusal(name: str, source: ModuleSource, differing: tuple[str, ...]) -> Mod
 
 
 def _differences(
-    trial: ModelTrial, source: ModuleSource, example: plain_way.ComparedExamples
+    trial: ModelTrial, source: ModuleSource, comparison: plain_way.ComparedExamples
 ) -> tuple[Signal, ...]:
     """Return the signals in which the model differs from the plain way on a fresh module.
 
     Where there is none, the module of the user's is loaded, and then is as it was.
     """
-    needs, judge = scores.needs_of(trial.scores), source.fresh()
-    if judge is not None:
-        return plain_way.differing_signals(trial.model, judge, example, needs)
+    needs, reference = scores.needs_of(trial.scores), source.fresh()
+    if reference is not None:
+        return plain_way.differing_signals(trial.model, reference, comparison, needs)
     with left_as_it_was(source.module):
-        return plain_way.differing_signals(trial.model, source.module, example, needs)
+        return plain_way.differing_signals(trial.model, source.module, comparison, needs)
 
 
-def _ways(
-    request: Request, found: Resolved, source: ModuleSource, first: Batch, apart: bool
+def _candidate_models(
+    request: Request, setup: Resolved, source: ModuleSource, first: Batch, apart: bool
 ) -> Iterator[TorchModel]:
     """Return the model in each way, the fastest first."""
     model = TorchModel(
         source.module,
-        found.target,
-        found.device,
+        setup.target,
+        setup.device,
         source=source,
         is_users=source.build is None and source.template is None,
     )
@@ -159,9 +159,9 @@ def _ways(
         yield replace(plain, may_fold=False, apart=True)
 
 
-def _tried(
+def _try_model(
     request: Request,
-    found: Resolved,
+    setup: Resolved,
     source: ModuleSource,
     model: TorchModel,
     last: Mapping[str, Any],
@@ -169,7 +169,7 @@ def _tried(
     headless: bool = False,
 ) -> ModelTrial:
     """Return the model with its head and its norms folded, and past the guards."""
-    name = str(found.files[-1].path)
+    name = str(setup.files[-1].path)
     if model.template is not None and not model.apart:
         module = source.another()
         if module is None:
@@ -182,22 +182,22 @@ def _tried(
     model = _with_head(model, fitted, first)
     model = replace(model, head=None) if headless else model
     leave_out = request.scores is None or request.scores == "all"
-    chosen, without = _possible(found, model, leave_out)
-    needs = scores.needs_of(chosen)
+    available, left_out = _available_scores(setup, model, leave_out)
+    needs = scores.needs_of(available)
     if request.fold and model.may_fold and model.template is not None:
-        model = acceleration.folded(model, fitted, first, needs)
+        model = acceleration.with_folded_norms(model, fitted, first, needs)
     weights = model.ready(fitted)
     with model.borrowed():
-        at_prediction = found.target.at_prediction
+        at_prediction = setup.target.at_prediction
         model = replace(model, in_pairs=preflight.differs_alone(model, weights, needs, first))
-        classes = preflight.preflight(model, weights, needs, found.examples, first, at_prediction)
+        classes = preflight.preflight(model, weights, needs, setup.examples, first, at_prediction)
     notes = {"names": note} if note else {}
-    said = [APART] if model.apart else []
-    said += [_IN_PAIRS] if model.in_pairs else []
-    said += [] if source.can_be_fresh else [_IN_PLACE]
-    if said:
-        notes["model"] = "; ".join(said)
-    return ModelTrial(model, weights, chosen, without, classes, notes)
+    remarks = [APART_NOTE] if model.apart else []
+    remarks += [_IN_PAIRS_NOTE] if model.in_pairs else []
+    remarks += [] if source.can_be_fresh else [_IN_PLACE_NOTE]
+    if remarks:
+        notes["model"] = "; ".join(remarks)
+    return ModelTrial(model, weights, available, left_out, classes, notes)
 
 
 def _with_head(model: TorchModel, fitted: Weights, first: Batch) -> TorchModel:
@@ -213,17 +213,17 @@ def _with_head(model: TorchModel, fitted: Weights, first: Batch) -> TorchModel:
         )
 
 
-def _possible(
-    found: Resolved, model: Model, leave_out: bool
+def _available_scores(
+    setup: Resolved, model: Model, leave_out: bool
 ) -> tuple[tuple[Score, ...], dict[str, str]]:
     """Return the scores that can be had, and why others cannot.
 
     Raises:
         ScoreError: one was asked for by name.
     """
-    headless = [one.name for one in found.scores if not one.needs <= model.signals]
-    blind = found.examples.unlabelled and found.target.at_prediction
-    labelless = [one.name for one in found.scores if blind and scores.uses_label(one)]
+    headless = [score.name for score in setup.scores if not score.needs <= model.signals]
+    no_labels = setup.examples.unlabelled and setup.target.at_prediction
+    labelless = [score.name for score in setup.scores if no_labels and scores.uses_label(score)]
     if headless and not leave_out:
         raise ScoreError(
             f"{', '.join(headless)} needs a model whose logits are the output of its last "
@@ -233,5 +233,5 @@ def _possible(
         raise ScoreError(
             f"{', '.join(labelless)} needs labels, and the data have none. Drop it from --scores."
         )
-    without = dict.fromkeys(headless, "no linear head") | dict.fromkeys(labelless, "no labels")
-    return tuple(one for one in found.scores if one.name not in without), without
+    left_out = dict.fromkeys(headless, "no linear head") | dict.fromkeys(labelless, "no labels")
+    return tuple(score for score in setup.scores if score.name not in left_out), left_out

@@ -20,9 +20,9 @@ from vog.progress import progress
 from vog.scores import Signal
 
 # The last, one in use, and the next: as the file has it, matched, and made ready.
-STREAMED = 5
+STREAMED_COPIES = 5
 # Examples that are looked at under every checkpoint.
-_SAMPLED = 4
+_SAMPLE_SIZE = 4
 Stamp = tuple[int, int]  # size in bytes, and time of the last change
 
 
@@ -40,7 +40,7 @@ class Held:
     @property
     def nbytes(self) -> int:
         """Of all checkpoints together."""
-        return sum(nbytes(one) for one in self.weights)
+        return sum(nbytes(weights) for weights in self.weights)
 
     def each(self) -> Iterator[Weights]:
         """One checkpoint after the other."""
@@ -58,7 +58,7 @@ class Streamed:
     reader: Reader
 
     @classmethod
-    def of(
+    def from_files(
         cls, files: Sequence[CheckpointFile], model: Model, last: Weights, reader: Reader
     ) -> "Streamed":
         """The weights in files that were not changed from now on."""
@@ -67,7 +67,7 @@ class Streamed:
     @property
     def nbytes(self) -> int:
         """Of those that are in memory at one time."""
-        return STREAMED * nbytes(self.last)
+        return STREAMED_COPIES * nbytes(self.last)
 
     def each(self) -> Iterator[Weights]:
         """One checkpoint after the other.
@@ -79,12 +79,12 @@ class Streamed:
             yield from map(self._read, range(len(self.files)))
             return
         with ThreadPoolExecutor(1) as reader:
-            ahead = reader.submit(self._read, 0)
-            for following in range(1, len(self.files)):
-                weights = ahead.result()
-                ahead = reader.submit(self._read, following)
+            pending = reader.submit(self._read, 0)
+            for checkpoint in range(1, len(self.files)):
+                weights = pending.result()
+                pending = reader.submit(self._read, checkpoint)
                 yield weights
-            yield ahead.result()
+            yield pending.result()
 
     def _read(self, checkpoint: int) -> Weights:
         path = self.files[checkpoint].path
@@ -141,9 +141,9 @@ def read_all(
         ModelError: all of them give the same logits.
     """
     held: list[Weights] = []
-    found: dict[str, Path] = {}
+    path_by_digest: dict[str, Path] = {}
     logits: list[Tensor] = []
-    keys: dict[Path, str] = {}
+    key_by_path: dict[Path, str] = {}
     settings: object = None
     with (
         progress("reading checkpoints", len(files), 0, quiet) as advance,
@@ -152,35 +152,35 @@ def read_all(
     ):
         for file in files:
             contents = reader.contents(file.path)
-            keys[file.path] = contents.key
-            checkpoints.refuse_mixed_keys(keys)
-            beside = model.beside_tensors(contents.weights, str(file.path))
-            refuse_not_made(beside, file.path)
-            if beside and not model.fits_beside:
+            key_by_path[file.path] = contents.key
+            checkpoints.refuse_mixed_keys(key_by_path)
+            extra_state = model.beside_tensors(contents.weights, str(file.path))
+            refuse_foreign_objects(extra_state, file.path)
+            if extra_state and not model.fits_beside:
                 raise StateBesideWeightsError(f"{file.path} has more than tensors.")
             fitted = model.fit(contents.weights, str(file.path))
             if file is not files[0] and model.settings() != settings:
                 raise StateBesideWeightsError(f"{file.path} changes more than tensors.")
             settings = model.settings()
-            _refuse_equal({**fitted, **beside}, file.path, found)
+            _refuse_equal({**fitted, **extra_state}, file.path, path_by_digest)
             ready = model.ready(fitted)
             if sample is not None:
-                logits.append(_logits(model, ready, sample))
+                logits.append(_sample_logits(model, ready, sample))
             if hold or file is files[-1]:
                 held.append(ready)
             advance(1)
-    notes = _same_logits(files, logits)
-    weights = Held(tuple(held)) if hold else Streamed.of(files, model, held[-1], reader)
-    return ReadWeights(weights, tuple(found), notes)
+    notes = _note_same_logits(files, logits)
+    weights = Held(tuple(held)) if hold else Streamed.from_files(files, model, held[-1], reader)
+    return ReadWeights(weights, tuple(path_by_digest), notes)
 
 
-def refuse_not_made(beside: Mapping[str, Any], path: Path) -> None:
+def refuse_foreign_objects(extra_state: Mapping[str, Any], path: Path) -> None:
     """Raise where the model would be given an object that reading a file does not make.
 
     Raises:
         CheckpointError: an extra state is of a class that only the file names.
     """
-    for key, value in beside.items():
+    for key, value in extra_state.items():
         kind = checkpoints.stand_in_name(value)
         if kind is not None:
             raise CheckpointError(
@@ -189,51 +189,51 @@ def refuse_not_made(beside: Mapping[str, Any], path: Path) -> None:
             )
 
 
-def _logits(model: Model, weights: Weights, sample: Batch) -> Tensor:
-    placed = model.place(sample.inputs[:_SAMPLED])
-    labels = torch.zeros(len(placed), dtype=torch.int64, device=placed.device)
-    seen = model.observe(weights, placed, labels, frozenset({Signal.LOGITS}))
-    return seen.signal(Signal.LOGITS)[0].cpu()
+def _sample_logits(model: Model, weights: Weights, sample: Batch) -> Tensor:
+    device_inputs = model.place(sample.inputs[:_SAMPLE_SIZE])
+    labels = torch.zeros(len(device_inputs), dtype=torch.int64, device=device_inputs.device)
+    observation = model.observe(weights, device_inputs, labels, frozenset({Signal.LOGITS}))
+    return observation.signal(Signal.LOGITS)[0].cpu()
 
 
-def _same_logits(files: Sequence[CheckpointFile], logits: Sequence[Tensor]) -> dict[str, str]:
+def _note_same_logits(files: Sequence[CheckpointFile], logits: Sequence[Tensor]) -> dict[str, str]:
     """Say which neighbouring checkpoints give the same logits, bit for bit.
 
     Raises:
         ModelError: all of them do.
     """
-    same = [
-        f"{before.step} and {after.step}"
-        for (before, after), (one, other) in zip(
+    pairs = [
+        f"{earlier.step} and {later.step}"
+        for (earlier, later), (earlier_logits, later_logits) in zip(
             itertools.pairwise(files), itertools.pairwise(logits), strict=False
         )
-        if torch.equal(one, other) and bool(one.isfinite().any())
+        if torch.equal(earlier_logits, later_logits) and bool(earlier_logits.isfinite().any())
     ]
-    if same and len(same) == len(files) - 1:
+    if pairs and len(pairs) == len(files) - 1:
         raise ModelError(
             f"the {len(files)} checkpoints hold different weights, and the model gives the same "
             f"logits under each of them, bit for bit: no tensor that differs plays a part in its "
             f"output, and every spread would be 0. The model has to use the weights that it loads."
         )
-    if not same:
+    if not pairs:
         return {}
     return {
-        "same logits": f"at steps {first_few(same)}: between them nothing was learned that the "
+        "same logits": f"at steps {first_few(pairs)}: between them nothing was learned that the "
         f"output depends on (learning rate 0, or another head)"
     }
 
 
-def _refuse_equal(fitted: Mapping[str, Any], path: Path, found: dict[str, Path]) -> None:
+def _refuse_equal(fitted: Mapping[str, Any], path: Path, path_by_digest: dict[str, Path]) -> None:
     """Add the digest of the weights to those that were found, if it is not among them."""
     digest = checkpoints.weights_digest(
-        {k: v for k, v in fitted.items() if not k.endswith("num_batches_tracked")}
+        {key: tensor for key, tensor in fitted.items() if not key.endswith("num_batches_tracked")}
     )
-    if digest in found:
+    if digest in path_by_digest:
         raise CheckpointError(
-            f"{found[digest]} and {path} hold equal weights, so nothing was learned between them "
+            f"{path_by_digest[digest]} and {path} hold equal weights, so nothing was learned between them "
             f"and every spread would be too small. Leave one of them out."
         )
-    found[digest] = path
+    path_by_digest[digest] = path
 
 
 def _stamp(path: Path) -> Stamp | None:
@@ -246,10 +246,10 @@ def _stamp(path: Path) -> Stamp | None:
 
 def nbytes(weights: Weights) -> int:
     """Of one checkpoint."""
-    return sum(map(_size, weights.values()))
+    return sum(map(_tensor_nbytes, weights.values()))
 
 
-def _size(value: Tensor) -> int:
+def _tensor_nbytes(value: Tensor) -> int:
     """Return the bytes of a tensor, of a sparse one about."""
     if value.layout is torch.strided:
         return value.nbytes
