@@ -20,7 +20,7 @@ from networks import NETWORKS
 from vog.analysis.one_run.correlation import spearman
 from vog.data import Batch
 from vog.models.torch.adapter import TorchModel
-from vog.models.torch.compiled import compiled
+from vog.models.torch.compiled import compile_forward
 from vog.scores import Signal
 from vog.sweep.acceleration import with_folded_norms
 
@@ -66,12 +66,12 @@ def bench_observe(
     if way == "bfloat16":
         model = replace(model, precision="bfloat16")
     if way == "compiled":
-        model = replace(model, compiled=compiled(model), compiled_for=len(labels))
+        model = replace(model, compiled=compile_forward(model), compiled_for=len(labels))
     weights, placed = model.ready(fitted), model.place(inputs)
     look: Callable[[], torch.Tensor] = lambda: model.observe(  # noqa: E731
         weights, placed, labels, NEEDS
     ).signal(Signal.INPUT_GRADIENT)[0]
-    with model.borrowed():
+    with model.evaluation_mode():
         start = time.perf_counter()
         found = look()
         benchmark.extra_info["first call, s"] = round(time.perf_counter() - start, 1)

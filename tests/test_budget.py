@@ -291,12 +291,12 @@ def test_settings_of_the_allocator_are_given_back(monkeypatch: pytest.MonkeyPatc
             return 1
 
     monkeypatch.setattr("vog.allocator.glibc", Libc)
-    with pytest.raises(ZeroDivisionError), memory.kept(2**40):
+    with pytest.raises(ZeroDivisionError), memory.keep_freed_memory(2**40):
         raise ZeroDivisionError
     defaults = [(-4, 65536), (-3, 2**17), (-1, 2**17)]
     assert calls == [(-4, 0), (-1, 2**31 - 1), *defaults]
     calls.clear()
-    with pytest.raises(ZeroDivisionError), memory.mapped():
+    with pytest.raises(ZeroDivisionError), memory.map_large_tensors():
         raise ZeroDivisionError
     assert calls == [(-3, 2**17), *defaults]
     monkeypatch.undo()
@@ -313,13 +313,13 @@ def test_memory_is_kept_and_given_back_where_there_is_too_much_of_it() -> None:
         return (process.memory_info().rss - before) / 2**20
 
     before = process.memory_info().rss
-    with memory.kept(2**30) as give_back:
+    with memory.keep_freed_memory(2**30) as give_back:
         for _ in range(2):
             torch.ones(100 * 2**20)
         give_back()
         assert grown() > 300
     assert grown() < 100
-    with memory.kept(2**27) as give_back:
+    with memory.keep_freed_memory(2**27) as give_back:
         torch.ones(100 * 2**20)
         assert grown() > 300
         give_back()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vog.checkpoints import Stage, cut_stages
-from vog.scores import Observation, Signal, choose_scores, together
+from vog.scores import Observation, Signal, choose_scores, concat
 from vog.scores.protocol import Score
 from vog.sweep import fold
 from vog.sweep.fold import StageFold, predictions_of
@@ -61,7 +61,7 @@ def test_as_many_at_once_as_fit_and_no_stage_is_cut(
     assert sizes == expected
     (vog,) = choose_scores(["vog"])
     for name, at in {"early": (0, 3), "late": (6, 9), "all": (0, 9)}.items():
-        whole = vog.compute(vog.init(together(seen[slice(*at)])))
+        whole = vog.compute(vog.init(concat(seen[slice(*at)])))
         torch.testing.assert_close(vog.compute(one.states()[name][0]), whole)
     assert [len(look.prediction) for look in one.predictions] == expected
 

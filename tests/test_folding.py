@@ -73,9 +73,9 @@ def test_folding_changes_nothing_but_the_norms(
     weights = model.ready(fitted)
     assert set(weights) == {"0.weight", "0.bias", "4.weight", "4.bias"}
     labels = torch.tensor([0, 1, 2, 0, 1])
-    with model.borrowed():
+    with model.evaluation_mode():
         seen = model.observe(weights, inputs, labels, GRADIENT)
-    with (plain := replace(model, folding=Folding())).borrowed():
+    with (plain := replace(model, folding=Folding())).evaluation_mode():
         expected = plain.observe(plain.ready(fitted), inputs, labels, GRADIENT)
     for signal in GRADIENT:
         torch.testing.assert_close(
@@ -85,7 +85,7 @@ def test_folding_changes_nothing_but_the_norms(
 
 def test_folded_weights_by_hand() -> None:
     """w 3, b 1, mean 2, var 4 - eps, gamma 6, beta 5: s = 6 / 2 = 3, w s = 9, (1 - 2) 3 + 5 = 2."""
-    pair = norm_folding.Folded("conv", "bn", eps=1e-5)
+    pair = norm_folding.FoldedNorm("conv", "bn", eps=1e-5)
     weights = {
         "conv.weight": torch.tensor([[[[3.0]]]]),
         "conv.bias": torch.tensor([1.0]),
@@ -95,7 +95,7 @@ def test_folded_weights_by_hand() -> None:
         "bn.bias": torch.tensor([5.0]),
         "bn.num_batches_tracked": torch.tensor(7),
     }
-    made = Folding((pair,)).of(weights)
+    made = Folding((pair,)).fold_weights(weights)
     assert set(made) == {"conv.weight", "conv.bias"}
     assert made["conv.weight"].item() == pytest.approx(9)
     assert made["conv.bias"].item() == pytest.approx(2)
@@ -175,7 +175,7 @@ def test_a_way_that_is_taken_later_is_refused_and_not_computed_wrong() -> None:
     assert len(model.folding.pairs) == 1
     labels = torch.zeros(4, dtype=torch.int64)
     weights = model.ready(model.fit(module.state_dict(), "here"))
-    with model.borrowed():
+    with model.evaluation_mode():
         model.observe(weights, inputs, labels, GRADIENT)
         with pytest.raises(ModelError, match=r"does not always go into bn .*--no-fold"):
             model.observe(weights, -inputs, labels, GRADIENT)
@@ -193,7 +193,7 @@ def test_norms_that_meet_another_tensor_later_are_refused() -> None:
     inputs = torch.rand(4, 1, 2, 2)
     model = fold(module, inputs)
     weights = model.ready(model.fit(module.state_dict(), "here"))
-    with model.borrowed(), pytest.raises(ModelError, match="does not always go into bn"):
+    with model.evaluation_mode(), pytest.raises(ModelError, match="does not always go into bn"):
         model.observe(weights, -inputs, torch.zeros(4, dtype=torch.int64), GRADIENT)
 
 
@@ -222,7 +222,7 @@ def test_folded_weights_are_rounded_once() -> None:
         "1.bias": rng.normal(size=64),
     }
     single = {key: value.astype(np.float32) for key, value in given.items()}
-    made = Folding((norm_folding.Folded("0", "1", 1e-5),)).of(
+    made = Folding((norm_folding.FoldedNorm("0", "1", 1e-5),)).fold_weights(
         {key: torch.from_numpy(value) for key, value in single.items()}
     )
     exact = {key: value.astype(np.float64) for key, value in single.items()}

@@ -56,7 +56,7 @@ def test_nothing_waits_for_the_gpu_inside_the_loop(
 ) -> None:
     job = prepare(Request(world.build, checkpoints, digits, tmp_path / "run", device="cuda"))
     batch = read_batches(job.examples, range(len(job.examples)))
-    with job.model.borrowed():
+    with job.model.evaluation_mode():
         observe = observer(job, [batch])
         fold = StageFold(job.stages, job.scores, job.needs)
         torch.cuda.set_sync_debug_mode("error")

@@ -94,7 +94,7 @@ def test_what_was_stopped_goes_on(
 ) -> None:
     store(prepare_storing(request(checkpoints, tmp_path / "whole")))
     asked = request(checkpoints, tmp_path / "g", rows_per_part=8)
-    written = module._stored
+    written = module._store_block
     monkeypatch.setattr(module, "_stored", world.interrupted(written, at=4))
     with pytest.raises(KeyboardInterrupt):
         store(prepare_storing(asked))

@@ -25,7 +25,7 @@ from vog.gradients.score_stored import import_stored
 from vog.gradients.store import prepare_storing
 from vog.gradients.store import store as store_gradients
 from vog.inspection.inspector import ExampleInspection, inspector
-from vog.inspection.locate_inputs import Options, find_again
+from vog.inspection.locate_inputs import Options, locate_inputs
 from vog.result import Run
 from vog.scores import SCORES
 from vog.sweep.job import Job
@@ -561,7 +561,7 @@ def test_arguments_of_the_model_come_back_as_they_were(
     run = vog.score(
         lambda **_: world.build(), checkpoints, data, tmp_path / "run", model_args=kept, quiet=True
     )
-    assert find_again(run, Options(model=MODEL)).model_args == kept
+    assert locate_inputs(run, Options(model=MODEL)).model_args == kept
 
 
 def test_the_run_folder_is_left_alone(run: Run) -> None:

@@ -29,7 +29,7 @@ def observed(
     module: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, signal: Signal
 ) -> torch.Tensor:
     model = TorchModel(module)
-    with model.borrowed():
+    with model.evaluation_mode():
         state = model.fit(module.state_dict(), "here")
         return model.observe(state, inputs, labels, frozenset({signal})).signal(signal)[0]
 

@@ -114,7 +114,7 @@ def test_colours_last_are_averaged_everywhere(tmp_path: Path) -> None:
 )
 def test_what_a_shape_tells(shape: tuple[int, ...], layout: str) -> None:
     found = colours.settle_layout(None, shape, [SCORES["vog"]])
-    assert (found or colours.by_itself(shape)) == layout
+    assert (found or colours.default_layout(shape)) == layout
 
 
 @pytest.mark.parametrize("shape", [(3, 28, 3), (1, 9, 3), (4, 9, 3), (2, 28, 28), (13, 8, 8)])

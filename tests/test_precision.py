@@ -123,7 +123,7 @@ def test_logits_of_the_head_are_float32() -> None:
         layer.weight.copy_(torch.tensor([[1 + 2**-10, 0], [0, 1]]))
     model = TorchModel(module, head=Head("1", layer), precision="bfloat16")
     weights = model.ready(model.fit(module.state_dict(), "here"))
-    with model.borrowed():
+    with model.evaluation_mode():
         seen = model.observe(
             weights, torch.eye(2), torch.tensor([0, 1]), frozenset({Signal.INPUT_GRADIENT})
         )
@@ -148,7 +148,7 @@ def test_only_convolutions_and_linear_layers_are_rounded() -> None:
     weights = model.ready(model.fit(module.state_dict(), "here"))
     halved = {key for key, value in weights.items() if value.dtype == torch.bfloat16}
     assert halved == {"conv.weight", "conv.bias", "inner.weight", "inner.bias"}
-    with model.borrowed():
+    with model.evaluation_mode():
         seen = model.observe(
             weights, torch.randn(4, 2, 3), torch.zeros(4).long(), frozenset({Signal.LOSS_GRADIENT})
         )

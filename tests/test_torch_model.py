@@ -117,7 +117,7 @@ def found_head(model: TorchModel, state: Weights, inputs: Tensor) -> linear_head
 def observed(module: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     model = TorchModel(module)
     state = model.fit(module.state_dict(), "here")
-    with model.borrowed():
+    with model.evaluation_mode():
         model = replace(model, head=found_head(model, state, inputs))
         return model.observe(state, inputs, labels, ALL).signal(Signal.LAST_LAYER_NORM)[0]
 

@@ -21,7 +21,7 @@ import world
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.errors import ResultError
 from vog.figures.previews import previewer
-from vog.inspection.locate_inputs import Options, find_again
+from vog.inspection.locate_inputs import Options, locate_inputs
 from vog.result import Run
 from vog.result.data_location import (
     data_place,
@@ -110,7 +110,7 @@ def test_a_tree_that_moved_as_a_whole(
     try:
         run = vog.open(tmp_path / "moved" / "runs" / kind)
         assert pictures_of(run) == 12
-        again = find_again(run, Options())
+        again = locate_inputs(run, Options())
         assert [file.path.parent for file in again.files] == [tmp_path / "moved" / "c"] * 3
         assert str(again.model).startswith(str(tmp_path / "moved" / "net"))
         (tmp_path / "link").symlink_to(tmp_path / "moved" / "runs" / kind)

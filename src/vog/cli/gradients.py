@@ -80,7 +80,7 @@ def gradients(
     )
     job, count = storing.job, len(storing.job.examples)
     if dry_run or not quiet:
-        printing.print_plan(plan(job, probe=dry_run), out, count * storing.bytes_an_example)
+        printing.print_plan(plan(job, probe=dry_run), out, count * storing.bytes_per_example)
     if dry_run:
         return
     with options.kept_when_stopped(overwrite):

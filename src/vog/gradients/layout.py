@@ -43,7 +43,7 @@ class StoredCheckpoint:
         Raises:
             DataError: its file is missing or damaged.
         """
-        return _load(gradient_file(self.folder, row)).astype(np.float32)
+        return _load_array(gradient_file(self.folder, row)).astype(np.float32)
 
 
 def stored_checkpoints(folder: Path) -> list[StoredCheckpoint]:
@@ -64,15 +64,15 @@ def stored_checkpoints(folder: Path) -> list[StoredCheckpoint]:
             f"{folder} holds no weight_STEP folders. Expected the layout of the VoG authors: "
             f"weight_STEP/grad_NNNNN.npy, weight_STEP/ground_truth.npy, weight_STEP/pred_label.npy."
         )
-    _refuse_unfinished(folder, steps)
-    found = [_checkpoint(path, step) for step, path in sorted(steps.items())]
-    for one in found:
-        if not np.array_equal(one.labels, found[0].labels):
+    _check_finished(folder, steps)
+    checkpoints = [_read_checkpoint(path, step) for step, path in sorted(steps.items())]
+    for checkpoint in checkpoints:
+        if not np.array_equal(checkpoint.labels, checkpoints[0].labels):
             raise DataError(
-                f"{one.folder}/ground_truth.npy differs from {found[0].folder}/ground_truth.npy. "
+                f"{checkpoint.folder}/ground_truth.npy differs from {checkpoints[0].folder}/ground_truth.npy. "
                 f"All checkpoints have to store the same examples in the same order."
             )
-    return found
+    return checkpoints
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def stored_notes(folder: Path, count: int) -> StoredNotes:
     return StoredNotes(table["id"].to_pylist(), problems, run.question)
 
 
-def _refuse_unfinished(folder: Path, steps: dict[int, Path]) -> None:
+def _check_finished(folder: Path, steps: dict[int, Path]) -> None:
     """Nothing where a folder of `vog gradients` holds what its question says, and all of it."""
     if not (folder / questions.FILE).exists():
         return
@@ -117,18 +117,18 @@ def _refuse_unfinished(folder: Path, steps: dict[int, Path]) -> None:
             f"{folder} is not finished: {missing:,} examples have no gradients yet. "
             f"Run the same `vog gradients` command again to continue."
         )
-    other = steps.keys() ^ {one["step"] for one in question.get("checkpoints", [])}
-    if other:
+    extra = steps.keys() ^ {checkpoint["step"] for checkpoint in question.get("checkpoints", [])}
+    if extra:
         raise DataError(
             f"{folder}: weight_STEP folders and question.json do not name the same steps; only one "
-            f"of them has {first_few(sorted(other))}. Remove what does not belong, or store the "
+            f"of them has {first_few(sorted(extra))}. Remove what does not belong, or store the "
             f"gradients again with --overwrite."
         )
 
 
-def _checkpoint(folder: Path, step: int) -> StoredCheckpoint:
+def _read_checkpoint(folder: Path, step: int) -> StoredCheckpoint:
     labels, predictions = (
-        np.atleast_1d(_load(folder / f"{n}.npy")) for n in ("ground_truth", "pred_label")
+        np.atleast_1d(_load_array(folder / f"{n}.npy")) for n in ("ground_truth", "pred_label")
     )
     stamps = np.full((len(labels), 2), -1, np.int64)
     missing: list[str] = []
@@ -144,8 +144,8 @@ def _checkpoint(folder: Path, step: int) -> StoredCheckpoint:
             f"{folder} has labels of shape {labels.shape}, predictions of {predictions.shape}, and "
             f"lacks {first_few(missing) or 'no gradient'}. Expected one of each an example."
         )
-    known, predicted = labels.astype(np.int64), predictions.astype(np.int64)
-    return StoredCheckpoint(folder, step, known, predicted, stamps)
+    label_numbers, predicted_numbers = labels.astype(np.int64), predictions.astype(np.int64)
+    return StoredCheckpoint(folder, step, label_numbers, predicted_numbers, stamps)
 
 
 def gradient_file(folder: Path, row: int) -> Path:
@@ -158,25 +158,25 @@ def checkpoint_folder(folder: Path, step: int) -> Path:
     return folder / f"weight_{step:05d}"
 
 
-def observe_stored(found: list[StoredCheckpoint], checkpoint: int, rows: range) -> Observation:
+def observe_stored(checkpoints: list[StoredCheckpoint], index: int, rows: range) -> Observation:
     """The stored gradients of some rows at one checkpoint; there are no logits.
 
     Raises:
         DataError: a file is missing or damaged, or its gradient has another shape.
     """
-    one, shape = found[checkpoint], found[0].gradient(0).shape
-    gradients = [one.gradient(row) for row in rows]
-    other = next((g.shape for g in gradients if g.shape != shape or g.ndim != 2), None)
-    if other is not None:
+    checkpoint, shape = checkpoints[index], checkpoints[0].gradient(0).shape
+    gradients = [checkpoint.gradient(row) for row in rows]
+    wrong_shape = next((g.shape for g in gradients if g.shape != shape or g.ndim != 2), None)
+    if wrong_shape is not None:
         raise DataError(
-            f"{one.folder} has a gradient of shape {other}, the first has {shape}. "
+            f"{checkpoint.folder} has a gradient of shape {wrong_shape}, the first has {shape}. "
             f"Expected height x width, colours averaged, the same everywhere."
         )
-    labels = torch.from_numpy(one.labels[rows.start : rows.stop])
+    labels = torch.from_numpy(checkpoint.labels[rows.start : rows.stop])
     return Observation(labels, input_gradient=torch.from_numpy(np.stack(gradients))[None])
 
 
-def _load(path: Path) -> np.ndarray:
+def _load_array(path: Path) -> np.ndarray:
     try:
         return np.load(path, allow_pickle=False)
     except FileNotFoundError as error:

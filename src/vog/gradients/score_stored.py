@@ -58,54 +58,54 @@ def import_stored(
         StageError: too few checkpoints.
         OtherQuestionError: `out` answers another question.
     """
-    found = stored_checkpoints(Path(folder))
-    least = max(score.min_checkpoints for score in _SCORES)
-    cut = checkpoints.cut_stages(stages, len(found), least)
-    count = len(found[0].labels)
-    noted = stored_notes(Path(folder), count)
+    folders = stored_checkpoints(Path(folder))
+    min_checkpoints = max(score.min_checkpoints for score in _SCORES)
+    cut_stages = checkpoints.cut_stages(stages, len(folders), min_checkpoints)
+    count = len(folders[0].labels)
+    notes = stored_notes(Path(folder), count)
     out, clock = output_path(out), Clock()
     if out.resolve() == Path(folder).resolve():
         raise ResultError(f"{out} holds the gradients. Give another folder as --out.")
     with parts.writing_session(
-        out, question_of_stored(found, cut, Path(folder), noted, out), overwrite
+        out, question_of_stored(folders, cut_stages, Path(folder), notes, out), overwrite
     ) as sink:
         todo = sink.todo()
-        done = count - sum(map(len, todo))
-        buffer = PartBuffer(sink, todo, clock, meanings(_SCORES, cut), noted.label_names)
-        with progress("importing", count, done, quiet) as advance:
+        finished_rows = count - sum(map(len, todo))
+        buffer = PartBuffer(sink, todo, clock, meanings(_SCORES, cut_stages), notes.label_names)
+        with progress("importing", count, finished_rows, quiet) as advance:
             for rows in [batch for cell in todo for batch in batches_of(cell, _BATCH)]:
-                buffer.add(_rows(found, cut, rows, noted))
+                buffer.add(_rows(folders, cut_stages, rows, notes))
                 advance(len(rows))
     return open_run(out)
 
 
 def question_of_stored(
-    found: list[StoredCheckpoint],
+    folders: list[StoredCheckpoint],
     stages: tuple[Stage, ...],
     folder: Path,
-    noted: StoredNotes,
+    notes: StoredNotes,
     out: Path | None = None,
 ) -> dict[str, Any]:
     """What a run that is made of stored gradients answers; `out` is its folder."""
     where = {"gradients": str(folder)}
-    named = [] if isinstance(noted.ids, RowNumbers) else noted.ids
-    predictions = [one.predictions for one in found]
+    ids = [] if isinstance(notes.ids, RowNumbers) else notes.ids
+    predictions = [stored.predictions for stored in folders]
     return {
         "vog": version("vog"),
-        "checkpoints": [{"step": one.step} for one in found],
+        "checkpoints": [{"step": stored.step} for stored in folders],
         "stages": {stage.name: [stage.start, stage.stop] for stage in stages},
         "data": {
-            "examples": len(found[0].labels),
+            "examples": len(folders[0].labels),
             "digest": digest_of(
-                found[0].labels, *predictions, *(one.stamps for one in found), *named
+                folders[0].labels, *predictions, *(stored.stamps for stored in folders), *ids
             ),
-            "label_names": noted.label_names,
-            "transform": noted.question.get("data", {}).get("transform"),
+            "label_names": notes.label_names,
+            "transform": notes.question.get("data", {}).get("transform"),
             # Of a sample the layout numbers the examples anew, from 0 on.
-            **({"part": True} if noted.question.get("data", {}).get("part") else {}),
-            **({"exif": True} if noted.question.get("data", {}).get("exif") else {}),
+            **({"part": True} if notes.question.get("data", {}).get("part") else {}),
+            **({"exif": True} if notes.question.get("data", {}).get("exif") else {}),
         },
-        "target": noted.question.get("target", "as stored"),
+        "target": notes.question.get("target", "as stored"),
         "scores": [{"name": score.name} for score in _SCORES],
         "halved_rows": split_half.ROWS,
         "rows_per_part": _ROWS_PER_PART,
@@ -114,17 +114,17 @@ def question_of_stored(
 
 
 def _rows(
-    found: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range, noted: StoredNotes
+    folders: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range, notes: StoredNotes
 ) -> Rows:
-    labels = found[0].labels[rows.start : rows.stop]
+    labels = folders[0].labels[rows.start : rows.stop]
     needs = scores.needs_of(_SCORES)
     fold = StageFold(stages, _SCORES, needs)
-    wanted = halved_rows(np.arange(rows.start, rows.stop), len(found[0].labels))
-    both = Halves.start(stages, _SCORES, needs, wanted)
-    for checkpoint in range(len(found)):
-        seen = observe_stored(found, checkpoint, rows)
-        fold.add(seen)
-        both.add(seen)
+    is_halved = halved_rows(np.arange(rows.start, rows.stop), len(folders[0].labels))
+    halves = Halves.start(stages, _SCORES, needs, is_halved)
+    for checkpoint in range(len(folders)):
+        observation = observe_stored(folders, checkpoint, rows)
+        fold.add(observation)
+        halves.add(observation)
     values: dict[str, np.ndarray] = {}
     problems: dict[int, str] = {}
     for stage, states in fold.states().items():
@@ -134,16 +134,16 @@ def _rows(
         # The spread of what is not finite is NaN; a mean may hide it as infinity.
         spoiled = np.isnan(computed).any(axis=0)
         problems |= dict.fromkeys(np.flatnonzero(spoiled).tolist(), "not finite: stored gradient")
-        for score, mine in zip(_SCORES, computed, strict=True):
-            values[column_name(score, stage)] = np.where(spoiled, np.nan, mine)
-    values |= nan_where_undefined(both.values(len(rows)), values)
-    problems |= {i: noted.problems[row] for i, row in enumerate(rows) if row in noted.problems}
+        for score, score_values in zip(_SCORES, computed, strict=True):
+            values[column_name(score, stage)] = np.where(spoiled, np.nan, score_values)
+    values |= nan_where_undefined(halves.values(len(rows)), values)
+    problems |= {i: notes.problems[row] for i, row in enumerate(rows) if row in notes.problems}
     return Rows(
         rows,
-        noted.ids[rows.start : rows.stop],
+        notes.ids[rows.start : rows.stop],
         labels,
         np.arange(len(rows)),
-        {s.name: found[s.stop - 1].predictions[rows.start : rows.stop] for s in stages},
+        {s.name: folders[s.stop - 1].predictions[rows.start : rows.stop] for s in stages},
         {},
         values,
         problems,

@@ -32,7 +32,7 @@ from vog.result.part_writer import Clock
 from vog.result.parts import PartSink
 from vog.result.rows import Rows
 from vog.scores import Signal
-from vog.scores.colours import by_itself, layout_of
+from vog.scores.colours import default_layout, layout_of
 from vog.scores.gradient import Layout, pixels
 from vog.sweep.block import signal_errors, observer
 from vog.sweep.fold import Predictions, not_finite_by_checkpoint, predictions_of
@@ -61,7 +61,7 @@ class Storing:
     """
 
     job: Job
-    bytes_an_example: int
+    bytes_per_example: int
     images: bool
     pixels: tuple[int, ...]
     layout: Layout | None
@@ -75,29 +75,29 @@ def prepare_storing(request: Request, images: bool = True) -> Storing:
     """
     # Any score of the input gradient makes the sweep compute what is stored here.
     job = prepare(replace(request, scores=("grad_norm",), stages=1))
-    _refuse_unlabelled(job)
+    _check_labelled(job)
     shape, layout = job.input_shape, layout_of(job.scores)
-    of_colours = {"channels-first": 0, "channels-last": 2}.get(layout or by_itself(shape))
-    if len(shape) != 3 or of_colours is None:
+    colour_axis = {"channels-first": 0, "channels-last": 2}.get(layout or default_layout(shape))
+    if len(shape) != 3 or colour_axis is None:
         raise DataError(
             f"an example has the shape {shape}; the layout of the VoG authors holds images, two "
             f"axes of pixels and one of colours. `vog score` takes inputs of any shape."
         )
-    plane = tuple(length for axis, length in enumerate(shape) if axis != of_colours)
+    pixel_shape = tuple(length for axis, length in enumerate(shape) if axis != colour_axis)
     question = {k: v for k, v in job.question.items() if k not in ("scores", "stages")}
     question |= {"stored": "gradients, colours averaged", "rows_per_part": _rows_per_part(job)}
     job = replace(job, question=question)
-    size = len(job.files) * (4 * plane[0] * plane[1] + _HEADER)
-    return Storing(job, size, images, plane, layout)
+    size = len(job.files) * (4 * pixel_shape[0] * pixel_shape[1] + _HEADER)
+    return Storing(job, size, images, pixel_shape, layout)
 
 
 def _rows_per_part(job: Job) -> int:
     """Return where parts are cut: writing the files takes longer than what was timed."""
-    noted = int(job.question["rows_per_part"])
+    rows = int(job.question["rows_per_part"])
     if job.request.rows_per_part is not None or "rows_per_part" in stored_choices(job.request):
-        return noted
+        return rows
     useful = int(PART_SECONDS / (_SECONDS_A_FILE * len(job.files)))
-    return min(noted, whole_batches(useful, job.batch_size))
+    return min(rows, whole_batches(useful, job.batch_size))
 
 
 def store(storing: Storing) -> Summary:
@@ -109,32 +109,32 @@ def store(storing: Storing) -> Summary:
         DataError: a batch that cannot be made.
     """
     job, folder = storing.job, storing.job.request.out
-    _refuse_small_disk(storing)
+    _check_disk_space(storing)
     with (
         parts.writing_session(
             folder, job.question, job.request.overwrite, also="weight_[0-9]*"
         ) as sink,
-        job.model.borrowed(),
+        job.model.evaluation_mode(),
     ):
         for file in job.files:
             make_folder(checkpoint_folder(folder, file.step))
-        _refuse_lost_gradients(job, sink)
+        _check_gradient_files(job, sink)
         summary = write_rows(
             job,
             sink,
             "storing",
             {},
-            lambda block, size, clock: _stored(storing, block, size, clock),
+            lambda block, size, clock: _store_block(storing, block, size, clock),
             before_part=flush_disks,
         )
         _write_arrays(job)
     return summary
 
 
-def _refuse_small_disk(storing: Storing) -> None:
+def _check_disk_space(storing: Storing) -> None:
     job, folder, planned = storing.job, storing.job.request.out, plan(storing.job)
     rows = planned.examples - planned.finished_rows
-    needed = rows * (storing.bytes_an_example + _image_bytes(storing))
+    needed = rows * (storing.bytes_per_example + _image_bytes(storing))
     existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
     free = shutil.disk_usage(existing).free
     if job.request.overwrite:
@@ -152,11 +152,11 @@ def _image_bytes(storing: Storing) -> int:
     files = storing.job.examples.read
     if not storing.images or not isinstance(files, ImageReader):
         return 0
-    some = files.paths[:: max(1, len(files.paths) // 100)]
-    return sum(file_size(files.root / path) or 0 for path in some) // len(some)
+    sample = files.paths[:: max(1, len(files.paths) // 100)]
+    return sum(file_size(files.root / path) or 0 for path in sample) // len(sample)
 
 
-def _refuse_unlabelled(job: Job) -> None:
+def _check_labelled(job: Job) -> None:
     if job.examples.unlabelled:
         raise DataError(
             "the data have no labels, of which this layout keeps one an example. Give labels, or "
@@ -164,58 +164,58 @@ def _refuse_unlabelled(job: Job) -> None:
         )
 
 
-def _refuse_lost_gradients(job: Job, sink: PartSink) -> None:
+def _check_gradient_files(job: Job, sink: PartSink) -> None:
     """Nothing where every finished row still has its files; their names are counted."""
-    done = len(job.examples) - sum(map(len, sink.todo()))
+    rows = len(job.examples) - sum(map(len, sink.todo()))
     for file in job.files:
         folder = checkpoint_folder(job.request.out, file.step)
-        there = sum(name.startswith("grad_") for name in os.listdir(folder))  # noqa: PTH208
-        if there < done:
+        count = sum(name.startswith("grad_") for name in os.listdir(folder))  # noqa: PTH208
+        if count < rows:
             raise ResultError(
-                f"{folder} has lost {done - there:,} of {done:,} gradients that were finished. "
+                f"{folder} has lost {rows - count:,} of {rows:,} gradients that were finished. "
                 f"Pass --overwrite to start again."
             )
 
 
-def _stored(storing: Storing, block: Batch, size: int, clock: Clock) -> list[Rows]:
+def _store_block(storing: Storing, block: Batch, size: int, clock: Clock) -> list[Rows]:
     """The rows of a block, after its gradients were written."""
     job, batches = storing.job, block.split(size)
     observe = observer(job, batches)
-    looks: list[list[Predictions]] = [[] for _ in batches]
+    predictions: list[list[Predictions]] = [[] for _ in batches]
     weights = job.weights.each() if len(block.at) else itertools.repeat(None)
-    for file, of_checkpoint in zip(job.files, weights, strict=False):
-        for batch, so_far in zip(batches, looks, strict=True):
+    for file, checkpoint_weights in zip(job.files, weights, strict=False):
+        for batch, batch_predictions in zip(batches, predictions, strict=True):
             gradients = np.full((len(batch.rows), *storing.pixels), np.nan, np.float32)
-            if of_checkpoint is not None and len(batch.at):
-                seen = observe(of_checkpoint, batch)
-                so_far.append(look := predictions_of(seen, job.needs))
+            if checkpoint_weights is not None and len(batch.at):
+                observation = observe(checkpoint_weights, batch)
+                batch_predictions.append(outputs := predictions_of(observation, job.needs))
                 # As in `vog score`: logits that are not finite leave no gradient to be trusted.
-                good = ~look.not_finite[Signal.LOGITS][0].cpu().numpy()
-                seen_pixels = pixels(seen.signal(Signal.INPUT_GRADIENT), "mean", storing.layout)
-                found = seen_pixels[0].cpu().numpy()
-                gradients[batch.at.numpy()[good]] = found[good]
+                is_finite = ~outputs.not_finite[Signal.LOGITS][0].cpu().numpy()
+                averaged = pixels(observation.signal(Signal.INPUT_GRADIENT), "mean", storing.layout)
+                pixel_gradients = averaged[0].cpu().numpy()
+                gradients[batch.at.numpy()[is_finite]] = pixel_gradients[is_finite]
             with clock.while_writing():
                 _write_gradients(job, file.step, batch.rows, gradients)
     if storing.images and isinstance(job.examples.read, ImageReader):
         with clock.while_writing():
             _copy_images(job, job.examples.read, block)
-    return [_rows(job, batch, seen) for batch, seen in zip(batches, looks, strict=True)]
+    return [_rows(job, batch, observation) for batch, observation in zip(batches, predictions, strict=True)]
 
 
-def _rows(job: Job, batch: Batch, looks: list[Predictions]) -> Rows:
+def _rows(job: Job, batch: Batch, predictions: list[Predictions]) -> Rows:
     """What is noted of a batch: labels, predictions of every checkpoint, and problems."""
     positions = batch.at.numpy()
-    problems = {at: f"unreadable: {why}" for at, why in batch.problems.items()}
-    predictions = {str(file.step): np.empty(0, np.int64) for file in job.files}
-    if looks:
-        bad = not_finite_by_checkpoint(looks)
+    problems = {position: f"unreadable: {why}" for position, why in batch.problems.items()}
+    by_step = {str(file.step): np.empty(0, np.int64) for file in job.files}
+    if predictions:
+        bad = not_finite_by_checkpoint(predictions)
         problems |= signal_errors(job, positions, bad)
-        predicted = np.concatenate([look.prediction.cpu().numpy() for look in looks])
-        known = np.where(bad[Signal.LOGITS], -1, predicted)
-        predictions = {str(f.step): of for f, of in zip(job.files, known, strict=True)}
+        predicted = np.concatenate([outputs.prediction.cpu().numpy() for outputs in predictions])
+        classes = np.where(bad[Signal.LOGITS], -1, predicted)
+        by_step = {str(f.step): column for f, column in zip(job.files, classes, strict=True)}
     ids = job.examples.ids[batch.rows.start : batch.rows.stop]
     labels = batch.labels.numpy()
-    return Rows(batch.rows, ids, labels, positions, predictions, {}, {}, problems)
+    return Rows(batch.rows, ids, labels, positions, by_step, {}, {}, problems)
 
 
 def _write_gradients(
@@ -225,7 +225,7 @@ def _write_gradients(
     for row, gradient in zip(rows, gradients, strict=True):
         write_whole(
             gradient_file(folder, row),
-            lambda path, one=gradient: np.save(path, one),
+            lambda path, array=gradient: np.save(path, array),
             durable=False,
             workplace=job.request.out,
         )
@@ -248,9 +248,9 @@ def _copy_images(job: Job, files: ImageReader, batch: Batch) -> None:
 
 def _write_arrays(job: Job) -> None:
     """What the layout says of all examples at once, when all of them are there."""
-    noted = Run(job.request.out, job.question)
+    run = Run(job.request.out, job.question)
     columns = [f"prediction@{file.step}" for file in job.files]
-    table = noted.table(["label", *columns])
+    table = run.table(["label", *columns])
     labels = table["label"].fill_null(-1).to_numpy()
     for file, column in zip(job.files, columns, strict=True):
         predictions = table[column].fill_null(-1).to_numpy()
@@ -261,4 +261,4 @@ def _write_arrays(job: Job) -> None:
             ("pred_label", predictions),
             ("classified_flag", right.astype(np.float64)),
         ):
-            write_whole(folder / f"{name}.npy", lambda path, one=values: np.save(path, one))
+            write_whole(folder / f"{name}.npy", lambda path, array=values: np.save(path, array))

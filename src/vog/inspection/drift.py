@@ -12,16 +12,16 @@ from vog.result import Run
 from vog.sweep.job import Job
 
 
-def of_row(run: Run, known: pa.Table, index: int, name: str, label: int) -> tuple[str, ...]:
+def changed_row(run: Run, table: pa.Table, index: int, name: str, label: int) -> tuple[str, ...]:
     """What is not as the run has it in this row, if it has the row.
 
     Raises:
         DataError: it is another example.
     """
-    at = np.flatnonzero(known["index"].to_numpy() == index)
-    if not len(at):
+    positions = np.flatnonzero(table["index"].to_numpy() == index)
+    if not len(positions):
         return ()
-    row = known.slice(int(at[0]), 1).to_pylist()[0]
+    row = table.slice(int(positions[0]), 1).to_pylist()[0]
     if row["id"] != name:
         raise DataError(
             f"example {index} is {name!r} in the data and {row['id']!r} in {run.folder}: rows are "
@@ -31,7 +31,7 @@ def of_row(run: Run, known: pa.Table, index: int, name: str, label: int) -> tupl
     return () if is_same else (f"another label: was {row['label']}, is {label}",)
 
 
-_DIFFERENT = {
+_CHANGES = {
     ("model", "architecture"): "another model",
     ("model", "code"): "other code of the model",
     ("model", "settings"): "other settings of the model",
@@ -42,28 +42,28 @@ _DIFFERENT = {
 }
 
 
-def of_job(before: Mapping[str, Any], job: Job) -> tuple[str, ...]:
+def changed_settings(stored: Mapping[str, Any], job: Job) -> tuple[str, ...]:
     """What decides on the numbers and is not as it was; not sizes, versions and devices."""
-    now, was = job.question, before["checkpoints"]
-    told = [
+    current, checkpoints = job.question, stored["checkpoints"]
+    changes = [
         words
-        for (part, key), words in _DIFFERENT.items()
-        if key in before.get(part, {}) and before[part][key] != now[part][key]
+        for (section, key), words in _CHANGES.items()
+        if key in stored.get(section, {}) and stored[section][key] != current[section][key]
     ]
-    if "other data" in told and isinstance(job.examples.read, ImageReader):
-        told[told.index("other data")] = "other data, or other times of their files"
+    if "other data" in changes and isinstance(job.examples.read, ImageReader):
+        changes[changes.index("other data")] = "other data, or other times of their files"
     steps = [file.step for file in job.files]
-    if steps != [one["step"] for one in was]:
-        told.append(f"other steps: {first_few(steps)}, were {first_few([o['step'] for o in was])}")
-    others = [
+    if steps != [old["step"] for old in checkpoints]:
+        changes.append(f"other steps: {first_few(steps)}, were {first_few([entry['step'] for entry in checkpoints])}")
+    changed_steps = [
         step
-        for step, one, other in zip(steps, was, now["checkpoints"], strict=True)
-        if one.get("sha256") != other["sha256"]
+        for step, old, new in zip(steps, checkpoints, current["checkpoints"], strict=True)
+        if old.get("sha256") != new["sha256"]
     ]
-    if others:
-        told.append(f"other weights at step {first_few(others)}")
-    if before.get("target") != now["target"]:
-        told.append("another target")
-    if before.get("read") != now.get("read"):
-        told.append("another function that reads checkpoints")
-    return tuple(told)
+    if changed_steps:
+        changes.append(f"other weights at step {first_few(changed_steps)}")
+    if stored.get("target") != current["target"]:
+        changes.append("another target")
+    if stored.get("read") != current.get("read"):
+        changes.append("another function that reads checkpoints")
+    return tuple(changes)

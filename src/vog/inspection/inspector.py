@@ -30,12 +30,12 @@ from vog.inspection import drift
 from vog.inspection.locate_inputs import (
     CheckpointsSpec,
     Options,
-    Parts,
-    find_again,
+    LocatedInputs,
+    locate_inputs,
     gradients_folder,
 )
 from vog.result import Run
-from vog.scores import Observation, Signal, colours, together
+from vog.scores import Observation, Signal, colours, concat
 from vog.scores.gradient import Channels, VoG, pixels
 from vog.scores.means import cross_entropy, label_probability, margin
 from vog.sweep.block import signal_errors, observer
@@ -119,35 +119,35 @@ def inspector(
     lock = Lock()
 
     @cache  # what fails is tried again: what was missing may be there the next time
-    def opened() -> Inspector:
+    def prepared_inspector() -> Inspector:
         folder = gradients_folder(run, options)
         if folder is not None:
-            return _of_gradients(run, folder)
-        return _of_model(run, _prepared(run, find_again(run, options), device))
+            return _gradient_inspector(run, folder)
+        return _model_inspector(run, _inspection_job(run, locate_inputs(run, options), device))
 
     def inspect(index: int) -> ExampleInspection:
         with lock, torch.inference_mode(mode=False):
-            return opened()(index)
+            return prepared_inspector()(index)
 
     return inspect
 
 
-def _prepared(run: Run, found: Parts, device: str) -> Job:
+def _inspection_job(run: Run, inputs: LocatedInputs, device: str) -> Job:
     """The job that asks of single rows what the run was asked of all of them."""
     question = run.question
-    asked = Request(
-        model=found.model,
+    request = Request(
+        model=inputs.model,
         checkpoints="",
-        data=found.data,
+        data=inputs.data,
         out=run.folder,  # sizes and choices that were settled then are kept
-        weights=found.weights,
-        read=found.read,
-        model_args=found.model_args,
-        root=found.root,
-        transform=found.transform,
+        weights=inputs.weights,
+        read=inputs.read,
+        model_args=inputs.model_args,
+        root=inputs.root,
+        transform=inputs.transform,
         exif=question["data"].get("exif", False),
         scores=("vog", "entropy"),  # a gradient, and logits; no label
-        target=found.target,
+        target=inputs.target,
         channels="keep",  # where colours are, the question says and no shape
         stages=1,
         batch_size=question.get("batch_size", "auto"),
@@ -158,17 +158,17 @@ def _prepared(run: Run, found: Parts, device: str) -> Job:
         limit=question["data"]["examples"],
         quiet=True,
     )
-    with _temporary_folder() as beside:
+    with _temporary_folder() as folder:
         # The order is known. Found again from some of the names, or where a list told it, it may
         # be another.
-        listing = beside / "order.txt"
-        listing.write_text("\n".join(str(f.path.absolute()) for f in found.files), "utf-8")
-        job = prepare(replace(asked, checkpoints=f"@{listing}"))
-    _refuse_fewer(run, len(job.examples))
-    vog, *others = colours.with_layout(job.scores, question.get("layout"))
+        listing = folder / "order.txt"
+        listing.write_text("\n".join(str(file.path.absolute()) for file in inputs.files), "utf-8")
+        job = prepare(replace(request, checkpoints=f"@{listing}"))
+    _check_count(run, len(job.examples))
+    vog, *rest = colours.with_layout(job.scores, question.get("layout"))
     assert isinstance(vog, VoG), "it was asked for first"
     return replace(
-        job, files=found.files, scores=(replace(vog, channels=_channels(question)), *others)
+        job, files=inputs.files, scores=(replace(vog, channels=_run_channels(question)), *rest)
     )
 
 
@@ -181,16 +181,16 @@ def _temporary_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _channels(question: Mapping[str, Any]) -> Channels:
+def _run_channels(question: Mapping[str, Any]) -> Channels:
     """How the run treats colours, in VoG or else in whatever looks at them."""
-    noted = {
-        one["name"]: one["channels"] for one in question.get("scores", ()) if "channels" in one
+    by_name = {
+        s["name"]: s["channels"] for s in question.get("scores", ()) if "channels" in s
     }
-    return noted.get("vog", next(iter(noted.values()), "mean"))
+    return by_name.get("vog", next(iter(by_name.values()), "mean"))
 
 
-def _of_model(run: Run, job: Job) -> Inspector:
-    known, differs = run.table(["index", "id", "label"]), drift.of_job(run.question, job)
+def _model_inspector(run: Run, job: Job) -> Inspector:
+    table, general = run.table(["index", "id", "label"]), drift.changed_settings(run.question, job)
     steps = tuple(file.step for file in job.files)
 
     def inspect(index: int) -> ExampleInspection:
@@ -200,60 +200,60 @@ def _of_model(run: Run, job: Job) -> Inspector:
         if not len(batch.at):
             raise DataError(f"example {name!r} cannot be read: {batch.problems[0]}")
         label = int(batch.labels[0])
-        told = drift.of_row(run, known, index, name, label)
-        with job.model.borrowed(), job.memory_allocation():
+        changes = drift.changed_row(run, table, index, name, label)
+        with job.model.evaluation_mode(), job.memory_allocation():
             observe = observer(job, [batch])
-            seen = together([observe(weights, batch) for weights in job.weights.each()])
-        look = predictions_of(seen, job.needs)
-        problems = signal_errors(job, np.arange(1), not_finite_by_checkpoint([look]))
+            observation = concat([observe(weights, batch) for weights in job.weights.each()])
+        outputs = predictions_of(observation, job.needs)
+        problems = signal_errors(job, np.arange(1), not_finite_by_checkpoint([outputs]))
         if problems:
             raise DataError(f"example {name!r} has no spread: {problems[0]}.")
-        predictions = tuple(look.prediction[:, 0].tolist())
-        vog, told = job.scores[0], differs + told
+        predictions = tuple(outputs.prediction[:, 0].tolist())
+        vog, changes = job.scores[0], general + changes
         assert isinstance(vog, VoG), "see `_prepared`"
-        return _inspected(index, name, label, steps, seen, vog, predictions, told)
+        return _inspection(index, name, label, steps, observation, vog, predictions, changes)
 
     return inspect
 
 
-def _of_gradients(run: Run, folder: Path) -> Inspector:
-    found = layout.stored_checkpoints(folder)
-    count, steps = len(found[0].labels), tuple(one.step for one in found)
-    noted = layout.stored_notes(folder, count)
-    now, before = score_stored.question_of_stored(found, (), folder, noted), run.question
-    _refuse_fewer(run, count)
-    was = tuple(one["step"] for one in before["checkpoints"])
-    differs = () if steps == was else (f"other steps: {first_few(steps)}, were {first_few(was)}",)
-    if now["data"]["digest"] != before["data"].get("digest"):
-        differs += ("other gradients, or other times of their files",)
-    known = run.table(["index", "id", "label"])
+def _gradient_inspector(run: Run, folder: Path) -> Inspector:
+    folders = layout.stored_checkpoints(folder)
+    count, steps = len(folders[0].labels), tuple(checkpoint.step for checkpoint in folders)
+    notes = layout.stored_notes(folder, count)
+    current, stored = score_stored.question_of_stored(folders, (), folder, notes), run.question
+    _check_count(run, count)
+    old = tuple(checkpoint["step"] for checkpoint in stored["checkpoints"])
+    general = () if steps == old else (f"other steps: {first_few(steps)}, were {first_few(old)}",)
+    if current["data"]["digest"] != stored["data"].get("digest"):
+        general += ("other gradients, or other times of their files",)
+    table = run.table(["index", "id", "label"])
 
     def inspect(index: int) -> ExampleInspection:
-        _refuse_beyond(run, index)
-        name = noted.ids[index]
-        label = int(found[0].labels[index])
-        told = drift.of_row(run, known, index, name, label)
-        if index in noted.problems:
-            raise DataError(f"example {name!r} has no gradients: {noted.problems[index]}.")
+        _check_in_run(run, index)
+        name = notes.ids[index]
+        label = int(folders[0].labels[index])
+        changes = drift.changed_row(run, table, index, name, label)
+        if index in notes.problems:
+            raise DataError(f"example {name!r} has no gradients: {notes.problems[index]}.")
         rows = range(index, index + 1)
-        seen = together([layout.observe_stored(found, at, rows) for at in range(len(found))])
-        predictions = tuple(int(one.predictions[index]) for one in found)
-        return _inspected(index, name, label, steps, seen, VoG(), predictions, differs + told)
+        observation = concat([layout.observe_stored(folders, k, rows) for k in range(len(folders))])
+        predictions = tuple(int(checkpoint.predictions[index]) for checkpoint in folders)
+        return _inspection(index, name, label, steps, observation, VoG(), predictions, general + changes)
 
     return inspect
 
 
-def _inspected(
+def _inspection(
     index: int,
     name: str,
     label: int,
     steps: tuple[int, ...],
-    seen: Observation,
+    observation: Observation,
     vog: VoG,
     predictions: tuple[int, ...],
-    differs: tuple[str, ...],
+    changes: tuple[str, ...],
 ) -> ExampleInspection:
-    state = vog.init(seen)
+    state = vog.init(observation)
     mean = float(vog.compute(state))
     if not np.isfinite(mean):
         raise DataError(
@@ -262,32 +262,32 @@ def _inspected(
     spread = moments.std(state)[None]
     if vog.channels == "keep":  # for people, the colours of which are averaged all the same
         spread = pixels(spread, "mean", vog.layout)
-    unknown = seen.logits is None or label == UNLABELLED
+    unknown = observation.logits is None or label == UNLABELLED
     confidence, margins, loss = (
-        None if unknown else tuple(of(seen)[:, 0].tolist())
-        for of in (label_probability, margin, cross_entropy)
+        None if unknown else tuple(quantity(observation)[:, 0].tolist())
+        for quantity in (label_probability, margin, cross_entropy)
     )
     return ExampleInspection(
         index=index,
         steps=steps,
-        gradients=_laid_out(pixels(seen.signal(Signal.INPUT_GRADIENT), "mean", vog.layout)),
-        spread=_laid_out(spread)[0],
+        gradients=_as_images(pixels(observation.signal(Signal.INPUT_GRADIENT), "mean", vog.layout)),
+        spread=_as_images(spread)[0],
         vog=mean,
         confidence=confidence,
         margin=margins,
         loss=loss,
         predictions=predictions,
         label=label,
-        differs=differs,
+        differs=changes,
     )
 
 
-def _laid_out(values: Float[Tensor, "k 1 *pixels"]) -> Float[np.ndarray, "k h w"]:
+def _as_images(values: Float[Tensor, "k 1 *pixels"]) -> Float[np.ndarray, "k h w"]:
     """In two dimensions: a vector as one row, of more axes all but the last as one."""
     return values.reshape(len(values), -1, values.shape[-1]).cpu().numpy()
 
 
-def _refuse_beyond(run: Run, index: int) -> None:
+def _check_in_run(run: Run, index: int) -> None:
     count = run.question["data"]["examples"]
     if not 0 <= index < count:
         raise ResultError(f"{run.folder} has no example {index}; it has 0 to {count - 1}.")
@@ -301,19 +301,19 @@ def _position(run: Run, examples: Examples, index: int) -> int:
     """
     numbers = examples.numbers
     if numbers is None:
-        _refuse_beyond(run, index)
+        _check_in_run(run, index)
         return index
-    at = np.flatnonzero(numbers == index)
-    if not len(at):
-        part = "a sample that --limit took" if examples.fold is None else "those of a fold"
+    positions = np.flatnonzero(numbers == index)
+    if not len(positions):
+        selection = "a sample that --limit took" if examples.fold is None else "those of a fold"
         raise ResultError(
             f"{run.folder} has no example {index}: it holds {len(examples):,} of the rows of its "
-            f"data, {part}."
+            f"data, {selection}."
         )
-    return int(at[0])
+    return int(positions[0])
 
 
-def _refuse_fewer(run: Run, count: int) -> None:
+def _check_count(run: Run, count: int) -> None:
     expected = run.question["data"]["examples"]
     if count != expected:
         raise DataError(

@@ -36,7 +36,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Parts:
+class LocatedInputs:
     """The same, where each is something."""
 
     model: ModelSpec
@@ -52,10 +52,10 @@ class Parts:
 
 def gradients_folder(run: Run, options: Options) -> Path | None:
     """Where the gradients are, of a run that was made of stored ones."""
-    noted = noted_name(run, "gradients")
-    if noted is None:
+    name = noted_name(run, "gradients")
+    if name is None:
         return None
-    folder = Path(noted if options.data is None else options.data)
+    folder = Path(name if options.data is None else options.data)
     if not folder.is_dir():
         raise ResultError(
             f"{run.folder} was made of the gradients stored in {folder}, which is no folder, seen "
@@ -64,82 +64,82 @@ def gradients_folder(run: Run, options: Options) -> Path | None:
     return folder
 
 
-def find_again(run: Run, options: Options) -> Parts:
+def locate_inputs(run: Run, options: Options) -> LocatedInputs:
     """What the options name, and for the rest what the run names, if it may be there."""
     question = run.question
-    noted = {
+    run_specs = {
         "model": noted_name(run, "model"),
         "data": noted_name(run, "fold") or noted_name(run, "data"),
-        "transform": noted_name(run, "transform") or _noted_transform(question),
-        "target": noted_name(run, "target") or _noted_target(question),
+        "transform": noted_name(run, "transform") or _transform_word(question),
+        "target": noted_name(run, "target") or _target_word(question),
     }
     if "read" in question or options.read is not None:
-        noted["read"] = noted_name(run, "read")
-    found: dict[str, Any] = {}
-    for option, value in noted.items():
-        given = getattr(options, option)
-        found[option] = value if given is None else given
-        _refuse_lost(run, option, found[option])
+        run_specs["read"] = noted_name(run, "read")
+    specs: dict[str, Any] = {}
+    for name, value in run_specs.items():
+        user_spec = getattr(options, name)
+        specs[name] = value if user_spec is None else user_spec
+        _check_located(run, name, specs[name])
     args, root = (
         options.model_args,
         noted_name(run, "root") if options.root is None else options.root,
     )
     if args is None:
-        args = {k: _argument(v) for k, v in question.get("model", {}).get("args", {}).items()}
-    return Parts(
-        files=_files(run, options.checkpoints, "read" in question),
+        args = {k: _literal(v) for k, v in question.get("model", {}).get("args", {}).items()}
+    return LocatedInputs(
+        files=_checkpoint_files(run, options.checkpoints, "read" in question),
         weights=question.get("weights"),
         model_args=args,
         root=None if root is None else Path(root),
-        **{"read": None, **found},
+        **{"read": None, **specs},
     )
 
 
-def _noted_transform(question: Mapping[str, Any]) -> str | None:
+def _transform_word(question: Mapping[str, Any]) -> str | None:
     """The word for the transform that the run knows by its code; None for one of the user's."""
     name = str(question["data"].get("transform")).partition(" ")[0]
     words = {"none": "none", "vog.data.images.unchanged": "none"}
     return (words | {"vog.data.images.imagenet": "imagenet"}).get(name)
 
 
-def _noted_target(question: Mapping[str, Any]) -> str | None:
+def _target_word(question: Mapping[str, Any]) -> str | None:
     return next((name for name in TARGETS if name == question.get("target")), None)
 
 
-def _argument(noted: Any) -> Any:
+def _literal(value: Any) -> Any:
     """A keyword as it was given: a question keeps lists and their like as they print."""
     try:
-        return ast.literal_eval(noted) if str(noted)[:1] in tuple("([{") else noted
+        return ast.literal_eval(value) if str(value)[:1] in tuple("([{") else value
     except (ValueError, SyntaxError):
-        return noted
+        return value
 
 
-def _refuse_lost(run: Run, option: str, spec: object) -> None:
+def _check_located(run: Run, name: str, spec: object) -> None:
     """Nothing where what is named may be there, as far as names tell."""
     if spec is None:
-        what = "" if option == "data" else " file.py:function"
+        what = "" if name == "data" else " file.py:function"
         raise ResultError(
-            f"{run.folder} does not name its {option}, which was an object in Python. "
-            f"Give --{option}{what}."
+            f"{run.folder} does not name its {name}, which was an object in Python. "
+            f"Give --{name}{what}."
         )
-    is_word = option in ("transform", "target") and ":" not in str(spec)
+    is_word = name in ("transform", "target") and ":" not in str(spec)
     if is_word or not isinstance(spec, str | Path) or expanded(spec).exists():
         return
     path, colon, _ = str(spec).rpartition(":")
     if not colon or (path.endswith(".py") and not expanded(path).is_file()):
         raise ResultError(
-            f"the {option} of {run.folder}, {str(spec)!r}, is not there, seen from {Path.cwd()}. "
-            f"Give what it is called now as --{option}."
+            f"the {name} of {run.folder}, {str(spec)!r}, is not there, seen from {Path.cwd()}. "
+            f"Give what it is called now as --{name}."
         )
 
 
-def _files(
-    run: Run, asked: CheckpointsSpec | None, as_they_match: bool
+def _checkpoint_files(
+    run: Run, spec: CheckpointsSpec | None, as_they_match: bool
 ) -> tuple[CheckpointFile, ...]:
     """The checkpoints of the run, in training order, where they are now."""
-    steps = [int(one["step"]) for one in run.question["checkpoints"]]
-    if asked is None:
-        paths = [Path(one) for one in named_checkpoints(run)]
+    steps = [int(entry["step"]) for entry in run.question["checkpoints"]]
+    if spec is None:
+        paths = [Path(entry) for entry in named_checkpoints(run)]
         lost = [str(path) for path in paths if not path.exists()]
         if lost or len(paths) != len(steps):
             raise ResultError(
@@ -147,7 +147,7 @@ def _files(
                 f"from {Path.cwd()}: {first_few(lost)}. Give where they are now as --checkpoints."
             )
         return tuple(map(CheckpointFile, paths, steps))
-    files = find_checkpoints([asked] if isinstance(asked, str | Path) else asked, as_they_match)
+    files = find_checkpoints([spec] if isinstance(spec, str | Path) else spec, as_they_match)
     by_step = {file.step: file for file in files}
     if by_step.keys() >= set(steps):
         return tuple(by_step[step] for step in steps)

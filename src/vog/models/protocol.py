@@ -29,12 +29,12 @@ class Model(Protocol):
         """
         ...
 
-    def beside_tensors(self, weights: Mapping[str, Any], name: str) -> dict[str, Any]:
+    def extra_state(self, weights: Mapping[str, Any], name: str) -> dict[str, Any]:
         """Return what a file gives the model that is no tensor of it."""
         ...
 
     @property
-    def fits_beside(self) -> bool:
+    def can_fit_concurrently(self) -> bool:
         """Whether `fit` may be called while the model is observed, as by another thread."""
         ...
 
@@ -50,7 +50,7 @@ class Model(Protocol):
         """A batch as `observe` takes it: where the model computes, in the layout it likes."""
         ...
 
-    def borrowed(self) -> AbstractContextManager[None]:
+    def evaluation_mode(self) -> AbstractContextManager[None]:
         """While it is entered the model is ready to be observed; afterwards it is as it was."""
         ...
 

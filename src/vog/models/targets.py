@@ -26,7 +26,7 @@ class Target:
     """
 
     name: str
-    of: TargetFunction
+    apply: TargetFunction
     at_prediction: bool = False
     code: str = ""
 
@@ -39,16 +39,16 @@ class Target:
             ModelError: the user's function gives something of another shape.
         """
         try:
-            values = self.of(logits, classes)
+            values = self.apply(logits, classes)
         except Exception as error:
             raise ModelError(
                 f"target {self.name} failed: {user_functions.describe_error(error)}"
             ) from error
         if not isinstance(values, Tensor) or values.shape != classes.shape:
-            found = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+            actual = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise ModelError(
                 f"target {self.name}: expected one number an example, shape "
-                f"({len(classes)},), found {found}. Do not sum or average over the batch."
+                f"({len(classes)},), found {actual}. Do not sum or average over the batch."
             )
         return values
 
@@ -83,21 +83,21 @@ TARGETS: dict[str, Target] = {
 }
 
 
-def choose_target(asked: str | TargetFunction) -> Target:
+def choose_target(target: str | TargetFunction) -> Target:
     """The target of that name, or one made of a function or of `file.py:function`.
 
     Raises:
         FunctionError: neither a known word nor a function that can be found.
     """
-    if callable(asked):
-        name = getattr(asked, "__name__", type(asked).__name__)
-        return Target(name, asked, code=user_functions.function_identity(asked))
-    if asked in TARGETS:
-        return TARGETS[asked]
-    if ":" not in asked:
+    if callable(target):
+        name = getattr(target, "__name__", type(target).__name__)
+        return Target(name, target, code=user_functions.function_identity(target))
+    if target in TARGETS:
+        return TARGETS[target]
+    if ":" not in target:
         raise FunctionError(
-            f"--target: there is no target {asked!r}.{unknown(asked, TARGETS)} "
+            f"--target: there is no target {target!r}.{unknown(target, TARGETS)} "
             f"A function is named as file.py:function."
         )
-    function = user_functions.load_function(asked, "--target")
-    return Target(asked, function, code=user_functions.function_identity(function))
+    function = user_functions.load_function(target, "--target")
+    return Target(target, function, code=user_functions.function_identity(function))

@@ -22,7 +22,7 @@ from vog.scores.means import (
 from vog.scores.protocol import Observation as Observation
 from vog.scores.protocol import Score as Score
 from vog.scores.protocol import Signal as Signal
-from vog.scores.protocol import together as together
+from vog.scores.protocol import concat as concat
 
 _ALL: tuple[Score, ...] = (
     VoG(),
@@ -49,7 +49,7 @@ DEFAULT: tuple[str, ...] = tuple(
 )
 
 
-def choose_scores(asked: Sequence[str | Score], channels: Channels = "mean") -> tuple[Score, ...]:
+def choose_scores(scores: Sequence[str | Score], channels: Channels = "mean") -> tuple[Score, ...]:
     """The scores asked for, by name or as objects of the user's own, in that order.
 
     Args:
@@ -61,21 +61,21 @@ def choose_scores(asked: Sequence[str | Score], channels: Channels = "mean") -> 
     """
     if channels not in get_args(Channels):
         raise ScoreError(f"channels is {channels!r}; expected {' or '.join(get_args(Channels))}.")
-    for one in asked:
-        if isinstance(one, type) or not isinstance(one, str | Score):
-            raise ScoreError(f"{one!r} is no score; expected a name or an object of a score class.")
-    chosen = tuple(_named(one, channels) if isinstance(one, str) else one for one in asked)
-    names = [score.name for score in chosen]
-    reserved = [n for n in names if n.startswith("prediction") or not re.fullmatch(r"\w+", n)]
-    if reserved:
-        raise ScoreError(f"a score cannot be called {reserved[0]!r}: its column would be taken.")
+    for spec in scores:
+        if isinstance(spec, type) or not isinstance(spec, str | Score):
+            raise ScoreError(f"{spec!r} is no score; expected a name or an object of a score class.")
+    resolved = tuple(_by_name(spec, channels) if isinstance(spec, str) else spec for spec in scores)
+    names = [score.name for score in resolved]
+    invalid = [n for n in names if n.startswith("prediction") or not re.fullmatch(r"\w+", n)]
+    if invalid:
+        raise ScoreError(f"a score cannot be called {invalid[0]!r}: its column would be taken.")
     # DuckDB does not tell columns apart whose names differ in capitals only.
     if not names or len({name.casefold() for name in names}) < len(names):
         raise ScoreError(
             f"the scores asked for are {', '.join(names) or 'none'}; "
             f"name at least one, and each of them once, in whatever capitals."
         )
-    return chosen
+    return resolved
 
 
 def uses_label(score: Score) -> bool:
@@ -92,7 +92,7 @@ def needs_of(scores: Sequence[Score]) -> frozenset[Signal]:
     return frozenset(signal for score in scores for signal in score.needs)
 
 
-def _named(name: str, channels: Channels) -> Score:
+def _by_name(name: str, channels: Channels) -> Score:
     if name not in SCORES:
         raise ScoreError(f"no score is called {name!r}.{unknown(name, SCORES)}")
     score = SCORES[name]

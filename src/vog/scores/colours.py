@@ -11,7 +11,7 @@ from vog.scores.protocol import Score
 _COLOURS = (1, 3, 4)  # grey, RGB, and with transparency or of print
 
 
-def settle_layout(asked: Any, shape: tuple[int, ...], scores: Sequence[Score]) -> Layout | None:
+def settle_layout(setting: Any, shape: tuple[int, ...], scores: Sequence[Score]) -> Layout | None:
     """Return the layout that scores take, or None where it is the one they have by themselves.
 
     By themselves they take the first of three axes as that of colours, as version 0.1 did.
@@ -24,20 +24,20 @@ def settle_layout(asked: Any, shape: tuple[int, ...], scores: Sequence[Score]) -
     Raises:
         ScoreError: there is no such layout, or the shape does not tell which it is.
     """
-    if asked is not None and asked not in get_args(Layout):
-        raise ScoreError(f"--layout is {asked!r}; expected {', '.join(get_args(Layout))}.")
-    if not any(map(_averages, scores)):
+    if setting is not None and setting not in get_args(Layout):
+        raise ScoreError(f"--layout is {setting!r}; expected {', '.join(get_args(Layout))}.")
+    if not any(map(_averages_colours, scores)):
         return None
-    layout = _by_shape(shape) if asked is None else asked
+    layout = _layout_by_shape(shape) if setting is None else setting
     if layout != "none" and len(shape) < 2:
         raise ScoreError(
             f"--layout {layout}: an example has the shape {shape}, whose axis is the input itself. "
             f"Pass --layout none."
         )
-    return None if layout == by_itself(shape) else layout
+    return None if layout == default_layout(shape) else layout
 
 
-def by_itself(shape: tuple[int, ...]) -> Layout:
+def default_layout(shape: tuple[int, ...]) -> Layout:
     """Return the layout that scores take where nobody says another."""
     return "channels-first" if len(shape) == 3 else "none"
 
@@ -55,11 +55,11 @@ def layout_of(scores: Sequence[Score]) -> Layout | None:
     return next((s.layout for s in scores if isinstance(s, VoG | GradNorm) and s.layout), None)
 
 
-def _averages(score: Score) -> bool:
+def _averages_colours(score: Score) -> bool:
     return isinstance(score, VoG | GradNorm) and score.channels == "mean"
 
 
-def _by_shape(shape: tuple[int, ...]) -> Layout:
+def _layout_by_shape(shape: tuple[int, ...]) -> Layout:
     """Return the layout that a shape tells.
 
     Raises:
@@ -72,9 +72,9 @@ def _by_shape(shape: tuple[int, ...]) -> Layout:
         return "channels-first" if first else "channels-last"
     if shape[0] == shape[-1] == 1:  # one colour, whichever it is: its mean is itself
         return "channels-first"
-    which = "the first and the last axis" if first else "neither the first nor the last axis"
+    axes = "the first and the last axis" if first else "neither the first nor the last axis"
     raise ScoreError(
-        f"an example has the shape {shape}: {which} may be that of colours, which have 1, 3 or 4 "
+        f"an example has the shape {shape}: {axes} may be that of colours, which have 1, 3 or 4 "
         f"values, and scores average gradients over colours. Say which axis it is with --layout "
         f"channels-first or --layout channels-last; --layout none or --channels keep averages "
         f"over nothing."

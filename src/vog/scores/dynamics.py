@@ -36,7 +36,7 @@ class Forgetting:
     min_checkpoints: int = 2
 
     def init(self, seen: Observation) -> Streak:
-        right = _right(seen)
+        right = _is_right(seen)
         lapses = (right[:-1] & ~right[1:]).sum(dim=0)
         return Streak(right[0], right[-1], right.any(dim=0), lapses)
 
@@ -77,7 +77,7 @@ class FirstLearned:
     min_checkpoints: int = 1
 
     def init(self, seen: Observation) -> Wait:
-        right = _right(seen)
+        right = _is_right(seen)
         first = right.int().argmax(dim=0).float()  # the first of equal maxima
         return Wait(len(right), first.masked_fill(~right.any(dim=0), torch.inf))
 
@@ -89,5 +89,5 @@ class FirstLearned:
         return state.before_right
 
 
-def _right(seen: Observation) -> Bool[Tensor, "k n"]:
-    return seen.signal(Signal.LOGITS).argmax(dim=-1) == seen.labels
+def _is_right(observation: Observation) -> Bool[Tensor, "k n"]:
+    return observation.signal(Signal.LOGITS).argmax(dim=-1) == observation.labels

@@ -52,48 +52,48 @@ class SpreadOverTraining(MeanOverTraining):
         return moments.std(state)
 
 
-def cross_entropy(seen: Observation) -> Float[Tensor, "k n"]:
+def cross_entropy(observation: Observation) -> Float[Tensor, "k n"]:
     """-log p(label), in nats."""
-    return -seen.label_log_probability
+    return -observation.label_log_probability
 
 
-def label_probability(seen: Observation) -> Float[Tensor, "k n"]:
+def label_probability(observation: Observation) -> Float[Tensor, "k n"]:
     """p(label), in [0, 1]."""
-    return seen.label_log_probability.exp()
+    return observation.label_log_probability.exp()
 
 
-def is_right(seen: Observation) -> Float[Tensor, "k n"]:
+def is_right(observation: Observation) -> Float[Tensor, "k n"]:
     """1 where the largest logit is the label's, 0 elsewhere."""
-    return (seen.signal(Signal.LOGITS).argmax(dim=-1) == seen.labels).float()
+    return (observation.signal(Signal.LOGITS).argmax(dim=-1) == observation.labels).float()
 
 
-def error_norm(seen: Observation) -> Float[Tensor, "k n"]:
+def error_norm(observation: Observation) -> Float[Tensor, "k n"]:
     """Euclidean distance from the predicted probabilities to the one-hot label, in [0, sqrt 2]."""
-    return (seen.log_probability.exp() - seen.is_label).norm(dim=-1)
+    return (observation.log_probability.exp() - observation.is_label).norm(dim=-1)
 
 
-def margin(seen: Observation) -> Float[Tensor, "k n"]:
+def margin(observation: Observation) -> Float[Tensor, "k n"]:
     """Logit of the label minus the largest other logit; negative where the model is wrong."""
-    logits = seen.signal(Signal.LOGITS)
-    of_label = seen.is_label.bool()
-    rival = logits.masked_fill(of_label, -torch.inf).amax(dim=-1)
-    return logits.masked_fill(~of_label, 0).sum(dim=-1) - rival
+    logits = observation.signal(Signal.LOGITS)
+    is_label = observation.is_label.bool()
+    largest_other = logits.masked_fill(is_label, -torch.inf).amax(dim=-1)
+    return logits.masked_fill(~is_label, 0).sum(dim=-1) - largest_other
 
 
-def entropy(seen: Observation) -> Float[Tensor, "k n"]:
+def entropy(observation: Observation) -> Float[Tensor, "k n"]:
     """Entropy of the prediction in nats, in [0, log classes]. The label plays no part."""
-    return torch.special.entr(seen.log_probability.exp()).sum(dim=-1)
+    return torch.special.entr(observation.log_probability.exp()).sum(dim=-1)
 
 
-def label_variance(seen: Observation) -> Float[Tensor, "k n"]:
+def label_variance(observation: Observation) -> Float[Tensor, "k n"]:
     """p(1 - p) for p the probability of the label, in [0, 1/4]."""
-    p = label_probability(seen)
+    p = label_probability(observation)
     return p * (1 - p)
 
 
-def last_layer_norm(seen: Observation) -> Float[Tensor, "k n"]:
+def last_layer_norm(observation: Observation) -> Float[Tensor, "k n"]:
     """The gradient norm, as the model adapter gives it."""
-    return seen.signal(Signal.LAST_LAYER_NORM)
+    return observation.signal(Signal.LAST_LAYER_NORM)
 
 
 LOSS = MeanOverTraining(

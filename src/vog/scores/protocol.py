@@ -71,7 +71,7 @@ class Observation:
 
     def of(self, rows: slice) -> "Observation":
         """The same of some of the examples."""
-        signals = [None if one is None else one[:, rows] for one in self._signals.values()]
+        signals = [None if signal is None else signal[:, rows] for signal in self._signals.values()]
         return Observation(self.labels[rows], *signals)
 
     @property
@@ -97,21 +97,21 @@ class Observation:
         return F.one_hot(self.labels, self.signal(Signal.LOGITS).shape[-1])
 
 
-def together(seen: Sequence[Observation]) -> Observation:
+def concat(observations: Sequence[Observation]) -> Observation:
     """What several checkpoints, in training order, say about the same examples, as one."""
-    if len(seen) == 1:
-        return seen[0]
+    if len(observations) == 1:
+        return observations[0]
 
-    def stacked(values: Sequence[Tensor | None]) -> Tensor | None:
+    def concatenated(values: Sequence[Tensor | None]) -> Tensor | None:
         present = [value for value in values if value is not None]
         return torch.cat(present) if present else None
 
     return Observation(
-        seen[0].labels,
-        stacked([one.logits for one in seen]),
-        stacked([one.input_gradient for one in seen]),
-        stacked([one.loss_gradient for one in seen]),
-        stacked([one.last_layer_norm for one in seen]),
+        observations[0].labels,
+        concatenated([observation.logits for observation in observations]),
+        concatenated([observation.input_gradient for observation in observations]),
+        concatenated([observation.loss_gradient for observation in observations]),
+        concatenated([observation.last_layer_norm for observation in observations]),
     )
 
 

@@ -16,7 +16,7 @@ from vog.errors import ModelError
 from vog.models import Weights
 from vog.models.torch import norm_folding
 from vog.models.torch.adapter import TorchModel
-from vog.models.torch.compiled import compiled
+from vog.models.torch.compiled import compile_forward
 from vog.progress import progress
 from vog.result.rows import Rows
 from vog.scores import Observation, Signal
@@ -69,7 +69,7 @@ def with_folded_norms(
     """The model with its norms in its convolutions, if the first batch shows no difference."""
     inputs = model.place(first.inputs)
     classes = torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device)
-    with model.borrowed():
+    with model.evaluation_mode():
         weights = model.ready(fitted)
         folding = norm_folding.find(model.module, lambda: model.forward(weights, inputs))
         plain = model.observe(weights, inputs, classes, needs)
@@ -77,7 +77,7 @@ def with_folded_norms(
         return model
     faster = replace(model, folding=folding)
     try:
-        with faster.borrowed():
+        with faster.evaluation_mode():
             folded = faster.observe(faster.ready(fitted), inputs, classes, needs)
     except ModelError:  # the norms are reached in a way that cannot be replaced
         return model
@@ -151,7 +151,7 @@ def try_bfloat16(job: Job, always: bool) -> tuple[Job, dict[str, Any] | None, st
 def with_compiled_model(job: Job) -> Job:
     """The job with a forward pass that is compiled when it first meets a full batch."""
     assert isinstance(job.model, TorchModel)
-    model = replace(job.model, compiled=compiled(job.model), compiled_for=job.batch_size)
+    model = replace(job.model, compiled=compile_forward(job.model), compiled_for=job.batch_size)
     return replace(job, model=model)
 
 
@@ -163,7 +163,7 @@ def try_compiling(job: Job) -> tuple[bool, str]:
     fast = with_compiled_model(job)
     observe_plain, observe_compiled = _last_observer(job, batch), _last_observer(fast, batch)
     start = time.perf_counter()
-    with job.model.borrowed(), job.memory_allocation():
+    with job.model.evaluation_mode(), job.memory_allocation():
         try:
             is_equal = _equal_in_most_rows(observe_plain(), observe_compiled(), job.needs)
         except ModelError as error:
@@ -184,7 +184,7 @@ def compare_jobs(slow: Job, fast: Job, activity: str) -> Fidelity:
     # One loan for both: they are the same module, with the same parts of it replaced.
     with (
         progress(activity, 2 * len(sample), 0, slow.request.quiet) as advance,
-        slow.model.borrowed(),
+        slow.model.evaluation_mode(),
         slow.memory_allocation(),
     ):
         slow_scores = _score_batches(replace(slow, examples=sample), batches, advance)

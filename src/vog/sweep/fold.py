@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vog.checkpoints import Stage, segments
-from vog.scores import Observation, Score, Signal, together
+from vog.scores import Observation, Score, Signal, concat
 
 States = list[Any]
 # Looks at several checkpoints are folded at once, as long as they fit a processor's cache:
@@ -70,7 +70,7 @@ class StageFold:
         }
 
     def _flush(self) -> None:
-        observation = together(self._observations)
+        observation = concat(self._observations)
         self._observations.clear()
         if self.keep_predictions and observation.logits is not None:  # there are none beside stored gradients
             self.predictions.append(predictions_of(observation, self.needs))

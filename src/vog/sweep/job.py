@@ -61,9 +61,9 @@ class Job:
     def memory_allocation(self) -> AbstractContextManager[Callable[[], None]]:
         """How memory is allocated while batches are computed; see `vog.models.torch.memory`."""
         if not isinstance(self.weights, Held):  # they come and go, whatever was planned
-            return memory.mapped()
+            return memory.map_large_tensors()
         may_grow = self.memory_plan.total - self.weights.nbytes
-        return memory.kept(min(may_grow, 2 * self.memory_plan.needed + _UNWRITTEN_BYTES))
+        return memory.keep_freed_memory(min(may_grow, 2 * self.memory_plan.needed + _UNWRITTEN_BYTES))
 
     @property
     def needs(self) -> frozenset[Signal]:

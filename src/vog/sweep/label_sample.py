@@ -24,7 +24,7 @@ def sample_agreement(job: Job) -> LabelAgreement | None:
     ranges = [range(row, row + 1) for row in sorted(rows)]
     readable = [batch for batch in data.samples(job.examples, ranges) if len(batch.at)]
     size = job.batch_size
-    with job.model.borrowed():
+    with job.model.evaluation_mode():
         predictions = [
             _predictions(job, readable[start : start + size])
             for start in range(0, len(readable), size)

@@ -81,7 +81,7 @@ def sweep(job: Job) -> Summary:
     numbers = job.examples.numbers
     with (
         parts.writing_session(job.request.out, job.question, job.request.overwrite) as sink,
-        job.model.borrowed(),
+        job.model.evaluation_mode(),
     ):
         return write_rows(
             job, sink, "scoring", columns, lambda block, size, _: rows_of(job, block, size), numbers

@@ -85,7 +85,7 @@ def measure_needs(
     """
     peaks: list[int] = []
     states = 0
-    with model.borrowed():
+    with model.evaluation_mode():
         for count in _PROBE_SIZES:
             device_inputs = model.place(inputs[torch.arange(count) % len(inputs)])
             labels = torch.zeros(count, dtype=torch.int64, device=device_inputs.device)

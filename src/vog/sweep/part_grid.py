@@ -73,7 +73,7 @@ def seconds_per_row(
     count = max(1, min(batch_size, _TIMED_EXAMPLES))
     inputs = first.inputs[torch.arange(count) % len(first.inputs)]
     try:
-        with model.borrowed():
+        with model.evaluation_mode():
             computing = _time_observation(model, weights, inputs, needs) * checkpoints / count
     except Exception as error:
         if not memory.ran_out(error):

@@ -63,14 +63,14 @@ def differing_signals(
     """
     inputs = comparison.batch.inputs[:_EXAMPLES]
     labels = comparison.batch.labels[comparison.batch.at][:_EXAMPLES].clamp(min=0).to(model.device)
-    with model.borrowed():
+    with model.evaluation_mode():
         first = model.ready(model.fit(comparison.first, comparison.name))
         last = model.observe(comparison.last, model.place(inputs), labels, needs)
         fast = model.observe(first, model.place(inputs), labels, needs)
     load(comparison.first, reference, comparison.name)
     loaded = LoadedWeights(reference.to(model.device))
     plain_model = replace(model, module=reference, folding=Folding(), apart=True, is_users=False)
-    with plain_model.borrowed():
+    with plain_model.evaluation_mode():
         placed = plain_model.place(inputs)
         plain = plain_model.observe(loaded, placed, labels, needs - {Signal.LOSS_GRADIENT})
         if Signal.LOSS_GRADIENT in needs:  # forward again, as nobody goes back through one twice

@@ -88,7 +88,7 @@ def _measure_seconds_per_row(job: Job) -> float:
     size, rows = job.memory_plan.block_size, len(job.examples)
     second_block = range(size, min(2 * size, rows)) if rows > size else range(min(size, rows))
     computing = reading = 0.0
-    with job.model.borrowed(), job.memory_allocation():
+    with job.model.evaluation_mode(), job.memory_allocation():
         for batch in data.samples(job.examples, [range(min(size, rows)), second_block]):
             start = time.perf_counter()
             rows_of(job, batch)

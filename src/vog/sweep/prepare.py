@@ -87,7 +87,7 @@ def prepare(request: Request) -> Job:
             "precision": "float32",
             "folded": len(trial.model.folding.pairs),
         }
-        | ({"loaded_apart": True} if trial.model.apart else {})
+        | ({"loaded_apart": True} if trial.model.in_copies else {})
         | ({"probabilities": True} if _keeps_probabilities(request, setup) else {}),
         request=request,
     )
@@ -197,7 +197,7 @@ def _choose_compiling(job: Job, stored: Choices) -> Job:
     """The job with a compiled model, where that was asked for and is faster."""
     if not job.request.compile:
         return job
-    if isinstance(job.model, TorchModel) and job.model.apart:
+    if isinstance(job.model, TorchModel) and job.model.in_copies:
         compiles, note = False, "each checkpoint is loaded into a copy of its own"
     elif stored:
         compiles, note = bool(stored.get("compiled")), "as the run was begun"

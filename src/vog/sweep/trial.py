@@ -18,7 +18,7 @@ from vog.models import Model, Weights
 from vog.models.torch import linear_head, state_dict
 from vog.models.torch.adapter import TorchModel
 from vog.models.torch.fresh_modules import ModuleSource, is_scripted
-from vog.models.torch.weights_in_place import left_as_it_was
+from vog.models.torch.weights_in_place import restored_on_exit
 from vog.scores import Score, Signal
 from vog.sweep import acceleration, plain_way, preflight
 from vog.sweep.request import Request
@@ -79,7 +79,7 @@ def first_working_trial(
     last, name = contents.weights, str(setup.files[-1].path)
     earliest = request.reader(setup.files[0].path)
     template = TorchModel(source.module, source=source)
-    refuse_foreign_objects(template.beside_tensors(last, name), setup.files[-1].path)
+    refuse_foreign_objects(template.extra_state(last, name), setup.files[-1].path)
     key_note = {} if contents.note is None else {"taken": contents.note}
     failure: ModelError | None = None
     differing: tuple[str, ...] = ()
@@ -133,7 +133,7 @@ def _differences(
     needs, reference = scores.needs_of(trial.scores), source.fresh()
     if reference is not None:
         return plain_way.differing_signals(trial.model, reference, comparison, needs)
-    with left_as_it_was(source.module):
+    with restored_on_exit(source.module):
         return plain_way.differing_signals(trial.model, source.module, comparison, needs)
 
 
@@ -146,7 +146,7 @@ def _candidate_models(
         setup.target,
         setup.device,
         source=source,
-        is_users=source.build is None and source.template is None,
+        restores=source.build is None and source.template is None,
     )
     plain = replace(model, layout=torch.contiguous_format)
     if not (apart or is_scripted(source.module)):
@@ -170,13 +170,13 @@ def _try_model(
 ) -> ModelTrial:
     """Return the model with its head and its norms folded, and past the guards."""
     name = str(setup.files[-1].path)
-    if model.template is not None and not model.apart:
-        module = source.another()
+    if model.template is not None and not model.in_copies:
+        module = source.copy_or_fresh()
         if module is None:
             raise ModelError("the model cannot be copied after a checkpoint was loaded into it.")
         state_dict.load(last, module, name)  # which may make what it lacks, as in lazy layers
         model = replace(model, module=module)
-    with model.borrowed():
+    with model.evaluation_mode():
         fitted = model.fit(last, name)
     note = None if model.template is None else state_dict.rename(last, model.template, name).note
     model = _with_head(model, fitted, first)
@@ -187,12 +187,12 @@ def _try_model(
     if request.fold and model.may_fold and model.template is not None:
         model = acceleration.with_folded_norms(model, fitted, first, needs)
     weights = model.ready(fitted)
-    with model.borrowed():
+    with model.evaluation_mode():
         at_prediction = setup.target.at_prediction
         model = replace(model, in_pairs=preflight.differs_alone(model, weights, needs, first))
         classes = preflight.preflight(model, weights, needs, setup.examples, first, at_prediction)
     notes = {"names": note} if note else {}
-    remarks = [APART_NOTE] if model.apart else []
+    remarks = [APART_NOTE] if model.in_copies else []
     remarks += [_IN_PAIRS_NOTE] if model.in_pairs else []
     remarks += [] if source.can_be_fresh else [_IN_PLACE_NOTE]
     if remarks:
@@ -202,7 +202,7 @@ def _try_model(
 
 def _with_head(model: TorchModel, fitted: Weights, first: Batch) -> TorchModel:
     """Return the model with its head, if it has one, after it took a few inputs."""
-    with model.borrowed(), torch.enable_grad():
+    with model.evaluation_mode(), torch.enable_grad():
         weights = model.ready(fitted)
         inputs = preflight.probe_model(model, weights, first)
         placed = model.place(inputs)

@@ -75,7 +75,7 @@ class Streamed:
         Raises:
             CheckpointError: a file is gone or was changed since it was first read.
         """
-        if not self.model.fits_beside:
+        if not self.model.can_fit_concurrently:
             yield from map(self._read, range(len(self.files)))
             return
         with ThreadPoolExecutor(1) as reader:
@@ -147,16 +147,16 @@ def read_all(
     settings: object = None
     with (
         progress("reading checkpoints", len(files), 0, quiet) as advance,
-        memory.mapped(),
-        model.borrowed(),
+        memory.map_large_tensors(),
+        model.evaluation_mode(),
     ):
         for file in files:
             contents = reader.contents(file.path)
             key_by_path[file.path] = contents.key
             checkpoints.refuse_mixed_keys(key_by_path)
-            extra_state = model.beside_tensors(contents.weights, str(file.path))
+            extra_state = model.extra_state(contents.weights, str(file.path))
             refuse_foreign_objects(extra_state, file.path)
-            if extra_state and not model.fits_beside:
+            if extra_state and not model.can_fit_concurrently:
                 raise StateBesideWeightsError(f"{file.path} has more than tensors.")
             fitted = model.fit(contents.weights, str(file.path))
             if file is not files[0] and model.settings() != settings:

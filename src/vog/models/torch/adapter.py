@@ -26,8 +26,8 @@ from vog.models.torch import memory, tied_tensors
 from vog.models.torch.fresh_modules import ModuleSource, source_of
 from vog.models.torch.linear_head import Head, logits_of
 from vog.models.torch.norm_folding import Folding
-from vog.models.torch.state_dict import load, rename, saved_by, set_mode
-from vog.models.torch.weights_in_place import left_as_it_was, tensors_of, weights_in_place
+from vog.models.torch.state_dict import load, rename, live_state, set_mode
+from vog.models.torch.weights_in_place import restored_on_exit, tensors_of, weights_in_place
 from vog.scores.protocol import Observation, Signal
 
 Precision = Literal["float32", "bfloat16"]
@@ -78,12 +78,12 @@ class TorchModel:
     folding: Folding = field(default_factory=Folding)
     precision: Precision = "float32"
     compiled: Forward | None = None
-    compiled_for: int = 0
+    full_batch: int = 0
     source: ModuleSource | None = None
     layout: torch.memory_format = torch.channels_last
     may_fold: bool = True
-    apart: bool = False
-    is_users: bool = True
+    in_copies: bool = False
+    restores: bool = True
     in_pairs: bool = False
 
     def __post_init__(self) -> None:
@@ -99,14 +99,14 @@ class TorchModel:
     @property
     def signals(self) -> frozenset[Signal]:
         """All of them, but for the norm of the last layer where there is no linear head."""
-        without = frozenset() if self.head is not None else frozenset({Signal.LAST_LAYER_NORM})
-        return frozenset(Signal) - without
+        missing = frozenset() if self.head is not None else frozenset({Signal.LAST_LAYER_NORM})
+        return frozenset(Signal) - missing
 
     def fit(self, weights: Mapping[str, Any], name: str) -> Weights:
         """The weights of a checkpoint by the names of the module, in float32 where they were."""
-        if self.apart:
+        if self.in_copies:
             assert self.source is not None, "it is made with the model"
-            module = self.source.another()
+            module = self.source.copy_or_fresh()
             if module is None:
                 raise ModelError(
                     "the model cannot be copied after a checkpoint was loaded into it. "
@@ -117,34 +117,34 @@ class TorchModel:
                 parameter.requires_grad_(False)
             return LoadedWeights(module)
         if self.template is not None:
-            return {key: _float(value) for key, value in load(weights, self.template, name).items()}
+            return {k: _float32(v) for k, v in load(weights, self.template, name).items()}
         # Extra state stays as the file has it, so that `settings` can tell; `borrowed` restores it.
-        with left_as_it_was(self.module, with_extra_state=False):
-            return {key: _float(value) for key, value in load(weights, self.module, name).items()}
+        with restored_on_exit(self.module, with_extra_state=False):
+            return {k: _float32(v) for k, v in load(weights, self.module, name).items()}
 
-    def beside_tensors(self, weights: Mapping[str, Any], name: str) -> dict[str, Any]:
+    def extra_state(self, weights: Mapping[str, Any], name: str) -> dict[str, Any]:
         """Return what a file gives the module that is neither parameter nor buffer: extra state."""
         assert self.source is not None, "it is made with the model"
         module = self.source.template or self.module
         tensors = {id(tensor) for tensor in tensors_of(module).values()}
-        saved = saved_by(module)
-        given = rename(weights, module, name).weights
-        return {k: v for k, v in given.items() if k in saved and id(saved[k]) not in tensors}
+        saved = live_state(module)
+        matched = rename(weights, module, name).weights
+        return {k: v for k, v in matched.items() if k in saved and id(saved[k]) not in tensors}
 
     def settings(self) -> tuple[object, ...]:
         """Return what modules keep beside tensors, as the checkpoint that was fitted last left it.
 
         Loading may change it: an extra state, a hook. Weights alone do not carry that over.
         """
-        if self.apart:
+        if self.in_copies:
             return ()
         module = self.module if self.template is None else self.template
-        own = {tied_tensors.memory_of(tensor) for tensor in tensors_of(module).values()}
+        addresses = {tied_tensors.address_of(tensor) for tensor in tensors_of(module).values()}
         return tuple(
-            (name, key, kept)
+            (name, key, comparable)
             for name, part in module.named_modules()
             for key, value in sorted(vars(part).items())
-            if key not in _REGISTRIES and (kept := _comparable(value, own)) is not None
+            if key not in _REGISTRIES and (comparable := _comparable(value, addresses)) is not None
         )
 
     def ready(self, fitted: Weights) -> Weights:
@@ -152,58 +152,58 @@ class TorchModel:
         if isinstance(fitted, LoadedWeights):
             return LoadedWeights(fitted.module.to(self.device))
         return {
-            key: self._placed(value.bfloat16() if key in self._in_precision else value)
-            for key, value in self.folding.of(fitted).items()
+            key: self._to_device(value.bfloat16() if key in self._bfloat16_names else value)
+            for key, value in self.folding.fold_weights(fitted).items()
         }
 
     @cached_property
-    def _in_precision(self) -> frozenset[str]:
+    def _bfloat16_names(self) -> frozenset[str]:
         """The weights that are kept in bfloat16; autocast takes care of all others."""
         if self.precision == "float32":
             return frozenset()
-        own = None if self.head is None else self.head.layer
+        head_layer = None if self.head is None else self.head.layer
         return frozenset(
             f"{name}.{key}"
             for name, layer in self.module.named_modules()
-            if isinstance(layer, nn.Linear | _ConvNd) and layer is not own
+            if isinstance(layer, nn.Linear | _ConvNd) and layer is not head_layer
             for key in ("weight", "bias")
         )
 
     @property
-    def fits_beside(self) -> bool:
+    def can_fit_concurrently(self) -> bool:
         """Whether checkpoints are loaded into another module than the one that is run."""
-        return self.apart or self.template is not None
+        return self.in_copies or self.template is not None
 
     def place(self, inputs: Tensor) -> Tensor:
         """A batch on the device, in the layout of the model."""
         # From pinned memory a copy waits for nothing, and the GPU does not wait for it.
-        return self._placed(inputs.pin_memory() if self.device.type == "cuda" else inputs)
+        return self._to_device(inputs.pin_memory() if self.device.type == "cuda" else inputs)
 
-    def _placed(self, tensor: Tensor) -> Tensor:
+    def _to_device(self, tensor: Tensor) -> Tensor:
         on_device = tensor.to(self.device, non_blocking=True)
         if tensor.layout is not torch.strided:
             return on_device
         # Convolutions on CPU and on GPU are faster with channels innermost.
-        is_image = tensor.ndim == 4 and not self.apart
+        is_image = tensor.ndim == 4 and not self.in_copies
         return on_device.contiguous(
             memory_format=self.layout if is_image else torch.contiguous_format
         )
 
     @contextmanager
-    def borrowed(self) -> Iterator[None]:
+    def evaluation_mode(self) -> Iterator[None]:
         """Evaluation mode for as long as it is entered; then each sub-module's own mode again.
 
         In training mode dropout would add noise to the spread, and batch normalisation
         would let the examples of a batch see each other. The module's own `train` changes the
         mode, since it may do more than that.
         """
-        if self.apart:  # it runs in copies, each loaded and in evaluation mode
-            with _plain_arithmetic():
+        if self.in_copies:  # it runs in copies, each loaded and in evaluation mode
+            with _float32_arithmetic():
                 yield
             return
         with (
-            _plain_arithmetic(),
-            left_as_it_was(self.module) if self.is_users else nullcontext(),
+            _float32_arithmetic(),
+            restored_on_exit(self.module) if self.restores else nullcontext(),
         ):
             if any(part.training for part in self.module.modules()):
                 set_mode(self.module, training=False)
@@ -220,8 +220,8 @@ class TorchModel:
     ) -> Observation:
         """What one checkpoint says about n examples; goes backward only if `needs` a gradient."""
         if self.in_pairs and len(inputs) == 1:
-            both = (labels.repeat(2), needs, None if aim is None else aim.repeat(2))
-            return self.observe(weights, torch.cat([inputs, inputs]), *both).of(slice(1))
+            doubled = (labels.repeat(2), needs, None if aim is None else aim.repeat(2))
+            return self.observe(weights, torch.cat([inputs, inputs]), *doubled).of(slice(1))
         wants_target = Signal.INPUT_GRADIENT in needs
         wants_loss = Signal.LOSS_GRADIENT in needs
         leaf = inputs.detach().requires_grad_(wants_target or wants_loss)
@@ -229,20 +229,20 @@ class TorchModel:
         # Some models take gradients themselves; where nothing requires any, nothing is recorded.
         with torch.enable_grad(), self._in_place(weights):
             logits, features = self._forward(weights, leaf)
-            seen = Observation(labels, logits.detach()[None])
+            observation = Observation(labels, logits.detach()[None])
             # Examples are independent, so the gradient of the sum is, row by row, the
             # gradient of each: one backward pass for the batch, not one an example.
             if wants_target:
                 total = self.target(logits, labels if aim is None else aim).sum()
-                gradient = _gradient(total, leaf, keep_graph=wants_loss)
-                seen = replace(seen, input_gradient=gradient[None])
+                gradient = _input_gradient(total, leaf, keep_graph=wants_loss)
+                observation = replace(observation, input_gradient=gradient[None])
             if wants_loss:
                 total = targets.label_cross_entropy(logits, labels).sum()
-                seen = replace(seen, loss_gradient=_gradient(total, leaf)[None])
+                observation = replace(observation, loss_gradient=_input_gradient(total, leaf)[None])
         if Signal.LAST_LAYER_NORM in needs:
             assert features is not None, "`signals` tells that there is no linear head"
-            seen = replace(seen, last_layer_norm=self._last_layer_norm(seen, features.detach()))
-        return seen
+            observation = replace(observation, last_layer_norm=self._last_layer_norm(observation, features.detach()))
+        return observation
 
     def _in_place(self, weights: Weights) -> AbstractContextManager[None]:
         return (
@@ -264,13 +264,13 @@ class TorchModel:
 
     def _forward(self, weights: Weights, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """The same with weights that are in place."""
-        run = self.compiled if self.compiled and len(inputs) == self.compiled_for else self._run
-        halved = self.precision == "bfloat16"
+        run = self.compiled if self.compiled and len(inputs) == self.full_batch else self._run
+        is_bfloat16 = self.precision == "bfloat16"
         try:
             with (
-                self.folding.held_to(),
+                self.folding.pairs_checked(),
                 torch.autocast(
-                    self.device.type, torch.bfloat16, enabled=halved, cache_enabled=False
+                    self.device.type, torch.bfloat16, enabled=is_bfloat16, cache_enabled=False
                 ),
             ):
                 logits, features = run(weights, inputs)
@@ -281,28 +281,28 @@ class TorchModel:
                 raise
             raise ModelError(
                 f"the model cannot take a batch of shape {tuple(inputs.shape)}"
-                f"{' in bfloat16' if halved else ''}: {user_functions.describe_error(error)}\n"
-                f"{self._cure(error)}"
+                f"{' in bfloat16' if is_bfloat16 else ''}: {user_functions.describe_error(error)}\n"
+                f"{self._advice(error)}"
             ) from error
-        if halved and self.head is not None and features is not None:
+        if is_bfloat16 and self.head is not None and features is not None:
             # Logits of two or three digits would spoil every score that compares them.
             logits = self.head.logits(weights, features)
         return logits.float(), features
 
-    def _cure(self, error: Exception) -> str:
+    def _advice(self, error: Exception) -> str:
         """Return what to do about an error of the module, by what it says."""
-        said = str(error)
-        if "does not require grad" in said or "One of the differentiated Tensors" in said:
+        message = str(error)
+        if "does not require grad" in message or "One of the differentiated Tensors" in message:
             return (
                 "The model takes gradients by its own weights while it goes forward, and weights "
                 "take none here. Compute what it needs of them without, or give another model."
             )
-        others = {p.dtype for p in self.module.parameters()} - {torch.float32}
-        if others and "dtype" in said:
-            kinds = " and ".join(sorted(str(one).removeprefix("torch.") for one in others))
+        dtypes = {p.dtype for p in self.module.parameters()} - {torch.float32}
+        if dtypes and "dtype" in message:
+            names = " and ".join(sorted(str(dtype).removeprefix("torch.") for dtype in dtypes))
             return (
-                f"Weights and inputs are float32 here, whatever they were trained in ({kinds}). "
-                f"Take out of the model what makes its inputs {kinds}."
+                f"Weights and inputs are float32 here, whatever they were trained in ({names}). "
+                f"Take out of the model what makes its inputs {names}."
             )
         return (
             f"Give the --transform it was trained with, or correct --model"
@@ -315,11 +315,11 @@ class TorchModel:
 
     def _run(self, weights: Weights, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         module = self.module_for(weights)
-        into_head: list[Tensor] = []
+        head_inputs: list[Tensor] = []
         hook = None
         if self.head is not None:
             hook = module.get_submodule(self.head.name).register_forward_pre_hook(
-                lambda _, given: into_head.append(given[0])
+                lambda _, arguments: head_inputs.append(arguments[0])
             )
         try:
             # A first layer that works in place must not write into the caller's batch.
@@ -327,17 +327,17 @@ class TorchModel:
         finally:
             if hook is not None:
                 hook.remove()
-        return logits, into_head[-1] if into_head else None
+        return logits, head_inputs[-1] if head_inputs else None
 
     def _last_layer_norm(
-        self, seen: Observation, features: Float[Tensor, "n width"]
+        self, observation: Observation, features: Float[Tensor, "n width"]
     ) -> Float[Tensor, "1 n"]:
         """Norm of d loss / d (W, b), in closed form: the gradient of W is (p - onehot) h^T.
 
         Its norm is the product of the norms, and the bias adds a feature that is 1.
         """
         assert self.head is not None
-        error = (seen.log_probability.exp() - seen.is_label).norm(dim=-1)
+        error = (observation.log_probability.exp() - observation.is_label).norm(dim=-1)
         squared = features.float().square().sum(dim=-1) + (self.head.layer.bias is not None)
         return error * squared.sqrt()
 
@@ -345,7 +345,7 @@ class TorchModel:
 _REGISTRIES = frozenset(vars(nn.Module()))  # tensors, layers and hooks, which are no settings
 
 
-def _comparable(value: object, own: Set[int | None]) -> object:
+def _comparable(value: object, addresses: Set[int | None]) -> object:
     """Return what tells one setting from another; None where that cannot be told.
 
     Tensors in memory of the module's `own` are parameters and buffers, which are no settings.
@@ -355,19 +355,19 @@ def _comparable(value: object, own: Set[int | None]) -> object:
     if isinstance(value, np.ndarray):
         value = torch.from_numpy(value) if value.dtype.kind in "biufc" else value.tolist()
     if isinstance(value, Tensor):
-        if tied_tensors.memory_of(value) in own:
+        if tied_tensors.address_of(value) in addresses:
             return None
-        plain = value.layout is torch.strided and not value.is_meta and not value.is_quantized
-        raw = value.detach().cpu().reshape(-1).contiguous().view(torch.uint8) if plain else None
+        is_plain = value.layout is torch.strided and not value.is_meta and not value.is_quantized
+        raw = value.detach().cpu().reshape(-1).contiguous().view(torch.uint8) if is_plain else None
         return tuple(value.shape), None if raw is None else hash(raw.numpy().tobytes())
     if isinstance(value, dict):
-        return tuple((str(key), _comparable(inner, own)) for key, inner in value.items())
+        return tuple((str(key), _comparable(inner, addresses)) for key, inner in value.items())
     if isinstance(value, list | tuple):
-        return tuple(_comparable(inner, own) for inner in value)
+        return tuple(_comparable(inner, addresses) for inner in value)
     return None
 
 
-def _float(value: Tensor) -> Tensor:
+def _float32(value: Tensor) -> Tensor:
     """Return a copy in float32, whatever it was saved in; whole numbers stay what they are."""
     return (
         value.detach().to(torch.float32, copy=True)
@@ -377,7 +377,7 @@ def _float(value: Tensor) -> Tensor:
 
 
 @contextmanager
-def _plain_arithmetic() -> Iterator[None]:
+def _float32_arithmetic() -> Iterator[None]:
     """While entered, float32 means float32, and gradients can be taken, whatever the caller set.
 
     A GPU would round what it convolves to TF32 by default. New tensors of the model are float32 as
@@ -404,7 +404,7 @@ def _plain_arithmetic() -> Iterator[None]:
         torch.set_float32_matmul_precision(matmul)
 
 
-def _gradient(
+def _input_gradient(
     total: Float[Tensor, ""], leaf: Float[Tensor, "n *input"], keep_graph: bool = False
 ) -> Float[Tensor, "n *input"]:
     """Return the gradient by the input. `backward`: some models refuse `autograd.grad`."""

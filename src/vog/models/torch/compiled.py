@@ -13,7 +13,7 @@ from vog.models.torch.adapter import Forward, TorchModel
 from vog.models.torch.linear_head import logits_of
 
 
-def compiled(model: TorchModel) -> Forward:
+def compile_forward(model: TorchModel) -> Forward:
     """The forward pass of a model, compiled when it is first called while the model is borrowed.
 
     Calling it raises whatever the compiler raises: for a model that decides by its data or
@@ -22,25 +22,25 @@ def compiled(model: TorchModel) -> Forward:
     module, head = model.module, model.head
     buffers = frozenset(name for name, _ in module.named_buffers())
     graph = torch.compile(
-        lambda module, own, inputs: functional_call(module, own, (inputs,)),
+        lambda module, tensors, inputs: functional_call(module, tensors, (inputs,)),
         fullgraph=True,
         dynamic=False,
     )
     if head is None:
         return lambda weights, inputs: (
-            logits_of(graph(module, _own_buffers(weights, buffers), inputs), len(inputs)),
+            logits_of(graph(module, _with_copied_buffers(weights, buffers), inputs), len(inputs)),
             None,
         )
     # Hooks are no part of a graph: the layer that makes logits of features stands outside.
     parent, _, name = head.name.rpartition(".")
-    nothing = nn.Identity()
+    identity = nn.Identity()
 
     def with_features(weights: Weights, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         layers = module.get_submodule(parent)._modules
         inner = {k: v for k, v in weights.items() if not k.startswith(f"{head.name}.")}
-        layers[name] = nothing
+        layers[name] = identity
         try:
-            output = graph(module, _own_buffers(inner, buffers), inputs)
+            output = graph(module, _with_copied_buffers(inner, buffers), inputs)
         finally:
             layers[name] = head.layer
         features = logits_of(output, len(inputs))
@@ -49,6 +49,6 @@ def compiled(model: TorchModel) -> Forward:
     return with_features
 
 
-def _own_buffers(weights: Weights, buffers: frozenset[str]) -> dict[str, Tensor]:
+def _with_copied_buffers(weights: Weights, buffers: frozenset[str]) -> dict[str, Tensor]:
     """The weights with copies of the buffers: a module may write into those."""
     return {key: value.clone() if key in buffers else value for key, value in weights.items()}

@@ -40,39 +40,39 @@ class ModuleSource:
         """Whether there is a way to a module that nobody has run."""
         return self.build is not None or self.template is not None
 
-    def another(self) -> nn.Module | None:
+    def copy_or_fresh(self) -> nn.Module | None:
         """Return a copy of the template with all that it keeps, or else a fresh module."""
-        duplicate = None if self.template is None else copied(self.template)
+        duplicate = None if self.template is None else copy_module(self.template)
         return self.fresh() if duplicate is None else duplicate
 
     def fresh(self) -> nn.Module | None:
         """Return a module that nobody has run, or None where there is no way to one."""
         if self.build is not None:
             try:
-                with random_state_kept():
-                    built = unwrapped(self.build())
+                with preserve_random_state():
+                    built = unwrap(self.build())
             except Exception:  # the user's function may work once only; it did
                 built = self.module
             if built is not self.module:
-                _name_alike(built, self.module)
+                _copy_parameter_names(built, self.module)
                 return built
-        return None if self.template is None else copied(self.template)
+        return None if self.template is None else copy_module(self.template)
 
 
-def source_of(given: nn.Module | None, build: Callable[[], nn.Module] | None) -> ModuleSource:
+def source_of(module: nn.Module | None, build: Callable[[], nn.Module] | None) -> ModuleSource:
     """Return where modules come from, of a module or of a function that builds one."""
-    if given is None:
+    if module is None:
         assert build is not None
-        module = unwrapped(build())
-        template = copied(module)
+        built = unwrap(build())
+        template = copy_module(built)
         if template is None:
-            with random_state_kept():
-                again = unwrapped(build())
-            template = None if again is module else again
-            _name_alike(again, module)
-        return ModuleSource(module, template, build)
-    own = unwrapped(given)
-    return ModuleSource(own, copied(own))
+            with preserve_random_state():
+                second = unwrap(build())
+            template = None if second is built else second
+            _copy_parameter_names(second, built)
+        return ModuleSource(built, template, build)
+    unwrapped_module = unwrap(module)
+    return ModuleSource(unwrapped_module, copy_module(unwrapped_module))
 
 
 def is_scripted(module: nn.Module) -> bool:
@@ -80,7 +80,7 @@ def is_scripted(module: nn.Module) -> bool:
     return any(isinstance(part, torch.jit.ScriptModule) for part in module.modules())
 
 
-def unwrapped(module: nn.Module) -> nn.Module:
+def unwrap(module: nn.Module) -> nn.Module:
     """Return the module inside of wrappers that only share out or compile the work."""
     while True:
         if isinstance(module, _WRAPPERS):
@@ -91,7 +91,7 @@ def unwrapped(module: nn.Module) -> nn.Module:
             return module
 
 
-def copied(module: nn.Module) -> nn.Module | None:
+def copy_module(module: nn.Module) -> nn.Module | None:
     """Return a copy without cached properties, or None where the module cannot be copied.
 
     A copy that still holds a tensor of the module, or in which two tensors no longer share their
@@ -114,19 +114,19 @@ def copied(module: nn.Module) -> nn.Module | None:
             attribute = inspect.getattr_static(type(part), name, None)
             if isinstance(attribute, functools.cached_property):
                 del vars(part)[name]
-    _name_alike(duplicate, module)
-    return duplicate if tied_tensors.are_kept(module, duplicate) else None
+    _copy_parameter_names(duplicate, module)
+    return duplicate if tied_tensors.is_independent_copy(module, duplicate) else None
 
 
-def _name_alike(module: nn.Module, original: nn.Module) -> None:
+def _copy_parameter_names(module: nn.Module, original: nn.Module) -> None:
     """Give the dictionaries of parameters of a module the keys that they have in the original.
 
     Keras names its parameters by how many layers of a kind were made before: `dense_3/kernel`.
     """
-    for part, its_original in zip(module.modules(), original.modules(), strict=False):
-        if isinstance(part, nn.ParameterDict) and isinstance(its_original, nn.ParameterDict):
-            keys, values = list(its_original.keys()), list(part.values())
-            if keys != list(part.keys()) and _kinds(part) == _kinds(its_original):
+    for part, original_part in zip(module.modules(), original.modules(), strict=False):
+        if isinstance(part, nn.ParameterDict) and isinstance(original_part, nn.ParameterDict):
+            keys, values = list(original_part.keys()), list(part.values())
+            if keys != list(part.keys()) and _kinds(part) == _kinds(original_part):
                 part.clear()
                 part.update(dict(zip(keys, values, strict=True)))
 
@@ -136,12 +136,12 @@ def _kinds(parameters: nn.ParameterDict) -> list[tuple[str, object]]:
 
 
 @contextmanager
-def random_state_kept() -> Iterator[None]:
+def preserve_random_state() -> Iterator[None]:
     """Leave the random numbers of torch, NumPy and Python as they are, whatever is drawn inside."""
-    of_numpy, of_python = np.random.get_state(), random.getstate()
+    numpy_state, python_state = np.random.get_state(), random.getstate()
     try:
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             yield
     finally:
-        np.random.set_state(of_numpy)
-        random.setstate(of_python)
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)

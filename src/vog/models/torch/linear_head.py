@@ -41,39 +41,39 @@ def find(module: nn.Module, weights: Weights, run: Callable[[], Tensor]) -> Head
     last is taken if what it returned is what the module returned, and what its weights make of its
     input. A subclass or a hook may compute something else, such as a cosine.
     """
-    last: list[tuple[nn.Linear, Any, Tensor]] = []
+    calls: list[tuple[nn.Linear, Any, Tensor]] = []
     names = {layer: name for name, layer in module.named_modules() if isinstance(layer, nn.Linear)}
 
-    def called(layer: nn.Module, given: Any, out: Any) -> None:
+    def record_call(layer: nn.Module, inputs: Any, output: Any) -> None:
         assert isinstance(layer, nn.Linear)
-        last.append((layer, given, out.detach().clone()))
+        calls.append((layer, inputs, output.detach().clone()))
 
-    hooks = [layer.register_forward_hook(called) for layer in names]
+    hooks = [layer.register_forward_hook(record_call) for layer in names]
     try:
         logits = run()
     finally:
         for hook in hooks:
             hook.remove()
-    if not last or len(last[-1][1]) != 1 or last[-1][1][0].ndim != 2:
+    if not calls or len(calls[-1][1]) != 1 or calls[-1][1][0].ndim != 2:
         return None
-    layer, (features,), out = last[-1]
-    if is_functorch_wrapped_tensor(out):  # of several models at once, by torch.func.vmap
+    layer, (features,), output = calls[-1]
+    if is_functorch_wrapped_tensor(output):  # of several models at once, by torch.func.vmap
         return None
     name = names[layer]
     # A layer that shares its weight with another may have it under the other's name alone.
-    if out.shape != logits.shape or f"{name}.weight" not in weights:
+    if output.shape != logits.shape or f"{name}.weight" not in weights:
         return None
     head = Head(name, layer)
-    is_last = torch.equal(out.nan_to_num(), logits.nan_to_num())
-    return head if is_last and _alike(head.logits(weights, features), logits) else None
+    is_output = torch.equal(output.nan_to_num(), logits.nan_to_num())
+    return head if is_output and _nearly_equal(head.logits(weights, features), logits) else None
 
 
-def _alike(made: Tensor, logits: Tensor) -> bool:
+def _nearly_equal(head_logits: Tensor, logits: Tensor) -> bool:
     """Whether both are the same but for rounding, in the examples whose logits are finite."""
-    finite = made.isfinite().all(dim=1) & logits.isfinite().all(dim=1)
-    made, logits = made[finite], logits[finite].float()
-    size = logits.abs().amax() if len(logits) else 0.0
-    return bool(((made - logits).abs() <= 1e-5 * size + 1e-12).all())
+    finite = head_logits.isfinite().all(dim=1) & logits.isfinite().all(dim=1)
+    head_logits, logits = head_logits[finite], logits[finite].float()
+    scale = logits.abs().amax() if len(logits) else 0.0
+    return bool(((head_logits - logits).abs() <= 1e-5 * scale + 1e-12).all())
 
 
 def logits_of(output: object, examples: int) -> Float[Tensor, "n classes"]:
@@ -82,21 +82,21 @@ def logits_of(output: object, examples: int) -> Float[Tensor, "n classes"]:
     Raises:
         ModelError: none there, or not one row an example.
     """
-    found = output
+    logits = output
     if isinstance(output, dict):
-        found = output.get("logits", output)
+        logits = output.get("logits", output)
     elif not isinstance(output, Tensor):
-        found = getattr(output, "logits", output)
-    if not isinstance(found, Tensor):
-        kind = type(found).__name__
-        inside = f" with {first_few(list(found), 6)}" if isinstance(found, dict) else ""
+        logits = getattr(output, "logits", output)
+    if not isinstance(logits, Tensor):
+        kind = type(logits).__name__
+        keys = f" with {first_few(list(logits), 6)}" if isinstance(logits, dict) else ""
         raise ModelError(
-            f"the model returns a {kind}{inside}; expected a tensor of logits, or an object or "
+            f"the model returns a {kind}{keys}; expected a tensor of logits, or an object or "
             f"dict with `logits`. Wrap it in a module that returns the logits."
         )
-    if found.ndim != 2 or found.shape[1] < 2 or len(found) != examples:
+    if logits.ndim != 2 or logits.shape[1] < 2 or len(logits) != examples:
         raise ModelError(
-            f"the model returns shape {tuple(found.shape)}; expected ({examples}, classes) with at "
+            f"the model returns shape {tuple(logits.shape)}; expected ({examples}, classes) with at "
             f"least 2 classes. For one output, return torch.stack([-z, z], 1) / 2."
         )
-    return found
+    return logits

@@ -28,11 +28,11 @@ def free_bytes(device: torch.device) -> int:
         # What the allocator of this process holds and does not use is free as well.
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + unused
-    return min([psutil.virtual_memory().available, *_left_by_control_groups()])
+    return min([psutil.virtual_memory().available, *_free_in_control_groups()])
 
 
-def _left_by_control_groups() -> list[int]:
-    left: list[int] = []
+def _free_in_control_groups() -> list[int]:
+    free: list[int] = []
     for limit, used in (
         ("memory.max", "memory.current"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
@@ -42,8 +42,8 @@ def _left_by_control_groups() -> list[int]:
         except OSError:
             continue
         if all(text.isdecimal() for text in texts):  # else "max": no limit
-            left.append(max(0, int(texts[0]) - int(texts[1])))
-    return left
+            free.append(max(0, int(texts[0]) - int(texts[1])))
+    return free
 
 
 def ran_out(error: BaseException) -> bool:
@@ -59,7 +59,7 @@ def release() -> None:
         torch.cuda.empty_cache()
     malloc = allocator.glibc()
     if malloc is not None:
-        _reset(malloc)
+        _reset_malloc(malloc)
 
 
 def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
@@ -71,18 +71,18 @@ def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
         work()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    with _Counted() as counted:
+    with _TensorCounter() as counter:
         work()
-    return counted.most
+    return counter.peak
 
 
-class _Counted(TorchDispatchMode):
+class _TensorCounter(TorchDispatchMode):
     """Adds up the memory behind the tensors that operations return, while they live."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = self.most = 0
-        self.known: set[int] = set()
+        self.current = self.peak = 0
+        self.addresses: set[int] = set()
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -91,24 +91,24 @@ class _Counted(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation and count what it returned and is not counted yet."""
-        given = {_address(one) for one in tree_leaves((args, kwargs)) if _has_storage(one)}
+        existing = {_address(leaf) for leaf in tree_leaves((args, kwargs)) if _has_storage(leaf)}
         result = func(*args, **(kwargs or {}))
-        for one in tree_leaves(result):
-            if _has_storage(one) and _address(one) not in given | self.known:
-                self._count(one)
-        self.most = max(self.most, self.now)
+        for leaf in tree_leaves(result):
+            if _has_storage(leaf) and _address(leaf) not in existing | self.addresses:
+                self._count(leaf)
+        self.peak = max(self.peak, self.current)
         return result
 
-    def _count(self, made: Tensor) -> None:
-        storage, address = made.untyped_storage(), _address(made)
+    def _count(self, tensor: Tensor) -> None:
+        storage, address = tensor.untyped_storage(), _address(tensor)
         size = storage.nbytes()
-        self.known.add(address)
-        self.now += size
+        self.addresses.add(address)
+        self.current += size
         weakref.finalize(storage, self._forget, address, size)
 
     def _forget(self, address: int, size: int) -> None:
-        self.known.discard(address)
-        self.now -= size
+        self.addresses.discard(address)
+        self.current -= size
 
 
 def _has_storage(value: object) -> TypeGuard[Tensor]:
@@ -121,7 +121,7 @@ def _address(tensor: Tensor) -> int:
 
 
 @contextmanager
-def kept(most: int) -> Iterator[Callable[[], None]]:
+def keep_freed_memory(max_growth: int) -> Iterator[Callable[[], None]]:
     """While it is entered, freed memory stays with the process for the next batch.
 
     Large tensors come from the system anew each time otherwise, zeroed page by page: a seventh of
@@ -136,18 +136,18 @@ def kept(most: int) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     process = psutil.Process()
-    limit = process.memory_info().rss + most
+    limit = process.memory_info().rss + max_growth
 
     def give_back() -> None:
         if process.memory_info().rss > limit:
             malloc.malloc_trim(0)
 
-    with _set(malloc, {allocator.MMAP_MAX: 0, allocator.TRIM_THRESHOLD: 2**31 - 1}):
+    with _malloc_settings(malloc, {allocator.MMAP_MAX: 0, allocator.TRIM_THRESHOLD: 2**31 - 1}):
         yield give_back
 
 
 @contextmanager
-def mapped() -> Iterator[Callable[[], None]]:
+def map_large_tensors() -> Iterator[Callable[[], None]]:
     """While it is entered, each large tensor is mapped on its own, and gone when it is freed.
 
     For weights that come and go between batches. By itself glibc learns to put large tensors on
@@ -158,21 +158,21 @@ def mapped() -> Iterator[Callable[[], None]]:
     if malloc is None:
         yield lambda: None
         return
-    with _set(malloc, {allocator.MMAP_THRESHOLD: 2**17}):
+    with _malloc_settings(malloc, {allocator.MMAP_THRESHOLD: 2**17}):
         yield lambda: None
 
 
 @contextmanager
-def _set(malloc: Any, settings: Mapping[int, int]) -> Iterator[None]:
+def _malloc_settings(malloc: Any, settings: Mapping[int, int]) -> Iterator[None]:
     for setting, value in settings.items():
         malloc.mallopt(setting, value)
     try:
         yield
     finally:
-        _reset(malloc)
+        _reset_malloc(malloc)
 
 
-def _reset(malloc: Any) -> None:
+def _reset_malloc(malloc: Any) -> None:
     for setting, value in _DEFAULTS.items():
         malloc.mallopt(setting, value)
     malloc.malloc_trim(0)

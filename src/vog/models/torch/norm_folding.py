@@ -23,7 +23,7 @@ _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
-class Folded(nn.Module):
+class FoldedNorm(nn.Module):
     """Stands where a norm stood: hands on what its convolution returned, and nothing else."""
 
     def __init__(self, convolution: str, norm: str, eps: float) -> None:
@@ -31,12 +31,12 @@ class Folded(nn.Module):
         self.convolution, self.norm, self.eps = convolution, norm, eps
         self.expected: Tensor | None = None
 
-    def convolved(self, layer: nn.Module, given: Any, out: Tensor) -> None:
+    def expect_output(self, layer: nn.Module, inputs: Any, output: Tensor) -> None:
         """A hook of the convolution: its output is expected here next."""
         if torch.compiler.is_compiling():  # a graph cannot take another way than the first time
             return
         self.refuse_unless(self.expected is None)
-        self.expected = out
+        self.expected = output
 
     def forward(self, inputs: Tensor) -> Tensor:
         """The input, which is normalised already."""
@@ -45,9 +45,9 @@ class Folded(nn.Module):
             self.expected = None
         return inputs
 
-    def refuse_unless(self, as_it_was: bool) -> None:
+    def refuse_unless(self, is_pair: bool) -> None:
         """Raises ModelError where the pair is not one, as it was when it was found."""
-        if not as_it_was:
+        if not is_pair:
             raise ModelError(
                 f"what {self.convolution} returns does not always go into {self.norm} as it did "
                 f"in the first batch, so the two cannot be computed as one. Pass --no-fold."
@@ -58,26 +58,26 @@ class Folded(nn.Module):
 class Folding:
     """The norms of a module that are computed by the convolutions before them."""
 
-    pairs: tuple[Folded, ...] = ()
+    pairs: tuple[FoldedNorm, ...] = ()
 
-    def of(self, weights: Weights) -> dict[str, Tensor]:
+    def fold_weights(self, weights: Weights) -> dict[str, Tensor]:
         """The weights of a checkpoint with the norms in the convolutions, folded in float64."""
-        changed = dict(weights)
+        folded = dict(weights)
         for pair in self.pairs:
             norm = {
-                key: changed.pop(f"{pair.norm}.{key}", None)
+                key: folded.pop(f"{pair.norm}.{key}", None)
                 for key in ("running_mean", "running_var", "weight", "bias", "num_batches_tracked")
             }
             names = [f"{pair.convolution}.{key}" for key in ("weight", "bias")]
-            own = changed[names[0]].dtype
+            dtype = folded[names[0]].dtype
             fused = fuse_conv_bn_weights(
-                *[_double(changed.get(name)) for name in names],
+                *[_double(folded.get(name)) for name in names],
                 *[_double(norm[key]) for key in ("running_mean", "running_var")],
                 pair.eps,
                 *[_double(norm[key]) for key in ("weight", "bias")],
             )
-            changed |= {n: v.detach().to(own) for n, v in zip(names, fused, strict=True)}
-        return changed
+            folded |= {n: v.detach().to(dtype) for n, v in zip(names, fused, strict=True)}
+        return folded
 
     @contextmanager
     def applied(self, module: nn.Module) -> Iterator[None]:
@@ -95,7 +95,7 @@ class Folding:
                 if convolution._parameters["bias"] is None:
                     without_bias.append(convolution)
                     convolution.bias = nn.Parameter(torch.empty(0), requires_grad=False)
-                hooks.append(convolution.register_forward_hook(pair.convolved))
+                hooks.append(convolution.register_forward_hook(pair.expect_output))
             yield
         finally:
             for siblings, name, norm in norms:
@@ -106,7 +106,7 @@ class Folding:
                 hook.remove()
 
     @contextmanager
-    def held_to(self) -> Iterator[None]:
+    def pairs_checked(self) -> Iterator[None]:
         """Around one run of the module: raises ModelError if a norm did not get its input."""
         for pair in self.pairs:
             pair.expected = None
@@ -122,23 +122,23 @@ def find(module: nn.Module, run: Callable[[], object]) -> Folding:
         module: the model.
         run: runs it once.
     """
-    everywhere = list(module.named_modules(remove_duplicate=False))
-    seen = [one for _, one in everywhere]
-    names = {one: name for name, one in everywhere if seen.count(one) == 1}
+    named_parts = list(module.named_modules(remove_duplicate=False))
+    parts = [part for _, part in named_parts]
+    names = {part: name for name, part in named_parts if parts.count(part) == 1}
     calls: list[nn.Module] = []
     outputs: list[tuple[nn.Module, Tensor]] = []
-    found: list[tuple[nn.Module, nn.Module]] = []
+    pairs: list[tuple[nn.Module, nn.Module]] = []
 
-    def convolved(layer: nn.Module, given: Any, out: Tensor) -> None:
+    def record_convolution(layer: nn.Module, inputs: Any, out: Tensor) -> None:
         calls.append(layer)
         outputs.append((layer, out))
 
-    def normed(layer: nn.Module, given: Any) -> None:
+    def record_norm(layer: nn.Module, inputs: Any) -> None:
         calls.append(layer)
-        found.extend((before, layer) for before, out in outputs if out is given[0])
+        pairs.extend((convolved_by, layer) for convolved_by, out in outputs if out is inputs[0])
 
-    hooks = [m.register_forward_hook(convolved) for m in names if _is_plain_convolution(m)]
-    hooks += [m.register_forward_pre_hook(normed) for m in names if _has_statistics(m)]
+    hooks = [m.register_forward_hook(record_convolution) for m in names if _is_plain_convolution(m)]
+    hooks += [m.register_forward_pre_hook(record_norm) for m in names if _has_statistics(m)]
     try:
         run()
     finally:
@@ -146,8 +146,8 @@ def find(module: nn.Module, run: Callable[[], object]) -> Folding:
             hook.remove()
     return Folding(
         tuple(
-            Folded(names[convolution], names[norm], float(norm.eps))  # type: ignore[arg-type]
-            for convolution, norm in found
+            FoldedNorm(names[convolution], names[norm], float(norm.eps))  # type: ignore[arg-type]
+            for convolution, norm in pairs
             if calls.count(convolution) == calls.count(norm) == 1
         )
     )

@@ -18,11 +18,11 @@ from vog.models.protocol import Weights
 from vog.models.torch.weights_in_place import tensors_of
 
 # Where several prefixes lead to all names of a module, these are the ones that wrappers write.
-_KNOWN = ("module.", "model.", "_orig_mod.", "net.", "network.", "backbone.")
+_PREFIXES = ("module.", "model.", "_orig_mod.", "net.", "network.", "backbone.")
 
 
 @dataclass(frozen=True)
-class Renamed:
+class RenamedWeights:
     """The weights of a file under the names of a module.
 
     Attributes:
@@ -33,14 +33,14 @@ class Renamed:
 
     weights: dict[str, Any]
     prefix: str = ""
-    left_aside: tuple[str, ...] = ()
+    ignored_names: tuple[str, ...] = ()
 
     @property
     def note(self) -> str | None:
         """Say what was left aside; None where nothing was."""
-        if not self.left_aside:
+        if not self.ignored_names:
             return None
-        return f"those under {self.prefix!r}; left aside: {first_few(self.left_aside)}"
+        return f"those under {self.prefix!r}; left aside: {first_few(self.ignored_names)}"
 
 
 def load(weights: Mapping[str, Any], module: nn.Module, name: str) -> dict[str, Tensor]:
@@ -57,11 +57,11 @@ def load(weights: Mapping[str, Any], module: nn.Module, name: str) -> dict[str, 
         CheckpointError: names, shapes or types differ, and each is listed; or values that are
             trained are NaN or infinite.
     """
-    not_finite = _not_finite(module)
-    _load_in_its_mode(weights, module, name)
+    by_design = _not_finite(module)
+    _load_in_either_mode(weights, module, name)
     tensors = tensors_of(module)
     trained = {key for key, value in module.named_parameters() if value.requires_grad}
-    broken = sorted(key for key in _not_finite(module) if key in trained or key not in not_finite)
+    broken = sorted(key for key in _not_finite(module) if key in trained or key not in by_design)
     if broken:
         raise CheckpointError(
             f"checkpoint {name}: NaN or infinite values in {first_few(broken)}. "
@@ -70,7 +70,7 @@ def load(weights: Mapping[str, Any], module: nn.Module, name: str) -> dict[str, 
     return tensors
 
 
-def _load_in_its_mode(weights: Mapping[str, Any], module: nn.Module, name: str) -> None:
+def _load_in_either_mode(weights: Mapping[str, Any], module: nn.Module, name: str) -> None:
     """Load weights that were saved in training mode, or else in evaluation mode, and evaluate.
 
     A layer may make tensors for evaluation, and save and take them in that mode alone.
@@ -90,9 +90,9 @@ def _load_in_mode(weights: Mapping[str, Any], module: nn.Module, name: str, trai
     renamed = rename(weights, module, name).weights
     try:
         with torch.no_grad():  # a hook may compute something of the weights, and keep it
-            _load_strictly(_completed(renamed, module), module)
+            _load_strictly(_with_missing_names(renamed, module), module)
     except Exception as error:  # hooks of the user's classes run here, and may fail in any way
-        raise CheckpointError(_misfit(name, renamed, module, error)) from error
+        raise CheckpointError(_mismatch_message(name, renamed, module, error)) from error
 
 
 def set_mode(module: nn.Module, training: bool) -> None:
@@ -117,20 +117,20 @@ def _load_strictly(weights: dict[str, Any], module: nn.Module) -> None:
 
     A hook may change the names that a module saves, and none may change them back.
     """
-    takes = inspect.signature(module.load_state_dict).parameters
-    strict = {"strict": True} if "strict" in takes or "kwargs" in takes else {}
+    parameters = inspect.signature(module.load_state_dict).parameters
+    strict = {"strict": True} if "strict" in parameters or "kwargs" in parameters else {}
     try:
         module.load_state_dict(weights, **strict)
     except RuntimeError:
         names = {id(tensor): key for key, tensor in tensors_of(module).items()}
-        saved = {key: names.get(id(tensor), key) for key, tensor in saved_by(module).items()}
-        if all(key == own for key, own in saved.items()):
+        new_names = {key: names.get(id(tensor), key) for key, tensor in live_state(module).items()}
+        if all(key == new_name for key, new_name in new_names.items()):
             raise
-        own_names = {saved.get(key, key): value for key, value in weights.items()}
-        module.load_state_dict(own_names, **strict)
+        renamed = {new_names.get(key, key): value for key, value in weights.items()}
+        module.load_state_dict(renamed, **strict)
 
 
-def saved_by(module: nn.Module) -> Mapping[str, Any]:
+def live_state(module: nn.Module) -> Mapping[str, Any]:
     """Return the state dict with the tensors themselves, if the user's own method gives them."""
     try:
         return module.state_dict(keep_vars=True)
@@ -138,7 +138,7 @@ def saved_by(module: nn.Module) -> Mapping[str, Any]:
         return module.state_dict()
 
 
-def rename(weights: Mapping[str, Any], module: nn.Module, name: str) -> Renamed:
+def rename(weights: Mapping[str, Any], module: nn.Module, name: str) -> RenamedWeights:
     """Return the weights under the names of the module, where a wrapper explains the difference.
 
     DistributedDataParallel, torch.compile and Lightning put `module.`, `_orig_mod.`, `model.`
@@ -148,56 +148,56 @@ def rename(weights: Mapping[str, Any], module: nn.Module, name: str) -> Renamed:
     Raises:
         CheckpointError: several prefixes lead to all names.
     """
-    wanted = _wanted(module)
-    if _has_all(weights, wanted, ""):
-        return Renamed(_with_versions(weights, dict(weights), ""))
-    complete = _complete_prefixes(weights, wanted)
-    if len(complete) > 1 and not set(_KNOWN) & set(complete):
+    needed = _required_names(module)
+    if _has_all(weights, needed, ""):
+        return RenamedWeights(_with_versions(weights, dict(weights), ""))
+    complete = _complete_prefixes(weights, needed)
+    if len(complete) > 1 and not set(_PREFIXES) & set(complete):
         raise CheckpointError(
             f"checkpoint {name} holds all names of the model several times, under "
             f"{first_few(complete)}. Say which is meant: --read file.py:function returns them."
         )
     if complete:
-        return _stripped(weights, next((p for p in _KNOWN if p in complete), complete[0]))
+        return _without_prefix(weights, next((p for p in _PREFIXES if p in complete), complete[0]))
     # Old names of a layer may differ from those that the module has now; its hooks know them.
-    shared = Renamed(dict(weights))
-    while not _overlap(shared.weights, wanted) and (prefix := _shared_prefix(shared.weights)):
-        shared = _stripped(shared.weights, prefix)
-    if _overlap(shared.weights, wanted):
-        return Renamed(_with_versions(weights, shared.weights, shared.prefix), shared.prefix)
-    outer = _shared_prefix(key for names in wanted for key in names)
-    wrapped = {outer + key: value for key, value in weights.items()}
-    return Renamed(wrapped if outer and _overlap(wrapped, wanted) else dict(weights))
+    inner = RenamedWeights(dict(weights))
+    while not _has_any(inner.weights, needed) and (prefix := _shared_prefix(inner.weights)):
+        inner = _without_prefix(inner.weights, prefix)
+    if _has_any(inner.weights, needed):
+        return RenamedWeights(_with_versions(weights, inner.weights, inner.prefix), inner.prefix)
+    outer = _shared_prefix(key for names in needed for key in names)
+    prefixed = {outer + key: value for key, value in weights.items()}
+    return RenamedWeights(prefixed if outer and _has_any(prefixed, needed) else dict(weights))
 
 
-def _wanted(module: nn.Module) -> list[list[str]]:
+def _required_names(module: nn.Module) -> list[list[str]]:
     """Return the names of each tensor that a file has to hold, several where layers share it."""
     names: dict[int, list[str]] = {}
-    for key, value in saved_by(module).items():
+    for key, value in live_state(module).items():
         if not _is_counter(key) and not key.endswith("_extra_state"):
             names.setdefault(id(value), []).append(key)
     return list(names.values())
 
 
-def _has_all(weights: Mapping[str, Any], wanted: list[list[str]], prefix: str) -> bool:
-    return all(any(prefix + key in weights for key in names) for names in wanted)
+def _has_all(weights: Mapping[str, Any], needed: list[list[str]], prefix: str) -> bool:
+    return all(any(prefix + key in weights for key in names) for names in needed)
 
 
-def _complete_prefixes(weights: Mapping[str, Any], wanted: list[list[str]]) -> list[str]:
+def _complete_prefixes(weights: Mapping[str, Any], needed: list[list[str]]) -> list[str]:
     """Return the prefixes under which the file has every tensor of the module, shortest first."""
     candidates = {
-        key.removesuffix(name) for name in wanted[0] for key in weights if key.endswith(f".{name}")
+        key.removesuffix(name) for name in needed[0] for key in weights if key.endswith(f".{name}")
     }
     return sorted(
-        (prefix for prefix in candidates if _has_all(weights, wanted, prefix)),
+        (prefix for prefix in candidates if _has_all(weights, needed, prefix)),
         key=lambda prefix: (prefix.count("."), prefix),
     )
 
 
-def _stripped(weights: Mapping[str, Any], prefix: str) -> Renamed:
+def _without_prefix(weights: Mapping[str, Any], prefix: str) -> RenamedWeights:
     inside = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-    beside = tuple(key for key in weights if not key.startswith(prefix))
-    return Renamed(_with_versions(weights, inside, prefix), prefix, beside)
+    outside = tuple(key for key in weights if not key.startswith(prefix))
+    return RenamedWeights(_with_versions(weights, inside, prefix), prefix, outside)
 
 
 class _StateDict(dict[str, Any]):
@@ -222,13 +222,13 @@ def _with_versions(
     return state
 
 
-def _completed(weights: dict[str, Any], module: nn.Module) -> dict[str, Any]:
+def _with_missing_names(weights: dict[str, Any], module: nn.Module) -> dict[str, Any]:
     """Return the weights with batch counters, and with shared tensors under all of their names."""
-    own = saved_by(module)
-    by_tensor = {id(value): weights[key] for key, value in own.items() if key in weights}
+    state = live_state(module)
+    by_tensor = {id(value): weights[key] for key, value in state.items() if key in weights}
     added = {
         key: by_tensor.get(id(value), value)
-        for key, value in own.items()
+        for key, value in state.items()
         if key not in weights and (id(value) in by_tensor or _is_counter(key))
     }
     weights.update(added)  # in place: the versions of layers stay with it
@@ -239,8 +239,8 @@ def _is_counter(key: str) -> bool:
     return key.endswith("num_batches_tracked")
 
 
-def _overlap(weights: Mapping[str, Any], wanted: list[list[str]]) -> bool:
-    return any(key in weights for names in wanted for key in names)
+def _has_any(weights: Mapping[str, Any], needed: list[list[str]]) -> bool:
+    return any(key in weights for names in needed for key in names)
 
 
 def _shared_prefix(names: Iterable[str]) -> str:
@@ -271,24 +271,24 @@ def _is_finite(value: Tensor) -> bool:
     return bool(value.isfinite().all())
 
 
-def _misfit(name: str, weights: Weights, module: nn.Module, error: Exception) -> str:
+def _mismatch_message(name: str, weights: Weights, module: nn.Module, error: Exception) -> str:
     """Say which names and shapes differ, or else what `load_state_dict` said."""
-    own = {k: v for k, v in saved_by(module).items() if not _is_counter(k)}
-    surplus = {key: value for key, value in weights.items() if key not in own}
+    state = {k: v for k, v in live_state(module).items() if not _is_counter(k)}
+    surplus = {key: value for key, value in weights.items() if key not in state}
     surplus = {key: value for key, value in surplus.items() if not _is_counter(key)}
-    missing = {key: value for key, value in own.items() if key not in weights}
+    missing = {key: value for key, value in state.items() if key not in weights}
     differing = {
         key: (_shape(weights[key]), _shape(value))
-        for key, value in own.items()
+        for key, value in state.items()
         if key in weights and _shape(weights[key]) != _shape(value)
     }
     lines = [f"checkpoint {name} does not fit the model"]
     if surplus:
-        lines.append(f"  only in the file:  {_named(surplus)}")
+        lines.append(f"  only in the file:  {_names_and_shapes(surplus)}")
     if missing:
-        lines.append(f"  only in the model: {_named(missing)}")
-    for key, (there, here) in list(differing.items())[:10]:
-        lines.append(f"  {key}: {there} in the file, {here} in the model")
+        lines.append(f"  only in the model: {_names_and_shapes(missing)}")
+    for key, (file_shape, model_shape) in list(differing.items())[:10]:
+        lines.append(f"  {key}: {file_shape} in the file, {model_shape} in the model")
     if len(differing) > 10:
         lines.append(f"  ... and {len(differing) - 10} more with other shapes")
     if len(lines) == 1:
@@ -306,7 +306,7 @@ def _shape(value: Any) -> object:
     return "not known yet" if _is_lazy(value) else tuple(value.shape)
 
 
-def _named(tensors: Mapping[str, Any]) -> str:
-    shown = [f"{key} {_shape(value)}" for key, value in list(tensors.items())[:6]]
-    rest = len(tensors) - len(shown)
-    return ", ".join(shown) + (f" and {rest} more" if rest > 0 else "")
+def _names_and_shapes(tensors: Mapping[str, Any]) -> str:
+    texts = [f"{key} {_shape(value)}" for key, value in list(tensors.items())[:6]]
+    rest = len(tensors) - len(texts)
+    return ", ".join(texts) + (f" and {rest} more" if rest > 0 else "")

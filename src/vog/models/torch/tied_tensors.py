@@ -14,46 +14,46 @@ from torch import Tensor, nn
 
 from vog import user_functions
 
-_DEEPEST = 4
-_WALKED = ("_parameters", "_buffers", "_modules")
+_MAX_DEPTH = 4
+_REGISTRIES = ("_parameters", "_buffers", "_modules")
 
 
-def are_kept(module: nn.Module, duplicate: nn.Module) -> bool:
+def is_independent_copy(module: nn.Module, duplicate: nn.Module) -> bool:
     """Return whether a copy shares no memory with a module, and its tensors share as there."""
-    ours, theirs = list(_held(module)), list(_held(duplicate))
-    memory = {memory_of(tensor) for tensor in ours} - {None}
-    if any(memory_of(tensor) in memory for tensor in theirs):
+    original_tensors, copied_tensors = list(_all_tensors(module)), list(_all_tensors(duplicate))
+    memory = {address_of(tensor) for tensor in original_tensors} - {None}
+    if any(address_of(tensor) in memory for tensor in copied_tensors):
         return False
-    return _shared(ours) == _shared(theirs)
+    return _first_sharing(original_tensors) == _first_sharing(copied_tensors)
 
 
-def _held(module: nn.Module) -> Iterator[Tensor]:
+def _all_tensors(module: nn.Module) -> Iterator[Tensor]:
     """Return every tensor that is reached from a module, in one order, those of closures too."""
-    seen: set[int] = set()
+    visited: set[int] = set()
     for part in module.modules():
-        seen.add(id(part))
+        visited.add(id(part))
         for tensors in (part._parameters, part._buffers):
             yield from (tensor for tensor in tensors.values() if tensor is not None)
     for part in module.modules():
         for name, value in vars(part).items():
             cached = getattr(type(part), name, None)
             # A cached property is computed anew by a copy.
-            if name not in _WALKED and not isinstance(cached, functools.cached_property):
-                yield from _inside(value, seen, _DEEPEST)
+            if name not in _REGISTRIES and not isinstance(cached, functools.cached_property):
+                yield from _tensors_inside(value, visited, _MAX_DEPTH)
 
 
-def _inside(value: Any, seen: set[int], depth: int) -> Iterator[Tensor]:
+def _tensors_inside(value: Any, visited: set[int], depth: int) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
         return
-    if depth == 0 or id(value) in seen or isinstance(value, str | bytes | int | float | None):
+    if depth == 0 or id(value) in visited or isinstance(value, str | bytes | int | float | None):
         return
-    seen.add(id(value))
-    for inner in _parts_of(value):
-        yield from _inside(inner, seen, depth - 1)
+    visited.add(id(value))
+    for inner in _contents(value):
+        yield from _tensors_inside(inner, visited, depth - 1)
 
 
-def _parts_of(value: Any) -> list[Any]:
+def _contents(value: Any) -> list[Any]:
     """Return what a container, a function or a module that is no part of the network holds."""
     if isinstance(value, Mapping):
         return list(value.values())
@@ -73,7 +73,7 @@ def _parts_of(value: Any) -> list[Any]:
     return []
 
 
-def memory_of(tensor: Tensor) -> int | None:
+def address_of(tensor: Tensor) -> int | None:
     """Return where the values of a tensor lie; None where that cannot be told or nothing lies."""
     if tensor.layout is not torch.strided or tensor.device.type == "meta":
         return None
@@ -83,10 +83,10 @@ def memory_of(tensor: Tensor) -> int | None:
         return None
 
 
-def _shared(tensors: list[Tensor]) -> list[int]:
+def _first_sharing(tensors: list[Tensor]) -> list[int]:
     """Return for each tensor the first that lies in the same memory, where there are several."""
     first: dict[int | None, int] = {}
     return [
-        position if (memory := memory_of(tensor)) is None else first.setdefault(memory, position)
+        position if (memory := address_of(tensor)) is None else first.setdefault(memory, position)
         for position, tensor in enumerate(tensors)
     ]

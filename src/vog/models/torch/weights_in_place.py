@@ -25,13 +25,13 @@ def weights_in_place(module: nn.Module, weights: Mapping[str, Tensor]) -> Iterat
     Parameters take no gradients meanwhile. A module may write into its buffers, so it gets copies.
     """
     parameters = dict(module.named_parameters())
-    own = {**parameters, **dict(module.named_buffers())}
-    leaves = [tensor for tensor in own.values() if tensor.grad_fn is None]
-    before = [(tensor, tensor.data, tensor.requires_grad) for tensor in leaves]
+    tensors = {**parameters, **dict(module.named_buffers())}
+    leaves = [tensor for tensor in tensors.values() if tensor.grad_fn is None]
+    originals = [(tensor, tensor.data, tensor.requires_grad) for tensor in leaves]
     # A module may also replace a buffer by another tensor while it runs, or make a new one.
     buffers = [(part._buffers, dict(part._buffers)) for part in module.modules()]
     try:
-        for name, tensor in own.items():
+        for name, tensor in tensors.items():
             value = weights[name] if name in parameters else weights[name].clone()
             if tensor.grad_fn is not None:  # a layer computed it of its weights in evaluation mode
                 part, _, last = name.rpartition(".")
@@ -41,17 +41,17 @@ def weights_in_place(module: nn.Module, weights: Mapping[str, Tensor]) -> Iterat
             tensor.data = value
         yield
     finally:
-        for registered, kept in buffers:
-            if registered or kept:
-                registered.clear()
-                registered.update(kept)
-        for tensor, data, wants_gradient in before:
+        for registry, original_buffers in buffers:
+            if registry or original_buffers:
+                registry.clear()
+                registry.update(original_buffers)
+        for tensor, data, wants_gradient in originals:
             tensor.data = data
             tensor.requires_grad_(wants_gradient)
 
 
 @contextmanager
-def left_as_it_was(module: nn.Module, with_extra_state: bool = True) -> Iterator[None]:
+def restored_on_exit(module: nn.Module, with_extra_state: bool = True) -> Iterator[None]:
     """Restore the mode, the tensors, their gradients and the extra state when the block ends.
 
     The mode is restored by the module's own `train`, which may undo what `eval` merged; the values
