@@ -26,7 +26,7 @@ from vog.exports import FORMATS, add_columns, export, sample_weight
 from vog.exports.cleanlab import issues
 from vog.exports.fiftyone import dataset
 from vog.exports.label_studio import interface, tasks
-from vog.exports.labelled_rows import class_words, number_fields
+from vog.exports.labelled_rows import class_names, number_fields
 from vog.result import Run, parts
 from vog.result.rows import Meaning, Rows, to_table
 
@@ -283,9 +283,9 @@ def test_the_interface_shows_image_and_label(pictured: Run) -> None:
 
 def test_classes_of_one_name_are_told_apart(tmp_path: Path) -> None:
     run = made(tmp_path / "run", names=["crane", "crane", "maillot"])
-    assert class_words(run) == {0: "crane (0)", 1: "crane (1)", 2: "maillot"}
-    assert class_words(made(tmp_path / "short", names=["cat"])) == {0: "cat", 1: "1"}
-    assert class_words(made(tmp_path / "none")) == {0: "0", 1: "1"}
+    assert class_names(run) == {0: "crane (0)", 1: "crane (1)", 2: "maillot"}
+    assert class_names(made(tmp_path / "short", names=["cat"])) == {0: "cat", 1: "1"}
+    assert class_names(made(tmp_path / "none")) == {0: "0", 1: "1"}
 
 
 class Columns:

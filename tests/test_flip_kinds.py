@@ -12,8 +12,8 @@ from test_analyze import made
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.data import open_source
 from vog.errors import DataError, ResultError
-from vog.planting.ambiguous import boundary
-from vog.planting.clusters import clusters
+from vog.planting.ambiguous import boundary_flips
+from vog.planting.clusters import cluster_flips
 from vog.planting.flips import CLASS, CLUSTER, Flips
 from vog.result.planting_record import BOUNDARY
 
@@ -22,16 +22,16 @@ RNG = np.random.default_rng
 
 def test_a_part_of_one_class_is_called_another() -> None:
     labels = np.repeat([0, 1, 2], 100)
-    found = Flips(CLASS).drawn(labels, 40, RNG(0))
+    found = Flips(CLASS).draw(labels, 40, RNG(0))
     assert len(dict(found)) == 40
     went = Counter((int(labels[row]), to) for row, to in found)
     assert len(went) == 1
     ((label, to),) = went
     assert label != to
-    more = Counter((int(labels[row]), to) for row, to in Flips(CLASS).drawn(labels, 70, RNG(0)))
+    more = Counter((int(labels[row]), to) for row, to in Flips(CLASS).draw(labels, 70, RNG(0)))
     assert sorted(more.values()) == [20, 50], "of each class at most half, so of a second too"
     with pytest.raises(DataError, match="151 examples, and of each class at most half.*: 150"):
-        Flips(CLASS).drawn(labels, 151, RNG(0))
+        Flips(CLASS).draw(labels, 151, RNG(0))
 
 
 def test_what_is_ambiguous_becomes_the_runner_up() -> None:
@@ -39,18 +39,18 @@ def test_what_is_ambiguous_becomes_the_runner_up() -> None:
     labels[50:] = 1
     gap, runner_up = np.linspace(-1, 1, 100), np.where(labels == 0, 2, 0)
     flips = Flips(BOUNDARY, runner_up=runner_up, gap=gap)
-    found = flips.drawn(labels, 10, RNG(0))
+    found = flips.draw(labels, 10, RNG(0))
     assert {row for row, _ in found} <= set(range(40, 60)), "half of the twenty nearest to 0"
     assert all(to == runner_up[row] for row, to in found)
     few = Flips(BOUNDARY, runner_up=np.where(np.arange(100) < 5, 2, -1), gap=gap)
     with pytest.raises(DataError, match="tells the runner-up of 5 alone.*--keep-probabilities"):
-        few.drawn(labels, 10, RNG(0))
+        few.draw(labels, 10, RNG(0))
 
 
 def test_groups_get_one_label_each() -> None:
     labels = np.array([0] * 10 + [1] * 10 + [2] * 10)
     groups = np.array([0] * 9 + [7] * 10 + [3] * 11)
-    found = Flips(CLUSTER, cluster=groups).drawn(labels, 15, RNG(1))
+    found = Flips(CLUSTER, cluster=groups).draw(labels, 15, RNG(1))
     assert len(found) == 15
     by_group: dict[int, set[int]] = {}
     for row, to in found:
@@ -59,7 +59,7 @@ def test_groups_get_one_label_each() -> None:
     assert all(len(to) == 1 for to in by_group.values())
     unread = Flips(CLUSTER, cluster=np.where(groups == 7, -1, groups))
     with pytest.raises(DataError, match="the groups have 19 of the class that most"):
-        unread.drawn(labels, 25, RNG(1))
+        unread.draw(labels, 25, RNG(1))
 
 
 def test_groups_look_alike(tmp_path: Path) -> None:
@@ -69,10 +69,10 @@ def test_groups_look_alike(tmp_path: Path) -> None:
     inputs = (heap[:, None] * 50 + rng.normal(size=(180, 90))).astype(np.float32)
     np.savez(tmp_path / "d.npz", inputs=inputs, labels=heap)
     examples = open_source(tmp_path / "d.npz")
-    found = clusters(examples, 0, quiet=True).cluster
+    found = cluster_flips(examples, 0, quiet=True).cluster
     assert found is not None
     assert all(len(set(heap[found == one])) == 1 for one in set(found.tolist()))
-    np.testing.assert_array_equal(found, clusters(examples, 0, quiet=True).cluster)
+    np.testing.assert_array_equal(found, cluster_flips(examples, 0, quiet=True).cluster)
 
 
 def test_groups_of_photographs(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_groups_of_photographs(tmp_path: Path) -> None:
         Image.new("RGB", (20 + at, 30), colour).save(tmp_path / "p" / "ab"[at % 2] / f"{at}.png")
     (tmp_path / "p/a/broken.png").write_bytes(b"no image")
     examples = open_source(tmp_path / "p")
-    found = clusters(examples, 0, quiet=True).cluster
+    found = cluster_flips(examples, 0, quiet=True).cluster
     assert found is not None
     known = {str(examples.ids[row]): int(found[row]) for row in range(len(examples))}
     assert known["a/broken.png"] == -1
@@ -97,7 +97,7 @@ def test_shapes_that_cannot_be_compared(tmp_path: Path) -> None:
     )
     examples = open_source(f"{code}:rows")
     with pytest.raises(DataError, match="compares examples of one shape: '1' has 3 numbers"):
-        clusters(examples, 0, quiet=True)
+        cluster_flips(examples, 0, quiet=True)
 
 
 def data(folder: Path) -> Path:
@@ -119,7 +119,7 @@ def test_an_earlier_run_says_what_is_ambiguous(tmp_path: Path) -> None:
     run = made(tmp_path / "run", labels, said, {"aum@all": margins}, "easier")
     source = data(tmp_path)
     examples = open_source(source)
-    flips = boundary(run, examples, np.array(labels))
+    flips = boundary_flips(run, examples, np.array(labels))
     assert flips.runner_up is not None
     assert flips.runner_up.tolist() == [*said[:30], *[-1] * 30]
     planted = vog.plant(source, tmp_path / "p", flip=0.1, flip_kind="boundary", run=run)
@@ -133,13 +133,13 @@ def test_an_earlier_run_says_what_is_ambiguous(tmp_path: Path) -> None:
         vog.plant(source, tmp_path / "p", flip=0.1)
     other = made(tmp_path / "other", [0] * 60, said, {"aum@all": margins}, "easier")
     with pytest.raises(DataError, match="has other labels of 40 examples: e1, e2"):
-        boundary(other, examples, np.array(labels))
+        boundary_flips(other, examples, np.array(labels))
     short = made(tmp_path / "short", labels[:50], said[:50], {"aum@all": margins[:50]}, "easier")
     with pytest.raises(DataError, match="lacks 10 of 60 examples: e50, e51"):
-        boundary(short, examples, np.array(labels))
+        boundary_flips(short, examples, np.array(labels))
     bare = made(tmp_path / "bare", labels, said, {"vog@all": margins})
     with pytest.raises(DataError, match="has neither aum, confidence nor probabilities"):
-        boundary(bare, examples, np.array(labels))
+        boundary_flips(bare, examples, np.array(labels))
 
 
 def test_what_does_not_go_together(tmp_path: Path, cli: Cli) -> None:  # noqa: F811

@@ -20,7 +20,7 @@ from vog.data import open_source
 from vog.errors import DataError, ResultError
 from vog.files.whole_folder import whole_folder
 from vog.planting import plant
-from vog.planting.image_file_target import Files, _Writing
+from vog.planting.image_file_target import FilePlanter, _FileWriter
 from vog.result.planting_record import (
     CORRUPT,
     DUPLICATE,
@@ -227,12 +227,12 @@ def test_a_list_that_leads_out_in_part_leaves_the_originals(
 
 def test_nothing_is_written_over_another_file(photos: Path, tmp_path: Path) -> None:
     examples = open_source(photos)
-    writing = _Writing(Files(examples, examples.read, None, None), tmp_path / "data", 0, False)  # type: ignore[arg-type]
+    writing = _FileWriter(FilePlanter(examples, examples.read, None, None), tmp_path / "data", 0, False)  # type: ignore[arg-type]
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.jpg").touch()
     for name in ("../other.jpg", "b/../../other.jpg", "a.jpg"):
         with pytest.raises(DataError, match="would be written over another file"):
-            writing._place(name)
+            writing._new_path(name)
 
 
 def test_only_one_process_plants_into_a_folder(photos: Path, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_weights_where_nothing_is_known_are_all_one(
 
 @given(arrays.arrays(np.float64, st.integers(1, 9), elements=st.sampled_from([0, 0.25, 1, NAN])))
 def test_weights_are_finite_with_mean_1(quality: np.ndarray) -> None:
-    found = sample_weights._with_mean_1(quality)
+    found = sample_weights._scale_to_mean_1(quality)
     assert found.mean() == pytest.approx(1)
     assert (found >= 0).all()
     known = np.isfinite(quality)

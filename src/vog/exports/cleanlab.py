@@ -8,7 +8,7 @@ from pyarrow import csv
 
 from vog.analysis.label_errors.suspects import suspects
 from vog.analysis.one_run.row_facts import class_name
-from vog.exports.labelled_rows import label_quality, stored
+from vog.exports.labelled_rows import label_quality, stored_values
 from vog.files.writing import safe_table, write_whole
 from vog.result import Run
 from vog.result.planting_record import Planted
@@ -32,23 +32,23 @@ def issues(
         ResultError: the labels cannot be judged, or there is no such column.
     """
     extra = run.table(list(dict.fromkeys(columns or [])))
-    found = suspects(run, planted)
+    verdict = suspects(run, planted)
     table = run.table(["index", "id"])
-    given, predicted = stored(run, "label"), stored(run, "prediction@all")
-    more = {
-        "is_label_issue": pa.array(found.suspect),
-        "label_score": pa.array(label_quality(found), from_pandas=True),  # NaN becomes null
-        "given_label": pa.array(given, pa.int64()),
-        "predicted_label": pa.array(predicted, pa.int64()),
+    labels, predictions = stored_values(run, "label"), stored_values(run, "prediction@all")
+    columns_to_add = {
+        "is_label_issue": pa.array(verdict.suspect),
+        "label_score": pa.array(label_quality(verdict), from_pandas=True),  # NaN becomes null
+        "given_label": pa.array(labels, pa.int64()),
+        "predicted_label": pa.array(predictions, pa.int64()),
     }
     if run.label_names:
-        more["given_label_name"] = _names(run, given)
-        more["predicted_label_name"] = _names(run, predicted)
+        columns_to_add["given_label_name"] = _class_names(run, labels)
+        columns_to_add["predicted_label_name"] = _class_names(run, predictions)
     for name in extra.column_names:
-        more.setdefault(name, extra[name])
-    for name in more:
+        columns_to_add.setdefault(name, extra[name])
+    for name in columns_to_add:
         if name not in table.column_names:
-            table = table.append_column(name, more[name])
+            table = table.append_column(name, columns_to_add[name])
     return table
 
 
@@ -66,9 +66,9 @@ def write_cleanlab(
     """
     table = issues(run, columns, planted)
     table = safe_table(table) if safe_csv else table
-    write_whole(path, lambda beside: csv.write_csv(table, beside))
+    write_whole(path, lambda temporary: csv.write_csv(table, temporary))
 
 
-def _names(run: Run, labels: list[int | None]) -> pa.Array:
-    named = (None if one is None else class_name(run, one) for one in labels)
-    return pa.array(list(named), pa.string())
+def _class_names(run: Run, labels: list[int | None]) -> pa.Array:
+    names = (None if label is None else class_name(run, label) for label in labels)
+    return pa.array(list(names), pa.string())

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vog.exports.image_paths import image_files
-from vog.exports.labelled_rows import class_words, labelled_rows, number_fields, verdict
+from vog.exports.labelled_rows import class_names, labelled_rows, number_fields, possible_verdict
 from vog.files.writing import as_json, write_text
 from vog.result import Run
 from vog.result.planting_record import Planted
@@ -37,10 +37,10 @@ def dataset(
     Raises:
         ResultError: the data are no image files, or a column is no score.
     """
-    files = image_files(run, root, "FiftyOne")
-    judged = verdict(run, planted)
-    scores = number_fields(run, columns, judged)
-    suspect = [False] * run.rows if judged is None else judged.suspect.tolist()
+    images = image_files(run, root, "FiftyOne")
+    verdict = possible_verdict(run, planted)
+    scores = number_fields(run, columns, verdict)
+    suspect = [False] * run.rows if verdict is None else verdict.suspect.tolist()
     rows = labelled_rows(run)
     samples = [
         {
@@ -48,21 +48,21 @@ def dataset(
             "tags": ["suspect"] if is_suspect else [],
             "vog_id": name,
             "vog_index": index,
-            "ground_truth": _classification(given),
-            "prediction": _classification(predicted, confidence),
+            "ground_truth": _classification(given_label),
+            "prediction": _classification(predicted_label, confidence),
             **dict(zip(scores, values, strict=True)),
         }
-        for path, is_suspect, name, index, given, predicted, confidence, *values in zip(
-            *(files.paths, suspect, rows.ids, rows.index),
-            *(rows.given, rows.predicted, rows.confidence, *scores.values()),
+        for path, is_suspect, name, index, given_label, predicted_label, confidence, *values in zip(
+            *(images.paths, suspect, rows.ids, rows.index),
+            *(rows.given_labels, rows.predicted_labels, rows.confidence, *scores.values()),
             strict=True,
         )
     ]
     return {
         "name": run.folder.resolve().name,
         "media_type": "image",
-        "sample_fields": _fields(list(scores)),
-        "default_classes": list(class_words(run).values()),
+        "sample_fields": _field_types(list(scores)),
+        "default_classes": list(class_names(run).values()),
         "samples": samples,
     }
 
@@ -78,7 +78,7 @@ def write_fiftyone(
     write_text(path, as_json(dataset(run, columns, root, planted)))
 
 
-def _fields(scores: list[str]) -> dict[str, str]:
+def _field_types(scores: list[str]) -> dict[str, str]:
     """The types of the fields, which the importer does not guess."""
     return {
         "vog_id": f"{_FIELD}StringField",
@@ -91,5 +91,5 @@ def _fields(scores: list[str]) -> dict[str, str]:
 def _classification(name: str | None, confidence: float | None = None) -> dict[str, Any] | None:
     if name is None:
         return None
-    said = {} if confidence is None else {"confidence": confidence}
-    return {"_cls": "Classification", "tags": [], "label": name, **said}
+    optional = {} if confidence is None else {"confidence": confidence}
+    return {"_cls": "Classification", "tags": [], "label": name, **optional}

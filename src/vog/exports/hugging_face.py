@@ -43,15 +43,15 @@ def add_columns(
     table = run.table(names)
     if key is None:
         run.require_every_row()
-        _refuse_other_length(dataset, run)
+        _refuse_different_length(dataset, run)
     else:
-        table = table.take(_rows_of(dataset, run, key))
+        table = table.take(_run_rows(dataset, run, key))
     for name in names:
         dataset = dataset.add_column(name, table[name].combine_chunks())
     return dataset
 
 
-def _refuse_other_length(dataset: Any, run: Run) -> None:
+def _refuse_different_length(dataset: Any, run: Run) -> None:
     if run.missing_rows:
         raise ResultError(
             f"{run.folder} lacks {run.missing_rows:,} rows. Run the same `vog score` command "
@@ -64,21 +64,21 @@ def _refuse_other_length(dataset: Any, run: Run) -> None:
         )
 
 
-def _rows_of(dataset: Any, run: Run, key: str) -> Int[np.ndarray, "n"]:
+def _run_rows(dataset: Any, run: Run, key: str) -> Int[np.ndarray, "n"]:
     """Where in the run each row of the dataset stands."""
     if key not in dataset.column_names:
         raise DataError(
             f"the dataset has no column {key!r} with ids. It has "
             f"{first_few(dataset.column_names, 40)}."
         )
-    asked = [str(one) for one in dataset[key]]
+    dataset_ids = [str(cell) for cell in dataset[key]]
     ids = run.table(["id"])["id"]
-    found = places_of(asked, ids)
-    unknown = [asked[row] for row in np.flatnonzero(found < 0)]
+    rows = places_of(dataset_ids, ids)
+    unknown = [dataset_ids[position] for position in np.flatnonzero(rows < 0)]
     if unknown:
         raise DataError(
             f"{len(unknown):,} ids in column {key!r} are none of {run.folder}: "
             f"{first_few(unknown)}. Give the column that holds the ids of the run, as "
             f"{ids[0].as_py()!r}."
         )
-    return found
+    return rows

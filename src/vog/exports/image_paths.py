@@ -26,10 +26,10 @@ class ImagePaths:
         return [str(self.folder / name) for name in self.names]
 
 
-def absolute_place(run: Run, root: str | Path | None) -> Path | None:
+def absolute_data_path(run: Run, root: str | Path | None) -> Path | None:
     """Where the data of a run are, as other tools need it; see `vog.result.data_location`."""
-    place = data_place(run, root)
-    return None if place is None else place.absolute()
+    path = data_place(run, root)
+    return None if path is None else path.absolute()
 
 
 def image_files(run: Run, root: str | Path | None, tool: str) -> ImagePaths:
@@ -43,35 +43,35 @@ def image_files(run: Run, root: str | Path | None, tool: str) -> ImagePaths:
     Raises:
         ResultError: the data are no files, or none of the files is there.
     """
-    folder = absolute_place(run, root)
+    folder = absolute_data_path(run, root)
     if folder is None or folder.suffix == ".npz":
-        came = run.question.get("where", {}).get("data") or "an object in Python"
+        source = run.question.get("where", {}).get("data") or "an object in Python"
         raise ResultError(
-            f"{tool} opens image files, and the examples of {run.folder} came from {came}. Write "
+            f"{tool} opens image files, and the examples of {run.folder} came from {source}. Write "
             f"each as a file that has its id as name, and give their folder as --root."
         )
     ids = run.table(["index", "id"])
-    beside = _beside_gradients(folder) if "gradients" in run.question.get("where", {}) else {}
+    beside = _gradient_images(folder) if "gradients" in run.question.get("where", {}) else {}
     names = (
         tuple(beside.get(index, f"img_{index:05d}.jpg") for index in ids["index"].to_pylist())
         if beside
         else tuple(ids["id"].to_pylist())
     )
     if not any((folder / name).is_file() for name in names):
-        lost = lost_data(run) if root is None else None
-        tried = "" if lost is None else f" They were looked for in {lost}."
+        missing_path = lost_data(run) if root is None else None
+        searched = "" if missing_path is None else f" They were looked for in {missing_path}."
         raise ResultError(
             f"{folder} holds none of the {len(names):,} images of {run.folder}, as {names[0]}."
-            f"{tried} Give the folder that the ids are relative to as --root."
+            f"{searched} Give the folder that the ids are relative to as --root."
         )
     return ImagePaths(folder, names)
 
 
-def _beside_gradients(folder: Path) -> dict[int, str]:
+def _gradient_images(folder: Path) -> dict[int, str]:
     """By row, the image that lies beside stored gradients; those of the last step win."""
-    found: dict[int, str] = {}
+    names: dict[int, str] = {}
     for path in sorted(folder.glob("weight_*/img_*.*")):
         number = path.stem.removeprefix("img_")
         if number.isdecimal():
-            found[int(number)] = path.relative_to(folder).as_posix()
-    return found
+            names[int(number)] = path.relative_to(folder).as_posix()
+    return names

@@ -12,14 +12,14 @@ from jaxtyping import Int
 
 from vog.analysis.label_errors.verdict import Verdict
 from vog.errors import ResultError
-from vog.exports.image_paths import ImagePaths, absolute_place, image_files
+from vog.exports.image_paths import ImagePaths, absolute_data_path, image_files
 from vog.exports.labelled_rows import (
     LabelledRows,
-    class_words,
+    class_names,
     label_quality,
     labelled_rows,
     number_fields,
-    verdict,
+    possible_verdict,
 )
 from vog.figures import example_reader
 from vog.files.writing import as_json, write_text
@@ -27,7 +27,7 @@ from vog.result import Run
 from vog.result.planting_record import Planted
 
 # There Label Studio serves what lies below LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.
-_LOCAL = "/data/local-files/?d="
+_LOCAL_URL = "/data/local-files/?d="
 
 
 def tasks(
@@ -59,24 +59,24 @@ def tasks(
     Raises:
         ResultError: the examples are neither image files nor texts, or a column is no score.
     """
-    judged = verdict(run, planted)
-    scores = number_fields(run, columns, judged)
-    order = _order(run, judged)[:count]
+    verdict = possible_verdict(run, planted)
+    scores = number_fields(run, columns, verdict)
+    order = _order(run, verdict)[:count]
     rows = labelled_rows(run)
-    kind, shown = _shown(run, rows, order, root, data, url_prefix)
+    kind, contents = _example_contents(run, rows, order, root, data, url_prefix)
     version = _model_version(run)
     return [
         {
             "data": {
-                kind: show,
+                kind: content,
                 "id": rows.ids[row],
                 "index": rows.index[row],
-                "given_label": rows.given[row] or "",
+                "given_label": rows.given_labels[row] or "",
                 **{name: values[row] for name, values in scores.items()},
             },
             "predictions": _predictions(rows, row, version),
         }
-        for row, show in zip(order.tolist(), shown, strict=True)
+        for row, content in zip(order.tolist(), contents, strict=True)
     ]
 
 
@@ -94,7 +94,7 @@ def interface(run: Run, kind: str) -> str:
     choices = ElementTree.SubElement(
         view, "Choices", name="label", toName="example", choice="single", showInline="true"
     )
-    for name in class_words(run).values():
+    for name in class_names(run).values():
         ElementTree.SubElement(choices, "Choice", value=name)
     ElementTree.indent(view)
     return ElementTree.tostring(view, encoding="unicode") + "\n"
@@ -104,19 +104,19 @@ def write_label_studio(
     run: Run, path: Path, columns: Sequence[str] | None = None, **how: Any
 ) -> None:
     """Write the tasks as JSON, and the interface beside them under the same name as `.xml`."""
-    made = tasks(run, columns, **how)
-    kind = "text" if made and "text" in made[0]["data"] else "image"
+    task_list = tasks(run, columns, **how)
+    kind = "text" if task_list and "text" in task_list[0]["data"] else "image"
     write_text(path.with_suffix(".xml"), interface(run, kind))
-    write_text(path, as_json(made))
+    write_text(path, as_json(task_list))
 
 
-def _order(run: Run, judged: Verdict | None) -> Int[np.ndarray, "n"]:
+def _order(run: Run, verdict: Verdict | None) -> Int[np.ndarray, "n"]:
     """The rows by quality of the label or, without it, the hardest first; unknown ones last."""
-    key = -run.hardness(run.default_column) if judged is None else label_quality(judged)
+    key = -run.hardness(run.default_column) if verdict is None else label_quality(verdict)
     return np.argsort(key, kind="stable")
 
 
-def _shown(
+def _example_contents(
     run: Run,
     rows: LabelledRows,
     order: Int[np.ndarray, "few"],
@@ -125,38 +125,38 @@ def _shown(
     url_prefix: str | None,
 ) -> tuple[str, list[str]]:
     """Whether the examples are images or texts, and what shows each."""
-    where = absolute_place(run, root)
-    if data is None and (where is None or where.suffix != ".npz"):
+    data_path = absolute_data_path(run, root)
+    if data is None and (data_path is None or data_path.suffix != ".npz"):
         files = image_files(run, root, "Label Studio")
-        prefix = f"{_LOCAL}{quote(files.folder.name)}/" if url_prefix is None else url_prefix
-        return "image", [prefix + quote(_inside(files, files.names[row])) for row in order]
-    read = example_reader.reader(run, None if root is None else Path(root), data)
-    found: list[str] = []
+        prefix = f"{_LOCAL_URL}{quote(files.folder.name)}/" if url_prefix is None else url_prefix
+        return "image", [prefix + quote(_path_below_root(files, files.names[row])) for row in order]
+    read_example = example_reader.reader(run, None if root is None else Path(root), data)
+    texts: list[str] = []
     for row in order.tolist():
-        text = read(rows.index[row], rows.ids[row])
+        text = read_example(rows.index[row], rows.ids[row])
         if not isinstance(text, str):
             raise ResultError(
                 f"Label Studio shows image files and texts, and the example {rows.ids[row]!r} of "
                 f"{run.folder} is neither. Write each as a file that has its id as name, and give "
                 f"their folder as --root."
             )
-        found.append(text)
-    return "text", found
+        texts.append(text)
+    return "text", texts
 
 
-def _inside(files: ImagePaths, name: str) -> str:
+def _path_below_root(files: ImagePaths, name: str) -> str:
     """The name of an image as seen from the folder that is served."""
-    place = Path(os.path.normpath(files.folder / name))
-    if not place.is_relative_to(files.folder):
+    path = Path(os.path.normpath(files.folder / name))
+    if not path.is_relative_to(files.folder):
         raise ResultError(
             f"{name} is not below {files.folder}, which Label Studio serves. Give a folder that "
             f"all images are below as --root, and ids that are relative to it."
         )
-    return place.relative_to(files.folder).as_posix()
+    return path.relative_to(files.folder).as_posix()
 
 
 def _predictions(rows: LabelledRows, row: int, version: str) -> list[dict[str, Any]]:
-    predicted, confidence = rows.predicted[row], rows.confidence[row]
+    predicted, confidence = rows.predicted_labels[row], rows.confidence[row]
     if predicted is None:
         return []
     choice = {
@@ -170,5 +170,5 @@ def _predictions(rows: LabelledRows, row: int, version: str) -> list[dict[str, A
 
 def _model_version(run: Run) -> str:
     """The last checkpoint, whose predictions they are."""
-    steps = [one.get("step") for one in run.question.get("checkpoints", [])]
+    steps = [checkpoint.get("step") for checkpoint in run.question.get("checkpoints", [])]
     return f"checkpoint {steps[-1]}" if steps else "last checkpoint"

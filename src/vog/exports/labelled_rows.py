@@ -30,44 +30,44 @@ class LabelledRows:
 
     index: list[int]
     ids: list[str]
-    given: list[str | None]
-    predicted: list[str | None]
+    given_labels: list[str | None]
+    predicted_labels: list[str | None]
     confidence: list[float | None]
 
 
 def labelled_rows(run: Run) -> LabelledRows:
     """The rows of a run in words."""
-    named = class_words(run)
+    names = class_names(run)
     table = run.table(["index", "id", "label"])
-    labels = [None if one is None else named[one] for one in table["label"].to_pylist()]
+    labels = [None if cell is None else names[cell] for cell in table["label"].to_pylist()]
     return LabelledRows(
         table["index"].to_pylist(),
         table["id"].to_pylist(),
         labels,
-        [None if one is None else named[one] for one in stored(run, "prediction@all")],
-        [_finite(one) for one in stored(run, "prediction_probability@all")],
+        [None if cell is None else names[cell] for cell in stored_values(run, "prediction@all")],
+        [_finite(cell) for cell in stored_values(run, "prediction_probability@all")],
     )
 
 
-def stored(run: Run, column: str) -> list:
+def stored_values(run: Run, column: str) -> list:
     """The values of a stored column; None for every row where the run has no such column."""
     return run.table([column])[column].to_pylist() if column in run.columns else [None] * run.rows
 
 
-def class_words(run: Run) -> dict[int, str]:
+def class_names(run: Run) -> dict[int, str]:
     """By number, what the classes are called: each by a name of its own.
 
     Those without a name are called by their number, and it follows a name that several have.
     """
-    numbers = {*range(len(run.label_names or [])), *stored(run, "label")}
-    numbers = sorted((numbers | {*stored(run, "prediction@all")}) - {None})
+    labels = {*range(len(run.label_names or [])), *stored_values(run, "label")}
+    labels = sorted((labels | {*stored_values(run, "prediction@all")}) - {None})
     names = run.label_names or []
-    plain = {one: names[one] if 0 <= one < len(names) else str(one) for one in numbers}
-    often = Counter(plain.values())
-    return {one: f"{name} ({one})" if often[name] > 1 else name for one, name in plain.items()}
+    plain = {label: names[label] if 0 <= label < len(names) else str(label) for label in labels}
+    uses = Counter(plain.values())
+    return {label: f"{name} ({label})" if uses[name] > 1 else name for label, name in plain.items()}
 
 
-def verdict(run: Run, planted: Planted | None) -> Verdict | None:
+def possible_verdict(run: Run, planted: Planted | None) -> Verdict | None:
     """Which labels are taken for wrong; None where nothing was planted and no verdict is possible.
 
     Raises:
@@ -76,18 +76,18 @@ def verdict(run: Run, planted: Planted | None) -> Verdict | None:
     return verdict_or_why(run, planted)[0]
 
 
-def label_quality(found: Verdict) -> Float[np.ndarray, "n"]:
+def label_quality(verdict: Verdict) -> Float[np.ndarray, "n"]:
     """From 0, the label is surely wrong, to 1; NaN where nothing is known of it.
 
     One minus the probability that it is wrong, or, where the verdict has no probabilities, minus
     the hardness.
     """
-    known = np.isfinite(found.probability).any()
-    return 1 - (found.probability if known else found.hardness)
+    has_probabilities = np.isfinite(verdict.probability).any()
+    return 1 - (verdict.probability if has_probabilities else verdict.hardness)
 
 
 def number_fields(
-    run: Run, columns: Sequence[str] | None, judged: Verdict | None
+    run: Run, columns: Sequence[str] | None, verdict: Verdict | None
 ) -> dict[str, list[float | None]]:
     """Scores by a name that is a plain word, as `vog_late` for `vog@late`, and `label_quality`.
 
@@ -105,19 +105,19 @@ def number_fields(
         columns = [name for name in run.score_columns if name.endswith("@all")]
     for name in columns:
         run.score_column(name)
-    plain = {name: re.sub(r"\W+", "_", name) for name in columns}
-    often = Counter(plain.values())
-    for name, field in plain.items():
-        if often[field] > 1:
+    field_by_column = {name: re.sub(r"\W+", "_", name) for name in columns}
+    uses = Counter(field_by_column.values())
+    for name, field in field_by_column.items():
+        if uses[field] > 1:
             raise ResultError(
                 f"the column {name} would be called {field}, and so would another. "
                 f"Leave one of them out of --columns."
             )
     table = run.table(columns)
-    found = {field: table[name].to_pylist() for name, field in plain.items()}
-    if judged is not None:
-        found["label_quality"] = label_quality(judged).tolist()
-    return {field: [_finite(value) for value in values] for field, values in found.items()}
+    fields = {field: table[name].to_pylist() for name, field in field_by_column.items()}
+    if verdict is not None:
+        fields["label_quality"] = label_quality(verdict).tolist()
+    return {field: [_finite(value) for value in values] for field, values in fields.items()}
 
 
 def _finite(value: float | None) -> float | None:

@@ -14,7 +14,7 @@ from vog.result.run import FORMATS as TABLES
 
 
 @dataclass(frozen=True)
-class Form:
+class ToolFormat:
     """A form that one tool reads.
 
     Attributes:
@@ -23,20 +23,20 @@ class Form:
         takes: the keywords that it knows.
     """
 
-    save: Callable[..., None]
+    write: Callable[..., None]
     ending: str
-    takes: tuple[str, ...]
+    keywords: tuple[str, ...]
 
 
-FORMS = {
-    "cleanlab": Form(cleanlab.write_cleanlab, ".csv", ("planted", "safe_csv")),
-    "fiftyone": Form(fiftyone.write_fiftyone, ".json", ("root", "planted")),
-    "label-studio": Form(
+TOOL_FORMATS = {
+    "cleanlab": ToolFormat(cleanlab.write_cleanlab, ".csv", ("planted", "safe_csv")),
+    "fiftyone": ToolFormat(fiftyone.write_fiftyone, ".json", ("root", "planted")),
+    "label-studio": ToolFormat(
         label_studio.write_label_studio, ".json", ("root", "planted", "data", "url_prefix", "count")
     ),
-    "weights": Form(sample_weights.write_sample_weights, ".npy", ("planted",)),
+    "weights": ToolFormat(sample_weights.write_sample_weights, ".npy", ("planted",)),
 }
-FORMATS = (*TABLES, *FORMS)
+FORMATS = (*TABLES, *TOOL_FORMATS)
 _ENDINGS = {f".{name}": name for name in TABLES} | {".npy": "weights"}
 
 
@@ -67,19 +67,19 @@ def export(
     """
     out = output_path(out)
     refuse_to_replace(run, out)
-    name = _name_of(out, format)
-    form = FORMS.get(name)
-    own = ("safe_csv",) if name == "csv" else ()
-    _refuse_others(name, own if form is None else form.takes, how)
+    name = _format_name(out, format)
+    form = TOOL_FORMATS.get(name)
+    csv_keywords = ("safe_csv",) if name == "csv" else ()
+    _refuse_unknown_keywords(name, csv_keywords if form is None else form.keywords, how)
     if form is None:
         return run.export(out, name, columns, **how)
     if out.suffix.lower() != form.ending:
         raise ResultError(f"{name} is a file that ends in {form.ending}, not {out}. Rename --out.")
-    form.save(run, out, columns, **how)
+    form.write(run, out, columns, **how)
     return out
 
 
-def _name_of(out: Path, format: str | None) -> str:
+def _format_name(out: Path, format: str | None) -> str:
     if format is None:
         if out.suffix.lower() not in _ENDINGS:
             raise ResultError(
@@ -92,12 +92,12 @@ def _name_of(out: Path, format: str | None) -> str:
     return format
 
 
-def _refuse_others(name: str, takes: Sequence[str], given: dict[str, Any]) -> None:
-    others = [key for key in given if key not in takes]
-    if others:
-        known = ", ".join(map(_option, takes)) or "no option of its own"
+def _refuse_unknown_keywords(name: str, allowed: Sequence[str], keywords: dict[str, Any]) -> None:
+    unexpected = [key for key in keywords if key not in allowed]
+    if unexpected:
+        choices = ", ".join(map(_option, allowed)) or "no option of its own"
         raise ResultError(
-            f"the format {name} takes no {', '.join(map(_option, others))}; it takes {known}."
+            f"the format {name} takes no {', '.join(map(_option, unexpected))}; it takes {choices}."
         )
 
 

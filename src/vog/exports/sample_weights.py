@@ -40,8 +40,8 @@ def sample_weight(
     run.require_every_row()
     if column is not None:
         run.score_column(column)
-        return _with_mean_1(1 - run.hardness(column))
-    return _with_mean_1(label_quality(known_verdict(run, planted)))
+        return _scale_to_mean_1(1 - run.hardness(column))
+    return _scale_to_mean_1(label_quality(known_verdict(run, planted)))
 
 
 def write_sample_weights(
@@ -64,10 +64,10 @@ def write_sample_weights(
     write_array(path, weights)
 
 
-def _with_mean_1(quality: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+def _scale_to_mean_1(quality: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
     """Each over the mean of those that are known; all 1 where that is nothing."""
-    known = np.isfinite(quality)
-    mean = float(quality[known].mean()) if known.any() else 0.0
+    is_known = np.isfinite(quality)
+    mean = float(quality[is_known].mean()) if is_known.any() else 0.0
     if mean == 0:
         return np.ones(len(quality))
-    return np.where(known, quality / mean, 1.0)
+    return np.where(is_known, quality / mean, 1.0)

@@ -11,7 +11,7 @@ from vog.result.planting_record import BOUNDARY
 from vog.result.run import Run
 
 
-def boundary(run: Run, examples: Examples, labels: Int[np.ndarray, "n"]) -> Flips:
+def boundary_flips(run: Run, examples: Examples, labels: Int[np.ndarray, "n"]) -> Flips:
     """Flips of ambiguous examples to the class that a run says next to the label.
 
     Where the run keeps the probabilities of all classes, these tell both. Where it does not, the
@@ -23,45 +23,45 @@ def boundary(run: Run, examples: Examples, labels: Int[np.ndarray, "n"]) -> Flip
     """
     table = run.table(["id", "label"])
     ids = [str(examples.ids[row]) for row in range(len(examples))]
-    places = places_of(ids, table["id"])
-    if (places < 0).any():
-        lost = [ids[row] for row in np.flatnonzero(places < 0)[:5].tolist()]
+    positions = places_of(ids, table["id"])
+    if (positions < 0).any():
+        missing = [ids[row] for row in np.flatnonzero(positions < 0)[:5].tolist()]
         raise DataError(
-            f"--run {run.folder} lacks {(places < 0).sum():,} of {len(ids):,} examples: "
-            f"{first_few(lost)}. Give a run of the same data."
+            f"--run {run.folder} lacks {(positions < 0).sum():,} of {len(ids):,} examples: "
+            f"{first_few(missing)}. Give a run of the same data."
         )
-    given = table["label"].fill_null(-1).to_numpy()[places]
-    if (given != labels).any():
-        others = [ids[row] for row in np.flatnonzero(given != labels)[:5].tolist()]
+    run_labels = table["label"].fill_null(-1).to_numpy()[positions]
+    if (run_labels != labels).any():
+        mismatched = [ids[row] for row in np.flatnonzero(run_labels != labels)[:5].tolist()]
         raise DataError(
-            f"--run {run.folder} has other labels of {(given != labels).sum():,} examples: "
-            f"{first_few(others)}. Give a run of the same data."
+            f"--run {run.folder} has other labels of {(run_labels != labels).sum():,} examples: "
+            f"{first_few(mismatched)}. Give a run of the same data."
         )
     probabilities = run.probabilities()
     if probabilities is None:
-        runner_up, gap = _by_scores(run)
-        return Flips(BOUNDARY, runner_up=runner_up[places], gap=gap[places])
-    runner_up, gap = _by_probabilities(probabilities[places].astype(np.float64), labels)
+        runner_up, gap = _from_scores(run)
+        return Flips(BOUNDARY, runner_up=runner_up[positions], gap=gap[positions])
+    runner_up, gap = _from_probabilities(probabilities[positions].astype(np.float64), labels)
     return Flips(BOUNDARY, runner_up=runner_up, gap=gap)
 
 
-def _by_probabilities(
+def _from_probabilities(
     probabilities: Float[np.ndarray, "n classes"], labels: Int[np.ndarray, "n"]
 ) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    rows, at = np.arange(len(labels)), np.clip(labels, 0, probabilities.shape[1] - 1)
-    others = np.nan_to_num(probabilities, nan=-1.0)
-    others[rows, at] = -1
-    runner_up = others.argmax(axis=1)
-    gap = probabilities[rows, at] - others.max(axis=1)
+    rows, columns = np.arange(len(labels)), np.clip(labels, 0, probabilities.shape[1] - 1)
+    competing = np.nan_to_num(probabilities, nan=-1.0)
+    competing[rows, columns] = -1
+    runner_up = competing.argmax(axis=1)
+    gap = probabilities[rows, columns] - competing.max(axis=1)
     return np.where(np.isfinite(gap), runner_up, -1), gap
 
 
-def _by_scores(run: Run) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]]:
+def _from_scores(run: Run) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]]:
     label = run.table(["label"])[0].fill_null(-1).to_numpy()
     runner_up = np.full(len(label), -1)
     for stage in run.stages:  # the latest that contradicts has the last word
-        said = run.table([f"prediction@{stage}"])[0].fill_null(-1).to_numpy()
-        runner_up = np.where((said >= 0) & (said != label), said, runner_up)
+        predictions = run.table([f"prediction@{stage}"])[0].fill_null(-1).to_numpy()
+        runner_up = np.where((predictions >= 0) & (predictions != label), predictions, runner_up)
     if "aum@all" in run.score_columns:
         return runner_up, run.numbers("aum@all")
     if "confidence@all" in run.score_columns:

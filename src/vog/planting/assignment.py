@@ -16,7 +16,7 @@ from vog.result.planting_record import CORRUPT, DUPLICATE, FLIP, KINDS, OUTSIDE,
 ADDED = (DUPLICATE, OUTSIDE)
 MOVED = "moved"
 # Of the examples: with fewer left as they were, nothing tells the planted ones from the rest.
-_CLEAN = 0.1
+_MIN_CLEAN_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class PlannedFault:
         """Its line in the record; `ids` and `labels` are those before."""
         if self.how in (STATIC, COLUMNS, OTHER):
             return Plant(name, self.kind, self.how, self.label, None, None)
-        source, was = ids[self.row], int(labels[self.row])
-        return Plant(name, self.kind, self.how, self.label, source, was)
+        source, original_label = ids[self.row], int(labels[self.row])
+        return Plant(name, self.kind, self.how, self.label, source, original_label)
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class PlantingTarget:
     classes: int
     is_image: bool
     usable: Callable[[int], bool]
-    others: int | None = None
-    other_usable: Callable[[int], bool] = bool
+    outside_count: int | None = None
+    outside_usable: Callable[[int], bool] = bool
 
     @property
     def present(self) -> Int[np.ndarray, "c"]:
@@ -78,31 +78,31 @@ class PlantingTarget:
         return np.unique(self.labels[self.labels >= 0])
 
 
-def counts_of(
-    shares: Mapping[str, float], ground: PlantingTarget, threshold: bool
+def fault_counts(
+    shares: Mapping[str, float], target: PlantingTarget, threshold: bool
 ) -> dict[str, int]:
     """How many examples of each kind are to be planted.
 
     Raises:
         DataError: so many that too few would be left as they are.
     """
-    n = len(ground.labels)
+    n = len(target.labels)
     counts = {kind: max(1, round(share * n)) if share else 0 for kind, share in shares.items()}
-    counts[THRESHOLD] = max(1, round(n / (ground.classes + 1))) if threshold else 0
+    counts[THRESHOLD] = max(1, round(n / (target.classes + 1))) if threshold else 0
     changed = counts[FLIP] + counts[CORRUPT] + counts[THRESHOLD]
-    clean, least = n - changed, max(1, round(_CLEAN * n), counts[DUPLICATE])
-    if clean < least:
+    clean, min_clean = n - changed, max(1, round(_MIN_CLEAN_SHARE * n), counts[DUPLICATE])
+    if clean < min_clean:
         raise DataError(
             f"of {n:,} examples {changed:,} would be changed and {max(clean, 0):,} left as they "
-            f"are; expected {least:,} at least. Ask for smaller shares."
+            f"are; expected {min_clean:,} at least. Ask for smaller shares."
         )
     return counts
 
 
 def draw(
-    ground: PlantingTarget,
+    target: PlantingTarget,
     counts: Mapping[str, int],
-    hows: Sequence[str],
+    methods: Sequence[str],
     flips: Flips,
     seed: int,
 ) -> list[PlannedFault]:
@@ -125,28 +125,28 @@ def draw(
         kind: np.random.default_rng(np.random.SeedSequence([seed, number]))
         for number, kind in enumerate(KINDS)
     }
-    labels, free = ground.labels, ground.labels >= 0
-    flipped = flips.drawn(labels, counts[FLIP], rngs[FLIP]) if counts[FLIP] else []
-    changes = [PlannedFault(FLIP, flips.how, row, to, row) for row, to in flipped]
-    free[[one.row for one in changes]] = False
-    rows = _take(CORRUPT, counts[CORRUPT], free, ground.usable, rngs[CORRUPT])
-    changes += [
+    labels, free = target.labels, target.labels >= 0
+    flipped = flips.draw(labels, counts[FLIP], rngs[FLIP]) if counts[FLIP] else []
+    faults = [PlannedFault(FLIP, flips.how, row, new_label, row) for row, new_label in flipped]
+    free[[fault.row for fault in faults]] = False
+    rows = _draw_rows(CORRUPT, counts[CORRUPT], free, target.usable, rngs[CORRUPT])
+    faults += [
         PlannedFault(CORRUPT, how, row, int(labels[row]), row)
-        for row, how in zip(rows, cycle(hows), strict=False)
+        for row, how in zip(rows, cycle(methods), strict=False)
     ]
-    rows = _take(THRESHOLD, counts[THRESHOLD], free, _any, rngs[THRESHOLD])
-    changes += [PlannedFault(THRESHOLD, MOVED, row, ground.classes, row) for row in rows]
-    how = corruptions.SHIFTED if ground.is_image else corruptions.JITTERED
-    rows = _take(DUPLICATE, counts[DUPLICATE], free, ground.usable, rngs[DUPLICATE])
-    changes += [PlannedFault(DUPLICATE, how, row, int(labels[row]), row) for row in rows]
-    return changes + _outside(ground, counts[OUTSIDE], rngs[OUTSIDE])
+    rows = _draw_rows(THRESHOLD, counts[THRESHOLD], free, _always_usable, rngs[THRESHOLD])
+    faults += [PlannedFault(THRESHOLD, MOVED, row, target.classes, row) for row in rows]
+    how = corruptions.SHIFTED if target.is_image else corruptions.JITTERED
+    rows = _draw_rows(DUPLICATE, counts[DUPLICATE], free, target.usable, rngs[DUPLICATE])
+    faults += [PlannedFault(DUPLICATE, how, row, int(labels[row]), row) for row in rows]
+    return faults + _outsiders(target, counts[OUTSIDE], rngs[OUTSIDE])
 
 
-def _any(row: int) -> bool:
+def _always_usable(row: int) -> bool:
     return True
 
 
-def _take(
+def _draw_rows(
     kind: str,
     count: int,
     free: Bool[np.ndarray, "n"],
@@ -165,26 +165,26 @@ def _take(
     return rows
 
 
-def _outside(ground: PlantingTarget, count: int, rng: np.random.Generator) -> list[PlannedFault]:
-    labels = rng.choice(ground.present, count).tolist() if count else []
-    if ground.others is not None:
-        hows = (OTHER,)
-        rows = _take_others(ground, count, rng)
+def _outsiders(target: PlantingTarget, count: int, rng: np.random.Generator) -> list[PlannedFault]:
+    labels = rng.choice(target.present, count).tolist() if count else []
+    if target.outside_count is not None:
+        methods = (OTHER,)
+        rows = _draw_outside_rows(target, count, rng)
     else:
-        hows = (corruptions.PATCHES, STATIC) if ground.is_image else (COLUMNS,)
-        rows = _take(OUTSIDE, count, ground.labels >= 0, ground.usable, rng)
+        methods = (corruptions.PATCHES, STATIC) if target.is_image else (COLUMNS,)
+        rows = _draw_rows(OUTSIDE, count, target.labels >= 0, target.usable, rng)
     return [
         PlannedFault(OUTSIDE, how, row, label, number)
-        for number, (row, label, how) in enumerate(zip(rows, labels, cycle(hows), strict=False))
+        for number, (row, label, how) in enumerate(zip(rows, labels, cycle(methods), strict=False))
     ]
 
 
-def _take_others(ground: PlantingTarget, count: int, rng: np.random.Generator) -> list[int]:
-    free = np.ones(ground.others or 0, bool)
+def _draw_outside_rows(target: PlantingTarget, count: int, rng: np.random.Generator) -> list[int]:
+    free = np.ones(target.outside_count or 0, bool)
     try:
-        return _take(OUTSIDE, count, free, ground.other_usable, rng)
+        return _draw_rows(OUTSIDE, count, free, target.outside_usable, rng)
     except DataError as error:
         raise DataError(
             f"--outside asks for {count:,} examples, but --outside-from has only "
-            f"{ground.others:,}, or fewer that can be decoded. Ask for a smaller share."
+            f"{target.outside_count:,}, or fewer that can be decoded. Ask for a smaller share."
         ) from error

@@ -9,17 +9,17 @@ from vog.data.images import ImageReader
 from vog.data.stored_inputs import open_stored
 from vog.errors import DataError
 from vog.files.file_names import expanded
-from vog.planting.array_target import Arrays
-from vog.planting.dataset_target import OwnDataset
-from vog.planting.image_file_target import Files
+from vog.planting.array_target import ArrayPlanter
+from vog.planting.dataset_target import DatasetPlanter
+from vog.planting.image_file_target import FilePlanter
 
-Origin = Files | Arrays | OwnDataset
-_Kind = TypeVar("_Kind")
+Planter = FilePlanter | ArrayPlanter | DatasetPlanter
+_Reader = TypeVar("_Kind")
 
 
-def origin_of(
+def choose_planter(
     data: Any, root: str | Path | None, outside_from: str | Path | None, quiet: bool
-) -> Origin:
+) -> Planter:
     """The data, opened.
 
     Raises:
@@ -39,20 +39,20 @@ def origin_of(
             "folder with one sub-folder a class, lines of `path label`, an .npz with `labels`, or "
             "a dataset of (input, label)."
         )
-    others = None if outside_from is None else open_stored(outside_from, None)
+    outside = None if outside_from is None else open_stored(outside_from, None)
     reader = examples.read
     if isinstance(reader, ImageReader):
-        return Files(examples, reader, others, _same_kind(others, ImageReader, "image files"))
+        return FilePlanter(examples, reader, outside, _require(outside, ImageReader, "image files"))
     if isinstance(reader, ArrayReader):
         path = expanded(data) if isinstance(data, str | Path) else None
-        return Arrays(examples, reader, path, others, _same_kind(others, ArrayReader, "an .npz"))
-    return OwnDataset(examples, others, quiet)
+        return ArrayPlanter(examples, reader, path, outside, _require(outside, ArrayReader, "an .npz"))
+    return DatasetPlanter(examples, outside, quiet)
 
 
-def _same_kind(others: Examples | None, kind: type[_Kind], called: str) -> _Kind | None:
-    if others is None:
+def _require(outside: Examples | None, kind: type[_Reader], name: str) -> _Reader | None:
+    if outside is None:
         return None
-    reader: Any = others.read
+    reader: Any = outside.read
     if not isinstance(reader, kind):
-        raise DataError(f"--outside-from has to be {called}, as --data is.")
+        raise DataError(f"--outside-from has to be {name}, as --data is.")
     return reader

@@ -11,13 +11,13 @@ from vog.planting.flips import CLUSTER, Flips
 from vog.progress import progress
 
 _SIDE = 16  # pixels of the small image that stands for one
-_EACH = 30  # examples in a group, about
-_WIDEST = 50  # dimensions that are compared
-_MOST = 1000  # groups
-_WIDE = 4096  # numbers of an example that are kept at most, evenly
+_GROUP_SIZE = 30  # examples in a group, about
+_MAX_DIMENSIONS = 50  # dimensions that are compared
+_MAX_GROUPS = 1000  # groups
+_MAX_NUMBERS = 4096  # numbers of an example that are kept at most, evenly
 
 
-def clusters(examples: Examples, seed: int, quiet: bool) -> Flips:
+def cluster_flips(examples: Examples, seed: int, quiet: bool) -> Flips:
     """Flips of whole groups.
 
     Args:
@@ -31,20 +31,20 @@ def clusters(examples: Examples, seed: int, quiet: bool) -> Flips:
     from sklearn.cluster import MiniBatchKMeans
     from sklearn.decomposition import PCA
 
-    rows, vectors = _vectors(examples, quiet)
+    rows, vectors = _read_vectors(examples, quiet)
     if len(rows) < 4:
         raise DataError("--flip-kind cluster needs 4 examples or more that can be read.")
-    narrow = min(_WIDEST, *vectors.shape)
-    if narrow < vectors.shape[1]:
-        vectors = PCA(narrow, svd_solver="randomized", random_state=seed).fit_transform(vectors)
-    count = min(_MOST, max(2, len(rows) // _EACH))
-    found = MiniBatchKMeans(count, random_state=seed, n_init="auto").fit_predict(vectors)
+    dimensions = min(_MAX_DIMENSIONS, *vectors.shape)
+    if dimensions < vectors.shape[1]:
+        vectors = PCA(dimensions, svd_solver="randomized", random_state=seed).fit_transform(vectors)
+    count = min(_MAX_GROUPS, max(2, len(rows) // _GROUP_SIZE))
+    groups = MiniBatchKMeans(count, random_state=seed, n_init="auto").fit_predict(vectors)
     cluster = np.full(len(examples), -1)
-    cluster[rows] = found
+    cluster[rows] = groups
     return Flips(CLUSTER, cluster=cluster)
 
 
-def _vectors(examples: Examples, quiet: bool) -> tuple[Int[np.ndarray, "m"], np.ndarray]:
+def _read_vectors(examples: Examples, quiet: bool) -> tuple[Int[np.ndarray, "m"], np.ndarray]:
     rows: list[int] = []
     vectors: list[np.ndarray] = []
     with progress("looking for groups", len(examples), quiet=quiet) as advance:
@@ -55,7 +55,7 @@ def _vectors(examples: Examples, quiet: bool) -> tuple[Int[np.ndarray, "m"], np.
             except (OSError, UnreadableError):
                 continue
             rows.append(row)
-            vectors.append(_vector(value))
+            vectors.append(_feature_vector(value))
             if vectors[-1].shape != vectors[0].shape:
                 raise DataError(
                     f"--flip-kind cluster compares examples of one shape: {examples.ids[row]!r} "
@@ -65,9 +65,9 @@ def _vectors(examples: Examples, quiet: bool) -> tuple[Int[np.ndarray, "m"], np.
     return np.array(rows, np.int64), np.array(vectors, np.float32)
 
 
-def _vector(value: object) -> np.ndarray:
+def _feature_vector(value: object) -> np.ndarray:
     """What is compared: an image small and in colours, of anything else some of its numbers."""
     if isinstance(value, Image.Image):
         return np.asarray(value.convert("RGB").resize((_SIDE, _SIDE)), np.float32).ravel() / 255
     flat = as_array(value).ravel()
-    return np.nan_to_num(flat[:: -(-flat.size // _WIDE)].astype(np.float32))
+    return np.nan_to_num(flat[:: -(-flat.size // _MAX_NUMBERS)].astype(np.float32))

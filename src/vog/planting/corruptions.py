@@ -16,10 +16,10 @@ CORRUPTIONS = (NOISE, BLUR, OCCLUSION)
 # Of the range from the lowest value to the highest.
 _NOISE, _JITTER = 0.25, 0.01
 # Of the shorter side: the standard deviation of the blur.
-BLURRED = 0.06
+BLUR_SHARE = 0.06
 _GRID = 4
 # Images are shrunk to about so many pixels before they meet a model; finer noise would vanish.
-_GRAINS = 256
+_GRAINS_PER_SIDE = 256
 
 Item = Shaped[np.ndarray, "*item"]
 
@@ -41,13 +41,13 @@ class Values:
     sd: Float[np.ndarray, "..."]
 
     @classmethod
-    def of(cls, low: Any, high: Any, mean: Any, sd: Any) -> "Values":
+    def make(cls, low: Any, high: Any, mean: Any, sd: Any) -> "Values":
         """Of numbers or arrays of any type."""
         return cls(*(np.asarray(value, np.float64) for value in (low, high, mean, sd)))
 
     def times(self, factor: float) -> "Values":
         """The same in another unit."""
-        return Values.of(*(factor * value for value in (self.low, self.high, self.mean, self.sd)))
+        return Values.make(*(factor * value for value in (self.low, self.high, self.mean, self.sd)))
 
     @property
     def span(self) -> Float[np.ndarray, "..."]:
@@ -64,11 +64,11 @@ def values_of(items: Sequence[Shaped[np.ndarray, "..."]]) -> Values:
     is_image = image_axes(items[0].shape) is not None
     sample = np.concatenate([item.reshape(-1) for item in items]) if is_image else np.stack(items)
     finite = np.ma.masked_invalid(sample.astype(np.float64))
-    found = (finite.min(0), finite.max(0), finite.mean(0), finite.std(0))
-    low, high, mean, sd = (np.ma.filled(one, 0.0) for one in found)
+    statistics = (finite.min(0), finite.max(0), finite.mean(0), finite.std(0))
+    low, high, mean, sd = (np.ma.filled(statistic, 0.0) for statistic in statistics)
     if is_image and sample.dtype == np.uint8:
         low, high = 0, 255
-    return Values.of(low, high, mean, sd)
+    return Values.make(low, high, mean, sd)
 
 
 def image_axes(shape: tuple[int, ...]) -> tuple[int, int] | None:
@@ -83,7 +83,7 @@ def image_axes(shape: tuple[int, ...]) -> tuple[int, int] | None:
     return axes if min(shape[axis] for axis in axes) >= _GRID else None
 
 
-def altered(item: Item, how: str, values: Values, rng: np.random.Generator) -> Item:
+def alter(item: Item, method: str, values: Values, rng: np.random.Generator) -> Item:
     """The item altered in one of the ways above, of the same shape and type.
 
     Args:
@@ -96,83 +96,83 @@ def altered(item: Item, how: str, values: Values, rng: np.random.Generator) -> I
         values: those of the data.
         rng: decides on everything that is random.
     """
-    made = _WAYS[how](item, values, rng)
+    altered_item = _METHODS[method](item, values, rng)
     if image_axes(item.shape) is not None:
-        made = np.clip(made, values.low, values.high)
+        altered_item = np.clip(altered_item, values.low, values.high)
     if item.dtype.kind in "iu":
-        kept = np.iinfo(item.dtype)
-        made = np.clip(np.rint(made), kept.min, kept.max)
-    return made.astype(item.dtype)
+        limits = np.iinfo(item.dtype)
+        altered_item = np.clip(np.rint(altered_item), limits.min, limits.max)
+    return altered_item.astype(item.dtype)
 
 
-def mixed(rows: Shaped[np.ndarray, "k *item"], rng: np.random.Generator) -> Item:
+def mix_columns(rows: Shaped[np.ndarray, "k *item"], rng: np.random.Generator) -> Item:
     """An item of which each place is taken from another of these rows: `columns`."""
-    chosen = rng.integers(len(rows), size=(1, *rows.shape[1:]))
-    return np.take_along_axis(rows, chosen, axis=0)[0]
+    source_rows = rng.integers(len(rows), size=(1, *rows.shape[1:]))
+    return np.take_along_axis(rows, source_rows, axis=0)[0]
 
 
-def _noise(item: Item, values: Values, rng: np.random.Generator) -> Item:
-    return item + _grains(item.shape, rng) * _NOISE * values.span
+def _add_noise(item: Item, values: Values, rng: np.random.Generator) -> Item:
+    return item + _normal_noise(item.shape, rng) * _NOISE * values.span
 
 
-def _jittered(item: Item, values: Values, rng: np.random.Generator) -> Item:
-    return item + _grains(item.shape, rng) * _JITTER * values.span
+def _jitter(item: Item, values: Values, rng: np.random.Generator) -> Item:
+    return item + _normal_noise(item.shape, rng) * _JITTER * values.span
 
 
-def _grains(shape: tuple[int, ...], rng: np.random.Generator) -> Float[np.ndarray, "*item"]:
+def _normal_noise(shape: tuple[int, ...], rng: np.random.Generator) -> Float[np.ndarray, "*item"]:
     """Standard normal numbers; for large images in squares of equal ones."""
     axes = image_axes(shape) or ()
-    size = max(1, min((shape[axis] for axis in axes), default=1) // _GRAINS)
+    size = max(1, min((shape[axis] for axis in axes), default=1) // _GRAINS_PER_SIDE)
     coarse = [-(-side // size) if axis in axes else side for axis, side in enumerate(shape)]
-    made = rng.normal(size=coarse)
+    noise = rng.normal(size=coarse)
     for axis in axes:
-        made = np.take(made, np.arange(shape[axis]) // size, axis)
-    return made
+        noise = np.take(noise, np.arange(shape[axis]) // size, axis)
+    return noise
 
 
-def _blurred(item: Item, values: Values, rng: np.random.Generator) -> Item:
-    axes = _axes(item)
-    sigma = BLURRED * min(item.shape[axis] for axis in axes)
+def _blur(item: Item, values: Values, rng: np.random.Generator) -> Item:
+    axes = _image_axes(item)
+    sigma = BLUR_SHARE * min(item.shape[axis] for axis in axes)
     return ndimage.gaussian_filter(item.astype(np.float64), sigma, mode="nearest", axes=axes)
 
 
-def _occluded(item: Item, values: Values, rng: np.random.Generator) -> Item:
-    axes = _axes(item)
+def _occlude(item: Item, values: Values, rng: np.random.Generator) -> Item:
+    axes = _image_axes(item)
     side = round(min(item.shape[axis] for axis in axes) / 2)
     square = [slice(None)] * item.ndim
     for axis in axes:
         start = int(rng.integers(item.shape[axis] - side + 1))
         square[axis] = slice(start, start + side)
-    made = item.astype(np.float64)
-    made[tuple(square)] = (values.low + values.high) / 2
-    return made
+    occluded = item.astype(np.float64)
+    occluded[tuple(square)] = (values.low + values.high) / 2
+    return occluded
 
 
-def _shifted(item: Item, values: Values, rng: np.random.Generator) -> Item:
-    axes = _axes(item)
-    moved = item
+def _shift(item: Item, values: Values, rng: np.random.Generator) -> Item:
+    axes = _image_axes(item)
+    shifted = item
     for axis in axes:
-        by = int(rng.choice([-2, -1, 1, 2]))
+        shift = int(rng.choice([-2, -1, 1, 2]))
         # The edge is repeated: a black or wrapped border would be seen by a model.
-        at = np.clip(np.arange(item.shape[axis]) - by, 0, item.shape[axis] - 1)
-        moved = np.take(moved, at, axis)
-    return _jittered(moved, values, rng)
+        indices = np.clip(np.arange(item.shape[axis]) - shift, 0, item.shape[axis] - 1)
+        shifted = np.take(shifted, indices, axis)
+    return _jitter(shifted, values, rng)
 
 
-def _patches(item: Item, values: Values, rng: np.random.Generator) -> Item:
+def _shuffle_patches(item: Item, values: Values, rng: np.random.Generator) -> Item:
     """What remains at the far edges, of a side that is no multiple of 4, stays."""
-    upright = np.moveaxis(item, _axes(item), (0, 1))
+    upright = np.moveaxis(item, _image_axes(item), (0, 1))
     height, width = (side // _GRID for side in upright.shape[:2])
-    made = upright.copy()
-    for place, source in enumerate(_moved(_GRID * _GRID, rng)):
-        (top, left), (y, x) = divmod(place, _GRID), divmod(source, _GRID)
-        made[top * height : (top + 1) * height, left * width : (left + 1) * width] = upright[
+    shuffled = upright.copy()
+    for position, source in enumerate(_shuffled_order(_GRID * _GRID, rng)):
+        (row, col), (y, x) = divmod(position, _GRID), divmod(source, _GRID)
+        shuffled[row * height : (row + 1) * height, col * width : (col + 1) * width] = upright[
             y * height : (y + 1) * height, x * width : (x + 1) * width
         ]
-    return np.moveaxis(made, (0, 1), _axes(item))
+    return np.moveaxis(shuffled, (0, 1), _image_axes(item))
 
 
-def _moved(count: int, rng: np.random.Generator) -> list[int]:
+def _shuffled_order(count: int, rng: np.random.Generator) -> list[int]:
     """An order in which few are where they were: no more than an eighth."""
     while True:
         order = rng.permutation(count)
@@ -180,22 +180,22 @@ def _moved(count: int, rng: np.random.Generator) -> list[int]:
             return order.tolist()
 
 
-def _static(item: Item, values: Values, rng: np.random.Generator) -> Item:
-    return _grains(item.shape, rng) * values.sd + values.mean
+def _static_noise(item: Item, values: Values, rng: np.random.Generator) -> Item:
+    return _normal_noise(item.shape, rng) * values.sd + values.mean
 
 
-def _axes(item: Item) -> tuple[int, int]:
+def _image_axes(item: Item) -> tuple[int, int]:
     axes = image_axes(item.shape)
     assert axes is not None, f"an item of shape {item.shape} is no image"
     return axes
 
 
-_WAYS: Mapping[str, Callable[[Item, Values, np.random.Generator], Item]] = {
-    NOISE: _noise,
-    BLUR: _blurred,
-    OCCLUSION: _occluded,
-    SHIFTED: _shifted,
-    JITTERED: _jittered,
-    PATCHES: _patches,
-    STATIC: _static,
+_METHODS: Mapping[str, Callable[[Item, Values, np.random.Generator], Item]] = {
+    NOISE: _add_noise,
+    BLUR: _blur,
+    OCCLUSION: _occlude,
+    SHIFTED: _shift,
+    JITTERED: _jitter,
+    PATCHES: _shuffle_patches,
+    STATIC: _static_noise,
 }

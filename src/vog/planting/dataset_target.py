@@ -16,16 +16,16 @@ from vog.data.stored_inputs import as_array, first_value, readable_values, value
 from vog.errors import DataError
 from vog.files.writing import write_text
 from vog.planting import pillow_images
-from vog.planting.array_target import added_name, classes_of, refuse_unlike, sampled
+from vog.planting.array_target import added_name, count_classes, refuse_mismatch, spread_rows
 from vog.planting.assignment import ADDED, PlannedFault, PlantingTarget
 from vog.planting.corruptions import Values, image_axes, values_of
 from vog.planting.planted_dataset import PlantedDataset, Recipe
-from vog.planting.unique_names import Names
+from vog.planting.unique_names import UniqueNames
 from vog.progress import progress
 from vog.result.planting_record import CORRUPT, Plant
 
 MODULE = "planted_data.py"
-_SAMPLED = 64
+_SAMPLE = 64
 _TEXT = '''"""The planted data, for training and `vog score`: the originals, altered when read."""
 
 from pathlib import Path
@@ -40,14 +40,14 @@ def data() -> PlantedDataset:
 
 
 @dataclass(frozen=True)
-class OwnDataset:
+class DatasetPlanter:
     """A dataset that a function of the user's returns."""
 
     examples: Examples
-    others: Examples | None
+    outside: Examples | None
     quiet: bool = False
 
-    written = f"{MODULE}:data"
+    output_name = f"{MODULE}:data"
 
     @cached_property
     def labels(self) -> Int[np.ndarray, "n"]:
@@ -55,24 +55,24 @@ class OwnDataset:
         if self.examples.labels is not None:
             return self.examples.labels
         labels = np.full(len(self.examples), -1, np.int64)
-        with progress("labels", len(labels), quiet=self.quiet) as tell:
+        with progress("labels", len(labels), quiet=self.quiet) as advance:
             for row in range(len(labels)):
                 with suppress(UnreadableError):
                     labels[row] = self.examples.read(row)[1]
-                tell(1)
+                advance(1)
         return labels
 
     @property
-    def ground(self) -> PlantingTarget:
+    def target(self) -> PlantingTarget:
         """What is planted into."""
-        others = self.others
+        outside = self.outside
         return PlantingTarget(
             self.labels,
-            classes_of(self.labels, self.examples.label_names),
+            count_classes(self.labels, self.examples.label_names),
             is_image=_is_image(first_value(self.examples)),
             usable=lambda row: _is_readable(self.examples, row),
-            others=None if others is None else len(others),
-            other_usable=lambda row: others is not None and _is_readable(others, row),
+            outside_count=None if outside is None else len(outside),
+            outside_usable=lambda row: outside is not None and _is_readable(outside, row),
         )
 
     def check(self, threshold: bool) -> None:
@@ -82,28 +82,28 @@ class OwnDataset:
             DataError: items are no images, arrays or tensors of numbers, or those of the other
                 data are not alike.
         """
-        own = first_value(self.examples)
-        if as_array(own).dtype.kind not in "iufb":
+        item = first_value(self.examples)
+        if as_array(item).dtype.kind not in "iufb":
             raise DataError(
-                f"the inputs are of type {type(own).__name__}; expected images, arrays or tensors "
+                f"the inputs are of type {type(item).__name__}; expected images, arrays or tensors "
                 f"of numbers."
             )
-        if self.others is None:
+        if self.outside is None:
             return
-        other = first_value(self.others)
-        if isinstance(own, Image.Image) != isinstance(other, Image.Image):
+        outside_item = first_value(self.outside)
+        if isinstance(item, Image.Image) != isinstance(outside_item, Image.Image):
             raise DataError(
-                f"--outside-from has items of type {type(other).__name__}, the data of type "
-                f"{type(own).__name__}. Give data that are read alike."
+                f"--outside-from has items of type {type(outside_item).__name__}, the data of type "
+                f"{type(item).__name__}. Give data that are read alike."
             )
-        if not isinstance(own, Image.Image):
-            refuse_unlike(as_array(other), as_array(own))
+        if not isinstance(item, Image.Image):
+            refuse_mismatch(as_array(outside_item), as_array(item))
 
-    def steps(self, changes: Sequence[PlannedFault]) -> int:
+    def steps(self, faults: Sequence[PlannedFault]) -> int:
         """One a change."""
-        return len(changes)
+        return len(faults)
 
-    def bytes_needed(self, changes: Sequence[PlannedFault], link: bool) -> int:
+    def bytes_needed(self, faults: Sequence[PlannedFault], link: bool) -> int:
         """Of disk, which a list of changes does not fill.
 
         Raises:
@@ -111,59 +111,59 @@ class OwnDataset:
         """
         if link:
             raise DataError("--link is for image files; of a dataset nothing is copied.")
-        return 9 * len(self.labels) + 1000 * len(changes)
+        return 9 * len(self.labels) + 1000 * len(faults)
 
     def write(
         self,
         folder: Path,
-        changes: Sequence[PlannedFault],
+        faults: Sequence[PlannedFault],
         seed: int,
         link: bool,
-        tell: Callable[[int], None],
+        advance: Callable[[int], None],
     ) -> list[Plant]:
         """The function and how it plants, and what came of each change."""
-        ids, labels = [str(one) for one in self.examples.ids], self.labels.tolist()
-        names, places = Names(ids), []
-        for change in changes:
-            if change.kind in ADDED:
-                places.append(len(ids))
-                ids.append(names.take(added_name(change, ids)))
-                labels.append(change.label)
+        ids, labels = [str(name) for name in self.examples.ids], self.labels.tolist()
+        names, rows = UniqueNames(ids), []
+        for fault in faults:
+            if fault.kind in ADDED:
+                rows.append(len(ids))
+                ids.append(names.take(added_name(fault, ids)))
+                labels.append(fault.label)
             else:
-                places.append(change.row)
-                labels[change.row] = change.label
-            tell(1)
+                rows.append(fault.row)
+                labels[fault.row] = fault.label
+            advance(1)
         added = tuple(ids[len(self.examples) :])
         recipe = Recipe(
-            tuple(changes), tuple(places), added, np.array(labels, np.int64), self._values
+            tuple(faults), tuple(rows), added, np.array(labels, np.int64), self._values
         )
         recipe.save(folder)
         write_text(folder / MODULE, _TEXT)
-        self._read_once(recipe, seed)
-        before = self.labels
+        self._try_each_method(recipe, seed)
+        old_labels = self.labels
         return [
-            change.plant(ids[at], self.examples.ids, before)
-            for change, at in zip(changes, places, strict=True)
+            fault.plant(ids[row], self.examples.ids, old_labels)
+            for fault, row in zip(faults, rows, strict=True)
         ]
 
-    def _read_once(self, recipe: Recipe, seed: int) -> None:
+    def _try_each_method(self, recipe: Recipe, seed: int) -> None:
         """One planted item of each way, so that what cannot be made is told now."""
-        planted = PlantedDataset(self.examples, self.others, recipe, seed)
-        found = zip(recipe.changes, recipe.places, strict=True)
-        first = {one.how: at for one, at in found if one.kind in (CORRUPT, *ADDED)}
-        for at in first.values():
-            planted[at]
+        planted = PlantedDataset(self.examples, self.outside, recipe, seed)
+        placed_faults = zip(recipe.faults, recipe.rows, strict=True)
+        first = {fault.how: row for fault, row in placed_faults if fault.kind in (CORRUPT, *ADDED)}
+        for row in first.values():
+            planted[row]
 
     @property
     def _values(self) -> Values:
         """Of some items; for Pillow images from black to white."""
-        some = readable_values(self.examples, sampled(len(self.examples), _SAMPLED).tolist())
-        if not isinstance(some[0], Image.Image):
-            return values_of([as_array(value) for value in some])
+        sample = readable_values(self.examples, spread_rows(len(self.examples), _SAMPLE).tolist())
+        if not isinstance(sample[0], Image.Image):
+            return values_of([as_array(value) for value in sample])
         levels = np.concatenate(
-            [pillow_images.bytes_of(pillow_images.plain(image)) for image in some]
+            [pillow_images.sample_levels(pillow_images.to_plain_mode(image)) for image in sample]
         )
-        return Values.of(0, 255, levels.mean(), levels.std())
+        return Values.make(0, 255, levels.mean(), levels.std())
 
 
 def _is_image(value: Any) -> bool:

@@ -19,10 +19,10 @@ UNIFORM, CLASS, CLUSTER = "uniform", "class", "cluster"
 FLIP_KINDS = (UNIFORM, CLASS, BOUNDARY, CLUSTER)
 CONFUSION = "confusion"
 
-_MOST_OF_CLASS = 0.5  # of a class, so that its own examples stay the more
-_AMBIGUOUS = 2  # times as many as are flipped: of the most ambiguous half stay right
+_MAX_CLASS_SHARE = 0.5  # of a class, so that its own examples stay the more
+_POOL_FACTOR = 2  # times as many as are flipped: of the most ambiguous half stay right
 
-Flipped = Iterator[tuple[int, int]]
+_RowsAndLabels = Iterator[tuple[int, int]]
 _Labels = Int[np.ndarray, "n"]
 
 
@@ -49,7 +49,7 @@ class Flips:
         """What the record calls it."""
         return self.kind if self.confusion is None else CONFUSION
 
-    def drawn(self, labels: _Labels, count: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+    def draw(self, labels: _Labels, count: int, rng: np.random.Generator) -> list[tuple[int, int]]:
         """So many rows, each with the class that it gets.
 
         Args:
@@ -60,91 +60,91 @@ class Flips:
         Raises:
             DataError: fewer can be flipped so.
         """
-        known = labels >= 0
-        if len(np.unique(labels[known])) < 2 and self.confusion is None:
+        labelled = labels >= 0
+        if len(np.unique(labels[labelled])) < 2 and self.confusion is None:
             raise DataError("--flip needs examples of at least 2 classes; the data have 1.")
         if self.kind == CLASS:
-            return list(_of_classes(labels, known, count, rng))
+            return list(_draw_from_classes(labels, labelled, count, rng))
         if self.kind == BOUNDARY:
-            return self._ambiguous(labels, known, count, rng)
+            return self._draw_ambiguous(labels, labelled, count, rng)
         if self.kind == CLUSTER:
-            return self._groups(labels, known, count, rng)
-        return self._uniform(labels, known, count, rng)
+            return self._draw_groups(labels, labelled, count, rng)
+        return self._draw_uniform(labels, labelled, count, rng)
 
-    def _uniform(
-        self, labels: _Labels, known: Bool[np.ndarray, "n"], count: int, rng: np.random.Generator
+    def _draw_uniform(
+        self, labels: _Labels, labelled: Bool[np.ndarray, "n"], count: int, rng: np.random.Generator
     ) -> list[tuple[int, int]]:
-        rows, present = np.flatnonzero(known), np.unique(labels[known])
-        mass = np.ones(len(rows))
+        rows, classes = np.flatnonzero(labelled), np.unique(labels[labelled])
+        weights = np.ones(len(rows))
         if self.confusion is not None:
-            mass = self.confusion.sum(axis=1)[labels[rows]]
-        if (mass > 0).sum() < count:
+            weights = self.confusion.sum(axis=1)[labels[rows]]
+        if (weights > 0).sum() < count:
             raise DataError(
                 f"--flip asks for {count:,} examples, but the classes that --confusion flips have "
-                f"{(mass > 0).sum():,}. Ask for a smaller share."
+                f"{(weights > 0).sum():,}. Ask for a smaller share."
             )
-        found: list[tuple[int, int]] = []
-        for row in rng.choice(rows, count, replace=False, p=mass / mass.sum()).tolist():
+        flips: list[tuple[int, int]] = []
+        for row in rng.choice(rows, count, replace=False, p=weights / weights.sum()).tolist():
             label = int(labels[row])
             if self.confusion is None:
-                to = rng.choice(present[present != label])
+                new_label = rng.choice(classes[classes != label])
             else:
                 odds = self.confusion[label]
-                to = rng.choice(len(odds), p=odds / odds.sum())
-            found.append((row, int(to)))
-        return found
+                new_label = rng.choice(len(odds), p=odds / odds.sum())
+            flips.append((row, int(new_label)))
+        return flips
 
-    def _ambiguous(
-        self, labels: _Labels, known: Bool[np.ndarray, "n"], count: int, rng: np.random.Generator
+    def _draw_ambiguous(
+        self, labels: _Labels, labelled: Bool[np.ndarray, "n"], count: int, rng: np.random.Generator
     ) -> list[tuple[int, int]]:
         assert self.runner_up is not None, "it was made with a run"
         assert self.gap is not None, "it was made with a run"
-        rows = np.flatnonzero(known & (self.runner_up >= 0) & np.isfinite(self.gap))
+        rows = np.flatnonzero(labelled & (self.runner_up >= 0) & np.isfinite(self.gap))
         if len(rows) < count:
             raise DataError(
                 f"--flip asks for {count:,} examples, but --run tells the runner-up of "
                 f"{len(rows):,} alone, those whose label it contradicts at some stage. Ask for a "
                 f"smaller share, or score it with --keep-probabilities, which tells that of all."
             )
-        first = rows[np.argsort(np.abs(self.gap[rows]), kind="stable")][: _AMBIGUOUS * count]
-        chosen = np.sort(rng.choice(first, count, replace=False)).tolist()
-        return [(row, int(self.runner_up[row])) for row in chosen]
+        pool = rows[np.argsort(np.abs(self.gap[rows]), kind="stable")][: _POOL_FACTOR * count]
+        flipped_rows = np.sort(rng.choice(pool, count, replace=False)).tolist()
+        return [(row, int(self.runner_up[row])) for row in flipped_rows]
 
-    def _groups(
-        self, labels: _Labels, known: Bool[np.ndarray, "n"], count: int, rng: np.random.Generator
+    def _draw_groups(
+        self, labels: _Labels, labelled: Bool[np.ndarray, "n"], count: int, rng: np.random.Generator
     ) -> list[tuple[int, int]]:
         assert self.cluster is not None, "groups were found"
-        found: list[tuple[int, int]] = []
-        present = np.unique(labels[known])
+        flips: list[tuple[int, int]] = []
+        classes = np.unique(labels[labelled])
         for group in rng.permutation(np.unique(self.cluster[self.cluster >= 0])).tolist():
-            rows = np.flatnonzero((self.cluster == group) & known)
+            rows = np.flatnonzero((self.cluster == group) & labelled)
             if not len(rows):
                 continue
-            most = int(np.bincount(labels[rows]).argmax())
-            to = int(rng.choice(present[present != most]))
-            found += [(row, to) for row in rows[labels[rows] == most].tolist()]
-            if len(found) >= count:
-                return found[:count]
+            common_label = int(np.bincount(labels[rows]).argmax())
+            new_label = int(rng.choice(classes[classes != common_label]))
+            flips += [(row, new_label) for row in rows[labels[rows] == common_label].tolist()]
+            if len(flips) >= count:
+                return flips[:count]
         raise DataError(
-            f"--flip asks for {count:,} examples, and the groups have {len(found):,} of the class "
+            f"--flip asks for {count:,} examples, and the groups have {len(flips):,} of the class "
             f"that most of theirs are. Ask for a smaller share."
         )
 
 
-def _of_classes(
-    labels: _Labels, known: Bool[np.ndarray, "n"], count: int, rng: np.random.Generator
-) -> Flipped:
+def _draw_from_classes(
+    labels: _Labels, labelled: Bool[np.ndarray, "n"], count: int, rng: np.random.Generator
+) -> _RowsAndLabels:
     """Rows of one class, and of another where that is not enough, each class to one other."""
-    present, left = np.unique(labels[known]), count
-    for label in rng.permutation(present).tolist():
-        rows = np.flatnonzero(known & (labels == label))
-        taken = min(left, int(_MOST_OF_CLASS * len(rows)))
-        to = int(rng.choice(present[present != label]))
-        yield from ((row, to) for row in np.sort(rng.choice(rows, taken, replace=False)).tolist())
-        left -= taken
-        if not left:
+    classes, remaining = np.unique(labels[labelled]), count
+    for label in rng.permutation(classes).tolist():
+        rows = np.flatnonzero(labelled & (labels == label))
+        size = min(remaining, int(_MAX_CLASS_SHARE * len(rows)))
+        new = int(rng.choice(classes[classes != label]))
+        yield from ((row, new) for row in np.sort(rng.choice(rows, size, replace=False)).tolist())
+        remaining -= size
+        if not remaining:
             return
     raise DataError(
         f"--flip asks for {count:,} examples, and of each class at most half is called another: "
-        f"{count - left:,}. Ask for a smaller share."
+        f"{count - remaining:,}. Ask for a smaller share."
     )

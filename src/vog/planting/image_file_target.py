@@ -18,40 +18,40 @@ from vog.pixels import file_size
 from vog.planting import pillow_images
 from vog.planting.assignment import ADDED, PlannedFault, PlantingTarget
 from vog.planting.corruptions import OTHER, Values
-from vog.planting.unique_names import THRESHOLD_CLASS, Names, below_one_folder
+from vog.planting.unique_names import THRESHOLD_CLASS, UniqueNames, below_one_folder
 from vog.result.planting_record import CORRUPT, DUPLICATE, Plant
 
-DATA, LISTING = "data", "data.txt"
-_SAMPLED = 32
+DATA_FOLDER, LIST_FILE = "data", "data.txt"
+_SAMPLE = 32
 
 
 @dataclass(frozen=True)
-class Files:
+class FilePlanter:
     """Image files, of which copies are planted into."""
 
     examples: Examples
     reader: ImageReader
-    others: Examples | None
-    other: ImageReader | None
+    outside: Examples | None
+    outside_reader: ImageReader | None
 
     @property
-    def written(self) -> str:
+    def output_name(self) -> str:
         """The data in the folder that is made, as `vog score --data` takes them."""
-        return LISTING if self.examples.label_names is None else DATA
+        return LIST_FILE if self.examples.label_names is None else DATA_FOLDER
 
     @property
-    def ground(self) -> PlantingTarget:
+    def target(self) -> PlantingTarget:
         """What is planted into."""
         labels, names = self.reader.labels, self.examples.label_names
-        other = self.other
+        outside = self.outside_reader
         return PlantingTarget(
             labels,
             int(labels.max()) + 1 if names is None else len(names),
             is_image=True,
             usable=lambda row: pillow_images.can_be_altered(_path(self.reader, row)),
-            others=None if other is None else len(other.paths),
-            other_usable=lambda row: (
-                other is not None and pillow_images.can_be_altered(_path(other, row))
+            outside_count=None if outside is None else len(outside.paths),
+            outside_usable=lambda row: (
+                outside is not None and pillow_images.can_be_altered(_path(outside, row))
             ),
         )
 
@@ -70,45 +70,45 @@ class Files:
                 f"its number would change. Rename that folder, or give a list file."
             )
 
-    def steps(self, changes: Sequence[PlannedFault]) -> int:
+    def steps(self, faults: Sequence[PlannedFault]) -> int:
         """One a file."""
-        return len(self.examples) + sum(one.kind in ADDED for one in changes)
+        return len(self.examples) + sum(fault.kind in ADDED for fault in faults)
 
-    def bytes_needed(self, changes: Sequence[PlannedFault], link: bool) -> int:
+    def bytes_needed(self, faults: Sequence[PlannedFault], link: bool) -> int:
         """Of disk, about: what is altered is taken to be as large as what it is made from.
 
         Raises:
             DataError: some of what would be copied is no file.
         """
-        sizes = [_size(self.reader, row) for row in range(len(self.examples))]
-        made = [one for one in changes if one.kind in (CORRUPT, *ADDED)]
-        own = sum(sizes[one.row] for one in made if one.how != OTHER)
-        other = sum(
-            _size(self.other, one.row)
-            for one in made
-            if one.how == OTHER and self.other is not None
+        sizes = [_file_bytes(self.reader, row) for row in range(len(self.examples))]
+        new_files = [fault for fault in faults if fault.kind in (CORRUPT, *ADDED)]
+        data_bytes = sum(sizes[fault.row] for fault in new_files if fault.how != OTHER)
+        outside_bytes = sum(
+            _file_bytes(self.outside_reader, fault.row)
+            for fault in new_files
+            if fault.how == OTHER and self.outside_reader is not None
         )
-        return own + other + (0 if link else sum(sizes))
+        return data_bytes + outside_bytes + (0 if link else sum(sizes))
 
     def write(
         self,
         folder: Path,
-        changes: Sequence[PlannedFault],
+        faults: Sequence[PlannedFault],
         seed: int,
         link: bool,
-        tell: Callable[[int], None],
+        advance: Callable[[int], None],
     ) -> list[Plant]:
         """The planted files, and what came of each change.
 
         Raises:
             ResultError: a file cannot be read or written.
         """
-        writing = _Writing(self, folder / DATA, seed, link)
-        for name in writing.folders:
-            (writing.folder / name).mkdir(parents=True)
-        writing.folder.mkdir(exist_ok=True)
+        writer = _FileWriter(self, folder / DATA_FOLDER, seed, link)
+        for name in writer.folders:
+            (writer.folder / name).mkdir(parents=True)
+        writer.folder.mkdir(exist_ok=True)
         try:
-            rows, plants = writing.all(changes, tell)
+            rows, plants = writer.write(faults, advance)
         except OSError as error:
             raise ResultError(
                 f"{error.filename or folder} could not be copied or written: "
@@ -116,15 +116,15 @@ class Files:
             ) from error
         if not self.examples.label_names:
             lines = "".join(f"{printable(name)} {label}\n" for name, label in rows)
-            write_text(folder / LISTING, lines)
+            write_text(folder / LIST_FILE, lines)
         return plants
 
 
 @dataclass(frozen=True)
-class _Writing:
+class _FileWriter:
     """The files of one planting, while they are written."""
 
-    files: Files
+    planter: FilePlanter
     folder: Path
     seed: int
     link: bool
@@ -132,11 +132,11 @@ class _Writing:
     @cached_property
     def folders(self) -> tuple[str, ...]:
         """Those of the classes, also where one is left without examples: it has a number."""
-        names = self.files.examples.label_names or ()
+        names = self.planter.examples.label_names or ()
         as_on_disk = dict(
             zip(
-                self.files.reader.labels.tolist(),
-                (path.partition("/")[0] for path in self.files.reader.paths),
+                self.planter.reader.labels.tolist(),
+                (path.partition("/")[0] for path in self.planter.reader.paths),
                 strict=True,
             )
         )
@@ -144,90 +144,90 @@ class _Writing:
 
     @cached_property
     def values(self) -> Values:
-        return _values(self.files.reader)
+        return _pixel_statistics(self.planter.reader)
 
-    def all(
-        self, changes: Sequence[PlannedFault], tell: Callable[[int], None]
+    def write(
+        self, faults: Sequence[PlannedFault], advance: Callable[[int], None]
     ) -> tuple[list[tuple[str, int]], list[Plant]]:
         """The name and label of each file, originals first, and the record."""
-        reader = self.files.reader
-        own = below_one_folder(reader.paths, reader.root)
-        replaced = {one.row: one for one in changes if one.kind not in ADDED}
-        moving = {row for row, one in replaced.items() if self._label(row) != one.label}
+        reader = self.planter.reader
+        paths = below_one_folder(reader.paths, reader.root)
+        fault_by_row = {entry.row: entry for entry in faults if entry.kind not in ADDED}
+        relabelled = {row for row, entry in fault_by_row.items() if self._label(row) != entry.label}
         # Those that come in give way to every name of the originals: a name that is freed would
         # be that of another example, and runs are compared by names.
-        stays = moving if self.folders else set()
-        names = Names(own)
+        moving_rows = relabelled if self.folders else set()
+        names = UniqueNames(paths)
         rows: list[tuple[str, int]] = []
-        became: dict[PlannedFault, str] = {}
-        for row, name in enumerate(own):
-            change = replaced.get(row)
-            label = self._label(row) if change is None else change.label
-            if row in stays:
-                name = names.take(self._in_class(name, label))
-            if change is not None and change.kind == CORRUPT:
-                name = self._altered(change, name, names)
+        final_names: dict[PlannedFault, str] = {}
+        for row, name in enumerate(paths):
+            fault = fault_by_row.get(row)
+            label = self._label(row) if fault is None else fault.label
+            if row in moving_rows:
+                name = names.take(self._name_in_class(name, label))
+            if fault is not None and fault.kind == CORRUPT:
+                name = self._write_altered(fault, name, names)
             else:
-                self._copied(_path(reader, row), name)
-            if change is not None:
-                became[change] = name
+                self._copy_file(_path(reader, row), name)
+            if fault is not None:
+                final_names[fault] = name
             rows.append((name, label))
-            tell(1)
-        for change in changes:
-            if change.kind in ADDED:
-                became[change] = self._added(change, own, names)
-                rows.append((became[change], change.label))
-                tell(1)
-        ids, labels = self.files.examples.ids, self.files.reader.labels
-        return rows, [one.plant(printable(became[one]), ids, labels) for one in changes]
+            advance(1)
+        for fault in faults:
+            if fault.kind in ADDED:
+                final_names[fault] = self._write_added(fault, paths, names)
+                rows.append((final_names[fault], fault.label))
+                advance(1)
+        ids, labels = self.planter.examples.ids, self.planter.reader.labels
+        return rows, [entry.plant(printable(final_names[entry]), ids, labels) for entry in faults]
 
     def _label(self, row: int) -> int:
-        return int(self.files.reader.labels[row])
+        return int(self.planter.reader.labels[row])
 
-    def _in_class(self, name: str, label: int) -> str:
+    def _name_in_class(self, name: str, label: int) -> str:
         """The same path in the folder of another class."""
-        known = self.folders
-        return f"{[*known, THRESHOLD_CLASS][label]}/{name.partition('/')[2]}"
+        folders = self.folders
+        return f"{[*folders, THRESHOLD_CLASS][label]}/{name.partition('/')[2]}"
 
-    def _added(self, change: PlannedFault, own: Sequence[str], names: Names) -> str:
-        source = self.files.other if change.how == OTHER else self.files.reader
+    def _write_added(self, fault: PlannedFault, paths: Sequence[str], names: UniqueNames) -> str:
+        source = self.planter.outside_reader if fault.how == OTHER else self.planter.reader
         assert source is not None, "there are no other data"
-        path = PurePosixPath(own[change.row] if change.how != OTHER else source.paths[change.row])
-        if change.kind == DUPLICATE:
-            wanted = str(path.with_name(f"{path.stem}-duplicate{path.suffix}"))
+        path = PurePosixPath(paths[fault.row] if fault.how != OTHER else source.paths[fault.row])
+        if fault.kind == DUPLICATE:
+            preferred_name = str(path.with_name(f"{path.stem}-duplicate{path.suffix}"))
         else:
-            name = f"outside-{change.number}{path.suffix}"
-            wanted = f"{self.folders[change.label]}/{name}" if self.folders else name
-        name = names.take(wanted)
-        if change.how != OTHER:
-            return self._altered(change, name, names)
-        self._copied(_path(source, change.row), name)
+            name = f"outside-{fault.number}{path.suffix}"
+            preferred_name = f"{self.folders[fault.label]}/{name}" if self.folders else name
+        name = names.take(preferred_name)
+        if fault.how != OTHER:
+            return self._write_altered(fault, name, names)
+        self._copy_file(_path(source, fault.row), name)
         return name
 
-    def _altered(self, change: PlannedFault, name: str, names: Names) -> str:
+    def _write_altered(self, fault: PlannedFault, name: str, names: UniqueNames) -> str:
         """Writes an altered file under the name, or the same with `.png` where it has to be."""
-        image = pillow_images.open_with_format(_path(self.files.reader, change.row))
-        made = pillow_images.altered_picture(image, change.how, self.values, change.rng(self.seed))
-        content, ending = pillow_images.encode_like_original(made)
+        image = pillow_images.open_with_format(_path(self.planter.reader, fault.row))
+        altered = pillow_images.alter_picture(image, fault.how, self.values, fault.rng(self.seed))
+        content, ending = pillow_images.encode_like_original(altered)
         if ending is not None and PurePosixPath(name).suffix.lower() != ending:
             name = names.take(str(PurePosixPath(name).with_suffix(ending)))
-        self._place(name).write_bytes(content)
+        self._new_path(name).write_bytes(content)
         return name
 
-    def _copied(self, source: Path, name: str) -> None:
-        target = self._place(name)
-        real = source.resolve()  # of a link, the link would be linked
+    def _copy_file(self, source: Path, name: str) -> None:
+        target = self._new_path(name)
+        real_path = source.resolve()  # of a link, the link would be linked
         if self.link:
             try:
-                os.link(real, target)
+                os.link(real_path, target)
                 return
             except FileExistsError:
                 raise
             except OSError:  # another disk, or one that has no links
                 pass
-        shutil.copy2(real, target)
+        shutil.copy2(real_path, target)
 
-    def _place(self, name: str) -> Path:
+    def _new_path(self, name: str) -> Path:
         path = self.folder / name
         inside = Path(os.path.normpath(path)).is_relative_to(self.folder)
         if not inside or path.exists():  # nothing that is there may be written over, ever
@@ -236,33 +236,33 @@ class _Writing:
         return path
 
 
-def _path(files: ImageReader, row: int) -> Path:
-    return files.root / files.paths[row]
+def _path(reader: ImageReader, row: int) -> Path:
+    return reader.root / reader.paths[row]
 
 
-def _size(files: ImageReader, row: int) -> int:
+def _file_bytes(reader: ImageReader, row: int) -> int:
     """The bytes of a file.
 
     Raises:
         DataError: it is none, such as a link to nowhere or a FIFO.
     """
-    size = file_size(_path(files, row))
+    size = file_size(_path(reader, row))
     if size is None:
         raise DataError(
-            f"{printable(str(_path(files, row)))} cannot be copied: it is no file that may be "
+            f"{printable(str(_path(reader, row)))} cannot be copied: it is no file that may be "
             f"read. Take it out of the data, and plant again."
         )
     return size
 
 
-def _values(files: ImageReader) -> Values:
+def _pixel_statistics(reader: ImageReader) -> Values:
     """From black to white, and the mean and deviation of some files."""
-    rows = np.unique(np.linspace(0, len(files.paths) - 1, _SAMPLED).astype(int)).tolist()
-    paths = [_path(files, row) for row in rows]
-    seen = [
-        pillow_images.bytes_of(pillow_images.open_with_format(p))
-        for p in paths
-        if pillow_images.can_be_altered(p)
+    rows = np.unique(np.linspace(0, len(reader.paths) - 1, _SAMPLE).astype(int)).tolist()
+    paths = [_path(reader, row) for row in rows]
+    pixels = [
+        pillow_images.sample_levels(pillow_images.open_with_format(path))
+        for path in paths
+        if pillow_images.can_be_altered(path)
     ]
-    levels = np.concatenate(seen) if seen else np.array([127.5])
-    return Values.of(0, 255, levels.mean(), levels.std())
+    levels = np.concatenate(pixels) if pixels else np.array([127.5])
+    return Values.make(0, 255, levels.mean(), levels.std())

@@ -10,15 +10,15 @@ from PIL import Image, ImageFilter
 
 from vog.data.examples import UnreadableError
 from vog.data.images import open_image
-from vog.planting.corruptions import BLUR, BLURRED, Values, altered, image_axes
+from vog.planting.corruptions import BLUR, BLUR_SHARE, Values, alter, image_axes
 
 # Kept as they are: bytes of one colour or three, and sixteen bits. All else becomes RGB.
 _DEEP = "I;16"
 _MODES = ("L", "RGB", _DEEP)
 # How many values of one image tell what values images have.
-_LOOKED_AT = 10_000
+_SAMPLE = 10_000
 # Sixteen bits for a step of eight.
-_STEP = 257.0
+_DEEP_SCALE = 257.0
 
 
 def open_with_format(path: Path) -> Image.Image:
@@ -27,23 +27,23 @@ def open_with_format(path: Path) -> Image.Image:
     Raises:
         UnreadableError: Pillow cannot decode it.
     """
-    return open_image(path, _decoded)
+    return open_image(path, _decode)
 
 
-def _decoded(image: Image.Image) -> Image.Image:
+def _decode(image: Image.Image) -> Image.Image:
     image.load()
-    kept = image.copy()
-    kept.format = image.format
-    kept.info = dict(image.info)
-    return kept
+    image_copy = image.copy()
+    image_copy.format = image.format
+    image_copy.info = dict(image.info)
+    return image_copy
 
 
-def bytes_of(image: Image.Image) -> Float[np.ndarray, "n"]:
+def sample_levels(image: Image.Image) -> Float[np.ndarray, "n"]:
     """Some values of an opened image, spread evenly, from 0 to 255 whatever its depth."""
-    own = plain(image)
-    flat = np.asarray(own).reshape(-1)
-    some = flat[:: max(1, len(flat) // _LOOKED_AT)].astype(np.float64)
-    return some / _STEP if own.mode == _DEEP else some
+    plain = to_plain_mode(image)
+    flat = np.asarray(plain).reshape(-1)
+    levels = flat[:: max(1, len(flat) // _SAMPLE)].astype(np.float64)
+    return levels / _DEEP_SCALE if plain.mode == _DEEP else levels
 
 
 def can_be_altered(path: Path) -> bool:
@@ -59,13 +59,13 @@ def is_large_enough(image: Image.Image) -> bool:
     return image_axes(image.size) is not None
 
 
-def plain(image: Image.Image) -> Image.Image:
+def to_plain_mode(image: Image.Image) -> Image.Image:
     """The image, in RGB if its pixels are anything but shades or colours."""
     return image if image.mode in _MODES else image.convert("RGB")
 
 
-def altered_picture(
-    image: Image.Image, how: str, values: Values, rng: np.random.Generator
+def alter_picture(
+    image: Image.Image, method: str, values: Values, rng: np.random.Generator
 ) -> Image.Image:
     """The image altered as `corruptions.altered` says, which would blur large ones slowly.
 
@@ -75,27 +75,27 @@ def altered_picture(
         values: from 0 to 255.
         rng: decides on everything that is random.
     """
-    own = plain(image)
-    if own.mode == _DEEP:
-        made = Image.fromarray(altered(np.asarray(own), how, values.times(_STEP), rng))
-    elif how == BLUR:
-        made = own.filter(ImageFilter.GaussianBlur(BLURRED * min(own.size)))
+    plain = to_plain_mode(image)
+    if plain.mode == _DEEP:
+        altered = Image.fromarray(alter(np.asarray(plain), method, values.times(_DEEP_SCALE), rng))
+    elif method == BLUR:
+        altered = plain.filter(ImageFilter.GaussianBlur(BLUR_SHARE * min(plain.size)))
     else:
-        made = Image.fromarray(altered(np.asarray(own), how, values, rng))
-    made = _as_was(made, image)
-    made.format, made.info = image.format, dict(image.info)
-    return made
+        altered = Image.fromarray(alter(np.asarray(plain), method, values, rng))
+    altered = _restore_mode(altered, image)
+    altered.format, altered.info = image.format, dict(image.info)
+    return altered
 
 
-def _as_was(made: Image.Image, image: Image.Image) -> Image.Image:
+def _restore_mode(altered: Image.Image, image: Image.Image) -> Image.Image:
     """In the mode of the image, and as transparent."""
-    if made.mode == image.mode:
-        return made
+    if altered.mode == image.mode:
+        return altered
     # Pillow converts to a palette for the web, whose dithering would show what was altered.
-    again = made.quantize(256) if image.mode == "P" else made.convert(image.mode)
+    converted = altered.quantize(256) if image.mode == "P" else altered.convert(image.mode)
     if image.mode in ("RGBA", "LA"):
-        again.putalpha(image.getchannel("A"))
-    return again
+        converted.putalpha(image.getchannel("A"))
+    return converted
 
 
 def encode_like_original(image: Image.Image) -> tuple[bytes, str | None]:
@@ -106,19 +106,19 @@ def encode_like_original(image: Image.Image) -> tuple[bytes, str | None]:
     Image.init()
     if image.format in Image.SAVE:
         try:
-            return _saved(image, image.format), None
+            return _encode(image, image.format), None
         except (OSError, ValueError, KeyError):  # pixels that this format has no room for
             pass
-    return _saved(image, "PNG"), ".png"
+    return _encode(image, "PNG"), ".png"
 
 
-def _saved(image: Image.Image, form: str) -> bytes:
+def _encode(image: Image.Image, format_name: str) -> bytes:
     # Without its EXIF a photo that a training pipeline turns upright would lie on its side.
-    beside: dict[str, Any] = {
+    save_options: dict[str, Any] = {
         key: image.info[key] for key in ("exif", "icc_profile") if image.info.get(key)
     }
-    if form in ("JPEG", "MPO"):  # which is a JPEG of several pictures
-        beside["quality"] = 90
+    if format_name in ("JPEG", "MPO"):  # which is a JPEG of several pictures
+        save_options["quality"] = 90
     file = BytesIO()
-    image.save(file, form, **beside)
+    image.save(file, format_name, **save_options)
     return file.getvalue()

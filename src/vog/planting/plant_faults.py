@@ -18,10 +18,10 @@ from vog.files.file_names import expanded
 from vog.files.output_paths import refuse_address
 from vog.files.whole_folder import was_written, whole_folder
 from vog.files.writing import as_json
-from vog.planting.ambiguous import boundary
-from vog.planting.assignment import ADDED, PlannedFault, PlantingTarget, counts_of, draw
-from vog.planting.choose_target import Origin, origin_of
-from vog.planting.clusters import clusters
+from vog.planting.ambiguous import boundary_flips
+from vog.planting.assignment import ADDED, PlannedFault, PlantingTarget, fault_counts, draw
+from vog.planting.choose_target import Planter, choose_planter
+from vog.planting.clusters import cluster_flips
 from vog.planting.confusion_matrix import read_confusion
 from vog.planting.corruptions import CORRUPTIONS
 from vog.planting.flips import CLUSTER, UNIFORM, Flips
@@ -92,100 +92,100 @@ def plant(
     """
     refuse_address(out)
     out = expanded(out)
-    _refuse_inside(data, out, "--data")
-    _refuse_inside(outside_from, out, "--outside-from")
+    _refuse_output_inside(data, out, "--data")
+    _refuse_output_inside(outside_from, out, "--outside-from")
     shares = {FLIP: flip, DUPLICATE: duplicate, CORRUPT: corrupt, OUTSIDE: outside}
-    asked = PlantingSpec(
+    spec = PlantingSpec(
         *(shares, threshold, flip_kind, confusion, run, tuple(corruptions), outside_from, seed)
     )
-    asked.check()
-    origin = origin_of(data, root, outside_from, quiet)
-    ground, names = origin.ground, origin.examples.label_names
-    counts, hows = counts_of(shares, ground, threshold), asked.hows(ground.is_image)
-    odds = None if confusion is None else read_confusion(Path(confusion), ground.classes, names)
-    earlier = open_run(Path(run)) if isinstance(run, str | Path) else run
+    spec.check()
+    planter = choose_planter(data, root, outside_from, quiet)
+    target, names = planter.target, planter.examples.label_names
+    counts, methods = fault_counts(shares, target, threshold), spec.corruptions_for(target.is_image)
+    weights = None if confusion is None else read_confusion(Path(confusion), target.classes, names)
+    earlier_run = open_run(Path(run)) if isinstance(run, str | Path) else run
     question = {
         "vog": version("vog"),
-        "data": _noted_data(origin, data, root, sum(counts[kind] for kind in ADDED)),
-        **asked.noted(hows),
+        "data": _data_question(planter, data, root, sum(counts[kind] for kind in ADDED)),
+        **spec.question_entries(methods),
         **({} if flip_kind == UNIFORM else {"flip_kind": flip_kind}),
-        **({} if earlier is None else {"run": digest_of(as_json(earlier.question))[:16]}),
-        "confusion": _noted(confusion, None if odds is None else digest_of(odds)),
-        "outside_from": _noted(outside_from, origin.others.digest if origin.others else None),
+        **({} if earlier_run is None else {"run": digest_of(as_json(earlier_run.question))[:16]}),
+        "confusion": _source(confusion, None if weights is None else digest_of(weights)),
+        "outside_from": _source(outside_from, planter.outside.digest if planter.outside else None),
     }
-    finished = _finished(out, question)
-    if finished is not None:
-        return finished
-    origin.check(threshold)
-    flips = _flips(flip_kind, origin, ground, odds, earlier, seed, quiet)
-    changes = draw(ground, counts, hows, flips, seed)
-    _refuse_small_disk(out, origin.bytes_needed(changes, link))
-    return _made(out, origin, changes, question, link, quiet)
+    existing = _existing_planting(out, question)
+    if existing is not None:
+        return existing
+    planter.check(threshold)
+    flips = _make_flips(flip_kind, planter, target, weights, earlier_run, seed, quiet)
+    faults = draw(target, counts, methods, flips, seed)
+    _refuse_small_disk(out, planter.bytes_needed(faults, link))
+    return _write_folder(out, planter, faults, question, link, quiet)
 
 
-def _made(
+def _write_folder(
     out: Path,
-    origin: Origin,
-    changes: Sequence[PlannedFault],
+    planter: Planter,
+    faults: Sequence[PlannedFault],
     question: Mapping[str, Any],
     link: bool,
     quiet: bool,
 ) -> Planted:
     """Everything beside `out`, which then gets its name."""
     with whole_folder(out, "planting") as unfinished:
-        with progress("planting", origin.steps(changes), quiet=quiet) as tell:
-            plants = origin.write(unfinished, changes, question["seed"], link, tell)
+        with progress("planting", planter.steps(faults), quiet=quiet) as advance:
+            plants = planter.write(unfinished, faults, question["seed"], link, advance)
         planted = Planted(json.loads(as_json(question)), tuple(plants))
         write_record(unfinished, planted)
     return planted
 
 
-def _flips(
+def _make_flips(
     kind: str,
-    origin: Origin,
-    ground: PlantingTarget,
-    odds: Float[np.ndarray, "c c"] | None,
+    planter: Planter,
+    target: PlantingTarget,
+    weights: Float[np.ndarray, "c c"] | None,
     run: Run | None,
     seed: int,
     quiet: bool,
 ) -> Flips:
     if kind == BOUNDARY:
         assert run is not None, "that is checked"
-        return boundary(run, origin.examples, ground.labels)
-    return clusters(origin.examples, seed, quiet) if kind == CLUSTER else Flips(kind, odds)
+        return boundary_flips(run, planter.examples, target.labels)
+    return cluster_flips(planter.examples, seed, quiet) if kind == CLUSTER else Flips(kind, weights)
 
 
-def _refuse_inside(data: Any, out: Path, option: str) -> None:
+def _refuse_output_inside(data: Any, out: Path, name: str) -> None:
     """Nothing where a folder may be made that the next reading of the data does not find."""
     if not isinstance(data, str | Path):
         return
     folder = expanded(data).resolve()
     if folder.is_dir() and out.resolve() != folder and out.resolve().is_relative_to(folder):
         raise DataError(
-            f"--out {out} is inside of {option} {data}, and would be a class of them. Give a "
+            f"--out {out} is inside of {name} {data}, and would be a class of them. Give a "
             f"folder beside it."
         )
 
 
-def _noted_data(
-    origin: Origin, data: Any, root: str | Path | None, added: int
+def _data_question(
+    planter: Planter, data: Any, root: str | Path | None, added: int
 ) -> dict[str, str | int | None]:
-    was = len(origin.examples)
+    original_count = len(planter.examples)
     return {
         "spec": None if isinstance(data, tuple) else absolute(data),
         "root": None if root is None else absolute(root),
-        "digest": origin.examples.digest,
-        "examples": was + added,
-        "was": was,
-        "planted": origin.written,
+        "digest": planter.examples.digest,
+        "examples": original_count + added,
+        "was": original_count,
+        "planted": planter.output_name,
     }
 
 
-def _noted(spec: str | Path | None, digest: str | None) -> dict[str, str | None] | None:
+def _source(spec: str | Path | None, digest: str | None) -> dict[str, str | None] | None:
     return None if spec is None else {"spec": absolute(spec), "digest": digest}
 
 
-def _finished(out: Path, question: Mapping[str, Any]) -> Planted | None:
+def _existing_planting(out: Path, question: Mapping[str, Any]) -> Planted | None:
     """What was planted there before, if it is the same.
 
     Raises:
@@ -193,18 +193,18 @@ def _finished(out: Path, question: Mapping[str, Any]) -> Planted | None:
     """
     if not was_written(out, QUESTION):
         return None
-    found = load_planting_record(out, whole=True)
-    then, now = _told_apart(found.question), _told_apart(json.loads(as_json(question)))
-    changed = [key for key in {**now, **then} if then.get(key) != now.get(key)]
+    record = load_planting_record(out, whole=True)
+    old, new = _compared_fields(record.question), _compared_fields(json.loads(as_json(question)))
+    changed = [key for key in {**new, **old} if old.get(key) != new.get(key)]
     if changed:
         raise ResultError(f"{out} was planted with other {', '.join(changed)}. Give another --out.")
-    written = str(question["data"]["planted"]).partition(":")[0]
-    if not (out / written).exists():
-        raise ResultError(f"{out} has lost {written}. Remove the folder, and plant again.")
-    return found
+    data_name = str(question["data"]["planted"]).partition(":")[0]
+    if not (out / data_name).exists():
+        raise ResultError(f"{out} has lost {data_name}. Remove the folder, and plant again.")
+    return record
 
 
-def _told_apart(question: Mapping[str, Any]) -> dict[str, Any]:
+def _compared_fields(question: Mapping[str, Any]) -> dict[str, Any]:
     """What makes two plantings different, and does not follow from the rest."""
     data = {key: question["data"].get(key) for key in ("spec", "root", "digest")}
     return {key: value for key, value in question.items() if key != "vog"} | {"data": data}

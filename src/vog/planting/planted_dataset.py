@@ -17,14 +17,14 @@ from vog.errors import DataError, ResultError
 from vog.files import npz
 from vog.files.writing import write_whole
 from vog.planting import pillow_images
-from vog.planting.array_target import MIXED
+from vog.planting.array_target import MIXED_ROWS
 from vog.planting.assignment import ADDED, PlannedFault
-from vog.planting.corruptions import COLUMNS, OTHER, Values, altered, mixed
+from vog.planting.corruptions import COLUMNS, OTHER, Values, alter, mix_columns
 from vog.result.planting_record import CORRUPT, load_planting_record
 
 RECIPE = "recipe.npz"
-_VALUES = ("low", "high", "mean", "sd")
-_CHANGE = ("kind", "how", "row", "label", "number")
+_STATISTICS = ("low", "high", "mean", "sd")
+_FAULT_FIELDS = ("kind", "how", "row", "label", "number")
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Recipe:
         values: of the inputs.
     """
 
-    changes: tuple[PlannedFault, ...]
-    places: tuple[int, ...]
+    faults: tuple[PlannedFault, ...]
+    rows: tuple[int, ...]
     added: tuple[str, ...]
     labels: Int[np.ndarray, "n"]
     values: Values
@@ -48,14 +48,14 @@ class Recipe:
     def save(self, folder: Path) -> None:
         """Write it beside the record."""
         columns: dict[str, Any] = {
-            key: np.array([getattr(c, key) for c in self.changes]) for key in _CHANGE
+            key: np.array([getattr(fault, key) for fault in self.faults]) for key in _FAULT_FIELDS
         }
-        values = {key: getattr(self.values, key) for key in _VALUES}
-        rows = {"places": self.places, "added": np.array(self.added, str), "labels": self.labels}
-        kept: dict[str, Any] = (
+        values = {key: getattr(self.values, key) for key in _STATISTICS}
+        rows = {"places": self.rows, "added": np.array(self.added, str), "labels": self.labels}
+        arrays: dict[str, Any] = (
             {f"change_{key}": column for key, column in columns.items()} | values | rows
         )
-        write_whole(folder / RECIPE, lambda beside: np.savez_compressed(beside, **kept))
+        write_whole(folder / RECIPE, lambda temporary: np.savez_compressed(temporary, **arrays))
 
     @classmethod
     def load(cls, folder: Path) -> "Recipe":
@@ -66,13 +66,13 @@ class Recipe:
         """
         try:
             file = npz.load_arrays(folder / RECIPE)
-            columns = (file[f"change_{key}"].tolist() for key in _CHANGE)
+            columns = (file[f"change_{key}"].tolist() for key in _FAULT_FIELDS)
             return cls(
                 tuple(PlannedFault(*cells) for cells in zip(*columns, strict=True)),
                 tuple(file["places"].tolist()),
                 tuple(file["added"].tolist()),
                 file["labels"],
-                Values(*(file[key] for key in _VALUES)),
+                Values(*(file[key] for key in _STATISTICS)),
             )
         except npz.UNPACKABLE as error:
             raise ResultError(
@@ -99,15 +99,15 @@ class PlantedDataset(Dataset[tuple[Any, int]]):
         if min(self._labels) >= 0:  # else an item tells its own, if it can be read
             self.targets = self._labels
         names = examples.label_names
-        more = names is not None and max(self._labels) == len(names)
-        self.classes = None if names is None else [*names, *["threshold"] * more]
-        places = [
-            f"{place} {change}" for place, change in zip(recipe.places, recipe.changes, strict=True)
+        has_threshold = names is not None and max(self._labels) == len(names)
+        self.classes = None if names is None else [*names, *["threshold"] * has_threshold]
+        descriptions = [
+            f"{row} {fault}" for row, fault in zip(recipe.rows, recipe.faults, strict=True)
         ]
-        self.digest = digest_of(examples.digest, seed, *places)
-        self._examples, self._others = examples, others
+        self.digest = digest_of(examples.digest, seed, *descriptions)
+        self._examples, self._outside = examples, others
         self._values, self._seed = recipe.values, seed
-        self._changes = dict(zip(recipe.places, recipe.changes, strict=True))
+        self._fault_by_row = dict(zip(recipe.rows, recipe.faults, strict=True))
 
     def __len__(self) -> int:
         """How many items, with those that were added."""
@@ -115,24 +115,24 @@ class PlantedDataset(Dataset[tuple[Any, int]]):
 
     def __getitem__(self, index: int) -> tuple[Any, int]:
         """An item as it was, or as it was planted, and its planted class."""
-        at = range(len(self))[index]
-        change = self._changes.get(at)
-        if change is None or change.kind not in (CORRUPT, *ADDED):
-            return value_of(self._examples, at), self._labels[at]
-        return self._made(change), self._labels[at]
+        row = range(len(self))[index]
+        fault = self._fault_by_row.get(row)
+        if fault is None or fault.kind not in (CORRUPT, *ADDED):
+            return value_of(self._examples, row), self._labels[row]
+        return self._build(fault), self._labels[row]
 
-    def _made(self, change: PlannedFault) -> Any:
-        rng = change.rng(self._seed)
-        if change.how == OTHER and self._others is not None:
-            return as_given(value_of(self._others, change.row), first_value(self._examples))
-        value = value_of(self._examples, change.row)
-        if change.how == COLUMNS:
-            rows = rng.integers(len(self._examples), size=MIXED).tolist()
+    def _build(self, fault: PlannedFault) -> Any:
+        rng = fault.rng(self._seed)
+        if fault.how == OTHER and self._outside is not None:
+            return match_type(value_of(self._outside, fault.row), first_value(self._examples))
+        value = value_of(self._examples, fault.row)
+        if fault.how == COLUMNS:
+            rows = rng.integers(len(self._examples), size=MIXED_ROWS).tolist()
             parts = [value, *readable_values(self._examples, rows)]
-            return as_given(mixed(np.stack([as_array(part) for part in parts]), rng), value)
+            return match_type(mix_columns(np.stack([as_array(part) for part in parts]), rng), value)
         if isinstance(value, Image.Image):
-            return pillow_images.altered_picture(value, change.how, self._values, rng)
-        return as_given(altered(as_array(value), change.how, self._values, rng), value)
+            return pillow_images.alter_picture(value, fault.how, self._values, rng)
+        return match_type(alter(as_array(value), fault.how, self._values, rng), value)
 
 
 def reopen(folder: str | Path, dataset: Any = None) -> PlantedDataset:
@@ -162,13 +162,13 @@ def reopen(folder: str | Path, dataset: Any = None) -> PlantedDataset:
             f"of them, and {data['was']:,} then. Items must not be random; plant again if the data "
             f"changed."
         )
-    outside = question["outside_from"]
-    others = None if outside is None else open_stored(outside.get("spec"), None)
-    return PlantedDataset(examples, others, Recipe.load(folder), question["seed"])
+    source = question["outside_from"]
+    outside = None if source is None else open_stored(source.get("spec"), None)
+    return PlantedDataset(examples, outside, Recipe.load(folder), question["seed"])
 
 
-def as_given(made: Any, like: Any) -> Any:
+def match_type(item: Any, like: Any) -> Any:
     """An array or tensor as what it stands for is: a tensor of the same type, or an array."""
     if isinstance(like, Tensor):
-        return torch.from_numpy(np.array(as_array(made))).to(like.dtype)
-    return made if isinstance(like, Image.Image) else as_array(made).astype(np.asarray(like).dtype)
+        return torch.from_numpy(np.array(as_array(item))).to(like.dtype)
+    return item if isinstance(like, Image.Image) else as_array(item).astype(np.asarray(like).dtype)

@@ -56,10 +56,10 @@ class PlantingSpec:
                 f"--flip-kind {kind}: expected one of {', '.join(FLIP_KINDS)}."
                 f"{unknown(kind, FLIP_KINDS)}"
             )
-        given = {"--flip-kind": kind != UNIFORM, "--confusion": self.confusion, "--run": self.run}
-        for option, value in given.items():
+        options = {"--flip-kind": kind != UNIFORM, "--confusion": self.confusion, "--run": self.run}
+        for name, value in options.items():
             if value and not self.shares[FLIP]:
-                raise DataError(f"{option} says how labels are flipped: give --flip too.")
+                raise DataError(f"{name} says how labels are flipped: give --flip too.")
         if self.confusion is not None and kind != UNIFORM:
             raise DataError(f"--confusion goes with --flip-kind uniform, and not with {kind}.")
         if kind == BOUNDARY and self.run is None:
@@ -71,13 +71,13 @@ class PlantingSpec:
             raise DataError(f"--run is for --flip-kind boundary, and --flip-kind is {kind}.")
 
     def _check_corruptions(self) -> None:
-        for how in self.corruptions:
-            if how not in CORRUPTIONS:
-                raise DataError(f"--corruptions: there is no {how!r}.{unknown(how, CORRUPTIONS)}")
+        for name in self.corruptions:
+            if name not in CORRUPTIONS:
+                raise DataError(f"--corruptions: there is no {name!r}.{unknown(name, CORRUPTIONS)}")
         if not self.corruptions or len(set(self.corruptions)) < len(self.corruptions):
             raise DataError(f"--corruptions: give one or more of {', '.join(CORRUPTIONS)}, once.")
 
-    def hows(self, is_image: bool) -> list[str]:
+    def corruptions_for(self, is_image: bool) -> list[str]:
         """The corruptions that the data can have.
 
         Raises:
@@ -92,7 +92,7 @@ class PlantingSpec:
             )
         return [NOISE]
 
-    def noted(self, hows: list[str]) -> dict[str, Any]:
+    def question_entries(self, methods: list[str]) -> dict[str, Any]:
         """What of this the record says as it is."""
-        how = {"corruptions": hows} if self.shares[CORRUPT] else {"corruptions": []}
-        return {"seed": self.seed, **self.shares, "threshold": self.threshold, **how}
+        corruptions = {"corruptions": methods} if self.shares[CORRUPT] else {"corruptions": []}
+        return {"seed": self.seed, **self.shares, "threshold": self.threshold, **corruptions}

@@ -9,15 +9,15 @@ from vog.errors import DataError, first_few
 THRESHOLD_CLASS = "~threshold"
 
 
-class Names:
+class UniqueNames:
     """The names that are taken."""
 
     def __init__(self, taken: Iterable[str]) -> None:
         self._taken = {name.casefold() for name in taken}
 
-    def take(self, wanted: str) -> str:
+    def take(self, preferred: str) -> str:
         """The name, or with `-2`, `-3`, ... before its ending where that is taken."""
-        path, number, name = PurePosixPath(wanted), 1, wanted
+        path, number, name = PurePosixPath(preferred), 1, preferred
         while name.casefold() in self._taken:
             number += 1
             name = str(path.with_name(f"{path.stem}-{number}{path.suffix}"))
@@ -41,15 +41,15 @@ def below_one_folder(paths: Sequence[str], root: Path) -> list[str]:
     plain = [posixpath.normpath(path) for path in paths]
     if any(path.startswith(("../", "/")) for path in plain):
         # Of relative ones alone it cannot be told what `..` is called.
-        places = [posixpath.normpath((root.absolute() / path).as_posix()) for path in plain]
+        absolute_paths = [posixpath.normpath((root.absolute() / path).as_posix()) for path in plain]
         try:
-            shared = posixpath.commonpath([posixpath.dirname(place) for place in places])
+            shared = posixpath.commonpath([posixpath.dirname(name) for name in absolute_paths])
         except ValueError as error:
             raise DataError(
                 f"the list names files in folders that share none: {first_few(plain)}. "
                 f"Give paths below one folder, and that as --root."
             ) from error
-        plain = [posixpath.relpath(place, shared) for place in places]
+        plain = [posixpath.relpath(name, shared) for name in absolute_paths]
     if len(set(plain)) < len(plain):
         raise DataError("the list names a file more than once, by different paths.")
     return plain
