@@ -27,7 +27,7 @@ from vog.analysis.detection.intervals import (
     Groups,
     Separation,
     average_precisions,
-    grouped,
+    group_values,
     separation,
 )
 from vog.analysis.detection.planted_faults import Verification, verify
@@ -166,9 +166,9 @@ def test_laws(wanted: np.ndarray, others: np.ndarray) -> None:
 
 def test_groups_lose_nothing() -> None:
     """Below 2, at 2 with a clean one, between, at 5 twice, and above all."""
-    found = grouped(np.array([5.0, 2.0, 5.0]), np.array([0.0, 1.0, 2.0, 3.0, 4.0, INF]))
-    assert found.wanted.tolist() == [0, 1, 0, 2, 0]
-    assert found.others.tolist() == [2, 1, 2, 0, 1]
+    found = group_values(np.array([5.0, 2.0, 5.0]), np.array([0.0, 1.0, 2.0, 3.0, 4.0, INF]))
+    assert found.positive.tolist() == [0, 1, 0, 2, 0]
+    assert found.negative.tolist() == [2, 1, 2, 0, 1]
 
 
 def test_intervals_become_narrower() -> None:
@@ -250,7 +250,7 @@ def test_an_interval_holds_its_number_and_stays_within_bounds() -> None:
     As they are; halved, beside a number that is outside; moved by 0.3 up or down.
     """
     draws = np.arange(101) / 100
-    estimate = intervals._estimate
+    estimate = intervals._bootstrap_estimate
     for found, low, high in (
         (estimate(0.5, draws, 0.5), 0.025, 0.975),
         (estimate(0.8, draws / 2, 0.8), 0.0125, 0.8),
@@ -268,14 +268,14 @@ def test_many_planted_are_drawn_together(monkeypatch: pytest.MonkeyPatch) -> Non
     whole = told(wanted, others, 1000)
     monkeypatch.setattr(intervals, "_MOST", 40)
     sizes = []
-    count = intervals._binned
+    count = intervals._merge_groups
     monkeypatch.setattr(intervals, "_binned", lambda g: sizes.append(count(g)) or sizes[-1])
     binned = told(wanted, others, 1000)
     assert numbers(binned) == numbers(whole)
     assert isinstance(sizes[0], Groups)
-    assert len(sizes[0].wanted) == 41
-    assert (sizes[0].wanted.sum(), sizes[0].others.sum()) == (400, 4000)
-    assert set(sizes[0].wanted[:-1].tolist()) == {10}
+    assert len(sizes[0].positive) == 41
+    assert (sizes[0].positive.sum(), sizes[0].negative.sum()) == (400, 4000)
+    assert set(sizes[0].positive[:-1].tolist()) == {10}
     for one, other in zip(
         (whole.auroc, whole.ap, whole.precision),
         (binned.auroc, binned.ap, binned.precision),

@@ -20,7 +20,7 @@ import vog
 import world
 from scored import Scored
 from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
-from vog.analysis.label_errors.suspects import Verdict, known_verdict, suspects, verdict_or_why
+from vog.analysis.label_errors.suspects import Verdict, require_verdict, suspects, verdict_or_why
 from vog.errors import DataError, ResultError
 from vog.exports import FORMATS, add_columns, export, sample_weight
 from vog.exports.cleanlab import issues
@@ -98,7 +98,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[Verdict]:
 def actual(judged: list[Verdict], monkeypatch: pytest.MonkeyPatch) -> None:
     """The verdict of `vog` itself, for other rows than those by hand."""
     monkeypatch.setattr("vog.exports.cleanlab.suspects", suspects)
-    monkeypatch.setattr("vog.exports.sample_weights.known_verdict", known_verdict)
+    monkeypatch.setattr("vog.exports.sample_weights.known_verdict", require_verdict)
     monkeypatch.setattr("vog.exports.labelled_rows.verdict_or_why", verdict_or_why)
 
 

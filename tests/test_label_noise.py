@@ -8,13 +8,13 @@ from scipy.special import softmax
 
 from vog.analysis.label_errors.label_noise import (
     Noise,
-    _fitted_alike,
-    _fitted_own,
+    _fit_uniform,
+    _fit_classes,
     _logits,
-    _rescaled,
+    _rescale,
     wrong_probability,
 )
-from vog.analysis.label_errors.label_noise import _wrong as wrong_by
+from vog.analysis.label_errors.label_noise import _p_wrong as wrong_by
 
 CLASSES = 5
 
@@ -40,7 +40,7 @@ def test_bayes_by_hand() -> None:
     logits = np.log(np.array([[0.9, 0.1]], np.float32))
     assert wrong_by(logits, np.array([1]), noise)[0] == pytest.approx(0.09 / (0.09 + 0.1))
     assert wrong_by(logits, np.array([0]), noise)[0] == 0
-    sharper = Noise(2.0, noise.given)
+    sharper = Noise(2.0, noise.transition)
     odds = (0.81 * 0.1) / (0.81 * 0.1 + 0.01)
     assert wrong_by(logits, np.array([1]), sharper)[0] == pytest.approx(odds, rel=1e-5)
 
@@ -51,11 +51,11 @@ def test_the_scale_and_the_rate_are_found(scale: float) -> None:
     probabilities, truth = calibrated(20_000)
     labels = flipped(truth, 0.1)
     told = softmax(np.log(probabilities) / scale, axis=1)
-    noise = _fitted_alike(_logits(told), labels)
+    noise = _fit_uniform(_logits(told), labels)
     assert noise.scale == pytest.approx(scale, rel=0.12)
     # A drawn label is the true class once in five: a tenth of others are an eighth of drawn ones.
-    assert noise.given[0, 1] == pytest.approx(0.1 / 4, rel=0.1)
-    assert noise.given[0, 0] == pytest.approx(0.9, rel=0.02)
+    assert noise.transition[0, 1] == pytest.approx(0.1 / 4, rel=0.1)
+    assert noise.transition[0, 0] == pytest.approx(0.9, rel=0.02)
 
 
 def test_each_class_is_taken_for_others_at_its_own_rate() -> None:
@@ -64,11 +64,11 @@ def test_each_class_is_taken_for_others_at_its_own_rate() -> None:
     taken = (truth == 2) & (np.random.default_rng(1).uniform(size=len(truth)) < 0.3)
     labels[taken] = 4
     logits = _logits(probabilities)
-    alike = _fitted_alike(logits, labels)
-    own = _fitted_own(logits, labels, alike)
-    assert own.given[2, 4] == pytest.approx(0.3, abs=0.03)
-    assert own.given[[0, 1, 3], 4].max() < 0.02
-    np.testing.assert_allclose(own.given.sum(axis=1), 1)
+    alike = _fit_uniform(logits, labels)
+    own = _fit_classes(logits, labels, alike)
+    assert own.transition[2, 4] == pytest.approx(0.3, abs=0.03)
+    assert own.transition[[0, 1, 3], 4].max() < 0.02
+    np.testing.assert_allclose(own.transition.sum(axis=1), 1)
     assert own.scale == pytest.approx(1, rel=0.03)
     # Between 2 and 4 the noise goes one way: the other way round the labels are less likely.
     known = np.eye(CLASSES)
@@ -76,7 +76,7 @@ def test_each_class_is_taken_for_others_at_its_own_rate() -> None:
     most = truth.copy()
     most[(truth == 2) & (np.random.default_rng(2).uniform(size=len(truth)) < 0.7)] = 4
     sharper = _logits(softmax(2 * np.log(probabilities), axis=1))
-    assert _rescaled(sharper, most, Noise(1.0, known)).scale == pytest.approx(0.5, rel=0.06)
+    assert _rescale(sharper, most, Noise(1.0, known)).scale == pytest.approx(0.5, rel=0.06)
     found = wrong_probability(probabilities, labels)
     assert found[taken].mean() > 3 * found[~taken].mean()
 

@@ -389,7 +389,7 @@ def test_likely_label_errors_by_hand(tmp_path: Path) -> None:
     }
     small = made(tmp_path / "run", [0, 1, 2, 0, 1, 0, -1], [1, 1, 0, 2, 0, 1, 1], scores)
     found = likely_label_errors(small)
-    assert (found.neighbours, found.contradicted) == (("loss", "el2n"), 5)
+    assert (found.scores, found.contradicted) == (("loss", "el2n"), 5)
     assert [(one.index, one.hardness) for one in found.suspects] == [
         (4, 0.875), (2, 0.75), (3, 0.625), (0, 0.125)
     ]  # fmt: skip
@@ -406,10 +406,10 @@ def test_the_low_end_of_aum_is_suspect(run: Run, tmp_path: Path) -> None:  # noq
     assert [one.index for one in found.suspects] == [1, 2, 0]
     assert [one.vog for one in found.suspects] == [None] * 3, "no VoG was computed"
     real = likely_label_errors(run, count=1000)
-    assert real.neighbours == ("aum", "confidence", "loss", "el2n")
+    assert real.scores == ("aum", "confidence", "loss", "el2n")
     assert len(real.suspects) == real.contradicted > 10
     assert all(one.label != one.prediction for one in real.suspects)
-    ranks = [run.hardness(f"{name}@all")[real.suspects[0].index] for name in real.neighbours]
+    ranks = [run.hardness(f"{name}@all")[real.suspects[0].index] for name in real.scores]
     assert real.suspects[0].hardness == pytest.approx(np.mean(ranks))
 
 

@@ -151,9 +151,9 @@ def test_columns(tmp_path: Path) -> None:
         ("aum", "all"),
     ], "what uses no label first"
     by = {one.score: one for one in found.columns}
-    assert by["vog"].found == OodMetrics(1.0, 1.0, 1.0, 0.0)
-    assert by["entropy"].found.auroc == 0.5
-    assert by["aum"].found.auroc == pytest.approx(2 / 3), "small is hard"
+    assert by["vog"].metrics == OodMetrics(1.0, 1.0, 1.0, 0.0)
+    assert by["entropy"].metrics.auroc == 0.5
+    assert by["aum"].metrics.auroc == pytest.approx(2 / 3), "small is hard"
     counts = (by["aum"].outside, by["aum"].reference, by["aum"].left_out)
     assert counts == (1, 3, 1)
     assert (by["entropy"].reference, by["entropy"].left_out) == (2, 1)
@@ -182,8 +182,8 @@ def test_a_column_without_values_comes_last(tmp_path: Path) -> None:
     strange = run_of(tmp_path / "a", {"vog@early": [NAN], "vog@all": [0.0]})
     usual = run_of(tmp_path / "b", {"vog@early": [1.0], "vog@all": [1.0]})
     first, last = ood_detection(strange, usual).columns
-    assert (first.stage, first.found.auroc, last.stage) == ("all", 0.0, "early")
-    assert np.isnan(last.found.auroc)
+    assert (first.stage, first.metrics.auroc, last.stage) == ("all", 0.0, "early")
+    assert np.isnan(last.metrics.auroc)
 
 
 def test_a_target_at_the_label(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_what_may_differ(tmp_path: Path) -> None:
         "scores": [{"name": "vog", "channels": "mean"}, {"name": "own", "code": "c"}],
     }
     other = run_of(tmp_path / "b", {"vog@all": [2.0], "own@all": [1.0]}, changes)
-    assert ood_detection(other, one).columns[0].found.auroc == 1
+    assert ood_detection(other, one).columns[0].metrics.auroc == 1
 
 
 def test_inputs_that_were_made_differently(tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_the_command(checkpoints: Path, tmp_path: Path, cli: Cli) -> None:  # no
     assert "AUPR-OUT 0.429, AUPR-IN 0.571, FPR95 0.95" in out
     lines = [line.split() for line in out.splitlines()]
     first = found.columns[0]
-    told = f"{first.score} {first.stage} {first.found.auroc:.3f} {first.found.aupr_out:.3f}"
+    told = f"{first.score} {first.stage} {first.metrics.auroc:.3f} {first.metrics.aupr_out:.3f}"
     assert lines[4][:4] == told.split()
     assert lines[4][-1] == "-"
     assert "without value" not in out
@@ -297,7 +297,7 @@ def test_the_command(checkpoints: Path, tmp_path: Path, cli: Cli) -> None:  # no
     assert json.loads(out) == found.rows()
     code, out, _ = cli("analyze", "strange", "--against", "test", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
-    assert (len(rows), rows[0]["auroc"]) == (len(found.columns), str(first.found.auroc))
+    assert (len(rows), rows[0]["auroc"]) == (len(found.columns), str(first.metrics.auroc))
     code, out, err = cli("analyze", "strange", "--against", "strange")
     assert (code, out) == (1, "")
     assert "--against strange is the run itself" in err

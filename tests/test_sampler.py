@@ -130,7 +130,7 @@ def test_weights_by_hand(tmp_path: Path) -> None:
     def chances(**asked: Any) -> list[float]:
         made = sampler(run, order="weighted", by="vog@all", **asked)
         assert isinstance(made._schedule, module.Weighted)
-        return made._schedule.chance.tolist()
+        return made._schedule.probabilities.tolist()
 
     assert chances() == pytest.approx([0.1 / 1.65, 0.55 / 1.65, 1 / 1.65])
     assert chances(temperature=0.5) == pytest.approx([0.1 / 1.425, 0.325 / 1.425, 1 / 1.425])
@@ -142,7 +142,7 @@ def test_a_row_without_a_value_has_the_mean_weight(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", {"vog@all": [NAN, 1.0, 2.0]}, [0, 0, 0])
     made = sampler(run, order="weighted", by="vog@all", floor=0.5)
     assert isinstance(made._schedule, module.Weighted)
-    assert made._schedule.chance.tolist() == pytest.approx([1 / 3, 0.5 / 2.25, 1 / 2.25])
+    assert made._schedule.probabilities.tolist() == pytest.approx([1 / 3, 0.5 / 2.25, 1 / 2.25])
 
 
 def test_rows_are_drawn_as_often_as_their_weights_say(

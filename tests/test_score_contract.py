@@ -165,7 +165,7 @@ def test_a_score_says_whether_the_label_plays_a_part(score: Score) -> None:
     same = torch.equal(score.compute(score.init(seen)), score.compute(score.init(other)))
     of_loss = {Signal.LOSS_GRADIENT, Signal.LAST_LAYER_NORM} & score.needs
     assert uses_label(score) == (bool(of_loss) or not same)
-    blind = (*out_of_distribution._BLIND, *out_of_distribution._OF_THE_TARGET)
+    blind = (*out_of_distribution._LABEL_FREE, *out_of_distribution._TARGET_SCORES)
     assert uses_label(score) == (score.name not in blind)
 
 

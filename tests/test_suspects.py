@@ -14,10 +14,10 @@ from scored import Scored
 from test_analyze import made
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_charts import spec, values
-from vog.analysis.label_errors.calibration import LEAST, Calibrated, calibrated
-from vog.analysis.label_errors.doubt_tail import BEYOND, SEEN, DoubtTail, excess, fit_tail
+from vog.analysis.label_errors.calibration import MIN_PLANTED, CrossFit, calibrate
+from vog.analysis.label_errors.doubt_tail import SUSPECT_FROM, TAIL_FROM, DoubtTail, excess_over_tail, fit_tail
 from vog.analysis.label_errors.suspect_list import likely_label_errors, most_suspicious
-from vog.analysis.label_errors.suspects import combined, known_verdict, suspects, verdict_or_why
+from vog.analysis.label_errors.suspects import combined_hardness, require_verdict, suspects, verdict_or_why
 from vog.analysis.label_errors.verdict import ranking
 from vog.errors import ResultError
 from vog.figures import charts
@@ -67,21 +67,21 @@ def test_the_tail_by_hand() -> None:
     are (e^-5 - e^-7) / (1 - e^-3) of what is seen.
     """
     places = (np.arange(1000) + 0.5) / 1000
-    doubt = SEEN - np.log(1 - places * (1 - np.exp(-3))) / 10
+    doubt = TAIL_FROM - np.log(1 - places * (1 - np.exp(-3))) / 10
     found = fit_tail(np.concatenate([np.full(5000, 0.1), doubt]))
     assert found.count == pytest.approx(1000 + 1001**0.5)
     error = (0.01 - 0.09 / (4 * np.sinh(1.5) ** 2)) ** -0.5
     assert found.rate == pytest.approx(10 - error / 1000**0.5, rel=1e-3)
     share = (np.exp(-5) - np.exp(-7)) / (1 - np.exp(-3))
-    assert DoubtTail(1000.0, 10.0).expected(np.array([0.8])) == pytest.approx(1000 * share)
-    assert DoubtTail(1000.0, 10.0).expected(np.array([1.0])) == 0
+    assert DoubtTail(1000.0, 10.0).expected_count(np.array([0.8])) == pytest.approx(1000 * share)
+    assert DoubtTail(1000.0, 10.0).expected_count(np.array([1.0])) == 0
 
 
 @pytest.mark.parametrize("doubt", [[], [0.1, 0.2], [0.45] * 9, [0.55] * 9, [0.3] * 9])
 def test_tails_of_few(doubt: list[float]) -> None:
     """None seen, none falling, and all at the edge: wide, finite, and falling with doubt."""
     found = fit_tail(np.array(doubt))
-    values = found.expected(np.linspace(BEYOND, 1, 50))
+    values = found.expected_count(np.linspace(SUSPECT_FROM, 1, 50))
     assert np.isfinite(values).all()
     assert (np.diff(values) <= 0).all()
     assert values[-1] == pytest.approx(0, abs=1e-9)
@@ -89,22 +89,22 @@ def test_tails_of_few(doubt: list[float]) -> None:
 
 def test_a_tail_that_does_not_fall_goes_on_as_it_was() -> None:
     """Where doubts are as frequent at 0.6 as at 0.3, as many are expected beyond, by the width."""
-    found = fit_tail(np.linspace(SEEN, BEYOND - 1e-6, 900))
+    found = fit_tail(np.linspace(TAIL_FROM, SUSPECT_FROM - 1e-6, 900))
     assert found.rate < 0.5
-    assert found.expected(np.array([BEYOND]))[0] == pytest.approx(930 * 0.4 / 0.3, rel=0.08)
-    nearly = DoubtTail(100.0, 1e-7).expected(np.array([0.7]))
-    assert DoubtTail(100.0, 0.0).expected(np.array([0.7])) == pytest.approx(nearly, rel=1e-5)
+    assert found.expected_count(np.array([SUSPECT_FROM]))[0] == pytest.approx(930 * 0.4 / 0.3, rel=0.08)
+    nearly = DoubtTail(100.0, 1e-7).expected_count(np.array([0.7]))
+    assert DoubtTail(100.0, 0.0).expected_count(np.array([0.7])) == pytest.approx(nearly, rel=1e-5)
 
 
 @pytest.mark.parametrize("fdr", [0.05, 0.1, 0.3])
 def test_what_exceeds_the_tail_is_counted(fdr: float) -> None:
     """Of right labels alone nothing does, in 200 draws of 2,000, but for a few."""
-    named = [excess(1 - doubted(2000, 0, seed)).count(fdr) for seed in range(200)]
+    named = [excess_over_tail(1 - doubted(2000, 0, seed)).count_suspects(fdr) for seed in range(200)]
     assert np.mean(np.array(named) > 0) < 0.05
     wrong, shares = np.arange(2100) >= 2000, []
     for seed in range(20):
         confidence = doubted(2000, 100, seed)
-        count = excess(1 - confidence).count(fdr)
+        count = excess_over_tail(1 - confidence).count_suspects(fdr)
         assert count > 60
         shares.append(1 - wrong[np.argsort(confidence)[:count]].mean())
     assert np.mean(shares) <= fdr
@@ -113,23 +113,23 @@ def test_what_exceeds_the_tail_is_counted(fdr: float) -> None:
 def test_none_are_counted_that_chance_may_bring() -> None:
     """Three at 0.9, of a tail of which one is seen: 0.8 are expected, give or take 1.3."""
     few = np.array([0.1] * 50 + [0.31] + [0.9] * 3)
-    assert excess(few).count(0.9) == 0
-    assert excess(np.concatenate([few, np.full(30, 0.95)])).count(0.1) == 33
+    assert excess_over_tail(few).count_suspects(0.9) == 0
+    assert excess_over_tail(np.concatenate([few, np.full(30, 0.95)])).count_suspects(0.1) == 33
 
 
 @given(st.lists(st.floats(0, 1), max_size=60), st.floats(0.01, 0.5))
 def test_laws_of_the_excess(doubt: list[float], fdr: float) -> None:
     values = np.array(doubt)
-    found = excess(values)
-    assert len(found.probability) == len(found.right) == (values >= BEYOND).sum()
+    found = excess_over_tail(values)
+    assert len(found.probability) == len(found.expected_right) == (values >= SUSPECT_FROM).sum()
     assert ((found.probability >= 0) & (found.probability <= 1)).all()
     assert (np.diff(found.probability) <= 1e-12).all(), "falls with doubt"
-    assert (np.diff(found.right) >= 0).all()
-    count = found.count(fdr)
-    assert count == 0 or found.right[count - 1] <= fdr * count
-    assert count <= found.count(min(1.0, 2 * fdr)), "the aim widens the list"
+    assert (np.diff(found.expected_right) >= 0).all()
+    count = found.count_suspects(fdr)
+    assert count == 0 or found.expected_right[count - 1] <= fdr * count
+    assert count <= found.count_suspects(min(1.0, 2 * fdr)), "the aim widens the list"
     order = np.random.default_rng(0).permutation(len(values))
-    np.testing.assert_allclose(excess(values[order]).right, found.right)
+    np.testing.assert_allclose(excess_over_tail(values[order]).expected_right, found.expected_right)
 
 
 def test_doubts_say_how_many_and_all_scores_which(tmp_path: Path) -> None:
@@ -139,14 +139,14 @@ def test_doubts_say_how_many_and_all_scores_which(tmp_path: Path) -> None:
     other[0], other[-1] = -99, 99
     run = run_doubted(tmp_path / "run", confidence, loss=other, el2n=other)
     found = suspects(run)
-    names, hard = combined(run)
+    names, hard = combined_hardness(run)
     assert names == found.scores == ("aum", "confidence", "loss", "el2n")
     np.testing.assert_array_equal(found.hardness, hard)
-    expected = excess(1 - run.numbers("confidence@all"))
-    assert int(found.suspect.sum()) == expected.count(0.1)
+    expected = excess_over_tail(1 - run.numbers("confidence@all"))
+    assert int(found.suspect.sum()) == expected.count_suspects(0.1)
     order = np.argsort(-hard, kind="stable")
     assert (np.diff(found.probability[order]) <= 0).all()
-    assert found.suspect[order[: expected.count(0.1)]].all()
+    assert found.suspect[order[: expected.count_suspects(0.1)]].all()
     assert (found.method, found.vog_helps, found.why) == ("tail", None, None)
     assert found.wrong == pytest.approx(expected.probability.sum())
     assert found.expected_fdr <= 0.1 == found.fdr
@@ -168,7 +168,7 @@ def test_what_is_not_known_is_not_said(tmp_path: Path, cli: Cli) -> None:  # noq
         assert np.isfinite(found.hardness).all()
         assert verdict_or_why(run)[1] is None
         with pytest.raises(ResultError, match="cannot be judged: .*What would tell: judging"):
-            known_verdict(run)
+            require_verdict(run)
         code, out, _ = cli("suspects", str(run.folder), "--count", "3")
         assert code == 0
         assert "How many of 900 labels are wrong cannot be told: " in out
@@ -196,8 +196,8 @@ def test_rows_that_lack_a_score_are_never_suspects(tmp_path: Path) -> None:
     found = suspects(run_doubted(tmp_path / "run", values, loss=other))
     assert np.isnan(found.probability[[995, 996]]).all()
     assert not found.suspect[[995, 996]].any()
-    alone = excess(1 - np.delete(values, [995, 996]))
-    assert int(found.suspect.sum()) == alone.count(0.1), "and they do not count"
+    alone = excess_over_tail(1 - np.delete(values, [995, 996]))
+    assert int(found.suspect.sum()) == alone.count_suspects(0.1), "and they do not count"
     empty = suspects(run_doubted(tmp_path / "empty", np.full(3, NAN)))
     assert "has no row with all scores that labels are judged by" in str(empty.why)
 
@@ -208,11 +208,11 @@ def test_the_error_of_a_calibration_by_hand() -> None:
     In four folds there are 2, and 9/40 was learned. One a and four b have a standard deviation,
     with 4 degrees of freedom, of |a - b| / sqrt(5), and their mean has one of |a - b| / 5.
     """
-    found = calibrated(np.zeros((1, 50)), np.arange(50) < 11)
+    found = calibrate(np.zeros((1, 50)), np.arange(50) < 11)
     a = -(3 * np.log(8 / 40) + 7 * np.log(32 / 40)) / 10
     b = -(2 * np.log(9 / 40) + 8 * np.log(31 / 40)) / 10
     assert found.log_loss == pytest.approx((a + 4 * b) / 5, rel=1e-4)
-    assert found.error == pytest.approx(abs(a - b) / 5, rel=1e-3)
+    assert found.standard_error == pytest.approx(abs(a - b) / 5, rel=1e-3)
 
 
 def test_folds_are_drawn_all_over_the_rows() -> None:
@@ -220,18 +220,18 @@ def test_folds_are_drawn_all_over_the_rows() -> None:
     truth = np.tile([False, True], 100)
     fifth = np.arange(200) // 40
     values = np.stack([truth * (fifth == one) for one in range(5)]) * 1.0
-    assert calibrated(values, truth).log_loss < 0.1
+    assert calibrate(values, truth).log_loss < 0.1
 
 
 def test_calibration_by_hand() -> None:
     """A score that knows nothing gives everybody the share of what is planted; 20 of 100 here."""
     truth = np.arange(100) < 20
-    nothing = calibrated(np.zeros((1, 100)), truth)
+    nothing = calibrate(np.zeros((1, 100)), truth)
     np.testing.assert_allclose(nothing.probability, 0.2, atol=1e-4)
     expected = -(0.2 * np.log(0.2) + 0.8 * np.log(0.8))
     assert nothing.log_loss == pytest.approx(expected, rel=1e-4)
-    assert nothing.error == pytest.approx(0, abs=1e-4)
-    all_of_it = calibrated(truth[None] * 1.0, truth)
+    assert nothing.standard_error == pytest.approx(0, abs=1e-4)
+    all_of_it = calibrate(truth[None] * 1.0, truth)
     assert all_of_it.probability[:20].min() > 0.9 > 0.1 > all_of_it.probability[20:].max()
     assert all_of_it.log_loss < expected / 3
 
@@ -240,7 +240,7 @@ def test_nobody_is_judged_by_what_was_learned_from_it() -> None:
     """Labels at random, and a score for each row that names it: in sample they could be known."""
     rng = np.random.default_rng(0)
     truth = rng.permutation(np.arange(60) < 30)
-    found = calibrated(np.eye(60), truth)
+    found = calibrate(np.eye(60), truth)
     assert abs(found.probability[truth].mean() - found.probability[~truth].mean()) < 0.05
 
 
@@ -248,7 +248,7 @@ def test_probabilities_are_frequencies() -> None:
     """Two normal populations: of those given 0.4 to 0.6 about half are wrong."""
     rng = np.random.default_rng(0)
     truth = np.arange(20000) < 6000
-    found = calibrated((rng.normal(size=20000) + 2 * truth)[None], truth)
+    found = calibrate((rng.normal(size=20000) + 2 * truth)[None], truth)
     for low in (0.1, 0.4, 0.7):
         inside = (found.probability >= low) & (found.probability < low + 0.2)
         assert truth[inside].mean() == pytest.approx(found.probability[inside].mean(), abs=0.03)
@@ -329,9 +329,9 @@ def test_vog_has_to_help_by_more_than_its_standard_error(
 ) -> None:
     """From 0.3, with an error of 0.1 where VoG is among the scores."""
 
-    def known(values: np.ndarray, truth: np.ndarray) -> Calibrated:
+    def known(values: np.ndarray, truth: np.ndarray) -> CrossFit:
         with_vog = len(values) == 2
-        return Calibrated(truth * 1.0, log_loss if with_vog else 0.3, 0.1 if with_vog else 0.0)
+        return CrossFit(truth * 1.0, log_loss if with_vog else 0.3, 0.1 if with_vog else 0.0)
 
     monkeypatch.setattr("vog.analysis.label_errors.calibration.calibrated", known)
     run = run_of(tmp_path / "run", drawn(90, 10), vog=drawn(90, 10))
@@ -373,7 +373,7 @@ def test_what_cannot_be_judged(tmp_path: Path) -> None:
     for fdr in (0.0, 1.0, -0.1, NAN):
         with pytest.raises(ResultError, match="--fdr is .*; expected a share between 0 and 1"):
             suspects(run, fdr=fdr)
-    with pytest.raises(ResultError, match=f"has 9 flipped and 91 other labels.*least {LEAST}"):
+    with pytest.raises(ResultError, match=f"has 9 flipped and 91 other labels.*least {MIN_PLANTED}"):
         suspects(run, planted(range(9)))
     few = drawn(90, 10)
     few[5:90] = INF

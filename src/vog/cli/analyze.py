@@ -102,10 +102,10 @@ def _outside(folder: Path, against: Path, score: str | None, form: TableFormat) 
             {
                 "score": one.score,
                 "stage": one.stage,
-                "AUROC": _share(one.found.auroc),
-                "AUPR-OUT": _share(one.found.aupr_out),
-                "AUPR-IN": _share(one.found.aupr_in),
-                "FPR95": _share(one.found.fpr95),
+                "AUROC": _share(one.metrics.auroc),
+                "AUPR-OUT": _share(one.metrics.aupr_out),
+                "AUPR-IN": _share(one.metrics.aupr_in),
+                "FPR95": _share(one.metrics.fpr95),
                 "label": "takes part" if one.uses_label else "-",
             }
             | ({"without value": one.left_out} if gaps else {})

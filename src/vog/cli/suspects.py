@@ -127,7 +127,7 @@ def _stage(found: "Verdict", run: "Run") -> str:
 
 
 def _counted(found: "Verdict", run: "Run", record: "Planted | None") -> list[str]:
-    from vog.analysis.label_errors.verdict import WHAT_WOULD_TELL
+    from vog.analysis.label_errors.verdict import VERDICT_ADVICE
 
     own = int((found.suspect & ~found.planted).sum())
     planted = int(found.planted.sum())
@@ -137,7 +137,7 @@ def _counted(found: "Verdict", run: "Run", record: "Planted | None") -> list[str
         return [
             f"How many of {others} are wrong cannot be told: {found.why}. These rank highest, {by}."
             f"{_among_planted(found)}",
-            WHAT_WOULD_TELL,
+            VERDICT_ADVICE,
         ]
     how = {
         "tail": f"doubted more than the others foretell, ranked {by}",

@@ -49,12 +49,12 @@ def verify(
     """
     import vog
     from vog.analysis.detection.planted_faults import verify as measured
-    from vog.analysis.label_errors.suspects import refuse_no_stage
+    from vog.analysis.label_errors.suspects import check_stage
     from vog.result.planting_record import load_planting_record
 
     printing.refuse_other_chart(chart)
     opened = vog.open(run)
-    refuse_no_stage(opened, stage)
+    check_stage(opened, stage)
     record = load_planting_record(planted)
     found = measured(opened, record, resamples, kind=kind, quiet=quiet)
     if form is TableFormat.TABLE:

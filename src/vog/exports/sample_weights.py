@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from vog.analysis.label_errors.suspects import known_verdict
+from vog.analysis.label_errors.suspects import require_verdict
 from vog.errors import ResultError
 from vog.exports.labelled_rows import label_quality
 from vog.files.writing import write_array
@@ -41,7 +41,7 @@ def sample_weight(
     if column is not None:
         run.score_column(column)
         return _scale_to_mean_1(1 - run.hardness(column))
-    return _scale_to_mean_1(label_quality(known_verdict(run, planted)))
+    return _scale_to_mean_1(label_quality(require_verdict(run, planted)))
 
 
 def write_sample_weights(

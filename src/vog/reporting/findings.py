@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from vog.analysis.label_errors.suspect_list import LikelyErrors, likely_label_errors
-from vog.analysis.label_errors.suspects import refuse_no_stage
+from vog.analysis.label_errors.suspects import check_stage
 from vog.analysis.one_run.class_quantiles import ClassSpread, class_spread
 from vog.analysis.one_run.column_pair import TwoColumns, two_columns
 from vog.analysis.one_run.correlation import Dispute, disputed_examples, correlation_matrix
@@ -103,7 +103,7 @@ def find_all(
         except ResultError as error:
             return Missing(str(error))
 
-    refuse_no_stage(run, stage)
+    check_stage(run, stage)
     by = by or run.default_column
     stored = run.score_column(by)
     score = stored.partition("@")[0] + by.removeprefix(stored)

@@ -179,7 +179,7 @@ def _of_sections(found: Findings) -> dict[str, list[SelectedRows]]:
     ]
     if not isinstance(found.suspects, Missing):
         shown["suspects"] = [
-            SelectedRows(one.index, _why_suspicious(one, found.suspects.neighbours[0]))
+            SelectedRows(one.index, _why_suspicious(one, found.suspects.scores[0]))
             for one in found.suspects.suspects
         ]
     return shown

@@ -18,20 +18,20 @@ from vog.result.ids import places_of
 from vog.training.schedules import (
     Curriculum,
     Pacing,
-    Rows,
+    Positions,
     Schedule,
     Weighted,
-    chances,
-    entries,
-    first_to_come,
-    shares_of,
-    wanted,
+    draw_probabilities,
+    entry_shares,
+    entry_order,
+    epoch_shares,
+    base_weights,
 )
 
 WEIGHTS = ("hardness", "label")
 
 
-_SETTINGS = {
+_SETTINGS_OF_ORDER = {
     "curriculum": ("epochs", "pacing", "start", "balanced"),
     "weighted": ("weights", "temperature", "floor", "num_samples"),
 }
@@ -97,22 +97,22 @@ def sampler(
         ResultError: a setting that is none or belongs to the other order; no such column.
         DataError: the dataset has rows that the run does not know.
     """
-    given = dict(locals())
-    _refuse_strange(given)
-    rows, at = _matched(run, dataset)
+    args = dict(locals())
+    _check_arguments(args)
+    rows, positions = _match_rows(run, dataset)
     schedule: Schedule
     if order == "curriculum":
-        shares = shares_of(epochs, pacing, start)
-        labels = run.table(["label"])["label"].fill_null(-1).to_numpy()[at]
-        first = first_to_come(run, at, by or run.default_column, reverse, seed)
-        schedule = Curriculum(entries(first, labels if balanced else 0 * labels), shares)
+        shares = epoch_shares(epochs, pacing, start)
+        labels = run.table(["label"])["label"].fill_null(-1).to_numpy()[positions]
+        first = entry_order(run, positions, by or run.default_column, reverse, seed)
+        schedule = Curriculum(entry_shares(first, labels if balanced else 0 * labels), shares)
     else:
-        worth = wanted(run, weights, by)[at]
-        chance = chances(1 - worth if reverse else worth, temperature, floor)
-        schedule = Weighted(chance, len(rows) if num_samples is None else num_samples)
-    asked = {name: given[name] for name in ("order", "by", "reverse", "seed", "drop_last")}
-    asked |= {name: _plain(given[name]) for name in _SETTINGS[order]}
-    return RunSampler(rows, schedule, asked, _replica(num_replicas, rank))
+        base = base_weights(run, weights, by)[positions]
+        probs = draw_probabilities(1 - base if reverse else base, temperature, floor)
+        schedule = Weighted(probs, len(rows) if num_samples is None else num_samples)
+    config = {name: args[name] for name in ("order", "by", "reverse", "seed", "drop_last")}
+    config |= {name: _as_plain(args[name]) for name in _SETTINGS_OF_ORDER[order]}
+    return RunSampler(rows, schedule, config, _replica_of_process(num_replicas, rank))
 
 
 class RunSampler(Sampler[int]):
@@ -120,9 +120,9 @@ class RunSampler(Sampler[int]):
 
     def __init__(
         self,
-        rows: Rows,
+        rows: Positions,
         schedule: Schedule,
-        asked: Mapping[str, Any],
+        config: Mapping[str, Any],
         replica: tuple[int, int],
     ) -> None:
         """Draw of these rows.
@@ -137,7 +137,7 @@ class RunSampler(Sampler[int]):
         self._rows, self._schedule = rows, schedule
         self._rank, self._replicas = replica
         digest = hashlib.sha256(rows.tobytes() + schedule.identity()).hexdigest()
-        self._asked = {**asked, "num_replicas": self._replicas, "digest": digest}
+        self._config = {**config, "num_replicas": self._replicas, "digest": digest}
         self._yielded = self._resume_at = 0
         self._finished: int | None = None
 
@@ -153,7 +153,7 @@ class RunSampler(Sampler[int]):
 
     def _rows_in(self, epoch: int) -> int:
         count = self._schedule.count(epoch)
-        return count // self._replicas if self._asked["drop_last"] else -(-count // self._replicas)
+        return count // self._replicas if self._config["drop_last"] else -(-count // self._replicas)
 
     def __iter__(self) -> Iterator[int]:
         """The row numbers of the epoch, or what was left of it in the state that was loaded."""
@@ -164,18 +164,18 @@ class RunSampler(Sampler[int]):
                 stacklevel=2,
             )
         self._yielded = start
-        return self._walk(start, self._mine())
+        return self._walk(start, self._rows_of_replica())
 
-    def _walk(self, start: int, mine: Rows) -> Iterator[int]:
-        for at in range(start, len(mine)):
-            self._yielded = at + 1
-            yield int(mine[at])
+    def _walk(self, start: int, rows: Positions) -> Iterator[int]:
+        for position in range(start, len(rows)):
+            self._yielded = position + 1
+            yield int(rows[position])
         self._finished = self.epoch
 
-    def _mine(self) -> Rows:
-        random = np.random.default_rng([self._asked["seed"], self.epoch])
-        drawn = self._rows[self._schedule.drawn(self.epoch, random)]
-        return np.resize(drawn, len(self) * self._replicas)[self._rank :: self._replicas]
+    def _rows_of_replica(self) -> Positions:
+        random = np.random.default_rng([self._config["seed"], self.epoch])
+        rows = self._rows[self._schedule.draw(self.epoch, random)]
+        return np.resize(rows, len(self) * self._replicas)[self._rank :: self._replicas]
 
     def state_dict(self, yielded: int | None = None) -> dict[str, Any]:
         """Where the epoch stands: everything that makes the rest of it come out the same.
@@ -187,10 +187,10 @@ class RunSampler(Sampler[int]):
                 StatefulDataLoader, which keeps the state that belongs to the batches it has
                 returned.
         """
-        done = self._yielded if yielded is None else min(yielded, len(self))
-        if done < 0:
+        count = self._yielded if yielded is None else min(yielded, len(self))
+        if count < 0:
             raise ResultError(f"yielded={yielded!r}: expected how many rows, from 0.")
-        return {"epoch": self.epoch, "yielded": done, "asked": dict(self._asked)}
+        return {"epoch": self.epoch, "yielded": count, "asked": dict(self._config)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state; one that another rank of as many saved will do.
@@ -203,61 +203,61 @@ class RunSampler(Sampler[int]):
                 f"the state has {first_few(list(state)) or 'nothing'}; expected what "
                 f"sampler.state_dict() returned."
             )
-        before = state["asked"]
+        saved = state["asked"]
         changed = [
-            f"{name} was {before.get(name)!r}, is now {now!r}"
-            for name, now in self._asked.items()
-            if before.get(name) != now and name != "digest"
+            f"{name} was {saved.get(name)!r}, is now {current!r}"
+            for name, current in self._config.items()
+            if saved.get(name) != current and name != "digest"
         ]
-        if before.get("digest") != self._asked["digest"]:
+        if saved.get("digest") != self._config["digest"]:
             changed = changed or ["the run, or the rows of the dataset, are others"]
         if changed:
             raise ResultError(
                 f"the state is of another sampler: {'; '.join(changed)}. Make the sampler as it "
                 f"was when the state was saved."
             )
-        epoch, done = state["epoch"], state["yielded"]
+        epoch, count = state["epoch"], state["yielded"]
         rows = self._rows_in(epoch)
-        if not 0 <= done <= rows:
-            raise DataError(f"the state has yielded {done} rows; an epoch has {rows:,} here.")
+        if not 0 <= count <= rows:
+            raise DataError(f"the state has yielded {count} rows; an epoch has {rows:,} here.")
         # A StatefulDataLoader loads its state when it is iterated, and `set_epoch` was before that.
-        if done == rows and self.epoch == epoch + 1:
-            epoch, done = self.epoch, 0
+        if count == rows and self.epoch == epoch + 1:
+            epoch, count = self.epoch, 0
         self.epoch, self._finished = epoch, None
-        self._yielded = self._resume_at = done
+        self._yielded = self._resume_at = count
 
 
-def _refuse_strange(given: Mapping[str, Any]) -> None:
+def _check_arguments(args: Mapping[str, Any]) -> None:
     """Nothing where each setting is one, and of the order that is asked."""
-    order, seed = given["order"], given["seed"]
-    if order not in _SETTINGS:
-        raise ResultError(f"there is no order {order!r}.{unknown(order, _SETTINGS)}")
-    defaults = {name: one.default for name, one in inspect.signature(sampler).parameters.items()}
-    for other, names in _SETTINGS.items():
-        strange = [name for name in names if other != order and given[name] != defaults[name]]
-        if strange:
-            raise ResultError(f"{strange[0]} is for order={other!r}, and {order!r} is asked.")
-    by_label = order == "weighted" and given["weights"] == "label"
-    if by_label and given["by"] is not None:
-        raise ResultError(f"by={given['by']!r} is for hardness, and weights='label' are asked.")
-    if given["weights"] not in WEIGHTS:
+    order, seed = args["order"], args["seed"]
+    if order not in _SETTINGS_OF_ORDER:
+        raise ResultError(f"there is no order {order!r}.{unknown(order, _SETTINGS_OF_ORDER)}")
+    defaults = {name: spec.default for name, spec in inspect.signature(sampler).parameters.items()}
+    for owner, names in _SETTINGS_OF_ORDER.items():
+        stray = [name for name in names if owner != order and args[name] != defaults[name]]
+        if stray:
+            raise ResultError(f"{stray[0]} is for order={owner!r}, and {order!r} is asked.")
+    by_label = order == "weighted" and args["weights"] == "label"
+    if by_label and args["by"] is not None:
+        raise ResultError(f"by={args['by']!r} is for hardness, and weights='label' are asked.")
+    if args["weights"] not in WEIGHTS:
         raise ResultError(
-            f"there are no weights {given['weights']!r}.{unknown(given['weights'], WEIGHTS)}"
+            f"there are no weights {args['weights']!r}.{unknown(args['weights'], WEIGHTS)}"
         )
-    count = given["num_samples"]
+    count = args["num_samples"]
     checks = {
         f"seed={seed!r}: expected a whole number from 0": seed >= 0,
-        f"start={given['start']!r}: expected a share in (0, 1]": 0 < given["start"] <= 1,
-        f"floor={given['floor']!r}: expected a weight in (0, 1]": 0 < given["floor"] <= 1,
-        f"temperature={given['temperature']!r}: expected above 0": given["temperature"] > 0,
+        f"start={args['start']!r}: expected a share in (0, 1]": 0 < args["start"] <= 1,
+        f"floor={args['floor']!r}: expected a weight in (0, 1]": 0 < args["floor"] <= 1,
+        f"temperature={args['temperature']!r}: expected above 0": args["temperature"] > 0,
         f"num_samples={count!r}: expected at least 1": count is None or count >= 1,
     }
-    for message, right in checks.items():
-        if not right:
+    for message, is_valid in checks.items():
+        if not is_valid:
             raise ResultError(f"{message}.")
 
 
-def _matched(run: Run, dataset: Any) -> tuple[Rows, Rows]:
+def _match_rows(run: Run, dataset: Any) -> tuple[Positions, Positions]:
     """Row numbers of the dataset, and where the run has each of them."""
     table = run.table(["index", "id"])
     if dataset is None:
@@ -270,43 +270,43 @@ def _matched(run: Run, dataset: Any) -> tuple[Rows, Rows]:
             )
         return table["index"].to_numpy(), np.arange(len(table))
     ids: Sequence[str] = ids_of(dataset)
-    is_other = len(ids) != run.question["data"]["examples"] and "limit" not in run.question
-    if isinstance(ids, RowNumbers) and is_other:
+    size_differs = len(ids) != run.question["data"]["examples"] and "limit" not in run.question
+    if isinstance(ids, RowNumbers) and size_differs:
         raise DataError(
             f"the dataset has no ids and {len(ids):,} items, and {run.folder} was made of "
             f"{run.question['data']['examples']:,}: which are which cannot be told. Give a "
             f"`Subset` of what was scored, or a dataset with an attribute `ids`."
         )
-    found = places_of(ids, table["id"])
-    missing = np.flatnonzero(found < 0)
-    if len(missing) or not len(found):
+    positions = places_of(ids, table["id"])
+    missing = np.flatnonzero(positions < 0)
+    if len(missing) or not len(positions):
         raise DataError(
-            f"{run.folder} knows {len(found) - len(missing):,} of the {len(found):,} rows of the "
+            f"{run.folder} knows {len(positions) - len(missing):,} of the {len(positions):,} rows of the "
             f"dataset. It has no {first_few([ids[int(row)] for row in missing])}, but "
             f"{first_few(table['id'][:3].to_pylist())}. Give the dataset that was scored, a part "
             f"of it, or one whose attribute `ids` names its rows so."
         )
-    return np.arange(len(found)), found
+    return np.arange(len(positions)), positions
 
 
-def _replica(num_replicas: int | None, rank: int | None) -> tuple[int, int]:
+def _replica_of_process(num_replicas: int | None, rank: int | None) -> tuple[int, int]:
     """Which process this is, of how many."""
-    together = distributed.is_available() and distributed.is_initialized()
+    is_distributed = distributed.is_available() and distributed.is_initialized()
     if num_replicas is not None and num_replicas < 1:
         raise ResultError(f"num_replicas={num_replicas}: expected at least 1.")
-    if num_replicas is not None and num_replicas > 1 and rank is None and not together:
+    if num_replicas is not None and num_replicas > 1 and rank is None and not is_distributed:
         raise ResultError(
             f"num_replicas={num_replicas}, and which of them this is cannot be told: "
             f"torch.distributed is not initialised. Give rank."
         )
     if num_replicas is None:
-        num_replicas = distributed.get_world_size() if together else 1
+        num_replicas = distributed.get_world_size() if is_distributed else 1
     if rank is None:
-        rank = distributed.get_rank() if together and num_replicas > 1 else 0
+        rank = distributed.get_rank() if is_distributed and num_replicas > 1 else 0
     if not 0 <= rank < num_replicas:
         raise ResultError(f"rank={rank}: expected 0 to {num_replicas - 1}, of {num_replicas}.")
     return rank, num_replicas
 
 
-def _plain(value: Any) -> Any:
+def _as_plain(value: Any) -> Any:
     return "a function" if callable(value) else value

@@ -8,9 +8,9 @@ from scipy.optimize import root_scalar
 from scipy.stats import norm, rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-_MOST = 1000  # groups of the wanted rows that are drawn from, so that a draw takes milliseconds
+_MAX_GROUPS = 1000  # groups of the wanted rows that are drawn from, so that a draw takes milliseconds
 _Z = float(norm.ppf(0.975))
-_FEW, _DEALT = 20, 1999  # so few rows of a side are dealt out so often; of more the sum is normal
+_FEW_ROWS, _DRAWS = 20, 1999  # so few rows of a side are dealt out so often; of more the sum is normal
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Groups:
     of the others changes none of the numbers.
     """
 
-    wanted: Int[np.ndarray, "g"]
-    others: Int[np.ndarray, "g"]
+    positive: Int[np.ndarray, "g"]
+    negative: Int[np.ndarray, "g"]
 
 
 def separation(
-    wanted: Float[np.ndarray, "p"],
-    others: Float[np.ndarray, "n"],
+    positive: Float[np.ndarray, "p"],
+    negative: Float[np.ndarray, "n"],
     resamples: int,
     rng: np.random.Generator,
 ) -> Separation:
@@ -77,27 +77,27 @@ def separation(
         resamples: how many draws.
         rng: what they are drawn with.
     """
-    if not (len(wanted) and len(others)):
+    if not (len(positive) and len(negative)):
         unknown = Estimate(np.nan, np.nan, np.nan)
         return Separation(unknown, unknown, unknown, np.nan)
-    groups = grouped(wanted, others)
-    ours, theirs = groups.wanted[None], groups.others[None]
-    auroc, ap = _by_sklearn(groups)
-    drawn = _binned(groups)
+    groups = group_values(positive, negative)
+    positive_counts, negative_counts = groups.positive[None], groups.negative[None]
+    auroc, ap = _exact_auroc_and_ap(groups)
+    bins = _merge_groups(groups)
     draws = (
         rng.multinomial(count.sum(), count / count.sum(), resamples)
-        for count in (drawn.wanted, drawn.others)
+        for count in (bins.positive, bins.negative)
     )
-    of_drawn = float(average_precisions(drawn.wanted[None], drawn.others[None])[0])
+    binned_ap = float(average_precisions(bins.positive[None], bins.negative[None])[0])
     return Separation(
-        newcombe(auroc, len(wanted), len(others)),
-        _estimate(ap, average_precisions(*draws), of_drawn),
-        wilson(float(precisions(ours, theirs)[0]), len(wanted)),
-        _by_chance(wanted, others, rng),
+        newcombe(auroc, len(positive), len(negative)),
+        _bootstrap_estimate(ap, average_precisions(*draws), binned_ap),
+        wilson(float(precisions(positive_counts, negative_counts)[0]), len(positive)),
+        _permutation_p_value(positive, negative, rng),
     )
 
 
-def newcombe(auroc: float, wanted: int, others: int) -> Estimate:
+def newcombe(auroc: float, positive: int, negative: int) -> Estimate:
     """An AUROC of so many rows with its 95 % interval: all values it is not too far from.
 
     The variance at each of them is that of Hanley and McNeil, with the mean of both numbers of rows
@@ -105,9 +105,9 @@ def newcombe(auroc: float, wanted: int, others: int) -> Estimate:
     """
 
     def too_far(value: float) -> float:
-        both = (wanted + others) / 2 - 1
-        shape = 1 + both * ((1 - value) / (2 - value) + value / (1 + value))
-        variance = value * (1 - value) * shape / (wanted * others)
+        mean_count = (positive + negative) / 2 - 1
+        factor = 1 + mean_count * ((1 - value) / (2 - value) + value / (1 + value))
+        variance = value * (1 - value) * factor / (positive * negative)
         return abs(auroc - value) - _Z * variance**0.5
 
     edge = 1e-12  # at 0 and 1 nothing varies, and they would pass for limits
@@ -128,29 +128,29 @@ def wilson(share: float, count: int) -> Estimate:
     return Estimate(share, min(max(middle - half, 0.0), share), max(min(middle + half, 1.0), share))
 
 
-def _by_chance(
-    wanted: Float[np.ndarray, "p"], others: Float[np.ndarray, "n"], rng: np.random.Generator
+def _permutation_p_value(
+    positive: Float[np.ndarray, "p"], negative: Float[np.ndarray, "n"], rng: np.random.Generator
 ) -> float:
     """How probable a sum of ranks is that is so far from the usual one, by permutation."""
-    ranks = rankdata(np.concatenate([wanted, others]))
-    count, usual = len(wanted), len(wanted) * float(ranks.mean())
-    off = abs(float(ranks[:count].sum()) - usual)
-    if min(count, len(others)) > _FEW:
-        spread = ranks.std() * np.sqrt(count * len(others) / (len(ranks) - 1))
-        return float(2 * norm.sf(off / spread)) if spread else 1.0
+    ranks = rankdata(np.concatenate([positive, negative]))
+    count, expected = len(positive), len(positive) * float(ranks.mean())
+    deviation = abs(float(ranks[:count].sum()) - expected)
+    if min(count, len(negative)) > _FEW_ROWS:
+        spread = ranks.std() * np.sqrt(count * len(negative) / (len(ranks) - 1))
+        return float(2 * norm.sf(deviation / spread)) if spread else 1.0
     ranks.sort()  # what comes of a draw must not hang on the order of the rows
-    dealt = np.array([rng.choice(ranks, count, replace=False).sum() for _ in range(_DEALT)])
-    return (1 + int((np.abs(dealt - usual) >= off - 1e-9 * usual).sum())) / (1 + _DEALT)
+    sums = np.array([rng.choice(ranks, count, replace=False).sum() for _ in range(_DRAWS)])
+    return (1 + int((np.abs(sums - expected) >= deviation - 1e-9 * expected).sum())) / (1 + _DRAWS)
 
 
-def grouped(wanted: Float[np.ndarray, "p"], others: Float[np.ndarray, "n"]) -> Groups:
+def group_values(positive: Float[np.ndarray, "p"], negative: Float[np.ndarray, "n"]) -> Groups:
     """The rows counted; `others` in ascending order."""
-    values, counts = np.unique(wanted, return_counts=True)
-    ends = [np.searchsorted(others, values, side) for side in ("left", "right")]
-    between_and_at = np.diff(np.stack(ends, 1).ravel(), prepend=0, append=len(others))
-    ours = np.zeros_like(between_and_at)
-    ours[1::2] = counts
-    return Groups(ours, between_and_at)
+    values, counts = np.unique(positive, return_counts=True)
+    bounds = [np.searchsorted(negative, values, side) for side in ("left", "right")]
+    negative_counts = np.diff(np.stack(bounds, 1).ravel(), prepend=0, append=len(negative))
+    positive_counts = np.zeros_like(negative_counts)
+    positive_counts[1::2] = counts
+    return Groups(positive_counts, negative_counts)
 
 
 # What scikit-learn computes of one draw in a millisecond, of all draws at once: a run of 60 columns
@@ -158,47 +158,47 @@ def grouped(wanted: Float[np.ndarray, "p"], others: Float[np.ndarray, "n"]) -> G
 
 
 def average_precisions(
-    ours: Int[np.ndarray, "r g"], theirs: Int[np.ndarray, "r g"]
+    positive: Int[np.ndarray, "r g"], negative: Int[np.ndarray, "r g"]
 ) -> Float[np.ndarray, "r"]:
     """`average_precision_score` of each row: the mean over the wanted of the precision at each."""
-    found, taken = _from_the_top(ours), _from_the_top(ours + theirs)
-    return (ours * found / np.maximum(taken, 1)).sum(1) / ours.sum(1)
+    hits, rows = _from_top(positive), _from_top(positive + negative)
+    return (positive * hits / np.maximum(rows, 1)).sum(1) / positive.sum(1)
 
 
 def precisions(
-    ours: Int[np.ndarray, "r g"], theirs: Int[np.ndarray, "r g"]
+    positive: Int[np.ndarray, "r g"], negative: Int[np.ndarray, "r g"]
 ) -> Float[np.ndarray, "r"]:
     """The share of ours among as many of the highest as there are ours, ties broken at random."""
-    size, count = ours + theirs, ours.sum(1)
-    room = count[:, None] - (_from_the_top(size) - size)
-    return (ours * np.clip(room / np.maximum(size, 1), 0, 1)).sum(1) / count
+    size, count = positive + negative, positive.sum(1)
+    room = count[:, None] - (_from_top(size) - size)
+    return (positive * np.clip(room / np.maximum(size, 1), 0, 1)).sum(1) / count
 
 
-def _from_the_top(counts: Int[np.ndarray, "r g"]) -> Int[np.ndarray, "r g"]:
+def _from_top(counts: Int[np.ndarray, "r g"]) -> Int[np.ndarray, "r g"]:
     """How many are in each group or in a higher one."""
     return np.cumsum(counts[:, ::-1], 1)[:, ::-1]
 
 
-def _by_sklearn(groups: Groups) -> tuple[float, float]:
-    truth = np.repeat([1, 0], len(groups.wanted))
-    place = np.tile(np.arange(len(groups.wanted)), 2)
-    weight = np.concatenate([groups.wanted, groups.others])
+def _exact_auroc_and_ap(groups: Groups) -> tuple[float, float]:
+    truth = np.repeat([1, 0], len(groups.positive))
+    group = np.tile(np.arange(len(groups.positive)), 2)
+    weight = np.concatenate([groups.positive, groups.negative])
     return (
-        float(roc_auc_score(truth, place, sample_weight=weight)),
-        float(average_precision_score(truth, place, sample_weight=weight)),
+        float(roc_auc_score(truth, group, sample_weight=weight)),
+        float(average_precision_score(truth, group, sample_weight=weight)),
     )
 
 
-def _binned(groups: Groups) -> Groups:
+def _merge_groups(groups: Groups) -> Groups:
     """Neighbours together until a thousand groups have the same number of wanted rows."""
-    if len(groups.wanted) <= 2 * _MOST + 1:
+    if len(groups.positive) <= 2 * _MAX_GROUPS + 1:
         return groups
-    up_to = np.cumsum(groups.wanted)
-    place = (up_to - groups.wanted) * _MOST // up_to[-1]
-    starts = np.flatnonzero(np.diff(place, prepend=-1))
-    return Groups(np.add.reduceat(groups.wanted, starts), np.add.reduceat(groups.others, starts))
+    cumulative = np.cumsum(groups.positive)
+    bin_number = (cumulative - groups.positive) * _MAX_GROUPS // cumulative[-1]
+    edges = np.flatnonzero(np.diff(bin_number, prepend=-1))
+    return Groups(np.add.reduceat(groups.positive, edges), np.add.reduceat(groups.negative, edges))
 
 
-def _estimate(value: float, draws: Float[np.ndarray, "r"], of_drawn: float) -> Estimate:
-    low, high = np.clip(np.quantile(draws, [0.025, 0.975]) + value - of_drawn, 0, 1).tolist()
+def _bootstrap_estimate(value: float, draws: Float[np.ndarray, "r"], binned: float) -> Estimate:
+    low, high = np.clip(np.quantile(draws, [0.025, 0.975]) + value - binned, 0, 1).tolist()
     return Estimate(value, min(low, value), max(high, value))

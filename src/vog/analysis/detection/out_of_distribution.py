@@ -14,8 +14,8 @@ from vog.errors import ResultError, first_few
 from vog.progress import progress
 from vog.result import Run
 
-_BLIND = ("entropy",)
-_OF_THE_TARGET = ("vog", "grad_norm")
+_LABEL_FREE = ("entropy",)
+_TARGET_SCORES = ("vog", "grad_norm")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class OodColumn:
     outside: int
     reference: int
     left_out: int
-    found: OodMetrics
+    metrics: OodMetrics
 
     def row(self) -> dict[str, Any]:
         """The same, flat."""
@@ -84,7 +84,7 @@ class OodDetection:
 
     def rows(self) -> list[dict[str, Any]]:
         """One flat row a column."""
-        return [one.row() for one in self.columns]
+        return [column.row() for column in self.columns]
 
 
 def ood_detection(
@@ -105,15 +105,15 @@ def ood_detection(
         ResultError: it is the same run; the two were scored under other checkpoints, at another
             target or with other settings; they have no score in common; or there is no such score.
     """
-    _refuse_other(run, against)
-    names = _common(run, against, score)
-    found: list[OodColumn] = []
+    _check_comparable(run, against)
+    names = _common_columns(run, against, score)
+    columns: list[OodColumn] = []
     with progress("comparing", total=len(names), quiet=quiet) as advance:
         for name in names:
-            found.append(_column(run, against, name))
+            columns.append(_ood_column(run, against, name))
             advance(1)
-    found.sort(key=_place)
-    return OodDetection(run.folder, against.folder, tuple(found), _warning(run, against, found))
+    columns.sort(key=_sort_key)
+    return OodDetection(run.folder, against.folder, tuple(columns), _warning(run, against, columns))
 
 
 def ood_metrics(outside: Float[np.ndarray, "p"], reference: Float[np.ndarray, "n"]) -> OodMetrics:
@@ -132,26 +132,26 @@ def ood_metrics(outside: Float[np.ndarray, "p"], reference: Float[np.ndarray, "n
         return OodMetrics(np.nan, np.nan, np.nan, np.nan)
     truth = np.repeat([1, 0], [len(positive), len(negative)])
     # Places in the order, for scikit-learn takes no infinity.
-    place = np.unique(np.concatenate([positive, negative]), return_inverse=True)[1]
+    ranks = np.unique(np.concatenate([positive, negative]), return_inverse=True)[1]
     # Points on a line between others may be the first at 95 %.
-    false, true, _ = roc_curve(truth, place, drop_intermediate=False)
+    fpr, tpr, _ = roc_curve(truth, ranks, drop_intermediate=False)
     return OodMetrics(
-        float(roc_auc_score(truth, place)),
-        _area(truth, place),
-        _area(1 - truth, -place),
-        float(false[np.argmax(true >= 0.95)]),
+        float(roc_auc_score(truth, ranks)),
+        _area(truth, ranks),
+        _area(1 - truth, -ranks),
+        float(fpr[np.argmax(tpr >= 0.95)]),
     )
 
 
-def _area(truth: Int[np.ndarray, "n"], place: Int[np.ndarray, "n"]) -> float:
-    precision, recall, _ = precision_recall_curve(truth, place)
+def _area(truth: Int[np.ndarray, "n"], ranks: Int[np.ndarray, "n"]) -> float:
+    precision, recall, _ = precision_recall_curve(truth, ranks)
     return float(auc(recall, precision))
 
 
-def _column(run: Run, against: Run, name: str) -> OodColumn:
+def _ood_column(run: Run, against: Run, name: str) -> OodColumn:
     sign = 1 if run.hard_is_high(name) else -1
-    ours, theirs = sign * run.numbers(name), sign * against.numbers(name)
-    outside, reference = (int((~np.isnan(values)).sum()) for values in (ours, theirs))
+    positive, negative = sign * run.numbers(name), sign * against.numbers(name)
+    outside, reference = (int((~np.isnan(values)).sum()) for values in (positive, negative))
     score, _, stage = name.partition("@")
     return OodColumn(
         score=score,
@@ -159,36 +159,36 @@ def _column(run: Run, against: Run, name: str) -> OodColumn:
         uses_label=_uses_label(run, score),
         outside=outside,
         reference=reference,
-        left_out=len(ours) + len(theirs) - outside - reference,
-        found=ood_metrics(ours, theirs),
+        left_out=len(positive) + len(negative) - outside - reference,
+        metrics=ood_metrics(positive, negative),
     )
 
 
-def _place(one: OodColumn) -> tuple[bool, bool, float, str, str]:
-    known = not np.isnan(one.found.auroc)
-    return one.uses_label, not known, -one.found.auroc if known else 0.0, one.score, one.stage
+def _sort_key(column: OodColumn) -> tuple[bool, bool, float, str, str]:
+    has_auroc = not np.isnan(column.metrics.auroc)
+    return column.uses_label, not has_auroc, -column.metrics.auroc if has_auroc else 0.0, column.score, column.stage
 
 
 def _uses_label(run: Run, score: str) -> bool:
     by_prediction = run.question.get("target") == "predicted"
-    return score not in _BLIND and not (by_prediction and score in _OF_THE_TARGET)
+    return score not in _LABEL_FREE and not (by_prediction and score in _TARGET_SCORES)
 
 
-def _warning(run: Run, against: Run, found: list[OodColumn]) -> str | None:
-    said = [one for one in (_of_labels(run, found), _of_inputs(run, against)) if one is not None]
-    return "\n".join(said) or None
+def _warning(run: Run, against: Run, columns: list[OodColumn]) -> str | None:
+    warnings = [text for text in (_label_warning(run, columns), _input_warning(run, against)) if text is not None]
+    return "\n".join(warnings) or None
 
 
-def _of_inputs(run: Run, against: Run) -> str | None:
+def _input_warning(run: Run, against: Run) -> str | None:
     """That they were seen in another way, which other data may need, or `auto` have chosen."""
-    ours, theirs = (
-        {"transform": of["data"].get("transform"), "precision": of.get("precision")}
-        for of in (run.question, against.question)
+    inputs, reference = (
+        {"transform": question["data"].get("transform"), "precision": question.get("precision")}
+        for question in (run.question, against.question)
     )
     differing = [
-        f"{what} {ours[what]} in {run.folder}, {theirs[what]} in {against.folder}"
-        for what in ours
-        if ours[what] != theirs[what]
+        f"{setting} {inputs[setting]} in {run.folder}, {reference[setting]} in {against.folder}"
+        for setting in inputs
+        if inputs[setting] != reference[setting]
     ]
     if not differing:
         return None
@@ -198,24 +198,24 @@ def _of_inputs(run: Run, against: Run) -> str | None:
     )
 
 
-def _of_labels(run: Run, found: list[OodColumn]) -> str | None:
-    labelled = list(dict.fromkeys(one.score for one in found if one.uses_label))
+def _label_warning(run: Run, columns: list[OodColumn]) -> str | None:
+    labelled = list(dict.fromkeys(column.score for column in columns if column.uses_label))
     if not labelled:
         return None
-    said = (
+    warning = (
         f"labels take part in {', '.join(labelled)}: what is outside has no right label, so these "
         f"tell how badly the labels it was given fit, and not whether it is outside."
     )
     target = run.question.get("target")
-    if target != "predicted" and set(labelled) & set(_OF_THE_TARGET):
-        said += (
+    if target != "predicted" and set(labelled) & set(_TARGET_SCORES):
+        warning += (
             f" The target is {target}, at the label; score both runs with --target predicted, "
-            f"where no label takes part in {' and '.join(_OF_THE_TARGET)}."
+            f"where no label takes part in {' and '.join(_TARGET_SCORES)}."
         )
-    return said
+    return warning
 
 
-def _common(run: Run, against: Run, score: str | None) -> list[str]:
+def _common_columns(run: Run, against: Run, score: str | None) -> list[str]:
     """The score columns of both; refused where a score is not the same in both."""
     if score is not None and ":" in score:
         raise ResultError(
@@ -224,72 +224,72 @@ def _common(run: Run, against: Run, score: str | None) -> list[str]:
         )
     names = [one for one in run.score_columns if one in against.score_columns]
     if score is not None:
-        both = [set(columns_by_stage(one, score).values()) for one in (run, against)]
-        names = [name for name in names if name in both[0] & both[1]]
+        columns = [set(columns_by_stage(one, score).values()) for one in (run, against)]
+        names = [name for name in names if name in columns[0] & columns[1]]
     if not names:
         raise ResultError(
             f"{run.folder} has the columns {first_few(run.score_columns)}, {against.folder} has "
             f"{first_few(against.score_columns)}: no score in common. Score both with the same "
             f"--scores and --stages."
         )
-    ours, theirs = (_settings(one.question) for one in (run, against))
+    settings, reference = (_score_settings(one.question) for one in (run, against))
     for name in dict.fromkeys(name.partition("@")[0] for name in names):
-        _refuse_if(run, against, f"settings of {name}", ours.get(name), theirs.get(name))
+        _check_equal(run, against, f"settings of {name}", settings.get(name), reference.get(name))
     return names
 
 
-def _settings(question: Mapping[str, Any]) -> dict[str, Any]:
-    return {one["name"]: one for one in question.get("scores", [])}
+def _score_settings(question: Mapping[str, Any]) -> dict[str, Any]:
+    return {score["name"]: score for score in question.get("scores", [])}
 
 
-def _refuse_other(run: Run, against: Run) -> None:
+def _check_comparable(run: Run, against: Run) -> None:
     """Nothing where both runs were scored alike."""
     if run.folder.resolve() == against.folder.resolve():
         raise ResultError(
             f"--against {against.folder} is the run itself. Name a run of other data, scored under "
             f"the same checkpoints."
         )
-    ours, theirs = run.question, against.question
-    _refuse_if(run, against, "target", ours.get("target"), theirs.get("target"))
-    models = [one.get("model", {}) for one in (ours, theirs)]
+    question, reference = run.question, against.question
+    _check_equal(run, against, "target", question.get("target"), reference.get("target"))
+    models = [one.get("model", {}) for one in (question, reference)]
     for part in dict.fromkeys([*models[0], *models[1]]):
-        _refuse_if(run, against, f"{part} of the model", *(one.get(part) for one in models))
-    mine, other = (_checkpoints(one) for one in (run, against))
-    _refuse_if(run, against, "number of checkpoints", len(mine), len(other))
-    pairs = zip(mine, other, strict=True)
+        _check_equal(run, against, f"{part} of the model", *(one.get(part) for one in models))
+    steps, reference_steps = (_checkpoints(one) for one in (run, against))
+    _check_equal(run, against, "number of checkpoints", len(steps), len(reference_steps))
+    pairs = zip(steps, reference_steps, strict=True)
     differing = [pair for pair in pairs if pair[0]["sha256"] != pair[1]["sha256"]]
-    _refuse_if(
+    _check_equal(
         run,
         against,
-        f"weights of {len(differing)} of {len(mine)} checkpoints",
-        *(first_few([_named(pair[which]) for pair in differing], 3) for which in (0, 1)),
+        f"weights of {len(differing)} of {len(steps)} checkpoints",
+        *(first_few([_checkpoint_text(pair[which]) for pair in differing], 3) for which in (0, 1)),
     )
-    stages = [one.get("stages", {}) for one in (ours, theirs)]
+    stages = [one.get("stages", {}) for one in (question, reference)]
     for name in stages[0]:
         if name in stages[1]:
-            _refuse_if(run, against, f"stage {name}", stages[0][name], stages[1][name])
+            _check_equal(run, against, f"stage {name}", stages[0][name], stages[1][name])
 
 
 def _checkpoints(run: Run) -> list[dict[str, Any]]:
     """Step and SHA-256 of each, in their order."""
-    asked = run.question.get("checkpoints", [])
-    if not asked or not all("sha256" in one for one in asked):
+    checkpoints = run.question.get("checkpoints", [])
+    if not checkpoints or not all("sha256" in checkpoint for checkpoint in checkpoints):
         raise ResultError(
             f"{run.folder} does not say which weights it was scored under, as runs that were "
             f"imported or combined do not, so it cannot be compared with other data. Score both "
             f"with `vog score`."
         )
-    return asked
+    return checkpoints
 
 
-def _named(checkpoint: Mapping[str, Any]) -> str:
+def _checkpoint_text(checkpoint: Mapping[str, Any]) -> str:
     return f"step {checkpoint['step']} (SHA-256 {checkpoint['sha256'][:12]})"
 
 
-def _refuse_if(run: Run, against: Run, what: str, one: object, other: object) -> None:
-    if one != other:
+def _check_equal(run: Run, against: Run, setting: str, value: object, reference: object) -> None:
+    if value != reference:
         raise ResultError(
             f"the values of these runs cannot be compared, for they were scored differently:\n"
-            f"  {what}: {one} in {run.folder}, {other} in {against.folder}\n"
+            f"  {setting}: {value} in {run.folder}, {reference} in {against.folder}\n"
             f"Score both under the same checkpoints, with the same --target, --stages and --scores."
         )

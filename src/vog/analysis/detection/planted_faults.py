@@ -9,15 +9,15 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from vog.analysis.detection.intervals import Estimate, separation
-from vog.analysis.label_errors.suspects import ALONE, combined
+from vog.analysis.label_errors.suspects import LOGIT_SCORES, combined_hardness
 from vog.errors import ResultError, unknown
 from vog.progress import progress
 from vog.result import Run
 from vog.result.planting_record import KINDS, Planted, record_of
 
 COMBINATION = "combination"
-_CHANCE = 0.05  # the level at which a score is told from chance
-_FEWEST = 20  # below, the outermost 2.5 % of the resamples are none
+_LEVEL = 0.05  # the level at which a score is told from chance
+_MIN_RESAMPLES = 20  # below, the outermost 2.5 % of the resamples are none
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Detection:
     @property
     def tells(self) -> bool:
         """Whether its values are not dealt out at random, at the level of 0.05."""
-        return self.chance < _CHANCE
+        return self.chance < _LEVEL
 
     def row(self) -> dict[str, Any]:
         """The same, flat."""
@@ -94,7 +94,7 @@ class Verification:
     @property
     def kinds(self) -> tuple[str, ...]:
         """What was planted and looked for."""
-        return tuple(dict.fromkeys(one.kind for one in self.detections))
+        return tuple(dict.fromkeys(result.kind for result in self.detections))
 
     def of(self, kind: str, stage: str | None = None) -> tuple[Detection, ...]:
         """Those of one kind, the best first; of one stage if it is given.
@@ -102,11 +102,11 @@ class Verification:
         Raises:
             ResultError: there is no such kind or stage.
         """
-        _known("kind", kind, self.kinds)
-        mine = [one for one in self.detections if one.kind == kind]
+        _check_name("kind", kind, self.kinds)
+        results = [result for result in self.detections if result.kind == kind]
         if stage is not None:
-            _known("stage", stage, dict.fromkeys(one.stage for one in mine))
-        return tuple(one for one in mine if stage in (None, one.stage))
+            _check_name("stage", stage, dict.fromkeys(result.stage for result in results))
+        return tuple(result for result in results if stage in (None, result.stage))
 
     def best(self, kind: str) -> Detection:
         """The column with the highest AUROC.
@@ -124,12 +124,12 @@ class Verification:
         Raises:
             ResultError: there is no such kind or stage.
         """
-        here = {one.score: one for one in self.of(kind, stage)}
+        base = {result.score: result for result in self.of(kind, stage)}
         better: dict[str, tuple[Detection, Detection]] = {}
-        for one in self.of(kind):
-            found = one.score in here and one.auroc.low > max(0.5, here[one.score].auroc.high)
-            if found:
-                better.setdefault(one.score, (one, here[one.score]))
+        for result in self.of(kind):
+            clear = result.score in base and result.auroc.low > max(0.5, base[result.score].auroc.high)
+            if clear:
+                better.setdefault(result.score, (result, base[result.score]))
         return tuple(better.values())
 
     def reading(self, kind: str, stage: str = "all") -> tuple[str, ...]:
@@ -138,25 +138,25 @@ class Verification:
         Raises:
             ResultError: there is no such kind or stage.
         """
-        mine, better = self.of(kind, stage), self.better_stages(kind, stage)
+        results, better = self.of(kind, stage), self.better_stages(kind, stage)
         groups = {
-            "Better than chance": [o for o in mine if o.tells and o.auroc.value > 0.5],
-            f"No better than chance (by permutation, at {_CHANCE})": [
-                one for one in mine if one.chance >= _CHANCE
+            "Better than chance": [o for o in results if o.tells and o.auroc.value > 0.5],
+            f"No better than chance (by permutation, at {_LEVEL})": [
+                result for result in results if result.chance >= _LEVEL
             ],
             f"The other way round, easier on {kind} than on clean rows": [
-                one for one in mine if one.tells and one.auroc.value < 0.5
+                result for result in results if result.tells and result.auroc.value < 0.5
             ],
             "Cannot be told, for lack of values": [
-                one for one in mine if np.isnan(one.auroc.value)
+                result for result in results if np.isnan(result.auroc.value)
             ],
         }
-        said = [_best(kind, stage, mine[0])]
-        said += [f"{what}: {', '.join(o.score for o in of)}." for what, of in groups.items() if of]
-        others = (f"{o.column} ({o.auroc.value:.2f}, {h.auroc.value:.2f} here)" for o, h in better)
+        sentences = [_best_sentence(kind, stage, results[0])]
+        sentences += [f"{heading}: {', '.join(o.score for o in group)}." for heading, group in groups.items() if group]
+        other_stages = (f"{o.column} ({o.auroc.value:.2f}, {h.auroc.value:.2f} here)" for o, h in better)
         return (
-            *said,
-            *([f"Clearly better at another stage: {', '.join(others)}."] if better else []),
+            *sentences,
+            *([f"Clearly better at another stage: {', '.join(other_stages)}."] if better else []),
         )
 
 
@@ -187,12 +187,12 @@ def verify(
             no such kind, or there are fewer than 20 resamples.
     """
     record = record_of(planted)
-    if resamples < _FEWEST:
+    if resamples < _MIN_RESAMPLES:
         raise ResultError(
-            f"{resamples} resamples give no 95 % interval; ask for {_FEWEST} or more."
+            f"{resamples} resamples give no 95 % interval; ask for {_MIN_RESAMPLES} or more."
         )
     if kind is not None:
-        _known("kind", kind, record.kinds)
+        _check_name("kind", kind, record.kinds)
     rows = record.rows(run)
     clean = ~np.any(list(rows.values()), axis=0) if rows else np.zeros(0, bool)
     if not clean.any():
@@ -201,13 +201,13 @@ def verify(
             f"{run.folder} cannot be verified: {what}, and planted examples are compared with "
             f"those that were left as they were. Plant into a part of the data."
         )
-    wanted = {name: mask for name, mask in rows.items() if kind in (None, name)}
-    found: list[Detection] = []
+    masks = {name: mask for name, mask in rows.items() if kind in (None, name)}
+    detections: list[Detection] = []
     with progress("verifying", total=len(run.score_columns) + 1, quiet=quiet) as advance:
         for column, values in _hard_values(run):
-            found += _detections(column, values, wanted, clean, resamples, seed)
+            detections += _detections(column, values, masks, clean, resamples, seed)
             advance(1)
-    return Verification(tuple(sorted(found, key=_place)), resamples, seed)
+    return Verification(tuple(sorted(detections, key=_sort_key)), resamples, seed)
 
 
 def _hard_values(run: Run) -> Iterator[tuple[str, Float[np.ndarray, "n"]]]:
@@ -215,50 +215,50 @@ def _hard_values(run: Run) -> Iterator[tuple[str, Float[np.ndarray, "n"]]]:
     for column in run.score_columns:
         values = run.numbers(column)
         yield column, values if run.hard_is_high(column) else -values
-    if any(f"{name}@all" in run.score_columns for name in ALONE):
-        yield f"{COMBINATION}@all", combined(run)[1]
+    if any(f"{name}@all" in run.score_columns for name in LOGIT_SCORES):
+        yield f"{COMBINATION}@all", combined_hardness(run)[1]
 
 
 def _detections(
     column: str,
     values: Float[np.ndarray, "n"],
-    wanted: dict[str, Bool[np.ndarray, "n"]],
+    masks: dict[str, Bool[np.ndarray, "n"]],
     clean: Bool[np.ndarray, "n"],
     resamples: int,
     seed: int,
 ) -> Iterator[Detection]:
-    known = ~np.isnan(values)
-    others = np.sort(values[clean & known])
+    has_value = ~np.isnan(values)
+    clean_values = np.sort(values[clean & has_value])
     score, _, stage = column.partition("@")
-    for kind, mask in wanted.items():
-        mine = values[mask & known]
+    for kind, mask in masks.items():
+        planted = values[mask & has_value]
         # Begun anew, so that the intervals do not depend on what else is asked for.
-        found = separation(mine, others, resamples, np.random.default_rng(seed))
-        left_out = int(((mask | clean) & ~known).sum())
-        parts = (found.auroc, found.ap, found.precision, found.chance)
-        yield Detection(kind, score, stage, len(mine), len(others), left_out, *parts)
+        result = separation(planted, clean_values, resamples, np.random.default_rng(seed))
+        left_out = int(((mask | clean) & ~has_value).sum())
+        parts = (result.auroc, result.ap, result.precision, result.chance)
+        yield Detection(kind, score, stage, len(planted), len(clean_values), left_out, *parts)
 
 
-def _place(one: Detection) -> tuple[int, float, float, str]:
+def _sort_key(result: Detection) -> tuple[int, float, float, str]:
     """By kind the best first; those that cannot be told, NaN, last."""
-    best = [np.nan_to_num(-of.value, nan=1.0).item() for of in (one.auroc, one.ap)]
-    return KINDS.index(one.kind), best[0], best[1], one.column
+    best = [np.nan_to_num(-number.value, nan=1.0).item() for number in (result.auroc, result.ap)]
+    return KINDS.index(result.kind), best[0], best[1], result.column
 
 
-def _best(kind: str, stage: str, one: Detection) -> str:
-    auroc, count = one.auroc, one.planted
+def _best_sentence(kind: str, stage: str, top: Detection) -> str:
+    auroc, count = top.auroc, top.planted
     if np.isnan(auroc.value):
         return f"{kind}: no score of stage {stage} has values for planted and for clean rows."
     number = f"AUROC {auroc.value:.3f}, {auroc.low:.3f} to {auroc.high:.3f}"
-    if not one.tells or auroc.value <= 0.5:
-        return f"{kind}: no score of stage {stage} finds it; {one.score} comes closest ({number})."
+    if not top.tells or auroc.value <= 0.5:
+        return f"{kind}: no score of stage {stage} finds it; {top.score} comes closest ({number})."
     return (
-        f"{kind}: {one.score} finds it best at stage {stage} ({number}); of the {count:,} hardest, "
-        f"{one.precision.value:.0%} are planted, by chance {one.rate:.1%}."
+        f"{kind}: {top.score} finds it best at stage {stage} ({number}); of the {count:,} hardest, "
+        f"{top.precision.value:.0%} are planted, by chance {top.rate:.1%}."
     )
 
 
-def _known(what: str, name: str, known: Iterable[str]) -> None:
-    known = list(known)
-    if name not in known:
-        raise ResultError(f"there is no {what} {name!r} here.{unknown(name, known)}")
+def _check_name(what: str, name: str, names: Iterable[str]) -> None:
+    names = list(names)
+    if name not in names:
+        raise ResultError(f"there is no {what} {name!r} here.{unknown(name, names)}")

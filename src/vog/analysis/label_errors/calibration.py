@@ -11,11 +11,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 _FOLDS = 5
-LEAST = 2 * _FOLDS  # planted flips: fewer say nothing about probabilities
+MIN_PLANTED = 2 * _FOLDS  # planted flips: fewer say nothing about probabilities
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class CrossFit:
     """A probability for each example, from a model that had not seen the example.
 
     Attributes:
@@ -26,10 +26,10 @@ class Calibrated:
 
     probability: Float[np.ndarray, "n"]
     log_loss: float
-    error: float
+    standard_error: float
 
 
-def calibrated(values: Float[np.ndarray, "scores n"], planted: Bool[np.ndarray, "n"]) -> Calibrated:
+def calibrate(values: Float[np.ndarray, "scores n"], planted: Bool[np.ndarray, "n"]) -> CrossFit:
     """Logistic regression of what was planted on the scores, cross-fitted in five folds.
 
     The values of the scores and not their ranks: between wrong labels and right ones there is a
@@ -48,5 +48,5 @@ def calibrated(values: Float[np.ndarray, "scores n"], planted: Bool[np.ndarray, 
         model.fit(features[train], planted[train])
         probability[held_out] = model.predict_proba(features[held_out])[:, 1]
         losses.append(log_loss(planted[held_out], probability[held_out], labels=[False, True]))
-    error = np.std(losses, ddof=1) / np.sqrt(_FOLDS)
-    return Calibrated(probability, float(np.mean(losses)), float(error))
+    standard_error = np.std(losses, ddof=1) / np.sqrt(_FOLDS)
+    return CrossFit(probability, float(np.mean(losses)), float(standard_error))

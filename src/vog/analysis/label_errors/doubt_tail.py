@@ -12,9 +12,9 @@ from jaxtyping import Float
 from scipy.optimize import root_scalar
 from sklearn.isotonic import IsotonicRegression
 
-SEEN, BEYOND, _END = 0.3, 0.6, 1.0  # doubt: from where the tail is seen, to where; and the most
-_LIKELY = 0.5  # probability of being wrong that each suspect has
-_SPREADS, _CLEARLY = 1.0, 2.0  # standard errors: of tail and rate; of what exceeds the tail
+TAIL_FROM, SUSPECT_FROM, _HIGHEST = 0.3, 0.6, 1.0  # doubt: from where the tail is seen, to where; and the most
+_MIN_PROBABILITY = 0.5  # probability of being wrong that each suspect has
+_TAIL_ERRORS, _EXCESS_ERRORS = 1.0, 2.0  # standard errors: of tail and rate; of what exceeds the tail
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class DoubtTail:
     count: float
     rate: float
 
-    def expected(self, doubt: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    def expected_count(self, doubt: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
         """How many right labels are doubted at least so much; for doubts from 0.6 on."""
         if self.rate == 0:
-            return self.count * (_END - doubt) / (BEYOND - SEEN)
-        left = -np.exp(-self.rate * (doubt - SEEN)) * np.expm1(-self.rate * (_END - doubt))
-        return self.count * left / -np.expm1(-self.rate * (BEYOND - SEEN))
+            return self.count * (_HIGHEST - doubt) / (SUSPECT_FROM - TAIL_FROM)
+        mass = -np.exp(-self.rate * (doubt - TAIL_FROM)) * np.expm1(-self.rate * (_HIGHEST - doubt))
+        return self.count * mass / -np.expm1(-self.rate * (SUSPECT_FROM - TAIL_FROM))
 
 
 @dataclass(frozen=True)
@@ -48,19 +48,19 @@ class Excess:
     """
 
     probability: Float[np.ndarray, "m"]
-    right: Float[np.ndarray, "m"]
+    expected_right: Float[np.ndarray, "m"]
 
-    def count(self, fdr: float) -> int:
+    def count_suspects(self, fdr: float) -> int:
         """How many of the first are taken so that the share of right ones is at most this.
 
         Each of them is more probably wrong than right. None are taken where what exceeds the tail
         is within two standard errors of nothing.
         """
-        taken = np.arange(1, len(self.right) + 1)
-        clear = taken > self.right + _CLEARLY * np.sqrt(self.right + 1)
-        likely = self.probability >= _LIKELY
-        kept = np.flatnonzero((self.right <= fdr * taken) & clear & likely)
-        return int(taken[kept[-1]]) if len(kept) else 0
+        counts = np.arange(1, len(self.expected_right) + 1)
+        clear = counts > self.expected_right + _EXCESS_ERRORS * np.sqrt(self.expected_right + 1)
+        likely = self.probability >= _MIN_PROBABILITY
+        cuts = np.flatnonzero((self.expected_right <= fdr * counts) & clear & likely)
+        return int(counts[cuts[-1]]) if len(cuts) else 0
 
 
 def fit_tail(doubt: Float[np.ndarray, "n"]) -> DoubtTail:
@@ -74,42 +74,42 @@ def fit_tail(doubt: Float[np.ndarray, "n"]) -> DoubtTail:
     counted as in the empirical Bayes analysis of Efron (JASA 99, 2004). The two doubts were chosen
     on digits and CIFAR-10N: docs/which-score.md.
     """
-    seen = doubt[(doubt >= SEEN) & (doubt < BEYOND)] - SEEN
-    count = len(seen)
-    rate = _rate(float(seen.mean())) if count else 0.0
-    slower = max(0.0, rate - _SPREADS * _error(rate) / np.sqrt(count)) if count else 0.0
-    return DoubtTail(count + _SPREADS * float(np.sqrt(count + 1)), slower)
+    offsets = doubt[(doubt >= TAIL_FROM) & (doubt < SUSPECT_FROM)] - TAIL_FROM
+    count = len(offsets)
+    rate = _rate_from_mean(float(offsets.mean())) if count else 0.0
+    slower = max(0.0, rate - _TAIL_ERRORS * _rate_error(rate) / np.sqrt(count)) if count else 0.0
+    return DoubtTail(count + _TAIL_ERRORS * float(np.sqrt(count + 1)), slower)
 
 
-def excess(doubt: Float[np.ndarray, "n"]) -> Excess:
+def excess_over_tail(doubt: Float[np.ndarray, "n"]) -> Excess:
     """What of these doubts, of labels that can be judged, exceeds the tail of right ones."""
-    beyond = np.sort(doubt[doubt >= BEYOND])[::-1]
-    right = fit_tail(doubt).expected(beyond)
-    if not len(beyond):
-        return Excess(beyond, beyond)
+    doubts = np.sort(doubt[doubt >= SUSPECT_FROM])[::-1]
+    expected_right = fit_tail(doubt).expected_count(doubts)
+    if not len(doubts):
+        return Excess(doubts, doubts)
     # The share of right ones at each place, which must not fall while doubt does.
-    share = IsotonicRegression(y_min=0, y_max=1).fit_transform(
-        np.arange(len(beyond)), np.diff(right, prepend=0)
+    right_share = IsotonicRegression(y_min=0, y_max=1).fit_transform(
+        np.arange(len(doubts)), np.diff(expected_right, prepend=0)
     )
-    return Excess(1 - np.asarray(share), right)
+    return Excess(1 - np.asarray(right_share), expected_right)
 
 
-def _rate(mean: float) -> float:
+def _rate_from_mean(mean: float) -> float:
     """The rate at which an exponential on 0 to 0.3 has this mean; 0 where it does not fall."""
-    width = BEYOND - SEEN
+    width = SUSPECT_FROM - TAIL_FROM
     if mean >= width / 2 - 1e-9:
         return 0.0
 
-    def off(rate: float) -> float:
+    def gap(rate: float) -> float:
         return 1 / rate - width / np.expm1(rate * width) - mean
 
     steepest = 500 / width
-    return float(root_scalar(off, bracket=(1e-6, steepest)).root) if off(steepest) < 0 else steepest
+    return float(root_scalar(gap, bracket=(1e-6, steepest)).root) if gap(steepest) < 0 else steepest
 
 
-def _error(rate: float) -> float:
+def _rate_error(rate: float) -> float:
     """The standard error of the rate, of one doubt."""
-    width = BEYOND - SEEN
+    width = SUSPECT_FROM - TAIL_FROM
     half = rate * width / 2
-    of_rate = width**2 / 12 if half < 1e-3 else 1 / rate**2 - (width / 2 / np.sinh(half)) ** 2
-    return float(1 / np.sqrt(of_rate))
+    information = width**2 / 12 if half < 1e-3 else 1 / rate**2 - (width / 2 / np.sinh(half)) ** 2
+    return float(1 / np.sqrt(information))

@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 from scipy.optimize import minimize_scalar
 
-_LEAST = np.float32(3e-8)  # half of the least that float16 can tell from 0
-_CELLS = 2 * 10**7  # probabilities that the fit looks at, and that are in memory at once
-_ROUNDS, _SCALES, _SETTLED = 300, 10, 1e-4  # of EM; rounds between scales; change of a rate
+_FLOOR = np.float32(3e-8)  # half of the least that float16 can tell from 0
+_MAX_CELLS = 2 * 10**7  # probabilities that the fit looks at, and that are in memory at once
+_MAX_ROUNDS, _ROUNDS_PER_SCALE, _TOLERANCE = 300, 10, 1e-4  # of EM; rounds between scales; change of a rate
 _PRIOR = 50.0  # examples of each class that the first account counts as for the second
 _FIRST_RATE = 0.1  # where EM begins
 
@@ -36,7 +36,7 @@ class Noise:
     """
 
     scale: float
-    given: Float[np.ndarray, "classes classes"]
+    transition: Float[np.ndarray, "classes classes"]
 
 
 def wrong_probability(probabilities: Probabilities, labels: Labels) -> Float[np.ndarray, "n"]:
@@ -51,21 +51,21 @@ def wrong_probability(probabilities: Probabilities, labels: Labels) -> Float[np.
     Guo et al. (ICML 2017). That the mean of two accounts is told is our own, chosen on half of the
     data: docs/which-score.md.
     """
-    rows = _some(len(labels), probabilities.shape[1])
-    logits, some = _logits(probabilities[rows]), labels[rows]
-    alike = _fitted_alike(logits, some)
-    own = _fitted_own(logits, some, alike)
+    rows = _sample_rows(len(labels), probabilities.shape[1])
+    logits, sample = _logits(probabilities[rows]), labels[rows]
+    uniform = _fit_uniform(logits, sample)
+    per_class = _fit_classes(logits, sample, uniform)
     return np.concatenate(
         [
-            (_wrong(block, given, alike) + _wrong(block, given, own)) / 2
-            for block, given in _blocks(probabilities, labels)
+            (_p_wrong(block, y, uniform) + _p_wrong(block, y, per_class)) / 2
+            for block, y in _blocks(probabilities, labels)
         ]
     )
 
 
-def _some(rows: int, classes: int) -> Int[np.ndarray, "m"] | slice:
+def _sample_rows(rows: int, classes: int) -> Int[np.ndarray, "m"] | slice:
     """The rows that the fit looks at: all, or a fixed sample of many."""
-    count = max(1, _CELLS // classes)
+    count = max(1, _MAX_CELLS // classes)
     if count >= rows:
         return slice(None)
     return np.sort(np.random.default_rng(0).choice(rows, count, replace=False))
@@ -74,14 +74,14 @@ def _some(rows: int, classes: int) -> Int[np.ndarray, "m"] | slice:
 def _blocks(
     probabilities: Probabilities, labels: Labels
 ) -> Iterator[tuple[Float32[np.ndarray, "m classes"], Int[np.ndarray, "m"]]]:
-    step = max(1, _CELLS // probabilities.shape[1])
+    step = max(1, _MAX_CELLS // probabilities.shape[1])
     for start in range(0, len(labels), step):
-        own = slice(start, start + step)
-        yield _logits(probabilities[own]), labels[own]
+        rows = slice(start, start + step)
+        yield _logits(probabilities[rows]), labels[rows]
 
 
 def _logits(probabilities: Probabilities) -> Float32[np.ndarray, "n classes"]:
-    return np.log(np.maximum(probabilities.astype(np.float32), _LEAST))
+    return np.log(np.maximum(probabilities.astype(np.float32), _FLOOR))
 
 
 def _softmax(logits: Float32[np.ndarray, "n classes"]) -> Float32[np.ndarray, "n classes"]:
@@ -89,64 +89,64 @@ def _softmax(logits: Float32[np.ndarray, "n classes"]) -> Float32[np.ndarray, "n
     return shifted / shifted.sum(axis=1, keepdims=True)
 
 
-def _true(
+def _p_true(
     logits: Float32[np.ndarray, "n classes"], labels: Labels, noise: Noise
 ) -> Float32[np.ndarray, "n classes"]:
     """The probability of each true class, of which each label came."""
-    joint = _softmax(noise.scale * logits) * noise.given[:, labels].T.astype(np.float32)
+    joint = _softmax(noise.scale * logits) * noise.transition[:, labels].T.astype(np.float32)
     return joint / np.maximum(joint.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
 
-def _wrong(
+def _p_wrong(
     logits: Float32[np.ndarray, "n classes"], labels: Labels, noise: Noise
 ) -> Float[np.ndarray, "n"]:
-    right = _true(logits, labels, noise)[np.arange(len(labels)), labels]
+    right = _p_true(logits, labels, noise)[np.arange(len(labels)), labels]
     return 1.0 - right.astype(np.float64)
 
 
-def _alike(rate: float, classes: int) -> Float[np.ndarray, "classes classes"]:
+def _uniform(rate: float, classes: int) -> Float[np.ndarray, "classes classes"]:
     """A share of the labels is any class alike, the true one among them."""
     return (1 - rate) * np.eye(classes) + rate / classes
 
 
-def _fitted_alike(logits: Float32[np.ndarray, "n classes"], labels: Labels) -> Noise:
+def _fit_uniform(logits: Float32[np.ndarray, "n classes"], labels: Labels) -> Noise:
     classes, rate = logits.shape[1], _FIRST_RATE
-    noise = Noise(1.0, _alike(rate, classes))
-    for turn in range(_ROUNDS):
+    noise = Noise(1.0, _uniform(rate, classes))
+    for iteration in range(_MAX_ROUNDS):
         # A drawn label is the true class once in as many as there are classes.
-        before, rate = rate, float(_wrong(logits, labels, noise).mean()) * classes / (classes - 1)
-        noise = Noise(noise.scale, _alike(min(rate, 1.0), classes))
-        if turn % _SCALES == 0:
-            noise = _rescaled(logits, labels, noise)
-        elif abs(rate - before) < _SETTLED / 10:
+        old, rate = rate, float(_p_wrong(logits, labels, noise).mean()) * classes / (classes - 1)
+        noise = Noise(noise.scale, _uniform(min(rate, 1.0), classes))
+        if iteration % _ROUNDS_PER_SCALE == 0:
+            noise = _rescale(logits, labels, noise)
+        elif abs(rate - old) < _TOLERANCE / 10:
             break
     return noise
 
 
-def _fitted_own(logits: Float32[np.ndarray, "n classes"], labels: Labels, alike: Noise) -> Noise:
+def _fit_classes(logits: Float32[np.ndarray, "n classes"], labels: Labels, uniform: Noise) -> Noise:
     classes = logits.shape[1]
-    prior, noise = _PRIOR * alike.given, Noise(alike.scale, _alike(_FIRST_RATE, classes))
-    for turn in range(_ROUNDS):
+    prior, noise = _PRIOR * uniform.transition, Noise(uniform.scale, _uniform(_FIRST_RATE, classes))
+    for iteration in range(_MAX_ROUNDS):
         counts = prior.copy()
-        of_true = _true(logits, labels, noise)
+        posterior = _p_true(logits, labels, noise)
         for label in np.unique(labels):
-            counts[:, label] += of_true[labels == label].sum(axis=0, dtype=np.float64)
-        before, given = noise.given, counts / counts.sum(axis=1, keepdims=True)
-        noise = Noise(noise.scale, given)
-        if turn % _SCALES == 0:
-            noise = _rescaled(logits, labels, noise)
-        elif np.abs(given - before).max() < _SETTLED:
+            counts[:, label] += posterior[labels == label].sum(axis=0, dtype=np.float64)
+        old, transition = noise.transition, counts / counts.sum(axis=1, keepdims=True)
+        noise = Noise(noise.scale, transition)
+        if iteration % _ROUNDS_PER_SCALE == 0:
+            noise = _rescale(logits, labels, noise)
+        elif np.abs(transition - old).max() < _TOLERANCE:
             break
     return noise
 
 
-def _rescaled(logits: Float32[np.ndarray, "n classes"], labels: Labels, noise: Noise) -> Noise:
+def _rescale(logits: Float32[np.ndarray, "n classes"], labels: Labels, noise: Noise) -> Noise:
     """The same noise with the scale under which the labels are likeliest."""
-    of_label = noise.given[:, labels].T.astype(np.float32)
+    label_rates = noise.transition[:, labels].T.astype(np.float32)
 
-    def unlikely(log_scale: float) -> float:
-        likely = (_softmax(np.float32(np.exp(log_scale)) * logits) * of_label).sum(axis=1)
-        return -float(np.log(np.maximum(likely, _LEAST)).mean())
+    def loss(log_scale: float) -> float:
+        likelihood = (_softmax(np.float32(np.exp(log_scale)) * logits) * label_rates).sum(axis=1)
+        return -float(np.log(np.maximum(likelihood, _FLOOR)).mean())
 
-    found = minimize_scalar(unlikely, bounds=(-3, 3), method="bounded", options={"xatol": 1e-3})
-    return Noise(float(np.exp(found.x)), noise.given)
+    fit = minimize_scalar(loss, bounds=(-3, 3), method="bounded", options={"xatol": 1e-3})
+    return Noise(float(np.exp(fit.x)), noise.transition)

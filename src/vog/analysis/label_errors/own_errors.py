@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-_FROM = 0.3  # places below it are not looked at: right labels crowd there
+_FIT_FROM = 0.3  # places below it are not looked at: right labels crowd there
 _RATES = np.linspace(0.5, 30, 60)  # how fast right labels may thin out, a unit of place
-_TURNS = 60  # of EM
-_CAREFUL = 1.0  # standard errors that are taken off
-_FEWEST = 10  # rows beyond `_FROM`: of fewer nothing is told
-_MOST = 1 / 3  # of the rows: where more lie beyond `_FROM`, planted flips are not told from others
+_EM_ROUNDS = 60  # of EM
+_MARGIN = 1.0  # standard errors that are taken off
+_MIN_ROWS = 10  # rows beyond `_FROM`: of fewer nothing is told
+_MAX_SHARE = 1 / 3  # of the rows: where more lie beyond `_FROM`, planted flips are not told from others
 
 
 @dataclass(frozen=True)
@@ -29,44 +29,44 @@ class OwnErrors:
         crowd: how many others there would be at place 0, a unit of place.
     """
 
-    even: float
-    rate: float
-    crowd: float
+    wrong_count: float
+    decay_rate: float
+    right_density: float
 
-    def probability(self, place: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    def probability(self, quantile: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
         """That a row at this place is wrong, in [0, 1]."""
-        right = self.crowd * np.exp(-self.rate * place)
-        return self.even / np.maximum(self.even + right, np.finfo(float).tiny)
+        right_density = self.right_density * np.exp(-self.decay_rate * quantile)
+        return self.wrong_count / np.maximum(self.wrong_count + right_density, np.finfo(float).tiny)
 
-    def right(self, place: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    def right_share(self, quantile: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
         """The share of right labels that is expected from each place on, as far as it is known.
 
         From the rows that there are, so that it does not rest on the shape of the right ones.
         """
-        beyond = len(place) - np.searchsorted(np.sort(place), place)
-        return 1 - np.minimum(self.even * (1 - place) / np.maximum(beyond, 1), 1.0)
+        at_or_above = len(quantile) - np.searchsorted(np.sort(quantile), quantile)
+        return 1 - np.minimum(self.wrong_count * (1 - quantile) / np.maximum(at_or_above, 1), 1.0)
 
-    def count(self, place: Float[np.ndarray, "n"], fdr: float) -> tuple[int, float]:
+    def count_suspects(self, quantile: Float[np.ndarray, "n"], fdr: float) -> tuple[int, float]:
         """How many rows, the farthest first, are taken, and the share of right ones among them."""
-        order = np.sort(place)[::-1]
-        share = self.right(order)
-        kept = np.flatnonzero((share <= fdr) & (np.arange(1, len(order) + 1) >= _FEWEST))
-        kept = kept[order[kept] >= _FROM] if len(kept) else kept
-        return (0, np.nan) if not len(kept) else (int(kept[-1]) + 1, float(share[kept[-1]]))
+        ranked = np.sort(quantile)[::-1]
+        share = self.right_share(ranked)
+        cuts = np.flatnonzero((share <= fdr) & (np.arange(1, len(ranked) + 1) >= _MIN_ROWS))
+        cuts = cuts[ranked[cuts] >= _FIT_FROM] if len(cuts) else cuts
+        return (0, np.nan) if not len(cuts) else (int(cuts[-1]) + 1, float(share[cuts[-1]]))
 
 
-NOTHING = OwnErrors(0.0, 0.0, 0.0)  # where nothing can be told
+NO_ESTIMATE = OwnErrors(0.0, 0.0, 0.0)  # where nothing can be told
 
 
-def places(
-    looks_wrong: Float[np.ndarray, "n"], planted: Float[np.ndarray, "flips"]
+def quantiles_among_planted(
+    wrongness: Float[np.ndarray, "n"], planted: Float[np.ndarray, "flips"]
 ) -> Float[np.ndarray, "n"]:
     """The share of the planted that look less wrong than each row, in [0, 1]."""
-    known = np.searchsorted(np.sort(planted), looks_wrong, side="left")
-    return known / len(planted)
+    less_wrong = np.searchsorted(np.sort(planted), wrongness, side="left")
+    return less_wrong / len(planted)
 
 
-def own_errors(place: Float[np.ndarray, "n"]) -> OwnErrors:
+def fit_own_errors(quantile: Float[np.ndarray, "n"]) -> OwnErrors:
     """What lies evenly among the places of rows that were not planted, by EM.
 
     Source: a mixture of a known and a decreasing part, as p-values are read (Storey, JRSS B 64,
@@ -74,31 +74,31 @@ def own_errors(place: Float[np.ndarray, "n"]) -> OwnErrors:
     whose bound is not met where right labels look wrong. Where to begin and how careful to be was
     chosen on half of the data: docs/which-score.md.
     """
-    beyond = (place[place >= _FROM] - _FROM) / (1 - _FROM)
-    if not _FEWEST <= len(beyond) <= _MOST * len(place):
-        return NOTHING
-    fits = [_fitted(beyond, rate) for rate in _RATES]
-    at = int(np.argmax([likelihood for likelihood, _ in fits]))
-    rate, share = float(_RATES[at]), fits[at][1]
-    density = _thinning(beyond, rate)
-    known = (((1 - density) / (share + (1 - share) * density)) ** 2).sum()
-    careful = max(0.0, share - _CAREFUL / np.sqrt(known + 1e-9))
-    width = 1 - _FROM
-    crowd = len(beyond) / width * (1 - careful) * float(_thinning(np.zeros(1), rate)[0])
-    rate_of_place = rate / width
+    rescaled = (quantile[quantile >= _FIT_FROM] - _FIT_FROM) / (1 - _FIT_FROM)
+    if not _MIN_ROWS <= len(rescaled) <= _MAX_SHARE * len(quantile):
+        return NO_ESTIMATE
+    fits = [_fit_uniform_share(rescaled, rate) for rate in _RATES]
+    best = int(np.argmax([likelihood for likelihood, _ in fits]))
+    rate, share = float(_RATES[best]), fits[best][1]
+    density = _density(rescaled, rate)
+    information = (((1 - density) / (share + (1 - share) * density)) ** 2).sum()
+    lower = max(0.0, share - _MARGIN / np.sqrt(information + 1e-9))
+    width = 1 - _FIT_FROM
+    start = len(rescaled) / width * (1 - lower) * float(_density(np.zeros(1), rate)[0])
+    decay = rate / width
     return OwnErrors(
-        careful * len(beyond) / width, rate_of_place, crowd * float(np.exp(rate_of_place * _FROM))
+        lower * len(rescaled) / width, decay, start * float(np.exp(decay * _FIT_FROM))
     )
 
 
-def _thinning(place: Float[np.ndarray, "m"], rate: float) -> Float[np.ndarray, "m"]:
+def _density(rescaled: Float[np.ndarray, "m"], rate: float) -> Float[np.ndarray, "m"]:
     """The density on 0 to 1 of what thins out at this rate."""
-    return rate * np.exp(-rate * place) / -np.expm1(-rate)
+    return rate * np.exp(-rate * rescaled) / -np.expm1(-rate)
 
 
-def _fitted(place: Float[np.ndarray, "m"], rate: float) -> tuple[float, float]:
+def _fit_uniform_share(rescaled: Float[np.ndarray, "m"], rate: float) -> tuple[float, float]:
     """The log-likelihood, and the share of what lies evenly, at a rate of the rest."""
-    density, share = _thinning(place, rate), 0.3
-    for _ in range(_TURNS):
+    density, share = _density(rescaled, rate), 0.3
+    for _ in range(_EM_ROUNDS):
         share = float((share / (share + (1 - share) * density)).mean())
     return float(np.log(share + (1 - share) * density).sum()), share

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from vog.analysis.label_errors import calibration
-from vog.analysis.label_errors.own_errors import NOTHING, OwnErrors, own_errors, places
-from vog.analysis.label_errors.verdict import Rows, Values, Verdict, ranking
+from vog.analysis.label_errors.own_errors import NO_ESTIMATE, OwnErrors, fit_own_errors, quantiles_among_planted
+from vog.analysis.label_errors.verdict import Mask, PerRow, Verdict, ranking
 from vog.errors import ResultError
 from vog.result import Run
 from vog.result.derived_columns import rank
@@ -22,20 +22,20 @@ _ALL = "all"
 
 
 @dataclass(frozen=True)
-class _Learned:
+class _StageFit:
     """A calibration, the rows that it is of, the scores and the stage."""
 
-    by: calibration.Calibrated
-    known: Rows
+    fit: calibration.CrossFit
+    whole: Mask
     names: tuple[str, ...]
     stage: str
 
 
-def by_flips(
+def planted_verdict(
     run: Run,
-    rows: dict[str, Rows],
+    rows: dict[str, Mask],
     names: tuple[str, ...],
-    tail: Verdict | None,
+    baseline: Verdict | None,
     fdr: float,
     stage: str | None,
     boundary: bool = False,
@@ -59,32 +59,32 @@ def by_flips(
     usable = np.ones(run.rows, bool)
     for kind, mask in rows.items():  # what is wrong with these is not their label
         usable &= ~mask if kind != FLIP else True
-    best = _best(run, names, flipped, usable, stage)
-    helps = None
+    best = _best_fit(run, names, flipped, usable, stage)
+    vog_helps = None
     if f"vog@{best.stage}" in run.score_columns:
-        with_vog = _learned(run, (*names, "vog"), best.stage, flipped, usable)
-        helps = with_vog.by.log_loss < best.by.log_loss - with_vog.by.error
-        best = with_vog if helps else best
+        with_vog = _fit_at(run, (*names, "vog"), best.stage, flipped, usable)
+        vog_helps = with_vog.fit.log_loss < best.fit.log_loss - with_vog.fit.standard_error
+        best = with_vog if vog_helps else best
     why = None if stage else _why_stage(best.stage)
-    looks_wrong = np.full(run.rows, np.nan)
-    looks_wrong[best.known] = best.by.probability
-    order = ranking("calibrated", best.names, (best.stage, why), rank(looks_wrong), fdr, flipped)
-    order = replace(order, vog_helps=helps)
-    return _counted(order, looks_wrong, best.known & ~flipped, tail, boundary)
+    wrongness = np.full(run.rows, np.nan)
+    wrongness[best.whole] = best.fit.probability
+    verdict = ranking("calibrated", best.names, (best.stage, why), rank(wrongness), fdr, flipped)
+    verdict = replace(verdict, vog_helps=vog_helps)
+    return _with_suspects(verdict, wrongness, best.whole & ~flipped, baseline, boundary)
 
 
-def _best(
-    run: Run, names: tuple[str, ...], flipped: Rows, usable: Rows, stage: str | None
-) -> _Learned:
+def _best_fit(
+    run: Run, names: tuple[str, ...], flipped: Mask, usable: Mask, stage: str | None
+) -> _StageFit:
     """The calibration at the stage asked for, or at the one that tells the flips best."""
     if stage is not None:
-        return _learned(run, names, stage, flipped, usable)
-    best = _learned(run, names, _ALL, flipped, usable)
-    for other in run.stages:
-        if other != _ALL and all(f"{name}@{other}" in run.score_columns for name in names):
-            found = _learned(run, names, other, flipped, usable)
-            if found.by.log_loss < best.by.log_loss - found.by.error:
-                best = found
+        return _fit_at(run, names, stage, flipped, usable)
+    best = _fit_at(run, names, _ALL, flipped, usable)
+    for run_stage in run.stages:
+        if run_stage != _ALL and all(f"{name}@{run_stage}" in run.score_columns for name in names):
+            candidate = _fit_at(run, names, run_stage, flipped, usable)
+            if candidate.fit.log_loss < best.fit.log_loss - candidate.fit.standard_error:
+                best = candidate
     return best
 
 
@@ -94,38 +94,38 @@ def _why_stage(stage: str) -> str:
     return "it tells the planted flips best"
 
 
-def _learned(run: Run, names: tuple[str, ...], stage: str, flipped: Rows, usable: Rows) -> _Learned:
+def _fit_at(run: Run, names: tuple[str, ...], stage: str, flipped: Mask, usable: Mask) -> _StageFit:
     """The calibration by these scores at a stage, and the rows that it is of."""
     values = np.stack([run.numbers(f"{name}@{stage}") for name in names])
-    known = np.isfinite(values).all(axis=0) & usable
-    flips, others = int(flipped[known].sum()), int((~flipped[known]).sum())
-    if min(flips, others) < calibration.LEAST:
+    whole = np.isfinite(values).all(axis=0) & usable
+    flips, unflipped = int(flipped[whole].sum()), int((~flipped[whole]).sum())
+    if min(flips, unflipped) < calibration.MIN_PLANTED:
         raise ResultError(
-            f"{run.folder} has {flips} flipped and {others} other labels with all scores; a "
-            f"probability is calibrated with at least {calibration.LEAST} of each. Plant more with "
+            f"{run.folder} has {flips} flipped and {unflipped} other labels with all scores; a "
+            f"probability is calibrated with at least {calibration.MIN_PLANTED} of each. Plant more with "
             f"--flip, or leave --planted out."
         )
-    return _Learned(calibration.calibrated(values[:, known], flipped[known]), known, names, stage)
+    return _StageFit(calibration.calibrate(values[:, whole], flipped[whole]), whole, names, stage)
 
 
-def _counted(
-    order: Verdict, looks_wrong: Values, own: Rows, tail: Verdict | None, boundary: bool
+def _with_suspects(
+    verdict: Verdict, wrongness: PerRow, unplanted: Mask, baseline: Verdict | None, boundary: bool
 ) -> Verdict:
     """With as many suspects as keep the share of right labels among those not planted."""
-    flips = looks_wrong[order.planted & ~np.isnan(looks_wrong)]
-    place = places(looks_wrong[own], flips)
-    told = NOTHING if boundary else own_errors(place)
-    count, right = told.count(place, order.fdr)
-    probability, wrong = _probability(order, own, told, place), told.even
-    if tail is not None and int(tail.suspect.sum()) > count:
-        return _as_the_tail(order, looks_wrong, own, tail)
+    flips = wrongness[verdict.planted & ~np.isnan(wrongness)]
+    quantile = quantiles_among_planted(wrongness[unplanted], flips)
+    estimate = NO_ESTIMATE if boundary else fit_own_errors(quantile)
+    count, fdr = estimate.count_suspects(quantile, verdict.fdr)
+    probability, wrong = _probability(verdict, unplanted, estimate, quantile), estimate.wrong_count
+    if baseline is not None and int(baseline.suspect.sum()) > count:
+        return _adopt(verdict, wrongness, unplanted, baseline)
     if not count:
-        return replace(order, why=_WHY_BOUNDARY if boundary else _WHY_NONE)
-    ranked = np.flatnonzero(own)[np.argsort(-looks_wrong[own], kind="stable")]
-    suspect = np.zeros(len(own), bool)
+        return replace(verdict, why=_WHY_BOUNDARY if boundary else _WHY_NONE)
+    ranked = np.flatnonzero(unplanted)[np.argsort(-wrongness[unplanted], kind="stable")]
+    suspect = np.zeros(len(unplanted), bool)
     suspect[ranked[:count]] = True
-    suspect |= order.planted & (looks_wrong >= looks_wrong[ranked[count - 1]])
-    return replace(order, suspect=suspect, probability=probability, expected_fdr=right, wrong=wrong)
+    suspect |= verdict.planted & (wrongness >= wrongness[ranked[count - 1]])
+    return replace(verdict, suspect=suspect, probability=probability, expected_fdr=fdr, wrong=wrong)
 
 
 _WHY_BOUNDARY = (
@@ -140,25 +140,25 @@ _WHY_NONE = (
 
 
 def _probability(
-    order: Verdict, own: Rows, told: OwnErrors, place: Float[np.ndarray, "m"]
-) -> Values:
-    probability = np.full(len(own), np.nan)
-    probability[own] = told.probability(place)
-    probability[order.planted] = 1.0
+    verdict: Verdict, unplanted: Mask, estimate: OwnErrors, quantile: Float[np.ndarray, "m"]
+) -> PerRow:
+    probability = np.full(len(unplanted), np.nan)
+    probability[unplanted] = estimate.probability(quantile)
+    probability[verdict.planted] = 1.0
     return probability
 
 
-def _as_the_tail(order: Verdict, looks_wrong: Values, own: Rows, tail: Verdict) -> Verdict:
+def _adopt(verdict: Verdict, wrongness: PerRow, unplanted: Mask, baseline: Verdict) -> Verdict:
     """What was told without a look at the flips, and which flips look as wrong as these rows."""
-    ranked = np.sort(looks_wrong[own])[::-1]
-    cut = float(ranked[min(int(tail.suspect.sum()), len(ranked)) - 1])
-    probability = tail.probability.copy()
-    probability[order.planted] = 1.0
+    ranked = np.sort(wrongness[unplanted])[::-1]
+    cutoff = float(ranked[min(int(baseline.suspect.sum()), len(ranked)) - 1])
+    probability = baseline.probability.copy()
+    probability[verdict.planted] = 1.0
     return replace(
-        order,
-        suspect=tail.suspect | (order.planted & (looks_wrong >= cut)),
+        verdict,
+        suspect=baseline.suspect | (verdict.planted & (wrongness >= cutoff)),
         probability=probability,
-        expected_fdr=tail.expected_fdr,
-        wrong=tail.wrong,
-        unlearned=tail.unlearned,
+        expected_fdr=baseline.expected_fdr,
+        wrong=baseline.wrong,
+        unlearned=baseline.unlearned,
     )

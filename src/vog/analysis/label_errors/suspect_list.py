@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from vog.analysis.label_errors.suspects import combined, refuse_no_stage, verdict_or_why
+from vog.analysis.label_errors.suspects import combined_hardness, check_stage, verdict_or_why
 from vog.analysis.label_errors.verdict import Verdict
 from vog.analysis.one_run.row_facts import misclassified, row_summaries
 from vog.result import Run
@@ -51,7 +51,7 @@ class LikelyErrors:
         why_none: why not.
     """
 
-    neighbours: tuple[str, ...]
+    scores: tuple[str, ...]
     suspects: tuple[Suspect, ...]
     contradicted: int
     verdict: Verdict | None
@@ -72,34 +72,34 @@ def likely_label_errors(run: Run, count: int = 24, stage: str | None = None) -> 
     Raises:
         ResultError: the run has none of the scores over all checkpoints, or no such stage.
     """
-    refuse_no_stage(run, stage)
-    found, why = verdict_or_why(run, stage=stage)
-    neighbours, hard = combined(run) if found is None else (found.scores, found.hardness)
-    neighbours = neighbours or ("the probabilities of all classes",)
+    check_stage(run, stage)
+    verdict, why_none = verdict_or_why(run, stage=stage)
+    scores, hard = combined_hardness(run) if verdict is None else (verdict.scores, verdict.hardness)
+    scores = scores or ("the probabilities of all classes",)
     errors, judged = misclassified(run, "all")
     contradicted = errors & judged
-    shown = contradicted if found is None else contradicted | found.suspect
-    ranked = np.flatnonzero(shown & ~np.isnan(hard))
-    at = ranked[np.argsort(-hard[ranked], kind="stable")[:count]]
-    listed = _listed(run, hard, found, at)
-    return LikelyErrors(neighbours, listed, int(contradicted.sum()), found, why)
+    candidates = contradicted if verdict is None else contradicted | verdict.suspect
+    ranked = np.flatnonzero(candidates & ~np.isnan(hard))
+    positions = ranked[np.argsort(-hard[ranked], kind="stable")[:count]]
+    listed = _suspects_at(run, hard, verdict, positions)
+    return LikelyErrors(scores, listed, int(contradicted.sum()), verdict, why_none)
 
 
-def most_suspicious(run: Run, found: Verdict, count: int | None = None) -> tuple[Suspect, ...]:
+def most_suspicious(run: Run, verdict: Verdict, count: int | None = None) -> tuple[Suspect, ...]:
     """The suspects of a verdict, the most suspicious first."""
-    rows = np.flatnonzero(found.suspect)
-    order = np.argsort(-found.hardness[rows], kind="stable")
-    return _listed(run, found.hardness, found, rows[order][:count])
+    rows = np.flatnonzero(verdict.suspect)
+    order = np.argsort(-verdict.hardness[rows], kind="stable")
+    return _suspects_at(run, verdict.hardness, verdict, rows[order][:count])
 
 
-def hardest(run: Run, found: Verdict, count: int) -> tuple[Suspect, ...]:
+def hardest(run: Run, verdict: Verdict, count: int) -> tuple[Suspect, ...]:
     """So many rows that a verdict ranks highest, suspects or not."""
-    order = np.argsort(-found.hardness, kind="stable")[:count]
-    return _listed(run, found.hardness, found, order[~np.isnan(found.hardness[order])])
+    order = np.argsort(-verdict.hardness, kind="stable")[:count]
+    return _suspects_at(run, verdict.hardness, verdict, order[~np.isnan(verdict.hardness[order])])
 
 
-def _listed(
-    run: Run, hard: Float[np.ndarray, "n"], found: Verdict | None, at: Int[np.ndarray, "few"]
+def _suspects_at(
+    run: Run, hard: Float[np.ndarray, "n"], verdict: Verdict | None, rows: Int[np.ndarray, "few"]
 ) -> tuple[Suspect, ...]:
     """The rows at these positions, in their order."""
     vog = run.hardness("vog@all") if "vog@all" in run.score_columns else np.full(run.rows, np.nan)
@@ -107,28 +107,28 @@ def _listed(
         Suspect(
             **row,
             suggested=suggested,
-            hardness=float(hard[one]),
-            probability=None if found is None else _known(float(found.probability[one])),
-            suspect=found is not None and bool(found.suspect[one]),
-            vog=_known(float(vog[one])),
+            hardness=float(hard[position]),
+            probability=None if verdict is None else _or_none(float(verdict.probability[position])),
+            suspect=verdict is not None and bool(verdict.suspect[position]),
+            vog=_or_none(float(vog[position])),
         )
-        for row, suggested, one in zip(
-            row_summaries(run, at, "all"), _suggestions(run, at), at.tolist(), strict=True
+        for row, suggested, position in zip(
+            row_summaries(run, rows, "all"), _suggestions(run, rows), rows.tolist(), strict=True
         )
     )
 
 
-def _suggestions(run: Run, at: Int[np.ndarray, "few"]) -> list[int | None]:
+def _suggestions(run: Run, positions: Int[np.ndarray, "few"]) -> list[int | None]:
     """By row, the class that the latest stage which contradicts the label ends with."""
-    places = run.question.get("stages", {})
-    latest = sorted(run.stages, key=lambda stage: -places.get(stage, [0, 0])[1])
+    stage_ranges = run.question.get("stages", {})
+    latest = sorted(run.stages, key=lambda stage: -stage_ranges.get(stage, [0, 0])[1])
     columns = ["label", *(f"prediction@{stage}" for stage in latest)]
-    rows = run.table(columns).take(at).to_pylist()
+    rows = run.table(columns).take(positions).to_pylist()
     return [
-        next((row[one] for one in columns[1:] if row[one] not in (None, row["label"])), None)
+        next((row[key] for key in columns[1:] if row[key] not in (None, row["label"])), None)
         for row in rows
     ]
 
 
-def _known(value: float) -> float | None:
+def _or_none(value: float) -> float | None:
     return None if np.isnan(value) else value

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from vog.analysis.label_errors import calibration
-from vog.analysis.label_errors.doubt_tail import BEYOND, excess
-from vog.analysis.label_errors.held_out_verdict import by_held_out
-from vog.analysis.label_errors.planted_verdict import by_flips
-from vog.analysis.label_errors.verdict import WHAT_WOULD_TELL, Rows, Values, Verdict, ranking
+from vog.analysis.label_errors.doubt_tail import SUSPECT_FROM, excess_over_tail
+from vog.analysis.label_errors.held_out_verdict import held_out_verdict
+from vog.analysis.label_errors.planted_verdict import planted_verdict
+from vog.analysis.label_errors.verdict import VERDICT_ADVICE, Mask, PerRow, Verdict, ranking
 from vog.analysis.one_run.correlation import hardness
 from vog.errors import ResultError, unknown
 from vog.result import Run
@@ -30,9 +30,9 @@ from vog.result.planting_record import BOUNDARY, FLIP, THRESHOLD, Planted, recor
 
 # What judges labels. The first four look at the logits alone and need no planted errors to be
 # weighed: on digits and MNIST their mean ranks better than with the gradients of the loss added.
-ALONE = ("aum", "confidence", "loss", "el2n")
-NEIGHBOURS = (*ALONE, "volg", "csg")
-_BELOW = 0.99  # the quantile of the threshold samples' AUM, as in the paper
+LOGIT_SCORES = ("aum", "confidence", "loss", "el2n")
+LABEL_SCORES = (*LOGIT_SCORES, "volg", "csg")
+_CUTOFF_QUANTILE = 0.99  # the quantile of the threshold samples' AUM, as in the paper
 _ALL = "all"
 _WHY_ALL = "the mean over the whole training, the rule where no flips are planted"
 
@@ -61,25 +61,25 @@ def suspects(
     """
     if not 0 < fdr < 1:
         raise ResultError(f"--fdr is {fdr}; expected a share between 0 and 1, as 0.1.")
-    refuse_no_stage(run, stage)
+    check_stage(run, stage)
     if run.table(["label"]).column(0).null_count == run.rows:
         raise ResultError(f"{run.folder} has no labels that could be judged.")
     record = None if planted is None else record_of(planted)
     rows = {} if record is None else record.rows(run)
     if record is not None and FLIP in rows:
-        others = ~np.any(list(rows.values()), axis=0)
-        names = _present(run, NEIGHBOURS, stage or _ALL)
-        alone = _unplanted(run, fdr, stage, others)
+        unplanted = ~np.any(list(rows.values()), axis=0)
+        names = _scores_at(run, LABEL_SCORES, stage or _ALL)
+        unplanted_verdict = _unplanted_verdict(run, fdr, stage, unplanted)
         boundary = BOUNDARY in record.hows(FLIP)
-        return by_flips(run, rows, names, alone, fdr, stage, boundary)
+        return planted_verdict(run, rows, names, unplanted_verdict, fdr, stage, boundary)
     if THRESHOLD in rows:
-        return _by_threshold(run, rows[THRESHOLD], fdr, stage or _ALL)
+        return _threshold_verdict(run, rows[THRESHOLD], fdr, stage or _ALL)
     if run.out_of_sample:
-        return by_held_out(run, fdr, stage)
-    return _by_tail(run, fdr, stage)
+        return held_out_verdict(run, fdr, stage)
+    return _tail_verdict(run, fdr, stage)
 
 
-def refuse_no_stage(run: Run, stage: str | None) -> None:
+def check_stage(run: Run, stage: str | None) -> None:
     """Nothing where the run has this stage, or none is asked for.
 
     Raises:
@@ -89,57 +89,57 @@ def refuse_no_stage(run: Run, stage: str | None) -> None:
         raise ResultError(f"{run.folder} has no stage {stage!r}.{unknown(stage, run.stages)}")
 
 
-def combined(run: Run, stage: str = _ALL) -> tuple[tuple[str, ...], Values]:
+def combined_hardness(run: Run, stage: str = _ALL) -> tuple[tuple[str, ...], PerRow]:
     """The scores that judge labels without being calibrated, and the mean of their hardness ranks.
 
     Raises:
         ResultError: the run has none of them at this stage.
     """
-    names = _present(run, ALONE, stage)
+    names = _scores_at(run, LOGIT_SCORES, stage)
     return names, hardness(run, [f"{name}@{stage}" for name in names]).mean(axis=0)
 
 
-def _unplanted(run: Run, fdr: float, stage: str | None, rows: Rows) -> Verdict | None:
+def _unplanted_verdict(run: Run, fdr: float, stage: str | None, rows: Mask) -> Verdict | None:
     """The verdict on rows that were not planted, without a look at the flips; None without one."""
     try:
         return (
-            by_held_out(run, fdr, stage, rows)
+            held_out_verdict(run, fdr, stage, rows)
             if run.out_of_sample
-            else _by_tail(run, fdr, stage, rows)
+            else _tail_verdict(run, fdr, stage, rows)
         )
     except ResultError:  # no confidence, or no probabilities: the flips decide alone
         return None
 
 
-def _by_tail(run: Run, fdr: float, stage: str | None, rows: Rows | None = None) -> Verdict:
-    asked = stage or _ALL
-    names, hard = combined(run, asked)
-    doubt = 1 - _confidence(run, asked)
-    known = np.isfinite(doubt) & ~np.isnan(hard)
-    known &= True if rows is None else rows
-    judged, unlearned = _learned_classes(run, doubt, known)
-    found = excess(doubt[judged])
-    count = found.count(fdr)
-    nothing = ranking("tail", names, (asked, None if stage else _WHY_ALL), hard, fdr)
-    nothing = replace(nothing, unlearned=unlearned)
+def _tail_verdict(run: Run, fdr: float, stage: str | None, rows: Mask | None = None) -> Verdict:
+    stage_name = stage or _ALL
+    names, hard = combined_hardness(run, stage_name)
+    doubt = 1 - _confidence_values(run, stage_name)
+    usable = np.isfinite(doubt) & ~np.isnan(hard)
+    usable &= True if rows is None else rows
+    judged, unlearned = _learned_by_median_doubt(run, doubt, usable)
+    excess = excess_over_tail(doubt[judged])
+    count = excess.count_suspects(fdr)
+    verdict = ranking("tail", names, (stage_name, None if stage else _WHY_ALL), hard, fdr)
+    verdict = replace(verdict, unlearned=unlearned)
     if not count:
-        return replace(nothing, why=_why_nothing(run, judged, known))
+        return replace(verdict, why=_why_no_suspects(run, judged, usable))
     # How many are wrong is told by the doubts, which ones by all the scores together.
-    place = np.flatnonzero(judged)[np.argsort(-hard[judged], kind="stable")]
+    ranked = np.flatnonzero(judged)[np.argsort(-hard[judged], kind="stable")]
     probability, suspect = np.full(len(hard), np.nan), np.zeros(len(hard), bool)
-    probability[place] = 0.0
-    probability[place[: len(found.probability)]] = found.probability
-    suspect[place[:count]] = True
+    probability[ranked] = 0.0
+    probability[ranked[: len(excess.probability)]] = excess.probability
+    suspect[ranked[:count]] = True
     return replace(
-        nothing,
+        verdict,
         probability=probability,
         suspect=suspect,
-        expected_fdr=float(found.right[count - 1]) / count,
-        wrong=float(found.probability.sum()),
+        expected_fdr=float(excess.expected_right[count - 1]) / count,
+        wrong=float(excess.probability.sum()),
     )
 
 
-def _confidence(run: Run, stage: str) -> Values:
+def _confidence_values(run: Run, stage: str) -> PerRow:
     if f"confidence@{stage}" not in run.score_columns:
         raise ResultError(
             f"{run.folder} has no score confidence, by which wrong labels are told from hard ones. "
@@ -148,29 +148,29 @@ def _confidence(run: Run, stage: str) -> Values:
     return run.numbers(f"confidence@{stage}")
 
 
-def _learned_classes(run: Run, doubt: Values, known: Rows) -> tuple[Rows, tuple[int, ...]]:
+def _learned_by_median_doubt(run: Run, doubt: PerRow, usable: Mask) -> tuple[Mask, tuple[int, ...]]:
     """The known rows of classes that the model has learned, and which classes it has not.
 
     It has where most examples are doubted less than those that may be suspects.
     """
     labels = run.table(["label"]).column(0).to_numpy().astype(float)  # NaN where there is none
-    known = known & ~np.isnan(labels)
+    usable = usable & ~np.isnan(labels)
     judged, unlearned = np.zeros(len(doubt), bool), []
-    for label in np.unique(labels[known]):
-        mine = known & (labels == label)
-        if np.median(doubt[mine]) <= BEYOND:
-            judged |= mine
+    for label in np.unique(labels[usable]):
+        of_class = usable & (labels == label)
+        if np.median(doubt[of_class]) <= SUSPECT_FROM:
+            judged |= of_class
         else:
             unlearned.append(int(label))
     return judged, tuple(unlearned)
 
 
-def _why_nothing(run: Run, judged: Rows, known: Rows) -> str:
-    if not known.any():
+def _why_no_suspects(run: Run, judged: Mask, usable: Mask) -> str:
+    if not usable.any():
         return f"{run.folder} has no row with all scores that labels are judged by"
     if not judged.any():
         return (
-            f"in every class the model gives most labels less than {1 - BEYOND:.0%} over training, "
+            f"in every class the model gives most labels less than {1 - SUSPECT_FROM:.0%} over training, "
             f"so it has not learned these data"
         )
     return (
@@ -196,35 +196,35 @@ def verdict_or_why(
         return None, str(error)
 
 
-def known_verdict(run: Run, planted: Planted | None = None) -> Verdict:
+def require_verdict(run: Run, planted: Planted | None = None) -> Verdict:
     """The verdict, where it tells more than a ranking.
 
     Raises:
         ResultError: it does not, or there is none.
     """
-    found = suspects(run, planted)
-    if found.why is not None:
+    verdict = suspects(run, planted)
+    if verdict.why is not None:
         raise ResultError(
-            f"the labels of {run.folder} cannot be judged: {found.why}. {WHAT_WOULD_TELL}"
+            f"the labels of {run.folder} cannot be judged: {verdict.why}. {VERDICT_ADVICE}"
         )
-    return found
+    return verdict
 
 
-def _by_threshold(run: Run, samples: Rows, fdr: float, stage: str) -> Verdict:
-    margins = _margins(run, stage)
-    known = margins[samples & np.isfinite(margins)]
-    if len(known) < calibration.LEAST:
+def _threshold_verdict(run: Run, samples: Mask, fdr: float, stage: str) -> Verdict:
+    margins = _aum_values(run, stage)
+    sample_aum = margins[samples & np.isfinite(margins)]
+    if len(sample_aum) < calibration.MIN_PLANTED:
         raise ResultError(
-            f"{run.folder} has {len(known)} threshold samples with an AUM; a cut-off needs at "
-            f"least {calibration.LEAST}. Plant --threshold into more data, or leave --planted out."
+            f"{run.folder} has {len(sample_aum)} threshold samples with an AUM; a cut-off needs at "
+            f"least {calibration.MIN_PLANTED}. Plant --threshold into more data, or leave --planted out."
         )
-    cut = float(np.quantile(known, _BELOW))
-    suspect = (margins < cut) & ~samples
+    cutoff = float(np.quantile(sample_aum, _CUTOFF_QUANTILE))
+    suspect = (margins < cutoff) & ~samples
     hard = run.hardness(f"aum@{stage}")
     return replace(ranking("threshold", ("aum",), (stage, None), hard, fdr), suspect=suspect)
 
 
-def _margins(run: Run, stage: str) -> Values:
+def _aum_values(run: Run, stage: str) -> PerRow:
     if f"aum@{stage}" not in run.score_columns:
         raise ResultError(
             f"{run.folder} has no score aum, which threshold samples cut. Score again with aum "
@@ -233,11 +233,11 @@ def _margins(run: Run, stage: str) -> Values:
     return run.numbers(f"aum@{stage}")
 
 
-def _present(run: Run, wanted: tuple[str, ...], stage: str) -> tuple[str, ...]:
-    names = tuple(name for name in wanted if f"{name}@{stage}" in run.score_columns)
+def _scores_at(run: Run, candidates: tuple[str, ...], stage: str) -> tuple[str, ...]:
+    names = tuple(name for name in candidates if f"{name}@{stage}" in run.score_columns)
     if not names:
         raise ResultError(
-            f"{run.folder} has none of the scores {', '.join(wanted)}, by which labels are judged. "
+            f"{run.folder} has none of the scores {', '.join(candidates)}, by which labels are judged. "
             f"Score again with one of them in --scores."
         )
     return names

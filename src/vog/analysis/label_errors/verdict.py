@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-Values = Float[np.ndarray, "n"]
-Rows = Bool[np.ndarray, "n"]
+PerRow = Float[np.ndarray, "n"]
+Mask = Bool[np.ndarray, "n"]
 
-WHAT_WOULD_TELL = (
+VERDICT_ADVICE = (
     "What would tell: judging every label by a training without it (vog folds), flips that are "
     "planted before a training (vog plant), or a training that goes on until most right labels are "
     "learned and stops before the wrong ones are."
@@ -45,13 +45,13 @@ class Verdict:
     scores: tuple[str, ...]
     stage: str
     why_stage: str | None
-    hardness: Values
-    probability: Values
-    suspect: Rows
+    hardness: PerRow
+    probability: PerRow
+    suspect: Mask
     fdr: float
     expected_fdr: float
     wrong: float
-    planted: Rows
+    planted: Mask
     vog_helps: bool | None = None
     why: str | None = None
     unlearned: tuple[int, ...] = ()
@@ -61,9 +61,9 @@ def ranking(
     method: str,
     scores: tuple[str, ...],
     stage: tuple[str, str | None],
-    hardness: Values,
+    hardness: PerRow,
     fdr: float,
-    planted: Rows | None = None,
+    planted: Mask | None = None,
 ) -> Verdict:
     """A verdict that names nothing yet: the order of the rows, and no numbers.
 
@@ -75,6 +75,6 @@ def ranking(
         fdr: what is aimed at.
         planted: which rows were planted.
     """
-    unknown, none = np.full(len(hardness), np.nan), np.zeros(len(hardness), bool)
-    planted = none if planted is None else planted
-    return Verdict(method, scores, *stage, hardness, unknown, none, fdr, np.nan, np.nan, planted)
+    nans, no_rows = np.full(len(hardness), np.nan), np.zeros(len(hardness), bool)
+    planted = no_rows if planted is None else planted
+    return Verdict(method, scores, *stage, hardness, nans, no_rows, fdr, np.nan, np.nan, planted)

@@ -20,34 +20,34 @@ FORMS = ("ids", "indices", "list", "npy", "npz")
 
 
 def write_lists(
-    chosen: "Selection",
+    selection: "Selection",
     path: Path,
     form: str | None,
     root: str | Path | None,
     data: str | Path | None,
 ) -> Path:
     """Write the kept rows to a file; see `Selection.save`."""
-    kind = form or _usual_form(chosen.run, path)
-    if kind not in FORMS:
-        raise ResultError(f"there is no form {kind!r}.{unknown(kind, FORMS)}")
-    if not chosen.ids:
+    list_form = form or _default_form(selection.run, path)
+    if list_form not in FORMS:
+        raise ResultError(f"there is no form {list_form!r}.{unknown(list_form, FORMS)}")
+    if not selection.ids:
         raise ResultError(f"no row is kept, so {path} is not written. Ask for more.")
-    if root is not None and kind != "list":
+    if root is not None and list_form != "list":
         raise ResultError("--root is for lists of image files. Add --as list.")
-    if kind in ("indices", "npy", "npz"):
-        chosen.run.require_row_numbers()
-    refuse_to_replace(chosen.run, path, data)
-    if kind == "npz":
-        arrays = _kept_arrays(chosen, data)
+    if list_form in ("indices", "npy", "npz"):
+        selection.run.require_row_numbers()
+    refuse_to_replace(selection.run, path, data)
+    if list_form == "npz":
+        arrays = _selected_arrays(selection, data)
         write_whole(path, lambda beside: _save_arrays(beside, arrays))
-    elif kind == "npy" or (kind == "indices" and path.suffix.lower() == ".npy"):
-        write_array(path, chosen.indices)
+    elif list_form == "npy" or (list_form == "indices" and path.suffix.lower() == ".npy"):
+        write_array(path, selection.indices)
     else:
-        write_text(path, "".join(f"{line}\n" for line in _lines(chosen, kind, root)))
+        write_text(path, "".join(f"{line}\n" for line in _lines(selection, list_form, root)))
     return path
 
 
-def _usual_form(run: Run, path: Path) -> str:
+def _default_form(run: Run, path: Path) -> str:
     if path.suffix.lower() in (".npy", ".npz"):
         return path.suffix[1:].lower()
     if _image_folder(run) is not None:
@@ -57,31 +57,31 @@ def _usual_form(run: Run, path: Path) -> str:
 
 def _image_folder(run: Run) -> Path | None:
     """What the ids of image files are relative to; None where the data were something else."""
-    place = data_place(run)
+    path = data_place(run)
     beside_gradients = run.question.get("where", {}).get("gradients")
-    return None if place is None or place.suffix == ".npz" or beside_gradients else place
+    return None if path is None or path.suffix == ".npz" or beside_gradients else path
 
 
-def _lines(chosen: "Selection", form: str, root: str | Path | None) -> list[str]:
+def _lines(selection: "Selection", form: str, root: str | Path | None) -> list[str]:
     if form == "indices":
-        return [str(index) for index in chosen.indices.tolist()]
-    names = chosen.ids
+        return [str(index) for index in selection.indices.tolist()]
+    names = selection.ids
     if root is not None:
-        folder = _image_folder(chosen.run)
+        folder = _image_folder(selection.run)
         if folder is None:
             raise ResultError(
-                f"{chosen.run.folder} was not made of image files, so --root says nothing."
+                f"{selection.run.folder} was not made of image files, so --root says nothing."
             )
         if not Path(root).is_dir():
             raise ResultError(f"--root {root} is no folder.")
-        if not any((folder / one).is_file() for one in names):
+        if not any((folder / id).is_file() for id in names):
             raise ResultError(
                 f"none of the images is in {folder}, seen from here. Start where "
-                f"{chosen.run.folder} was scored, or leave --root out: paths are then as the run "
+                f"{selection.run.folder} was scored, or leave --root out: paths are then as the run "
                 f"has them."
             )
-        here = folder.resolve(), Path(root).resolve()
-        names = [Path(os.path.relpath(here[0] / one, here[1])).as_posix() for one in names]
+        roots = folder.resolve(), Path(root).resolve()
+        names = [Path(os.path.relpath(roots[0] / id, roots[1])).as_posix() for id in names]
     for name in names:
         if name.splitlines() != [name] or name != name.strip():
             raise ResultError(
@@ -90,52 +90,52 @@ def _lines(chosen: "Selection", form: str, root: str | Path | None) -> list[str]
             )
     if form == "ids":
         return list(names)
-    if (chosen.labels < 0).all():
+    if (selection.labels < 0).all():
         return list(names)
-    nameless = [one for one, label in zip(names, chosen.labels, strict=True) if label < 0]
-    if nameless:
+    unlabelled = [id for id, label in zip(names, selection.labels, strict=True) if label < 0]
+    if unlabelled:
         raise ResultError(
-            f"{len(nameless):,} kept rows have no label, and each line of a list needs one: "
-            f"{first_few(nameless)}. Add --as ids."
+            f"{len(unlabelled):,} kept rows have no label, and each line of a list needs one: "
+            f"{first_few(unlabelled)}. Add --as ids."
         )
-    return [f"{one} {label}" for one, label in zip(names, chosen.labels.tolist(), strict=True)]
+    return [f"{id} {label}" for id, label in zip(names, selection.labels.tolist(), strict=True)]
 
 
-def _kept_arrays(chosen: "Selection", data: str | Path | None) -> dict[str, np.ndarray]:
+def _selected_arrays(selection: "Selection", data: str | Path | None) -> dict[str, np.ndarray]:
     """Every array of the scored `.npz`: the kept rows of those that have one a row.
 
     Raises:
         ResultError: the data were no `.npz`, or it is not what was scored.
     """
-    run = chosen.run
-    place = data or noted_name(run, "data")
+    run = selection.run
+    path = data or noted_name(run, "data")
     if data is not None and Path(data).suffix != ".npz":
         raise ResultError(
             f"--data {data} is no .npz. Give the .npz that was scored, or another form with --as."
         )
-    if place is None or Path(place).suffix != ".npz":
+    if path is None or Path(path).suffix != ".npz":
         raise ResultError(
-            f"{run.folder} was made of {place or 'an object in Python'}, which is no .npz. Give "
+            f"{run.folder} was made of {path or 'an object in Python'}, which is no .npz. Give "
             f"the file as --data, or another form with --as."
         )
     try:
-        arrays = npz.load_arrays(Path(place))
+        arrays = npz.load_arrays(Path(path))
     except npz.UNPACKABLE as error:
         raise ResultError(
-            f"{place} cannot be read: {error}. Give the .npz that was scored as --data."
+            f"{path} cannot be read: {error}. Give the .npz that was scored as --data."
         ) from error
-    _refuse_others(run, arrays, place)
+    _check_same_data(run, arrays, path)
     labels = _labels_of(arrays)
     rows = len(labels)
-    kept = {
-        name: array[chosen.indices]
+    selected = {
+        name: array[selection.indices]
         if array.ndim and len(array) == rows and not name.endswith("_names")
         else array
         for name, array in arrays.items()
     }
     if "labels" not in arrays:
-        return kept
-    return kept | {"labels": chosen.labels.astype(labels.dtype)}
+        return selected
+    return selected | {"labels": selection.labels.astype(labels.dtype)}
 
 
 def _labels_of(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -144,20 +144,20 @@ def _labels_of(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.atleast_1d(arrays.get("labels", np.full(rows, -1)))
 
 
-def _refuse_others(run: Run, arrays: Mapping[str, np.ndarray], place: str | Path) -> None:
+def _check_same_data(run: Run, arrays: Mapping[str, np.ndarray], path: str | Path) -> None:
     """Nothing where rows, labels and ids of the arrays are those of the run."""
     table = run.table(["index", "id", "label"])
     index, labels = table["index"].to_numpy(), _labels_of(arrays)
-    known = table["label"].fill_null(-1).to_numpy()
-    same = len(labels) > index.max() and np.array_equal(labels[index], known)
+    run_labels = table["label"].fill_null(-1).to_numpy()
+    same = len(labels) > index.max() and np.array_equal(labels[index], run_labels)
     if same and "ids" in arrays:
         ids = arrays["ids"]
         same = ids.shape == (len(labels),) and (
-            [str(one) for one in ids[index].tolist()] == table["id"].to_pylist()
+            [str(id) for id in ids[index].tolist()] == table["id"].to_pylist()
         )
     if not same:
         raise ResultError(
-            f"{place} is not what {run.folder} was made of: its labels or ids are others. Give the "
+            f"{path} is not what {run.folder} was made of: its labels or ids are others. Give the "
             f".npz that was scored as --data."
         )
 

@@ -15,21 +15,21 @@ from vog.analysis.selection.criteria import (
     REASONS,
     Amount,
     Draft,
-    Table,
-    beyond,
-    held_back,
-    marks,
-    number_of,
+    RowTable,
+    rows_beyond_share,
+    row_floors,
+    read_marks,
+    parse_amount,
     read_rows,
     redundant_rows,
-    share_of,
+    parse_share,
 )
 from vog.analysis.selection.list_files import write_lists
 from vog.errors import ResultError, first_few
 from vog.result import Run
 from vog.result.planting_record import Planted
 
-_MOST, _MOST_OF_CLASS = 0.2, 0.5  # shares that are dropped as suspects without asking
+_LIMIT, _CLASS_LIMIT = 0.2, 0.5  # shares that are dropped as suspects without asking
 
 
 @dataclass(frozen=True)
@@ -161,14 +161,14 @@ def select(
         ResultError: so many suspects, without `yes`; nothing is asked, or what contradicts itself;
             an amount that is none; no such column; the run lacks what the suspects are told by.
     """
-    asked = {
+    amounts = {
         "--keep-hardest": keep_hardest,
         "--drop-easiest": drop_easiest,
         "--keep-easiest": keep_easiest,
     }
-    share = share_of(run, asked, by)
-    redundant = number_of(drop_redundant, "--drop-redundant", run.rows)
-    least = number_of(floor, "--floor", None)
+    share = parse_share(run, amounts, by)
+    redundant = parse_amount(drop_redundant, "--drop-redundant", run.rows)
+    least = parse_amount(floor, "--floor", None)
     flags = (drop_suspects, drop_marked, relabel_marked, drop_problems)
     if planted is not None and not drop_suspects:
         raise ResultError("--planted is for the verdict of --drop-suspects, which is not asked.")
@@ -176,73 +176,73 @@ def select(
         raise ResultError("--stage is for the verdict of --drop-suspects, which is not asked.")
     if share is None and redundant is None and not any(flags):
         raise ResultError(
-            f"nothing is asked. Give at least one of {', '.join(asked)}, --drop-suspects, "
+            f"nothing is asked. Give at least one of {', '.join(amounts)}, --drop-suspects, "
             f"--drop-redundant, --drop-marked, --relabel-marked, --drop-problems."
         )
     rows = read_rows(run, None if share is None else share.column, seed)
-    people = marks(run, rows, drop_marked, relabel_marked, drop_suspects)
-    draft = Draft(people.labels, held_back(least, people.labels), np.full(run.rows, KEPT, np.int8))
-    notes, draft = list(people.notes), draft.without(people.dropped, "marked")
+    marks = read_marks(run, rows, drop_marked, relabel_marked, drop_suspects)
+    draft = Draft(marks.labels, row_floors(least, marks.labels), np.full(run.rows, KEPT, np.int8))
+    notes, draft = list(marks.notes), draft.without(marks.dropped, "marked")
     if drop_suspects:
         from vog.analysis.label_errors.suspects import suspects  # scikit-learn takes a second
 
         verdict = suspects(run, planted, stage=stage)
-        found = verdict.suspect
+        mask = verdict.suspect
         if verdict.why_stage is not None:
             notes.append(f"suspects by stage {verdict.stage}: {verdict.why_stage}.")
         if verdict.why is not None:
             notes.append(f"no suspects: how many labels are wrong cannot be told: {verdict.why}.")
-        notes += _settled(int((found & people.settled & draft.kept).sum()))
-        found &= ~people.settled & draft.kept
+        notes += _trusted_note(int((mask & marks.trusted & draft.kept).sum()))
+        mask &= ~marks.trusted & draft.kept
         if not yes:
-            _refuse_to_empty(run, draft.labels, found)
-        draft = draft.without(found, "suspect")
+            _check_suspect_shares(run, draft.labels, mask)
+        draft = draft.without(mask, "suspect")
     if drop_problems:
         draft = draft.without(rows.problem, "problem")
     if redundant is not None:
-        found, told = redundant_rows(run, rows, draft, math.floor(redundant.of(run.rows)))
-        notes, draft = notes + told, draft.without(found, "redundant")
+        mask, added = redundant_rows(run, rows, draft, math.floor(redundant.count_of(run.rows)))
+        notes, draft = notes + added, draft.without(mask, "redundant")
     if share is not None:
-        found, told = beyond(rows, share, draft)
-        notes, draft = notes + told, draft.without(found, "easy" if share.hardest else "hard")
-    return _selection(run, rows, draft, notes)
+        mask, added = rows_beyond_share(rows, share, draft)
+        notes, draft = notes + added, draft.without(mask, "easy" if share.hardest else "hard")
+    return _make_selection(run, rows, draft, notes)
 
 
-def _refuse_to_empty(
+def _check_suspect_shares(
     run: Run, labels: Int[np.ndarray, "n"], suspect: Bool[np.ndarray, "n"]
 ) -> None:
     """Nothing where the suspects are few; a verdict that takes so many is seldom right."""
     count, rows = int(suspect.sum()), len(suspect)
-    said = [f"{count:,} of {rows:,} rows ({count / rows:.0%})"] if count > _MOST * rows else []
+    parts = [f"{count:,} of {rows:,} rows ({count / rows:.0%})"] if count > _LIMIT * rows else []
     classes, code = np.unique(labels, return_inverse=True)
-    all_of, gone = (np.bincount(code, weights, len(classes)) for weights in (None, suspect))
-    emptied = np.flatnonzero((gone > _MOST_OF_CLASS * all_of) & (classes >= 0))
-    worst = emptied[np.argsort(-(gone / all_of)[emptied], kind="stable")]
-    of_class = [
-        f"{class_name(run, int(classes[one])) or classes[one]} ({gone[one]:,.0f} of "
-        f"{all_of[one]:,})"
-        for one in worst
+    sizes, suspects = (np.bincount(code, weights, len(classes)) for weights in (None, suspect))
+    emptied = np.flatnonzero((suspects > _CLASS_LIMIT * sizes) & (classes >= 0))
+    worst = emptied[np.argsort(-(suspects / sizes)[emptied], kind="stable")]
+    texts = [
+        f"{class_name(run, int(classes[index])) or classes[index]} ({suspects[index]:,.0f} of "
+        f"{sizes[index]:,})"
+        for index in worst
     ]
-    said += [f"more than half of {len(worst)} classes: {first_few(of_class)}"] if of_class else []
-    if said:
+    parts += [f"more than half of {len(worst)} classes: {first_few(texts)}"] if texts else []
+    if parts:
         raise ResultError(
-            f"--drop-suspects would drop {', and '.join(said)}. So many wrong labels are rarer "
+            f"--drop-suspects would drop {', and '.join(parts)}. So many wrong labels are rarer "
             f"than a verdict that is wrong: look at some of them first (vog suspects, vog view). "
             f"To drop them all the same: --yes. Nothing was written."
         )
 
 
-def _settled(count: int) -> list[str]:
+def _trusted_note(count: int) -> list[str]:
     return [f"{count:,} suspects stay, marked keep or relabelled by people."] if count else []
 
 
-def _selection(run: Run, rows: Table, draft: Draft, notes: Sequence[str]) -> Selection:
-    labels, at, gone = draft.labels, np.flatnonzero(draft.kept), np.flatnonzero(~draft.kept)
-    reasons = [REASONS[code] for code in draft.why[gone].tolist()]
+def _make_selection(run: Run, rows: RowTable, draft: Draft, notes: Sequence[str]) -> Selection:
+    labels, positions, drops = draft.labels, np.flatnonzero(draft.kept), np.flatnonzero(~draft.kept)
+    reasons = [REASONS[code] for code in draft.reason[drops].tolist()]
     classes, first, code = np.unique(labels, return_index=True, return_inverse=True)
     counts = np.zeros((len(classes), len(REASONS) + 1), np.int64)
-    np.add.at(counts, (code, draft.why), 1)  # the last column is of those kept
-    found = tuple(
+    np.add.at(counts, (code, draft.reason), 1)  # the last column is of those kept
+    summaries = tuple(
         ClassKept(
             None if label < 0 else label,
             class_name(run, label),
@@ -253,19 +253,19 @@ def _selection(run: Run, rows: Table, draft: Draft, notes: Sequence[str]) -> Sel
         for label, row in zip(classes.tolist(), counts.tolist(), strict=True)
     )
     short = [
-        f"{one.name or one.label} ({one.kept:,} of {least:,})"
-        for one, least in zip(found, draft.held[first].tolist(), strict=True)
-        if one.kept < min(least, one.rows)
+        f"{entry.name or entry.label} ({entry.kept:,} of {floor:,})"
+        for entry, floor in zip(summaries, draft.floor[first].tolist(), strict=True)
+        if entry.kept < min(floor, entry.rows)
     ]
-    low = [f"below the floor, for other reasons: {first_few(short)}."] if short else []
+    floor_note = [f"below the floor, for other reasons: {first_few(short)}."] if short else []
     return Selection(
         run=run,
-        positions=at,
-        indices=rows.index[at],
-        ids=tuple(rows.ids.take(at).to_pylist()),
-        labels=labels[at],
-        relabelled=int((labels[at] != rows.labels[at]).sum()),
-        dropped=dict(zip(rows.ids.take(gone).to_pylist(), reasons, strict=True)),
-        classes=found,
-        notes=(*notes, *low),
+        positions=positions,
+        indices=rows.index[positions],
+        ids=tuple(rows.ids.take(positions).to_pylist()),
+        labels=labels[positions],
+        relabelled=int((labels[positions] != rows.labels[positions]).sum()),
+        dropped=dict(zip(rows.ids.take(drops).to_pylist(), reasons, strict=True)),
+        classes=summaries,
+        notes=(*notes, *floor_note),
     )
