@@ -28,7 +28,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from vog.cli import run_command
-from vog.data import open_source, read_batches
+from vog.data import open_source, read_batch
 from vog.files.writing import make_folder
 
 STEPS, BATCH = 8, 25
@@ -55,7 +55,7 @@ def main(
         torch.save(model.state_dict(), out / f"step-{step}.pt")
         if step < STEPS:
             batch = torch.randperm(len(examples))[:BATCH].tolist()
-            seen = [read_batches(examples, range(row, row + 1)) for row in batch]
+            seen = [read_batch(examples, range(row, row + 1)) for row in batch]
             labels = torch.cat([one.labels[one.at] for one in seen])
             loss = F.cross_entropy(
                 model(torch.cat([one.inputs for one in seen if len(one.at)])), labels

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vog.data import Batch, open_source, read_batches
+from vog.data import Batch, open_source, read_batch
 
 RNG = np.random.default_rng(0)
 
@@ -16,8 +16,8 @@ def test_rows_of_arrays_are_those_read_one_by_one() -> None:
     """The slice at once, against a transform that does nothing, which is called for each row."""
     inputs, labels = RNG.normal(size=(9, 2, 3)), RNG.integers(0, 3, 9)
     for form in (inputs, inputs[::-1], np.asfortranarray(inputs), inputs.astype(np.float16)):
-        sliced = read_batches(open_source((form, labels)), range(2, 7))
-        one_by_one = read_batches(open_source((form, labels), transform=np.array), range(2, 7))
+        sliced = read_batch(open_source((form, labels)), range(2, 7))
+        one_by_one = read_batch(open_source((form, labels), transform=np.array), range(2, 7))
         for name in ("rows", "problems"):
             assert getattr(sliced, name) == getattr(one_by_one, name)
         for name in ("labels", "at", "inputs"):
@@ -29,7 +29,7 @@ def test_rows_of_arrays_are_those_read_one_by_one() -> None:
 def test_a_batch_is_not_the_array_of_the_user() -> None:
     inputs, labels = np.zeros((4, 2), np.float32), np.zeros(4, np.int64)
     inputs.setflags(write=False)
-    batch = read_batches(open_source((inputs, labels)), range(4))
+    batch = read_batch(open_source((inputs, labels)), range(4))
     batch.inputs.add_(1)
     batch.labels.add_(1)
     assert not inputs.any()
@@ -68,4 +68,4 @@ def test_seconds_of_reading_are_noted() -> None:
             time.sleep(0.02)
             return np.zeros(3, np.float32), row
 
-    assert read_batches(open_source(Slow()), range(2)).seconds >= 0.04
+    assert read_batch(open_source(Slow()), range(2)).seconds >= 0.04

@@ -274,4 +274,4 @@ def test_a_table_of_confusion_that_claims_much(tmp_path: Path) -> None:
     (tmp_path / "c.npy").write_bytes(b"\x93NUMPY\x01\x00\x76\x00" + text)
     with pytest.raises(DataError, match="--confusion .* cannot be read"):
         read_confusion(tmp_path / "c.npy", 2, None)
-    assert small_files._MOST == 2**26
+    assert small_files._MAX_BYTES == 2**26

@@ -123,7 +123,7 @@ def test_a_connection_is_seen_wherever_it_is_kept(
     kind: Callable[[socket.socket], Dataset[Any]], connect: Callable[[], socket.socket]
 ) -> None:
     examples = open_source(kind(connect()), workers=2)
-    assert (examples.workers, examples.apart) == (0, False)
+    assert (examples.workers, examples.read_by_workers) == (0, False)
     assert "hold a socket" in examples.notes[0]
     assert "connect at the first read" in examples.notes[0]
     assert [examples.read(row)[1] for row in range(ROWS)] == list(range(ROWS))

@@ -216,7 +216,7 @@ def test_a_dataset() -> None:
     examples = open_source(points)
     assert list(examples.ids) == list("012345")
     assert examples.labels is None, "they cost a pass over the data"
-    batch = data.read_batches(examples, range(2, 6))
+    batch = data.read_batch(examples, range(2, 6))
     assert batch.problems == {2: "disk read error"}
     assert batch.at.tolist() == [0, 1, 3]
     assert batch.labels.tolist() == [2, 0, -1, 2]
@@ -239,7 +239,7 @@ def test_ids_survive_shuffling_and_subsets() -> None:
     assert list(shuffled.ids) == ["1", "5"]
     assert shuffled.labels is not None
     assert shuffled.labels.tolist() == [1, 2]
-    assert data.read_batches(shuffled, range(2)).inputs[:, 0].tolist() == [1, 5]
+    assert data.read_batch(shuffled, range(2)).inputs[:, 0].tolist() == [1, 5]
 
 
 def test_ids_of_another_length_are_refused() -> None:
@@ -319,7 +319,7 @@ def test_items_that_are_refused(item: object, message: str) -> None:
 )  # fmt: skip
 def test_labels_of_one_number_in_whatever_it_comes(label: object) -> None:
     examples = open_source(Other((torch.zeros(2), label)))
-    assert data.read_batches(examples, range(3)).labels.tolist() == [2, 2, 2]
+    assert data.read_batch(examples, range(3)).labels.tolist() == [2, 2, 2]
 
 
 def test_a_column_of_targets_is_believed() -> None:
@@ -347,7 +347,7 @@ def test_a_column_of_targets_is_believed() -> None:
 @pytest.mark.parametrize("workers", [0, 1])
 def test_items_with_more_than_two_parts(item: object, label: int, note: str, workers: int) -> None:
     examples = open_source(Other(item), workers=workers)
-    batch = data.read_batches(examples, range(3))
+    batch = data.read_batch(examples, range(3))
     assert batch.inputs.tolist() == [[1, 1]] * 3
     assert batch.labels.tolist() == [label] * 3
     assert len(examples.notes) == (1 if note else 0)
@@ -361,7 +361,7 @@ def test_values_that_are_refused() -> None:
         open_source(Other(({"a": 1}, 0)))
     ragged = open_source(Points(), transform=lambda x: x[: 1 + int(x[0])])
     with pytest.raises(DataError, match=r"differ in shape: '0' is \(1,\), '1' is \(2,\)"):
-        data.read_batches(ragged, range(2))
+        data.read_batch(ragged, range(2))
     with pytest.raises(DataError, match=r"example '0' cannot be made into an input: ZeroDivision"):
         open_source(Points(), transform=lambda _: 1 / 0)
 
@@ -404,7 +404,7 @@ class Failing(Dataset[Any]):
 
 
 def test_why_an_item_cannot_be_read_is_text_that_can_be_written() -> None:
-    batch = data.read_batches(open_source(Failing(lambda: 2)), range(2))
+    batch = data.read_batch(open_source(Failing(lambda: 2)), range(2))
     assert batch.problems[1] == "no such file: caf\\xe9.png"
 
 
@@ -441,7 +441,7 @@ def test_a_damaged_image_marks_its_row(folder: Path) -> None:
     whole = (folder / "dog/2.jpg").read_bytes()
     (folder / "dog/2.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "cat/10.jpg").write_bytes(b"no image")
-    batch = data.read_batches(open_source(folder), range(4))
+    batch = data.read_batch(open_source(folder), range(4))
     assert "truncated" in batch.problems[3]
     assert batch.problems[0].startswith("cannot identify image file")
     assert batch.at.tolist() == [1, 2]

@@ -21,7 +21,7 @@ from vog.data import open_source
 from vog.data.datasets import from_dataset
 from vog.data.folds.fold_dataset import fold
 from vog.data.folds.fold_record import load_fold_record
-from vog.data.folds.write_folds import drawn, folds
+from vog.data.folds.write_folds import draw_folds, folds
 from vog.errors import DataError, ResultError
 from vog.inspection.inspector import inspector
 from vog.result import Run
@@ -36,13 +36,13 @@ ROWS, FOLDS = 40, 4
     st.integers(0, 5),
 )
 def test_laws_of_the_draw(labels: np.ndarray, count: int, seed: int) -> None:
-    by = drawn(labels, count, seed)
+    by = draw_folds(labels, count, seed)
     assert by.shape == labels.shape
     assert set(by.tolist()) <= set(range(count))
     for mine in (np.ones(len(labels), bool), *(labels == one for one in np.unique(labels))):
         sizes = np.bincount(by[mine], minlength=count)
         assert sizes.max() - sizes.min() <= 1, "equally many, or one more"
-    np.testing.assert_array_equal(by, drawn(labels, count, seed))
+    np.testing.assert_array_equal(by, draw_folds(labels, count, seed))
 
 
 def build() -> nn.Sequential:
@@ -246,26 +246,26 @@ def test_image_folders_and_lists(pictures: Path, tmp_path: Path) -> None:
     assert len(lines) == 4
     assert all(line.rpartition(" ")[0] in whole.ids for line in lines)
     held = open_source(str(tmp_path / "F/fold-2/held_out.txt"))
-    assert held.numbers is not None
-    assert held.ids == [whole.ids[row] for row in held.numbers.tolist()]
+    assert held.row_numbers is not None
+    assert held.ids == [whole.ids[row] for row in held.row_numbers.tolist()]
     assert (held.label_names, held.classes) == (whole.label_names, whole.classes)
     assert whole.labels is not None
-    np.testing.assert_array_equal(held.labels, whole.labels[held.numbers])
+    np.testing.assert_array_equal(held.labels, whole.labels[held.row_numbers])
     value, label = held.read(1)
-    expected = whole.read(int(held.numbers[1]))
+    expected = whole.read(int(held.row_numbers[1]))
     np.testing.assert_array_equal(value, expected[0])
     assert label == expected[1]
     sample = held.sampled(3)
-    assert sample.numbers is not None
-    assert [whole.ids[row] for row in sample.numbers.tolist()] == list(sample.ids)
+    assert sample.row_numbers is not None
+    assert [whole.ids[row] for row in sample.row_numbers.tolist()] == list(sample.ids)
     with pytest.raises(DataError, match="is itself a fold. Give the data that it was made of"):
         folds(tmp_path / "F/fold-2/train.txt", tmp_path / "G", folds=2)
     listing = tmp_path / "list.txt"
     listing.write_text("".join(f"{name} 4\n" for name in whole.ids))
     folds(listing, tmp_path / "L", folds=2, root=pictures)
     again = open_source(tmp_path / "L/fold-0/held_out.txt")
-    assert again.numbers is not None
-    assert (list(again.ids), again.classes) == ([whole.ids[r] for r in again.numbers], None)
+    assert again.row_numbers is not None
+    assert (list(again.ids), again.classes) == ([whole.ids[r] for r in again.row_numbers], None)
 
 
 def test_a_list_that_was_changed_is_refused(pictures: Path, tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_a_list_that_was_changed_is_refused(pictures: Path, tmp_path: Path) -> N
         open_source(held)
     copied = pictures / "mine.txt"
     copied.write_text(held.read_text())
-    assert open_source(copied).numbers is None, "a list like any other"
+    assert open_source(copied).row_numbers is None, "a list like any other"
 
 
 class Dataset:
@@ -315,8 +315,8 @@ def test_a_dataset(tmp_path: Path) -> None:
         assert [json.loads(line) for line in names] == [f"row {at}" for at in held.indices]
         seen += held.indices
         named = open_source(str(tmp_path / f"F/fold-{number}/held_out.txt"))
-        assert named.numbers is not None
-        assert named.numbers.tolist() == held.indices
+        assert named.row_numbers is not None
+        assert named.row_numbers.tolist() == held.indices
         assert list(named.ids) == [f"row {at}" for at in held.indices]
         assert named.read(2)[0][0] == held.indices[2]
     assert sorted(seen) == list(range(21))
@@ -468,8 +468,8 @@ def test_subsets(tmp_path: Path) -> None:
     folds(f"{code}:rows", tmp_path / "F", folds=3)
     held = fold(Dataset(), tmp_path / "F", 1).held_out
     some = from_dataset(Subset(held, [1, 3, 4]))
-    assert some.numbers is not None
-    assert some.numbers.tolist() == [held.indices[at] for at in (1, 3, 4)]
+    assert some.row_numbers is not None
+    assert some.row_numbers.tolist() == [held.indices[at] for at in (1, 3, 4)]
     assert some.fold is not None
     assert some.fold.held_out
     assert from_dataset(Subset(held, [3, 1])).fold is None, "rows of a run ascend"

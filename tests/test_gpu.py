@@ -13,7 +13,7 @@ import torch
 import vog
 import world
 from vog.analysis.one_run.correlation import spearman
-from vog.data import read_batches
+from vog.data import read_batch
 from vog.models.torch import memory
 from vog.sweep.block import observer
 from vog.sweep.fold import StageFold
@@ -55,7 +55,7 @@ def test_nothing_waits_for_the_gpu_inside_the_loop(
     checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
     job = prepare(Request(world.build, checkpoints, digits, tmp_path / "run", device="cuda"))
-    batch = read_batches(job.examples, range(len(job.examples)))
+    batch = read_batch(job.examples, range(len(job.examples)))
     with job.model.evaluation_mode():
         observe = observer(job, [batch])
         fold = StageFold(job.stages, job.scores, job.needs)

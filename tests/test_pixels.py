@@ -121,7 +121,7 @@ def test_values_of_unknown_range_mark_their_row(
 ) -> None:
     (tmp_path / "a").mkdir()
     Image.fromarray((DEEP * 10.0 - 5).astype(dtype)).save(tmp_path / "a" / "1.tif")
-    batch = data.read_batches(open_source(tmp_path, transform=transform), range(1))
+    batch = data.read_batch(open_source(tmp_path, transform=transform), range(1))
     assert "which value is white the file does not say" in batch.problems[0]
     assert f"mode {'F' if dtype is np.float32 else 'I'}" in batch.problems[0]
     shown = np.asarray(example_reader._open(tmp_path / "a" / "1.tif"))
@@ -285,7 +285,7 @@ def test_what_is_no_file_has_a_row_that_says_so(tmp_path: Path) -> None:
         listing = tmp_path / "list.txt"
         listing.write_text("".join(f"a/{number}.png 0\n" for number in range(1, 7)))
         for examples in (open_source(tmp_path), open_source(listing)):
-            batch = data.read_batches(examples, range(6))
+            batch = data.read_batch(examples, range(6))
             assert batch.at.tolist() == [0]
             assert batch.labels.tolist() == [0] * 6
             whys = ["", "a link to a file that", "a FIFO", "a socket", "a link to a", "a device"]

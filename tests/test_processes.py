@@ -280,7 +280,7 @@ def test_batches_that_shared_memory_has_no_room_for_come_another_way(
     """The inputs of a batch are larger than half of what is free."""
     monkeypatch.setattr(worker_processes, "shared_memory_left", lambda: 2**21)
     examples = open_source((np.random.default_rng(0).normal(size=(40, 200, 200)), np.arange(40)))
-    plain = data.read_batches(examples, range(40))
+    plain = data.read_batch(examples, range(40))
     monkeypatch.setattr(torch.Tensor, "share_memory_", lambda self: pytest.fail("no room"))
     ranges = [range(30), range(30, 40)]
     read = list(data.batches(examples, ranges, 2))

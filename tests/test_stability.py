@@ -15,7 +15,7 @@ from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_stored import store
 from vog.analysis.one_run.stability import Stability, unmeasured_stages, spearman_brown, stability
 from vog.checkpoints import Stage
-from vog.data.sampling import scattered
+from vog.data.sampling import row_hashes
 from vog.gradients.score_stored import import_stored
 from vog.models.torch.adapter import TorchModel
 from vog.result import Run
@@ -195,7 +195,7 @@ def test_they_cost_no_pass_of_the_model(
 def test_rows_are_scattered_as_splitmix_does() -> None:
     """The first numbers of SplitMix64 from seed 0, as its authors' code prints them."""
     np.testing.assert_array_equal(
-        scattered(np.arange(3)),
+        row_hashes(np.arange(3)),
         np.array([0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F], np.uint64),
     )
 

@@ -278,7 +278,7 @@ def test_temporary_names_fit_and_are_new() -> None:
         assert all(len(os.fsencode(one)) <= 143 and one[0] == "." for one in made)
         ending = Path(name).suffix
         assert all(one.endswith(f".tmp{ending if len(ending) < 10 else ''}") for one in made)
-    assert leftovers._label("x" * 99 + "a") != leftovers._label("x" * 99 + "b")
+    assert leftovers._short_name("x" * 99 + "a") != leftovers._short_name("x" * 99 + "b")
 
 
 def test_an_export_leaves_one_file(run: Run, tmp_path: Path) -> None:  # noqa: F811

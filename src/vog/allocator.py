@@ -11,15 +11,15 @@ TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -3, -4, -8
 
 def glibc() -> Any | None:
     """The C library, if its allocator is in use, has these settings, and nobody else set them."""
-    others = "malloc" in os.environ.get("LD_PRELOAD", "") or any(
+    is_configured = "malloc" in os.environ.get("LD_PRELOAD", "") or any(
         name.startswith("MALLOC_") for name in os.environ
     )
-    if others or platform.libc_ver()[0] != "glibc":
+    if is_configured or platform.libc_ver()[0] != "glibc":
         return None
     return ctypes.CDLL(None)
 
 
-def return_what_is_freed() -> None:
+def return_freed_memory() -> None:
     """From now on large pieces go back to the system when they are freed, whoever had them.
 
     Left to itself the allocator keeps what it once had, for each of some threads.

@@ -45,9 +45,9 @@ class ResultError(VogError):
 class TooFewCheckpointsError(ScoreError):
     """A spread over training was asked of fewer than two checkpoints."""
 
-    def __init__(self, found: int, where: str) -> None:
+    def __init__(self, count: int, quantity: str) -> None:
         super().__init__(
-            f"{where}: the spread over training needs at least 2 checkpoints, found {found}. "
+            f"{quantity}: the spread over training needs at least 2 checkpoints, found {count}. "
             f"Save the model more often, or drop the scores that need a spread."
         )
 
@@ -55,28 +55,28 @@ class TooFewCheckpointsError(ScoreError):
 class OtherQuestionError(ResultError):
     """A run folder was begun with another question than the present one."""
 
-    def __init__(self, folder: Path, changed: Mapping[str, tuple[object, object]]) -> None:
-        lines = [f"  {key}: was {old!r}, is now {new!r}" for key, (old, new) in changed.items()]
-        shown, rest = lines[:8], len(lines) - 8
+    def __init__(self, folder: Path, changes: Mapping[str, tuple[object, object]]) -> None:
+        lines = [f"  {key}: was {old!r}, is now {new!r}" for key, (old, new) in changes.items()]
+        first_lines, rest = lines[:8], len(lines) - 8
         if rest > 0:
-            shown.append(f"  ... and {rest} more differences")
+            first_lines.append(f"  ... and {rest} more differences")
         super().__init__(
             f"{folder} answers another question, so its rows cannot be continued:\n"
-            + "\n".join(shown)
+            + "\n".join(first_lines)
             + "\nGive another --out, or pass --overwrite to start again."
         )
 
 
 def first_few(items: Sequence[object], limit: int = 5) -> str:
     """`a, b, c and 7 more`: enough to recognise the fault, short enough to read."""
-    shown = ", ".join(str(item) for item in items[:limit])
+    text = ", ".join(str(item) for item in items[:limit])
     rest = len(items) - limit
-    return f"{shown} and {rest} more" if rest > 0 else shown
+    return f"{text} and {rest} more" if rest > 0 else text
 
 
-def unknown(name: str, known: Iterable[str]) -> str:
+def unknown(name: str, names: Iterable[str]) -> str:
     """The second half of "there is no X called 'naem'.": a guess, and what there is."""
-    known = list(known)
-    near = get_close_matches(name, known, n=1)
+    names = list(names)
+    near = get_close_matches(name, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{hint} Known: {first_few(known, 40)}."
+    return f"{hint} Known: {first_few(names, 40)}."

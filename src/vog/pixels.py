@@ -29,7 +29,7 @@ _WHITE = 2**16 - 1
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 _BLACK_AND_WHITE = "black and white"
 UPRIGHT = 1
-_TURNS = {
+_TRANSPOSE_BY_ORIENTATION = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -72,8 +72,8 @@ def refuse_special(path: Path) -> None:
         raise FileNotFoundError(f"{path.name} is a link to a file that is not there")
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
-        what = next((what for is_kind, what in _SPECIAL.items() if is_kind(mode)), "something else")
-        raise OSError(f"{path.name} is {what}, and no file")
+        kind = next((kind for is_kind, kind in _SPECIAL.items() if is_kind(mode)), "something else")
+        raise OSError(f"{path.name} is {kind}, and no file")
 
 
 def file_size(path: Path) -> int | None:
@@ -97,14 +97,14 @@ def as_stored(image: Image.Image, exif: bool = False) -> Image.Image:
         image: an opened file.
         exif: turn it as its EXIF says.
     """
-    kept = image.copy() if is_deep(image) else image.convert("RGB")
-    turn = _TURNS.get(way_up(image)) if exif else None
-    if turn is not None:
-        kept = kept.transpose(turn)
-    kept.format = image.format  # tells how many of 32 bits are used
+    decoded = image.copy() if is_deep(image) else image.convert("RGB")
+    transpose = _TRANSPOSE_BY_ORIENTATION.get(exif_orientation(image)) if exif else None
+    if transpose is not None:
+        decoded = decoded.transpose(transpose)
+    decoded.format = image.format  # tells how many of 32 bits are used
     if is_deep(image):
-        kept.info[_BLACK_AND_WHITE] = _black_and_white(image)
-    return kept
+        decoded.info[_BLACK_AND_WHITE] = _black_and_white(image)
+    return decoded
 
 
 def from_0_to_1(image: Image.Image) -> Float[np.ndarray, "h w"]:
@@ -114,8 +114,8 @@ def from_0_to_1(image: Image.Image) -> Float[np.ndarray, "h w"]:
         ValueError: its file does not say which value is white.
     """
     values = np.asarray(image)
-    known = image.mode in _SIXTEEN_BITS or (image.mode == "I" and image.format in _SIXTEEN_IN_32)
-    if not known:
+    is_known = image.mode in _SIXTEEN_BITS or (image.mode == "I" and image.format in _SIXTEEN_IN_32)
+    if not is_known:
         kind = "floats" if image.mode == "F" else "whole numbers of 32 bits"
         raise ValueError(
             f"its pixels are {kind} (mode {image.mode}), from {values.min():g} to "
@@ -134,7 +134,7 @@ def _black_and_white(image: Image.Image) -> tuple[int, int]:
     return (white, 0) if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else (0, white)
 
 
-def to_show(image: Image.Image) -> Image.Image:
+def rgb_for_display(image: Image.Image) -> Image.Image:
     """Return an image in RGB for people: of a deep one the values are scaled, and not cut off.
 
     Where nobody knows which value is white, the largest is, and the smallest is black.
@@ -144,17 +144,17 @@ def to_show(image: Image.Image) -> Image.Image:
     try:
         values = from_0_to_1(image)
     except ValueError:
-        values = _stretched(np.asarray(image, np.float64))
+        values = _stretch_to_unit_range(np.asarray(image, np.float64))
     return Image.fromarray((values * 255).round().clip(0, 255).astype(np.uint8)).convert("RGB")
 
 
-def _stretched(values: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+def _stretch_to_unit_range(values: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
     finite = values[np.isfinite(values)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     return np.nan_to_num((values - low) / max(high - low, 1e-12), posinf=1.0, neginf=0.0)
 
 
-def way_up(image: Image.Image) -> int:
+def exif_orientation(image: Image.Image) -> int:
     """Return the EXIF orientation of an opened file, from 1 to 8; 1 is as it is stored.
 
     Of what comes before the pixels: a PNG may have EXIF at its end, which is known once it is
@@ -163,7 +163,7 @@ def way_up(image: Image.Image) -> int:
     if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
         return UPRIGHT
     try:
-        way = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
+        orientation = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
     except _DAMAGED_EXIF:  # which the pixels need not be
         return UPRIGHT
-    return way if way in _TURNS else UPRIGHT
+    return orientation if orientation in _TRANSPOSE_BY_ORIENTATION else UPRIGHT

@@ -26,7 +26,7 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def progress(
-    what: str, total: int, done: int = 0, quiet: bool = False
+    description: str, total: int, completed: int = 0, quiet: bool = False
 ) -> Iterator[Callable[[int], None]]:
     """While entered, a bar that the function given moves by some examples.
 
@@ -41,9 +41,9 @@ def progress(
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    hidden = quiet or not console.is_terminal
-    with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
-        task = bar.add_task(what, total=total, completed=done)
+    is_hidden = quiet or not console.is_terminal
+    with Progress(*columns, console=console, disable=is_hidden, transient=True) as bar:
+        task = bar.add_task(description, total=total, completed=completed)
         yield lambda count: bar.advance(task, count)
 
 

@@ -26,16 +26,16 @@ def load_function(spec: str, what: str) -> Callable[..., Any]:
         FunctionError: not of that form, no such file or module, it fails when it is
             imported, no such name in it, or not a function.
     """
-    where, colon, name = spec.rpartition(":")
-    if not colon or not where or not name:
+    source, colon, name = spec.rpartition(":")
+    if not colon or not source or not name:
         raise FunctionError(
             f"{what} {spec!r} does not name a function. "
             f"Expected file.py:function or package.module:function."
         )
-    module = _module(where, spec, what)
+    module = _import_module(source, spec, what)
     if not hasattr(module, name):
         functions = [key for key, value in vars(module).items() if callable(value)]
-        raise FunctionError(f"{what} {spec!r}: {where} has no {name!r}.{unknown(name, functions)}")
+        raise FunctionError(f"{what} {spec!r}: {source} has no {name!r}.{unknown(name, functions)}")
     function = getattr(module, name)
     if not callable(function):
         raise FunctionError(
@@ -67,58 +67,58 @@ def describe_error(error: BaseException) -> str:
     message = f"{type(error).__name__}: {error}"
     frames = traceback.extract_tb(error.__traceback__)
     # Neither where this package called it nor where Python imports is of help to a reader.
-    own = str(Path(__file__).parent)
-    theirs = [f for f in frames if f.filename[0] != "<" and not f.filename.startswith(own)]
+    package = str(Path(__file__).parent)
+    external = [f for f in frames if f.filename[0] != "<" and not f.filename.startswith(package)]
     return (
-        f"{message} ({Path(theirs[-1].filename).name}, line {theirs[-1].lineno})"
-        if theirs
+        f"{message} ({Path(external[-1].filename).name}, line {external[-1].lineno})"
+        if external
         else message
     )
 
 
-def function_identity(thing: object) -> str:
+def function_identity(subject: object) -> str:
     """What a function, class or object does, as a digest: edited code is another question.
 
     Of the source, and of what the source does not show: values of closures, defaults and
     partial arguments, attributes of an object. What has no source is known by its name.
     """
-    described = _described(thing, depth=3)
-    named = thing if inspect.isroutine(thing) or inspect.isclass(thing) else type(thing)
-    name = f"{getattr(named, '__module__', '')}.{getattr(named, '__qualname__', repr(named))}"
-    return f"{name} {hashlib.sha256(described.encode()).hexdigest()[:16]}"
+    description = _describe(subject, depth=3)
+    code = subject if inspect.isroutine(subject) or inspect.isclass(subject) else type(subject)
+    name = f"{getattr(code, '__module__', '')}.{getattr(code, '__qualname__', repr(code))}"
+    return f"{name} {hashlib.sha256(description.encode()).hexdigest()[:16]}"
 
 
-def stable(text: str) -> str:
+def address_free(text: str) -> str:
     """A `repr` without the addresses in memory that differ from process to process."""
     return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
-def _described(thing: object, depth: int) -> str:
+def _describe(subject: object, depth: int) -> str:
     """Source and hidden values, to some depth; plain values as they print themselves."""
-    is_code = inspect.isroutine(thing) or inspect.isclass(thing)
-    attributes = getattr(thing, "__dict__", None)
-    if depth == 0 or not (is_code or callable(thing) or attributes):
-        return stable(repr(thing))
+    is_code = inspect.isroutine(subject) or inspect.isclass(subject)
+    attributes = getattr(subject, "__dict__", None)
+    if depth == 0 or not (is_code or callable(subject) or attributes):
+        return address_free(repr(subject))
     hidden: list[object] = []
     if is_code:
-        cells = getattr(thing, "__closure__", None) or ()
+        cells = getattr(subject, "__closure__", None) or ()
         hidden += [cell.cell_contents for cell in cells if is_filled(cell)]
-        hidden += [getattr(thing, name, None) for name in ("__defaults__", "__kwdefaults__")]
-    elif isinstance(thing, partial):
-        hidden += [thing.func, *thing.args, *sorted(thing.keywords.items())]
+        hidden += [getattr(subject, name, None) for name in ("__defaults__", "__kwdefaults__")]
+    elif isinstance(subject, partial):
+        hidden += [subject.func, *subject.args, *sorted(subject.keywords.items())]
     else:
         hidden += [value for _, value in sorted((attributes or {}).items())]
-    printed = "" if is_code else stable(repr(thing))
-    return "\n".join([_source(thing), printed, *(_described(h, depth - 1) for h in hidden)])
+    printed = "" if is_code else address_free(repr(subject))
+    return "\n".join([_source(subject), printed, *(_describe(h, depth - 1) for h in hidden)])
 
 
-def _source(thing: Any) -> str:
+def _source(subject: Any) -> str:
     try:
         return inspect.getsource(
-            thing if inspect.isroutine(thing) or inspect.isclass(thing) else type(thing)
+            subject if inspect.isroutine(subject) or inspect.isclass(subject) else type(subject)
         )
     except (OSError, TypeError):
-        return stable(repr(thing))
+        return address_free(repr(subject))
 
 
 def is_filled(cell: Any) -> bool:
@@ -129,12 +129,12 @@ def is_filled(cell: Any) -> bool:
         return False
 
 
-def _module(where: str, spec: str, what: str) -> ModuleType:
-    is_file = where.endswith(".py")
+def _import_module(source: str, spec: str, what: str) -> ModuleType:
+    is_file = source.endswith(".py")
     if is_file:
-        path = expanded(where).resolve()
+        path = expanded(source).resolve()
         if not path.is_file():
-            raise FunctionError(f"{what} {spec!r}: there is no file {where}.")
+            raise FunctionError(f"{what} {spec!r}: there is no file {source}.")
         if "." in path.stem:
             raise FunctionError(
                 f"{what} {spec!r}: Python imports no file with a dot in its name. Rename "
@@ -142,26 +142,26 @@ def _module(where: str, spec: str, what: str) -> ModuleType:
             )
         _make_importable(str(path.parent))
         # Worker processes may have to import it again by this name, so it must be a plain one.
-        where = path.stem
-        loaded = sys.modules.get(where)
+        source = path.stem
+        loaded = sys.modules.get(source)
         if loaded is not None and getattr(loaded, "__file__", None) != str(path):
             raise FunctionError(
-                f"{what} {spec!r}: a module called {where!r} is imported already "
+                f"{what} {spec!r}: a module called {source!r} is imported already "
                 f"({getattr(loaded, '__file__', None) or 'built in'}). Rename the file."
             )
     else:
         _make_importable(str(Path.cwd()))
     try:
-        return importlib.import_module(where)
+        return importlib.import_module(source)
     except ModuleNotFoundError as error:
-        if error.name is not None and where.startswith(error.name):
-            raise FunctionError(f"{what} {spec!r}: there is no module {where!r}.") from error
+        if error.name is not None and source.startswith(error.name):
+            raise FunctionError(f"{what} {spec!r}: there is no module {source!r}.") from error
         raise FunctionError(
             f"{what} {spec!r} cannot be imported: {describe_error(error)}"
         ) from error
     except SystemExit as error:
         raise FunctionError(
-            f"{what} {spec!r} cannot be imported: {where} ran as a script and exited. "
+            f"{what} {spec!r} cannot be imported: {source} ran as a script and exited. "
             f"Put what it does behind `if __name__ == '__main__':`."
         ) from error
     except Exception as error:

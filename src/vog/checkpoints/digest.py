@@ -12,7 +12,7 @@ from torch import Tensor
 from vog.checkpoints.contents import describe_value
 from vog.checkpoints.safe_pickle import Budget, StandIn
 from vog.errors import CheckpointError, first_few
-from vog.user_functions import stable
+from vog.user_functions import address_free
 
 # A tensor may repeat what its storage has once, as an expanded buffer does. Beyond this it is not
 # a buffer of a model, and to copy it would take more memory than there is.
@@ -125,7 +125,7 @@ def _stable_text(value: object, budget: Budget) -> str:
         return f"{describe_value(value)} ({_joined_texts([value.arguments, value.state], budget)})"
     if isinstance(value, BytesIO):
         return repr(value.getvalue())
-    return stable(repr(value))
+    return address_free(repr(value))
 
 
 def _joined_texts(values: Iterable[object], budget: Budget) -> str:

@@ -3,7 +3,7 @@
 from vog.data.batches import Batch as Batch
 from vog.data.batches import batches as batches
 from vog.data.batches import default_workers as default_workers
-from vog.data.batches import read_batches as read_batches
+from vog.data.batches import read_batch as read_batch
 from vog.data.batches import samples as samples
 from vog.data.examples import UNLABELLED as UNLABELLED
 from vog.data.examples import Examples as Examples

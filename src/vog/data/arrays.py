@@ -14,9 +14,9 @@ from vog.files import npz
 from vog.files.file_names import printable
 
 _NAMES = ("images", "inputs", "labels", "ids", "label_names")
-_LARGEST = np.iinfo(np.int64).max
+_LARGEST_LABEL = np.iinfo(np.int64).max
 # What PyTorch takes as it is.
-_NATIVE = (np.float16, np.float32, np.float64)
+_TORCH_TYPES = (np.float16, np.float32, np.float64)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def from_npz(path: Path, transform: Transform | None = None) -> Examples:
     """
     try:
         arrays = npz.load_arrays(path, _NAMES)
-        known = arrays or npz.array_names(path)
+        array_names = arrays or npz.array_names(path)
     except PermissionError as error:
         raise DataError(f"{path} cannot be read: you lack the permission.") from error
     except npz.UNPACKABLE as error:
@@ -55,7 +55,7 @@ def from_npz(path: Path, transform: Transform | None = None) -> Examples:
     inputs = arrays.get("images", arrays.get("inputs"))
     if inputs is None:
         raise DataError(
-            f"{path} holds {first_few(list(known)) or 'nothing'}; "
+            f"{path} holds {first_few(list(array_names)) or 'nothing'}; "
             f"expected `images` or `inputs`, and `labels`."
         )
     names = arrays.get("label_names")
@@ -69,7 +69,7 @@ def from_npz(path: Path, transform: Transform | None = None) -> Examples:
         transform,
         ids=arrays.get("ids"),
         label_names=None if names is None else tuple(printable(str(name)) for name in names),
-        called=str(path),
+        source=str(path),
     )
 
 
@@ -79,7 +79,7 @@ def from_arrays(
     transform: Transform | None = None,
     ids: Shaped[np.ndarray, "..."] | None = None,
     label_names: tuple[str, ...] | None = None,
-    called: str = "the data",
+    source: str = "the data",
 ) -> Examples:
     """Examples of two arrays in memory, which are not copied; without labels of one.
 
@@ -93,41 +93,41 @@ def from_arrays(
         labels = labels[:, 0]
     if labels.ndim != 1 or inputs.ndim < 2 or len(inputs) != len(labels) or not len(labels):
         raise DataError(
-            f"{called}: inputs have shape {inputs.shape} and labels {labels.shape}; "
+            f"{source}: inputs have shape {inputs.shape} and labels {labels.shape}; "
             f"expected one label a row, and at least one row."
         )
     if inputs.dtype.hasobject:
         raise DataError(
-            f"{called}: inputs are Python objects, perhaps rows of different shapes; expected one "
+            f"{source}: inputs are Python objects, perhaps rows of different shapes; expected one "
             f"array of numbers. Make the shapes equal, or give a Dataset."
         )
     if not np.issubdtype(labels.dtype, np.integer):
         raise DataError(
-            f"{called}: labels are {labels.dtype}; expected whole numbers, the index of the logit."
+            f"{source}: labels are {labels.dtype}; expected whole numbers, the index of the logit."
         )
-    if labels.max() > _LARGEST:
+    if labels.max() > _LARGEST_LABEL:
         raise DataError(
-            f"{called}: a label is {labels.max()}; expected whole numbers, the index of the logit."
+            f"{source}: a label is {labels.max()}; expected whole numbers, the index of the logit."
         )
     if transform is None and not np.issubdtype(inputs.dtype, np.floating):
         raise DataError(
-            f"{called}: inputs are {inputs.dtype}, and scaling them is the model's business: "
+            f"{source}: inputs are {inputs.dtype}, and scaling them is the model's business: "
             f"store them as floats, scaled as in training, or pass --transform file.py:function."
         )
     if ids is not None and (ids.ndim != 1 or not len(set(ids.tolist())) == len(ids) == len(labels)):
         raise DataError(
-            f"{called}: ids have shape {ids.shape}, and {len(np.unique(ids))} are different; "
+            f"{source}: ids have shape {ids.shape}, and {len(np.unique(ids))} are different; "
             f"expected {len(labels)} different ids, one a row."
         )
-    named = RowNumbers(len(labels)) if ids is None else [printable(str(i)) for i in ids.tolist()]
-    numbers = labels.astype(np.int64)
-    digest = digest_of(inputs, numbers, *([] if ids is None else named))
-    return Examples(named, ArrayReader(inputs, numbers, transform), digest, numbers, label_names)
+    row_ids = RowNumbers(len(labels)) if ids is None else [printable(str(i)) for i in ids.tolist()]
+    classes = labels.astype(np.int64)
+    digest = digest_of(inputs, classes, *([] if ids is None else row_ids))
+    return Examples(row_ids, ArrayReader(inputs, classes, transform), digest, classes, label_names)
 
 
 def native(values: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
     """A copy that PyTorch takes: in the order of bytes of this machine, and in 64 bits at most."""
-    if values.dtype.kind != "f" or (values.dtype.isnative and values.dtype.type in _NATIVE):
+    if values.dtype.kind != "f" or (values.dtype.isnative and values.dtype.type in _TORCH_TYPES):
         return np.array(values, values.dtype.newbyteorder("="))
     with np.errstate(over="ignore"):  # infinite then, and its row is marked as not finite
         return values.astype(np.float32 if values.dtype.itemsize <= 4 else np.float64)

@@ -15,7 +15,7 @@ from torch import Tensor
 from vog import user_functions
 from vog.data import connections, worker_processes
 from vog.data.arrays import ArrayReader, native
-from vog.data.built_in_transforms import noted_as
+from vog.data.built_in_transforms import built_in_name
 from vog.data.examples import Examples, UnreadableError
 from vog.data.images import ImageReader
 from vog.errors import DataError, VogError
@@ -45,21 +45,21 @@ class Batch:
         """The same rows in batches of `size`, the last of which may have fewer."""
         if len(self.rows) <= size:
             return [self]
-        return [self._part(at, at + size) for at in range(0, len(self.rows), size)]
+        return [self._slice(start, start + size) for start in range(0, len(self.rows), size)]
 
-    def _part(self, start: int, stop: int) -> "Batch":
+    def _slice(self, start: int, stop: int) -> "Batch":
         inside = (self.at >= start) & (self.at < stop)
         return Batch(
             self.rows[start:stop],
             self.labels[start:stop],
             self.at[inside] - start,
             self.inputs[inside] if len(self.at) else self.inputs,
-            {at - start: why for at, why in self.problems.items() if start <= at < stop},
+            {i - start: problem for i, problem in self.problems.items() if start <= i < stop},
         )
 
 
 @dataclass(frozen=True)
-class _Sent:
+class _PackedBatch:
     """A batch on its way from a worker process.
 
     Attributes:
@@ -82,10 +82,10 @@ def batches(examples: Examples, ranges: Sequence[range], workers: int) -> Iterat
         DataError: inputs that cannot be batched, or a transform that fails.
     """
     if not workers:
-        yield from (read_here(examples, rows) for rows in ranges)
+        yield from (read_locally(examples, rows) for rows in ranges)
         return
     read_and_send = partial(_read_and_send, examples, workers)
-    yield from map(_received, worker_processes.mapped(read_and_send, ranges, workers))
+    yield from map(_unpack_batch, worker_processes.mapped(read_and_send, ranges, workers))
 
 
 def samples(examples: Examples, ranges: Sequence[range]) -> Iterator[Batch]:
@@ -94,10 +94,10 @@ def samples(examples: Examples, ranges: Sequence[range]) -> Iterator[Batch]:
     Raises:
         DataError: as `batches`.
     """
-    return batches(examples, ranges, 1 if examples.apart else 0)
+    return batches(examples, ranges, 1 if examples.read_by_workers else 0)
 
 
-def read_batches(examples: Examples, rows: range) -> Batch:
+def read_batch(examples: Examples, rows: range) -> Batch:
     """One batch, read as `samples` does.
 
     Raises:
@@ -107,7 +107,7 @@ def read_batches(examples: Examples, rows: range) -> Batch:
 
 
 def with_workers(
-    examples: Examples, asked: int | None, before: connections.Sockets | None = None
+    examples: Examples, requested: int | None, sockets: connections.Sockets | None = None
 ) -> Examples:
     """The examples with the number of processes that read them ahead.
 
@@ -116,46 +116,46 @@ def with_workers(
         asked: how many processes; None is by default.
         before: the sockets that were open before the data were made; see `connections`.
     """
-    count = default_workers(examples) if asked is None else asked
-    problem = _obstacle(examples, count, before) if count else ""
+    count = default_workers(examples) if requested is None else requested
+    problem = _obstacle(examples, count, sockets) if count else ""
     if problem:
         note = f"{problem}, so the data are read without worker processes"
         return replace(examples, workers=0, notes=(*examples.notes, note))
-    return replace(examples, workers=count, apart=count > 0 and not _is_plain(examples))
+    return replace(examples, workers=count, apart=count > 0 and not _is_trusted(examples))
 
 
-def _obstacle(examples: Examples, count: int, before: connections.Sockets | None) -> str:
+def _obstacle(examples: Examples, count: int, sockets: connections.Sockets | None) -> str:
     """Why worker processes cannot read these examples, as a sentence; empty if they can."""
-    held = connections.held(examples.read, before)
-    if held:
+    connection = connections.held_connection(examples.read, sockets)
+    if connection:
         return (
-            f"the data hold {held} open, on which processes would take the answers of each other "
+            f"the data hold {connection} open, on which processes would take the answers of each other "
             f"(connect at the first read, and each process has its own)"
         )
     return worker_processes.obstacle(partial(_read_and_send, examples, count))
 
 
-def _is_plain(examples: Examples) -> bool:
+def _is_trusted(examples: Examples) -> bool:
     """Whether reading runs no code of the user's, and so leaves nothing open."""
     reader = examples.read
     if isinstance(reader, ArrayReader):
         return reader.in_memory
-    return isinstance(reader, ImageReader) and noted_as(reader.transform) is not None
+    return isinstance(reader, ImageReader) and built_in_name(reader.transform) is not None
 
 
-def _read_and_send(examples: Examples, workers: int, rows: range) -> _Sent:
-    batch = read_here(examples, rows)
-    return _Sent(
+def _read_and_send(examples: Examples, workers: int, rows: range) -> _PackedBatch:
+    batch = read_locally(examples, rows)
+    return _PackedBatch(
         batch.rows,
         batch.labels.numpy(),
         batch.at.numpy(),
-        _sendable(batch.inputs, workers),
+        _to_sendable(batch.inputs, workers),
         batch.problems,
         batch.seconds,
     )
 
 
-def _sendable(inputs: Tensor, workers: int) -> Tensor | np.ndarray:
+def _to_sendable(inputs: Tensor, workers: int) -> Tensor | np.ndarray:
     """The inputs in shared memory, which is faster, or as an array where that has no room."""
     if worker_processes.has_room(inputs.nbytes, workers):
         try:
@@ -165,25 +165,25 @@ def _sendable(inputs: Tensor, workers: int) -> Tensor | np.ndarray:
     return inputs.numpy()
 
 
-def _received(sent: _Sent) -> Batch:
-    inputs = sent.inputs if isinstance(sent.inputs, Tensor) else torch.from_numpy(sent.inputs)
-    labels, at = torch.from_numpy(sent.labels), torch.from_numpy(sent.at)
-    return Batch(sent.rows, labels, at, inputs, sent.problems, sent.seconds)
+def _unpack_batch(packed: _PackedBatch) -> Batch:
+    inputs = packed.inputs if isinstance(packed.inputs, Tensor) else torch.from_numpy(packed.inputs)
+    labels, positions = torch.from_numpy(packed.labels), torch.from_numpy(packed.at)
+    return Batch(packed.rows, labels, positions, inputs, packed.problems, packed.seconds)
 
 
 def default_workers(examples: Examples) -> int:
     """None for what is in memory; else half of the processors, at most 8."""
     if getattr(examples.read, "in_memory", False):
         return 0
-    return min(8, max(1, _processors() // 2))
+    return min(8, max(1, _processor_count() // 2))
 
 
-def _processors() -> int:
+def _processor_count() -> int:
     has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS
     return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
 
-def read_here(examples: Examples, rows: range) -> Batch:
+def read_locally(examples: Examples, rows: range) -> Batch:
     """One batch, read in this process.
 
     Raises:
@@ -192,31 +192,31 @@ def read_here(examples: Examples, rows: range) -> Batch:
     start = time.perf_counter()
     reader = examples.read
     if isinstance(reader, ArrayReader) and reader.in_memory:
-        batch = _sliced(reader, rows, examples.rows)
+        batch = _slice_rows(reader, rows, examples.rows)
     else:
-        batch = _one_by_one(examples, rows)
+        batch = _read_row_by_row(examples, rows)
     return replace(batch, seconds=time.perf_counter() - start)
 
 
-def _sliced(arrays: ArrayReader, rows: range, numbers: Int[np.ndarray, "all"] | None) -> Batch:
+def _slice_rows(arrays: ArrayReader, rows: range, numbers: Int[np.ndarray, "all"] | None) -> Batch:
     """Rows of an array in memory, without a look at each of them."""
-    own = slice(rows.start, rows.stop)
-    at = own if numbers is None else numbers[own]
+    batch_slice = slice(rows.start, rows.stop)
+    selection = batch_slice if numbers is None else numbers[batch_slice]
     # Copied: an array may be read-only or have negative strides, which torch refuses.
-    inputs = torch.from_numpy(native(arrays.inputs[at])).float()
-    labels = torch.from_numpy(arrays.labels[at].copy())
+    inputs = torch.from_numpy(native(arrays.inputs[selection])).float()
+    labels = torch.from_numpy(arrays.labels[selection].copy())
     return Batch(rows, labels, torch.arange(len(rows)), inputs, {})
 
 
-def _one_by_one(examples: Examples, rows: range) -> Batch:
-    known = examples.labels
-    labels = np.full(len(rows), -1, np.int64) if known is None else known[rows.start : rows.stop]
+def _read_row_by_row(examples: Examples, rows: range) -> Batch:
+    column = examples.labels
+    labels = np.full(len(rows), -1, np.int64) if column is None else column[rows.start : rows.stop]
     labels = labels.copy()
     inputs: dict[int, Tensor] = {}
     problems: dict[int, str] = {}
     for position, row in enumerate(rows):
         try:
-            value, labels[position] = _read_one(examples, row)
+            value, labels[position] = _read_row(examples, row)
             inputs[position] = value
         except UnreadableError as error:
             problems[position] = str(error)
@@ -224,12 +224,12 @@ def _one_by_one(examples: Examples, rows: range) -> Batch:
         rows,
         torch.from_numpy(labels),
         torch.tensor(list(inputs), dtype=torch.int64),
-        _stacked(examples, rows, inputs),
+        _stack(examples, rows, inputs),
         problems,
     )
 
 
-def _read_one(examples: Examples, row: int) -> tuple[Tensor, int]:
+def _read_row(examples: Examples, row: int) -> tuple[Tensor, int]:
     try:
         value, label = examples.read(examples.row(row))
     except (UnreadableError, VogError):
@@ -255,15 +255,15 @@ def _read_one(examples: Examples, row: int) -> tuple[Tensor, int]:
     return tensor.detach().float(), label
 
 
-def _stacked(examples: Examples, rows: range, inputs: dict[int, Tensor]) -> Tensor:
+def _stack(examples: Examples, rows: range, inputs: dict[int, Tensor]) -> Tensor:
     if not inputs:
         return torch.empty(0)
     first = next(iter(inputs))
     for position, value in inputs.items():
         if value.shape != inputs[first].shape:
-            one, other = examples.ids[rows[first]], examples.ids[rows[position]]
+            first_id, differing_id = examples.ids[rows[first]], examples.ids[rows[position]]
             raise DataError(
-                f"examples differ in shape: {one!r} is {tuple(inputs[first].shape)}, {other!r} is "
+                f"examples differ in shape: {first_id!r} is {tuple(inputs[first].shape)}, {differing_id!r} is "
                 f"{tuple(value.shape)}. Pass a --transform that makes them equal."
             )
     return torch.stack(list(inputs.values()))

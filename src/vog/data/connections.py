@@ -26,42 +26,42 @@ from vog.data import worker_processes
 
 # Of long lists, such as the paths of all examples, and of everything together, so much is seen.
 _FIRST_ITEMS = 1000
-_MOST = 100_000
+_MAX_OBJECTS = 100_000
 # What holds no connection, or, as loggers do, one that processes write to in turns.
-_PLAIN = (str, bytes, int, float, complex, type(None), np.ndarray, Tensor)
-_PASSED = (*_PLAIN, type, ModuleType, logging.Logger, logging.Handler)
+_PLAIN_TYPES = (str, bytes, int, float, complex, type(None), np.ndarray, Tensor)
+_SKIPPED_TYPES = (*_PLAIN_TYPES, type, ModuleType, logging.Logger, logging.Handler)
 Sockets = frozenset[tuple[int, int]]
 _KNOWN = {*sys.stdlib_module_names, "torch", "numpy", "vog"}
 
 
-def sockets() -> Sockets:
+def open_sockets() -> Sockets:
     """Return what tells the sockets that this process has open from each other."""
-    found = (os.fstat(number) for number in worker_processes.open_numbers())
-    return frozenset((one.st_dev, one.st_ino) for one in found if stat.S_ISSOCK(one.st_mode))
+    infos = (os.fstat(descriptor) for descriptor in worker_processes.open_descriptors())
+    return frozenset((info.st_dev, info.st_ino) for info in infos if stat.S_ISSOCK(info.st_mode))
 
 
-def held(reader: object, before: Sockets | None) -> str:
+def held_connection(reader: object, sockets: Sockets | None) -> str:
     """Return which connection what reads examples holds open, in words; empty for none.
 
     Args:
         reader: what reads an example.
         before: the sockets that were open before it was made; None where that is not known.
     """
-    for thing in _reachable(reader):
-        name = _connection(thing)
+    for candidate in _reachable_objects(reader):
+        name = _connection_kind(candidate)
         if name:
-            return f"{name} ({type(thing).__module__}.{type(thing).__qualname__})"
-    return "a socket" if before is not None and sockets() - before else ""
+            return f"{name} ({type(candidate).__module__}.{type(candidate).__qualname__})"
+    return "a socket" if sockets is not None and open_sockets() - sockets else ""
 
 
-def _connection(thing: object) -> str:
+def _connection_kind(candidate: object) -> str:
     """Return what kind of connection an object reads from; empty for all others."""
-    if not hasattr(type(thing), "fileno"):
+    if not hasattr(type(candidate), "fileno"):
         return ""
     try:
-        number = thing.fileno()  # type: ignore[attr-defined]
-        mode = os.fstat(number).st_mode
-        is_read = worker_processes.is_read(number)
+        descriptor = candidate.fileno()  # type: ignore[attr-defined]
+        mode = os.fstat(descriptor).st_mode
+        is_read = worker_processes.is_read(descriptor)
     except Exception:  # closed, or no number of an open file: objects of the user raise anything
         return ""
     if not is_read:
@@ -69,33 +69,33 @@ def _connection(thing: object) -> str:
     return "a socket" if stat.S_ISSOCK(mode) else "a pipe" if stat.S_ISFIFO(mode) else ""
 
 
-def _reachable(reader: object) -> Iterator[object]:
+def _reachable_objects(reader: object) -> Iterator[object]:
     """Yield the objects that can be reached from what reads an example, each once, nearest first.
 
     None of their code runs. All are kept until the end, so that no number is that of two.
     """
-    met: dict[int, object] = {}
-    waiting = deque([reader])
-    while waiting and len(met) < _MOST:
-        thing = waiting.popleft()
-        if isinstance(thing, _PASSED) or id(thing) in met:
+    visited: dict[int, object] = {}
+    queue = deque([reader])
+    while queue and len(visited) < _MAX_OBJECTS:
+        value = queue.popleft()
+        if isinstance(value, _SKIPPED_TYPES) or id(value) in visited:
             continue
-        met[id(thing)] = thing
-        yield thing
-        waiting += _of_function(thing) if isinstance(thing, FunctionType) else _of_object(thing)
+        visited[id(value)] = value
+        yield value
+        queue += _function_parts(value) if isinstance(value, FunctionType) else _object_parts(value)
 
 
-def _of_function(function: FunctionType) -> list[object]:
+def _function_parts(function: FunctionType) -> list[object]:
     """Return what a function encloses, and the objects among the global variables it names."""
     wrapped = vars(function).get("__wrapped__")
-    named = [function.__globals__.get(name) for name in function.__code__.co_names]
-    objects = [one for one in named if not isinstance(one, FunctionType)]
+    global_values = [function.__globals__.get(name) for name in function.__code__.co_names]
+    objects = [value for value in global_values if not isinstance(value, FunctionType)]
     return [wrapped, function.__defaults__, *(function.__closure__ or ()), *objects]
 
 
-def _of_object(thing: object) -> list[object]:
+def _object_parts(value: object) -> list[object]:
     """Return what an object refers to, and the methods of its class if that is of the user's."""
-    of_user = [one for one in type(thing).__mro__ if one.__module__.partition(".")[0] not in _KNOWN]
-    methods = [one for own in of_user for one in vars(own).values()]
-    functions = [one for one in methods if isinstance(one, FunctionType)]
-    return [*gc.get_referents(thing)[:_FIRST_ITEMS], *functions]
+    classes = [x for x in type(value).__mro__ if x.__module__.partition(".")[0] not in _KNOWN]
+    methods = [x for user_class in classes for x in vars(user_class).values()]
+    functions = [x for x in methods if isinstance(x, FunctionType)]
+    return [*gc.get_referents(value)[:_FIRST_ITEMS], *functions]

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 
 from vog import user_functions
 from vog.data import connections, worker_processes
-from vog.data.batches import read_here, with_workers
+from vog.data.batches import read_locally, with_workers
 from vog.data.examples import (
     UNLABELLED,
     Examples,
@@ -23,11 +23,11 @@ from vog.data.examples import (
     digest_of,
 )
 from vog.data.images import Transform
-from vog.data.item_parts import form_of, parts_of, whole_number
+from vog.data.item_parts import ignored_parts_note, input_and_label, label_number
 from vog.errors import DataError
 from vog.files.file_names import printable
 
-_SAMPLED = 8
+_SAMPLE_SIZE = 8
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class DatasetReader:
             UnreadableError: the dataset raised OSError, as Pillow does for damaged files.
             DataError: the item holds no input and label, or its label is no whole number.
         """
-        return self.made(index, self.item(index))
+        return self.to_input_and_label(index, self.item(index))
 
     def item(self, index: int) -> Any:
         """The item as the dataset returns it.
@@ -62,19 +62,19 @@ class DatasetReader:
         except OSError as error:
             raise UnreadableError(printable(str(error))) from error
 
-    def made(self, index: int, item: Any) -> tuple[Any, int]:
+    def to_input_and_label(self, index: int, item: Any) -> tuple[Any, int]:
         """The input of an item, transformed, and the label.
 
         Raises:
             DataError: as for a call.
         """
-        value, label = parts_of(index, item)
-        number = UNLABELLED if label is None else whole_number(index, label)
+        value, label = input_and_label(index, item)
+        number = UNLABELLED if label is None else label_number(index, label)
         return (value if self.transform is None else self.transform(value)), number
 
 
 def _is_in_memory(dataset: Any) -> bool:
-    whole = _whole(dataset)
+    whole = _innermost_dataset(dataset)
     return type(whole) in (list, tuple, TensorDataset)
 
 
@@ -82,7 +82,7 @@ def from_dataset(
     dataset: Any,
     transform: Transform | None = None,
     workers: int | None = 0,
-    before: connections.Sockets | None = None,
+    sockets: connections.Sockets | None = None,
 ) -> Examples:
     """Examples of a dataset with a length and numbered items.
 
@@ -102,32 +102,32 @@ def from_dataset(
         )
     if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__getitem__"):
         raise DataError(
-            f"the data are {_described(dataset)}; expected a map-style Dataset with "
+            f"the data are {_type_phrase(dataset)}; expected a map-style Dataset with "
             f"__len__ and __getitem__."
         )
     if _length(dataset) == 0:
-        raise DataError(f"the dataset {_described(dataset)} has no items or no length.")
+        raise DataError(f"the dataset {_type_phrase(dataset)} has no items or no length.")
     ids, labels = ids_of(dataset), _labels(dataset)
     if not isinstance(ids, RowNumbers) and (len(ids) != len(dataset) or len(set(ids)) < len(ids)):
         raise DataError(
             f"the dataset has {len(dataset)} items and {len(set(ids))} different ids; "
             f"each item needs its own."
         )
-    examples = with_workers(Examples(ids, DatasetReader(dataset, transform), ""), workers, before)
-    sample, form = _sample(examples)
+    examples = with_workers(Examples(ids, DatasetReader(dataset, transform), ""), workers, sockets)
+    sample, note = _inspect_sample(examples)
     if labels is not None and any(labels[row] != label for row, _, label in sample):
         labels = None  # `targets` are not what the items say, as with a target_transform
     if labels is None and sample and all(label == UNLABELLED for _, _, label in sample):
         labels = np.full(len(dataset), UNLABELLED)
-    names = getattr(_whole(dataset), "classes", None)
-    named = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    names = getattr(_innermost_dataset(dataset), "classes", None)
+    has_names = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
     return replace(
         examples,
         fold=_fold_of(dataset),
         digest=_digest(ids, labels, sample, getattr(dataset, "digest", None)),
         labels=labels,
-        label_names=tuple(map(printable, names)) if named and names else None,
-        notes=(*examples.notes, form) if form else examples.notes,
+        label_names=tuple(map(printable, names)) if has_names and names else None,
+        notes=(*examples.notes, note) if note else examples.notes,
     )
 
 
@@ -138,12 +138,12 @@ def _fold_of(dataset: Any) -> FoldPart | None:
     part = getattr(dataset, "part", None)
     if isinstance(part, FoldPart):
         return part
-    within = _fold_of(dataset.dataset)
-    if within is None:
+    parent_fold = _fold_of(dataset.dataset)
+    if parent_fold is None:
         return None
-    rows = within.rows[_shown_rows(dataset, len(within.rows))]
+    rows = parent_fold.rows[_subset_rows(dataset, len(parent_fold.rows))]
     ascends = bool((np.diff(rows) > 0).all())
-    return replace(within, rows=rows, file=None) if ascends else None
+    return replace(parent_fold, rows=rows, file=None) if ascends else None
 
 
 def _length(dataset: Any) -> int:
@@ -158,14 +158,14 @@ def _length(dataset: Any) -> int:
         return len(dataset)
     except Exception as error:  # whatever code of the user raises
         raise DataError(
-            f"the length of the dataset {_described(dataset)} cannot be told: "
+            f"the length of the dataset {_type_phrase(dataset)} cannot be told: "
             f"{user_functions.describe_error(error)}. Expected __len__ to return a whole number."
         ) from error
 
 
-def _whole(dataset: Any) -> Any:
+def _innermost_dataset(dataset: Any) -> Any:
     """The dataset that subsets of subsets show rows of."""
-    return _whole(dataset.dataset) if isinstance(dataset, Subset) else dataset
+    return _innermost_dataset(dataset.dataset) if isinstance(dataset, Subset) else dataset
 
 
 def ids_of(dataset: Any) -> Sequence[str]:
@@ -175,56 +175,56 @@ def ids_of(dataset: Any) -> Sequence[str]:
         DataError: a `Subset` shows rows that there are not.
     """
     if isinstance(dataset, Subset):
-        whole = ids_of(dataset.dataset)
-        return [str(whole[row]) for row in _shown_rows(dataset, len(whole)).tolist()]
+        all_ids = ids_of(dataset.dataset)
+        return [str(all_ids[row]) for row in _subset_rows(dataset, len(all_ids)).tolist()]
     if isinstance(getattr(dataset, "ids", None), Sized):
-        return [printable(str(one)) for one in dataset.ids]
+        return [printable(str(item_id)) for item_id in dataset.ids]
     samples: Any = getattr(dataset, "samples", None)  # torchvision's ImageFolder and its like
-    if hasattr(dataset, "root") and _are_files(samples) and len(samples) == len(dataset):
-        return [printable(_below(str(sample[0]), str(dataset.root))) for sample in samples]
+    if hasattr(dataset, "root") and _are_file_samples(samples) and len(samples) == len(dataset):
+        return [printable(_relative_path(str(sample[0]), str(dataset.root))) for sample in samples]
     return RowNumbers(len(dataset))
 
 
-def _shown_rows(subset: Any, rows: int) -> Int[np.ndarray, "n"]:
+def _subset_rows(subset: Any, rows: int) -> Int[np.ndarray, "n"]:
     """The rows of the whole that a subset shows.
 
     Raises:
         DataError: they are no numbers of rows.
     """
-    shown = np.asarray(subset.indices)
-    numbers = shown.astype(np.int64) if shown.dtype.kind in "iu" or not shown.size else None
+    indices = np.asarray(subset.indices)
+    numbers = indices.astype(np.int64) if indices.dtype.kind in "iu" or not indices.size else None
     if numbers is None or numbers.ndim != 1:
         raise DataError(
-            f"a Subset has indices of shape {shown.shape} and type {shown.dtype}; expected a list "
+            f"a Subset has indices of shape {indices.shape} and type {indices.dtype}; expected a list "
             f"of row numbers."
         )
-    outside = numbers[(numbers < -rows) | (numbers >= rows)]
-    if len(outside):
+    out_of_range = numbers[(numbers < -rows) | (numbers >= rows)]
+    if len(out_of_range):
         raise DataError(
-            f"a Subset shows row {outside[0]} of a dataset that has {rows:,} items; expected "
+            f"a Subset shows row {out_of_range[0]} of a dataset that has {rows:,} items; expected "
             f"indices below that. Correct the indices."
         )
     return numbers
 
 
-def _are_files(samples: Any) -> bool:
+def _are_file_samples(samples: Any) -> bool:
     """Whether a list has pairs that begin with a path."""
     return isinstance(samples, list) and all(
-        isinstance(one, tuple | list) and one and isinstance(one[0], str | os.PathLike)
-        for one in samples
+        isinstance(sample, tuple | list) and sample and isinstance(sample[0], str | os.PathLike)
+        for sample in samples
     )
 
 
-def _below(path: str, root: str) -> str:
-    inside = Path(path).is_relative_to(root)
-    return (Path(path).relative_to(root) if inside else Path(path)).as_posix()
+def _relative_path(path: str, root: str) -> str:
+    is_below = Path(path).is_relative_to(root)
+    return (Path(path).relative_to(root) if is_below else Path(path)).as_posix()
 
 
 def _labels(dataset: Any) -> Int[np.ndarray, "n"] | None:
     """The labels that a dataset says it has; None where it says nothing of that form."""
     if isinstance(dataset, Subset):
-        whole = _labels(dataset.dataset)
-        return None if whole is None else whole[_shown_rows(dataset, len(whole))]
+        all_labels = _labels(dataset.dataset)
+        return None if all_labels is None else all_labels[_subset_rows(dataset, len(all_labels))]
     targets: Any = getattr(dataset, "targets", None)
     try:
         labels = np.asarray(targets) if len(targets) == len(dataset) else np.array(None)
@@ -235,47 +235,47 @@ def _labels(dataset: Any) -> Int[np.ndarray, "n"] | None:
     return labels.astype(np.int64) if is_whole else None
 
 
-def _sample(examples: Examples) -> tuple[list[tuple[int, np.ndarray, int]], str]:
+def _inspect_sample(examples: Examples) -> tuple[list[tuple[int, np.ndarray, int]], str]:
     """A few rows spread evenly, with input and label, and what is not read of the first of them.
 
     Rows that cannot be read are left out.
     """
-    rows = np.unique(np.linspace(0, len(examples) - 1, _SAMPLED).astype(int)).tolist()
-    look = partial(_look, examples)
-    looks = list(worker_processes.mapped(look, rows, 1) if examples.apart else map(look, rows))
-    sample = [(row, *seen[:2]) for row, seen in zip(rows, looks, strict=True) if seen is not None]
-    return sample, next((seen[2] for seen in looks if seen is not None), "")
+    rows = np.unique(np.linspace(0, len(examples) - 1, _SAMPLE_SIZE).astype(int)).tolist()
+    read = partial(_inspect_row, examples)
+    items = list(worker_processes.mapped(read, rows, 1) if examples.read_by_workers else map(read, rows))
+    sample = [(row, *item[:2]) for row, item in zip(rows, items, strict=True) if item is not None]
+    return sample, next((item[2] for item in items if item is not None), "")
 
 
-def _look(examples: Examples, row: int) -> tuple[np.ndarray, int, str] | None:
+def _inspect_row(examples: Examples, row: int) -> tuple[np.ndarray, int, str] | None:
     """Input and label of a row, and what is not read of its item; None if it cannot be read."""
-    items = examples.read
-    assert isinstance(items, DatasetReader)
+    reader = examples.read
+    assert isinstance(reader, DatasetReader)
     try:
-        item = items.item(row)
+        item = reader.item(row)
     except UnreadableError:
         return None
     except Exception:
         item = None  # reading says it better
-    read = items if item is None else lambda index: items.made(index, item)
-    batch = read_here(replace(examples, read=read), range(row, row + 1))
+    read = reader if item is None else lambda index: reader.to_input_and_label(index, item)
+    batch = read_locally(replace(examples, read=read), range(row, row + 1))
     if not len(batch.at):
         return None
-    return batch.inputs[0].detach().numpy(), int(batch.labels[0]), form_of(item)
+    return batch.inputs[0].detach().numpy(), int(batch.labels[0]), ignored_parts_note(item)
 
 
 def _digest(
     ids: Sequence[str],
     labels: Int[np.ndarray, "n"] | None,
     sample: list[tuple[int, np.ndarray, int]],
-    own: object,
+    user_digest: object,
 ) -> str:
     """Length, ids, labels, a few items, and what the dataset says itself: not a pass over it."""
-    named = [] if isinstance(ids, RowNumbers) else ids
+    named_ids = [] if isinstance(ids, RowNumbers) else ids
     items = [part for item in sample for part in item]
-    told = [own] if isinstance(own, str) else []
-    return digest_of(len(ids), *named, "" if labels is None else labels, *items, *told)
+    user_digests = [user_digest] if isinstance(user_digest, str) else []
+    return digest_of(len(ids), *named_ids, "" if labels is None else labels, *items, *user_digests)
 
 
-def _described(thing: object) -> str:
-    return f"of type {type(thing).__name__}"
+def _type_phrase(instance: object) -> str:
+    return f"of type {type(instance).__name__}"

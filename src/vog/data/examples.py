@@ -54,7 +54,7 @@ class FoldPart:
     held_out: bool
     rows: Int[np.ndarray, "n"]
     total: int
-    of: str
+    folds_digest: str
     data_digest: str
     data: str
     root: str | None
@@ -96,7 +96,7 @@ class Examples:
     total: int | None = None
     fold: FoldPart | None = None
     workers: int = 0
-    apart: bool = False
+    read_by_workers: bool = False
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -131,7 +131,7 @@ class Examples:
         return position if self.rows is None else int(self.rows[position])
 
     @property
-    def numbers(self) -> Int[np.ndarray, "n"] | None:
+    def row_numbers(self) -> Int[np.ndarray, "n"] | None:
         """By position, the row numbers of a run: those of the whole data. None for 0, 1, 2, ..."""
         if self.fold is None:
             return self.rows

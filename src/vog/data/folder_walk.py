@@ -43,11 +43,11 @@ def walk(folder: Path, endings: Collection[str], hidden: bool = False) -> Walk:
     Raises:
         DataError: a folder may not be read.
     """
-    found = _Found(folder, endings, hidden)
-    found.walks(os.path.realpath(folder))
-    names, loose = found.entries("")
+    state = _WalkState(folder, endings, hidden)
+    state.mark_walked(os.path.realpath(folder))
+    names, loose_files = state.list_folder("")
     names = sorted(names)
-    links = deque(name for name in names if found.is_link(name))
+    links = deque(name for name in names if state.is_link(name))
     classes = {name: list[str]() for name in names}
     folders = [name for name in names if name not in links]
     followed = set(folders)
@@ -55,20 +55,20 @@ def walk(folder: Path, endings: Collection[str], hidden: bool = False) -> Walk:
     # no link takes the place of what it leads to.
     while folders or links:
         if folders:
-            inner, files = found.entries(place := folders.pop())
-            classes[place.partition("/")[0]] += files
-            links += sorted(name for name in inner if found.is_link(name))
-            folders += [name for name in inner if not found.is_link(name)]
-        elif found.may_follow(place := links.popleft()):
-            followed.add(place)
-            folders.append(place)
-    within = {name: sorted(classes[name], key=_parts) for name in names if name in followed}
-    files = sorted(loose) + [path for paths in within.values() for path in paths]
-    return Walk(tuple(within), files, sorted(found.links), sorted(found.runs))
+            subfolders, files = state.list_folder(folder_name := folders.pop())
+            classes[folder_name.partition("/")[0]] += files
+            links += sorted(name for name in subfolders if state.is_link(name))
+            folders += [name for name in subfolders if not state.is_link(name)]
+        elif state.may_follow(folder_name := links.popleft()):
+            followed.add(folder_name)
+            folders.append(folder_name)
+    by_class = {name: sorted(classes[name], key=_path_parts) for name in names if name in followed}
+    files = sorted(loose_files) + [path for paths in by_class.values() for path in paths]
+    return Walk(tuple(by_class), files, sorted(state.links), sorted(state.runs))
 
 
 @dataclass(frozen=True)
-class _Found:
+class _WalkState:
     """A walk under way.
 
     Attributes:
@@ -82,11 +82,11 @@ class _Found:
     endings: Collection[str]
     hidden: bool
     roots: set[str] = field(default_factory=set)
-    above: set[str] = field(default_factory=set)
+    ancestors: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
 
-    def entries(self, name: str) -> tuple[list[str], list[str]]:
+    def list_folder(self, name: str) -> tuple[list[str], list[str]]:
         """Return the folders and the files directly in a folder, but no runs.
 
         Raises:
@@ -94,9 +94,9 @@ class _Found:
         """
         folders: list[str] = []
         files: list[str] = []
-        place = self.folder / name
+        folder_path = self.folder / name
         try:
-            with os.scandir(place) as entries:
+            with os.scandir(folder_path) as entries:
                 for entry in entries:
                     path = f"{name}/{entry.name}" if name else entry.name
                     is_hidden = entry.name[0] == "."
@@ -108,7 +108,7 @@ class _Found:
                         files.append(path)
         except OSError as error:
             raise DataError(
-                f"the folder {error.filename or place} cannot be read: {error.strerror}. Its "
+                f"the folder {error.filename or folder_path} cannot be read: {error.strerror}. Its "
                 f"images would be missing. Get the permission, or take the folder out."
             ) from error
         return folders, files
@@ -119,17 +119,17 @@ class _Found:
 
     def may_follow(self, name: str) -> bool:
         """Return whether a link leads to what is not walked otherwise, and note which it is."""
-        real = os.path.realpath(self.folder / name)
-        if real in self.above or not self.roots.isdisjoint(_with_parents(real)):
+        real_path = os.path.realpath(self.folder / name)
+        if real_path in self.ancestors or not self.roots.isdisjoint(_with_parents(real_path)):
             self.links.append(name)
             return False
-        self.walks(real)
+        self.mark_walked(real_path)
         return True
 
-    def walks(self, real: str) -> None:
+    def mark_walked(self, real_path: str) -> None:
         """Note that a folder is walked, by its real path."""
-        self.roots.add(real)
-        self.above.update(_with_parents(real))
+        self.roots.add(real_path)
+        self.ancestors.update(_with_parents(real_path))
 
 
 def _is_run(folder: Path) -> bool:
@@ -143,11 +143,11 @@ def _is_run(folder: Path) -> bool:
     return isinstance(question, dict) and "data" in question
 
 
-def _with_parents(real: str) -> list[str]:
-    return [real, *map(str, Path(real).parents)]
+def _with_parents(real_path: str) -> list[str]:
+    return [real_path, *map(str, Path(real_path).parents)]
 
 
-def _parts(path: str) -> list[str]:
+def _path_parts(path: str) -> list[str]:
     """Return what paths are sorted by: part for part, which their text is not."""
     return path.split("/")
 

@@ -30,39 +30,39 @@ def from_folder(folder: Path, transform: Transform | None = None, hidden: bool =
         DataError: neither sub-folders nor images, no image in the sub-folders, or a folder that
             may not be read.
     """
-    found = walk(folder, images.SUFFIXES, hidden)
-    names = found.folders
+    contents = walk(folder, images.SUFFIXES, hidden)
+    names = contents.folders
     if not names:
-        loose = found.files
+        loose = contents.files
         if loose:
             labels = np.full(len(loose), UNLABELLED)
-            return _noted(images.examples(folder, loose, labels, transform), found)
+            return _with_notes(images.examples(folder, loose, labels, transform), contents)
         raise DataError(
             f"the folder {folder} has neither sub-folders nor images. Expected one sub-folder a "
             f"class with its images ({folder}/cat/1.jpg), a list file with --root, an .npz, or a "
             f"function."
         )
-    paths = [path for path in found.files if "/" in path]
+    paths = [path for path in contents.files if "/" in path]
     if not paths:
         raise DataError(
             f"the folder {folder} has the sub-folders {first_few(names)} but no image in them. "
             f"Known endings: {first_few(['.jpg', '.png', '.webp', '.bmp'])} and others of Pillow's."
         )
-    number = {name: label for label, name in enumerate(names)}
-    labels = np.array([number[path.partition("/")[0]] for path in paths], np.int64)
-    shown = tuple(all_printable(names))
-    return _noted(
-        images.examples(folder, paths, labels, transform, shown, classes=len(names)), found
+    label_of_class = {name: label for label, name in enumerate(names)}
+    labels = np.array([label_of_class[path.partition("/")[0]] for path in paths], np.int64)
+    label_names = tuple(all_printable(names))
+    return _with_notes(
+        images.examples(folder, paths, labels, transform, label_names, classes=len(names)), contents
     )
 
 
-def _noted(examples: Examples, found: Walk) -> Examples:
+def _with_notes(examples: Examples, contents: Walk) -> Examples:
     """The same examples, with notes of the folders that were not walked."""
     notes = [
-        f"{why} {first_few([printable(name) for name in names])}"
-        for why, names in (
-            ("not followed, as their images have rows already: links", found.links),
-            ("left out, as they hold runs of vog: folders", found.runs),
+        f"{reason} {first_few([printable(name) for name in names])}"
+        for reason, names in (
+            ("not followed, as their images have rows already: links", contents.links),
+            ("left out, as they hold runs of vog: folders", contents.runs),
         )
         if names
     ]
@@ -88,33 +88,33 @@ def from_list(listing: Path, root: Path | None, transform: Transform | None = No
         ) from error
     except OSError as error:
         raise DataError(f"{listing} cannot be read: {error.strerror or error}.") from error
-    told = {number: line.strip() for number, line in enumerate(lines, start=1) if line.strip()}
-    if not told:
+    entries = {number: line.strip() for number, line in enumerate(lines, start=1) if line.strip()}
+    if not entries:
         raise DataError(f"{listing} is empty. Expected lines of `relative/path label`.")
     labelled = {
         number: match
-        for number, line in told.items()
+        for number, line in entries.items()
         if (match := re.fullmatch(r"(.+?)[ \t]+(\d{1,9})", line))
     }
     base = root or listing.parent
-    without = [
-        n for n in told if n not in labelled and (labelled or _ends_in_a_word(base, told[n]))
+    unlabelled = [
+        n for n in entries if n not in labelled and (labelled or _has_extra_word(base, entries[n]))
     ]
-    if without:
-        line = told[without[0]]
+    if unlabelled:
+        line = entries[unlabelled[0]]
         raise DataError(
-            f"{listing}, line {without[0]}: {line!r} {_lacks(line)}. Expected "
+            f"{listing}, line {unlabelled[0]}: {line!r} {_label_problem(line)}. Expected "
             f"`relative/path label` with a whole number, as `cats/1.jpg 3`, or in no line a label."
         )
     if not labelled:
-        labels, named = np.full(len(told), UNLABELLED), list(told.values())
+        labels, names = np.full(len(entries), UNLABELLED), list(entries.values())
     else:
         labels = np.array([int(match[2]) for match in labelled.values()], np.int64)
-        named = [match[1] for match in labelled.values()]
-    return images.examples(base, [_as_named(base, name) for name in named], labels, transform)
+        names = [match[1] for match in labelled.values()]
+    return images.examples(base, [_name_on_disk(base, name) for name in names], labels, transform)
 
 
-def _lacks(line: str) -> str:
+def _label_problem(line: str) -> str:
     """What is wrong with the end of a line, where a label is expected."""
     word = line.split()[-1]
     try:
@@ -124,7 +124,7 @@ def _lacks(line: str) -> str:
     return f"ends in {word}, which is no label from 0 to 999999999"
 
 
-def _as_named(base: Path, name: str) -> str:
+def _name_on_disk(base: Path, name: str) -> str:
     """The name of a file as the disk has it, where the list has it as an id."""
     if "\\" not in name or "\0" in name:
         return name
@@ -132,7 +132,7 @@ def _as_named(base: Path, name: str) -> str:
     return name if path == base / name else path.relative_to(base).as_posix()
 
 
-def _ends_in_a_word(base: Path, line: str) -> bool:
+def _has_extra_word(base: Path, line: str) -> bool:
     """Whether the line is no file, but one with a word after it that is no number."""
     return not _exists(base / line) and _exists(base / line.rsplit(maxsplit=1)[0])
 

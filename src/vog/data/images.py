@@ -19,10 +19,10 @@ SUFFIXES = frozenset(Image.registered_extensions()) - {".pdf", ".mpg", ".mpeg", 
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]
 _STD = np.array([0.229, 0.224, 0.225], np.float32)[:, None, None]
 # A draft is at least so many times as large as what is made of it.
-_GAP = 3
+_DRAFT_SCALE = 3
 # What drafts may differ by on average, of the range from black to white: half a step of 8 bits.
 TOLERANCE = 0.5 / 255
-_TRIED = 8
+_TRIAL_FILES = 8
 
 # An image whose longer side would become more than so many pixels is cropped while it is resized.
 _LONGEST = 256 * 32
@@ -69,21 +69,21 @@ class ImageReader:
         except ValueError as error:
             raise UnreadableError(str(error)) from error
 
-    def shrinks(self, image: Image.Image) -> bool:
+    def can_shrink(self, image: Image.Image) -> bool:
         """Whether an opened file can be decoded smaller, and still be large enough."""
-        is_as_stored = not self.exif or pixels.way_up(image) == pixels.UPRIGHT
-        large = min(image.size) // (256 * _GAP) >= 2
-        return image.format == "JPEG" and large and is_as_stored
+        is_upright = not self.exif or pixels.exif_orientation(image) == pixels.UPRIGHT
+        is_large = min(image.size) // (256 * _DRAFT_SCALE) >= 2
+        return image.format == "JPEG" and is_large and is_upright
 
     def _from_draft(self, image: Image.Image) -> Float[np.ndarray, "3 224 224"]:
         """As `imagenet` makes it, of an image that is decoded no larger than it has to be."""
         size, box = image.size, None
-        if self.shrinks(image):
+        if self.can_shrink(image):
             # The box is the whole picture in the pixels of the draft, whose size is rounded up.
-            _, box = image.draft("RGB", (256 * _GAP, 256 * _GAP)) or (None, None)
+            _, box = image.draft("RGB", (256 * _DRAFT_SCALE, 256 * _DRAFT_SCALE)) or (None, None)
         if box is None:
             return imagenet(pixels.as_stored(image, self.exif))
-        return _normalised(_centre(image.convert("RGB"), size, box))
+        return _normalise(_resize_and_crop(image.convert("RGB"), size, box))
 
 
 def examples(
@@ -107,7 +107,7 @@ def examples(
             stats.append((stat.st_size, stat.st_mtime_ns))
         except (OSError, ValueError) as error:  # ValueError: no name that a file can have
             stats.append((-1, -1))
-            if not isinstance(error, PermissionError) and not _is_there(root / path):
+            if not isinstance(error, PermissionError) and not _exists(root / path):
                 missing.append(path)
     if missing:
         raise DataError(
@@ -115,16 +115,16 @@ def examples(
             f"Correct the paths, or give the folder that they are relative to as --root."
         )
     if len(set(paths)) < len(paths):
-        seen: set[str] = set()
-        twice = [path for path in paths if path in seen or seen.add(path)]
-        raise DataError(f"named more than once: {first_few(twice)}. Each row needs its own id.")
+        earlier_paths: set[str] = set()
+        repeated = [path for path in paths if path in earlier_paths or earlier_paths.add(path)]
+        raise DataError(f"named more than once: {first_few(repeated)}. Each row needs its own id.")
     ids = all_printable(paths)
     digest = digest_of(*ids, labels, np.array(stats, np.int64))
     reader = ImageReader(root, paths, labels, transform or imagenet)
     return Examples(ids, reader, digest, labels, label_names, classes)
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         return os.path.lexists(path)
     except ValueError:
@@ -138,22 +138,22 @@ def drafted(examples: Examples) -> Examples:
     out most of the work. Some of the files are decoded both ways, and only where they are the
     same within `TOLERANCE` is it done.
     """
-    files = examples.read
-    if not isinstance(files, ImageReader) or files.transform is not imagenet:
+    reader = examples.read
+    if not isinstance(reader, ImageReader) or reader.transform is not imagenet:
         return examples
-    fast = replace(files, draft=True)
-    tried = 0
-    for index in range(0, len(examples), max(1, len(examples) // _TRIED)):
+    fast = replace(reader, draft=True)
+    trials = 0
+    for index in range(0, len(examples), max(1, len(examples) // _TRIAL_FILES)):
         try:
-            if not open_image(files.root / files.paths[index], files.shrinks):
+            if not open_image(reader.root / reader.paths[index], reader.can_shrink):
                 continue
-            exact, quick = files(index)[0] * _STD, fast(index)[0] * _STD
+            exact, quick = reader(index)[0] * _STD, fast(index)[0] * _STD
         except UnreadableError:
             continue
         if np.abs(exact - quick).mean() > TOLERANCE:
             return examples
-        tried += 1
-    return replace(examples, read=fast) if tried else examples
+        trials += 1
+    return replace(examples, read=fast) if trials else examples
 
 
 def open_image(
@@ -186,10 +186,10 @@ def imagenet(image: Image.Image) -> Float[np.ndarray, "3 224 224"]:
         image = Image.fromarray(pixels.from_0_to_1(image) * np.float32(_BLACK_TO_WHITE))
     elif image.mode != "RGB":
         image = image.convert("RGB")
-    return _normalised(_centre(image, image.size))
+    return _normalise(_resize_and_crop(image, image.size))
 
 
-def _centre(
+def _resize_and_crop(
     image: Image.Image,
     size: tuple[int, int],
     box: _Box | None = None,
@@ -203,25 +203,25 @@ def _centre(
     """
     shorter = min(size)
     # Rounded down, as torchvision's Resize does, so that inputs agree with models trained there.
-    wide, high = 256 * size[0] // shorter, 256 * size[1] // shorter
-    left, top = round((wide - 224) / 2), round((high - 224) / 2)
-    if max(wide, high) <= _LONGEST:
-        resized = image.resize((wide, high), Image.Resampling.BILINEAR, box)
-        return resized.crop((left, top, left + 224, top + 224))
+    width, height = 256 * size[0] // shorter, 256 * size[1] // shorter
+    crop_left, crop_top = round((width - 224) / 2), round((height - 224) / 2)
+    if max(width, height) <= _LONGEST:
+        resized = image.resize((width, height), Image.Resampling.BILINEAR, box)
+        return resized.crop((crop_left, crop_top, crop_left + 224, crop_top + 224))
     # A thin image would become one of gigabytes, of which the centre is kept.
     x0, y0, x1, y1 = box or (0, 0, *image.size)
-    across, down = (x1 - x0) / wide, (y1 - y0) / high
-    part = (
-        x0 + left * across,
-        y0 + top * down,
-        min(x1, x0 + (left + 224) * across),
-        min(y1, y0 + (top + 224) * down),
+    x_scale, y_scale = (x1 - x0) / width, (y1 - y0) / height
+    region = (
+        x0 + crop_left * x_scale,
+        y0 + crop_top * y_scale,
+        min(x1, x0 + (crop_left + 224) * x_scale),
+        min(y1, y0 + (crop_top + 224) * y_scale),
     )
-    return image.resize((224, 224), Image.Resampling.BILINEAR, part)
+    return image.resize((224, 224), Image.Resampling.BILINEAR, region)
 
 
-def _normalised(centre: Image.Image) -> Float[np.ndarray, "3 224 224"]:
-    return (_colours_first(centre) - _MEAN) / _STD
+def _normalise(centre: Image.Image) -> Float[np.ndarray, "3 224 224"]:
+    return (_to_channels_first(centre) - _MEAN) / _STD
 
 
 def unchanged(image: Image.Image) -> Float[np.ndarray, "3 h w"]:
@@ -233,10 +233,10 @@ def unchanged(image: Image.Image) -> Float[np.ndarray, "3 h w"]:
     if pixels.is_deep(image):
         grey = pixels.from_0_to_1(image)
         return np.broadcast_to(grey, (3, *grey.shape))
-    return _colours_first(image if image.mode == "RGB" else image.convert("RGB"))
+    return _to_channels_first(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def _colours_first(image: Image.Image) -> Float[np.ndarray, "3 h w"]:
+def _to_channels_first(image: Image.Image) -> Float[np.ndarray, "3 h w"]:
     """Values from 0 to 255 as from 0 to 1; of a grey image three times the same."""
     values = np.asarray(image, np.float32) / np.float32(_BLACK_TO_WHITE)
     return (

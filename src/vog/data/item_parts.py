@@ -12,17 +12,17 @@ from vog.errors import DataError, first_few
 from vog.item_keys import INPUT_KEYS, LABEL_KEYS, key_of
 
 
-def parts_of(index: int, item: Any) -> tuple[Any, Any]:
+def input_and_label(index: int, item: Any) -> tuple[Any, Any]:
     """The input and the label of an item; the label is None where there is none.
 
     Raises:
         DataError: it cannot be told what is what in the item.
     """
     if isinstance(item, Mapping):
-        given = key_of(item, INPUT_KEYS)
-        if given is not None:
+        input_key = key_of(item, INPUT_KEYS)
+        if input_key is not None:
             label = key_of(item, LABEL_KEYS)
-            return item[given], None if label is None else item[label]
+            return item[input_key], None if label is None else item[label]
         raise DataError(
             f"item {index} of the dataset has the keys {first_few([repr(key) for key in item])}; "
             f"expected an input as {first_few(INPUT_KEYS)}, and a label as "
@@ -42,21 +42,21 @@ def parts_of(index: int, item: Any) -> tuple[Any, Any]:
     )
 
 
-def form_of(item: Any) -> str:
+def ignored_parts_note(item: Any) -> str:
     """What is read of an item with more parts than an input and a label, in words; else empty."""
     if isinstance(item, Mapping):
-        read = [key for keys in (INPUT_KEYS, LABEL_KEYS) if (key := key_of(item, keys))]
-        ignored = [repr(key) for key in item if key not in read]
+        used_keys = [key for keys in (INPUT_KEYS, LABEL_KEYS) if (key := key_of(item, keys))]
+        ignored = [repr(key) for key in item if key not in used_keys]
         if not ignored:
             return ""
-        verb = "are" if len(read) > 1 else "is"
-        return f"of each item {' and '.join(map(repr, read))} {verb} read, not {first_few(ignored)}"
+        verb = "are" if len(used_keys) > 1 else "is"
+        return f"of each item {' and '.join(map(repr, used_keys))} {verb} read, not {first_few(ignored)}"
     if isinstance(item, tuple | list) and len(item) > 2:
         return f"items have {len(item)} parts; the first two are read, as input and label"
     return ""
 
 
-def whole_number(index: int, label: Any) -> int:
+def label_number(index: int, label: Any) -> int:
     """A label, which may be a tensor or an array of one number.
 
     Raises:

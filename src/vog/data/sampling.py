@@ -19,9 +19,9 @@ _ROUNDS = (
 _SAMPLE = np.uint64(0x5851F42D4C957F2D)
 
 
-def scattered(rows: Int[np.ndarray, "m"]) -> UInt64[np.ndarray, "m"]:
+def row_hashes(rows: Int[np.ndarray, "m"]) -> UInt64[np.ndarray, "m"]:
     """Return for each row a number of 64 bits, the same on every machine, that shows no pattern."""
-    return _mixed(rows.astype(np.uint64))
+    return _hash(rows.astype(np.uint64))
 
 
 def sample_order(labels: Int[np.ndarray, "n"] | None, rows: int) -> Int[np.ndarray, "rows"]:
@@ -36,24 +36,24 @@ def sample_order(labels: Int[np.ndarray, "n"] | None, rows: int) -> Int[np.ndarr
             no label is known: then the order is that of one class.
         rows: how many there are.
     """
-    number = _mixed(np.arange(rows, dtype=np.uint64) ^ _SAMPLE)
-    turn = np.zeros(rows, np.int64) if labels is None else _turns(labels, number)
-    return np.lexsort((number, turn)).astype(np.int64)
+    hashes = _hash(np.arange(rows, dtype=np.uint64) ^ _SAMPLE)
+    turn = np.zeros(rows, np.int64) if labels is None else _turns(labels, hashes)
+    return np.lexsort((hashes, turn)).astype(np.int64)
 
 
-def _turns(labels: Int[np.ndarray, "n"], number: UInt64[np.ndarray, "n"]) -> Int[np.ndarray, "n"]:
+def _turns(labels: Int[np.ndarray, "n"], hashes: UInt64[np.ndarray, "n"]) -> Int[np.ndarray, "n"]:
     """Return by row how many rows of its class are drawn before it."""
-    by_class = np.lexsort((number, labels))
+    by_class = np.lexsort((hashes, labels))
     ordered = labels[by_class]
-    begins = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])[: len(ordered)]
-    sizes = np.diff(np.r_[begins, len(ordered)])
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])[: len(ordered)]
+    sizes = np.diff(np.r_[starts, len(ordered)])
     turns = np.empty(len(labels), np.int64)
-    turns[by_class] = np.arange(len(labels)) - np.repeat(begins, sizes)
+    turns[by_class] = np.arange(len(labels)) - np.repeat(starts, sizes)
     return turns
 
 
-def _mixed(numbers: UInt64[np.ndarray, "m"]) -> UInt64[np.ndarray, "m"]:
-    mixed = (numbers + np.uint64(1)) * _INCREMENT
+def _hash(numbers: UInt64[np.ndarray, "m"]) -> UInt64[np.ndarray, "m"]:
+    hashes = (numbers + np.uint64(1)) * _INCREMENT
     for shift, factor in _ROUNDS:
-        mixed = (mixed ^ (mixed >> shift)) * factor
-    return mixed ^ (mixed >> np.uint64(31))
+        hashes = (hashes ^ (hashes >> shift)) * factor
+    return hashes ^ (hashes >> np.uint64(31))

@@ -16,7 +16,7 @@ from vog.data.batches import with_workers
 from vog.data.examples import Examples, FoldPart
 from vog.data.folds import fold_dataset as fold_files
 from vog.data.folds.fold_record import FoldRecord
-from vog.data.image_headers import with_heads
+from vog.data.image_headers import with_header_facts
 from vog.data.images import Transform
 from vog.errors import DataError
 from vog.files.file_names import expanded
@@ -49,20 +49,20 @@ def open_source(
         FunctionError: a function cannot be found or fails.
     """
     if isinstance(data, str):
-        _refuse_words(data)
-    before = connections.sockets()
+        _refuse_data_name(data)
+    sockets = connections.open_sockets()
     if isinstance(data, tuple) and len(data) == 2:
-        examples = arrays.from_arrays(*_pair(data), _for_values(transform))
+        examples = arrays.from_arrays(*_array_pair(data), _value_transform(transform))
     elif not isinstance(data, str | Path):
-        examples = datasets.from_dataset(data, _for_values(transform), workers, before)
-    elif (found := _fold_at(data)) is not None:
-        examples = _of_fold(*found, expanded(data), root, transform, workers)
-    elif (kind := _kind(expanded(data), data)) is not None:
-        examples = _of_path(kind, expanded(data), root, transform, hidden)
+        examples = datasets.from_dataset(data, _value_transform(transform), workers, sockets)
+    elif (fold_file := _find_fold(data)) is not None:
+        examples = _open_fold(*fold_file, expanded(data), root, transform, workers)
+    elif (kind := _path_kind(expanded(data), data)) is not None:
+        examples = _open_path(kind, expanded(data), root, transform, hidden)
     elif ":" in str(data):
         function = user_functions.load_function(str(data), "--data")
-        made = user_functions.call_function(function, str(data), "--data")
-        examples = datasets.from_dataset(made, _for_values(transform), workers, before)
+        dataset = user_functions.call_function(function, str(data), "--data")
+        examples = datasets.from_dataset(dataset, _value_transform(transform), workers, sockets)
     else:
         raise DataError(
             f"--data {str(data)!r}: there is no such folder or file. Expected a folder with one "
@@ -71,19 +71,19 @@ def open_source(
     if not isinstance(
         examples.read, datasets.DatasetReader
     ):  # which were looked at, with these workers
-        examples = with_workers(examples, workers, before)
+        examples = with_workers(examples, workers, sockets)
     if root is not None and not (_is_list(data) and examples.fold is None):
         note = f"--root {root} is for list files, and was not used"
         examples = replace(examples, notes=(*examples.notes, note))
-    return with_heads(examples, exif)
+    return with_header_facts(examples, exif)
 
 
-def _fold_at(data: str | Path) -> tuple[FoldRecord, FoldPart] | None:
+def _find_fold(data: str | Path) -> tuple[FoldRecord, FoldPart] | None:
     path = expanded(data)
-    return fold_files.record_beside(path) if _kind(path, data) in ("npz", "list") else None
+    return fold_files.fold_of_file(path) if _path_kind(path, data) in ("npz", "list") else None
 
 
-def _of_fold(
+def _open_fold(
     record: FoldRecord,
     part: FoldPart,
     path: Path,
@@ -93,20 +93,20 @@ def _of_fold(
 ) -> Examples:
     """The examples of a file of `vog folds`."""
     if record.kind == "npz":
-        examples = arrays.from_npz(path, _for_values(transform))
+        examples = arrays.from_npz(path, _value_transform(transform))
     elif record.kind == "files":
-        place = root or (None if record.root is None else Path(record.root))
-        examples = folders.from_list(path, place, _for_images(transform))
+        base_folder = root or (None if record.root is None else Path(record.root))
+        examples = folders.from_list(path, base_folder, _image_transform(transform))
     else:
-        before = connections.sockets()
+        sockets = connections.open_sockets()
         function = user_functions.load_function(record.data, "--data")
-        whole = user_functions.call_function(function, record.data, "--data")
-        one = fold_files.of_dataset(whole, record, part)
-        return datasets.from_dataset(one, _for_values(transform), workers, before)
+        dataset = user_functions.call_function(function, record.data, "--data")
+        dataset_part = fold_files.part_of_dataset(dataset, record, part)
+        return datasets.from_dataset(dataset_part, _value_transform(transform), workers, sockets)
     return fold_files.with_original_rows(examples, record, part)
 
 
-def absolute(spec: str | Path) -> str:
+def absolute_spec(spec: str | Path) -> str:
     """The same words as seen from any folder; the name of a module stays."""
     path, colon, function = str(spec).rpartition(":")
     if expanded(spec).exists() or not colon:
@@ -117,10 +117,10 @@ def absolute(spec: str | Path) -> str:
 
 def _is_list(data: Any) -> bool:
     """Whether the data are named by a list file, the only one that has a root."""
-    return isinstance(data, str | Path) and _kind(expanded(data), data) == "list"
+    return isinstance(data, str | Path) and _path_kind(expanded(data), data) == "list"
 
 
-def _refuse_words(data: str) -> None:
+def _refuse_data_name(data: str) -> None:
     """Raise DataError where a word names neither a path nor a function."""
     if not data.strip():
         raise DataError(
@@ -139,7 +139,7 @@ def _refuse_words(data: str) -> None:
         )
 
 
-def _pair(data: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray | None]:
+def _array_pair(data: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray | None]:
     try:
         inputs, labels = (None if part is None else np.asarray(_on_cpu(part)) for part in data)
     except (TypeError, ValueError) as error:
@@ -149,7 +149,7 @@ def _pair(data: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray | None]:
     return inputs, labels
 
 
-def _kind(path: Path, spec: str | Path) -> Literal["folder", "npz", "list"] | None:
+def _path_kind(path: Path, spec: str | Path) -> Literal["folder", "npz", "list"] | None:
     """What a path leads to; None where it leads nowhere, or to Python code.
 
     Raises:
@@ -168,7 +168,7 @@ def _kind(path: Path, spec: str | Path) -> Literal["folder", "npz", "list"] | No
     return None if path.suffix == ".py" else "npz" if path.suffix == ".npz" else "list"
 
 
-def _of_path(
+def _open_path(
     kind: Literal["folder", "npz", "list"],
     path: Path,
     root: Path | None,
@@ -176,19 +176,19 @@ def _of_path(
     hidden: bool,
 ) -> Examples:
     if kind == "npz":
-        return arrays.from_npz(path, _for_values(transform))
+        return arrays.from_npz(path, _value_transform(transform))
     if kind == "folder":
-        return folders.from_folder(path, _for_images(transform), hidden)
-    return folders.from_list(path, root, _for_images(transform))
+        return folders.from_folder(path, _image_transform(transform), hidden)
+    return folders.from_list(path, root, _image_transform(transform))
 
 
-def _for_images(spec: TransformSpec) -> Transform:
+def _image_transform(spec: TransformSpec) -> Transform:
     if spec is None or spec == "imagenet":
         return images.imagenet
-    return _for_values(spec) or images.unchanged
+    return _value_transform(spec) or images.unchanged
 
 
-def _for_values(spec: TransformSpec) -> Transform | None:
+def _value_transform(spec: TransformSpec) -> Transform | None:
     if spec is None or spec == "none":
         return None
     if spec == "imagenet":
@@ -196,8 +196,8 @@ def _for_values(spec: TransformSpec) -> Transform | None:
     return user_functions.load_function(spec, "--transform") if isinstance(spec, str) else spec
 
 
-def _on_cpu(part: Any) -> Any:
-    if not isinstance(part, Tensor):
-        return part
-    there = part.detach().cpu()
-    return there.float() if there.dtype == torch.bfloat16 else there  # NumPy has none
+def _on_cpu(array: Any) -> Any:
+    if not isinstance(array, Tensor):
+        return array
+    tensor = array.detach().cpu()
+    return tensor.float() if tensor.dtype == torch.bfloat16 else tensor  # NumPy has none

@@ -13,7 +13,7 @@ from vog.data.arrays import ArrayReader
 from vog.data.datasets import DatasetReader
 from vog.data.examples import Examples, UnreadableError
 from vog.data.images import ImageReader, open_image
-from vog.data.item_parts import parts_of
+from vog.data.item_parts import input_and_label
 from vog.errors import DataError
 
 
@@ -44,7 +44,7 @@ def value_of(examples: Examples, row: int) -> Any:
     if isinstance(reader, ImageReader):
         return open_image(reader.root / reader.paths[row])
     assert isinstance(reader, DatasetReader), f"a reader of type {type(reader).__name__}"
-    return parts_of(row, reader.dataset[row])[0]
+    return input_and_label(row, reader.dataset[row])[0]
 
 
 def first_value(examples: Examples) -> Any:
@@ -65,16 +65,16 @@ def as_array(value: Any) -> np.ndarray:
     """A tensor, an image or anything NumPy takes as an array."""
     if not isinstance(value, Tensor):
         return np.asarray(value)
-    there = value.detach().cpu()
-    return (there.float() if there.dtype == torch.bfloat16 else there).numpy()
+    tensor = value.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 def readable_values(examples: Examples, rows: Sequence[int]) -> list[Any]:
     """Those inputs of some rows that can be read."""
-    found: list[Any] = []
+    values: list[Any] = []
     for row in rows:
         try:
-            found.append(value_of(examples, row))
+            values.append(value_of(examples, row))
         except (OSError, UnreadableError):
             continue
-    return found
+    return values

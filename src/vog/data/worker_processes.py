@@ -38,7 +38,7 @@ _SHARED_MEMORY = Path("/dev/shm")
 _OPEN_FILES = Path("/proc/self/fd")
 _STANDARD = (0, 1, 2)
 # Results of a worker that may be on their way at one time, and as many for who else is here.
-_UNDERWAY = 4
+_RESULTS_IN_FLIGHT = 4
 # What queues and locks between processes take of shared memory, with room to spare.
 _LEAST_SHARED = 2**20
 
@@ -50,7 +50,7 @@ class _Failure:
     message: str
 
 
-class _Calls(Dataset[Any]):
+class _FunctionDataset(Dataset[Any]):
     """A dataset whose items are what a function returns, and whose indices are its arguments."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
@@ -73,12 +73,12 @@ def mapped(function: Callable[[Any], Any], arguments: Sequence[Any], workers: in
         DataError: the function raised it, a process died, or none can be started.
     """
     loader: DataLoader[Any] = DataLoader(
-        _Calls(function),
+        _FunctionDataset(function),
         sampler=arguments,
         batch_size=None,
         num_workers=workers,
-        collate_fn=_as_it_is,
-        worker_init_fn=_begin,
+        collate_fn=_without_collating,
+        worker_init_fn=_start_worker,
         generator=torch.Generator(),  # else it draws from the user's random numbers
     )
     try:
@@ -111,9 +111,9 @@ def obstacle(function: Callable[[Any], Any]) -> str:
         multiprocessing.get_context().Lock()
     except (OSError, ImportError) as error:  # no /dev/shm, or nothing may be written there
         return f"this machine lets processes share nothing ({error})"
-    left = shared_memory_left()
-    if left is not None and left < _LEAST_SHARED:
-        return f"{_SHARED_MEMORY} has no room for what processes share ({left:,} bytes)"
+    free_bytes = free_shared_memory()
+    if free_bytes is not None and free_bytes < _LEAST_SHARED:
+        return f"{_SHARED_MEMORY} has no room for what processes share ({free_bytes:,} bytes)"
     if multiprocessing.get_start_method() == "fork":
         return ""
     try:
@@ -128,11 +128,11 @@ def has_room(nbytes: int, workers: int) -> bool:
 
     Without room a worker dies of a bus error, or its result is lost and waited for without end.
     """
-    left = shared_memory_left()
-    return left is None or left >= _UNDERWAY * workers * nbytes
+    free_bytes = free_shared_memory()
+    return free_bytes is None or free_bytes >= _RESULTS_IN_FLIGHT * workers * nbytes
 
 
-def shared_memory_left() -> int | None:
+def free_shared_memory() -> int | None:
     """Return how many bytes of shared memory are free; None where nothing limits it."""
     if sys.platform != "linux":
         return None
@@ -142,13 +142,13 @@ def shared_memory_left() -> int | None:
         return 0
 
 
-def _begin(worker: int) -> None:
+def _start_worker(worker: int) -> None:
     """Prepare a worker process before its first call."""
     info = get_worker_info()
     calls = None if info is None else info.dataset
-    assert isinstance(calls, _Calls), "this runs in a worker process of `mapped`"
+    assert isinstance(calls, _FunctionDataset), "this runs in a worker process of `mapped`"
     try:
-        _open_anew()
+        _reopen_files()
     except OSError as error:
         calls.problem = (
             f"a worker process cannot open {error.filename} anew, which is open already "
@@ -157,7 +157,7 @@ def _begin(worker: int) -> None:
         )
 
 
-def _open_anew() -> None:
+def _reopen_files() -> None:
     """Give this process its own place in each file that it inherited open for reading.
 
     Raises:
@@ -165,52 +165,52 @@ def _open_anew() -> None:
     """
     # Nobody moves the shared places meanwhile: the first process reads nothing while it has
     # workers, and each worker comes here before it reads.
-    for number in open_numbers():
-        if stat.S_ISREG(os.fstat(number).st_mode) and is_read(number):
-            _reopen(number, fcntl.fcntl(number, fcntl.F_GETFL))
+    for descriptor in open_descriptors():
+        if stat.S_ISREG(os.fstat(descriptor).st_mode) and is_read(descriptor):
+            _reopen(descriptor, fcntl.fcntl(descriptor, fcntl.F_GETFL))
 
 
-def open_numbers() -> list[int]:
+def open_descriptors() -> list[int]:
     """Return the numbers of what this process has open; none where the system does not tell."""
     if not _OPEN_FILES.is_dir():
         return []
-    numbers = map(int, os.listdir(_OPEN_FILES))  # noqa: PTH208
-    return [number for number in numbers if _status(number) is not None]
+    descriptors = map(int, os.listdir(_OPEN_FILES))  # noqa: PTH208
+    return [descriptor for descriptor in descriptors if _status(descriptor) is not None]
 
 
-def is_read(number: int) -> bool:
+def is_read(descriptor: int) -> bool:
     """Return whether a process reads from what it has open, and does not only write or print."""
-    if number in _STANDARD or _identity(number) in map(_identity, _STANDARD):
+    if descriptor in _STANDARD or _file_key(descriptor) in map(_file_key, _STANDARD):
         return False
     # What is only written to processes write in turns, such as a log.
-    return fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY
+    return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY
 
 
-def _reopen(number: int, flags: int) -> None:
-    link = _OPEN_FILES / str(number)
-    name, place = os.readlink(link), os.lseek(number, 0, os.SEEK_CUR)  # noqa: PTH115
-    kept = flags & (os.O_ACCMODE | os.O_APPEND | getattr(os, "O_DIRECT", 0))
+def _reopen(descriptor: int, flags: int) -> None:
+    link = _OPEN_FILES / str(descriptor)
+    name, position = os.readlink(link), os.lseek(descriptor, 0, os.SEEK_CUR)  # noqa: PTH115
+    access = flags & (os.O_ACCMODE | os.O_APPEND | getattr(os, "O_DIRECT", 0))
     try:
-        own = os.open(link, kept | os.O_CLOEXEC)  # also of a file that was removed meanwhile
+        copy = os.open(link, access | os.O_CLOEXEC)  # also of a file that was removed meanwhile
     except OSError as error:
         raise OSError(error.errno, error.strerror, name) from error
-    os.lseek(own, place, os.SEEK_SET)
-    os.dup2(own, number, inheritable=os.get_inheritable(number))
-    os.close(own)
+    os.lseek(copy, position, os.SEEK_SET)
+    os.dup2(copy, descriptor, inheritable=os.get_inheritable(descriptor))
+    os.close(copy)
 
 
-def _identity(number: int) -> tuple[int, int] | None:
+def _file_key(descriptor: int) -> tuple[int, int] | None:
     """Return what tells the file behind a number from all others."""
-    status = _status(number)
+    status = _status(descriptor)
     return None if status is None else (status.st_dev, status.st_ino)
 
 
-def _status(number: int) -> os.stat_result | None:
+def _status(descriptor: int) -> os.stat_result | None:
     try:
-        return os.fstat(number)
+        return os.fstat(descriptor)
     except OSError:  # closed, such as the number that listed the numbers
         return None
 
 
-def _as_it_is(item: Any) -> Any:
+def _without_collating(item: Any) -> Any:
     return item

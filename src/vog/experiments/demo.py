@@ -24,7 +24,7 @@ from torch.nn import functional as F
 import vog
 from vog.analysis.detection.planted_faults import Verification
 from vog.figures import charts, image_grid
-from vog.files.writing import make_folder, refuse_foreign, write_whole
+from vog.files.writing import make_folder, refuse_foreign_files, write_whole
 from vog.result import Run
 from vog.result import planting_record as records
 from vog.result.planting_record import FLIP, Plant, Planted
@@ -90,7 +90,7 @@ def run_demo(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambd
         ResultError: `out` holds something else than an earlier demo.
     """
     train, test = _data()
-    refuse_foreign(out, _DATA)
+    refuse_foreign_files(out, _DATA)
     make_folder(out)
     data = out / _DATA
     write_whole(

@@ -28,7 +28,7 @@ from torch.nn import functional as F
 import vog
 from vog.analysis.one_run.correlation import spearman
 from vog.figures import charts
-from vog.files.writing import as_json, make_folder, refuse_foreign, write_text
+from vog.files.writing import as_json, make_folder, refuse_foreign_files, write_text
 from vog.result import Run
 
 EPOCHS, SEED = 15, 212
@@ -105,7 +105,7 @@ def run_toy(
         ResultError: `out` holds something else than an earlier toy.
     """
     train, test = _data()
-    refuse_foreign(out, _SUMMARY)
+    refuse_foreign_files(out, _SUMMARY)
     make_folder(out)
     write_text(out / _SUMMARY, as_json({"split": split, "mode": mode, "vog_cal": vog_cal}))
     make_folder(out / "checkpoints")

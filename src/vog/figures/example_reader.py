@@ -234,7 +234,7 @@ def _open(path: Path, size: int | None = None, exif: bool = False) -> Image.Imag
     def shown(image: Image.Image) -> Image.Image:
         if size is not None:
             image.draft("RGB", (2 * size, 2 * size))
-        return pixels.to_show(pixels.as_stored(image, exif))
+        return pixels.rgb_for_display(pixels.as_stored(image, exif))
 
     try:
         return pixels.open_file(path, shown)

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vog.errors import ResultError
 from vog.files.writing import write_whole
-from vog.pixels import to_show
+from vog.pixels import rgb_for_display
 
 _BACKGROUND, _INK, _QUIET, _WRONG = "#ffffff", "#1f2933", "#7b8794", "#c0392b"
 _GAP, _MARGIN, _FRAME = 8, 24, 3
@@ -108,7 +108,7 @@ def _paste(
 def _square(image: Image.Image, size: int) -> Image.Image:
     edge = min(image.size)
     left, top = (image.width - edge) // 2, (image.height - edge) // 2
-    cropped = to_show(image).crop((left, top, left + edge, top + edge))
+    cropped = rgb_for_display(image).crop((left, top, left + edge, top + edge))
     return cropped.resize((size, size), Image.Resampling.BICUBIC)
 
 

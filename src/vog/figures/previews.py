@@ -97,7 +97,7 @@ def preview_of(found: Any) -> Preview:
 def _in_colours(image: Image.Image) -> Preview:
     """The picture, which a dataset may have opened without reading it yet."""
     try:
-        return Preview(image=pixels.to_show(image))
+        return Preview(image=pixels.rgb_for_display(image))
     except pixels.UNREADABLE as error:
         return Preview(missing=f"the picture cannot be read: {error}.")
 

@@ -20,11 +20,11 @@ def printable(name: str) -> str:
     try:
         name.encode()
     except UnicodeEncodeError:
-        return _bytes_of(name).replace(b"\\", b"\\x5c").decode("utf-8", "backslashreplace")
+        return _encode(name).replace(b"\\", b"\\x5c").decode("utf-8", "backslashreplace")
     return name
 
 
-def _bytes_of(name: str) -> bytes:
+def _encode(name: str) -> bytes:
     try:
         return name.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # surrogates that stand for no byte of a file name
@@ -33,15 +33,15 @@ def _bytes_of(name: str) -> bytes:
 
 def all_printable(names: Sequence[str]) -> list[str]:
     r"""Return names as `printable` does; one that would equal another gets more backslashes."""
-    shown = [printable(name) for name in names]
-    taken = {text for text, name in zip(shown, names, strict=True) if text == name}
-    for place, (text, name) in enumerate(zip(shown, names, strict=True)):
+    texts = [printable(name) for name in names]
+    taken = {text for text, name in zip(texts, names, strict=True) if text == name}
+    for index, (text, name) in enumerate(zip(texts, names, strict=True)):
         if text != name:
             while text in taken:
                 text = _ESCAPED.sub(r"\\\g<0>", text)
             taken.add(text)
-            shown[place] = text
-    return shown
+            texts[index] = text
+    return texts
 
 
 def expanded(name: str | Path) -> Path:
@@ -57,11 +57,11 @@ def path_below(folder: Path, name: str) -> Path:
     path = folder / name
     if not _ESCAPED.search(name) or "\0" in name or os.path.lexists(path):
         return path
-    there = os.fsdecode(
+    decoded = os.fsdecode(
         b"".join(
-            bytes([int(part, 16)]) if place % 2 else os.fsencode(part)
-            for place, part in enumerate(_ESCAPED.split(name))
+            bytes([int(part, 16)]) if index % 2 else os.fsencode(part)
+            for index, part in enumerate(_ESCAPED.split(name))
         )
     )
-    escaped = folder / there
-    return escaped if os.path.lexists(escaped) else path
+    unescaped = folder / decoded
+    return unescaped if os.path.lexists(unescaped) else path

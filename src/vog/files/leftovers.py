@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 
 _DAY = 86_400
 # Short enough for encrypted disks too, which take 143 bytes.
-_LONGEST, _CUT = 48, 32
+_MAX_BYTES, _PREFIX = 48, 32
 
 
 def temporary_name(name: str) -> str:
@@ -23,7 +23,7 @@ def temporary_name(name: str) -> str:
     ending = PurePath(name).suffix
     ending = ending if len(os.fsencode(ending)) <= 10 else ""
     letters = secrets.token_hex(3)
-    return f".{_label(name)}.{_host()}-{os.getpid()}-{letters}.tmp{ending}"
+    return f".{_short_name(name)}.{_host()}-{os.getpid()}-{letters}.tmp{ending}"
 
 
 def remove_leftovers(folder: Path, name: str) -> None:
@@ -36,40 +36,40 @@ def remove_leftovers(folder: Path, name: str) -> None:
         folder: holds the file.
         name: of the file.
     """
-    label = re.escape(_label(name))
-    pattern = re.compile(rf"\.{label}\.(?P<host>.+)-(?P<process>\d+)-[0-9a-f]{{6}}\.tmp(\..*)?")
+    stem = re.escape(_short_name(name))
+    pattern = re.compile(rf"\.{stem}\.(?P<host>.+)-(?P<process>\d+)-[0-9a-f]{{6}}\.tmp(\..*)?")
     # As it was called by version 0.1, which named no host.
-    old = re.compile(rf"\.{re.escape(name)}\.(?P<process>\d+)\.tmp(\..*)?")
+    old_pattern = re.compile(rf"\.{re.escape(name)}\.(?P<process>\d+)\.tmp(\..*)?")
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name[0] != ".":
                 continue
             match = pattern.fullmatch(entry.name)
-            if match is None and old.fullmatch(entry.name) is None:
+            if match is None and old_pattern.fullmatch(entry.name) is None:
                 continue
             with suppress(OSError):
-                if _is_left(Path(entry.path), match):
+                if _is_abandoned(Path(entry.path), match):
                     os.unlink(entry.path)  # noqa: PTH108
 
 
-def _is_left(path: Path, match: "re.Match[str] | None") -> bool:
+def _is_abandoned(path: Path, match: "re.Match[str] | None") -> bool:
     if match is not None and match["host"] == _host():
-        return not _lives(int(match["process"]))
+        return not _is_running(int(match["process"]))
     return time.time() - path.lstat().st_mtime > _DAY
 
 
-def _lives(process: int) -> bool:
+def _is_running(process: int) -> bool:
     import psutil
 
     return psutil.pid_exists(process)
 
 
-def _label(name: str) -> str:
+def _short_name(name: str) -> str:
     """The name, or the beginning of a long one and what tells it from others."""
     encoded = os.fsencode(name)
-    if len(encoded) <= _LONGEST:
+    if len(encoded) <= _MAX_BYTES:
         return name
-    return f"{encoded[:_CUT].decode(errors='ignore')}~{hashlib.sha256(encoded).hexdigest()[:12]}"
+    return f"{encoded[:_PREFIX].decode(errors='ignore')}~{hashlib.sha256(encoded).hexdigest()[:12]}"
 
 
 @cache
@@ -77,7 +77,7 @@ def _host() -> str:
     """This host, and where processes are numbered anew, as in containers, which of these."""
     host = re.sub(r"[^A-Za-z0-9]", "-", socket.gethostname())[:20]
     try:
-        space = os.readlink("/proc/self/ns/pid")  # noqa: PTH115
+        namespace = os.readlink("/proc/self/ns/pid")  # noqa: PTH115
     except OSError:  # not everywhere there is such a thing
         return host
-    return f"{host}-{re.sub('[^0-9]', '', space)}"
+    return f"{host}-{re.sub('[^0-9]', '', namespace)}"

@@ -22,8 +22,8 @@ UNPACKABLE = (
 )
 _ENDING = ".npy"
 # What a byte of a compressed member unpacks to at most, and what the ends of it may add.
-_EXPANDS, _SLACK = 1032, 1024
-_LONGEST_HEAD = 2**16
+_MAX_EXPANSION, _SLACK = 1032, 1024
+_MAX_HEADER_BYTES = 2**16
 
 
 def array_names(path: Path) -> list[str]:
@@ -56,7 +56,7 @@ def load_arrays(path: Path, names: Collection[str] | None = None) -> dict[str, n
                 f"its arrays unpack to {needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB of memory "
                 f"are free"
             )
-        return {name: _unpacked(archive, member) for name, member in members.items()}
+        return {name: _unpack(archive, member) for name, member in members.items()}
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -75,41 +75,41 @@ def _bytes_of(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> i
         ValueError: its head and its size contradict each other, or it holds pickled objects.
     """
     packed = member.compress_size
-    deflated = member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-    if deflated and member.file_size > packed * _EXPANDS + _SLACK:
+    has_known_limit = member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    if has_known_limit and member.file_size > packed * _MAX_EXPANSION + _SLACK:
         raise ValueError(f"{name} says that {packed} bytes unpack to {member.file_size:,}")
-    with archive.open(member) as unpacking:
-        shape, dtype, length = _head(unpacking.read(_LONGEST_HEAD), name)
-    held = member.file_size - length
+    with archive.open(member) as stream:
+        shape, dtype, length = _read_header(stream.read(_MAX_HEADER_BYTES), name)
+    available = member.file_size - length
     if dtype.hasobject:
         raise ValueError(f"{name} holds pickled objects, which are not loaded")
     declared = math.prod(shape) * dtype.itemsize
-    if any(length < 0 for length in shape) or declared > held:
+    if any(length < 0 for length in shape) or declared > available:
         raise ValueError(
             f"{name} says that it has the shape {shape} of {dtype}, which are {declared:,} bytes, "
-            f"and the file holds {held:,} of them"
+            f"and the file holds {available:,} of them"
         )
     return declared
 
 
-def _head(start: bytes, name: str) -> tuple[tuple[int, ...], np.dtype, int]:
+def _read_header(start: bytes, name: str) -> tuple[tuple[int, ...], np.dtype, int]:
     """Return the shape and the type that the head of an array says, and how long the head is.
 
     Raises:
         ValueError: it is no array, or its head is too long to be one.
     """
-    text = io.BytesIO(start)
-    version = npy.read_magic(text)
+    stream = io.BytesIO(start)
+    version = npy.read_magic(stream)
     digits = 2 if version == (1, 0) else 4
-    length = npy.MAGIC_LEN + digits + int.from_bytes(text.read(digits), "little")
-    if length > _LONGEST_HEAD:
+    length = npy.MAGIC_LEN + digits + int.from_bytes(stream.read(digits), "little")
+    if length > _MAX_HEADER_BYTES:
         raise ValueError(f"{name} has a head of {length:,} bytes")
-    text.seek(npy.MAGIC_LEN)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read(text)
+    stream.seek(npy.MAGIC_LEN)
+    read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read_header(stream)
     return shape, dtype, length
 
 
-def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    with archive.open(member) as unpacking:
-        return npy.read_array(unpacking, allow_pickle=False)
+def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(member) as stream:
+        return npy.read_array(stream, allow_pickle=False)

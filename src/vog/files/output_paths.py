@@ -21,16 +21,16 @@ def output_path(name: str | Path) -> Path:
     """
     refuse_address(name)
     path = expanded(name)
-    real = Path(os.path.realpath(path)) if "\0" not in str(name) else path
-    refuse_other_than_utf8(real, "written")
+    real_path = Path(os.path.realpath(path)) if "\0" not in str(name) else path
+    refuse_non_utf8(real_path, "written")
     try:
-        real.lstat()  # raises what opening it would raise
-        if not real.is_dir():
-            _refuse_to_make(path, real)
+        real_path.lstat()  # raises what opening it would raise
+        if not real_path.is_dir():
+            _refuse_unwritable_parent(path, real_path)
     except FileNotFoundError:
-        _refuse_to_make(path, real)
+        _refuse_unwritable_parent(path, real_path)
     except (OSError, ValueError) as error:  # ValueError: a null byte
-        raise ResultError(cannot_be_written(path, error)) from error
+        raise ResultError(write_failure(path, error)) from error
     return path
 
 
@@ -46,7 +46,7 @@ def refuse_address(name: str | Path) -> None:
     )
 
 
-def refuse_other_than_utf8(path: Path, done: str) -> None:
+def refuse_non_utf8(path: Path, action: str) -> None:
     """Raise ResultError unless a path is UTF-8: Arrow and DuckDB take no other.
 
     Args:
@@ -57,47 +57,47 @@ def refuse_other_than_utf8(path: Path, done: str) -> None:
         str(path).encode()
     except UnicodeEncodeError:
         raise ResultError(
-            f"{printable(str(path))} cannot be {done}: the path is not UTF-8 (\\x and two digits "
+            f"{printable(str(path))} cannot be {action}: the path is not UTF-8 (\\x and two digits "
             f"stand for a byte that is not). Nothing was changed. Rename the folder or file, or "
             f"give another path."
         ) from None
 
 
-def cannot_be_written(path: Path, error: Exception) -> str:
+def write_failure(path: Path, error: Exception) -> str:
     """Return why a file or a folder could not be written, and what to do."""
-    number = getattr(error, "errno", None)
-    full = number in (errno.ENOSPC, errno.EDQUOT)
+    error_number = getattr(error, "errno", None)
+    is_disk_full = error_number in (errno.ENOSPC, errno.EDQUOT)
     # NumPy says how much it wrote, and DuckDB what the system said, without a number.
-    if full or "No space left" in str(error) or "requested and" in str(error):
+    if is_disk_full or "No space left" in str(error) or "requested and" in str(error):
         return (
             f"{path} could not be written: the disk is full. What was finished before is whole; "
             f"free some space and run the same command again to continue."
         )
-    why = getattr(error, "strerror", None) or error
-    return f"{path} could not be written: {why}.{_advice(number, path)}"
+    reason = getattr(error, "strerror", None) or error
+    return f"{path} could not be written: {reason}.{_advice(error_number, path)}"
 
 
-def _advice(number: int | None, path: Path) -> str:
-    if number == errno.ENAMETOOLONG:
+def _advice(error_number: int | None, path: Path) -> str:
+    if error_number == errno.ENAMETOOLONG:
         longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
         return f" The longest part of it has {longest} bytes; most disks take 255. Give a shorter."
-    if number == errno.EROFS:
+    if error_number == errno.EROFS:
         return " The disk can only be read. Give a path on another."
-    if number in (errno.EACCES, errno.EPERM):
+    if error_number in (errno.EACCES, errno.EPERM):
         return " Give a path in a folder that you may write to."
     return ""
 
 
-def _refuse_to_make(path: Path, real: Path) -> None:
+def _refuse_unwritable_parent(path: Path, real_path: Path) -> None:
     """Raise ResultError where the last folder that is there takes no new file of this name."""
     # `Path.exists` raises where a folder may not be looked into.
-    folder = next((one for one in real.parents if os.path.exists(one)), None)  # noqa: PTH110
+    folder = next((parent for parent in real_path.parents if os.path.exists(parent)), None)  # noqa: PTH110
     if folder is None or not folder.is_dir():
         return
-    longest = max(len(os.fsencode(part)) for part in real.relative_to(folder).parts)
+    longest = max(len(os.fsencode(part)) for part in real_path.relative_to(folder).parts)
     if hasattr(os, "pathconf") and longest > os.pathconf(folder, "PC_NAME_MAX"):
         error = OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
-        raise ResultError(cannot_be_written(path, error))
+        raise ResultError(write_failure(path, error))
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ResultError(
             f"{path} could not be written: {folder} is read-only for you. Give a path in a folder "

@@ -7,10 +7,10 @@ from typing import Any
 
 from vog.errors import ResultError
 
-_MOST = 2**26  # bytes: a million names of classes are half of it
+_MAX_BYTES = 2**26  # bytes: a million names of classes are half of it
 
 
-def read_text(path: Path, most: int = _MOST) -> str:
+def read_text(path: Path, max_bytes: int = _MAX_BYTES) -> str:
     """Return the text of a file.
 
     Args:
@@ -22,13 +22,13 @@ def read_text(path: Path, most: int = _MOST) -> str:
         ValueError: it is larger, or no UTF-8.
     """
     with path.open("rb") as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise ValueError(f"it has more than {most:,} bytes, which is too much for such a file")
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"it has more than {max_bytes:,} bytes, which is too much for such a file")
     return content.decode("utf-8-sig")
 
 
-def read_json(path: Path, most: int = _MOST) -> Any:
+def read_json(path: Path, max_bytes: int = _MAX_BYTES) -> Any:
     """Return what a JSON file holds.
 
     Raises:
@@ -36,7 +36,7 @@ def read_json(path: Path, most: int = _MOST) -> Any:
         ValueError: it is larger than such a file, or no JSON.
     """
     try:
-        return json.loads(read_text(path, most))
+        return json.loads(read_text(path, max_bytes))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 

@@ -15,7 +15,7 @@ from vog.files.writing import make_folder
 
 
 @contextmanager
-def whole_folder(out: Path, doing: str) -> Iterator[Path]:
+def whole_folder(out: Path, activity: str) -> Iterator[Path]:
     """An empty folder beside `out`, which gets the name of that when all is written.
 
     Args:
@@ -27,7 +27,7 @@ def whole_folder(out: Path, doing: str) -> Iterator[Path]:
     """
     unfinished = out.absolute().with_name(f".{out.absolute().name}.unfinished")
     try:
-        with _alone(unfinished, out, doing):
+        with _locked_empty_folder(unfinished, out, activity):
             yield unfinished
             if out.is_dir():
                 out.rmdir()  # an empty one: not everywhere is it replaced
@@ -56,16 +56,16 @@ def was_written(out: Path, record: str) -> bool:
 
 
 @contextmanager
-def _alone(unfinished: Path, out: Path, doing: str) -> Iterator[None]:
+def _locked_empty_folder(unfinished: Path, out: Path, activity: str) -> Iterator[None]:
     """The folder, empty, while no other process writes into it."""
     # Not beside it: a lock that is removed while another process waits for it locks nothing.
-    called = hashlib.sha256(f"{unfinished.resolve()}\n".encode()).hexdigest()[:16]
+    lock_name = hashlib.sha256(f"{unfinished.resolve()}\n".encode()).hexdigest()[:16]
     try:
-        lock = FileLock(Path(tempfile.gettempdir()) / f"vog-{called}.lock")
+        lock = FileLock(Path(tempfile.gettempdir()) / f"vog-{lock_name}.lock")
         lock.acquire(blocking=False)
     except Timeout as error:
         raise ResultError(
-            f"another process is {doing} into {out.name}. Wait for it, or give another --out."
+            f"another process is {activity} into {out.name}. Wait for it, or give another --out."
         ) from error
     except OSError as error:
         raise ResultError(no_temporary_folder(error)) from error

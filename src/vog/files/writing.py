@@ -16,7 +16,7 @@ from jaxtyping import Shaped
 
 from vog.errors import ResultError
 from vog.files.leftovers import remove_leftovers, temporary_name
-from vog.files.output_paths import cannot_be_written, refuse_address
+from vog.files.output_paths import write_failure, refuse_address
 
 # What a spreadsheet takes for the beginning of a formula, in the wide forms of East Asia too.
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
@@ -51,23 +51,23 @@ def write_whole(
         if durable and workplace is None:
             remove_leftovers(path.parent, path.name)
         folder = path.parent if workplace is None else workplace.resolve()
-        _write_beside(path, folder / temporary_name(path.name), write, durable)
+        _replace(path, folder / temporary_name(path.name), write, durable)
     except OSError as error:
-        raise ResultError(cannot_be_written(path, error)) from error
+        raise ResultError(write_failure(path, error)) from error
 
 
-def _write_beside(path: Path, beside: Path, write: Callable[[Path], object], durable: bool) -> None:
+def _replace(path: Path, unfinished: Path, write: Callable[[Path], object], durable: bool) -> None:
     """Fill the file `beside`, and rename it; it is removed whatever happens."""
     try:
-        beside.touch(exist_ok=False)
-        write(beside)
+        unfinished.touch(exist_ok=False)
+        write(unfinished)
         if durable:
-            with beside.open("rb+") as file:
+            with unfinished.open("rb+") as file:
                 os.fsync(file.fileno())  # a rename may reach the disk before what it names
-        beside.replace(path)
+        unfinished.replace(path)
     finally:
         with suppress(OSError):  # of a read-only disk: what is wrong has been said
-            beside.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -79,12 +79,12 @@ def write_text(path: Path, text: str) -> None:
     try:
         content = text.encode()
     except UnicodeEncodeError as error:
-        line = next(one for one in text.splitlines() if not _is_utf8(one))
+        line = next(candidate for candidate in text.splitlines() if not _is_utf8(candidate))
         raise ResultError(
             f"{path} could not be written: {line[:200]!r} is no valid text, as from a file name "
             f"that is not UTF-8. Rename that file."
         ) from error
-    write_whole(path, lambda beside: beside.write_bytes(content))
+    write_whole(path, lambda unfinished: unfinished.write_bytes(content))
 
 
 def _is_utf8(text: str) -> bool:
@@ -98,8 +98,8 @@ def _is_utf8(text: str) -> bool:
 def write_array(path: Path, array: Shaped[np.ndarray, "..."]) -> None:
     """Write an array whole for `numpy.load`, under just this name."""
 
-    def write(beside: Path) -> None:
-        with beside.open("wb") as file:  # by its name numpy would add an ending
+    def write(unfinished: Path) -> None:
+        with unfinished.open("wb") as file:  # by its name numpy would add an ending
             np.save(file, array)
 
     write_whole(path, write)
@@ -121,10 +121,10 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ResultError(cannot_be_written(folder, error)) from error
+        raise ResultError(write_failure(folder, error)) from error
 
 
-def refuse_foreign(folder: Path, mark: str) -> None:
+def refuse_foreign_files(folder: Path, marker: str) -> None:
     """Nothing where an experiment may replace what is in the folder: its own files, or none.
 
     Args:
@@ -134,7 +134,7 @@ def refuse_foreign(folder: Path, mark: str) -> None:
     Raises:
         ResultError: the folder holds something else.
     """
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / mark).exists():
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / marker).exists():
         raise ResultError(
             f"{folder} holds other files, and its checkpoints and run would be replaced. "
             f"Give a new or an empty folder as --out."
@@ -146,10 +146,10 @@ def as_json(value: object) -> str:
 
     NaN is null, and infinity, which is a value, a text.
     """
-    plain = _strict(value)
-    text = json.dumps(plain, indent=2, ensure_ascii=False)
+    strict_value = _to_strict_json(value)
+    text = json.dumps(strict_value, indent=2, ensure_ascii=False)
     # A name that is not UTF-8 comes back as it was from the escapes of JSON.
-    return (text if _is_utf8(text) else json.dumps(plain, indent=2)) + "\n"
+    return (text if _is_utf8(text) else json.dumps(strict_value, indent=2)) + "\n"
 
 
 def as_csv(
@@ -191,20 +191,20 @@ def safe_cell(value: Any) -> Any:
 
 def safe_table(table: pa.Table) -> pa.Table:
     """Return the table with the texts that a spreadsheet would run as `safe_cell` has them."""
-    for place, field in enumerate(table.schema):
+    for index, field in enumerate(table.schema):
         if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
             cells = [safe_cell(value) for value in table[field.name].to_pylist()]
-            table = table.set_column(place, field, pa.array(cells, field.type))
+            table = table.set_column(index, field, pa.array(cells, field.type))
     return table
 
 
-def _strict(value: Any) -> Any:
+def _to_strict_json(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, Mapping):
-        return {str(key): _strict(inner) for key, inner in value.items()}
+        return {str(key): _to_strict_json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_strict(inner) for inner in value]
+        return [_to_strict_json(inner) for inner in value]
     if isinstance(value, float) and math.isnan(value):
         return None
     if isinstance(value, float) and math.isinf(value):

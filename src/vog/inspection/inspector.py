@@ -196,7 +196,7 @@ def _model_inspector(run: Run, job: Job) -> Inspector:
     def inspect(index: int) -> ExampleInspection:
         position = _position(run, job.examples, index)
         name = job.examples.ids[position]
-        batch = sources.read_batches(job.examples, range(position, position + 1))
+        batch = sources.read_batch(job.examples, range(position, position + 1))
         if not len(batch.at):
             raise DataError(f"example {name!r} cannot be read: {batch.problems[0]}")
         label = int(batch.labels[0])
@@ -299,7 +299,7 @@ def _position(run: Run, examples: Examples, index: int) -> int:
     Raises:
         ResultError: the run has no such example.
     """
-    numbers = examples.numbers
+    numbers = examples.row_numbers
     if numbers is None:
         _check_in_run(run, index)
         return index

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vog.data.examples import digest_of
-from vog.data.sources import absolute
+from vog.data.sources import absolute_spec
 from vog.errors import DataError, ResultError
 from vog.files.file_names import expanded
 from vog.files.output_paths import refuse_address
@@ -172,8 +172,8 @@ def _data_question(
 ) -> dict[str, str | int | None]:
     original_count = len(planter.examples)
     return {
-        "spec": None if isinstance(data, tuple) else absolute(data),
-        "root": None if root is None else absolute(root),
+        "spec": None if isinstance(data, tuple) else absolute_spec(data),
+        "root": None if root is None else absolute_spec(root),
         "digest": planter.examples.digest,
         "examples": original_count + added,
         "was": original_count,
@@ -182,7 +182,7 @@ def _data_question(
 
 
 def _source(spec: str | Path | None, digest: str | None) -> dict[str, str | None] | None:
-    return None if spec is None else {"spec": absolute(spec), "digest": digest}
+    return None if spec is None else {"spec": absolute_spec(spec), "digest": digest}
 
 
 def _existing_planting(out: Path, question: Mapping[str, Any]) -> Planted | None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vog.errors import ResultError
-from vog.files.output_paths import refuse_other_than_utf8
+from vog.files.output_paths import refuse_non_utf8
 from vog.result.question import is_name_of_0_1, unreadable
 
 _NAME = re.compile(r"part-(\d{12})-([1-9]\d{0,11})\.parquet")
@@ -58,7 +58,7 @@ def files(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise ResultError(unreadable(folder, error)) from error
-    refuse_other_than_utf8(folder, "read")  # else what Arrow says of it would be taken for damage
+    refuse_non_utf8(folder, "read")  # else what Arrow says of it would be taken for damage
     return [folder / name for name in names if _NAME.fullmatch(name) or is_name_of_0_1(name)]
 
 

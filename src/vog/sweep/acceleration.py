@@ -157,7 +157,7 @@ def with_compiled_model(job: Job) -> Job:
 
 def try_compiling(job: Job) -> tuple[bool, str]:
     """Whether a compiled forward pass is faster on the first batch, and what was measured."""
-    batch = data.read_batches(job.examples, range(job.batch_size))
+    batch = data.read_batch(job.examples, range(job.batch_size))
     if len(batch.at) < job.batch_size:
         return False, "not all of the first batch can be read"
     fast = with_compiled_model(job)
@@ -207,7 +207,7 @@ def _sample_examples(examples: Examples) -> Examples:
         lambda position: examples.read(examples.row(rows[position])),
         "",
         None if examples.labels is None else examples.labels[rows],
-        apart=examples.apart,
+        read_by_workers=examples.read_by_workers,
     )
 
 

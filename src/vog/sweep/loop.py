@@ -78,7 +78,7 @@ def sweep(job: Job) -> Summary:
         DataError: a batch that cannot be made, or a label outside the classes.
     """
     columns = meanings(job.scores, job.stages)
-    numbers = job.examples.numbers
+    numbers = job.examples.row_numbers
     with (
         parts.writing_session(job.request.out, job.question, job.request.overwrite) as sink,
         job.model.evaluation_mode(),

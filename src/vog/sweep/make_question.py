@@ -13,7 +13,7 @@ from torch import nn
 from vog import user_functions
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Examples
-from vog.data.built_in_transforms import noted_as
+from vog.data.built_in_transforms import built_in_name
 from vog.data.examples import FoldPart
 from vog.result.data_location import noted_places
 from vog.result.question import WHERE
@@ -79,7 +79,7 @@ def _fold_entry(examples: Examples) -> dict[str, Any]:
         "folds": fold.folds,
         "held_out": fold.held_out,
         "rows": fold.total,
-        "of": fold.of,
+        "of": fold.folds_digest,
         "digest": fold.data_digest,
     }
     return {"part": True, "fold": part}
@@ -100,7 +100,7 @@ def _architecture(module: nn.Module) -> dict[str, str]:
         if name[0] != "_" and name != "training" and isinstance(value, _SETTING_TYPES)
     ]
     return {
-        "architecture": _short_digest(user_functions.stable(repr(module))),
+        "architecture": _short_digest(user_functions.address_free(repr(module))),
         "code": _short_digest("\n".join(code)),
         "settings": _short_digest("\n".join(settings)),
     }
@@ -116,7 +116,7 @@ def _transform_identity(examples: Examples) -> str:
     return (
         "none"
         if transform is None
-        else noted_as(transform) or user_functions.function_identity(transform)
+        else built_in_name(transform) or user_functions.function_identity(transform)
     )
 
 
@@ -173,6 +173,6 @@ def _text_or_none(value: object) -> str | None:
 
 def _plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        k: v if isinstance(v, str | int | float | None) else user_functions.stable(repr(v))
+        k: v if isinstance(v, str | int | float | None) else user_functions.address_free(repr(v))
         for k, v in arguments.items()
     }

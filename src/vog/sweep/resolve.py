@@ -163,7 +163,7 @@ def first_examples(examples: Examples, batch_size: int | str) -> Batch:
     row = _first_readable(examples)
     size = min(len(examples), _SAMPLE, batch_size if isinstance(batch_size, int) else _SAMPLE)
     start = row - row % size
-    return data.read_batches(examples, range(start, min(start + size, len(examples))))
+    return data.read_batch(examples, range(start, min(start + size, len(examples))))
 
 
 def with_colour_axis(

@@ -17,7 +17,7 @@ from torch import Tensor
 from vog.checkpoints import Stage
 from vog.checkpoints.stages import restrict_stages
 from vog.data import Examples
-from vog.data.sampling import scattered
+from vog.data.sampling import row_hashes
 from vog.result.rows import HALVES, half_of
 from vog.scores import Observation, Score, Signal
 from vog.sweep.fold import StageFold, column_name
@@ -43,7 +43,7 @@ def halved_rows(rows: Int[np.ndarray, "m"], examples: int) -> Bool[np.ndarray, "
     """Which of these rows are halved: the same ones whatever the batches are."""
     if examples <= ROWS:
         return np.ones(len(rows), bool)
-    return scattered(rows) < np.uint64(int(2**64 * halved_share(examples)))
+    return row_hashes(rows) < np.uint64(int(2**64 * halved_share(examples)))
 
 
 def half_stages(stages: Sequence[Stage], half: int, least: int) -> tuple[Stage, ...]:

@@ -47,7 +47,7 @@ def serve(
     Raises:
         ResultError: the address cannot be listened on, or what is to be allowed is no name.
     """
-    allocator.return_what_is_freed()
+    allocator.return_freed_memory()
     use_system_memory()
     guard = Guard(host, allow_host=host_names(allow_host))
     app = application(run, guard, root, data, inspection, warn)

@@ -64,11 +64,11 @@ def fold(dataset: Any, folder: str | Path, number: int) -> DatasetFold:
     record = load_fold_record(Path(folder))
     if not 0 <= number < record.folds:
         raise DataError(f"{folder} has the folds 0 to {record.folds - 1}, and no fold {number}.")
-    parts = (record.part(number, held, Path(folder)) for held in (False, True))
-    return DatasetFold(*(of_dataset(dataset, record, part) for part in parts))
+    parts = (record.part(number, held_out, Path(folder)) for held_out in (False, True))
+    return DatasetFold(*(part_of_dataset(dataset, record, part) for part in parts))
 
 
-def of_dataset(dataset: Any, record: FoldRecord, part: FoldPart) -> PartOfFold:
+def part_of_dataset(dataset: Any, record: FoldRecord, part: FoldPart) -> PartOfFold:
     """The rows of a fold of a dataset.
 
     Raises:
@@ -88,7 +88,7 @@ def of_dataset(dataset: Any, record: FoldRecord, part: FoldPart) -> PartOfFold:
     return PartOfFold(dataset, part)
 
 
-def record_beside(path: Path) -> tuple[FoldRecord, FoldPart] | None:
+def fold_of_file(path: Path) -> tuple[FoldRecord, FoldPart] | None:
     """The record beside a file that `vog folds` wrote, and which rows the file holds.
 
     None where the file is another.
@@ -96,21 +96,21 @@ def record_beside(path: Path) -> tuple[FoldRecord, FoldPart] | None:
     Raises:
         DataError: the record is damaged, or the file was changed since it was written.
     """
-    name, parent = _NAME.fullmatch(path.name), _FOLDER.fullmatch(path.absolute().parent.name)
-    record = find_fold_record(path.absolute().parent.parent) if name and parent else None
-    if not name or not parent or record is None:
+    file, folder = _NAME.fullmatch(path.name), _FOLDER.fullmatch(path.absolute().parent.name)
+    record = find_fold_record(path.absolute().parent.parent) if file and folder else None
+    if not file or not folder or record is None:
         return None
-    number = int(parent[1])
-    written = record.files.get(f"fold-{number}/{path.name}")
-    if written is None or number >= record.folds:
+    number = int(folder[1])
+    recorded_digest = record.files.get(f"fold-{number}/{path.name}")
+    if recorded_digest is None or number >= record.folds:
         return None
-    if sha256_of(path) != written:
+    if sha256_of(path) != recorded_digest:
         raise DataError(
             f"{path} was changed since `vog folds` wrote it, so it is not known which rows of the "
             f"data its lines are. Run `vog folds` again into a new folder, or copy the file to "
             f"another place: there it is a list like any other."
         )
-    return record, record.part(number, name[1] == HELD_OUT)
+    return record, record.part(number, file[1] == HELD_OUT)
 
 
 def with_original_rows(examples: Examples, record: FoldRecord, part: FoldPart) -> Examples:

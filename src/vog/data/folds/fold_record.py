@@ -75,7 +75,7 @@ class FoldRecord:
             held_out=held_out,
             rows=self.rows(number, held_out),
             total=len(self.held_out_by),
-            of=self.told_apart,
+            folds_digest=self.told_apart,
             data_digest=self.digest,
             data=self.data,
             root=self.root,
@@ -84,7 +84,7 @@ class FoldRecord:
 
     def save(self, folder: Path) -> None:
         """Write it into its folder."""
-        said = {
+        content = {
             "made_by": MADE_BY,
             "of": self.told_apart,
             "kind": self.kind,
@@ -100,7 +100,7 @@ class FoldRecord:
             "files": self.files,
             "held_out_by": " ".join(map(str, self.held_out_by.tolist())),
         }
-        write_text(folder / FILE, as_json(said))
+        write_text(folder / FILE, as_json(content))
 
 
 def load_fold_record(folder: Path) -> FoldRecord:
@@ -111,14 +111,14 @@ def load_fold_record(folder: Path) -> FoldRecord:
     """
     path = folder / FILE
     try:
-        found = _read(path)
+        record = _read_record(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(f"{folder} holds no {FILE}. Expected a folder of `vog folds`.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if found is None:
+    if record is None:
         raise DataError(f"{path} was not written by `vog folds`. Expected a folder that it wrote.")
-    return found
+    return record
 
 
 def find_fold_record(folder: Path) -> FoldRecord | None:
@@ -128,12 +128,12 @@ def find_fold_record(folder: Path) -> FoldRecord | None:
         DataError: it is damaged.
     """
     try:
-        return _read(folder / FILE)
+        return _read_record(folder / FILE)
     except OSError:
         return None
 
 
-def _read(path: Path) -> FoldRecord | None:
+def _read_record(path: Path) -> FoldRecord | None:
     """What a file holds; None where it is a file of others.
 
     Raises:
@@ -141,49 +141,49 @@ def _read(path: Path) -> FoldRecord | None:
         DataError: it is damaged.
     """
     try:
-        said = read_json(path)
-        is_ours = isinstance(said, dict) and said.get("made_by") == MADE_BY
-        return _record(said) if is_ours else None
+        content = read_json(path)
+        is_ours = isinstance(content, dict) and content.get("made_by") == MADE_BY
+        return _parse_record(content) if is_ours else None
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise DataError(_damage(path, str(error))) from error
+        raise DataError(_damage_message(path, str(error))) from error
 
 
-def _damage(path: Path, why: str) -> str:
-    return f"{path} is damaged: {why}. Run `vog folds` again, into a new folder."
+def _damage_message(path: Path, reason: str) -> str:
+    return f"{path} is damaged: {reason}. Run `vog folds` again, into a new folder."
 
 
-def _record(said: dict[str, Any]) -> FoldRecord:
-    by = np.array([int(one) for one in said["held_out_by"].split(" ")], np.int64)
-    folds, names, root = _whole(said["folds"]), said["label_names"], said["root"]
-    if len(by) != said["examples"] or by.min() < 0 or by.max() >= folds:
+def _parse_record(content: dict[str, Any]) -> FoldRecord:
+    row_folds = np.array([int(n) for n in content["held_out_by"].split(" ")], np.int64)
+    folds, names, root = _whole_number(content["folds"]), content["label_names"], content["root"]
+    if len(row_folds) != content["examples"] or row_folds.min() < 0 or row_folds.max() >= folds:
         raise ValueError("held_out_by is not one fold for each example")
-    if said["kind"] not in ("files", "npz", "dataset"):
-        raise ValueError(f"the kind is {said['kind']!r}")
+    if content["kind"] not in ("files", "npz", "dataset"):
+        raise ValueError(f"the kind is {content['kind']!r}")
     if names is not None and not (isinstance(names, list) and all(map(_is_text, names))):
         raise ValueError("label_names are no names")
-    found = FoldRecord(
-        kind=said["kind"],
-        data=str(said["data"]),
+    record = FoldRecord(
+        kind=content["kind"],
+        data=str(content["data"]),
         root=None if root is None else str(root),
-        digest=str(said["digest"]),
+        digest=str(content["digest"]),
         folds=folds,
-        seed=_whole(said["seed"]),
-        held_out_by=by,
-        labels=str(said["labels"]),
+        seed=_whole_number(content["seed"]),
+        held_out_by=row_folds,
+        labels=str(content["labels"]),
         label_names=None if names is None else tuple(names),
-        alone=tuple(_whole(one) for one in said["alone"]),
-        files={str(name): str(digest) for name, digest in said["files"].items()},
+        alone=tuple(_whole_number(n) for n in content["alone"]),
+        files={str(name): str(digest) for name, digest in content["files"].items()},
     )
-    if found.told_apart != said["of"]:
+    if record.told_apart != content["of"]:
         raise ValueError("held_out_by is not what was drawn")
-    return found
+    return record
 
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _whole(value: Any) -> int:
+def _whole_number(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"{value!r} is no whole number")
     return value

@@ -13,7 +13,7 @@ from vog.data.arrays import ArrayReader
 from vog.data.examples import Examples, UnreadableError, digest_of
 from vog.data.folds.fold_record import FILE, HELD_OUT, TRAIN, FoldRecord, Kind, load_fold_record
 from vog.data.images import ImageReader
-from vog.data.sources import absolute
+from vog.data.sources import absolute_spec
 from vog.data.stored_inputs import open_stored
 from vog.errors import DataError, ResultError, first_few
 from vog.files import npz
@@ -65,33 +65,33 @@ def folds(
     examples = open_stored(data, None if root is None else Path(root))
     if examples.fold is not None:
         raise DataError(f"--data {data} is itself a fold. Give the data that it was made of.")
-    labels = _labels(examples, quiet)
-    _refuse(labels, folds, seed)
-    values, counts = np.unique(labels, return_counts=True)
-    kind, place = _kind(examples)
+    labels = _read_labels(examples, quiet)
+    _check_arguments(labels, folds, seed)
+    class_numbers, counts = np.unique(labels, return_counts=True)
+    kind, data_root = _kind_and_root(examples)
     record = FoldRecord(
         kind=kind,
-        data=absolute(data),
-        root=place,
+        data=absolute_spec(data),
+        root=data_root,
         digest=examples.digest,
         folds=folds,
         seed=seed,
-        held_out_by=drawn(labels, folds, seed),
+        held_out_by=draw_folds(labels, folds, seed),
         labels=digest_of(labels),
         label_names=examples.label_names,
-        alone=tuple(values[counts == 1].tolist()),
+        alone=tuple(class_numbers[counts == 1].tolist()),
         files={},
     )
-    if finished := _finished(out, record):
+    if finished := _find_finished(out, record):
         return finished
     with whole_folder(out, "making folds") as folder:
-        for name in _written(folder, record, examples, labels, quiet):
+        for name in _write_files(folder, record, examples, labels, quiet):
             record.files[name] = sha256_of(folder / name)
         record.save(folder)
     return load_fold_record(out)
 
 
-def drawn(labels: Int[np.ndarray, "n"], folds: int, seed: int) -> Int[np.ndarray, "n"]:
+def draw_folds(labels: Int[np.ndarray, "n"], folds: int, seed: int) -> Int[np.ndarray, "n"]:
     """Of each row, the fold that holds it out: in each class, and in all, equally many or one more.
 
     Args:
@@ -106,7 +106,7 @@ def drawn(labels: Int[np.ndarray, "n"], folds: int, seed: int) -> Int[np.ndarray
     return held_out_by
 
 
-def _refuse(labels: Int[np.ndarray, "n"], folds: int, seed: int) -> None:
+def _check_arguments(labels: Int[np.ndarray, "n"], folds: int, seed: int) -> None:
     if seed < 0:
         raise DataError(f"--seed {seed}: expected a whole number from 0 on.")
     if not 2 <= folds <= len(labels):
@@ -115,7 +115,7 @@ def _refuse(labels: Int[np.ndarray, "n"], folds: int, seed: int) -> None:
         )
 
 
-def _labels(examples: Examples, quiet: bool) -> Int[np.ndarray, "n"]:
+def _read_labels(examples: Examples, quiet: bool) -> Int[np.ndarray, "n"]:
     """The label of each example.
 
     Raises:
@@ -124,18 +124,18 @@ def _labels(examples: Examples, quiet: bool) -> Int[np.ndarray, "n"]:
     labels = examples.labels
     if labels is None:
         with progress("reading labels", len(examples), quiet=quiet) as advance:
-            labels = np.array([_label(examples, row, advance) for row in range(len(examples))])
-    without = np.flatnonzero(labels == UNLABELLED)
-    if len(without):
-        some = [str(examples.ids[row]) for row in without[:5].tolist()]
+            labels = np.array([_read_label(examples, row, advance) for row in range(len(examples))])
+    unlabelled = np.flatnonzero(labels == UNLABELLED)
+    if len(unlabelled):
+        first_ids = [str(examples.ids[row]) for row in unlabelled[:5].tolist()]
         raise DataError(
-            f"{len(without):,} of {len(examples):,} examples have no label: {first_few(some)}. "
+            f"{len(unlabelled):,} of {len(examples):,} examples have no label: {first_few(first_ids)}. "
             f"Folds are drawn within classes, and judge labels. Give every example one."
         )
     return labels
 
 
-def _label(examples: Examples, row: int, advance: Any) -> int:
+def _read_label(examples: Examples, row: int, advance: Any) -> int:
     advance(1)
     try:
         return examples.read(row)[1]
@@ -146,7 +146,7 @@ def _label(examples: Examples, row: int, advance: Any) -> int:
         ) from error
 
 
-def _kind(examples: Examples) -> tuple[Kind, str | None]:
+def _kind_and_root(examples: Examples) -> tuple[Kind, str | None]:
     """The kind of the data, and what their paths are relative to."""
     reader = examples.read
     if isinstance(reader, ImageReader):
@@ -154,7 +154,7 @@ def _kind(examples: Examples) -> tuple[Kind, str | None]:
     return ("npz" if isinstance(reader, ArrayReader) else "dataset"), None
 
 
-def _finished(out: Path, record: FoldRecord) -> FoldRecord | None:
+def _find_finished(out: Path, record: FoldRecord) -> FoldRecord | None:
     """The folds that are there already, if they are the same.
 
     Raises:
@@ -162,21 +162,21 @@ def _finished(out: Path, record: FoldRecord) -> FoldRecord | None:
     """
     if not was_written(out, FILE):
         return None
-    found = load_fold_record(out)
-    same = (found.data, found.root, found.told_apart) == (
+    stored = load_fold_record(out)
+    is_same = (stored.data, stored.root, stored.told_apart) == (
         record.data,
         record.root,
         record.told_apart,
     )
-    if not same:
+    if not is_same:
         raise ResultError(f"{out} holds other folds, or folds of other data. Give another --out.")
-    lost = [name for name in found.files if not (out / name).exists()]
-    if lost:
-        raise ResultError(f"{out} has lost {first_few(lost)}. Remove the folder, and run it again.")
-    return found
+    missing = [name for name in stored.files if not (out / name).exists()]
+    if missing:
+        raise ResultError(f"{out} has lost {first_few(missing)}. Remove the folder, and run it again.")
+    return stored
 
 
-def _written(
+def _write_files(
     folder: Path, record: FoldRecord, examples: Examples, labels: Int[np.ndarray, "n"], quiet: bool
 ) -> Iterator[str]:
     """Write the files of each fold; their names, each when it is there."""
@@ -190,13 +190,13 @@ def _written(
                 if arrays:
                     _write_arrays(folder / name, arrays, examples, labels, rows)
                 else:
-                    lines = _lines(record.kind, examples, labels, rows)
+                    lines = _list_lines(record.kind, examples, labels, rows)
                     write_text(folder / name, "".join(f"{line}\n" for line in lines))
                 advance(1)
                 yield name
 
 
-def _lines(
+def _list_lines(
     kind: Kind, examples: Examples, labels: Int[np.ndarray, "n"], rows: Int[np.ndarray, "m"]
 ) -> Iterator[str]:
     for row in rows.tolist():
@@ -217,5 +217,5 @@ def _write_arrays(
     inputs = "images" if "images" in arrays else "inputs"
     ids = np.array([str(examples.ids[row]) for row in rows.tolist()])
     names = {"label_names": arrays["label_names"]} if "label_names" in arrays else {}
-    chosen = {inputs: arrays[inputs][rows], "labels": labels[rows], "ids": ids, "rows": rows}
-    write_whole(path, lambda beside: np.savez(beside, **chosen, **names))  # type: ignore[arg-type]
+    part_arrays = {inputs: arrays[inputs][rows], "labels": labels[rows], "ids": ids, "rows": rows}
+    write_whole(path, lambda unfinished: np.savez(unfinished, **part_arrays, **names))  # type: ignore[arg-type]
