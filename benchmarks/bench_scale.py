@@ -20,7 +20,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 import vog
 from vog.data import open_source
 from vog.result import Run, parts
-from vog.result.rows import Meaning, Rows, to_table
+from vog.result.rows import Meaning, RowBlock, to_table
 
 LINKS = 60_000  # ext4 allows 65,000 names of one file
 EXAMPLES, CLASSES, PART = 1_281_167, 1000, 2**15
@@ -54,7 +54,7 @@ def append(folder: Path) -> Path:
             count = len(rows)
             labels = rng.integers(0, CLASSES, count)
             guessed = np.where(rng.random(count) < 0.3, rng.integers(0, CLASSES, count), labels)
-            made = Rows(
+            made = RowBlock(
                 rows,
                 [f"{row}.jpg" for row in rows],
                 labels,

@@ -9,7 +9,7 @@ import pyarrow as pa
 from vog import scores
 from vog.checkpoints import Stage
 from vog.result import Run, open_run, parts
-from vog.result.rows import Meaning, Rows, to_table
+from vog.result.rows import Meaning, RowBlock, to_table
 from vog.sweep.block import meanings
 
 STAGES = ("early", "middle", "late", "all")
@@ -62,7 +62,7 @@ def _part(
         f"train/n{1440000 + 17 * label:08d}/n{label:08d}_{row}.JPEG"
         for row, label in zip(span, labels.tolist(), strict=True)
     ]
-    rows = Rows(
+    rows = RowBlock(
         span,
         ids,
         labels,

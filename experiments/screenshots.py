@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from vog.gradients.score_stored import import_stored
 from vog.reporting.page import report
 from vog.result import Run, open_run
-from vog.result.class_names import read_names
+from vog.result.class_names import read_class_names
 
 SIZES = {"wide": (1280, 1000), "narrow": (390, 844)}
 FLAGS = ["--no-sandbox", "--no-first-run", "--disable-gpu", "--disable-background-networking"]
@@ -55,7 +55,7 @@ def main() -> None:
 def draw(browser: Browser, run: Run, words: list[str], out: Path, beside: Path) -> None:
     """Report and viewer of one run."""
     name = run.folder.name
-    named = run.named(read_names(Path(words[1]))) if words else run
+    named = run.named(read_class_names(Path(words[1]))) if words else run
     page_file = report(named, beside / f"{name}.html")
     hardest = run.top(1, by="aum@all" if "aum@all" in run.columns else None)["index"][0].as_py()
     with served(run.folder, words) as address:

@@ -28,7 +28,7 @@ def everything(folder: Path) -> tuple[Any, ...]:
     run = vog.open(folder)
     if run.missing_rows:
         raise ResultError(f"{run.missing_rows} rows are missing")
-    rows = RunTables(run).ask("SELECT * FROM rows ORDER BY index", [])
+    rows = RunTables(run).query("SELECT * FROM rows ORDER BY index", [])
     columns = [(field.name, str(field.metadata)) for field in run.schema]
     return repr(run.table().to_pydict()), repr(rows), columns, run.label_names
 

@@ -20,7 +20,7 @@ from vog.analysis.one_run.stage_shift import stage_shift
 from vog.errors import ResultError
 from vog.files.writing import as_json
 from vog.result import Run, parts
-from vog.result.rows import Meaning, Rows, is_half, to_table
+from vog.result.rows import Meaning, RowBlock, is_half, to_table
 
 STAGES = ("early", "middle", "late", "all")
 
@@ -42,7 +42,7 @@ def made(
     """A run folder with just these rows; -1 and NaN are null. Halves say nothing of themselves."""
     count = len(labels)
     meaning = Meaning("vog", higher_means, (0.0, float("inf")), "u", "s")
-    rows = Rows(
+    rows = RowBlock(
         range(count),
         [f"e{i}" for i in range(count)],
         np.array(labels),

@@ -21,14 +21,14 @@ from test_result import run  # noqa: F401 (a fixture)
 from vog.errors import ResultError
 from vog.result import Run, open_run, parts
 from vog.result.derived_columns import DERIVED
-from vog.result.row_lookup import Class, Lookup, Place
-from vog.result.row_pages import Filter, Order, RowPages
-from vog.result.rows import Meaning, Rows, to_table
+from vog.result.row_lookup import ClassSummary, RowLookup, ScorePlace
+from vog.result.row_pages import RowFilter, RowOrder, RowPages
+from vog.result.rows import Meaning, RowBlock, to_table
 from vog.result.sql import Row, RunTables
 
 NAN, INF = float("nan"), float("inf")
 NAMES = ["cat", 'it\'s "a" 100% <b>dog</b>', "cat"]
-EVERYTHING = Filter()
+EVERYTHING = RowFilter()
 Case = tuple[list[list[Any]], dict[int, str], list[int], str]
 NUMBERS = st.one_of(
     st.integers(-2, 2).map(float), st.floats(width=32), st.sampled_from([NAN, INF, -INF])
@@ -41,7 +41,7 @@ ODD = st.one_of(
 )
 
 
-def written(folder: Path, rows: Rows, cuts: Sequence[int] = (), target: str = "label") -> Run:
+def written(folder: Path, rows: RowBlock, cuts: Sequence[int] = (), target: str = "label") -> Run:
     """A run folder with these rows, whose parts begin at 0 and at these rows."""
     count = len(rows.rows)
     ends = {name: "easier" if name.startswith("aum") else "harder" for name in rows.scores}
@@ -54,10 +54,10 @@ def written(folder: Path, rows: Rows, cuts: Sequence[int] = (), target: str = "l
     return open_run(folder)
 
 
-def plain(scores: Mapping[str, Sequence[float] | np.ndarray]) -> Rows:
+def plain(scores: Mapping[str, Sequence[float] | np.ndarray]) -> RowBlock:
     """Rows with these scores, all of class 0 and predicted to be."""
     count = len(next(iter(scores.values())))
-    return Rows(
+    return RowBlock(
         range(count),
         [f"e{i}" for i in range(count)],
         np.zeros(count, np.int64),
@@ -86,7 +86,7 @@ def cases(draw: st.DrawFn) -> Case:
 def browsing(case: Case) -> Iterator[RowPages]:
     """The rows on disk, and a browser of them."""
     (odd, labels, late, last, share, *scores), problems, cuts, target = case
-    rows = Rows(
+    rows = RowBlock(
         range(len(odd)),
         [f"{text}{i}" for i, text in enumerate(odd)],
         np.array(labels),
@@ -117,7 +117,7 @@ def seldom(some: st.SearchStrategy[Any], otherwise: object = None) -> st.SearchS
     )
 
 
-def a_view(data: st.DataObject, rows: list[Row]) -> tuple[Order, Filter]:
+def a_view(data: st.DataObject, rows: list[Row]) -> tuple[RowOrder, RowFilter]:
     """An order and a few conditions, whose bounds are often values that some row has."""
     by = data.draw(st.sampled_from(list(rows[0])))
     ids = [row["id"] for row in rows]
@@ -136,10 +136,10 @@ def a_view(data: st.DataObject, rows: list[Row]) -> tuple[Order, Filter]:
         "without": seldom(several, ()),
         "problem": seldom(st.just(True), False),
     }
-    return Order(by, data.draw(st.booleans())), Filter(**data.draw(st.fixed_dictionaries(where)))
+    return RowOrder(by, data.draw(st.booleans())), RowFilter(**data.draw(st.fixed_dictionaries(where)))
 
 
-def fits(row: Row, by: str, where: Filter) -> bool:
+def fits(row: Row, by: str, where: RowFilter) -> bool:
     """Whether a filter leaves a row, one condition after the other."""
     value, predicted = row[by], row[prediction(by)]
     judged = None not in (row["label"], predicted)
@@ -163,7 +163,7 @@ def prediction(by: str) -> str:
     return "prediction@late" if "@late" in by else "prediction@all"
 
 
-def in_order(rows: list[Row], order: Order, where: Filter) -> list[int]:
+def in_order(rows: list[Row], order: RowOrder, where: RowFilter) -> list[int]:
     """Every row of a view, by sorting all of them: values, then index, those without one last."""
     left = [i for i, row in enumerate(rows) if fits(row, order.by, where)]
     known = [i for i in left if rows[i][order.by] is not None]
@@ -210,7 +210,7 @@ def test_neighbours_are_those_of_the_whole_order(case: Case, data: st.DataObject
             at = whole.index(index)
             before = [one for one in reversed(whole[:at]) if one in left]
             after = [one for one in whole[at + 1 :] if one in left]
-            found = browser.around(index, order, where, count)
+            found = browser.neighbours(index, order, where, count)
             assert found == (tuple(before[:count]), tuple(after[:count]))
 
 
@@ -261,9 +261,9 @@ def test_classes_and_ids_are_counted_row_by_row(case: Case) -> None:
         ) == (None, {})
 
 
-def look(browser: RowPages) -> Lookup:
+def look(browser: RowPages) -> RowLookup:
     """At single rows of the same run."""
-    return Lookup(browser.source)
+    return RowLookup(browser.source)
 
 
 def example(browser: RowPages, index: int) -> Row:
@@ -277,7 +277,7 @@ def ids_and_labels(browser: RowPages) -> list[tuple[str, int | None]]:
 
 
 def indices(browser: RowPages, by: str, descending: bool, **where: Any) -> list[int]:
-    page = browser.page(Order(by, descending), Filter(**where))
+    page = browser.page(RowOrder(by, descending), RowFilter(**where))
     assert page.total == len(page.rows)
     return [row["index"] for row in page.rows]
 
@@ -288,22 +288,22 @@ def test_a_worked_run(run: Run) -> None:  # noqa: F811
     assert indices(browser, "vog@all", True) == [3, 5, 0, 2, 1, 4]
     assert indices(browser, "vog@all", False) == [1, 2, 0, 5, 3, 4], "what is missing stays last"
     assert indices(browser, "vog@all:class", True) == [0, 3, 2, 5, 1, 4]
-    assert browser.around(0, Order("vog@all", True), EVERYTHING, 2) == ((5, 3), (2, 1))
-    assert browser.around(4, Order("vog@all", True), EVERYTHING, 2) == ((1, 2), ())
-    assert browser.around(6, Order("vog@all", True), EVERYTHING) == ((), ())
+    assert browser.neighbours(0, RowOrder("vog@all", True), EVERYTHING, 2) == ((5, 3), (2, 1))
+    assert browser.neighbours(4, RowOrder("vog@all", True), EVERYTHING, 2) == ((1, 2), ())
+    assert browser.neighbours(6, RowOrder("vog@all", True), EVERYTHING) == ((), ())
     assert indices(browser, "label", True) == [3, 4, 5, 0, 1, 2], "equal ones by their index"
-    assert browser.around(5, Order("label", True), EVERYTHING) == ((4, 3), (0, 1, 2))
+    assert browser.neighbours(5, RowOrder("label", True), EVERYTHING) == ((4, 3), (0, 1, 2))
     assert look(browser).classes("vog@all") == [
-        Class(0, 3, 1 / 3, 2.0),
-        Class(1, 3, 0.0, 7.0),
+        ClassSummary(0, 3, 1 / 3, 2.0),
+        ClassSummary(1, 3, 0.0, 7.0),
     ]
     assert look(browser).classes("forgetting@all")[1].mean == 5, (
         "infinity is not the mean of its class"
     )
     assert look(browser).places(example(browser, 5)) == {
-        "vog@all": Place(5.0, 0.75, 0.75),
-        "aum@all": Place(-5.0, 0.25, 0.75),
-        "forgetting@all": Place(5.0, 0.75, 0.75),
+        "vog@all": ScorePlace(5.0, 0.75, 0.75),
+        "aum@all": ScorePlace(-5.0, 0.25, 0.75),
+        "forgetting@all": ScorePlace(5.0, 0.75, 0.75),
     }
     rows = browser.rows([3, 99, 0], "all", ["label_name", "vog@all:rank"])
     assert [(one["index"], one["label_name"], one["vog@all:rank"]) for one in rows] == [
@@ -318,7 +318,7 @@ def test_a_run_that_is_not_finished(run: Run) -> None:  # noqa: F811
     browser = RowPages(RunTables(open_run(run.folder)))
     assert indices(browser, "vog@all", True) == [5, 0, 1]
     assert look(browser).example(2) is None
-    assert browser.around(2, Order("vog@all", True), EVERYTHING) == ((), ())
+    assert browser.neighbours(2, RowOrder("vog@all", True), EVERYTHING) == ((), ())
     assert browser.rows([2, 5, 4], "all", ["id"])[0]["index"] == 5
 
 
@@ -356,21 +356,21 @@ def test_both_bounds_belong_to_a_range(run: Run) -> None:  # noqa: F811
 @pytest.mark.parametrize("by", ["id", "label_name", "problem"])
 def test_a_range_of_text_is_refused(run: Run, by: str) -> None:  # noqa: F811
     browser = RowPages(RunTables(run))
-    for where in (Filter(low=1.0), Filter(high=1.0)):
+    for where in (RowFilter(low=1.0), RowFilter(high=1.0)):
         with pytest.raises(ResultError, match=f"{by!r} is text, so no range of numbers"):
-            browser.page(Order(by, False), where)
+            browser.page(RowOrder(by, False), where)
         with pytest.raises(ResultError, match=f"{by!r} is text, so no range of numbers"):
-            browser.around(0, Order(by, False), where)
+            browser.neighbours(0, RowOrder(by, False), where)
 
 
 def test_columns_that_are_not_there(run: Run) -> None:  # noqa: F811
     browser = RowPages(RunTables(run))
     with pytest.raises(ResultError, match="no column 'vog@lat'. Did you mean 'vog@all'"):
-        browser.page(Order("vog@lat", True), EVERYTHING)
+        browser.page(RowOrder("vog@lat", True), EVERYTHING)
     with pytest.raises(ResultError, match="after a score stands :class, :robust, :rank"):
-        browser.page(Order("vog@all", True), EVERYTHING, also=["label:class"])
+        browser.page(RowOrder("vog@all", True), EVERYTHING, extra=["label:class"])
     with pytest.raises(ResultError, match="no column '1; DROP VIEW rows'"):
-        browser.around(0, Order("1; DROP VIEW rows", True), EVERYTHING)
+        browser.neighbours(0, RowOrder("1; DROP VIEW rows", True), EVERYTHING)
     for name in ("vog@lat", "label", "vog@all:class"):
         with pytest.raises(ResultError, match=f"{name!r} is no score.*Known: vog@all"):
             look(browser).classes(name)
@@ -388,13 +388,13 @@ def test_classes_are_those_that_were_differentiated(tmp_path: Path) -> None:
     )
     browser = RowPages(RunTables(written(tmp_path / "run", rows, [1], "predicted")))
     for how, score in itertools.product(("class", "robust"), ("vog@all", "vog@late")):
-        page = browser.page(Order(f"{score}:{how}", False), EVERYTHING)
+        page = browser.page(RowOrder(f"{score}:{how}", False), EVERYTHING)
         scale = 1 if how == "class" else 1.4826
         values = {one["index"]: one[f"{score}:{how}"] * scale for one in page.rows}
         assert values == pytest.approx({0: -1, 1: 1, 2: -1, 3: 1})
     assert look(browser).classes("vog@all") == [
-        Class(0, 2, 1.0, 4.0),
-        Class(2, 1, None, 1.0),
+        ClassSummary(0, 2, 1.0, 4.0),
+        ClassSummary(2, 1, None, 1.0),
     ]
 
 
@@ -406,7 +406,7 @@ def test_a_class_without_values_keeps_its_rows(tmp_path: Path) -> None:
     for how in ("class", "robust"):
         assert indices(browser, f"vog@all:{how}", True) == [1, 0, 2, 3]
         assert browser.rows([2, 3], "all", [f"vog@all:{how}"])[1][f"vog@all:{how}"] is None
-        assert browser.around(2, Order(f"vog@all:{how}", True), EVERYTHING) == ((0, 1), (3,))
+        assert browser.neighbours(2, RowOrder(f"vog@all:{how}", True), EVERYTHING) == ((0, 1), (3,))
 
 
 def test_the_stage_of_a_column(tmp_path: Path) -> None:
@@ -420,7 +420,7 @@ def test_the_stage_of_a_column(tmp_path: Path) -> None:
     assert indices(browser, "vog@late", False, judged="wrong") == [0]
     assert indices(browser, "vog@all", False, judged="wrong") == []
     assert indices(browser, "vog@late", False, predicted=1) == [0]
-    page = browser.page(Order("vog@late", False), EVERYTHING)
+    page = browser.page(RowOrder("vog@late", False), EVERYTHING)
     assert [row["prediction"] for row in page.rows] == [1, 0]
 
 
@@ -432,11 +432,11 @@ def test_nothing_from_outside_is_part_of_a_query(tmp_path: Path) -> None:
     browser = RowPages(RunTables(written(tmp_path / "run", rows, [2])))
     for column in columns_of(browser.source.run):
         assert len(indices(browser, column, False)) == 5
-        before, after = browser.around(2, Order(column, False), EVERYTHING, 9)
+        before, after = browser.neighbours(2, RowOrder(column, False), EVERYTHING, 9)
         assert sorted(before + after) == [0, 1, 3, 4]
-    found = browser.page(Order("id", False), EVERYTHING, also=[score, f"{score}:class"]).rows[0]
+    found = browser.page(RowOrder("id", False), EVERYTHING, extra=[score, f"{score}:class"]).rows[0]
     assert (found["id"], found[score]) == ('"', 2)
-    assert look(browser).classes(score) == [Class(0, 5, 0.0, 3.0)]
+    assert look(browser).classes(score) == [ClassSummary(0, 5, 0.0, 3.0)]
     for index, id in enumerate(odd):
         assert look(browser).places(example(browser, index))[score].rank == index / 4
         assert look(browser).index_of(id) == index
@@ -450,7 +450,7 @@ def test_a_folder_whose_name_is_a_pattern(tmp_path: Path, name: str) -> None:
     """The rows are those of the run itself, not those of folders that the pattern fits."""
     written(tmp_path / "run1", plain({"vog@all": [7, 7, 7]}))
     browser = RowPages(RunTables(written(tmp_path / name, plain({"vog@all": [1, 2]}))))
-    page = browser.page(Order("index", False), EVERYTHING, also=["vog@all"])
+    page = browser.page(RowOrder("index", False), EVERYTHING, extra=["vog@all"])
     assert [row["vog@all"] for row in page.rows] == [1, 2]
     assert list(look(browser).example(0) or ()) == browser.source.run.columns
     assert ids_and_labels(browser) == [("e0", 0), ("e1", 0)]
@@ -459,7 +459,7 @@ def test_a_folder_whose_name_is_a_pattern(tmp_path: Path, name: str) -> None:
 def test_a_rank_that_is_asked_for_twice(run: Run) -> None:  # noqa: F811
     """Sorted by and shown beside itself, it is no rank of a rank."""
     page = RowPages(RunTables(run)).page(
-        Order("vog@all:rank", True), EVERYTHING, also=["vog@all:rank"]
+        RowOrder("vog@all:rank", True), EVERYTHING, extra=["vog@all:rank"]
     )
     assert [row["vog@all:rank"] for row in page.rows] == [1, 0.75, 0.5, 0.25, 0, None]
 
@@ -470,7 +470,7 @@ def test_ranks_of_more_scores_than_are_kept_in_memory(tmp_path: Path) -> None:
     for name in [*scores, *scores]:
         (first, *_) = browser.rows([0], "all", [f"{name}:rank"])
         assert first[f"{name}:rank"] == (scores[name][0] - 1) / 2
-        assert len(browser.source._ordered) <= 8
+        assert len(browser.source._sorted_columns) <= 8
 
 
 def test_more_rows_than_are_fetched_at_once(tmp_path: Path) -> None:
@@ -479,7 +479,7 @@ def test_more_rows_than_are_fetched_at_once(tmp_path: Path) -> None:
     browser = RowPages(RunTables(run))
     assert [id for id, _ in ids_and_labels(browser)] == [f"e{i}" for i in range(count)]
     assert max(map(len, look(browser).ids_and_labels())) < count
-    page = browser.page(Order("vog@all", True), EVERYTHING, 5_000, 15_000)
+    page = browser.page(RowOrder("vog@all", True), EVERYTHING, 5_000, 15_000)
     assert [row["index"] for row in page.rows] == list(range(count - 5_001, count - 20_001, -1))
 
 
@@ -491,16 +491,16 @@ def test_what_does_not_fit_into_memory_goes_beside(
     monkeypatch.chdir(tmp_path / "started")
     source = RunTables(written(tmp_path / "run", plain({"vog@all": np.arange(20.0)})))
     many = "SELECT i::TEXT || repeat('x', 90) AS id FROM range(2000000) AS t(i)"
-    assert source.ask(f"SELECT id FROM ({many}) ORDER BY id LIMIT 1 OFFSET 1500000", [])
+    assert source.query(f"SELECT id FROM ({many}) ORDER BY id LIMIT 1 OFFSET 1500000", [])
     assert list(Path().iterdir()) == []
     with pytest.raises(ResultError, match="not enough memory for so many questions"):
-        source.ask(f"SELECT list(id) FROM ({many})", [])
+        source.query(f"SELECT list(id) FROM ({many})", [])
 
 
 def test_several_threads_ask_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     """What a column compares with is computed once, by the first that asks."""
     computed: list[str] = []
-    numbers = RunTables.numbers
+    numbers = RunTables.arrays
 
     def slow(source: RunTables, sql: str) -> list[np.ndarray]:
         computed.append(sql)
@@ -508,12 +508,12 @@ def test_several_threads_ask_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) 
         return numbers(source, sql)
 
     monkeypatch.setattr(RunTables, "numbers", slow)
-    orders = [Order(f"{score}:{how}", True) for score in run.score_columns for how in DERIVED]
+    orders = [RowOrder(f"{score}:{how}", True) for score in run.score_columns for how in DERIVED]
     browser, start = RowPages(RunTables(run)), threading.Barrier(4)
 
     def ask(_: int) -> list[object]:
         start.wait()
-        pages = [browser.page(order, Filter(low=-9.0)) for order in orders]
+        pages = [browser.page(order, RowFilter(low=-9.0)) for order in orders]
         return [pages, look(browser).classes("vog@all"), ids_and_labels(browser)]
 
     with ThreadPoolExecutor(4) as threads:
@@ -521,7 +521,7 @@ def test_several_threads_ask_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) 
     assert all(other == first for other in others)
     assert len(computed) == len(orders) + 1, "and the classes of all rows"
     assert first == [
-        [RowPages(RunTables(run)).page(order, Filter(low=-9.0)) for order in orders],
+        [RowPages(RunTables(run)).page(order, RowFilter(low=-9.0)) for order in orders],
         look(browser).classes("vog@all"),
         ids_and_labels(browser),
     ]
@@ -529,7 +529,7 @@ def test_several_threads_ask_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_bug_of_ours_is_not_blamed_on_the_files(run: Run) -> None:  # noqa: F811
     with pytest.raises(duckdb.BinderException):
-        RunTables(run).ask("SELECT nothing FROM rows", [])
+        RunTables(run).query("SELECT nothing FROM rows", [])
 
 
 def cut(part: Path) -> None:
@@ -548,12 +548,12 @@ def test_a_part_that_is_not_what_it_was(run: Run, damage: Callable[[Path], None]
     browser = RowPages(RunTables(run))
     first = example(browser, 0)
     damage(run.part_files[1])
-    by, said = Order("vog@all:class", True), r"rows of the run cannot be read: .*open it again\."
+    by, said = RowOrder("vog@all:class", True), r"rows of the run cannot be read: .*open it again\."
     questions: list[Callable[[], object]] = [
         lambda: RowPages(RunTables(run)).page(by, EVERYTHING),
         lambda: browser.page(by, EVERYTHING),
-        lambda: browser.page(Order("vog@all:rank", True), Filter(low=0.5)),
-        lambda: browser.around(0, by, EVERYTHING),
+        lambda: browser.page(RowOrder("vog@all:rank", True), RowFilter(low=0.5)),
+        lambda: browser.neighbours(0, by, EVERYTHING),
         lambda: look(browser).places(first),
         lambda: look(browser).example(3),
         lambda: browser.rows([3], "all", ["id"]),

@@ -22,7 +22,7 @@ from vog.planting import plant
 from vog.planting.confusion_matrix import read_confusion
 from vog.planting.planted_dataset import Recipe
 from vog.result import Run, planting_record
-from vog.result.class_names import read_names
+from vog.result.class_names import read_class_names
 from vog.result.marks import Review
 from vog.result.planting_record import Plant, Planted, load_planting_record, write_record
 from vog.viewer import application
@@ -181,7 +181,7 @@ def test_size_is_looked_at_before_the_text(tmp_path: Path, monkeypatch: pytest.M
         with (tmp_path / name).open("wb") as file:
             file.truncate(2**40)
     with pytest.raises(ResultError, match="has more than .* bytes"):
-        read_names(tmp_path / "names.txt")
+        read_class_names(tmp_path / "names.txt")
     monkeypatch.setattr("vog.planting.confusion_matrix._MOST", 2**20)
     with pytest.raises(DataError, match="has more than .* bytes"):
         read_confusion(tmp_path / "confusion.csv", 2, None)
@@ -190,7 +190,7 @@ def test_size_is_looked_at_before_the_text(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "planted.json").write_text(json.dumps(QUESTION))
     with pytest.raises(ResultError, match="has more than .* bytes"):
         load_planting_record(tmp_path)
-    assert planting_record._MOST < 2**40
+    assert planting_record._LARGEST_FILE < 2**40
     with pytest.raises(ValueError, match="more than 10 bytes"):
         read_text(tmp_path / "planted.json", 10)
 
@@ -201,7 +201,7 @@ def test_a_class_whose_number_is_too_large(tmp_path: Path, number: str) -> None:
     with pytest.raises(
         ResultError, match=f"line 2: {number} is too large for the number of a class"
     ):
-        read_names(tmp_path / "names.txt")
+        read_class_names(tmp_path / "names.txt")
 
 
 def claims_much(path: Path) -> None:

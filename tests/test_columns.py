@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vog.result.derived_columns import DERIVED, by_class, rank, robust
+from vog.result.derived_columns import DERIVED, class_z_score, rank, robust_z_score
 
 Case = tuple[np.ndarray, np.ndarray]
 Derive = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -19,7 +19,7 @@ cases = st.integers(1, 30).flatmap(
     )
 )
 every = pytest.mark.parametrize("derive", DERIVED.values(), ids=DERIVED.keys())
-within = pytest.mark.parametrize("derive", [by_class, robust])
+within = pytest.mark.parametrize("derive", [class_z_score, robust_z_score])
 
 
 def test_worked_values() -> None:
@@ -27,9 +27,9 @@ def test_worked_values() -> None:
     # Median 2.5, distances 1.5, .5, .5, 7.5, MAD 1. Class 1 has one example.
     values, labels = np.array([1.0, 2, 3, 10, 7]), np.array([0, 0, 0, 0, 1])
     z = np.array([-3, -2, -1, 6]) / np.sqrt(12.5)
-    np.testing.assert_allclose(by_class(values, labels), [*z, 0])
+    np.testing.assert_allclose(class_z_score(values, labels), [*z, 0])
     r = np.array([-1.5, -0.5, 0.5, 7.5]) / 1.4826
-    np.testing.assert_allclose(robust(values, labels), [*r, 0])
+    np.testing.assert_allclose(robust_z_score(values, labels), [*r, 0])
     np.testing.assert_allclose(rank(values), [0, 0.25, 0.5, 1, 0.75])
 
 
@@ -41,7 +41,7 @@ def test_more_than_half_equal_still_tells_the_others_apart() -> None:
     """MAD 0; mean absolute deviation 2/5, times 1.2533."""
     values = np.array([1.0, 1, 1, 1, 3])
     expected = [0, 0, 0, 0, 2 / (0.4 * np.sqrt(np.pi / 2))]
-    np.testing.assert_allclose(robust(values, np.zeros(5, int)), expected)
+    np.testing.assert_allclose(robust_z_score(values, np.zeros(5, int)), expected)
 
 
 @within
@@ -59,7 +59,7 @@ def test_a_large_class_of_equal_values(derive: Derive) -> None:
 @given(cases)
 def test_every_class_ends_with_mean_0_and_spread_1_or_0(case: Case) -> None:
     values, labels = case
-    out = by_class(values, labels)
+    out = class_z_score(values, labels)
     for label in np.unique(labels):
         mine = out[labels == label]
         flat = np.ptp(values[labels == label]) == 0

@@ -33,7 +33,7 @@ from vog.errors import OtherQuestionError, ResultError
 from vog.figures import charts, example_reader
 from vog.figures.charts.ensemble_size_chart import seeds_curve_chart as drawn
 from vog.result import Run, combined_run
-from vog.result.derived_columns import by_class
+from vog.result.derived_columns import class_z_score
 
 
 def numbers(run: Run, *names: str) -> list[list[float]]:
@@ -175,7 +175,7 @@ def test_sets_that_differ(make: Make, tmp_path: Path) -> None:  # noqa: F811
     out = combine([one, two], tmp_path / "mean")
     assert numbers(out, "index", "id", "label") == [[0, 1, 2], ["b", "c", "d"], [1, 0, 1]]
     assert numbers(out, "vog@all", "vog_rank@all") == [[4.5, 5.5, 4.5], [0.25, 0.75, 0.5]]
-    z = np.stack([by_class(np.array(of), np.array([1, 0, 1])) for of in ([1.0, 2, 5], [8.0, 9, 4])])
+    z = np.stack([class_z_score(np.array(of), np.array([1, 0, 1])) for of in ([1.0, 2, 5], [8.0, 9, 4])])
     np.testing.assert_allclose(out.numbers("vog_z@all"), z.mean(0))
     assert numbers(out, "problem") == [[None, "two: dim", None]]
     kept = {"data": "photos", "root": None, "combined": ["one", "two"]}
@@ -215,7 +215,7 @@ def test_the_question_of_a_combined_run(make: Make, tmp_path: Path) -> None:  # 
     two = make("two", {"vog@all": [1, 2]}, **asked | {"checkpoints": other})
     question = combine([one, two], tmp_path / "mean").question
     first, second = (entry.pop("question") for entry in question["combined"])
-    assert len({first, second, combined_run._digest({})}) == 3
+    assert len({first, second, combined_run._run_digest({})}) == 3
     assert question == {
         "vog": question["vog"],
         "combined": [{}, {}],
@@ -224,7 +224,7 @@ def test_the_question_of_a_combined_run(make: Make, tmp_path: Path) -> None:  # 
         "data": {"examples": 2, "label_names": ["cat", "dog"]},
         "target": "logit",
         "scores": [{"name": "vog", "channels": "mean"}],
-        "rows_per_part": combined_run._ROWS,
+        "rows_per_part": combined_run._ROWS_PER_PART,
         "where": {"data": "photos", "root": "r", "combined": ["one", "two"]},
     }
     third = make("three", {"vog@all": [1, 2]}, **asked | {"checkpoints": [{"step": 7}]})

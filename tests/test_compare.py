@@ -23,7 +23,7 @@ from vog.analysis.many_runs.question_diff import question_differences
 from vog.analysis.many_runs.top_overlap import overlap
 from vog.errors import ResultError
 from vog.result import Run, parts
-from vog.result.combined_run import Combined, write_combined
+from vog.result.combined_run import CombinedRows, write_combined
 from vog.result.rows import Meaning
 
 INF, NAN = float("inf"), float("nan")
@@ -47,7 +47,7 @@ def make(tmp_path: Path) -> Make:
         count = len(next(iter(values.values())))
         given = {"data": {"examples": count, "label_names": ["cat", "dog"]}} | question
         said = np.array([0] * count if predictions is None else predictions)
-        rows = Combined(
+        rows = CombinedRows(
             pa.array(list("abcdefghijklmnopqrstuvwxyz"[:count]) if ids is None else ids),
             np.array([i % 2 for i in range(count)] if labels is None else labels),
             {column.partition("@")[2]: said for column in values},

@@ -37,7 +37,7 @@ from vog.experiments import demo
 from vog.figures import charts
 from vog.result import Run, parts
 from vog.result.planting_record import Plant, Planted, load_planting_record, write_record
-from vog.result.rows import Meaning, Rows, to_table
+from vog.result.rows import Meaning, RowBlock, to_table
 
 NAN, INF = float("nan"), float("inf")
 
@@ -67,7 +67,7 @@ def made(folder: Path, scores: dict[str, list[float]], easier: tuple[str, ...] =
         )
         for name in scores
     }
-    rows = Rows(
+    rows = RowBlock(
         range(count),
         [f"r{i}" for i in range(count)],
         np.zeros(count, np.int64),

@@ -28,7 +28,7 @@ from vog.exports.fiftyone import dataset
 from vog.exports.label_studio import interface, tasks
 from vog.exports.labelled_rows import class_names, number_fields
 from vog.result import Run, parts
-from vog.result.rows import Meaning, Rows, to_table
+from vog.result.rows import Meaning, RowBlock, to_table
 
 NAN, INF = float("nan"), float("inf")
 IDS = ["a/0.png", "a/1 b+c.png", "b/2.png", "b/3.png"]
@@ -45,7 +45,7 @@ def made(
     """A run of four rows, the last without label, prediction and scores."""
     if scores is None:
         scores = {"aum@all": [3, -1, 2, NAN], "forgetting@all": [0, INF, 1, NAN]}
-    rows = Rows(
+    rows = RowBlock(
         range(4),
         IDS,
         np.array([0, 1, 1, -1]),

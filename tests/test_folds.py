@@ -25,7 +25,7 @@ from vog.data.folds.write_folds import draw_folds, folds
 from vog.errors import DataError, ResultError
 from vog.inspection.inspector import inspector
 from vog.result import Run
-from vog.result.data_location import lost_data
+from vog.result.data_location import missing_data_places
 
 ROWS, FOLDS = 40, 4
 
@@ -449,7 +449,7 @@ def test_one_example_is_inspected_again(pictures: Path, tmp_path: Path) -> None:
         transform="none",
         quiet=True,
     )
-    assert lost_data(run) is None
+    assert missing_data_places(run) is None
     for at, index in enumerate(run.table(["index"])[0].to_pylist()):
         seen = inspector(run)(index)
         assert seen.vog == pytest.approx(run.numbers("vog@all")[at], rel=1e-4)

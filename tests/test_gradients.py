@@ -281,7 +281,7 @@ def test_a_killed_command_goes_on(checkpoints: Path, tmp_path: Path) -> None:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    finished = sum(part.stop - part.start for part in parts.parts(folder))
+    finished = sum(part.stop - part.start for part in parts.list_parts(folder))
     assert 0 < finished < 2000, "killed in the middle"
     for out in (folder, tmp_path / "whole"):
         subprocess.run([*command, "--out", str(out)], check=True)

@@ -13,7 +13,7 @@ from vog.errors import ResultError
 from vog.figures import class_grid, example_reader
 from vog.figures.image_grid import GridImage
 from vog.result import Run
-from vog.result.class_names import read_names
+from vog.result.class_names import read_class_names
 
 COUNT = 24
 
@@ -213,7 +213,7 @@ def test_a_class_of_one(run: Run) -> None:
 def test_names_of_classes(tmp_path: Path) -> None:
     path = tmp_path / "names.txt"
     path.write_text("""{0: "tench, Tinca tinca",\n 2: 'crane', \n3: "crane, bird"}\n\n5: plain\n""")
-    names = read_names(path)
+    names = read_class_names(path)
     assert names == ["tench, Tinca tinca", "1", "crane", "crane, bird", "4", "plain"]
     run = Run(tmp_path, {"data": {}}).named(names)
     assert run.label_number("Tinca tinca") == 0
@@ -231,9 +231,9 @@ def test_names_of_classes(tmp_path: Path) -> None:
 def test_names_that_are_none(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "names.txt").write_text(text)
     with pytest.raises(ResultError, match=said):
-        read_names(tmp_path / "names.txt")
+        read_class_names(tmp_path / "names.txt")
     with pytest.raises(ResultError, match="cannot be read"):
-        read_names(tmp_path / "nowhere.txt")
+        read_class_names(tmp_path / "nowhere.txt")
 
 
 def test_the_command(run: Run, cli: Cli, tmp_path: Path) -> None:  # noqa: F811

@@ -19,7 +19,7 @@ from vog.analysis.one_run.error_by_rank import error_by_rank
 from vog.checkpoints import find_checkpoints
 from vog.errors import VogError
 from vog.models.torch.adapter import TorchModel
-from vog.result.derived_columns import by_class
+from vog.result.derived_columns import class_z_score
 from vog.scores import SCORES, Observation, Signal, choose_scores
 
 GRADIENT = frozenset({Signal.INPUT_GRADIENT})
@@ -112,12 +112,12 @@ def test_channels_handled_silently(tmp_path: Path, checkpoints: Path) -> None:
 
 def test_absolute_value_of_the_z_score() -> None:
     """Very easy is not very hard."""
-    z = by_class(np.array([0.0, 5.0, 10.0]), np.zeros(3, int))
+    z = class_z_score(np.array([0.0, 5.0, 10.0]), np.zeros(3, int))
     assert z[0] < z[1] < z[2]
 
 
 def test_class_without_spread_and_class_of_one() -> None:
-    z = by_class(np.array([0.1, 0.1, 0.1, 7.0]), np.array([0, 0, 0, 1]))
+    z = class_z_score(np.array([0.1, 0.1, 0.1, 7.0]), np.array([0, 0, 0, 1]))
     np.testing.assert_array_equal(z, 0)
 
 

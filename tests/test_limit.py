@@ -16,7 +16,7 @@ from vog.figures.example_reader import reader
 from vog.gradients.score_stored import import_stored
 from vog.gradients.store import prepare_storing, store
 from vog.result import Run, parts
-from vog.result.row_lookup import Lookup
+from vog.result.row_lookup import RowLookup
 from vog.result.sql import RunTables
 from vog.sweep.request import Request
 
@@ -74,7 +74,7 @@ def test_a_larger_sample_goes_on_with_the_parts_that_are_there(
 ) -> None:
     out = tmp_path / "run"
     few = index_of(limited(checkpoints, data, out, 20))
-    first = {part.path: part.path.stat().st_mtime_ns for part in parts.parts(out)[:2]}
+    first = {part.path: part.path.stat().st_mtime_ns for part in parts.list_parts(out)[:2]}
     more = limited(checkpoints, data, out, 30)
     assert set(few) < set(index_of(more))
     assert len(index_of(more)) == 30
@@ -111,7 +111,7 @@ def test_what_reads_a_sample_finds_its_rows(
     inputs = np.load(data)["inputs"]
     expected = reader(whole)(last, str(last))
     assert np.array_equal(np.asarray(reader(run)(last, str(last))), np.asarray(expected))
-    lookup = Lookup(RunTables(run))
+    lookup = RowLookup(RunTables(run))
     known = whole.table().to_pylist()[last]
     found = lookup.example(last)
     assert found is not None

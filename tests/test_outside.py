@@ -19,7 +19,7 @@ from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.analysis.detection.out_of_distribution import OodMetrics, ood_detection, ood_metrics
 from vog.errors import ResultError
 from vog.result import Run, parts
-from vog.result.rows import Meaning, Rows, to_table
+from vog.result.rows import Meaning, RowBlock, to_table
 
 NAN, INF = float("nan"), float("inf")
 FINITE = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=30).map(np.array)
@@ -51,7 +51,7 @@ def run_of(
     }
     at = np.arange(count)
     ids, labels = [str(i) for i in at], np.zeros(count, np.int64)
-    rows = Rows(
+    rows = RowBlock(
         range(count), ids, labels, at, {}, {}, {k: np.array(v) for k, v in scores.items()}, {}
     )
     with parts.writing_session(

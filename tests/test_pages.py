@@ -17,7 +17,7 @@ import vog
 import world
 from vog.reporting.page import report
 from vog.result import Run
-from vog.result.class_names import read_names
+from vog.result.class_names import read_class_names
 from vog.result.marks import Review
 
 ROWS = 120
@@ -268,7 +268,7 @@ def test_the_photographs(chromium: Browser, reference: Path, tmp_path: Path) -> 
 
     names = reference / "imagenet_classes.txt"
     run = import_stored(reference / "train_results", tmp_path / "run", quiet=True)
-    path = report(run.named(read_names(names)), tmp_path / "report.html")
+    path = report(run.named(read_class_names(names)), tmp_path / "report.html")
     with opened(chromium, path.as_uri(), offline=True) as page:
         assert drawn(page) == 5
         expect(page.get_by_text("Score again with").first).to_be_visible()

@@ -16,8 +16,8 @@ import pytest
 import vog
 from vog.errors import OtherQuestionError, ResultError
 from vog.result import Run, open_run, parts, question
-from vog.result.parts import Part, missing, writing_session
-from vog.result.rows import Meaning, Rows, to_table
+from vog.result.parts import Part, gaps, writing_session
+from vog.result.rows import Meaning, RowBlock, to_table
 
 MEANINGS = {
     "vog@all": Meaning("vog", "harder", (0.0, float("inf")), "logit", "here"),
@@ -28,9 +28,9 @@ VOG = [3.0, 1.0, 2.0, 9.0, np.nan, 5.0]
 LABELS = [0, 0, 0, 1, 1, 1]
 
 
-def rows(start: int = 0, stop: int = 6) -> Rows:
+def rows(start: int = 0, stop: int = 6) -> RowBlock:
     at = [i for i in range(start, stop) if i != 4]
-    return Rows(
+    return RowBlock(
         range(start, stop),
         [f"<img {i}>.jpg" for i in range(start, stop)],
         np.array(LABELS[start:stop]),
@@ -222,9 +222,9 @@ def test_a_full_disk_leaves_what_was_there(
 
 def test_missing_rows_wherever_they_are() -> None:
     found = [Part(Path("a"), 2, 4), Part(Path("b"), 4, 5), Part(Path("c"), 8, 9)]
-    assert missing(found, 10) == [range(2), range(5, 8), range(9, 10)]
-    assert missing([], 3) == [range(3)]
-    assert missing([Part(Path("a"), 0, 3)], 3) == []
+    assert gaps(found, 10) == [range(2), range(5, 8), range(9, 10)]
+    assert gaps([], 3) == [range(3)]
+    assert gaps([Part(Path("a"), 0, 3)], 3) == []
 
 
 def test_a_run_that_is_not_finished_says_so(run: Run) -> None:
@@ -278,7 +278,7 @@ def test_overwrite_removes_rows_and_nothing_else(run: Run) -> None:
     with writing_session(run.folder, {"scores": ["el2n"], "data": {"examples": 1}}, overwrite=True):
         pass
     assert question.load_question(run.folder)["scores"] == ["el2n"]
-    assert parts.parts(run.folder) == []
+    assert parts.list_parts(run.folder) == []
     assert (run.folder / "notes.txt").read_text() == "mine"
 
 
@@ -289,23 +289,23 @@ def test_differences_of_questions_are_shown(run: Run) -> None:
         "where": {"data": "moved"},
     }
     with pytest.raises(OtherQuestionError) as caught:
-        question.refuse_other(Path("scores/a"), question.load_question(run.folder), other)
+        question.require_same_question(Path("scores/a"), question.load_question(run.folder), other)
     assert str(caught.value) == (
         "scores/a answers another question, so its rows cannot be continued:\n"
         "  scores[1]: was 'aum', is now 'el2n'\n"
         "  data.examples: was 6, is now 7\n"
         "Give another --out, or pass --overwrite to start again."
     )
-    question.refuse_other(Path("a"), QUESTION, QUESTION | {"where": {"data": "moved"}})
+    question.require_same_question(Path("a"), QUESTION, QUESTION | {"where": {"data": "moved"}})
 
 
 def test_a_question_with_infinity_is_itself_again(tmp_path: Path) -> None:
     asked = {"data": {"examples": 1}, "model": {"args": {"clip": float("inf"), "x": float("nan")}}}
     question.write_question(tmp_path, asked)
-    question.refuse_other(tmp_path, question.load_question(tmp_path), asked)
+    question.require_same_question(tmp_path, question.load_question(tmp_path), asked)
     other = asked | {"model": {"args": {"clip": float("-inf"), "x": float("nan")}}}
     with pytest.raises(OtherQuestionError, match="clip: was 'Infinity', is now '-Infinity'"):
-        question.refuse_other(tmp_path, question.load_question(tmp_path), other)
+        question.require_same_question(tmp_path, question.load_question(tmp_path), other)
 
 
 def test_two_writers_of_one_folder(tmp_path: Path) -> None:

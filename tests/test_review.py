@@ -128,7 +128,7 @@ def test_nothing_is_written_before_the_first_mark(run: Run) -> None:  # noqa: F8
 def test_scoring_again_leaves_the_marks(run: Run) -> None:  # noqa: F811
     made = Review(run.folder).mark("<img 0>.jpg", "drop")
     with parts.writing_session(run.folder, QUESTION, overwrite=True):
-        assert parts.parts(run.folder) == []
+        assert parts.list_parts(run.folder) == []
     assert Review(run.folder).marks() == {"<img 0>.jpg": made}
 
 

@@ -86,7 +86,7 @@ def test_blocks_larger_than_parts_and_batches_that_were_halved_keep_the_grid(
 
 
 def test_rows_are_cut_at_the_grid_wherever_they_are_missing() -> None:
-    assert part_names.cells([range(3, 10), range(12, 16)], 4) == [
+    assert part_names.cut_into_parts([range(3, 10), range(12, 16)], 4) == [
         range(3, 4), range(4, 8), range(8, 10), range(12, 16),
     ]  # fmt: skip
     assert merge_adjacent([range(3, 4), range(4, 8), range(12, 16)]) == [range(3, 8), range(12, 16)]
@@ -115,8 +115,8 @@ def test_how_many_rows_a_part_has(
 
 def test_ten_thousand_parts_are_listed_at_once() -> None:
     found = [part_names.Part(Path(part_names.part_name(i, i + 1)), i, i + 1) for i in range(10_000)]
-    assert len(part_names.in_order(found[::-1])) == 10_000
-    assert part_names.missing(found, 10_001) == [range(10_000, 10_001)]
+    assert len(part_names.order_parts(found[::-1])) == 10_000
+    assert part_names.gaps(found, 10_001) == [range(10_000, 10_001)]
 
 
 def test_single_flipped_bits_are_told_or_harmless(run: Path) -> None:
@@ -196,7 +196,7 @@ def test_steps_of_any_size_are_read_back(scored: Path, tmp_path: Path) -> None:
     data = world.inputs_and_labels(8)
     vog.score(world.build, f"{tmp_path}/*.pt", data, tmp_path / "run", **WORDS)
     found = open_run(tmp_path / "run").question
-    assert question_schema.misfit(found) is None
+    assert question_schema.find_misfit(found) is None
     assert [one["step"] for one in found["checkpoints"]] == [20240101123001, 20240101123002]
 
 
@@ -285,13 +285,13 @@ def test_a_lost_question_is_written_again_where_the_parts_answer_it(
 def test_what_is_written_later_counts_as_what_it_was_before() -> None:
     before = {"data": {"examples": 3}, "target": "logit", "rows_per_part": 1, "vog": "0.1.0"}
     same = {"exif": False, "weights": None, "folded": 0, "precision": "float32", "vog": "9"}
-    questions.refuse_other(Path("a"), before, before | same)
+    questions.require_same_question(Path("a"), before, before | same)
     assert questions.question_digest(before) == questions.question_digest(
         before | same | {"limit": 2}
     )
     for other in ({"precision": "bfloat16"}, {"exif": True}, {"model": {"args": {"deep": False}}}):
         with pytest.raises(OtherQuestionError):
-            questions.refuse_other(Path("a"), before, before | other)
+            questions.require_same_question(Path("a"), before, before | other)
         assert questions.question_digest(before | other) != questions.question_digest(before)
 
 
@@ -334,7 +334,7 @@ def test_a_folder_of_0_1_is_read(old: Path) -> None:
             assert refused[name] in str(result.exception)
         else:
             assert result.exit_code == 0, (name, result.exception)
-    assert len(RunTables(run).ask("SELECT * FROM rows", [])) == 16
+    assert len(RunTables(run).query("SELECT * FROM rows", [])) == 16
 
 
 def test_a_folder_of_0_1_is_finished(old: Path) -> None:

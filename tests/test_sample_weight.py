@@ -19,7 +19,7 @@ from vog.analysis.label_errors.suspects import Verdict
 from vog.errors import ResultError
 from vog.exports import export, sample_weight, sample_weights
 from vog.result import Run, parts
-from vog.result.rows import Rows, to_table
+from vog.result.rows import RowBlock, to_table
 
 
 def test_weights_by_hand(tmp_path: Path, judged: list[Verdict]) -> None:  # noqa: F811
@@ -89,7 +89,7 @@ def made_of(folder: Path, margins: np.ndarray, labels: np.ndarray, seen: np.ndar
     """A run of one score that judges labels."""
     count, scores = len(labels), {"aum@all": margins}
     ids = [str(row) for row in range(count)]
-    rows = Rows(range(count), ids, labels, np.arange(count), {"all": seen}, {}, scores, {})
+    rows = RowBlock(range(count), ids, labels, np.arange(count), {"all": seen}, {}, scores, {})
     with parts.writing_session(folder, {"data": {"examples": count}}):
         parts.write_part(folder, [to_table(rows, dict.fromkeys(scores, EASIER), None)], 0.0)
     return vog.open(folder)

@@ -22,7 +22,7 @@ from vog.data import open_source
 from vog.errors import ResultError
 from vog.result import Run, open_run
 from vog.result.marks import Review
-from vog.result.rows import Meaning, Rows, to_table
+from vog.result.rows import Meaning, RowBlock, to_table
 
 MEANINGS = {
     "vog@all": Meaning("vog", "harder", (0.0, float("inf")), "logit", "here"),
@@ -45,7 +45,7 @@ def make_run(
     """A run folder with these columns, whatever was in that folder."""
     folder.mkdir(exist_ok=True)
     rows, place = len(labels), where or {}
-    made = Rows(
+    made = RowBlock(
         range(rows),
         ids or [f"id {i}" for i in range(rows)],
         np.array(labels, np.int64),

@@ -7,7 +7,7 @@ import pytest
 
 from vog.errors import VogError
 from vog.gradients.score_stored import import_stored
-from vog.result.parts import parts
+from vog.result.parts import list_parts
 
 RNG = np.random.default_rng(0)
 
@@ -52,7 +52,7 @@ def test_a_second_import_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     store(tmp_path / "g")
     monkeypatch.setattr("vog.gradients.score_stored._ROWS_PER_PART", 64)
     whole = import_stored(tmp_path / "g", tmp_path / "run").table()
-    first, second = parts(tmp_path / "run")
+    first, second = list_parts(tmp_path / "run")
     second.path.unlink()
     stamp = first.path.stat().st_mtime_ns
     assert import_stored(tmp_path / "g", tmp_path / "run").table().equals(whole)

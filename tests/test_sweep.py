@@ -20,7 +20,7 @@ import vog
 import world
 from vog.errors import VogError
 from vog.models.torch.adapter import LoadedWeights, TorchModel
-from vog.result.parts import parts
+from vog.result.parts import list_parts
 from vog.scores import SCORES
 from vog.sweep import trial
 from vog.sweep.loop import batches_of
@@ -230,7 +230,7 @@ def test_finished_rows_are_neither_recomputed_nor_touched(
     out = tmp_path / "run"
     words: dict[str, Any] = {"batch_size": 8, "rows_per_part": 8}
     whole = vog.score(world.build, checkpoints, data, out, **words).table()
-    found = parts(out)
+    found = list_parts(out)
     assert len(found) == 5
     found[2].path.unlink()
     before = {part.path: part.path.stat().st_mtime_ns for part in found if part.path.exists()}
@@ -246,7 +246,7 @@ def test_batches_are_cut_at_multiples_of_their_size_wherever_rows_are_missing() 
 
 def test_parts_say_what_their_columns_mean(checkpoints: Path, digits: Data, tmp_path: Path) -> None:
     vog.score(world.build, checkpoints, digits, tmp_path / "run")
-    (part,) = parts(tmp_path / "run")
+    (part,) = list_parts(tmp_path / "run")
     assert part.path.name == "part-000000000000-30.parquet"
     schema = pq.read_schema(part.path)
     assert schema.field("aum@late").metadata == {
@@ -288,10 +288,10 @@ def test_moved_checkpoints_are_the_same_question(
 ) -> None:
     out = tmp_path / "run"
     before = vog.score(world.build, checkpoints, digits, out).table()
-    stamps = {part.path: part.path.stat().st_mtime_ns for part in parts(out)}
+    stamps = {part.path: part.path.stat().st_mtime_ns for part in list_parts(out)}
     moved = checkpoints.rename(tmp_path / "moved")
     assert vog.score(world.build, moved, digits, out).table().equals(before)
-    assert {part.path: part.path.stat().st_mtime_ns for part in parts(out)} == stamps
+    assert {part.path: part.path.stat().st_mtime_ns for part in list_parts(out)} == stamps
 
 
 def test_an_example_that_is_not_finite_marks_its_row_alone(

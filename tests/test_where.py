@@ -25,10 +25,10 @@ from vog.inspection.locate_inputs import Options, locate_inputs
 from vog.result import Run
 from vog.result.data_location import (
     data_place,
-    lost_data,
-    named_checkpoints,
-    noted_name,
-    refuse_to_replace,
+    missing_data_places,
+    checkpoint_locations,
+    current_location,
+    refuse_to_overwrite_inputs,
 )
 from vog.viewer.inspection import inspection
 
@@ -144,9 +144,9 @@ def test_names_as_given_are_said_where_they_lead_there(
 ) -> None:
     monkeypatch.chdir(made)
     run = vog.open("runs/photos")
-    assert noted_name(run, "data") == "photos"
+    assert current_location(run, "data") == "photos"
     assert data_place(run) == Path("photos")
-    assert named_checkpoints(run) == [f"c/step-{n}.pt" for n in (100, 200, 300)]
+    assert checkpoint_locations(run) == [f"c/step-{n}.pt" for n in (100, 200, 300)]
     said = inspection(run, {}, lambda index: pytest.fail("not asked")).runs
     assert re.match(r"net\w+\.py:build\(\), net\w+\.py:scaled, net\w+\.py:first under 3", said)
 
@@ -163,9 +163,9 @@ def test_a_folder_of_0_1_is_found_from_where_it_was_scored(
     run = without_places(vog.open(made / "runs" / "photos"))
     assert pictures_of(run) == 0
     assert data_place(run) == Path("photos")
-    assert lost_data(run) == str(elsewhere / "photos")
+    assert missing_data_places(run) == str(elsewhere / "photos")
     monkeypatch.chdir(made)
-    assert (pictures_of(run), lost_data(run)) == (12, None)
+    assert (pictures_of(run), missing_data_places(run)) == (12, None)
 
 
 def test_a_name_that_was_edited_is_what_holds(made: Path, elsewhere: Path, tmp_path: Path) -> None:
@@ -187,13 +187,13 @@ def test_places_of_another_form_are_not_looked_at(
     where = run.question["where"] | {"absolute": places}
     odd = replace(run, question=run.question | {"where": where})
     assert pictures_of(odd) == 12
-    assert len(named_checkpoints(odd)) == 3
+    assert len(checkpoint_locations(odd)) == 3
 
 
 def test_the_data_of_a_run_are_not_replaced_from_any_folder(made: Path, elsewhere: Path) -> None:
     with pytest.raises(ResultError, match="is the data that"):
-        refuse_to_replace(vog.open(made / "runs" / "npz"), made / "data.npz")
-    refuse_to_replace(vog.open(made / "runs" / "npz"), elsewhere / "other.npz")
+        refuse_to_overwrite_inputs(vog.open(made / "runs" / "npz"), made / "data.npz")
+    refuse_to_overwrite_inputs(vog.open(made / "runs" / "npz"), elsewhere / "other.npz")
 
 
 def test_an_example_is_computed_again_from_any_folder(made: Path, elsewhere: Path) -> None:

@@ -47,11 +47,11 @@ PlantedFolder = Annotated[
 def open_named_run(folder: Path, classes: Path | None) -> "Run":
     """Open a run, say so if it is not finished, and name its classes by a file."""
     import vog
-    from vog.result.class_names import read_names
+    from vog.result.class_names import read_class_names
 
     run = vog.open(folder)
     printing.warn_unfinished(run)
-    return run if classes is None else run.named(read_names(classes))
+    return run if classes is None else run.named(read_class_names(classes))
 
 
 def open_runs(folders: list[Path]) -> "list[Run]":

@@ -53,13 +53,13 @@ def suspects(
     import vog
     from vog.analysis.label_errors.suspect_list import hardest, most_suspicious
     from vog.result import planting_record as records
-    from vog.result.data_location import refuse_to_replace
+    from vog.result.data_location import refuse_to_overwrite_inputs
 
     printing.refuse_other_chart(chart)
     scored = open_named_run(run, classes)
     printing.warn_label_agreement(scored)
     if out is not None:
-        refuse_to_replace(scored, out)
+        refuse_to_overwrite_inputs(scored, out)
     record = None if planted is None else records.load_planting_record(planted)
     found = vog.suspects(scored, record, fdr, stage)
     rows = _rows(scored, most_suspicious(scored, found), record)

@@ -8,7 +8,7 @@ from jaxtyping import Int
 
 from vog.errors import DataError, ResultError, first_few
 from vog.result import Run
-from vog.result.ids import places_of
+from vog.result.ids import positions_of
 
 
 def add_columns(
@@ -73,7 +73,7 @@ def _run_rows(dataset: Any, run: Run, key: str) -> Int[np.ndarray, "n"]:
         )
     dataset_ids = [str(cell) for cell in dataset[key]]
     ids = run.table(["id"])["id"]
-    rows = places_of(dataset_ids, ids)
+    rows = positions_of(dataset_ids, ids)
     unknown = [dataset_ids[position] for position in np.flatnonzero(rows < 0)]
     if unknown:
         raise DataError(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vog.errors import ResultError
 from vog.result import Run
-from vog.result.data_location import data_place, lost_data
+from vog.result.data_location import data_place, missing_data_places
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def image_files(run: Run, root: str | Path | None, tool: str) -> ImagePaths:
         else tuple(ids["id"].to_pylist())
     )
     if not any((folder / name).is_file() for name in names):
-        missing_path = lost_data(run) if root is None else None
+        missing_path = missing_data_places(run) if root is None else None
         searched = "" if missing_path is None else f" They were looked for in {missing_path}."
         raise ResultError(
             f"{folder} holds none of the {len(names):,} images of {run.folder}, as {names[0]}."

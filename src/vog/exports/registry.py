@@ -9,7 +9,7 @@ from vog.errors import ResultError, unknown
 from vog.exports import cleanlab, fiftyone, label_studio, sample_weights
 from vog.files.output_paths import output_path
 from vog.result import Run
-from vog.result.data_location import refuse_to_replace
+from vog.result.data_location import refuse_to_overwrite_inputs
 from vog.result.run import FORMATS as TABLES
 
 
@@ -66,7 +66,7 @@ def export(
             another ending than the form has; or the run lacks what the form needs.
     """
     out = output_path(out)
-    refuse_to_replace(run, out)
+    refuse_to_overwrite_inputs(run, out)
     name = _format_name(out, format)
     form = TOOL_FORMATS.get(name)
     csv_keywords = ("safe_csv",) if name == "csv" else ()

@@ -8,7 +8,7 @@ from PIL import Image
 from vog.errors import ResultError
 from vog.figures import example_reader, image_grid
 from vog.result import Run
-from vog.result.class_names import first_name
+from vog.result.class_names import main_name
 
 
 def class_grid(
@@ -64,7 +64,7 @@ def _title(run: Run, label: str | int | None) -> str:
     if label is None:
         return "all classes"
     number, names = run.label_number(label), run.label_names or []
-    return first_name(names[number]) if number < len(names) else f"class {number}"
+    return main_name(names[number]) if number < len(names) else f"class {number}"
 
 
 def _tile(
@@ -73,6 +73,6 @@ def _tile(
     predicted, label = row.get(f"prediction@{stage}"), row["label"]
     caption = "?" if predicted is None else str(predicted)
     if predicted is not None and predicted < len(names):
-        caption = first_name(names[predicted])
+        caption = main_name(names[predicted])
     wrong = None not in (predicted, label) and predicted != label
     return image_grid.GridImage(opened(row["index"], row["id"]), caption, wrong)

@@ -14,7 +14,7 @@ from vog.files import npz
 from vog.files.file_names import path_below
 from vog.item_keys import INPUT_KEYS, key_of
 from vog.result import Run
-from vog.result.data_location import data_place, folder_of, lost_data
+from vog.result.data_location import data_place, data_container, missing_data_places
 
 # From row number and id to an image, a text, or an array that the model was given.
 Reader = Callable[[int, str], Any]
@@ -74,7 +74,7 @@ def reader(
         FunctionError: `data` names no function, or it fails.
     """
     if isinstance(data, str | Path) and Path(data).exists():
-        root, data = root or folder_of(Path(data)), None
+        root, data = root or data_container(Path(data)), None
     if data is not None:
         run.require_row_numbers()
         return _items(data)
@@ -84,7 +84,7 @@ def reader(
     place = data_place(run, root)
     if place is None:
         raise ResultError(_unknown_place(run, where.get("data")))
-    lost = lost_data(run) if root is None else None
+    lost = missing_data_places(run) if root is None else None
     if lost is not None:
         what = "file" if place.suffix == ".npz" else "folder that the ids are relative to"
         raise ResultError(

@@ -110,7 +110,7 @@ def _check_finished(folder: Path, steps: dict[int, Path]) -> None:
         return
     question = questions.load_question(folder)
     rows = int(question["data"]["examples"])
-    missing = sum(map(len, parts.missing(parts.parts(folder), rows)))
+    missing = sum(map(len, parts.gaps(parts.list_parts(folder), rows)))
     arrays = [path / "classified_flag.npy" for path in steps.values()]
     if missing or not all(path.exists() for path in arrays):
         raise DataError(

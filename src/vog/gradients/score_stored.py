@@ -20,9 +20,9 @@ from vog.gradients.layout import (
 )
 from vog.progress import progress
 from vog.result import Run, open_run, parts
-from vog.result.data_location import noted_places
+from vog.result.data_location import places_to_store
 from vog.result.part_writer import Clock, PartBuffer
-from vog.result.rows import Rows
+from vog.result.rows import RowBlock
 from vog.scores import Signal
 from vog.sweep import split_half
 from vog.sweep.block import meanings
@@ -109,13 +109,13 @@ def question_of_stored(
         "scores": [{"name": score.name} for score in _SCORES],
         "halved_rows": split_half.ROWS,
         "rows_per_part": _ROWS_PER_PART,
-        "where": where | ({} if out is None else noted_places(where, out)),
+        "where": where | ({} if out is None else places_to_store(where, out)),
     }
 
 
 def _rows(
     folders: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range, notes: StoredNotes
-) -> Rows:
+) -> RowBlock:
     labels = folders[0].labels[rows.start : rows.stop]
     needs = scores.needs_of(_SCORES)
     fold = StageFold(stages, _SCORES, needs)
@@ -138,7 +138,7 @@ def _rows(
             values[column_name(score, stage)] = np.where(spoiled, np.nan, score_values)
     values |= nan_where_undefined(halves.values(len(rows)), values)
     problems |= {i: notes.problems[row] for i, row in enumerate(rows) if row in notes.problems}
-    return Rows(
+    return RowBlock(
         rows,
         notes.ids[rows.start : rows.stop],
         labels,

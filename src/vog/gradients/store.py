@@ -30,7 +30,7 @@ from vog.pixels import file_size
 from vog.result import Run, parts
 from vog.result.part_writer import Clock
 from vog.result.parts import PartSink
-from vog.result.rows import Rows
+from vog.result.rows import RowBlock
 from vog.scores import Signal
 from vog.scores.colours import default_layout, layout_of
 from vog.scores.gradient import Layout, pixels
@@ -177,7 +177,7 @@ def _check_gradient_files(job: Job, sink: PartSink) -> None:
             )
 
 
-def _store_block(storing: Storing, block: Batch, size: int, clock: Clock) -> list[Rows]:
+def _store_block(storing: Storing, block: Batch, size: int, clock: Clock) -> list[RowBlock]:
     """The rows of a block, after its gradients were written."""
     job, batches = storing.job, block.split(size)
     observe = observer(job, batches)
@@ -202,7 +202,7 @@ def _store_block(storing: Storing, block: Batch, size: int, clock: Clock) -> lis
     return [_rows(job, batch, observation) for batch, observation in zip(batches, predictions, strict=True)]
 
 
-def _rows(job: Job, batch: Batch, predictions: list[Predictions]) -> Rows:
+def _rows(job: Job, batch: Batch, predictions: list[Predictions]) -> RowBlock:
     """What is noted of a batch: labels, predictions of every checkpoint, and problems."""
     positions = batch.at.numpy()
     problems = {position: f"unreadable: {why}" for position, why in batch.problems.items()}
@@ -215,7 +215,7 @@ def _rows(job: Job, batch: Batch, predictions: list[Predictions]) -> Rows:
         by_step = {str(f.step): column for f, column in zip(job.files, classes, strict=True)}
     ids = job.examples.ids[batch.rows.start : batch.rows.stop]
     labels = batch.labels.numpy()
-    return Rows(batch.rows, ids, labels, positions, by_step, {}, {}, problems)
+    return RowBlock(batch.rows, ids, labels, positions, by_step, {}, {}, problems)
 
 
 def _write_gradients(

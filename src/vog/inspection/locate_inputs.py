@@ -15,7 +15,7 @@ from vog.errors import CheckpointError, ResultError, first_few
 from vog.files.file_names import expanded
 from vog.models.targets import TARGETS
 from vog.result import Run
-from vog.result.data_location import named_checkpoints, noted_name
+from vog.result.data_location import checkpoint_locations, current_location
 from vog.sweep.request import ModelSpec, TargetSpec
 
 CheckpointsSpec = str | Path | Sequence[str | Path]
@@ -52,7 +52,7 @@ class LocatedInputs:
 
 def gradients_folder(run: Run, options: Options) -> Path | None:
     """Where the gradients are, of a run that was made of stored ones."""
-    name = noted_name(run, "gradients")
+    name = current_location(run, "gradients")
     if name is None:
         return None
     folder = Path(name if options.data is None else options.data)
@@ -68,13 +68,13 @@ def locate_inputs(run: Run, options: Options) -> LocatedInputs:
     """What the options name, and for the rest what the run names, if it may be there."""
     question = run.question
     run_specs = {
-        "model": noted_name(run, "model"),
-        "data": noted_name(run, "fold") or noted_name(run, "data"),
-        "transform": noted_name(run, "transform") or _transform_word(question),
-        "target": noted_name(run, "target") or _target_word(question),
+        "model": current_location(run, "model"),
+        "data": current_location(run, "fold") or current_location(run, "data"),
+        "transform": current_location(run, "transform") or _transform_word(question),
+        "target": current_location(run, "target") or _target_word(question),
     }
     if "read" in question or options.read is not None:
-        run_specs["read"] = noted_name(run, "read")
+        run_specs["read"] = current_location(run, "read")
     specs: dict[str, Any] = {}
     for name, value in run_specs.items():
         user_spec = getattr(options, name)
@@ -82,7 +82,7 @@ def locate_inputs(run: Run, options: Options) -> LocatedInputs:
         _check_located(run, name, specs[name])
     args, root = (
         options.model_args,
-        noted_name(run, "root") if options.root is None else options.root,
+        current_location(run, "root") if options.root is None else options.root,
     )
     if args is None:
         args = {k: _literal(v) for k, v in question.get("model", {}).get("args", {}).items()}
@@ -139,7 +139,7 @@ def _checkpoint_files(
     """The checkpoints of the run, in training order, where they are now."""
     steps = [int(entry["step"]) for entry in run.question["checkpoints"]]
     if spec is None:
-        paths = [Path(entry) for entry in named_checkpoints(run)]
+        paths = [Path(entry) for entry in checkpoint_locations(run)]
         lost = [str(path) for path in paths if not path.exists()]
         if lost or len(paths) != len(steps):
             raise ResultError(

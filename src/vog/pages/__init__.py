@@ -12,7 +12,7 @@ import jinja2
 from vog.figures.previews import Preview, encode_thumbnail
 from vog.progress import duration
 from vog.result import Run
-from vog.result.class_names import first_name
+from vog.result.class_names import main_name
 
 _HERE = Path(__file__).parent
 
@@ -72,7 +72,7 @@ def class_text(run: Run, label: int | None) -> str | None:
     if label is None:
         return None
     names = run.label_names or []
-    return first_name(names[label]) if 0 <= label < len(names) else str(label)
+    return main_name(names[label]) if 0 <= label < len(names) else str(label)
 
 
 def target(run: Run) -> str:

@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from vog.data.examples import Examples
 from vog.errors import DataError, first_few
 from vog.planting.flips import Flips
-from vog.result.ids import places_of
+from vog.result.ids import positions_of
 from vog.result.planting_record import BOUNDARY
 from vog.result.run import Run
 
@@ -23,7 +23,7 @@ def boundary_flips(run: Run, examples: Examples, labels: Int[np.ndarray, "n"]) -
     """
     table = run.table(["id", "label"])
     ids = [str(examples.ids[row]) for row in range(len(examples))]
-    positions = places_of(ids, table["id"])
+    positions = positions_of(ids, table["id"])
     if (positions < 0).any():
         missing = [ids[row] for row in np.flatnonzero(positions < 0)[:5].tolist()]
         raise DataError(

@@ -193,7 +193,7 @@ def _existing_planting(out: Path, question: Mapping[str, Any]) -> Planted | None
     """
     if not was_written(out, QUESTION):
         return None
-    record = load_planting_record(out, whole=True)
+    record = load_planting_record(out, need_all_keys=True)
     old, new = _compared_fields(record.question), _compared_fields(json.loads(as_json(question)))
     changed = [key for key in {**new, **old} if old.get(key) != new.get(key)]
     if changed:

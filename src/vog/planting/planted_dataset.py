@@ -148,7 +148,7 @@ def reopen(folder: str | Path, dataset: Any = None) -> PlantedDataset:
         ResultError: there is no such folder, or what it holds is damaged.
     """
     folder = Path(folder)
-    question = load_planting_record(folder, whole=True).question
+    question = load_planting_record(folder, need_all_keys=True).question
     if not (folder / RECIPE).exists():
         raise ResultError(
             f"{folder} holds data of its own, and no dataset to reopen. Open them as they are."

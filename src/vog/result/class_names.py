@@ -6,10 +6,10 @@ from pathlib import Path
 from vog.errors import ResultError
 from vog.files.small_files import read_text
 
-_MOST = 10**6  # every number up to the largest gets a name
+_LARGEST_LABEL = 10**6  # every number up to the largest gets a name
 
 
-def read_names(path: Path) -> list[str]:
+def read_class_names(path: Path) -> list[str]:
     """The names by number, from lines as `18: "magpie"`; a number that is left out is its name.
 
     Raises:
@@ -26,14 +26,14 @@ def read_names(path: Path) -> list[str]:
             continue
         match = re.fullmatch(r"(\d{1,9})\s*:\s*(['\"]?)(.+)\2", text)
         if match is None or int(match[1]) in names:
-            what = "names a class again" if match else "is of another form"
+            fault = "names a class again" if match else "is of another form"
             raise ResultError(
-                f'{path}, line {number}: {line.strip()!r} {what}. Expected lines as 18: "magpie".'
+                f'{path}, line {number}: {line.strip()!r} {fault}. Expected lines as 18: "magpie".'
             )
-        if int(match[1]) > _MOST:
+        if int(match[1]) > _LARGEST_LABEL:
             raise ResultError(
                 f"{path}, line {number}: {match[1]} is too large for the number of a class; they "
-                f"are counted from 0, and {_MOST:,} is the largest that is taken."
+                f"are counted from 0, and {_LARGEST_LABEL:,} is the largest that is taken."
             )
         names[int(match[1])] = match[3]
     if not names:
@@ -41,14 +41,14 @@ def read_names(path: Path) -> list[str]:
     return [names.get(label, str(label)) for label in range(max(names) + 1)]
 
 
-def first_name(name: str) -> str:
+def main_name(name: str) -> str:
     """`tench` of `tench, Tinca tinca`."""
     return name.partition(",")[0].strip() or name
 
 
-def numbers_called(name: str, names: list[str]) -> list[int]:
+def find_labels(name: str, names: list[str]) -> list[int]:
     """The classes of that name; where none is, those that have it among their synonyms."""
-    exact = [label for label, one in enumerate(names) if one == name]
+    exact = [label for label, entry in enumerate(names) if entry == name]
     return exact or [
-        label for label, one in enumerate(names) if name in map(str.strip, one.split(","))
+        label for label, entry in enumerate(names) if name in map(str.strip, entry.split(","))
     ]

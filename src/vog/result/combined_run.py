@@ -13,19 +13,19 @@ from jaxtyping import Float, Int
 
 from vog.files.writing import as_json
 from vog.result import parts
-from vog.result.data_location import data_place, noted_name, noted_places
+from vog.result.data_location import data_place, current_location, places_to_store
 from vog.result.parts import PartSink
 from vog.result.question import WHERE, Question
-from vog.result.rows import Rows, is_probabilities, to_table
+from vog.result.rows import RowBlock, is_probabilities, to_table
 from vog.result.run import Run
 
-_ROWS = 2**17  # of a part
+_ROWS_PER_PART = 2**17  # of a part
 # Where the data are, and not the checkpoints: no one model was behind these numbers.
-_PLACES = ("data", "root", "transform", "gradients")
+_DATA_OPTIONS = ("data", "root", "transform", "gradients")
 
 
 @dataclass(frozen=True)
-class Combined:
+class CombinedRows:
     """All rows of a combined run.
 
     Attributes:
@@ -50,7 +50,7 @@ def combined_question(
     names: Sequence[str],
     columns: Sequence[str],
     rows: int,
-    whole: bool,
+    has_all_rows: bool,
     folder: Path,
 ) -> dict[str, Any]:
     """What a combined run answers.
@@ -66,28 +66,28 @@ def combined_question(
     first = runs[0].question
     scores = {column.partition("@")[0] for column in columns}
     # The rows are numbered anew, in the order of the data.
-    known = {k: v for k, v in first["data"].items() if k not in ("examples", "order")}
-    data = {"examples": rows} | known
-    if not whole or "limit" in first:
+    shared_data = {k: v for k, v in first["data"].items() if k not in ("examples", "order")}
+    data = {"examples": rows} | shared_data
+    if not has_all_rows or "limit" in first:
         data.pop("digest", None)
         data["part"] = True
-    asked = {
+    question = {
         "vog": version("vog"),
-        "combined": [{"question": _digest(run.question)} for run in runs],
+        "combined": [{"question": _run_digest(run.question)} for run in runs],
         **({"out_of_sample": True} if all(run.out_of_sample for run in runs) else {}),
-        **_training(runs),
+        **_shared_training(runs),
         "data": data,
         "target": first.get("target"),
-        "scores": [one for one in first.get("scores", []) if score_name(one) in scores],
-        "rows_per_part": _ROWS,
+        "scores": [score for score in first.get("scores", []) if score_name(score) in scores],
+        "rows_per_part": _ROWS_PER_PART,
     }
-    places = {key: of for key, of in first.get(WHERE, {}).items() if key in _PLACES}
-    kept = places if whole or _by_id(runs[0]) else {}
-    kept |= noted_places({key: noted_name(runs[0], key) for key in kept}, folder)
-    return asked | {WHERE: {"combined": list(names)} | kept}
+    places = {key: name for key, name in first.get(WHERE, {}).items() if key in _DATA_OPTIONS}
+    where = places if has_all_rows or _opens_by_id(runs[0]) else {}
+    where |= places_to_store({key: current_location(runs[0], key) for key in where}, folder)
+    return question | {WHERE: {"combined": list(names)} | where}
 
 
-def question_of_folds(runs: Sequence[Run], columns: Sequence[str], folder: Path) -> dict[str, Any]:
+def folds_question(runs: Sequence[Run], columns: Sequence[str], folder: Path) -> dict[str, Any]:
     """What a run answers whose rows are those that several folds hold out.
 
     Args:
@@ -98,84 +98,84 @@ def question_of_folds(runs: Sequence[Run], columns: Sequence[str], folder: Path)
     first = runs[0].question
     fold = first["data"]["fold"]
     # These say which rows a fold has, and of which file; the rest is so of all rows.
-    kept = {
+    shared_data = {
         key: value
         for key, value in first["data"].items()
         if key not in ("examples", "order", "part", "fold", "digest")
     }
-    asked = {
+    question = {
         "vog": version("vog"),
-        "folds": [{"question": _digest(run.question)} for run in runs],
+        "folds": [{"question": _run_digest(run.question)} for run in runs],
         "out_of_sample": True,
-        **_training(runs),
-        "data": {"examples": fold["rows"], "digest": fold["digest"]} | kept,
+        **_shared_training(runs),
+        "data": {"examples": fold["rows"], "digest": fold["digest"]} | shared_data,
         "target": first.get("target"),
         "scores": first.get("scores", []),
-        "rows_per_part": _ROWS,
+        "rows_per_part": _ROWS_PER_PART,
     }
     if any(is_probabilities(column) for column in columns):
-        asked["probabilities"] = True
-    places = {key: of for key, of in first.get(WHERE, {}).items() if key in _PLACES}
-    places |= noted_places({key: noted_name(runs[0], key) for key in places}, folder)
-    return asked | {WHERE: {"folds": [str(run.folder) for run in runs]} | places}
+        question["probabilities"] = True
+    places = {key: name for key, name in first.get(WHERE, {}).items() if key in _DATA_OPTIONS}
+    places |= places_to_store({key: current_location(runs[0], key) for key in places}, folder)
+    return question | {WHERE: {"folds": [str(run.folder) for run in runs]} | places}
 
 
-def _by_id(run: Run) -> bool:
+def _opens_by_id(run: Run) -> bool:
     """Whether the data are files that are found by their ids; all others are by their numbers."""
     place = data_place(run)
-    by_number = place is None or place.suffix == ".npz" or "gradients" in run.question[WHERE]
-    return not by_number
+    opens_by_number = place is None or place.suffix == ".npz" or "gradients" in run.question[WHERE]
+    return not opens_by_number
 
 
-def _training(runs: Sequence[Run]) -> dict[str, Any]:
+def _shared_training(runs: Sequence[Run]) -> dict[str, Any]:
     """The steps and the stages, where they are the same in all runs; the weights never are."""
-    first, *others = (
+    first, *following = (
         {
-            "checkpoints": [{"step": one["step"]} for one in run.question.get("checkpoints", [])],
+            "checkpoints": [{"step": file["step"]} for file in run.question.get("checkpoints", [])],
             "stages": run.question.get("stages", {}),
         }
         for run in runs
     )
-    same = all(other == first for other in others)
-    return first if same else {"checkpoints": [], "stages": {}}
+    is_shared = all(training == first for training in following)
+    return first if is_shared else {"checkpoints": [], "stages": {}}
 
 
-def score_name(asked: Any) -> str:
+def score_name(entry: Any) -> str:
     """The name of a score as a question keeps it."""
-    return str(asked["name"] if isinstance(asked, Mapping) else asked)
+    return str(entry["name"] if isinstance(entry, Mapping) else entry)
 
 
-def write_combined(folder: Path, rows: Combined, label_names: Sequence[str] | None) -> None:
+def write_combined(folder: Path, rows: CombinedRows, label_names: Sequence[str] | None) -> None:
     """Add the rows that are missing to a run folder that was begun."""
-    sink = PartSink.of(folder)
-    for part in parts.cells(parts.missing(sink.parts, len(rows.labels)), sink.rows_per_part):
-        sink.write(part.start, [_table(rows, part, label_names)], 0.0)
+    sink = PartSink.for_folder(folder)
+    for part in parts.cut_into_parts(parts.gaps(sink.parts, len(rows.labels)), sink.rows_per_part):
+        sink.write(part.start, [_part_table(rows, part, label_names)], 0.0)
 
 
-def write_combined_table(folder: Path, whole: pa.Table) -> None:
+def write_combined_table(folder: Path, table: pa.Table) -> None:
     """Add the rows that are missing to a run folder that was begun.
 
     Args:
         folder: the run folder.
         whole: all rows in order.
     """
-    sink = PartSink.of(folder)
-    for part in parts.cells(parts.missing(sink.parts, len(whole)), sink.rows_per_part):
-        sink.write(part.start, [whole.slice(part.start, len(part))], 0.0)
+    sink = PartSink.for_folder(folder)
+    for part in parts.cut_into_parts(parts.gaps(sink.parts, len(table)), sink.rows_per_part):
+        sink.write(part.start, [table.slice(part.start, len(part))], 0.0)
 
 
-def _table(rows: Combined, part: range, label_names: Sequence[str] | None) -> pa.Table:
-    own = slice(part.start, part.stop)
+def _part_table(rows: CombinedRows, part: range, label_names: Sequence[str] | None) -> pa.Table:
+    span = slice(part.start, part.stop)
     table = to_table(
-        Rows(
+        RowBlock(
             part,
             rows.ids.slice(part.start, len(part)).to_pylist(),
-            rows.labels[own],
+            rows.labels[span],
             np.arange(len(part)),
-            {stage: of[own] for stage, of in rows.predictions.items()},
+            {stage: values[span] for stage, values in rows.predictions.items()},
             {},
-            {column: of[own] for column, of in rows.scores.items()},
-            {at: rows.problems[row] for at, row in enumerate(part) if row in rows.problems},
+            {column: values[span] for column, values in rows.scores.items()},
+            {offset: rows.problems[row] for offset, row in enumerate(part) if row in rows.problems},
         ),
         {},
         label_names,
@@ -186,8 +186,8 @@ def _table(rows: Combined, part: range, label_names: Sequence[str] | None) -> pa
     return pa.table(table.columns, schema=pa.schema(fields))
 
 
-def _digest(question: Question) -> str:
+def _run_digest(question: Question) -> str:
     # What has no part in the numbers is left out; of questions of version 0.1 all is kept.
-    left_out = (WHERE, "rows_per_part")
-    kept = {key: value for key, value in question.items() if key not in left_out}
-    return hashlib.sha256(as_json(kept).encode()).hexdigest()[:16]
+    excluded = (WHERE, "rows_per_part")
+    compared = {key: value for key, value in question.items() if key not in excluded}
+    return hashlib.sha256(as_json(compared).encode()).hexdigest()[:16]

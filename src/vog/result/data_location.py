@@ -22,28 +22,28 @@ _PATHS = ("data", "root", "gradients", "checkpoints", "fold")
 _FUNCTIONS = ("model", "data", "transform", "target", "read", "fold")
 
 
-def noted_places(where: Mapping[str, Any], folder: Path) -> dict[str, dict[str, Any]]:
+def places_to_store(where: Mapping[str, Any], folder: Path) -> dict[str, dict[str, Any]]:
     """Return what a question keeps beside the names of files, by `absolute` and `from_run`.
 
     Args:
         where: by option, names as they are seen from here; those of no file are left out.
         folder: the run folder.
     """
-    ways = {ABSOLUTE: _absolute, FROM_RUN: lambda path: _from_run(path, folder)}
-    places: dict[str, dict[str, Any]] = {way: {} for way in ways}
+    forms = {ABSOLUTE: _absolute_path, FROM_RUN: lambda path: _path_from_run(path, folder)}
+    places: dict[str, dict[str, Any]] = {form: {} for form in forms}
     for option in dict.fromkeys((*_PATHS, *_FUNCTIONS)):
         names = where.get(option)
-        parts = [_path_and_function(option, name) for name in _as_list(names)]
-        if not parts:
+        pairs = [_split_name(option, name) for name in _as_list(names)]
+        if not pairs:
             continue
-        for way, seen in ways.items():
-            found = [None if part is None else _joined(seen(part[0]), part[1]) for part in parts]
-            if None not in found:
-                places[way][option] = found if isinstance(names, list) else found[0]
-    return {way: of for way, of in places.items() if of}
+        for form, convert in forms.items():
+            texts = [None if pair is None else _join(convert(pair[0]), pair[1]) for pair in pairs]
+            if None not in texts:
+                places[form][option] = texts if isinstance(names, list) else texts[0]
+    return {form: entries for form, entries in places.items() if entries}
 
 
-def noted_name(run: Run, option: str) -> str | None:
+def current_location(run: Run, option: str) -> str | None:
     """Return the name of what a run was made with: the place where it is now.
 
     That is where it was when the run was begun, else where it is as seen from the run folder, else
@@ -53,18 +53,18 @@ def noted_name(run: Run, option: str) -> str | None:
         run: the run.
         option: of the command, such as `data` or `model`.
     """
-    name = _where(run).get(option)
-    return None if name is None else _first_there(option, str(name), _tried(run, option))
+    name = _input_names(run).get(option)
+    return None if name is None else _first_existing(option, str(name), _candidates(run, option))
 
 
-def named_checkpoints(run: Run) -> list[str]:
+def checkpoint_locations(run: Run) -> list[str]:
     """Return the files of the checkpoints of a run in training order, each as `named` does."""
-    names = [str(name) for name in _where(run).get("checkpoints") or []]
-    columns = [_as_list(places) for places in _places(run, "checkpoints")]
-    whole = [column for column in columns if len(column) == len(names)]
+    names = [str(name) for name in _input_names(run).get("checkpoints") or []]
+    columns = [_as_list(places) for places in _stored_places(run, "checkpoints")]
+    complete = [column for column in columns if len(column) == len(names)]
     return [
-        _first_there("checkpoints", name, [*(str(column[at]) for column in whole), name])
-        for at, name in enumerate(names)
+        _first_existing("checkpoints", name, [*(str(column[index]) for column in complete), name])
+        for index, name in enumerate(names)
     ]
 
 
@@ -76,27 +76,27 @@ def data_place(run: Run, root: str | Path | None = None) -> Path | None:
         root: where they are now, if they have moved.
     """
     if root:
-        return folder_of(Path(root))
+        return data_container(Path(root))
     option = _data_option(run)
-    name = None if option is None else noted_name(run, option)
+    name = None if option is None else current_location(run, option)
     if name is None:
         return None
     path = Path(name)
     if option == "data" and ":" in name and not _exists(path):  # names a function
         return None
-    return folder_of(path)
+    return data_container(path)
 
 
-def lost_data(run: Run) -> str | None:
+def missing_data_places(run: Run) -> str | None:
     """Return where the data of a run were looked for, in words; None where something is there."""
     option, place = _data_option(run), data_place(run)
     if option is None or place is None or _exists(place):
         return None
-    tried = dict.fromkeys(str(expanded(name).absolute()) for name in _tried(run, option))
-    return ", ".join(tried)
+    places = dict.fromkeys(str(expanded(name).absolute()) for name in _candidates(run, option))
+    return ", ".join(places)
 
 
-def folder_of(data: Path) -> Path:
+def data_container(data: Path) -> Path:
     """What the ids of a folder, an `.npz` or a list file are relative to, or are rows of.
 
     A path that is not there is a folder if its name has no ending.
@@ -105,7 +105,7 @@ def folder_of(data: Path) -> Path:
     return data if is_folder or data.suffix == ".npz" else data.parent
 
 
-def refuse_to_replace(run: Run, path: Path, data: str | Path | None = None) -> None:
+def refuse_to_overwrite_inputs(run: Run, path: Path, data: str | Path | None = None) -> None:
     """Nothing where a file that is written is neither the data of a run nor a part of it.
 
     Args:
@@ -116,49 +116,49 @@ def refuse_to_replace(run: Run, path: Path, data: str | Path | None = None) -> N
     Raises:
         ResultError: it is.
     """
-    written = path.resolve()
-    sources = [data, *_tried(run, "data")]
-    if any(one is not None and Path(one).resolve() == written for one in sources):
+    output = path.resolve()
+    sources = [data, *_candidates(run, "data")]
+    if any(source is not None and Path(source).resolve() == output for source in sources):
         raise ResultError(
             f"{path} is the data that {run.folder} was made of. Give another file as --out."
         )
-    own = (question.FILE, marks.FILE, part_digests.FILE, LOCK, *run.part_names)
-    if written.parent == run.folder.resolve() and written.name in own:
+    run_files = (question.FILE, marks.FILE, part_digests.FILE, LOCK, *run.part_names)
+    if output.parent == run.folder.resolve() and output.name in run_files:
         raise ResultError(f"{path} is a part of the run. Give another file as --out.")
 
 
-def _where(run: Run) -> Mapping[str, Any]:
+def _input_names(run: Run) -> Mapping[str, Any]:
     return run.question.get(question.WHERE, {})
 
 
 def _data_option(run: Run) -> str | None:
     """The option that says where the data are."""
-    where = _where(run)
+    where = _input_names(run)
     return next((key for key in ("gradients", "root", "data") if where.get(key)), None)
 
 
-def _tried(run: Run, option: str) -> list[str]:
+def _candidates(run: Run, option: str) -> list[str]:
     """The names that an option may have now, the surest first."""
-    name = _where(run).get(option)
-    known = [str(place) for place in _places(run, option)]
-    return known if name is None else [*known, str(name)]
+    name = _input_names(run).get(option)
+    places = [str(place) for place in _stored_places(run, option)]
+    return places if name is None else [*places, str(name)]
 
 
-def _places(run: Run, option: str) -> Iterator[Any]:
+def _stored_places(run: Run, option: str) -> Iterator[Any]:
     """What is noted beside the name of an option, as it is seen from here."""
-    where, folder = _where(run), run.folder
-    absolute, seen = (where.get(way) or {} for way in (ABSOLUTE, FROM_RUN))
-    if not _of_this_name(where.get(option), absolute.get(option)):
+    where, folder = _input_names(run), run.folder
+    absolute, from_run = (where.get(form) or {} for form in (ABSOLUTE, FROM_RUN))
+    if not _places_match_names(where.get(option), absolute.get(option)):
         return  # the name was edited since, and is what holds
     yield absolute[option]
-    if option in seen:
+    if option in from_run:
         # By the names of folders, and by where links lead: the run or the data may be one.
         for start in (os.path.abspath(folder), os.path.realpath(folder)):  # noqa: PTH100
-            names = [os.path.normpath(f"{start}/{name}") for name in _as_list(seen[option])]
-            yield names if isinstance(seen[option], list) else names[0]
+            names = [os.path.normpath(f"{start}/{name}") for name in _as_list(from_run[option])]
+            yield names if isinstance(from_run[option], list) else names[0]
 
 
-def _of_this_name(names: Any, places: Any) -> bool:
+def _places_match_names(names: Any, places: Any) -> bool:
     """Whether these are the places that were noted of these names."""
     names, places = _as_list(names), _as_list(places)
     return (
@@ -171,15 +171,15 @@ def _of_this_name(names: Any, places: Any) -> bool:
     )
 
 
-def _first_there(option: str, name: str, tried: list[str]) -> str:
+def _first_existing(option: str, name: str, candidates: list[str]) -> str:
     """The first name that is there; as the user gave it where that is the same."""
-    there = next((one for one in tried if _path_and_function(option, one) is not None), name)
-    first, given = _path_and_function(option, there), _path_and_function(option, name)
-    same = first and given and os.path.realpath(first[0]) == os.path.realpath(given[0])
-    return name if same else there
+    existing = next((place for place in candidates if _split_name(option, place) is not None), name)
+    new, old = _split_name(option, existing), _split_name(option, name)
+    is_same_path = new and old and os.path.realpath(new[0]) == os.path.realpath(old[0])
+    return name if is_same_path else existing
 
 
-def _path_and_function(option: str, name: str) -> tuple[Path, str] | None:
+def _split_name(option: str, name: str) -> tuple[Path, str] | None:
     """The path that a name begins with, and `:function` or nothing; None where nothing is there."""
     path = expanded(name)
     if option in _PATHS and _exists(path):
@@ -191,18 +191,18 @@ def _path_and_function(option: str, name: str) -> tuple[Path, str] | None:
     return None
 
 
-def _absolute(path: Path) -> str:
+def _absolute_path(path: Path) -> str:
     return str(path.absolute())
 
 
-def _from_run(path: Path, folder: Path) -> str | None:
+def _path_from_run(path: Path, folder: Path) -> str | None:
     try:
         return os.path.relpath(path.absolute(), folder.absolute())
     except ValueError:  # on another drive
         return None
 
 
-def _joined(path: str | None, function: str) -> str | None:
+def _join(path: str | None, function: str) -> str | None:
     return None if path is None else f"{path}{function}"
 
 

@@ -27,7 +27,7 @@ Labels = Int[np.ndarray, "n"]
 
 
 @dataclass(frozen=True)
-class Standard:
+class ClassStatistics:
     """What the values of each class are compared with.
 
     Attributes:
@@ -40,70 +40,70 @@ class Standard:
     centre: Float[np.ndarray, "classes"]
     spread: Float[np.ndarray, "classes"]
 
-    def applied(self, values: Values, labels: Labels) -> Values:
+    def standardize(self, values: Values, labels: Labels) -> Values:
         """(value - centre) / spread of its class; 0 in a class without spread."""
-        wide, code = values.astype(np.float64), labels - self.first
-        spread = self.spread[code]
-        flat = np.where(np.isfinite(wide), 0.0, wide)
+        floats, position = values.astype(np.float64), labels - self.first
+        spread = self.spread[position]
+        without_spread = np.where(np.isfinite(floats), 0.0, floats)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(spread > 0, (wide - self.centre[code]) / spread, flat)
+            return np.where(spread > 0, (floats - self.centre[position]) / spread, without_spread)
 
 
-def by_mean(values: Values, labels: Labels) -> Standard:
+def mean_and_deviation(values: Values, labels: Labels) -> ClassStatistics:
     """Mean and standard deviation (ddof 0) of the finite values of each class."""
     first, count, code, finite = _finite_by_class(values, labels)
 
-    def mean(of: Float[np.ndarray, "m"]) -> Float[np.ndarray, "classes"]:
-        return np.bincount(code, of, len(count)) / np.maximum(count, 1)
+    def mean(summands: Float[np.ndarray, "m"]) -> Float[np.ndarray, "classes"]:
+        return np.bincount(code, summands, len(count)) / np.maximum(count, 1)
 
     centre = mean(finite)
     centre = centre + mean(finite - centre[code])  # a sum of a million values is not exact
     variance = mean((finite - centre[code]) ** 2)
-    return Standard(first, centre, _real(np.sqrt(variance), centre))
+    return ClassStatistics(first, centre, _without_rounding_noise(np.sqrt(variance), centre))
 
 
-def by_median(values: Values, labels: Labels) -> Standard:
+def median_and_mad(values: Values, labels: Labels) -> ClassStatistics:
     """Median and 1.4826 MAD of the finite values of each class; see `robust`."""
     first, count, code, finite = _finite_by_class(values, labels)
     centre, spread = np.zeros(len(count)), np.zeros(len(count))
     # Numbers of two bytes are sorted ten times as fast as others.
-    small = code.astype(np.uint16) if len(count) <= 2**16 else code
-    grouped = finite[np.argsort(small, kind="stable")]
-    for label, mine in enumerate(np.split(grouped, np.cumsum(count)[:-1])):
-        if len(mine):
-            centre[label] = _median(mine)
-            away = np.abs(mine - centre[label])
-            mad = _median(away)
-            spread[label] = 1.4826 * mad if mad > 0 else np.sqrt(np.pi / 2) * away.mean()
-    return Standard(first, centre, _real(spread, centre))
+    compact_code = code.astype(np.uint16) if len(count) <= 2**16 else code
+    grouped = finite[np.argsort(compact_code, kind="stable")]
+    for label, class_values in enumerate(np.split(grouped, np.cumsum(count)[:-1])):
+        if len(class_values):
+            centre[label] = _median(class_values)
+            distances = np.abs(class_values - centre[label])
+            mad = _median(distances)
+            spread[label] = 1.4826 * mad if mad > 0 else np.sqrt(np.pi / 2) * distances.mean()
+    return ClassStatistics(first, centre, _without_rounding_noise(spread, centre))
 
 
-def by_class(values: Values, labels: Labels) -> Values:
+def class_z_score(values: Values, labels: Labels) -> Values:
     """Standard deviations (ddof 0) above the mean of the class.
 
     A class without spread, as one with a single example, gives 0: typical of its class.
 
     Source: Agarwal et al., CVPR 2022, section 3.
     """
-    return by_mean(values, labels).applied(values, labels)
+    return mean_and_deviation(values, labels).standardize(values, labels)
 
 
-def robust(values: Values, labels: Labels) -> Values:
+def robust_z_score(values: Values, labels: Labels) -> Values:
     """The same by median and MAD, which a few extreme examples of a class cannot move.
 
     1.4826 makes the MAD of a normal distribution its standard deviation. Where more than
     half of a class are equal and the MAD is 0, the mean absolute deviation stands in,
     times 1.2533 for the same reason (Iglewicz and Hoaglin, 1993).
     """
-    return by_median(values, labels).applied(values, labels)
+    return median_and_mad(values, labels).standardize(values, labels)
 
 
 def rank(values: Values) -> Values:
     """0 for the smallest of all examples, 1 for the largest; equal values share their mean rank."""
-    out = np.full(len(values), np.nan)
+    ranks = np.full(len(values), np.nan)
     order = np.argsort(values)[: int((~np.isnan(values)).sum())]  # NaN comes last
-    out[order] = rank_among(values[order], values[order])
-    return out
+    ranks[order] = rank_among(values[order], values[order])
+    return ranks
 
 
 def rank_among(
@@ -116,14 +116,14 @@ def rank_among(
 
 
 DERIVED: dict[str, Callable[[Values, Labels], Values]] = {
-    "class": by_class,
-    "robust": robust,
+    "class": class_z_score,
+    "robust": robust_z_score,
     "rank": lambda values, labels: rank(values),
 }
 # What `class` and `robust` compare with, so that a few rows can be derived without all others.
-STANDARDS: dict[str, Callable[[Values, Labels], Standard]] = {
-    "class": by_mean,
-    "robust": by_median,
+CLASS_STATISTICS: dict[str, Callable[[Values, Labels], ClassStatistics]] = {
+    "class": mean_and_deviation,
+    "robust": median_and_mad,
 }
 
 
@@ -132,20 +132,20 @@ def _finite_by_class(
 ) -> tuple[int, Int[np.ndarray, "classes"], Int[np.ndarray, "m"], Float[np.ndarray, "m"]]:
     """The number of the first class, the size of each, and class and value of the finite rows."""
     first = int(labels.min(initial=0))
-    known = np.isfinite(values)
-    code, classes = labels[known] - first, int(labels.max(initial=0)) - first + 1
+    is_finite = np.isfinite(values)
+    code, classes = labels[is_finite] - first, int(labels.max(initial=0)) - first + 1
     count = np.bincount(code, minlength=classes)
-    return first, count, code, values[known].astype(np.float64)
+    return first, count, code, values[is_finite].astype(np.float64)
 
 
 def _median(values: Float[np.ndarray, "m"]) -> float:
     """As `numpy.median`, which for a thousand classes spends most of its time on other things."""
     low, high = (len(values) - 1) // 2, len(values) // 2
-    parted = np.partition(values, (low, high))
-    return float((parted[low] + parted[high]) / 2)
+    partitioned = np.partition(values, (low, high))
+    return float((partitioned[low] + partitioned[high]) / 2)
 
 
-def _real(
+def _without_rounding_noise(
     spread: Float[np.ndarray, "classes"], centre: Float[np.ndarray, "classes"]
 ) -> Float[np.ndarray, "classes"]:
     """0.1, 0.1, 0.1 has a "spread" of 1e-17: rounding, which must not become a z-score."""

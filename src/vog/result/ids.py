@@ -8,11 +8,11 @@ import pyarrow.compute as pc
 from jaxtyping import Int
 
 
-def places_of(
+def positions_of(
     ids: Iterable[str] | pa.Array, among: pa.Array | pa.ChunkedArray
 ) -> Int[np.ndarray, "m"]:
     """Where each of these ids stands among others; -1 where it does not."""
-    wanted = ids if isinstance(ids, pa.Array) else pa.array(list(ids), pa.string())
-    others = among if isinstance(among, pa.Array) else among.combine_chunks()
-    found = pc.index_in(wanted, others)  # pyright: ignore[reportAttributeAccessIssue]
-    return found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    query_ids = ids if isinstance(ids, pa.Array) else pa.array(list(ids), pa.string())
+    all_ids = among if isinstance(among, pa.Array) else among.combine_chunks()
+    positions = pc.index_in(query_ids, all_ids)  # pyright: ignore[reportAttributeAccessIssue]
+    return positions.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -32,14 +32,14 @@ CREATE TABLE IF NOT EXISTS decisions (
 CREATE INDEX IF NOT EXISTS decisions_by_id ON decisions (id);
 """
 _COLUMNS = "number, at, id, verdict, label, note"
-_LAST = (
+_LATEST_DECISIONS = (
     f"SELECT {_COLUMNS} FROM decisions WHERE number IN "
     "(SELECT max(number) FROM decisions WHERE NOT undone GROUP BY id)"
 )
 
 
 # What stands in a row that this viewer wrote.
-_KNOWN: dict[str, Callable[[Any], bool]] = {
+_CHECKS: dict[str, Callable[[Any], bool]] = {
     "at": lambda value: isinstance(value, str),
     "id": lambda value: isinstance(value, str),
     "verdict": lambda value: value is None or value in VERDICTS,
@@ -85,19 +85,19 @@ class Review:
         if not self.path.exists():
             return {}
         with self._open() as connection:
-            rows = connection.execute(f"{_LAST} ORDER BY number").fetchall()
-        found = (self._mark(row) for row in rows)
-        return {one.id: one for one in found if one.verdict is not None or one.note}
+            rows = connection.execute(f"{_LATEST_DECISIONS} ORDER BY number").fetchall()
+        decisions = (self._parse_mark(row) for row in rows)
+        return {mark.id: mark for mark in decisions if mark.verdict is not None or mark.note}
 
     def last(self) -> Mark | None:
         """The decision that `undo` would take back."""
         if not self.path.exists():
             return None
         with self._open() as connection:
-            found = connection.execute(
+            row = connection.execute(
                 f"SELECT {_COLUMNS} FROM decisions WHERE NOT undone ORDER BY number DESC LIMIT 1"
             ).fetchone()
-        return None if found is None else self._mark(found)
+        return None if row is None else self._parse_mark(row)
 
     def mark(self, id: str, verdict: str | None, label: int | None = None, note: str = "") -> Mark:
         """Decide about an example, whatever was decided before.
@@ -109,15 +109,15 @@ class Review:
             raise ResultError(f"{verdict!r} is no verdict. Expected {', '.join(VERDICTS)}.")
         if verdict == "relabel" and label is None:
             raise ResultError("which class is the right one? Choose it beside `relabel`.")
-        kept = label if verdict == "relabel" else None
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        right_label = label if verdict == "relabel" else None
+        timestamp = datetime.now(UTC).isoformat(timespec="seconds")
         with self._open() as connection:
-            found = connection.execute(
+            row = connection.execute(
                 "INSERT INTO decisions (at, id, verdict, label, note) VALUES (?, ?, ?, ?, ?) "
                 f"RETURNING {_COLUMNS}",
-                (now, id, verdict, kept, note),
+                (timestamp, id, verdict, right_label, note),
             ).fetchone()
-        return Mark(*found)
+        return Mark(*row)
 
     def undo(self) -> Mark | None:
         """Take back the latest decision; what it was, or None where there is none.
@@ -128,26 +128,26 @@ class Review:
         if not self.path.exists():
             return None
         with self._open() as connection:
-            found = connection.execute(
+            row = connection.execute(
                 "UPDATE decisions SET undone = 1 WHERE number = "
                 f"(SELECT max(number) FROM decisions WHERE NOT undone) RETURNING {_COLUMNS}"
             ).fetchone()
-        return None if found is None else self._mark(found)
+        return None if row is None else self._parse_mark(row)
 
-    def _mark(self, row: tuple[Any, ...]) -> Mark:
+    def _parse_mark(self, row: tuple[Any, ...]) -> Mark:
         """Return a row of the file as a mark.
 
         Raises:
             ResultError: another program wrote it, and it is none.
         """
         cells: dict[str, Any] = dict(zip(_COLUMNS.split(", "), row, strict=True))
-        odd = next((name for name, known in _KNOWN.items() if not known(cells[name])), None)
-        if odd is None and cells["verdict"] == "relabel" and cells["label"] is None:
-            odd = "label"
-        if odd is not None:
+        wrong = next((name for name, check in _CHECKS.items() if not check(cells[name])), None)
+        if wrong is None and cells["verdict"] == "relabel" and cells["label"] is None:
+            wrong = "label"
+        if wrong is not None:
             raise ResultError(
                 f"{self.path} holds a decision that is none of this viewer: in number "
-                f"{cells['number']} the {odd} is {cells[odd]!r:.60}. Correct it, or move the "
+                f"{cells['number']} the {wrong} is {cells[wrong]!r:.60}. Correct it, or move the "
                 f"file away; its decisions are then not in force."
             )
         return Mark(*row)

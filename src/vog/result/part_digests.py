@@ -15,7 +15,7 @@ from typing import Any
 
 from vog.errors import ResultError
 from vog.files.writing import write_text
-from vog.result.question import unreadable
+from vog.result.question import unreadable_message
 
 FILE = "digests.json"
 
@@ -46,7 +46,7 @@ class Digests:
 
     parts: Mapping[str, PartDigest] = field(default_factory=dict)
     damage: str = ""
-    loose: frozenset[str] = frozenset()
+    recovered: frozenset[str] = frozenset()
 
 
 def load_digests(folder: Path) -> Digests:
@@ -61,33 +61,33 @@ def load_digests(folder: Path) -> Digests:
     except FileNotFoundError:
         return Digests()
     except OSError as error:
-        raise ResultError(unreadable(path, error)) from error
+        raise ResultError(unreadable_message(path, error)) from error
     try:
-        noted = json.loads(content)
+        record = json.loads(content)
         parts = {
-            name: PartDigest(one["sha256"], one["seconds"]) for name, one in noted["parts"].items()
+            name: PartDigest(row["sha256"], row["seconds"]) for name, row in record["parts"].items()
         }
-        if noted["check"] == _check(parts):
+        if record["check"] == _checksum(parts):
             return Digests(parts)
         why = "its own check does not fit"
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         why = f"{type(error).__name__}: {error}"
     text = content.decode("ascii", errors="replace")
-    return Digests(damage=why, loose=frozenset(re.findall(r"[0-9a-f]{64}", text)))
+    return Digests(damage=why, recovered=frozenset(re.findall(r"[0-9a-f]{64}", text)))
 
 
 def write_digests(folder: Path, parts: Mapping[str, PartDigest]) -> None:
     """Replace the file as a whole, a line for each part."""
-    lines = ",\n".join(f"{json.dumps(name)}: {_line(one)}" for name, one in sorted(parts.items()))
-    check = json.dumps(_check(parts))
+    lines = ",\n".join(f"{json.dumps(name)}: {_line(part)}" for name, part in sorted(parts.items()))
+    check = json.dumps(_checksum(parts))
     write_text(folder / FILE, f'{{"parts": {{\n{lines}\n}},\n"check": {check}}}\n')
 
 
-def _line(noted: PartDigest) -> str:
-    seconds = round(noted.seconds, 3) if math.isfinite(noted.seconds) else 0.0
-    return json.dumps({"sha256": noted.sha256, "seconds": seconds})
+def _line(digest: PartDigest) -> str:
+    seconds = round(digest.seconds, 3) if math.isfinite(digest.seconds) else 0.0
+    return json.dumps({"sha256": digest.sha256, "seconds": seconds})
 
 
-def _check(parts: Mapping[str, Any]) -> str:
-    text = "\n".join(f"{name} {_line(one)}" for name, one in sorted(parts.items()))
+def _checksum(parts: Mapping[str, Any]) -> str:
+    text = "\n".join(f"{name} {_line(digest)}" for name, digest in sorted(parts.items()))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from vog.errors import ResultError
 from vog.files.output_paths import refuse_non_utf8
-from vog.result.question import is_name_of_0_1, unreadable
+from vog.result.question import is_name_of_0_1, unreadable_message
 
 _NAME = re.compile(r"part-(\d{12})-([1-9]\d{0,11})\.parquet")
 
@@ -57,12 +57,12 @@ def files(folder: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise ResultError(unreadable(folder, error)) from error
+        raise ResultError(unreadable_message(folder, error)) from error
     refuse_non_utf8(folder, "read")  # else what Arrow says of it would be taken for damage
     return [folder / name for name in names if _NAME.fullmatch(name) or is_name_of_0_1(name)]
 
 
-def part(path: Path) -> Part:
+def identify_part(path: Path) -> Part:
     """Return which rows a file holds: as its name says or, of version 0.1, as it says itself.
 
     Raises:
@@ -78,14 +78,14 @@ def part(path: Path) -> Part:
         raise DamagedPartError(path, _first_line(error)) from error
     except OSError as error:
         if error.errno is not None:
-            raise ResultError(unreadable(path, error)) from error
+            raise ResultError(unreadable_message(path, error)) from error
         raise DamagedPartError(path, _first_line(error)) from error
     if not index or None in index:
         raise DamagedPartError(path, "it holds no rows")
     return Part(path, index[0], index[-1] + 1)
 
 
-def in_order(found: Sequence[Part]) -> list[Part]:
+def order_parts(parts: Sequence[Part]) -> list[Part]:
     """Return the parts by the rows they hold.
 
     A part that another one contains, which begins with the same row, is left out: it is the end of
@@ -94,52 +94,52 @@ def in_order(found: Sequence[Part]) -> list[Part]:
     Raises:
         ResultError: two of them hold the same row otherwise.
     """
-    ordered = sorted(found, key=lambda p: (p.start, -p.stop, p.path.name))
-    kept: list[Part] = []
-    for one in ordered:
-        if kept and is_outgrown(one, kept[-1]):
+    ordered = sorted(parts, key=lambda p: (p.start, -p.stop, p.path.name))
+    distinct: list[Part] = []
+    for part in ordered:
+        if distinct and is_outgrown(part, distinct[-1]):
             continue
-        kept.append(one)
-    for one, following in itertools.pairwise(kept):
-        if following.start < one.stop:
+        distinct.append(part)
+    for part, following in itertools.pairwise(distinct):
+        if following.start < part.stop:
             raise ResultError(
-                f"{one.path} and {following.path} both hold row {following.start}. "
+                f"{part.path} and {following.path} both hold row {following.start}. "
                 f"Remove one of them, and run the same command again."
             )
-    return kept
+    return distinct
 
 
-def is_outgrown(one: Part, larger: Part) -> bool:
+def is_outgrown(part: Part, larger: Part) -> bool:
     """Return whether a part contains another one that begins with the same row."""
     return (
-        one.start == larger.start
-        and one.stop < larger.stop
-        and not (one.is_of_0_1 or larger.is_of_0_1)
+        part.start == larger.start
+        and part.stop < larger.stop
+        and not (part.is_of_0_1 or larger.is_of_0_1)
     )
 
 
-def parts(folder: Path) -> list[Part]:
+def list_parts(folder: Path) -> list[Part]:
     """Return the parts of a run, by the rows they hold.
 
     Raises:
         ResultError: a part is damaged, or two of them hold the same row.
     """
-    return in_order([part(path) for path in files(folder)])
+    return order_parts([identify_part(path) for path in files(folder)])
 
 
-def missing(found: Sequence[Part], rows: int) -> list[range]:
+def gaps(parts: Sequence[Part], rows: int) -> list[range]:
     """Return the runs of rows that no part holds."""
-    edges = [0, *(edge for part in found for edge in (part.start, part.stop)), rows]
-    gaps = [range(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-    return [gap for gap in gaps if len(gap)]
+    edges = [0, *(edge for part in parts for edge in (part.start, part.stop)), rows]
+    ranges = [range(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
+    return [gap for gap in ranges if len(gap)]
 
 
-def cells(gaps: Sequence[range], size: int) -> list[range]:
+def cut_into_parts(gaps: Sequence[range], size: int) -> list[range]:
     """Return the runs of rows, cut at the multiples of a part's size."""
     return [
-        range(max(gap.start, at), min(gap.stop, at + size))
+        range(max(gap.start, start), min(gap.stop, start + size))
         for gap in gaps
-        for at in range(gap.start - gap.start % size, gap.stop, size)
+        for start in range(gap.start - gap.start % size, gap.stop, size)
     ]
 
 

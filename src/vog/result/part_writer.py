@@ -10,7 +10,7 @@ import pyarrow as pa
 from jaxtyping import Int
 
 from vog.result.parts import PartSink
-from vog.result.rows import Meaning, Rows, to_table
+from vog.result.rows import Meaning, RowBlock, to_table
 
 
 @dataclass
@@ -58,27 +58,27 @@ class PartBuffer:
     numbers: Int[np.ndarray, "n"] | None = None
     before_part: Callable[[], None] | None = None
     _tables: list[pa.Table] = field(default_factory=list)
-    _held: int = 0
-    _written: int = 0
-    _since: float = field(default_factory=time.perf_counter)
+    _buffered_rows: int = 0
+    _parts_written: int = 0
+    _started: float = field(default_factory=time.perf_counter)
 
-    def add(self, rows: Rows) -> None:
+    def add(self, rows: RowBlock) -> None:
         """Keep the rows, and write each part that is whole with them."""
         table = to_table(rows, self.meanings, self.label_names, self.numbers)
         while len(table):
-            missing = len(self.todo[self._written]) - self._held
+            missing = len(self.todo[self._parts_written]) - self._buffered_rows
             self._tables.append(table.slice(0, missing))
-            self._held += len(self._tables[-1])
+            self._buffered_rows += len(self._tables[-1])
             table = table.slice(missing)
-            if self._held == len(self.todo[self._written]):
+            if self._buffered_rows == len(self.todo[self._parts_written]):
                 self._write()
 
     def _write(self) -> None:
         before = time.perf_counter()
         if self.before_part is not None:
             self.before_part()  # what the part says is finished has to be on disk before it
-        self.sink.write(self.todo[self._written].start, self._tables, before - self._since)
+        self.sink.write(self.todo[self._parts_written].start, self._tables, before - self._started)
         self._tables.clear()
-        self._held, self._written = 0, self._written + 1
-        self._since = time.perf_counter()
-        self.clock.writing += self._since - before
+        self._buffered_rows, self._parts_written = 0, self._parts_written + 1
+        self._started = time.perf_counter()
+        self.clock.writing += self._started - before

@@ -33,9 +33,9 @@ from vog.result import marks, part_checks, part_digests, part_names, repair
 from vog.result import question as questions
 from vog.result.part_digests import PartDigest
 from vog.result.part_names import Part as Part
-from vog.result.part_names import cells as cells
-from vog.result.part_names import missing as missing
-from vog.result.part_names import parts as parts
+from vog.result.part_names import cut_into_parts as cut_into_parts
+from vog.result.part_names import gaps as gaps
+from vog.result.part_names import list_parts as list_parts
 from vog.result.question import Question
 
 LOCK = ".lock"
@@ -56,13 +56,13 @@ class PartSink:
     folder: Path
     question: Question
     parts: tuple[Part, ...]
-    noted: dict[str, PartDigest]
+    digests: dict[str, PartDigest]
 
     @classmethod
-    def of(cls, folder: Path) -> "PartSink":
+    def for_folder(cls, folder: Path) -> "PartSink":
         """Return the sink of a folder that was begun."""
-        noted = dict(part_digests.load_digests(folder).parts)
-        return cls(folder, questions.load_question(folder), tuple(parts(folder)), noted)
+        digests = dict(part_digests.load_digests(folder).parts)
+        return cls(folder, questions.load_question(folder), tuple(list_parts(folder)), digests)
 
     @property
     def rows_per_part(self) -> int:
@@ -73,8 +73,8 @@ class PartSink:
     def todo(self) -> list[range]:
         """Return the rows that no part holds, a range for each part that is to be made."""
         rows = int(self.question["data"]["examples"])
-        kept = [one for one in self.parts if not self._has_grown(one)]
-        return cells(missing(kept, rows), self.rows_per_part)
+        current = [part for part in self.parts if not self._is_too_short(part)]
+        return cut_into_parts(gaps(current, rows), self.rows_per_part)
 
     def write(self, start: int, tables: Sequence[pa.Table], seconds: float) -> Part:
         """Add these rows, which are consecutive, as one part.
@@ -98,8 +98,8 @@ class PartSink:
         def fill(beside: Path) -> None:
             write_table(table, beside)
             # Before the part has its name: a part without a digest could not be trusted.
-            self.noted[part.path.name] = PartDigest(checksum.sha256_of(beside), seconds)
-            part_digests.write_digests(self.folder, self.noted)
+            self.digests[part.path.name] = PartDigest(checksum.sha256_of(beside), seconds)
+            part_digests.write_digests(self.folder, self.digests)
 
         write_whole(part.path, fill)
         for outgrown in self.parts:
@@ -108,15 +108,15 @@ class PartSink:
         return part
 
     def _metadata(self, part: Part) -> dict[bytes, bytes]:
-        known = {key: self.question[key] for key in questions.SETTLED if key in self.question}
+        settled = {key: self.question[key] for key in questions.SETTLED if key in self.question}
         return {
             part_checks.QUESTION: questions.question_digest(self.question).encode(),
             part_checks.ROWS: f"{part.start}:{part.stop}".encode(),
             part_checks.VERSION: version("vog").encode(),
-            part_checks.SETTLED: json.dumps(known, sort_keys=True).encode(),
+            part_checks.SETTLED: json.dumps(settled, sort_keys=True).encode(),
         }
 
-    def _has_grown(self, part: Part) -> bool:
+    def _is_too_short(self, part: Part) -> bool:
         """Whether a part was the last of a smaller sample, and is now too short."""
         is_short = part.stop % self.rows_per_part and part.stop < self.question["data"]["examples"]
         return questions.is_sample(self.question) and bool(is_short)
@@ -158,7 +158,7 @@ def writing_session(
         if overwrite:
             _remove_rows(folder, also)
         repair.remove_unfinished(folder)
-        yield _opened(folder, question)
+        yield _mended_sink(folder, question)
     finally:
         lock.release()
 
@@ -171,11 +171,11 @@ def check_writable(folder: Path, question: Question, overwrite: bool = False) ->
         if not folder.is_dir():
             raise ResultError(f"{folder} is a file. Give a folder as --out.")
         has_question = (folder / questions.FILE).exists()
-        others = [path.name for path in folder.iterdir() if not _is_own(path.name)]
+        foreign_names = [path.name for path in folder.iterdir() if not _is_run_file(path.name)]
     except OSError as error:
-        raise ResultError(questions.unreadable(folder, error)) from error
-    found = part_names.files(folder)
-    if not has_question and others and (overwrite or not found):
+        raise ResultError(questions.unreadable_message(folder, error)) from error
+    part_files = part_names.files(folder)
+    if not has_question and foreign_names and (overwrite or not part_files):
         raise ResultError(
             f"{folder} holds other files and is no run folder, so nothing is written into it. "
             f"Give a new or an empty folder as --out."
@@ -183,16 +183,16 @@ def check_writable(folder: Path, question: Question, overwrite: bool = False) ->
     if overwrite:
         return
     try:
-        before = questions.load_question(folder) if has_question else None
+        stored = questions.load_question(folder) if has_question else None
     except questions.DamagedQuestionError:
-        before = None
-    if before is not None:
-        questions.refuse_other(folder, before, question)
+        stored = None
+    if stored is not None:
+        questions.require_same_question(folder, stored, question)
     else:
-        repair.refuse_other_parts(folder, question)
+        repair.require_matching_parts(folder, question)
 
 
-def left(folder: Path, question: Question, overwrite: bool = False) -> tuple[int, str]:
+def remaining_rows(folder: Path, question: Question, overwrite: bool = False) -> tuple[int, str]:
     """Return how many rows are to be computed, and what of the folder is going to be set aside.
 
     Raises:
@@ -201,17 +201,17 @@ def left(folder: Path, question: Question, overwrite: bool = False) -> tuple[int
     if overwrite or not folder.is_dir():
         return int(question["data"]["examples"]), ""
     try:
-        before = questions.load_question(folder)
+        stored = questions.load_question(folder)
     except ResultError:  # it is written anew, or there is none yet
-        before = question
-    now = repair.folder_state(folder, before)
-    sink = PartSink(folder, _continued(before, question), now.parts, {})
-    return sum(map(len, sink.todo())), now.words
+        stored = question
+    state = repair.folder_state(folder, stored)
+    sink = PartSink(folder, _resumed_question(stored, question), state.parts, {})
+    return sum(map(len, sink.todo())), state.summary
 
 
 def write_part(folder: Path, tables: Sequence[pa.Table], seconds: float) -> Part:
     """Add these rows, which are consecutive in the data, as one part of a run that was begun."""
-    return PartSink.of(folder).write(tables[0]["index"][0].as_py(), tables, seconds)
+    return PartSink.for_folder(folder).write(tables[0]["index"][0].as_py(), tables, seconds)
 
 
 def write_table(table: pa.Table, path: Path) -> None:
@@ -225,47 +225,47 @@ def write_table(table: pa.Table, path: Path) -> None:
     pq.write_table(table, path, compression="zstd", use_dictionary=repeated, column_encoding=packed)
 
 
-def _opened(folder: Path, question: Question) -> PartSink:
+def _mended_sink(folder: Path, question: Question) -> PartSink:
     """Return where rows go, after the folder was mended and its question settled."""
     try:
-        before = questions.load_question(folder) if (folder / questions.FILE).exists() else None
+        stored = questions.load_question(folder) if (folder / questions.FILE).exists() else None
     except questions.DamagedQuestionError:
-        before = None
-    if before is None:
+        stored = None
+    if stored is None:
         repair.restore_question(folder, question)
-        before = questions.load_question(folder)
-    now = _continued(before, question)
+        stored = questions.load_question(folder)
+    resumed = _resumed_question(stored, question)
     # The digests first: in a run that 0.1 no longer continues, a part without one is not trusted.
-    mended = repair.mend(folder, before)
-    if now != before:
-        questions.write_question(folder, now)
-    return PartSink(folder, now, mended.parts, dict(mended.noted.parts))
+    state = repair.mend(folder, stored)
+    if resumed != stored:
+        questions.write_question(folder, resumed)
+    return PartSink(folder, resumed, state.parts, dict(state.digests.parts))
 
 
-def _continued(before: Question, now: Question) -> dict[str, Any]:
+def _resumed_question(stored: Question, current: Question) -> dict[str, Any]:
     """Return the question of a run that goes on: as it was, but perhaps of a larger sample."""
-    kept = dict(before)
-    if "rows_per_part" in now:  # of a run that 0.1 began there is none
-        kept.setdefault("rows_per_part", now["rows_per_part"])
-    if now["data"]["examples"] > before["data"]["examples"]:
+    resumed = dict(stored)
+    if "rows_per_part" in current:  # of a run that 0.1 began there is none
+        resumed.setdefault("rows_per_part", current["rows_per_part"])
+    if current["data"]["examples"] > stored["data"]["examples"]:
         for key in ("limit", "data"):
-            kept.pop(key, None)
-        kept |= {key: now[key] for key in ("limit", "data") if key in now}
-    return kept
+            resumed.pop(key, None)
+        resumed |= {key: current[key] for key in ("limit", "data") if key in current}
+    return resumed
 
 
-def _remove_rows(folder: Path, also: str | None) -> None:
+def _remove_rows(folder: Path, extra_folders: str | None) -> None:
     # The rows first, which say what is finished, and the question last: without it a killed
     # process leaves no run folder.
-    for old in [*part_names.files(folder), *folder.glob("part-*.damaged*")]:
-        old.unlink(missing_ok=True)
-    for old in folder.glob(also) if also else ():
-        old.unlink() if old.is_symlink() else shutil.rmtree(old)
+    for path in [*part_names.files(folder), *folder.glob("part-*.damaged*")]:
+        path.unlink(missing_ok=True)
+    for path in folder.glob(extra_folders) if extra_folders else ():
+        path.unlink() if path.is_symlink() else shutil.rmtree(path)
     (folder / part_digests.FILE).unlink(missing_ok=True)
     (folder / questions.FILE).unlink(missing_ok=True)
 
 
-def _is_own(name: str) -> bool:
+def _is_run_file(name: str) -> bool:
     """Whether a file of this name is none that anybody else would miss."""
     is_part = name.startswith("part-") and ".parquet" in name
     return name[0] == "." or is_part or name in (marks.FILE, part_digests.FILE)

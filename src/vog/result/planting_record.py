@@ -21,14 +21,14 @@ from jaxtyping import Bool
 from vog.errors import ResultError, first_few
 from vog.files.small_files import read_json
 from vog.files.writing import as_csv, as_json, write_text
-from vog.result.ids import places_of
+from vog.result.ids import positions_of
 from vog.result.run import Run
 
 QUESTION, PLANTS = "planted.json", "planted.csv"
 
-_MOST = 2**31  # bytes of the list: ten million planted examples
+_LARGEST_FILE = 2**31  # bytes of the list: ten million planted examples
 # By key what may stand in `planted.json`, where it stands there.
-_FORM: Mapping[str, type | tuple[type, ...]] = {
+_TYPES_BY_KEY: Mapping[str, type | tuple[type, ...]] = {
     "data": dict,
     "data.spec": (str, type(None)),
     "data.digest": str,
@@ -38,7 +38,7 @@ _FORM: Mapping[str, type | tuple[type, ...]] = {
     "seed": int,
     "outside_from": (dict, type(None)),
 }
-_NUMBER = re.compile("-?[0-9]{1,18}")
+_INTEGER = re.compile("-?[0-9]{1,18}")
 
 FLIP, DUPLICATE, CORRUPT, OUTSIDE, THRESHOLD = (
     "flip",
@@ -89,12 +89,12 @@ class Planted:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds that were planted."""
-        found = {one.kind for one in self.plants}
-        return tuple(kind for kind in KINDS if kind in found)
+        present = {plant.kind for plant in self.plants}
+        return tuple(kind for kind in KINDS if kind in present)
 
     def hows(self, kind: str) -> tuple[str, ...]:
         """The ways in which a kind was planted, as `uniform` or `boundary`."""
-        return tuple(dict.fromkeys(one.how for one in self.plants if one.kind == kind))
+        return tuple(dict.fromkeys(plant.how for plant in self.plants if plant.kind == kind))
 
     def rows(self, run: Run) -> dict[str, Bool[np.ndarray, "n"]]:
         """By kind, which rows of a run are planted so.
@@ -103,20 +103,20 @@ class Planted:
             ResultError: the run is not of the planted data.
         """
         table = run.table(["id", "label"])
-        found = places_of((one.id for one in self.plants), table["id"])
+        positions = positions_of((plant.id for plant in self.plants), table["id"])
         labels = table["label"].fill_null(-1).to_numpy()
-        given = np.array([one.label for one in self.plants], np.int64)
-        self._refuse_others(run, found, labels[found] != given)
-        kind = np.array([one.kind for one in self.plants])
+        planted_labels = np.array([plant.label for plant in self.plants], np.int64)
+        self._require_planted_rows(run, positions, labels[positions] != planted_labels)
+        kind = np.array([plant.kind for plant in self.plants])
         rows = {name: np.zeros(len(table), bool) for name in self.kinds}
         for name, mask in rows.items():
-            mask[found[kind == name]] = True
+            mask[positions[kind == name]] = True
         return rows
 
-    def _refuse_others(
-        self, run: Run, found: np.ndarray, relabelled: Bool[np.ndarray, "m"]
+    def _require_planted_rows(
+        self, run: Run, positions: np.ndarray, differs: Bool[np.ndarray, "m"]
     ) -> None:
-        missing = [one.id for one, at in zip(self.plants, found, strict=True) if at < 0]
+        missing = [plant.id for plant, row in zip(self.plants, positions, strict=True) if row < 0]
         if missing and run.missing_rows:
             raise ResultError(
                 f"{run.folder} is not finished: {run.missing_rows:,} rows are missing. Run the "
@@ -127,25 +127,25 @@ class Planted:
                 f"{run.folder} lacks {len(missing):,} of {len(self.plants):,} planted examples: "
                 f"{first_few(missing)}. Train on the planted data, and score these."
             )
-        if relabelled.any():
-            others = [one.id for one, is_so in zip(self.plants, relabelled, strict=True) if is_so]
+        if differs.any():
+            changed = [plant.id for plant, wrong in zip(self.plants, differs, strict=True) if wrong]
             raise ResultError(
-                f"in {run.folder} {len(others):,} of {len(self.plants):,} planted examples have "
-                f"another label than was planted: {first_few(others)}. Score the planted data, and "
+                f"in {run.folder} {len(changed):,} of {len(self.plants):,} planted examples have "
+                f"another label than was planted: {first_few(changed)}. Score the planted data, and "
                 f"not the data as they were."
             )
 
 
 def write_record(folder: Path, planted: Planted) -> None:
     """Write the record into its folder; `planted.json` last, which says that all is there."""
-    columns = [one.name for one in fields(Plant)]
-    rows = [dict(zip(columns, astuple(one), strict=True)) for one in planted.plants]
+    columns = [plant.name for plant in fields(Plant)]
+    rows = [dict(zip(columns, astuple(plant), strict=True)) for plant in planted.plants]
     text = as_csv(rows, columns)
     write_text(folder / PLANTS, text)
     write_text(folder / QUESTION, as_json(planted.question))
 
 
-def load_planting_record(folder: Path, whole: bool = False) -> Planted:
+def load_planting_record(folder: Path, need_all_keys: bool = False) -> Planted:
     """The record in a folder that `vog plant` wrote.
 
     Args:
@@ -156,8 +156,8 @@ def load_planting_record(folder: Path, whole: bool = False) -> Planted:
         ResultError: there is none, or it is damaged.
     """
     try:
-        question = _question(read_json(folder / QUESTION), whole)
-        plants = _plants(folder / PLANTS)
+        question = _checked_question(read_json(folder / QUESTION), need_all_keys)
+        plants = _read_plants(folder / PLANTS)
     except FileNotFoundError as error:
         raise ResultError(
             f"--planted {folder} holds no {Path(error.filename).name}. Expected a folder that "
@@ -171,7 +171,7 @@ def load_planting_record(folder: Path, whole: bool = False) -> Planted:
         raise ResultError(
             f"the record in {folder} is damaged: {error}. Plant again into another folder."
         ) from error
-    unknown_kinds: Sequence[str] = sorted({one.kind for one in plants} - set(KINDS))
+    unknown_kinds: Sequence[str] = sorted({plant.kind for plant in plants} - set(KINDS))
     if unknown_kinds:
         raise ResultError(
             f"{folder / PLANTS} has the kinds {first_few(unknown_kinds)}; known are "
@@ -180,7 +180,7 @@ def load_planting_record(folder: Path, whole: bool = False) -> Planted:
     return Planted(question, plants)
 
 
-def record_of(planted: Planted | str | Path) -> Planted:
+def as_planting_record(planted: Planted | str | Path) -> Planted:
     """A record, or that of a folder.
 
     Raises:
@@ -189,7 +189,7 @@ def record_of(planted: Planted | str | Path) -> Planted:
     return load_planting_record(Path(planted)) if isinstance(planted, str | Path) else planted
 
 
-def _question(value: Any, whole: bool) -> dict[str, Any]:
+def _checked_question(value: Any, need_all_keys: bool) -> dict[str, Any]:
     """Return what `planted.json` holds, if it is what planting wrote.
 
     Raises:
@@ -197,16 +197,16 @@ def _question(value: Any, whole: bool) -> dict[str, Any]:
     """
     if not isinstance(value, dict) or not isinstance(value.get("data", {}), dict):
         raise ValueError(f"{QUESTION} is of another form")
-    for key, kinds in _FORM.items():
-        holder, _, name = key.rpartition(".")
-        inside = value.get(holder, {}) if holder else value
-        if not isinstance(inside.get(name), kinds) if name in inside else whole:
-            found = repr(inside[name])[:60] if name in inside else "missing"
-            raise ValueError(f"in {QUESTION} {key} is {found}")
+    for key, types in _TYPES_BY_KEY.items():
+        section_name, _, name = key.rpartition(".")
+        section = value.get(section_name, {}) if section_name else value
+        if not isinstance(section.get(name), types) if name in section else need_all_keys:
+            text = repr(section[name])[:60] if name in section else "missing"
+            raise ValueError(f"in {QUESTION} {key} is {text}")
     return value
 
 
-def _plants(path: Path) -> tuple[Plant, ...]:
+def _read_plants(path: Path) -> tuple[Plant, ...]:
     """Return the planted examples that a file lists.
 
     Raises:
@@ -214,20 +214,20 @@ def _plants(path: Path) -> tuple[Plant, ...]:
         ValueError: it is larger than such a file, or a line of it is of another form.
         csv.Error: it is no csv.
     """
-    if path.stat().st_size > _MOST:
-        raise ValueError(f"{PLANTS} has more than {_MOST:,} bytes")
+    if path.stat().st_size > _LARGEST_FILE:
+        raise ValueError(f"{PLANTS} has more than {_LARGEST_FILE:,} bytes")
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
-        lacking = [one.name for one in fields(Plant) if one.name not in (rows.fieldnames or [])]
-        if lacking:
-            raise ValueError(f"{PLANTS} lacks the columns {first_few(lacking)}")
-        return tuple(_plant(row, rows.line_num) for row in rows)
+        missing_columns = [field.name for field in fields(Plant) if field.name not in (rows.fieldnames or [])]
+        if missing_columns:
+            raise ValueError(f"{PLANTS} lacks the columns {first_few(missing_columns)}")
+        return tuple(_parse_plant(row, rows.line_num) for row in rows)
 
 
-def _plant(row: Mapping[str, str | None], line: int) -> Plant:
-    cells = [row[one.name] for one in fields(Plant)]
-    id, kind, how, label, source, was = (cell or "" for cell in cells)
-    odd = None in cells or None in row or not id or not _NUMBER.fullmatch(label)
-    if odd or not (was == "" or _NUMBER.fullmatch(was)):
+def _parse_plant(row: Mapping[str, str | None], line: int) -> Plant:
+    cells = [row[field.name] for field in fields(Plant)]
+    id, kind, how, label, source, original = (cell or "" for cell in cells)
+    is_malformed = None in cells or None in row or not id or not _INTEGER.fullmatch(label)
+    if is_malformed or not (original == "" or _INTEGER.fullmatch(original)):
         raise ValueError(f"line {line} of {PLANTS} is of another form")
-    return Plant(id, kind, how, int(label), source or None, int(was) if was else None)
+    return Plant(id, kind, how, int(label), source or None, int(original) if original else None)

@@ -26,15 +26,15 @@ WHERE = "where"
 # is null, false or empty. Here stand the defaults that are something else.
 DEFAULTS: Mapping[str, object] = {"precision": "float32", "folded": 0}
 # Which rows of the data there are, and how they are cut into parts: no number depends on it.
-_EXTENT = ("limit", "rows_per_part", "data.examples", "data.part")
+_ROWS_AND_PARTS = ("limit", "rows_per_part", "data.examples", "data.part")
 # What was measured when a way of computing was chosen. What was chosen has keys of its own.
 _MEASURED = ("fidelity", "approximation")
 # What the user's own function is called with: its defaults are not ours to know.
-_OF_THE_USER = ("model.args",)
+_USER_ARGUMENTS = ("model.args",)
 # What was settled by measuring when a run was begun: measured again it might come out otherwise.
 SETTLED = ("batch_size", "rows_per_part", "precision", "compiled", *_MEASURED)
 # Where such parts lie without their question.
-NOT_TOLD_BY_0_1 = (
+lost_question_advice = (
     f"Version 0.1 wrote the parts beside it, and they do not say what they answer, so nothing can "
     f"write it anew. Bring {FILE} back from a copy, or score again: with another --out, or with "
     f"--overwrite, which removes the parts."
@@ -52,19 +52,19 @@ def load_question(folder: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        raise ResultError(_absence(folder)) from None
+        raise ResultError(_absence_message(folder)) from None
     except UnicodeDecodeError as error:
-        raise DamagedQuestionError(_damage(path, str(error))) from error
+        raise DamagedQuestionError(_damage_message(path, str(error))) from error
     except OSError as error:
-        raise ResultError(unreadable(path, error)) from error
+        raise ResultError(unreadable_message(path, error)) from error
     try:
         question = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DamagedQuestionError(_damage(path, str(error))) from error
+        raise DamagedQuestionError(_damage_message(path, str(error))) from error
     if not isinstance(question, dict) or "data" not in question:
-        raise DamagedQuestionError(_damage(path, "it lacks data"))
-    if wrong := question_schema.misfit(question):
-        raise DamagedQuestionError(_damage(path, str(wrong)))
+        raise DamagedQuestionError(_damage_message(path, "it lacks data"))
+    if problem := question_schema.find_misfit(question):
+        raise DamagedQuestionError(_damage_message(path, str(problem)))
     return question
 
 
@@ -73,13 +73,13 @@ def is_name_of_0_1(name: str) -> bool:
     return re.fullmatch(r"part-\d+\.parquet", name) is not None
 
 
-def unreadable(path: Path, error: OSError) -> str:
+def unreadable_message(path: Path, error: OSError) -> str:
     """Return why a file of a run cannot be read, where that says nothing about what is in it."""
     advice = " Make it readable for this user." if isinstance(error, PermissionError) else ""
     return f"{path} cannot be read: {error.strerror or error}.{advice}"
 
 
-def _absence(folder: Path) -> str:
+def _absence_message(folder: Path) -> str:
     try:
         if folder.is_file():
             return f"{folder} is a file. Give the folder that `vog score` wrote: {folder.parent}?"
@@ -87,9 +87,9 @@ def _absence(folder: Path) -> str:
             return f"{folder} is missing. Expected a folder written by `vog score`."
         names = [path.name for path in folder.glob("part-*") if path.suffix == ".parquet"]
     except OSError as error:
-        return unreadable(folder, error)
+        return unreadable_message(folder, error)
     if any(map(is_name_of_0_1, names)):
-        return f"{folder / FILE} is missing. {NOT_TOLD_BY_0_1}"
+        return f"{folder / FILE} is missing. {lost_question_advice}"
     if names:
         return (
             f"{folder / FILE} is missing beside {len(names):,} parts of a run. Run the same "
@@ -101,7 +101,7 @@ def _absence(folder: Path) -> str:
     )
 
 
-def _damage(path: Path, why: str) -> str:
+def _damage_message(path: Path, why: str) -> str:
     return (
         f"{path} is damaged: {why}. Run the same `vog score` command again: where the parts beside "
         f"it answer what it asks, the question is written anew; otherwise score with --overwrite."
@@ -130,26 +130,26 @@ def has_gaps(question: Question) -> bool:
 
 def question_digest(question: Question) -> str:
     """Return a digest of what determines the numbers of a row, which its part carries."""
-    left_out = (*_EXTENT, *_MEASURED, "vog")
-    kept = {
-        key: value for key, value in _compared(question).items() if not _is_among(key, left_out)
+    excluded = (*_ROWS_AND_PARTS, *_MEASURED, "vog")
+    relevant = {
+        key: value for key, value in _explicit(question).items() if not _is_under(key, excluded)
     }
-    text = json.dumps(kept, sort_keys=True, ensure_ascii=True)
+    text = json.dumps(relevant, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def refuse_other(folder: Path, before: Question, now: Question) -> None:
+def require_same_question(folder: Path, stored: Question, current: Question) -> None:
     """Raise OtherQuestionError unless both ask the same, perhaps of a larger sample.
 
     Raises:
         OtherQuestionError: they differ; the message shows each difference.
         ResultError: they differ in the sample alone, and the present one is smaller.
     """
-    old, new = _compared(before), _compared(now)
-    rows, wanted = before["data"]["examples"], now["data"]["examples"]
+    old, new = _explicit(stored), _explicit(current)
+    old_rows, new_rows = stored["data"]["examples"], current["data"]["examples"]
     ignored = ["vog", "rows_per_part"]
-    if is_sample(now) and not is_of_0_1(before) and (is_sample(before) or wanted < rows):
-        ignored += [*_EXTENT, "data.order"]
+    if is_sample(current) and not is_of_0_1(stored) and (is_sample(stored) or new_rows < old_rows):
+        ignored += [*_ROWS_AND_PARTS, "data.order"]
     missing = "nothing"
     changed = {
         key: (old.get(key, missing), new.get(key, missing))
@@ -158,37 +158,37 @@ def refuse_other(folder: Path, before: Question, now: Question) -> None:
     }
     if changed:
         raise OtherQuestionError(folder, changed)
-    if wanted < rows:
-        limit = before.get("limit")
-        begun = f"with --limit {limit}" if limit else f"of {rows:,} rows, without --limit"
+    if new_rows < old_rows:
+        limit = stored.get("limit")
+        origin = f"with --limit {limit}" if limit else f"of {old_rows:,} rows, without --limit"
         raise ResultError(
-            f"{folder} was begun {begun}, and --limit {wanted} is smaller. Leave --limit "
+            f"{folder} was begun {origin}, and --limit {new_rows} is smaller. Leave --limit "
             f"{'as it was, or give a larger one' if limit else 'out'}, or give another --out."
         )
 
 
-def _is_among(key: str, names: tuple[str, ...]) -> bool:
+def _is_under(key: str, names: tuple[str, ...]) -> bool:
     return any(key == name or key.startswith((f"{name}.", f"{name}[")) for name in names)
 
 
-def _compared(question: Question) -> dict[str, object]:
+def _explicit(question: Question) -> dict[str, object]:
     """Return the flat question as JSON keeps it, without keys that hold what absence means."""
-    known = flat(json.loads(as_json(question)))
+    settings = flatten(json.loads(as_json(question)))
     return {
         key: value
-        for key, value in known.items()
-        if _is_among(key, _OF_THE_USER)
-        or not (_is_nothing(value) or (key in DEFAULTS and DEFAULTS[key] == value))
+        for key, value in settings.items()
+        if _is_under(key, _USER_ARGUMENTS)
+        or not (_is_empty(value) or (key in DEFAULTS and DEFAULTS[key] == value))
     }
 
 
-def _is_nothing(value: object) -> bool:
+def _is_empty(value: object) -> bool:
     return value is None or value is False or value == {} or value == []
 
 
-def flat(question: Question) -> dict[str, object]:
+def flatten(question: Question) -> dict[str, object]:
     """`{"data": {"digest": "a"}}` as `{"data.digest": "a"}`, lists by position."""
-    flat: dict[str, object] = {}
+    values: dict[str, object] = {}
 
     def add(key: str, value: object) -> None:
         if isinstance(value, Mapping) and value:
@@ -198,7 +198,7 @@ def flat(question: Question) -> dict[str, object]:
             for position, inner in enumerate(value):
                 add(f"{key}[{position}]", inner)
         else:
-            flat[key] = value
+            values[key] = value
 
     add("", {key: value for key, value in question.items() if key != WHERE})
-    return flat
+    return values

@@ -9,7 +9,7 @@ from typing import Any
 
 # Twelve digits number the rows of a part in its name.
 MOST_ROWS = 10**12
-_LONGEST_SHOWN = 60
+_LONGEST_VALUE = 60
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Misfit:
     expected: str
 
     def __str__(self) -> str:
-        shown = repr(self.value)
-        if len(shown) > _LONGEST_SHOWN:
-            shown = f"{shown[: _LONGEST_SHOWN - 3]}..."
-        return f"{self.key or 'the whole'} is {shown}; expected {self.expected}"
+        text = repr(self.value)
+        if len(text) > _LONGEST_VALUE:
+            text = f"{text[: _LONGEST_VALUE - 3]}..."
+        return f"{self.key or 'the whole'} is {text}; expected {self.expected}"
 
 
 class _Missing:
@@ -44,7 +44,7 @@ class _Missing:
 Form = Callable[[str, Any], Misfit | None]
 
 
-def misfit(question: Any) -> Misfit | None:
+def find_misfit(question: Any) -> Misfit | None:
     """Return the first value of a question that has not the form it should have."""
     return _QUESTION("", question) or _stages_misfit(question)
 
@@ -71,9 +71,9 @@ def _integer(key: str, value: Any) -> Misfit | None:
     return None if fits else Misfit(key, value, "a whole number")
 
 
-def _is(kind: type, words: str) -> Form:
+def _instance_of(kind: type, expected: str) -> Form:
     def check(key: str, value: Any) -> Misfit | None:
-        return None if isinstance(value, kind) else Misfit(key, value, words)
+        return None if isinstance(value, kind) else Misfit(key, value, expected)
 
     return check
 
@@ -86,43 +86,43 @@ def _or_null(form: Form) -> Form:
 
 
 def _list_of(form: Form, count: int | None = None) -> Form:
-    words = "a list" if count is None else f"a list of {count}"
+    expected = "a list" if count is None else f"a list of {count}"
 
     def check(key: str, value: Any) -> Misfit | None:
         if not isinstance(value, list) or count not in (None, len(value)):
-            return Misfit(key, value, words)
-        wrong = (form(f"{key}[{position}]", inner) for position, inner in enumerate(value))
-        return next((one for one in wrong if one is not None), None)
+            return Misfit(key, value, expected)
+        misfits = (form(f"{key}[{position}]", element) for position, element in enumerate(value))
+        return next((misfit for misfit in misfits if misfit is not None), None)
 
     return check
 
 
-def _each(form: Form) -> Form:
+def _object_of(form: Form) -> Form:
     """An object whose keys are free."""
 
     def check(key: str, value: Any) -> Misfit | None:
         if not isinstance(value, dict):
             return Misfit(key, value, "an object")
-        wrong = (form(f"{key}.{name}", inner) for name, inner in value.items())
-        return next((one for one in wrong if one is not None), None)
+        misfits = (form(f"{key}.{name}", element) for name, element in value.items())
+        return next((misfit for misfit in misfits if misfit is not None), None)
 
     return check
 
 
-def _record(needed: Mapping[str, Form], other: Mapping[str, Form]) -> Form:
+def _record(required: Mapping[str, Form], optional: Mapping[str, Form]) -> Form:
     """An object with these keys, of which some may be absent."""
 
     def check(key: str, value: Any) -> Misfit | None:
         if not isinstance(value, dict):
             return Misfit(key, value, "an object")
         prefix = f"{key}." if key else ""
-        for name, form in {**needed, **other}.items():
+        for name, form in {**required, **optional}.items():
             if name in value:
-                wrong = form(f"{prefix}{name}", value[name])
+                misfit = form(f"{prefix}{name}", value[name])
             else:
-                wrong = Misfit(f"{prefix}{name}", _Missing(), "it") if name in needed else None
-            if wrong is not None:
-                return wrong
+                misfit = Misfit(f"{prefix}{name}", _Missing(), "it") if name in required else None
+            if misfit is not None:
+                return misfit
         return None
 
     return check
@@ -135,64 +135,64 @@ def _text_or(form: Form) -> Form:
     return check
 
 
-_TEXT, _SWITCH = _is(str, "a text"), _is(bool, "true or false")
-_OBJECT = _is(dict, "an object")
-_PLACE = _or_null(_TEXT)
-_PLACES: Mapping[str, Form] = {
-    **dict.fromkeys(("model", "data", "root", "transform", "target", "gradients", "fold"), _PLACE),
+_TEXT, _BOOLEAN = _instance_of(str, "a text"), _instance_of(bool, "true or false")
+_OBJECT = _instance_of(dict, "an object")
+_TEXT_OR_NULL = _or_null(_TEXT)
+_WHERE_KEYS: Mapping[str, Form] = {
+    **dict.fromkeys(("model", "data", "root", "transform", "target", "gradients", "fold"), _TEXT_OR_NULL),
     "checkpoints": _list_of(_TEXT),
     "combined": _list_of(_TEXT),
     "folds": _list_of(_TEXT),
 }
 _QUESTION = _record(
-    needed={
+    required={
         "data": _record(
-            needed={"examples": _whole_number()},
-            other={
-                "digest": _PLACE,
-                "transform": _PLACE,
-                "draft": _SWITCH,
+            required={"examples": _whole_number()},
+            optional={
+                "digest": _TEXT_OR_NULL,
+                "transform": _TEXT_OR_NULL,
+                "draft": _BOOLEAN,
                 "label_names": _or_null(_list_of(_TEXT)),
-                "part": _SWITCH,
-                "order": _PLACE,
+                "part": _BOOLEAN,
+                "order": _TEXT_OR_NULL,
                 "fold": _record(
                     {},
                     {
                         **dict.fromkeys(("number", "folds", "rows"), _whole_number()),
                         **dict.fromkeys(("of", "digest"), _TEXT),
-                        "held_out": _SWITCH,
+                        "held_out": _BOOLEAN,
                     },
                 ),
             },
         ),
     },
-    other={
+    optional={
         "vog": _TEXT,
         "torch": _TEXT,
         "model": _record(
             {}, {**dict.fromkeys(("architecture", "code", "settings"), _TEXT), "args": _OBJECT}
         ),
         "checkpoints": _list_of(_record({"step": _integer}, {"sha256": _TEXT})),
-        "stages": _each(_list_of(_whole_number(), count=2)),
+        "stages": _object_of(_list_of(_whole_number(), count=2)),
         "scores": _list_of(_text_or(_record({"name": _TEXT}, {"channels": _TEXT, "code": _TEXT}))),
         "combined": _list_of(_record({}, {"question": _TEXT})),
         "folds": _list_of(_record({}, {"question": _TEXT})),
-        "target": _PLACE,
+        "target": _TEXT_OR_NULL,
         "batch_size": _whole_number(1),
         "rows_per_part": _whole_number(1),
         "limit": _or_null(_whole_number(1)),
         "halved_rows": _whole_number(),
-        "probabilities": _SWITCH,
-        "out_of_sample": _SWITCH,
+        "probabilities": _BOOLEAN,
+        "out_of_sample": _BOOLEAN,
         "folded": _whole_number(),
         "device": _TEXT,
         "precision": _TEXT,
-        "compiled": _SWITCH,
+        "compiled": _BOOLEAN,
         "fidelity": _OBJECT,
         "approximation": _record({}, {"checkpoints": _whole_number()}),
         "stored": _TEXT,
         "where": _record(
-            {}, {**_PLACES, **dict.fromkeys(("absolute", "from_run"), _record({}, _PLACES))}
+            {}, {**_WHERE_KEYS, **dict.fromkeys(("absolute", "from_run"), _record({}, _WHERE_KEYS))}
         ),
     },
 )

@@ -21,13 +21,13 @@ from vog.files import checksum
 from vog.files.leftovers import remove_leftovers
 from vog.result import part_checks, part_digests, part_names
 from vog.result import question as questions
-from vog.result.part_checks import Expected
+from vog.result.part_checks import ExpectedParts
 from vog.result.part_digests import Digests, PartDigest
 from vog.result.part_names import DamagedPartError, Part
 from vog.result.question import Question
 
 # What only a process that holds the lock of the folder writes, while it is unfinished.
-_LEFT = re.compile(
+_UNFINISHED_FILE = re.compile(
     r"\.(?P<name>part-[\d-]+\.parquet|(?:digests|question)\.json|grad_\d+\.npy|img_\d+\.\w+)"
     r"\.(?P<process>.+)\.tmp(\..*)?"
 )
@@ -49,20 +49,20 @@ class FolderState:
     parts: tuple[Part, ...]
     bad: dict[Path, str]
     outgrown: tuple[Part, ...]
-    noted: Digests
-    is_noted: bool
+    digests: Digests
+    digests_are_stored: bool
     damage: str
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What is going to be computed again and why; empty where nothing is."""
         if not (self.bad or self.damage):
             return ""
         damage = [f"{part_digests.FILE} is damaged ({self.damage})"] if self.damage else []
         bad = [f"{path.name}: {why}" for path, why in self.bad.items()]
-        kept = f"; {len(self.parts):,} parts are whole" if self.damage else ""
+        whole = f"; {len(self.parts):,} parts are whole" if self.damage else ""
         again = "; rows of damaged parts are computed again" if self.bad else ""
-        return f"{first_few([*damage, *bad])}{kept}{again}"
+        return f"{first_few([*damage, *bad])}{whole}{again}"
 
 
 def folder_state(folder: Path, question: Question) -> FolderState:
@@ -71,23 +71,23 @@ def folder_state(folder: Path, question: Question) -> FolderState:
     Raises:
         ResultError: a file may not be read, or two whole parts hold the same row.
     """
-    found, bad = _listed(folder)
-    noted = part_digests.load_digests(folder)
+    parts, bad = _identify_parts(folder)
+    digests = part_digests.load_digests(folder)
     # A run of 0.1 that was begun anew by this version keeps its parts: they are noted by then.
-    faults = part_checks.faults(found, Expected.of(question), noted)
-    bad |= {one.path: why for one, why in zip(found, faults, strict=True) if why}
-    whole = [one for one in found if one.path not in bad]
-    bad |= _undecodable([one for one in whole if one.path.name not in noted.parts])
-    ordered = part_names.in_order([one for one in whole if one.path not in bad])
-    kept = set(ordered)
-    known = {one.path.name: _noted(one.path, noted) for one in ordered}
+    faults = part_checks.find_faults(parts, ExpectedParts.for_question(question), digests)
+    bad |= {part.path: why for part, why in zip(parts, faults, strict=True) if why}
+    whole = [part for part in parts if part.path not in bad]
+    bad |= _undecodable([part for part in whole if part.path.name not in digests.parts])
+    ordered = part_names.order_parts([part for part in whole if part.path not in bad])
+    current = set(ordered)
+    digest_by_name = {part.path.name: _part_digest(part.path, digests) for part in ordered}
     return FolderState(
         tuple(ordered),
         bad,
-        tuple(one for one in whole if one.path not in bad and one not in kept),
-        Digests(known),
-        not noted.damage and dict(noted.parts) == known,
-        noted.damage,
+        tuple(part for part in whole if part.path not in bad and part not in current),
+        Digests(digest_by_name),
+        not digests.damage and dict(digests.parts) == digest_by_name,
+        digests.damage,
     )
 
 
@@ -97,26 +97,26 @@ def mend(folder: Path, question: Question) -> FolderState:
     Raises:
         ResultError: a file may not be read or renamed, or two whole parts hold the same row.
     """
-    now = folder_state(folder, question)
-    if now.words:
-        sys.stderr.write(f"warning: {folder}: {now.words}.\n")
+    state = folder_state(folder, question)
+    if state.summary:
+        sys.stderr.write(f"warning: {folder}: {state.summary}.\n")
     try:
-        for path in now.bad:
+        for path in state.bad:
             path.rename(_free_name(path))
-        for one in now.outgrown:
-            one.path.unlink()
+        for part in state.outgrown:
+            part.path.unlink()
     except OSError as error:
         raise ResultError(f"{folder} cannot be written: {error.strerror or error}.") from error
-    if now.parts and not now.is_noted:
-        part_digests.write_digests(folder, now.noted.parts)
-    return replace(now, bad={}, outgrown=())
+    if state.parts and not state.digests_are_stored:
+        part_digests.write_digests(folder, state.digests.parts)
+    return replace(state, bad={}, outgrown=())
 
 
 def remove_unfinished(folder: Path) -> None:
     """Remove what killed processes left of parts, and of what stands beside them."""
     names: set[str] = set()
     for path in folder.glob(".*.tmp*"):
-        match = _LEFT.fullmatch(path.name)
+        match = _UNFINISHED_FILE.fullmatch(path.name)
         if match is not None and match["process"].isdecimal():
             path.unlink(missing_ok=True)  # of version 0.1, which named no host, and had the lock
         elif match is not None:
@@ -125,44 +125,44 @@ def remove_unfinished(folder: Path) -> None:
         remove_leftovers(folder, name)
 
 
-def _listed(folder: Path) -> tuple[list[Part], dict[Path, str]]:
-    found: list[Part] = []
+def _identify_parts(folder: Path) -> tuple[list[Part], dict[Path, str]]:
+    parts: list[Part] = []
     bad: dict[Path, str] = {}
     for path in part_names.files(folder):
         try:
-            found.append(part_names.part(path))
+            parts.append(part_names.identify_part(path))
         except DamagedPartError as error:
             bad[path] = error.why
-    return found, bad
+    return parts, bad
 
 
-def _undecodable(found: Sequence[Part]) -> dict[Path, str]:
+def _undecodable(parts: Sequence[Part]) -> dict[Path, str]:
     """Return the parts without a digest of which a page cannot be read, or which have odd columns.
 
     They are of version 0.1. Most columns that several have in common are taken for the right ones.
     """
     bad: dict[Path, str] = {}
     schemas: dict[Path, pa.Schema] = {}
-    for one in found:
+    for part in parts:
         try:
-            schemas[one.path] = pq.read_table(one.path).schema
+            schemas[part.path] = pq.read_table(part.path).schema
         except (OSError, pa.ArrowException, ValueError) as error:
-            bad[one.path] = (str(error).splitlines() or ["it cannot be read"])[0]
-    kinds = sorted(schemas.values(), key=lambda one: one.names)
-    groups = [list(group) for _, group in itertools.groupby(kinds, key=lambda one: one.names)]
+            bad[part.path] = (str(error).splitlines() or ["it cannot be read"])[0]
+    kinds = sorted(schemas.values(), key=lambda part: part.names)
+    groups = [list(group) for _, group in itertools.groupby(kinds, key=lambda part: part.names)]
     if len(groups) > 1:
-        usual = max(groups, key=len)[0].names
+        usual_names = max(groups, key=len)[0].names
         bad |= {
             path: "its columns are not those of the other parts"
             for path, schema in schemas.items()
-            if schema.names != usual
+            if schema.names != usual_names
         }
     return bad
 
 
-def _noted(path: Path, noted: Digests) -> PartDigest:
-    known = noted.parts.get(path.name)
-    return PartDigest(checksum.sha256_of(path), seconds_in(path)) if known is None else known
+def _part_digest(path: Path, digests: Digests) -> PartDigest:
+    stored = digests.parts.get(path.name)
+    return PartDigest(checksum.sha256_of(path), seconds_in(path)) if stored is None else stored
 
 
 def seconds_in(path: Path) -> float:
@@ -175,33 +175,33 @@ def seconds_in(path: Path) -> float:
 
 def _free_name(path: Path) -> Path:
     """Return the name that a damaged file gets, which nothing has yet."""
-    names = (path.with_name(f"{path.name}.damaged{at or ''}") for at in itertools.count())
-    return next(one for one in names if not one.exists())
+    names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in itertools.count())
+    return next(candidate for candidate in names if not candidate.exists())
 
 
-def refuse_other_parts(folder: Path, question: Question) -> None:
+def require_matching_parts(folder: Path, question: Question) -> None:
     """Raise ResultError unless the parts in a folder without a question answer this one.
 
     Parts are asked whose bytes are those that were written; all others are set aside later.
     """
-    found = part_names.files(folder)
-    if any(questions.is_name_of_0_1(path.name) for path in found):
+    paths = part_names.files(folder)
+    if any(questions.is_name_of_0_1(path.name) for path in paths):
         path = folder / questions.FILE
-        raise ResultError(f"{path} is missing or damaged. {questions.NOT_TOLD_BY_0_1}")
-    noted = part_digests.load_digests(folder)
-    known = {one.sha256 for one in noted.parts.values()} | noted.loose
-    whole = [path for path in found if known and _digest_of(path) in known]
-    answered = {path.name: _question_of(path) for path in whole}
+        raise ResultError(f"{path} is missing or damaged. {questions.lost_question_advice}")
+    digests = part_digests.load_digests(folder)
+    sha256s = {entry.sha256 for entry in digests.parts.values()} | digests.recovered
+    whole = [path for path in paths if sha256s and _file_digest(path) in sha256s]
+    question_digests = {path.name: _question_digest_of(path) for path in whole}
     expected = questions.question_digest(question)
-    others = [name for name, digest in answered.items() if digest != expected]
-    if found and (others or not whole):
+    foreign_names = [name for name, digest in question_digests.items() if digest != expected]
+    if paths and (foreign_names or not whole):
         why = (
-            f"{others[0]} answers another question than this command asks"
-            if others
+            f"{foreign_names[0]} answers another question than this command asks"
+            if foreign_names
             else "what they answer cannot be told"
         )
         raise ResultError(
-            f"{folder / questions.FILE} is missing or damaged beside {len(found):,} parts, and "
+            f"{folder / questions.FILE} is missing or damaged beside {len(paths):,} parts, and "
             f"{why}. Give the options that the run was begun with, or another --out, or pass "
             f"--overwrite to start again."
         )
@@ -227,22 +227,22 @@ def settled_choices(folder: Path) -> dict[str, Any]:
     except ResultError:  # told when the folder is opened to be written
         pass
     try:
-        found = [
+        texts = [
             _metadata(path).get(part_checks.SETTLED) for path in sorted(part_names.files(folder))
         ]
-        return next((json.loads(text) for text in found if text is not None), {})
+        return next((json.loads(text) for text in texts if text is not None), {})
     except (ResultError, ValueError):
         return {}
 
 
-def _digest_of(path: Path) -> str:
+def _file_digest(path: Path) -> str:
     try:
         return checksum.sha256_of(path)
     except OSError as error:
-        raise ResultError(questions.unreadable(path, error)) from error
+        raise ResultError(questions.unreadable_message(path, error)) from error
 
 
-def _question_of(path: Path) -> str | None:
+def _question_digest_of(path: Path) -> str | None:
     """Return the digest of the question that a part says it answers."""
     question = _metadata(path).get(part_checks.QUESTION)
     return None if question is None else question.decode(errors="replace")
@@ -255,5 +255,5 @@ def _metadata(path: Path) -> dict[bytes, bytes]:
         return {}
     except OSError as error:
         if error.errno is not None:
-            raise ResultError(questions.unreadable(path, error)) from error
+            raise ResultError(questions.unreadable_message(path, error)) from error
         return {}

@@ -12,7 +12,7 @@ from vog.result.part_names import DamagedPartError
 
 
 @contextmanager
-def reading(part: Path | None = None) -> Iterator[None]:
+def explain_read_errors(part: Path | None = None) -> Iterator[None]:
     """What goes wrong says that the parts are not what they were when the run was opened.
 
     Rows are still being read while they are fetched, so this goes around both.
@@ -27,9 +27,9 @@ def reading(part: Path | None = None) -> Iterator[None]:
             "there is not enough memory for so many questions at once. Ask again, one at a time."
         ) from error
     except (OSError, pa.ArrowException, duckdb.Error) as error:
-        known = (OSError, pa.ArrowException, duckdb.IOException, duckdb.InvalidInputException)
+        read_errors = (OSError, pa.ArrowException, duckdb.IOException, duckdb.InvalidInputException)
         # A damaged page is of no kind; whatever else DuckDB says is a bug of ours.
-        if not isinstance(error, known) and type(error) is not duckdb.Error:
+        if not isinstance(error, read_errors) and type(error) is not duckdb.Error:
             raise
         if part is not None and getattr(error, "errno", None) is None:
             raise DamagedPartError(part, str(error).splitlines()[0]) from error

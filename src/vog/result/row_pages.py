@@ -14,7 +14,7 @@ from vog.result.sql import Row, RunTables, quoted
 
 
 @dataclass(frozen=True)
-class Filter:
+class RowFilter:
     """Which rows are shown; what is None or empty does not filter.
 
     Attributes:
@@ -41,7 +41,7 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Order:
+class RowOrder:
     """What rows are sorted by: a column, stored or derived; rows without a value come last."""
 
     by: str
@@ -49,7 +49,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Page:
+class RowPage:
     """Some of the rows in order, and how many there are altogether.
 
     Attributes:
@@ -69,82 +69,82 @@ class RowPages:
 
     def page(
         self,
-        order: Order,
-        where: Filter,
+        order: RowOrder,
+        where: RowFilter,
         start: int = 0,
         count: int = 48,
-        also: Sequence[str] = (),
-    ) -> Page:
+        extra: Sequence[str] = (),
+    ) -> RowPage:
         """The rows from place `start` on, with the column that is sorted by and those of `also`.
 
         Raises:
             ResultError: there is no such column, or a range is asked of one that is text.
         """
-        key, joins = self.source.key(order.by)
-        conditions, values = self._conditions(order, where, key)
+        key, joins = self.source.column_sql(order.by)
+        conditions, values = self._criteria(order, where, key)
         direction = "DESC" if order.descending else "ASC"
         # Of all rows only the first few are put in order; those that a filter leaves are kept,
         # to be counted as well.
-        kept, total = "NOT MATERIALIZED", str(self.source.run.rows)
+        materialization, total_sql = "NOT MATERIALIZED", str(self.source.run.rows)
         if conditions:
-            kept, total = "MATERIALIZED", "(SELECT count(*) FROM hit)"
-        counted, found, keys = self.source.ask(
-            f"WITH hit AS {kept} (SELECT index, {key} AS key FROM rows {joins} "
+            materialization, total_sql = "MATERIALIZED", "(SELECT count(*) FROM hit)"
+        total, indices, sort_values = self.source.query(
+            f"WITH hit AS {materialization} (SELECT index, {key} AS key FROM rows {joins} "
             f"WHERE {' AND '.join(conditions) or 'true'}), "
             f"shown AS (SELECT index, key FROM hit ORDER BY key {direction} NULLS LAST, index "
             f"LIMIT {int(count)} OFFSET {int(start)}) "
-            f"SELECT {total}, list(index), list(key) FROM shown",
+            f"SELECT {total_sql}, list(index), list(key) FROM shown",
             values,
         )[0]
         rows = self.rows(
-            found or (), self.stage(order.by), [one for one in also if one != order.by]
+            indices or (), self.stage(order.by), [column for column in extra if column != order.by]
         )
-        for row, value in zip(rows, keys or (), strict=True):
+        for row, value in zip(rows, sort_values or (), strict=True):
             row[order.by] = value
         if order.by.endswith(":rank"):
-            self._put_ranks(rows, order.by)
-        return Page(rows, counted)
+            self._replace_by_ranks(rows, order.by)
+        return RowPage(rows, total)
 
-    def rows(self, found: Sequence[int], stage: str, columns: Sequence[str]) -> tuple[Row, ...]:
+    def rows(self, indices: Sequence[int], stage: str, columns: Sequence[str]) -> tuple[Row, ...]:
         """The rows of these numbers, in this order, with these columns, stored or derived."""
-        if not found:
+        if not indices:
             return ()
         keys, joins = [], ""
         columns = list(dict.fromkeys(columns))
         for number, column in enumerate(columns):
-            key, join = self.source.key(column, f"standard_{number}")
+            key, join = self.source.column_sql(column, f"standard_{number}")
             keys.append(f"{key} AS {quoted(column)}")
             joins += join
         predicted = f"prediction@{stage}"
-        known = quoted(predicted) if predicted in self.source.run.columns else "NULL"
-        shown = [
+        prediction = quoted(predicted) if predicted in self.source.run.columns else "NULL"
+        expressions = [
             *("rows.index", "id", "label", "problem"),
-            f"{known} AS prediction",
+            f"{prediction} AS prediction",
             *keys,
         ]
-        rows = self.source.ask_dicts(
-            f"SELECT {', '.join(shown)} FROM rows {joins} "
-            f"WHERE index IN ({', '.join(str(int(one)) for one in found)})",
+        rows = self.source.query_dicts(
+            f"SELECT {', '.join(expressions)} FROM rows {joins} "
+            f"WHERE index IN ({', '.join(str(int(index)) for index in indices)})",
             [],
         )
         for column in columns:
             if column.endswith(":rank"):
-                self._put_ranks(rows, column)
+                self._replace_by_ranks(rows, column)
         by_index = {row["index"]: row for row in rows}
-        return tuple(by_index[one] for one in found if one in by_index)
+        return tuple(by_index[index] for index in indices if index in by_index)
 
-    def around(
-        self, index: int, order: Order, where: Filter, count: int = 3
+    def neighbours(
+        self, index: int, order: RowOrder, where: RowFilter, count: int = 3
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The rows just before and just after one in a view, the nearest first."""
-        key, joins = self.source.key(order.by)
-        conditions, values = self._conditions(order, where, key)
-        mine = self.source.ask(f"SELECT {key} FROM rows {joins} WHERE index = ?", [index])
-        if not mine:
+        key, joins = self.source.column_sql(order.by)
+        conditions, values = self._criteria(order, where, key)
+        key_rows = self.source.query(f"SELECT {key} FROM rows {joins} WHERE index = ?", [index])
+        if not key_rows:
             return (), ()
-        value = mine[0][0]
+        value = key_rows[0][0]
         after, before = (
-            self._beyond(
+            self._neighbours_one_way(
                 (f"SELECT index, {key} AS key FROM rows {joins}", conditions, values),
                 (value, index),
                 descending=order.descending,
@@ -160,48 +160,48 @@ class RowPages:
         stored, _, stage = column.partition(":")[0].partition("@")
         return stage if f"prediction@{stage}" in self.source.run.columns and stored else "all"
 
-    def _beyond(
+    def _neighbours_one_way(
         self,
         source: tuple[str, list[str], list[Any]],
-        mine: tuple[Any, int],
+        position: tuple[Any, int],
         descending: bool,
         forward: bool,
         count: int,
     ) -> tuple[int, ...]:
         """The rows after `mine` in an order in which missing values come last, or before it."""
         select, conditions, values = source
-        value, index = mine
-        sign, way = (">", "ASC") if forward else ("<", "DESC")
+        value, index = position
+        sign, index_order = (">", "ASC") if forward else ("<", "DESC")
         if value is None:
             tied = f"(key IS NULL AND index {sign} ?)"
-            beyond, also = (tied, [index]) if forward else (f"(key IS NOT NULL OR {tied})", [index])
+            beyond, extra = (tied, [index]) if forward else (f"(key IS NOT NULL OR {tied})", [index])
         else:
-            rising = descending != forward
-            beyond = f"(key {'>' if rising else '<'} ? OR (key = ? AND index {sign} ?)"
+            is_rising = descending != forward
+            beyond = f"(key {'>' if is_rising else '<'} ? OR (key = ? AND index {sign} ?)"
             beyond += " OR key IS NULL)" if forward else ")"
-            also = [value, value, index]
-        falls = "DESC" if descending == forward else "ASC"
+            extra = [value, value, index]
+        key_order = "DESC" if descending == forward else "ASC"
         nulls = "LAST" if forward else "FIRST"
-        found = self.source.ask(
+        rows = self.source.query(
             f"WITH hit AS ({select} WHERE {' AND '.join(conditions) or 'true'}) "
             f"SELECT index FROM hit WHERE {beyond} "
-            f"ORDER BY key {falls} NULLS {nulls}, index {way} LIMIT {int(count)}",
-            [*values, *also],
+            f"ORDER BY key {key_order} NULLS {nulls}, index {index_order} LIMIT {int(count)}",
+            [*values, *extra],
         )
-        return tuple(row[0] for row in found)
+        return tuple(row[0] for row in rows)
 
-    def _put_ranks(self, rows: Sequence[Row], column: str) -> None:
-        ordered = self.source.in_order(self.source.run.stored_column(column))
+    def _replace_by_ranks(self, rows: Sequence[Row], column: str) -> None:
+        ordered = self.source.sorted_values(self.source.run.stored_column(column))
         for row in rows:
             if (value := row[column]) is not None:
                 row[column] = float(rank_among(ordered, np.array([value], ordered.dtype))[0])
 
-    def _conditions(self, order: Order, where: Filter, key: str) -> tuple[list[str], list[Any]]:
+    def _criteria(self, order: RowOrder, where: RowFilter, key: str) -> tuple[list[str], list[Any]]:
         """SQL conditions and their parameters."""
         predicted = quoted(f"prediction@{self.stage(order.by)}")
         sign = {"right": "=", "wrong": "<>"}
         low, high = self._bounds(order.by, where.low, where.high)
-        asked: list[tuple[str, list[Any]] | None] = [
+        conditions: list[tuple[str, list[Any]] | None] = [
             None if where.label is None else ("label = ?", [where.label]),
             None if where.predicted is None else (f"{predicted} = ?", [where.predicted]),
             None if where.judged is None else (f"label {sign[where.judged]} {predicted}", []),
@@ -212,8 +212,8 @@ class RowPages:
             ("id NOT IN (SELECT unnest(?))", [list(where.without)]) if where.without else None,
             ("problem IS NOT NULL", []) if where.problem else None,
         ]
-        chosen = [one for one in asked if one is not None]
-        return [sql for sql, _ in chosen], [value for _, values in chosen for value in values]
+        active = [condition for condition in conditions if condition is not None]
+        return [sql for sql, _ in active], [value for _, values in active for value in values]
 
     def _bounds(
         self, column: str, low: float | None, high: float | None
@@ -226,7 +226,7 @@ class RowPages:
             raise ResultError(f"{column!r} is text, so no range of numbers can be asked of it.")
         if not column.endswith(":rank"):
             return low, high
-        ordered = self.source.in_order(stored)
+        ordered = self.source.sorted_values(stored)
         places = range(len(ordered))
 
         def rank_at(place: int) -> float:

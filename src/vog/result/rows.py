@@ -22,7 +22,7 @@ def is_half(column: str) -> bool:
     return column.endswith(tuple(f".{half}" for half in HALVES))
 
 
-def probabilities_of(stage: str) -> str:
+def probabilities_column(stage: str) -> str:
     """`probabilities@late`: of all classes, by the last checkpoint of the stage."""
     return f"{_PROBABILITIES}{stage}"
 
@@ -46,23 +46,23 @@ class Meaning:
     range: tuple[float, float]
     unit: str
     source: str
-    of: str | None = None
+    base: str | None = None
 
     def metadata(self) -> dict[str, str]:
         """As Parquet keeps it."""
         low, high = self.range
-        said = {
+        metadata = {
             "score": self.score,
             "higher_means": self.higher_means,
             "range": f"[{low:.6g}, {high:.6g}]",
             "unit": self.unit,
             "source": self.source,
         }
-        return said if self.of is None else said | {"of": self.of}
+        return metadata if self.base is None else metadata | {"of": self.base}
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowBlock:
     """Consecutive rows, of which those `at` these positions have values.
 
     Attributes:
@@ -80,7 +80,7 @@ class Rows:
     rows: range
     ids: Sequence[str]
     labels: Int[np.ndarray, "m"]
-    at: Int[np.ndarray, "n"]
+    scored_positions: Int[np.ndarray, "n"]
     predictions: Mapping[str, Int[np.ndarray, "n"]]
     probabilities: Mapping[str, Shaped[np.ndarray, "n"]]
     scores: Mapping[str, Shaped[np.ndarray, "n"]]
@@ -89,7 +89,7 @@ class Rows:
 
 
 def to_table(
-    rows: Rows,
+    rows: RowBlock,
     meanings: Mapping[str, Meaning],
     label_names: Sequence[str] | None,
     numbers: Int[np.ndarray, "all"] | None = None,
@@ -99,10 +99,10 @@ def to_table(
     Predictions of -1 and scores that are NaN become null. Where the run counts rows in an order
     of its own, `numbers` holds what each is in the data.
     """
-    own = slice(rows.rows.start, rows.rows.stop)
-    index = np.arange(own.start, own.stop) if numbers is None else numbers[own]
+    span = slice(rows.rows.start, rows.rows.stop)
+    index = np.arange(span.start, span.stop) if numbers is None else numbers[span]
     labels = pa.array(rows.labels, mask=rows.labels < 0)
-    names = pa.array([_name(label, label_names) for label in rows.labels.tolist()], pa.string())
+    names = pa.array([_name_of(label, label_names) for label in rows.labels.tolist()], pa.string())
     columns: dict[str, pa.Array] = {
         "index": pa.array(index),
         "id": pa.array(rows.ids, pa.string()),
@@ -110,14 +110,14 @@ def to_table(
         "label_name": names,
     }
     for stage, values in rows.predictions.items():
-        columns[f"prediction@{stage}"] = _placed(values.astype(np.int64), values < 0, rows)
+        columns[f"prediction@{stage}"] = _scatter(values.astype(np.int64), values < 0, rows)
         if stage in rows.probabilities:
             shares = rows.probabilities[stage].astype(np.float32)
-            columns[f"prediction_probability@{stage}"] = _placed(shares, np.isnan(shares), rows)
+            columns[f"prediction_probability@{stage}"] = _scatter(shares, np.isnan(shares), rows)
     for stage, values in rows.distributions.items():
-        columns[probabilities_of(stage)] = _lists(values, rows)
+        columns[probabilities_column(stage)] = _scatter_lists(values, rows)
     for name, values in rows.scores.items():
-        columns[name] = _placed(values.astype(np.float32), np.isnan(values), rows)
+        columns[name] = _scatter(values.astype(np.float32), np.isnan(values), rows)
     columns["problem"] = pa.array([rows.problems.get(i) for i in range(len(labels))], pa.string())
     fields = [
         pa.field(
@@ -128,27 +128,27 @@ def to_table(
     return pa.table(list(columns.values()), schema=pa.schema(fields))
 
 
-def _placed(
-    values: Shaped[np.ndarray, "n"], is_null: Shaped[np.ndarray, "n"], rows: Rows
+def _scatter(
+    values: Shaped[np.ndarray, "n"], is_null: Shaped[np.ndarray, "n"], rows: RowBlock
 ) -> pa.Array:
     """The values at the positions of their rows, null where there is none."""
     full = np.zeros(len(rows.rows), values.dtype)
     mask = np.ones(len(rows.rows), bool)
-    full[rows.at] = values
-    mask[rows.at] = is_null
+    full[rows.scored_positions] = values
+    mask[rows.scored_positions] = is_null
     return pa.array(full, mask=mask)
 
 
-def _lists(values: Float16[np.ndarray, "n classes"], rows: Rows) -> pa.Array:
+def _scatter_lists(values: Float16[np.ndarray, "n classes"], rows: RowBlock) -> pa.Array:
     """The lists at the positions of their rows, null where there is none."""
     full = np.zeros((len(rows.rows), values.shape[1]), np.float16)
-    full[rows.at] = values
+    full[rows.scored_positions] = values
     mask = np.ones(len(rows.rows), bool)
-    mask[rows.at] = np.isnan(values).any(axis=1)
+    mask[rows.scored_positions] = np.isnan(values).any(axis=1)
     return pa.FixedSizeListArray.from_arrays(
         pa.array(full.reshape(-1)), values.shape[1], mask=pa.array(mask)
     )
 
 
-def _name(label: int, names: Sequence[str] | None) -> str | None:
+def _name_of(label: int, names: Sequence[str] | None) -> str | None:
     return names[label] if names is not None and 0 <= label < len(names) else None

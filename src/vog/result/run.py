@@ -18,13 +18,13 @@ from vog.files.output_paths import output_path
 from vog.files.writing import safe_table, write_whole
 from vog.result import part_checks, part_digests
 from vog.result import question as questions
-from vog.result.class_names import first_name, numbers_called
+from vog.result.class_names import main_name, find_labels
 from vog.result.derived_columns import DERIVED, rank
-from vog.result.part_names import DamagedPartError, Part, missing, parts
+from vog.result.part_names import DamagedPartError, Part, gaps, list_parts
 from vog.result.parts import write_table
 from vog.result.repair import seconds_in
-from vog.result.row_errors import reading
-from vog.result.rows import is_half, is_probabilities, probabilities_of
+from vog.result.row_errors import explain_read_errors
+from vog.result.rows import is_half, is_probabilities, probabilities_column
 
 FORMATS = ("csv", "parquet", "jsonl")
 
@@ -39,16 +39,16 @@ class Run:
     @cached_property
     def listed_parts(self) -> list[Part]:
         """The parts by their names; whoever reads one checks it first, see `checked_parts`."""
-        found = parts(self.folder)
-        if not found:
+        parts = list_parts(self.folder)
+        if not parts:
             raise ResultError(
                 f"{self.folder} has no finished rows yet. Run the same `vog score` command "
                 f"again to continue."
             )
         rows = int(self.question["data"]["examples"])
-        if found[-1].stop > rows:
-            raise DamagedPartError(found[-1].path, f"it holds rows beyond the {rows:,} of the run")
-        return found
+        if parts[-1].stop > rows:
+            raise DamagedPartError(parts[-1].path, f"it holds rows beyond the {rows:,} of the run")
+        return parts
 
     def checked_parts(self) -> list[Part]:
         """Return the parts, none of which is damaged: every reader takes them from here.
@@ -64,7 +64,7 @@ class Run:
         """Names and types of the stored columns; each score's says what it means."""
         first = self.listed_parts[0]
         part_checks.check_parts(self.folder, [first])
-        with reading(first.path):
+        with explain_read_errors(first.path):
             return pq.read_schema(first.path).remove_metadata()
 
     @property
@@ -104,9 +104,9 @@ class Run:
     @property
     def seconds(self) -> float:
         """What computing the finished rows took, all sittings together."""
-        noted = part_digests.load_digests(self.folder).parts
+        digests = part_digests.load_digests(self.folder).parts
         return sum(
-            noted[part.path.name].seconds if part.path.name in noted else seconds_in(part.path)
+            digests[part.path.name].seconds if part.path.name in digests else seconds_in(part.path)
             for part in self.checked_parts()
         )
 
@@ -123,7 +123,7 @@ class Run:
     @property
     def missing_rows(self) -> int:
         """How many rows are not; the same `vog score` computes them."""
-        return sum(map(len, missing(self.listed_parts, int(self.question["data"]["examples"]))))
+        return sum(map(len, gaps(self.listed_parts, int(self.question["data"]["examples"]))))
 
     def require_row_numbers(self) -> None:
         """Raise ResultError unless the numbers of the rows are those that they have in the data.
@@ -181,7 +181,7 @@ class Run:
         if any(":" in name for name in names) and self.class_column not in stored:
             stored.append(self.class_column)
         raw = self._read(stored)
-        return pa.table([self._column(raw, name) for name in names], schema=self._schema(names))
+        return pa.table([self._derive(raw, name) for name in names], schema=self._schema(names))
 
     def _read(self, stored: list[str]) -> pa.Table:
         """Stored columns of all rows, in the order of the data."""
@@ -189,9 +189,9 @@ class Run:
         names = list(dict.fromkeys([*stored, "index"])) if is_sample else stored
         read: list[pa.Table] = []
         for path in self.part_files:
-            with reading(path):
+            with explain_read_errors(path):
                 read.append(pq.read_table(path, columns=names))
-        with reading():
+        with explain_read_errors():
             raw = pa.concat_tables(read)
         if not is_sample:
             return raw
@@ -202,7 +202,7 @@ class Run:
         """The classes that are called by a number, by that; it need not be their own."""
         names = self.label_names or []
         words = {word.strip() for name in names for word in (name, *name.split(","))}
-        return {word: numbers_called(word, names) for word in words if word.isdecimal()}
+        return {word: find_labels(word, names) for word in words if word.isdecimal()}
 
     def numbers(self, column: str) -> Float[np.ndarray, "n"]:
         """A score, stored or derived, as float64; NaN where a row has none.
@@ -217,7 +217,7 @@ class Run:
 
         None where the run was not asked to keep them, see `vog score --keep-probabilities`.
         """
-        name = probabilities_of(stage)
+        name = probabilities_column(stage)
         if name not in self.schema.names:
             return None
         lists = self.table([name]).column(0).combine_chunks()
@@ -256,8 +256,8 @@ class Run:
         """
         by = by or self.default_column
         stage = self.score_column(by).partition("@")[2] or "all"
-        shown = ["index", "id", "label", "label_name", f"prediction@{stage}", by, "problem"]
-        table = self.table(list(dict.fromkeys(name for name in shown if self._has(name))))
+        names = ["index", "id", "label", "label_name", f"prediction@{stage}", by, "problem"]
+        table = self.table(list(dict.fromkeys(name for name in names if self._has(name))))
         if label is not None:
             table = table.filter(pc.field("label") == self.label_number(label))
         table = table.filter(pc.field(by).is_valid())
@@ -331,7 +331,7 @@ class Run:
         if kind == "parquet":
             write_whole(path, lambda beside: write_table(table, beside))
         else:
-            write_whole(path, lambda beside: _copy(table, beside, kind))
+            write_whole(path, lambda beside: _copy_with_duckdb(table, beside, kind))
         return path
 
     def _has(self, name: str) -> bool:
@@ -363,7 +363,7 @@ class Run:
             raise ResultError(f"{name!r} is no score.{unknown(name, self.score_columns)}")
         return stored
 
-    def _column(self, raw: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
+    def _derive(self, raw: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
         stored, _, derived = name.partition(":")
         if not derived:
             return raw[stored]
@@ -393,19 +393,19 @@ class Run:
             ResultError: no class or several are called so, or none with this number has examples.
         """
         names = self.label_names or []
-        called = numbers_called(str(label), names)
-        if len(called) > 1:
+        labels = find_labels(str(label), names)
+        if len(labels) > 1:
             raise ResultError(
-                f"the classes {first_few(called)} are all called {label!r}. Give the number."
+                f"the classes {first_few(labels)} are all called {label!r}. Give the number."
             )
-        if called:
-            return called[0]
+        if labels:
+            return labels[0]
         present = self.table(["label"])["label"].unique().drop_null().to_pylist()
         text = str(label)
         if text.isdecimal() and len(text) < 19 and int(text) in present:
             return int(label)
-        known = [first_name(name) for name in names] or [str(one) for one in sorted(present)]
-        raise ResultError(f"there is no class {label!r}.{unknown(str(label), known)}")
+        valid = [main_name(name) for name in names] or [str(number) for number in sorted(present)]
+        raise ResultError(f"there is no class {label!r}.{unknown(str(label), valid)}")
 
     def named(self, names: Sequence[str]) -> "Run":
         """The same run with these names of its classes, by number."""
@@ -425,26 +425,26 @@ def open_run(folder: str | Path) -> Run:
     return run
 
 
-def _copy(table: pa.Table, path: Path, kind: str) -> None:
+def _copy_with_duckdb(table: pa.Table, path: Path, kind: str) -> None:
     """Let DuckDB write csv or jsonl. JSON has no infinity: it becomes the text "Infinity"."""
     # The file is a temporary one already; DuckDB's own would be left behind by a kill.
-    chosen, how = "*", "FORMAT csv, HEADER, USE_TMP_FILE false"
+    selection, options = "*", "FORMAT csv, HEADER, USE_TMP_FILE false"
     if kind == "jsonl":
         names = [f.name for f in table.schema if pa.types.is_floating(f.type)]
-        chosen, how = (
-            f"* REPLACE ({', '.join(map(_json_number, names))})" if names else "*",
+        selection, options = (
+            f"* REPLACE ({', '.join(map(_json_number_sql, names))})" if names else "*",
             "FORMAT json, USE_TMP_FILE false",
         )
     target = str(path).replace("'", "''")
     try:
         with duckdb.connect() as connection:  # of its own: the user may have tables of that name
             connection.register("rows", table)
-            connection.execute(f"COPY (SELECT {chosen} FROM rows) TO '{target}' ({how})")
+            connection.execute(f"COPY (SELECT {selection} FROM rows) TO '{target}' ({options})")
     except duckdb.IOException as error:
         raise OSError(str(error).splitlines()[0]) from error
 
 
-def _json_number(name: str) -> str:
+def _json_number_sql(name: str) -> str:
     column = '"' + name.replace('"', '""') + '"'
     sign = f"CASE WHEN {column} < 0 THEN '-' ELSE '' END"
     text = f"to_json({sign} || 'Infinity')"

@@ -21,14 +21,14 @@ from jaxtyping import Float, Int
 from vog.errors import ResultError
 from vog.files.small_files import temporary_folder
 from vog.result import part_checks
-from vog.result.derived_columns import STANDARDS
-from vog.result.row_errors import reading as reading
+from vog.result.derived_columns import CLASS_STATISTICS
+from vog.result.row_errors import explain_read_errors as explain_read_errors
 from vog.result.run import Run
 
 # What queries may take before they go on on disk. A million rows in order take a third of it.
 _MEMORY = "128MB"
 Row = dict[str, Any]
-_Ordered = Float[np.ndarray, "n"]
+_SortedValues = Float[np.ndarray, "n"]
 
 
 class RunTables:
@@ -42,12 +42,12 @@ class RunTables:
         """
         self.run = run
         # Removed at the end; by default it would be a folder .tmp wherever that was started.
-        beside = str(temporary_folder())
-        weakref.finalize(self, shutil.rmtree, beside, ignore_errors=True)
+        temporary_path = str(temporary_folder())
+        weakref.finalize(self, shutil.rmtree, temporary_path, ignore_errors=True)
         self._connection = duckdb.connect(
             config={
                 "memory_limit": _MEMORY,
-                "temp_directory": beside,
+                "temp_directory": temporary_path,
                 "autoinstall_known_extensions": "false",
             }
         )
@@ -56,82 +56,82 @@ class RunTables:
         self._connection.execute("SET allocator_flush_threshold = '8MB'")
         self._connection.execute("SET allocator_bulk_deallocation_flush_threshold = '8MB'")
         # A folder called run[1] would else be a pattern, and that of run1.
-        self._check()
+        self._check_parts()
         files = [glob.escape(str(part.path)) for part in run.listed_parts]
-        with reading():
+        with explain_read_errors():
             self._connection.from_parquet(files).create_view("rows")
         self._lock = threading.Lock()
-        self._standards: dict[str, str] = {}
-        self._ordered: dict[str, _Ordered] = {}
+        self._statistics_tables: dict[str, str] = {}
+        self._sorted_columns: dict[str, _SortedValues] = {}
 
-    def prepare(self, may_go_on: Callable[[], bool]) -> None:
+    def prepare(self, should_continue: Callable[[], bool]) -> None:
         """Find what derived columns compare with before they are asked for.
 
         Args:
             may_go_on: is asked before each; it may wait, and False ends it.
         """
         for score in self.run.score_columns:
-            for derived in STANDARDS:
-                if not may_go_on():
+            for derived in CLASS_STATISTICS:
+                if not should_continue():
                     return
-                self._standard(f"{score}:{derived}")
+                self._statistics_table(f"{score}:{derived}")
 
-    def key(self, column: str, alias: str = "standard") -> tuple[str, str]:
+    def column_sql(self, column: str, alias: str = "standard") -> tuple[str, str]:
         """The SQL of a column, and the join that it needs; ranks are as their score is."""
         stored = quoted(self.run.stored_column(column))
         derived = column.partition(":")[2]
-        if derived not in STANDARDS:
+        if derived not in CLASS_STATISTICS:
             return stored, ""
-        table = self._standard(column)
+        table = self._statistics_table(column)
         value, spread = f"{stored}::DOUBLE", f"{alias}.spread"
         key = (
             f"CASE WHEN NOT isfinite({value}) THEN {value} WHEN {spread} > 0 "
             f"THEN ({value} - {alias}.centre) / {spread} ELSE 0 * {value} END"
         )
-        of = f"coalesce({quoted(self.run.class_column)}, -1)"
-        return key, f" LEFT JOIN {table} AS {alias} ON {of} = {alias}.class"
+        class_sql = f"coalesce({quoted(self.run.class_column)}, -1)"
+        return key, f" LEFT JOIN {table} AS {alias} ON {class_sql} = {alias}.class"
 
-    def _standard(self, column: str) -> str:
+    def _statistics_table(self, column: str) -> str:
         """The table of what each class is compared with, made when it is first asked for."""
         with self._lock:
-            if column not in self._standards:
+            if column not in self._statistics_tables:
                 stored, derived = self.run.stored_column(column), column.partition(":")[2]
-                (values,) = self.numbers(f"SELECT {quoted(stored)} FROM rows")
-                standard = STANDARDS[derived](values, self._classes)
-                classes = np.arange(len(standard.centre)) + standard.first
+                (values,) = self.arrays(f"SELECT {quoted(stored)} FROM rows")
+                statistics = CLASS_STATISTICS[derived](values, self._classes)
+                classes = np.arange(len(statistics.centre)) + statistics.first
                 table = pa.table(
-                    {"class": classes, "centre": standard.centre, "spread": standard.spread}
+                    {"class": classes, "centre": statistics.centre, "spread": statistics.spread}
                 )
-                name = f"standard_of_{len(self._standards)}"
+                name = f"standard_of_{len(self._statistics_tables)}"
                 self._connection.from_arrow(table).create(name)
-                self._standards[column] = name
-            return self._standards[column]
+                self._statistics_tables[column] = name
+            return self._statistics_tables[column]
 
     @cached_property
     def _classes(self) -> Int[np.ndarray, "n"]:
         """The class that each row is compared within, in the order of the parts."""
-        (found,) = self.numbers(f"SELECT coalesce({quoted(self.run.class_column)}, -1) FROM rows")
-        return found
+        (labels,) = self.arrays(f"SELECT coalesce({quoted(self.run.class_column)}, -1) FROM rows")
+        return labels
 
-    def in_order(self, stored: str) -> _Ordered:
+    def sorted_values(self, stored: str) -> _SortedValues:
         """The values of a stored score from the smallest on; of the latest few it is kept."""
         with self._lock:
-            if stored not in self._ordered:
-                if len(self._ordered) == 8:  # 5 MB each for a million rows
-                    self._ordered.pop(next(iter(self._ordered)))
+            if stored not in self._sorted_columns:
+                if len(self._sorted_columns) == 8:  # 5 MB each for a million rows
+                    self._sorted_columns.pop(next(iter(self._sorted_columns)))
                 name = quoted(stored)
-                (found,) = self.numbers(f"SELECT {name} FROM rows WHERE {name} IS NOT NULL")
-                self._ordered[stored] = np.sort(found)
-            return self._ordered[stored]
+                (values,) = self.arrays(f"SELECT {name} FROM rows WHERE {name} IS NOT NULL")
+                self._sorted_columns[stored] = np.sort(values)
+            return self._sorted_columns[stored]
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """While entered, rows may be read: DuckDB itself checks nothing of what it reads."""
-        with reading():
-            self._check()
+        with explain_read_errors():
+            self._check_parts()
             yield
 
-    def _check(self) -> None:
+    def _check_parts(self) -> None:
         try:
             part_checks.check_parts(self.run.folder, self.run.listed_parts)
         except ResultError as error:
@@ -140,20 +140,20 @@ class RunTables:
                 f"meantime, open it again."
             ) from error
 
-    def ask(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
+    def query(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
         with self.reading(), self._connection.cursor() as cursor:
             return cursor.execute(sql, values).fetchall()
 
-    def ask_dicts(self, sql: str, values: list[Any]) -> list[Row]:
+    def query_dicts(self, sql: str, values: list[Any]) -> list[Row]:
         with self.reading(), self._connection.cursor() as cursor:
-            found = cursor.execute(sql, values)
-            names = [column[0] for column in found.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+            result = cursor.execute(sql, values)
+            names = [column[0] for column in result.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
-    def numbers(self, sql: str) -> list[np.ndarray]:
+    def arrays(self, sql: str) -> list[np.ndarray]:
         with self.reading(), self._connection.cursor() as cursor:
-            found: Any = cursor.execute(sql).fetchnumpy().values()
-            return [np.ma.filled(one, np.nan) if np.ma.isMA(one) else one for one in found]
+            arrays: Any = cursor.execute(sql).fetchnumpy().values()
+            return [np.ma.filled(array, np.nan) if np.ma.isMA(array) else array for array in arrays]
 
 
 def use_system_memory() -> None:

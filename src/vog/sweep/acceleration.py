@@ -18,7 +18,7 @@ from vog.models.torch import norm_folding
 from vog.models.torch.adapter import TorchModel
 from vog.models.torch.compiled import compile_forward
 from vog.progress import progress
-from vog.result.rows import Rows
+from vog.result.rows import RowBlock
 from vog.scores import Observation, Signal
 from vog.sweep.block import meanings, rows_of
 from vog.sweep.job import Job
@@ -215,7 +215,7 @@ def _score_batches(
     job: Job, batches: list[Batch], advance: Callable[[int], None]
 ) -> dict[str, np.ndarray]:
     """By column, its values."""
-    rows: list[Rows] = []
+    rows: list[RowBlock] = []
     for batch in batches:
         rows += rows_of(job, batch)
         advance(len(batch.rows))

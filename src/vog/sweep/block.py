@@ -9,7 +9,7 @@ from torch import Tensor
 from vog.checkpoints import Stage
 from vog.data import UNLABELLED, Batch
 from vog.models import Weights
-from vog.result.rows import Meaning, Rows
+from vog.result.rows import Meaning, RowBlock
 from vog.scores import Observation, Score, Signal, uses_label
 from vog.sweep.fold import StageFold, States, column_name, not_finite_by_checkpoint
 from vog.sweep.job import Job
@@ -17,7 +17,7 @@ from vog.sweep.preflight import check_labels
 from vog.sweep.split_half import Halves, is_halved, nan_where_undefined
 
 
-def rows_of(job: Job, block: Batch, size: int | None = None) -> list[Rows]:
+def rows_of(job: Job, block: Batch, size: int | None = None) -> list[RowBlock]:
     """The rows of a block: every score at every stage, and what the stage's end predicts.
 
     A row whose signals are not finite at some checkpoint has no score that needs them in a
@@ -81,7 +81,7 @@ def _aim(job: Job, inputs: Tensor, labels: Tensor) -> Tensor | None:
     return observation.signal(Signal.LOGITS)[0].argmax(dim=-1)
 
 
-def _rows(job: Job, batch: Batch, fold: StageFold, halves: Halves) -> Rows:
+def _rows(job: Job, batch: Batch, fold: StageFold, halves: Halves) -> RowBlock:
     positions, labels = batch.at.numpy(), batch.labels.numpy()
     ids = job.examples.ids[batch.rows.start : batch.rows.stop]
     problems = {position: f"unreadable: {reason}" for position, reason in batch.problems.items()}
@@ -91,7 +91,7 @@ def _rows(job: Job, batch: Batch, fold: StageFold, halves: Halves) -> Rows:
         probabilities = dict.fromkeys(predictions, empty)
         columns = [*meanings(job.scores, job.stages), *halves.values(0)]
         values = dict.fromkeys(columns, empty)
-        return Rows(
+        return RowBlock(
             *(batch.rows, ids, labels, positions, predictions, probabilities, values, problems),
             _distributions(job, fold),
         )
@@ -107,7 +107,7 @@ def _rows(job: Job, batch: Batch, fold: StageFold, halves: Halves) -> Rows:
     prediction = torch.cat([segment.prediction for segment in fold.predictions]).cpu().numpy()
     probability = torch.cat([segment.probability for segment in fold.predictions]).cpu().numpy()
     no_logits = bad[Signal.LOGITS]
-    return Rows(
+    return RowBlock(
         batch.rows,
         ids,
         labels,

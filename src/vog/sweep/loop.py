@@ -21,7 +21,7 @@ from vog.progress import progress
 from vog.result import parts
 from vog.result.part_writer import Clock, PartBuffer
 from vog.result.parts import PartSink
-from vog.result.rows import Meaning, Rows
+from vog.result.rows import Meaning, RowBlock
 from vog.sweep.block import meanings, rows_of
 from vog.sweep.job import Job
 
@@ -115,7 +115,7 @@ def write_rows(
     sink: PartSink,
     activity: str,
     columns: Mapping[str, Meaning],
-    make_rows: Callable[[Batch, int, Clock], list[Rows]],
+    make_rows: Callable[[Batch, int, Clock], list[RowBlock]],
     row_numbers: Int[np.ndarray, "n"] | None = None,
     before_part: Callable[[], None] | None = None,
 ) -> Summary:
@@ -153,8 +153,8 @@ def write_rows(
 
 
 def _make_within_memory(
-    make_rows: Callable[[Batch, int, Clock], list[Rows]], block: Batch, size: int, clock: Clock
-) -> tuple[list[Rows], int]:
+    make_rows: Callable[[Batch, int, Clock], list[RowBlock]], block: Batch, size: int, clock: Clock
+) -> tuple[list[RowBlock], int]:
     """The rows of a block, and how many examples at a time memory was enough for.
 
     Raises:

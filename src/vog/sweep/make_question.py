@@ -15,7 +15,7 @@ from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Examples
 from vog.data.built_in_transforms import built_in_name
 from vog.data.examples import FoldPart
-from vog.result.data_location import noted_places
+from vog.result.data_location import places_to_store
 from vog.result.question import WHERE
 from vog.scores import SCORES, Score, colours
 from vog.scores.gradient import GradNorm, VoG
@@ -154,7 +154,7 @@ def _where(request: Request, files: Sequence[CheckpointFile], examples: Examples
         "target": _text_or_none(request.target),
         **({} if request.read is None else {"read": _text_or_none(request.read)}),
     }
-    return where | noted_places(where, request.out)
+    return where | places_to_store(where, request.out)
 
 
 def _data_locations(request: Request, fold: FoldPart | None) -> dict[str, str | None]:

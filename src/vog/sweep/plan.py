@@ -57,7 +57,7 @@ def plan(job: Job, probe: bool = False) -> Plan:
     """
     folder = job.request.out
     parts.check_writable(folder, job.question, job.request.overwrite)
-    missing_rows, damage = parts.left(folder, job.question, job.request.overwrite)
+    missing_rows, damage = parts.remaining_rows(folder, job.question, job.request.overwrite)
     return Plan(
         examples=len(job.examples),
         finished_rows=len(job.examples) - missing_rows,

@@ -14,7 +14,7 @@ from vog.data.datasets import ids_of
 from vog.data.examples import RowNumbers
 from vog.errors import DataError, ResultError, first_few, unknown
 from vog.result import Run
-from vog.result.ids import places_of
+from vog.result.ids import positions_of
 from vog.training.schedules import (
     Curriculum,
     Pacing,
@@ -277,7 +277,7 @@ def _match_rows(run: Run, dataset: Any) -> tuple[Positions, Positions]:
             f"{run.question['data']['examples']:,}: which are which cannot be told. Give a "
             f"`Subset` of what was scored, or a dataset with an attribute `ids`."
         )
-    positions = places_of(ids, table["id"])
+    positions = positions_of(ids, table["id"])
     missing = np.flatnonzero(positions < 0)
     if len(missing) or not len(positions):
         raise DataError(

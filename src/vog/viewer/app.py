@@ -19,9 +19,9 @@ from vog.figures.previews import previewer
 from vog.pages import look
 from vog.result import Run
 from vog.result.marks import Review
-from vog.result.row_lookup import Lookup
+from vog.result.row_lookup import RowLookup
 from vog.result.row_pages import RowPages
-from vog.result.sql import RunTables, reading
+from vog.result.sql import RunTables, explain_read_errors
 from vog.viewer.background import Idle
 from vog.viewer.context import Site
 from vog.viewer.inspection import Inspection
@@ -49,7 +49,7 @@ def application(
     """
     preview = previewer(run, root, data, image_responses.LARGE, inside=True)
     source = RunTables(run)
-    pages, rows = RowPages(source), Lookup(source)
+    pages, rows = RowPages(source), RowLookup(source)
     site = Site(run, pages, rows, Review(run.folder), guard, preview, inspection)
     if site.first.missing is not None:
         tell(f"There are no pictures. {site.first.missing}")
@@ -102,7 +102,7 @@ def _shows(site: Site, page: Page, idle: Idle) -> Callable[[Request], Response]:
     """A page that changes nothing; it is not a coroutine, so it is made in a thread."""
 
     def answer(request: Request) -> Response:
-        with idle.busy(), reading():
+        with idle.busy(), explain_read_errors():
             return page(site, request)
 
     return answer
@@ -112,7 +112,7 @@ def _changes(site: Site, page: Change) -> Callable[[Request], Awaitable[Response
     """A page that takes a form of this viewer."""
 
     def changed(request: Request, fields: dict[str, str]) -> Response:
-        with reading():
+        with explain_read_errors():
             return page(site, request, fields)
 
     async def answer(request: Request) -> Response:

@@ -17,8 +17,8 @@ from vog.figures.previews import Preview, Previewer
 from vog.pages import GalleryTile
 from vog.result import Run
 from vog.result.marks import Review
-from vog.result.row_lookup import Lookup
-from vog.result.row_pages import Filter, Order, RowPages
+from vog.result.row_lookup import RowLookup
+from vog.result.row_pages import RowFilter, RowOrder, RowPages
 from vog.result.sql import Row
 from vog.viewer import view_query
 from vog.viewer.inspection import InspectedExample, Inspection
@@ -43,7 +43,7 @@ class Site:
 
     run: Run
     browser: RowPages
-    lookup: Lookup
+    lookup: RowLookup
     review: Review
     guard: Guard
     preview: Previewer
@@ -55,7 +55,7 @@ class Site:
     @cached_property
     def first(self) -> Preview:
         """What the first row that can be seen looks like: the others are of its kind."""
-        found = self.browser.page(Order("index", descending=False), Filter(), count=20).rows
+        found = self.browser.page(RowOrder("index", descending=False), RowFilter(), count=20).rows
         looks = [self.preview(row["index"], row["id"]) for row in found]
         return next((one for one in looks if one.missing is None), looks[0])
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vog.result import Run
-from vog.result.data_location import noted_name
+from vog.result.data_location import current_location
 
 
 @runtime_checkable  # so that beartype can check it while the tests run
@@ -78,9 +78,9 @@ def inspection(
     where = run.question.get("where", {})
     if where.get("gradients") is not None:
         return Inspection(
-            f"no code; the gradients in {noted_name(run, 'gradients')} are read", inspect
+            f"no code; the gradients in {current_location(run, 'gradients')} are read", inspect
         )
-    model, data = (asked.get(name) or noted_name(run, name) for name in ("model", "data"))
+    model, data = (asked.get(name) or current_location(run, name) for name in ("model", "data"))
     for name, value in (("model", model), ("data", data)):
         if value is None:
             return Inspection(
@@ -92,9 +92,9 @@ def inspection(
     code = [f"{model}({_keywords(run, asked)})"]
     others = (
         data,
-        asked.get("transform") or noted_name(run, "transform"),
-        noted_name(run, "target"),
-        asked.get("read") or noted_name(run, "read"),
+        asked.get("transform") or current_location(run, "transform"),
+        current_location(run, "target"),
+        asked.get("read") or current_location(run, "read"),
     )
     code += [str(one) for one in others if one is not None and ":" in str(one)]
     count = len(run.question["checkpoints"])

@@ -10,7 +10,7 @@ from vog.errors import ResultError
 from vog.result import Run
 from vog.result.derived_columns import DERIVED
 from vog.result.marks import VERDICTS
-from vog.result.row_pages import Filter, Order
+from vog.result.row_pages import RowFilter, RowOrder
 
 _LAST_PAGE = 10**7
 _OTHERS = ("index", "id", "label", "label_name", "problem")
@@ -51,9 +51,9 @@ class View:
     page: int = 1
 
     @property
-    def sorted_by(self) -> Order:
+    def sorted_by(self) -> RowOrder:
         """As the rows are asked for."""
-        return Order(self.by, self.order == "desc")
+        return RowOrder(self.by, self.order == "desc")
 
     @property
     def filtered(self) -> bool:
@@ -62,9 +62,9 @@ class View:
         words = (self.text, self.marked, self.problem, self.also)
         return any(one is not None for one in chosen) or any(words)
 
-    def filter(self, ids: tuple[str, ...] | None) -> Filter:
+    def filter(self, ids: tuple[str, ...] | None) -> RowFilter:
         """As the rows are asked for; `ids` are those with the mark that is asked for."""
-        return Filter(
+        return RowFilter(
             label=self.label,
             predicted=self.predicted,
             judged=self.judged,

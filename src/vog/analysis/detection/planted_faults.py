@@ -13,7 +13,7 @@ from vog.analysis.label_errors.suspects import LOGIT_SCORES, combined_hardness
 from vog.errors import ResultError, unknown
 from vog.progress import progress
 from vog.result import Run
-from vog.result.planting_record import KINDS, Planted, record_of
+from vog.result.planting_record import KINDS, Planted, as_planting_record
 
 COMBINATION = "combination"
 _LEVEL = 0.05  # the level at which a score is told from chance
@@ -186,7 +186,7 @@ def verify(
         ResultError: the run is not of the planted data, nothing or everything is planted, there is
             no such kind, or there are fewer than 20 resamples.
     """
-    record = record_of(planted)
+    record = as_planting_record(planted)
     if resamples < _MIN_RESAMPLES:
         raise ResultError(
             f"{resamples} resamples give no 95 % interval; ask for {_MIN_RESAMPLES} or more."

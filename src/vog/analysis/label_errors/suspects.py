@@ -26,7 +26,7 @@ from vog.analysis.label_errors.verdict import VERDICT_ADVICE, Mask, PerRow, Verd
 from vog.analysis.one_run.correlation import hardness
 from vog.errors import ResultError, unknown
 from vog.result import Run
-from vog.result.planting_record import BOUNDARY, FLIP, THRESHOLD, Planted, record_of
+from vog.result.planting_record import BOUNDARY, FLIP, THRESHOLD, Planted, as_planting_record
 
 # What judges labels. The first four look at the logits alone and need no planted errors to be
 # weighed: on digits and MNIST their mean ranks better than with the gradients of the loss added.
@@ -64,7 +64,7 @@ def suspects(
     check_stage(run, stage)
     if run.table(["label"]).column(0).null_count == run.rows:
         raise ResultError(f"{run.folder} has no labels that could be judged.")
-    record = None if planted is None else record_of(planted)
+    record = None if planted is None else as_planting_record(planted)
     rows = {} if record is None else record.rows(run)
     if record is not None and FLIP in rows:
         unplanted = ~np.any(list(rows.values()), axis=0)

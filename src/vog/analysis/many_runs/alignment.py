@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from vog.analysis.one_run.score_columns import raw_column
 from vog.errors import ResultError, first_few, unknown
 from vog.result import Run
-from vog.result.ids import places_of
+from vog.result.ids import positions_of
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _refuse_repeated_ids(run: Run, ids: pa.Array) -> None:
 
 def _shared_positions(ids: Sequence[pa.Array]) -> tuple[Int[np.ndarray, "n"], ...]:
     """By run, the rows of the ids that all have, in the order of the first."""
-    rows = [np.arange(len(ids[0])), *(places_of(ids[0], run_ids) for run_ids in ids[1:])]
+    rows = [np.arange(len(ids[0])), *(positions_of(ids[0], run_ids) for run_ids in ids[1:])]
     shared = np.all([positions >= 0 for positions in rows], axis=0)
     return tuple(positions[shared] for positions in rows)
 

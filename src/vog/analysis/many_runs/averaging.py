@@ -12,8 +12,8 @@ from vog.errors import ResultError, first_few
 from vog.files.output_paths import output_path
 from vog.progress import progress
 from vog.result import Run, open_run, parts
-from vog.result.combined_run import Combined, combined_question, score_name, write_combined
-from vog.result.derived_columns import by_class, rank
+from vog.result.combined_run import CombinedRows, combined_question, score_name, write_combined
+from vog.result.derived_columns import class_z_score, rank
 from vog.result.question import WHERE
 from vog.result.rows import Meaning
 
@@ -73,7 +73,7 @@ def combine_aligned(
         runs, aligned.names, aligned.columns, count, aligned.covers_first_run, out
     )
     with parts.writing_session(out, question, overwrite):
-        if parts.missing(parts.parts(out), count):
+        if parts.gaps(parts.list_parts(out), count):
             is_short = len(aligned.columns) * len(runs) * count < _SMALL
             write_combined(out, _average_runs(aligned, quiet or is_short), runs[0].label_names)
     return open_run(out)
@@ -212,7 +212,7 @@ def _refuse_different_scores(first: Run, run: Run, columns: Sequence[str]) -> No
             )
 
 
-def _average_runs(aligned: AlignedRuns, quiet: bool) -> Combined:
+def _average_runs(aligned: AlignedRuns, quiet: bool) -> CombinedRows:
     numbers = range(len(aligned.runs))
     classes = [aligned.classes(number, run.class_column) for number, run in enumerate(aligned.runs)]
     scores: dict[str, _Column] = {}
@@ -225,7 +225,7 @@ def _average_runs(aligned: AlignedRuns, quiet: bool) -> Combined:
             metadata |= _column_metadata(aligned.runs[0], column, len(numbers))
             _record_missing(missing, column, values)
             advance(1)
-    return Combined(
+    return CombinedRows(
         aligned.ids,
         aligned.classes(0, "label"),
         _predictions(aligned),
@@ -241,7 +241,7 @@ def _mean_columns(
     """The five columns that one becomes; NaN where a run lacks a value."""
     score, _, stage = column.partition("@")
     ranks = np.stack([rank(row) for row in values])
-    z = np.stack([by_class(row, labels) for row, labels in zip(values, classes, strict=True)])
+    z = np.stack([class_z_score(row, labels) for row, labels in zip(values, classes, strict=True)])
     with np.errstate(invalid="ignore"):  # infinity less infinity is not known
         arrays = {
             column: values.mean(axis=0),
@@ -269,7 +269,7 @@ def _column_metadata(first: Run, column: str, runs: int) -> dict[str, dict[str, 
         f"{score}_z@{stage}": ((-infinity, infinity), mean_z),
     }
     view_metadata = {
-        name: Meaning(name.partition("@")[0], higher, limits, unit, source, of=column).metadata()
+        name: Meaning(name.partition("@")[0], higher, limits, unit, source, base=column).metadata()
         for name, (limits, unit) in views.items()
     }
     errors = {f"{score}_rank_se@{stage}": mean_rank, f"{score}_z_se@{stage}": mean_z}

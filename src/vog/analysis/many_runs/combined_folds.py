@@ -18,9 +18,9 @@ from vog.errors import ResultError, first_few
 from vog.files import npz
 from vog.files.output_paths import output_path
 from vog.result import Run, open_run, parts
-from vog.result.combined_run import question_of_folds, write_combined_table
-from vog.result.data_location import noted_name
-from vog.result.ids import places_of
+from vog.result.combined_run import folds_question, write_combined_table
+from vog.result.data_location import current_location
+from vog.result.ids import positions_of
 from vog.result.rows import is_probabilities
 
 _MADE_BY = "Give the runs of held_out files that one `vog folds` wrote, one run a fold."
@@ -50,9 +50,9 @@ def combine_folds(runs: Sequence[Run], out: str | Path, overwrite: bool = False)
     _check_partition(runs, row_numbers)
     _refuse_same_weights(runs)
     columns = [name for name in runs[0].schema.names if all(name in r.schema.names for r in runs)]
-    question = question_of_folds(runs, columns, out)
+    question = folds_question(runs, columns, out)
     with parts.writing_session(out, question, overwrite):
-        if parts.missing(parts.parts(out), int(question["data"]["examples"])):
+        if parts.gaps(parts.list_parts(out), int(question["data"]["examples"])):
             write_combined_table(out, _rows_in_data_order(runs, columns))
     return open_run(out)
 
@@ -92,7 +92,7 @@ def _fold_of(run: Run) -> dict[str, Any]:
 def _shared_rows_clause(first: Run, run: Run) -> str:
     """The rows that both have, in words; nothing where there are none."""
     ids = first.table(["id"])["id"].combine_chunks()
-    shared = ids.filter(pa.array(places_of(ids, run.table(["id"])["id"]) >= 0))
+    shared = ids.filter(pa.array(positions_of(ids, run.table(["id"])["id"]) >= 0))
     if not len(shared):
         return ""
     return f": {len(shared):,} are in both, as {first_few(shared.slice(0, 5).to_pylist())}"
@@ -154,7 +154,7 @@ def _ids_of_rows(
 
 def _missing_ids(runs: Sequence[Run], rows: list[int]) -> list[str]:
     """What rows that no run has are called in the files of the folds, if these are there."""
-    name = noted_name(runs[0], "fold")
+    name = current_location(runs[0], "fold")
     files = [] if name is None else sorted(Path(name).parent.parent.glob(f"*/{Path(name).name}"))
     scored_ids = {key for run in runs for key in run.table(["id"])["id"].to_pylist()}
     missing = [key for file in files for key in _read_ids(file) if key not in scored_ids]

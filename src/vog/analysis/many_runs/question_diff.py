@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vog.result.question import flat
+from vog.result.question import flatten
 
 _MOST_LISTED = 8  # entries of a list that differ and are shown one by one
 _AFTER_LIST_NAME = re.compile(r"\[|\.[^.\[]*$")  # what follows the name of a list
@@ -22,7 +22,7 @@ class Difference:
 
 def question_differences(questions: Sequence[Mapping[str, Any]]) -> tuple[Difference, ...]:
     """Entry by entry; where many of a list differ, how many."""
-    entries = [flat(_summarize(question, questions[0])) for question in questions]
+    entries = [flatten(_summarize(question, questions[0])) for question in questions]
     keys = dict.fromkeys(itertools.chain(*entries))
     values = {key: [entry.get(key, "nothing") for entry in entries] for key in keys}
     changed = {key: row for key, row in values.items() if any(entry != row[0] for entry in row)}

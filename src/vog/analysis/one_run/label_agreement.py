@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int
 from scipy.optimize import linear_sum_assignment
 
 from vog.result import Run
-from vog.result.class_names import first_name
+from vog.result.class_names import main_name
 
 _LOW = 0.5
 _TIMES_THE_LARGEST = 1.5
@@ -125,7 +125,7 @@ class LabelAgreement:
     def _label(self, number: int) -> str:
         if number >= len(self.names):
             return str(number)
-        name = first_name(self.names[number])
+        name = main_name(self.names[number])
         return name if name == str(number) else f"{number} ({name})"
 
 

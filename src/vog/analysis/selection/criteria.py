@@ -15,8 +15,8 @@ from vog.analysis.one_run.correlation import hardness
 from vog.analysis.one_run.row_facts import misclassified
 from vog.errors import ResultError
 from vog.result import Run
-from vog.result.derived_columns import STANDARDS
-from vog.result.ids import places_of
+from vog.result.derived_columns import CLASS_STATISTICS
+from vog.result.ids import positions_of
 from vog.result.marks import Review
 
 # The first that holds for a row is why it is dropped.
@@ -139,7 +139,7 @@ def read_rows(run: Run, column: str | None, seed: int) -> RowTable:
     values = np.zeros(run.rows)
     if column is not None:
         values = run.numbers(column) if run.hard_is_high(column) else -run.numbers(column)
-        if column.partition(":")[2] in STANDARDS:
+        if column.partition(":")[2] in CLASS_STATISTICS:
             # Sums depend on the order of the rows in their last digits; the choice must not.
             values = values.round(6)
         problem = problem | np.isnan(values)
@@ -152,7 +152,7 @@ def read_rows(run: Run, column: str | None, seed: int) -> RowTable:
 
 def read_marks(run: Run, rows: RowTable, drop: bool, relabel: bool, suspects: bool) -> Decisions:
     marks = Review(run.folder).marks() if drop or relabel or suspects else {}
-    positions = places_of(marks, rows.ids)
+    positions = positions_of(marks, rows.ids)
     labels, marked = rows.labels.copy(), {verdict: [] for verdict in ("keep", "relabel", "drop")}
     for mark, place in zip(marks.values(), positions.tolist(), strict=True):
         if place >= 0 and mark.verdict is not None:

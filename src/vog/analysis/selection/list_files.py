@@ -11,7 +11,7 @@ from vog.errors import ResultError, first_few, unknown
 from vog.files import npz
 from vog.files.writing import write_array, write_text, write_whole
 from vog.result import Run
-from vog.result.data_location import data_place, noted_name, refuse_to_replace
+from vog.result.data_location import data_place, current_location, refuse_to_overwrite_inputs
 
 if TYPE_CHECKING:
     from vog.analysis.selection.select import Selection
@@ -36,7 +36,7 @@ def write_lists(
         raise ResultError("--root is for lists of image files. Add --as list.")
     if list_form in ("indices", "npy", "npz"):
         selection.run.require_row_numbers()
-    refuse_to_replace(selection.run, path, data)
+    refuse_to_overwrite_inputs(selection.run, path, data)
     if list_form == "npz":
         arrays = _selected_arrays(selection, data)
         write_whole(path, lambda beside: _save_arrays(beside, arrays))
@@ -108,7 +108,7 @@ def _selected_arrays(selection: "Selection", data: str | Path | None) -> dict[st
         ResultError: the data were no `.npz`, or it is not what was scored.
     """
     run = selection.run
-    path = data or noted_name(run, "data")
+    path = data or current_location(run, "data")
     if data is not None and Path(data).suffix != ".npz":
         raise ResultError(
             f"--data {data} is no .npz. Give the .npz that was scored, or another form with --as."

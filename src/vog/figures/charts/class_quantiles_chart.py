@@ -18,7 +18,7 @@ from vog.figures.charts.theme import (
     narrow,
     short,
 )
-from vog.result.class_names import first_name
+from vog.result.class_names import main_name
 
 _MOST = 40  # more classes cannot be read one by one
 _GAP = "\u22ef"
@@ -100,7 +100,7 @@ def class_band(found: Sequence[ClassSpread], column: str, hard_is_high: bool) ->
 
 def _names(found: Sequence[ClassSpread]) -> list[str]:
     """The first name of each class, cut if it is long, with its number where two have the same."""
-    names = [first_name(one.label_name or str(one.label)) for one in found]
+    names = [main_name(one.label_name or str(one.label)) for one in found]
     names = [name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "\u2026" for name in names]
     count = Counter(names)
     return [

@@ -91,4 +91,4 @@ def _means(site: Site, row: Row) -> dict[str, dict[str, tuple[float | None, floa
 
 def _around(site: Site, index: int, view: View) -> tuple[Any, Any]:
     where = view.filter(marked_ids(site, view))
-    return site.browser.around(index, view.sorted_by, where, _AROUND)
+    return site.browser.neighbours(index, view.sorted_by, where, _AROUND)
