@@ -136,7 +136,9 @@ def a_view(data: st.DataObject, rows: list[Row]) -> tuple[RowOrder, RowFilter]:
         "without": seldom(several, ()),
         "problem": seldom(st.just(True), False),
     }
-    return RowOrder(by, data.draw(st.booleans())), RowFilter(**data.draw(st.fixed_dictionaries(where)))
+    return RowOrder(by, data.draw(st.booleans())), RowFilter(
+        **data.draw(st.fixed_dictionaries(where))
+    )
 
 
 def fits(row: Row, by: str, where: RowFilter) -> bool:

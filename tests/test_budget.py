@@ -66,7 +66,9 @@ def measured(module: nn.Module, width: int) -> MemoryNeeds:
     model = TorchModel(module)
     weights = model.ready(model.fit(module.state_dict(), "here"))
     chosen = scores.choose_scores(["vog", "loss"])
-    return measure_needs(model, weights, torch.randn(16, width), cut_stages(1, 3, 2), chosen, workers=0)
+    return measure_needs(
+        model, weights, torch.randn(16, width), cut_stages(1, 3, 2), chosen, workers=0
+    )
 
 
 sizes = st.integers(0, 10**7)

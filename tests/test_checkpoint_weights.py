@@ -17,7 +17,7 @@ from torch import nn
 
 import vog
 import world
-from vog.checkpoints import Reader, stand_in_name, read_weights, refuse_mixed_keys, weights_digest
+from vog.checkpoints import Reader, read_weights, refuse_mixed_keys, stand_in_name, weights_digest
 from vog.cli import main
 from vog.errors import CheckpointError, FunctionError
 from vog.inspection.inspector import inspector

@@ -175,7 +175,9 @@ def test_sets_that_differ(make: Make, tmp_path: Path) -> None:  # noqa: F811
     out = combine([one, two], tmp_path / "mean")
     assert numbers(out, "index", "id", "label") == [[0, 1, 2], ["b", "c", "d"], [1, 0, 1]]
     assert numbers(out, "vog@all", "vog_rank@all") == [[4.5, 5.5, 4.5], [0.25, 0.75, 0.5]]
-    z = np.stack([class_z_score(np.array(of), np.array([1, 0, 1])) for of in ([1.0, 2, 5], [8.0, 9, 4])])
+    z = np.stack(
+        [class_z_score(np.array(of), np.array([1, 0, 1])) for of in ([1.0, 2, 5], [8.0, 9, 4])]
+    )
     np.testing.assert_allclose(out.numbers("vog_z@all"), z.mean(0))
     assert numbers(out, "problem") == [[None, "two: dim", None]]
     kept = {"data": "photos", "root": None, "combined": ["one", "two"]}

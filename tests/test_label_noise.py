@@ -8,8 +8,8 @@ from scipy.special import softmax
 
 from vog.analysis.label_errors.label_noise import (
     Noise,
-    _fit_uniform,
     _fit_classes,
+    _fit_uniform,
     _logits,
     _rescale,
     wrong_probability,

@@ -307,7 +307,9 @@ def test_matrix_against_scipy(tmp_path: Path) -> None:
     expected = np.asarray(spearmanr(values[:, whole], axis=1))[0]
     for kind in ("harder", "easier"):
         labels = [0] * 80
-        found = correlation.correlation_matrix(made(tmp_path / kind, labels, labels, scores, kind), columns)
+        found = correlation.correlation_matrix(
+            made(tmp_path / kind, labels, labels, scores, kind), columns
+        )
         assert [*found] == columns
         assert [[*row.values()] for row in found.values()] == pytest.approx(expected)
         assert [[*row] for row in found.values()] == [columns] * 3
@@ -349,7 +351,9 @@ def test_disputed_by_hand(tmp_path: Path) -> None:
     assert (first.easiest_by, first.easiest) == ("a@late", 0.0)
     assert (last.index, last.label, last.prediction, last.hardest_by) == (4, None, None, "a@late")
     assert correlation.disputed_examples(small, ["a@late", "b@late"], count=1) == (first,)
-    assert correlation.disputed_examples(small, ["a@late"]) == (), "a score does not dispute with itself"
+    assert correlation.disputed_examples(small, ["a@late"]) == (), (
+        "a score does not dispute with itself"
+    )
 
 
 def test_disputed_against_a_loop(run: Run) -> None:  # noqa: F811

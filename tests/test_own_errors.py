@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vog.analysis.label_errors.own_errors import OwnErrors, _density, fit_own_errors, quantiles_among_planted
+from vog.analysis.label_errors.own_errors import (
+    OwnErrors,
+    _density,
+    fit_own_errors,
+    quantiles_among_planted,
+)
 
 
 def thinned(right: int, own: int, rate: float = 12.0, seed: int = 0) -> np.ndarray:
@@ -28,7 +33,10 @@ def test_what_lies_evenly_is_counted() -> None:
 
 
 def test_right_labels_alone_are_not_counted() -> None:
-    named = [fit_own_errors(p).count_suspects(p, 0.1)[0] for p in (thinned(8000, 0, seed=s) for s in range(40))]
+    named = [
+        fit_own_errors(p).count_suspects(p, 0.1)[0]
+        for p in (thinned(8000, 0, seed=s) for s in range(40))
+    ]
     assert np.mean(np.array(named) > 0) <= 0.05
 
 

@@ -21,7 +21,7 @@ from vog.errors import DataError
 from vog.figures import example_reader
 from vog.sweep.make_question import make_question
 from vog.sweep.request import Request
-from vog.sweep.resolve import resolve, data_notes
+from vog.sweep.resolve import data_notes, resolve
 
 RNG = np.random.default_rng(0)
 DEEP = RNG.integers(2_000, 60_000, (40, 30)).astype(np.uint16)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from vog.errors import DataError
-from vog.planting.assignment import PlannedFault, PlantingTarget, fault_counts, draw
+from vog.planting.assignment import PlannedFault, PlantingTarget, draw, fault_counts
 from vog.planting.confusion_matrix import read_confusion
 from vog.planting.flips import Flips
 from vog.planting.unique_names import UniqueNames, below_one_folder

@@ -13,7 +13,7 @@ import world
 from test_analyze import made
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_stored import store
-from vog.analysis.one_run.stability import Stability, unmeasured_stages, spearman_brown, stability
+from vog.analysis.one_run.stability import Stability, spearman_brown, stability, unmeasured_stages
 from vog.checkpoints import Stage
 from vog.data.sampling import row_hashes
 from vog.gradients.score_stored import import_stored

@@ -15,9 +15,20 @@ from test_analyze import made
 from test_bad_input import Cli, cli  # noqa: F401 (a fixture)
 from test_charts import spec, values
 from vog.analysis.label_errors.calibration import MIN_PLANTED, CrossFit, calibrate
-from vog.analysis.label_errors.doubt_tail import SUSPECT_FROM, TAIL_FROM, DoubtTail, excess_over_tail, fit_tail
+from vog.analysis.label_errors.doubt_tail import (
+    SUSPECT_FROM,
+    TAIL_FROM,
+    DoubtTail,
+    excess_over_tail,
+    fit_tail,
+)
 from vog.analysis.label_errors.suspect_list import likely_label_errors, most_suspicious
-from vog.analysis.label_errors.suspects import combined_hardness, require_verdict, suspects, verdict_or_why
+from vog.analysis.label_errors.suspects import (
+    combined_hardness,
+    require_verdict,
+    suspects,
+    verdict_or_why,
+)
 from vog.analysis.label_errors.verdict import ranking
 from vog.errors import ResultError
 from vog.figures import charts
@@ -91,7 +102,9 @@ def test_a_tail_that_does_not_fall_goes_on_as_it_was() -> None:
     """Where doubts are as frequent at 0.6 as at 0.3, as many are expected beyond, by the width."""
     found = fit_tail(np.linspace(TAIL_FROM, SUSPECT_FROM - 1e-6, 900))
     assert found.rate < 0.5
-    assert found.expected_count(np.array([SUSPECT_FROM]))[0] == pytest.approx(930 * 0.4 / 0.3, rel=0.08)
+    assert found.expected_count(np.array([SUSPECT_FROM]))[0] == pytest.approx(
+        930 * 0.4 / 0.3, rel=0.08
+    )
     nearly = DoubtTail(100.0, 1e-7).expected_count(np.array([0.7]))
     assert DoubtTail(100.0, 0.0).expected_count(np.array([0.7])) == pytest.approx(nearly, rel=1e-5)
 
@@ -99,7 +112,9 @@ def test_a_tail_that_does_not_fall_goes_on_as_it_was() -> None:
 @pytest.mark.parametrize("fdr", [0.05, 0.1, 0.3])
 def test_what_exceeds_the_tail_is_counted(fdr: float) -> None:
     """Of right labels alone nothing does, in 200 draws of 2,000, but for a few."""
-    named = [excess_over_tail(1 - doubted(2000, 0, seed)).count_suspects(fdr) for seed in range(200)]
+    named = [
+        excess_over_tail(1 - doubted(2000, 0, seed)).count_suspects(fdr) for seed in range(200)
+    ]
     assert np.mean(np.array(named) > 0) < 0.05
     wrong, shares = np.arange(2100) >= 2000, []
     for seed in range(20):
@@ -373,7 +388,9 @@ def test_what_cannot_be_judged(tmp_path: Path) -> None:
     for fdr in (0.0, 1.0, -0.1, NAN):
         with pytest.raises(ResultError, match="--fdr is .*; expected a share between 0 and 1"):
             suspects(run, fdr=fdr)
-    with pytest.raises(ResultError, match=f"has 9 flipped and 91 other labels.*least {MIN_PLANTED}"):
+    with pytest.raises(
+        ResultError, match=f"has 9 flipped and 91 other labels.*least {MIN_PLANTED}"
+    ):
         suspects(run, planted(range(9)))
     few = drawn(90, 10)
     few[5:90] = INF

@@ -24,10 +24,10 @@ from vog.figures.previews import previewer
 from vog.inspection.locate_inputs import Options, locate_inputs
 from vog.result import Run
 from vog.result.data_location import (
-    data_place,
-    missing_data_places,
     checkpoint_locations,
     current_location,
+    data_place,
+    missing_data_places,
     refuse_to_overwrite_inputs,
 )
 from vog.viewer.inspection import inspection

@@ -17,7 +17,19 @@ TRAINER_NAMES = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-_UNRELATED_SUFFIXES = (".txt", ".json", ".yaml", ".yml", ".log", ".csv", ".tsv", ".png", ".md", ".py", ".lock")
+_UNRELATED_SUFFIXES = (
+    ".txt",
+    ".json",
+    ".yaml",
+    ".yml",
+    ".log",
+    ".csv",
+    ".tsv",
+    ".png",
+    ".md",
+    ".py",
+    ".lock",
+)
 _TRAINING_STATE = re.compile(
     r"training_args|adapter_model|optim(izer)?(?![a-z])|opt(?=[\d._-])|scheduler|rng_state|scaler",
     re.IGNORECASE,
@@ -87,7 +99,9 @@ def checkpoints_in(folder: Path, spec: str) -> FolderCheckpoints:
     Raises:
         CheckpointError: none there, or in several folders; or it is of another tool.
     """
-    paths = _checkpoint_files_in(folder)  # the first look, so that a folder that may not be read is named
+    paths = _checkpoint_files_in(
+        folder
+    )  # the first look, so that a folder that may not be read is named
     weights = _trainer_weights_in(folder)
     if weights is not None and not any(path.parent != folder for path in paths):
         return FolderCheckpoints(folder, [weights])
@@ -143,7 +157,9 @@ def _subfolders_with_checkpoints(folder: Path) -> list[FolderCheckpoints]:
 def _drop_links(folders: list[FolderCheckpoints]) -> list[FolderCheckpoints]:
     """Return the folders without those that are links to others of them (`latest -> run`)."""
     first: dict[Path, FolderCheckpoints] = {}
-    for entry in sorted(folders, key=lambda entry: entry.folder.resolve() != entry.folder.absolute()):
+    for entry in sorted(
+        folders, key=lambda entry: entry.folder.resolve() != entry.folder.absolute()
+    ):
         first.setdefault(entry.folder.resolve(), entry)
     return [entry for entry in folders if first[entry.folder.resolve()] is entry]
 

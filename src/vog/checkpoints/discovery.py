@@ -8,13 +8,18 @@ from pathlib import Path
 from vog.checkpoints import globs
 from vog.checkpoints.checkpoint_folders import (
     checkpoints_in,
+    is_hidden,
     is_training_state,
     is_unrelated,
-    is_hidden,
     refuse_foreign_name,
     weights_file,
 )
-from vog.checkpoints.left_out import LeftOutFile, separate_copies, without_weights, separate_repeated_steps
+from vog.checkpoints.left_out import (
+    LeftOutFile,
+    separate_copies,
+    separate_repeated_steps,
+    without_weights,
+)
 from vog.checkpoints.steps import read_steps, refuse_same_step
 from vog.errors import CheckpointError, first_few
 from vog.files.file_names import expanded

@@ -25,7 +25,9 @@ class _ForeignFormat:
 
 _FIRST_BYTES = {
     b"\x89HDF\r\n\x1a\n": _ForeignFormat("an HDF5 file, as Keras and h5py write it (.h5)"),
-    b"GGUF": _ForeignFormat("a GGUF file, of llama.cpp; its weights are for inference and often rounded"),
+    b"GGUF": _ForeignFormat(
+        "a GGUF file, of llama.cpp; its weights are for inference and often rounded"
+    ),
     b"\x93NUMPY": _ForeignFormat("one NumPy array (.npy)"),
     b"version https://git-lfs": _ForeignFormat(
         "a pointer of git-lfs and not the file itself", "Fetch it: git lfs pull."
@@ -58,7 +60,9 @@ _DCP_PART = _ForeignFormat(
     f"folder. {_USE_FUNCTION}",
 )
 _FOREIGN_SUFFIXES = {
-    ".onnx": _ForeignFormat("an ONNX file: a graph with weights, whose names are often not the model's"),
+    ".onnx": _ForeignFormat(
+        "an ONNX file: a graph with weights, whose names are often not the model's"
+    ),
     ".pb": _ForeignFormat("a graph of TensorFlow (.pb)"),
     ".tflite": _ForeignFormat("a TensorFlow Lite file"),
     ".msgpack": _ForeignFormat("a file of Flax (.msgpack)"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vog import user_functions
-from vog.checkpoints.contents import is_tensor, describe_value
+from vog.checkpoints.contents import describe_value, is_tensor
 from vog.checkpoints.read_checkpoint import Contents, read_contents
 from vog.errors import CheckpointError, first_few
 

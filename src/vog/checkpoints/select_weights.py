@@ -7,7 +7,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from vog.checkpoints.contents import has_axes, is_tensor, items_in, describe_value, weights_in, value_at
+from vog.checkpoints.contents import (
+    describe_value,
+    has_axes,
+    is_tensor,
+    items_in,
+    value_at,
+    weights_in,
+)
 from vog.checkpoints.safe_pickle import Budget, state_dict_of
 from vog.errors import CheckpointError, first_few
 

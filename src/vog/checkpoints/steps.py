@@ -116,7 +116,9 @@ def _is_shard(name: str) -> bool:
 
 def _plain_columns(paths: Sequence[Path]) -> list[Column]:
     """The numbers without a word, if the names have equally many and one tells them apart."""
-    numbers = [[int(n) for n in _PLAIN_NUMBER.findall(_ENDINGS.sub("", path.name))] for path in paths]
+    numbers = [
+        [int(n) for n in _PLAIN_NUMBER.findall(_ENDINGS.sub("", path.name))] for path in paths
+    ]
     if len({len(file_numbers) for file_numbers in numbers}) != 1:
         return [[file_numbers[0] if len(file_numbers) == 1 else None for file_numbers in numbers]]
     columns: list[Column] = [list(column) for column in zip(*numbers, strict=True)]

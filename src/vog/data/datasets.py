@@ -242,7 +242,9 @@ def _inspect_sample(examples: Examples) -> tuple[list[tuple[int, np.ndarray, int
     """
     rows = np.unique(np.linspace(0, len(examples) - 1, _SAMPLE_SIZE).astype(int)).tolist()
     read = partial(_inspect_row, examples)
-    items = list(worker_processes.mapped(read, rows, 1) if examples.read_by_workers else map(read, rows))
+    items = list(
+        worker_processes.mapped(read, rows, 1) if examples.read_by_workers else map(read, rows)
+    )
     sample = [(row, *item[:2]) for row, item in zip(rows, items, strict=True) if item is not None]
     return sample, next((item[2] for item in items if item is not None), "")
 

@@ -14,7 +14,7 @@ from vog.files import npz
 from vog.files.file_names import path_below
 from vog.item_keys import INPUT_KEYS, key_of
 from vog.result import Run
-from vog.result.data_location import data_place, data_container, missing_data_places
+from vog.result.data_location import data_container, data_place, missing_data_places
 
 # From row number and id to an image, a text, or an array that the model was given.
 Reader = Callable[[int, str], Any]

@@ -16,7 +16,7 @@ from jaxtyping import Shaped
 
 from vog.errors import ResultError
 from vog.files.leftovers import remove_leftovers, temporary_name
-from vog.files.output_paths import write_failure, refuse_address
+from vog.files.output_paths import refuse_address, write_failure
 
 # What a spreadsheet takes for the beginning of a formula, in the wide forms of East Asia too.
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")

@@ -34,7 +34,7 @@ from vog.result.rows import RowBlock
 from vog.scores import Signal
 from vog.scores.colours import default_layout, layout_of
 from vog.scores.gradient import Layout, pixels
-from vog.sweep.block import signal_errors, observer
+from vog.sweep.block import observer, signal_errors
 from vog.sweep.fold import Predictions, not_finite_by_checkpoint, predictions_of
 from vog.sweep.job import Job
 from vog.sweep.loop import Summary, write_rows
@@ -199,7 +199,10 @@ def _store_block(storing: Storing, block: Batch, size: int, clock: Clock) -> lis
     if storing.images and isinstance(job.examples.read, ImageReader):
         with clock.while_writing():
             _copy_images(job, job.examples.read, block)
-    return [_rows(job, batch, observation) for batch, observation in zip(batches, predictions, strict=True)]
+    return [
+        _rows(job, batch, observation)
+        for batch, observation in zip(batches, predictions, strict=True)
+    ]
 
 
 def _rows(job: Job, batch: Batch, predictions: list[Predictions]) -> RowBlock:

@@ -54,7 +54,9 @@ def changed_settings(stored: Mapping[str, Any], job: Job) -> tuple[str, ...]:
         changes[changes.index("other data")] = "other data, or other times of their files"
     steps = [file.step for file in job.files]
     if steps != [old["step"] for old in checkpoints]:
-        changes.append(f"other steps: {first_few(steps)}, were {first_few([entry['step'] for entry in checkpoints])}")
+        changes.append(
+            f"other steps: {first_few(steps)}, were {first_few([entry['step'] for entry in checkpoints])}"
+        )
     changed_steps = [
         step
         for step, old, new in zip(steps, checkpoints, current["checkpoints"], strict=True)

@@ -29,16 +29,16 @@ from vog.gradients import layout, score_stored
 from vog.inspection import drift
 from vog.inspection.locate_inputs import (
     CheckpointsSpec,
-    Options,
     LocatedInputs,
-    locate_inputs,
+    Options,
     gradients_folder,
+    locate_inputs,
 )
 from vog.result import Run
 from vog.scores import Observation, Signal, colours, concat
 from vog.scores.gradient import Channels, VoG, pixels
 from vog.scores.means import cross_entropy, label_probability, margin
-from vog.sweep.block import signal_errors, observer
+from vog.sweep.block import observer, signal_errors
 from vog.sweep.fold import not_finite_by_checkpoint, predictions_of
 from vog.sweep.job import Job
 from vog.sweep.prepare import prepare
@@ -183,9 +183,7 @@ def _temporary_folder() -> Iterator[Path]:
 
 def _run_channels(question: Mapping[str, Any]) -> Channels:
     """How the run treats colours, in VoG or else in whatever looks at them."""
-    by_name = {
-        s["name"]: s["channels"] for s in question.get("scores", ()) if "channels" in s
-    }
+    by_name = {s["name"]: s["channels"] for s in question.get("scores", ()) if "channels" in s}
     return by_name.get("vog", next(iter(by_name.values()), "mean"))
 
 
@@ -238,7 +236,9 @@ def _gradient_inspector(run: Run, folder: Path) -> Inspector:
         rows = range(index, index + 1)
         observation = concat([layout.observe_stored(folders, k, rows) for k in range(len(folders))])
         predictions = tuple(int(checkpoint.predictions[index]) for checkpoint in folders)
-        return _inspection(index, name, label, steps, observation, VoG(), predictions, general + changes)
+        return _inspection(
+            index, name, label, steps, observation, VoG(), predictions, general + changes
+        )
 
     return inspect
 

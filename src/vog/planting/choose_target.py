@@ -45,7 +45,9 @@ def choose_planter(
         return FilePlanter(examples, reader, outside, _require(outside, ImageReader, "image files"))
     if isinstance(reader, ArrayReader):
         path = expanded(data) if isinstance(data, str | Path) else None
-        return ArrayPlanter(examples, reader, path, outside, _require(outside, ArrayReader, "an .npz"))
+        return ArrayPlanter(
+            examples, reader, path, outside, _require(outside, ArrayReader, "an .npz")
+        )
     return DatasetPlanter(examples, outside, quiet)
 
 

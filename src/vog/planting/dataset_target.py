@@ -134,9 +134,7 @@ class DatasetPlanter:
                 labels[fault.row] = fault.label
             advance(1)
         added = tuple(ids[len(self.examples) :])
-        recipe = Recipe(
-            tuple(faults), tuple(rows), added, np.array(labels, np.int64), self._values
-        )
+        recipe = Recipe(tuple(faults), tuple(rows), added, np.array(labels, np.int64), self._values)
         recipe.save(folder)
         write_text(folder / MODULE, _TEXT)
         self._try_each_method(recipe, seed)

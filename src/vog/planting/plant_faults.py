@@ -19,7 +19,7 @@ from vog.files.output_paths import refuse_address
 from vog.files.whole_folder import was_written, whole_folder
 from vog.files.writing import as_json
 from vog.planting.ambiguous import boundary_flips
-from vog.planting.assignment import ADDED, PlannedFault, PlantingTarget, fault_counts, draw
+from vog.planting.assignment import ADDED, PlannedFault, PlantingTarget, draw, fault_counts
 from vog.planting.choose_target import Planter, choose_planter
 from vog.planting.clusters import cluster_flips
 from vog.planting.confusion_matrix import read_confusion

@@ -8,11 +8,11 @@ from vog.analysis.label_errors.suspect_list import LikelyErrors, likely_label_er
 from vog.analysis.label_errors.suspects import check_stage
 from vog.analysis.one_run.class_quantiles import ClassSpread, class_spread
 from vog.analysis.one_run.column_pair import TwoColumns, two_columns
-from vog.analysis.one_run.correlation import Dispute, disputed_examples, correlation_matrix
+from vog.analysis.one_run.correlation import Dispute, correlation_matrix, disputed_examples
 from vog.analysis.one_run.data_map import DataMap, data_map
 from vog.analysis.one_run.overview import Overview, analyze
 from vog.analysis.one_run.score_columns import raw_column
-from vog.analysis.one_run.stability import Stability, unmeasured_stages, stability
+from vog.analysis.one_run.stability import Stability, stability, unmeasured_stages
 from vog.analysis.one_run.stage_shift import StageShift, stage_shift
 from vog.errors import ResultError
 from vog.result import Run

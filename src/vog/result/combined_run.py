@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 
 from vog.files.writing import as_json
 from vog.result import parts
-from vog.result.data_location import data_place, current_location, places_to_store
+from vog.result.data_location import current_location, data_place, places_to_store
 from vog.result.parts import PartSink
 from vog.result.question import WHERE, Question
 from vog.result.rows import RowBlock, is_probabilities, to_table

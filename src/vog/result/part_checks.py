@@ -69,7 +69,10 @@ def check_parts(folder: Path, parts: Sequence[Part]) -> None:
     """
     if not parts:
         return
-    expected, digests = ExpectedParts.for_question(_cached_question(folder)), part_digests.load_digests(folder)
+    expected, digests = (
+        ExpectedParts.for_question(_cached_question(folder)),
+        part_digests.load_digests(folder),
+    )
     if digests.damage and not all(part.is_of_0_1 for part in parts):
         raise ResultError(
             f"{folder / part_digests.FILE} is damaged: {digests.damage}. Run the same `vog score` "

@@ -218,7 +218,9 @@ def _read_plants(path: Path) -> tuple[Plant, ...]:
         raise ValueError(f"{PLANTS} has more than {_LARGEST_FILE:,} bytes")
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
-        missing_columns = [field.name for field in fields(Plant) if field.name not in (rows.fieldnames or [])]
+        missing_columns = [
+            field.name for field in fields(Plant) if field.name not in (rows.fieldnames or [])
+        ]
         if missing_columns:
             raise ValueError(f"{PLANTS} lacks the columns {first_few(missing_columns)}")
         return tuple(_parse_plant(row, rows.line_num) for row in rows)

@@ -139,7 +139,9 @@ _TEXT, _BOOLEAN = _instance_of(str, "a text"), _instance_of(bool, "true or false
 _OBJECT = _instance_of(dict, "an object")
 _TEXT_OR_NULL = _or_null(_TEXT)
 _WHERE_KEYS: Mapping[str, Form] = {
-    **dict.fromkeys(("model", "data", "root", "transform", "target", "gradients", "fold"), _TEXT_OR_NULL),
+    **dict.fromkeys(
+        ("model", "data", "root", "transform", "target", "gradients", "fold"), _TEXT_OR_NULL
+    ),
     "checkpoints": _list_of(_TEXT),
     "combined": _list_of(_TEXT),
     "folds": _list_of(_TEXT),

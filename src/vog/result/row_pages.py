@@ -174,7 +174,9 @@ class RowPages:
         sign, index_order = (">", "ASC") if forward else ("<", "DESC")
         if value is None:
             tied = f"(key IS NULL AND index {sign} ?)"
-            beyond, extra = (tied, [index]) if forward else (f"(key IS NOT NULL OR {tied})", [index])
+            beyond, extra = (
+                (tied, [index]) if forward else (f"(key IS NOT NULL OR {tied})", [index])
+            )
         else:
             is_rising = descending != forward
             beyond = f"(key {'>' if is_rising else '<'} ? OR (key = ? AND index {sign} ?)"

@@ -18,7 +18,7 @@ from vog.files.output_paths import output_path
 from vog.files.writing import safe_table, write_whole
 from vog.result import part_checks, part_digests
 from vog.result import question as questions
-from vog.result.class_names import main_name, find_labels
+from vog.result.class_names import find_labels, main_name
 from vog.result.derived_columns import DERIVED, rank
 from vog.result.part_names import DamagedPartError, Part, gaps, list_parts
 from vog.result.parts import write_table

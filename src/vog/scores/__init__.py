@@ -63,7 +63,9 @@ def choose_scores(scores: Sequence[str | Score], channels: Channels = "mean") ->
         raise ScoreError(f"channels is {channels!r}; expected {' or '.join(get_args(Channels))}.")
     for spec in scores:
         if isinstance(spec, type) or not isinstance(spec, str | Score):
-            raise ScoreError(f"{spec!r} is no score; expected a name or an object of a score class.")
+            raise ScoreError(
+                f"{spec!r} is no score; expected a name or an object of a score class."
+            )
     resolved = tuple(_by_name(spec, channels) if isinstance(spec, str) else spec for spec in scores)
     names = [score.name for score in resolved]
     invalid = [n for n in names if n.startswith("prediction") or not re.fullmatch(r"\w+", n)]

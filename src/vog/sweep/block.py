@@ -30,7 +30,9 @@ def rows_of(job: Job, block: Batch, size: int | None = None) -> list[RowBlock]:
     """
     batches = block.split(size or job.batch_size)
     folds = [
-        StageFold(job.stages, job.scores, job.needs, distributions={} if job.keeps_probabilities else None)
+        StageFold(
+            job.stages, job.scores, job.needs, distributions={} if job.keeps_probabilities else None
+        )
         for _ in batches
     ]
     batch_halves = [_start_halves(job, batch) for batch in batches]

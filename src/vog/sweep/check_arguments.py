@@ -59,7 +59,9 @@ def _whole_number(request: Request, name: str) -> int | str | None:
         return default
     if not isinstance(value, Integral) or isinstance(value, bool):
         alternative = f" or {default!r}" if default else ""
-        raise DataError(f"{_flag(name)} is {_describe_value(value)}; expected a whole number{alternative}.")
+        raise DataError(
+            f"{_flag(name)} is {_describe_value(value)}; expected a whole number{alternative}."
+        )
     number = int(value)
     if number < least:
         raise DataError(f"{_flag(name)} is {number}; expected at least {least}.")

@@ -72,7 +72,9 @@ class StageFold:
     def _flush(self) -> None:
         observation = concat(self._observations)
         self._observations.clear()
-        if self.keep_predictions and observation.logits is not None:  # there are none beside stored gradients
+        if (
+            self.keep_predictions and observation.logits is not None
+        ):  # there are none beside stored gradients
             self.predictions.append(predictions_of(observation, self.needs))
         if self.distributions is not None and any(s.stop == self._count for s in self.stages):
             # A probability below 6e-8, the smallest of float16, is 0.

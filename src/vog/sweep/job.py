@@ -63,7 +63,9 @@ class Job:
         if not isinstance(self.weights, Held):  # they come and go, whatever was planned
             return memory.map_large_tensors()
         may_grow = self.memory_plan.total - self.weights.nbytes
-        return memory.keep_freed_memory(min(may_grow, 2 * self.memory_plan.needed + _UNWRITTEN_BYTES))
+        return memory.keep_freed_memory(
+            min(may_grow, 2 * self.memory_plan.needed + _UNWRITTEN_BYTES)
+        )
 
     @property
     def needs(self) -> frozenset[Signal]:

@@ -134,7 +134,11 @@ def write_rows(
     examples, clock, todo = job.examples, Clock(), sink.todo()
     count, decoding, size = 0, 0.0, job.batch_size
     buffer = PartBuffer(sink, todo, clock, columns, examples.label_names, row_numbers, before_part)
-    blocks = [block for gap in merge_adjacent(todo) for block in batches_of(gap, job.memory_plan.block_size)]
+    blocks = [
+        block
+        for gap in merge_adjacent(todo)
+        for block in batches_of(gap, job.memory_plan.block_size)
+    ]
     finished_rows = len(examples) - sum(map(len, todo))
     with (
         progress(activity, len(examples), finished_rows, job.request.quiet) as advance,

@@ -92,7 +92,9 @@ def _architecture(module: nn.Module) -> dict[str, str]:
     checkpoints as they were matched to it.
     """
     custom = [m for m in module.modules() if not type(m).__module__.startswith("torch.")]
-    code = sorted(user_functions.function_identity(kind) for kind in {type(layer) for layer in custom})
+    code = sorted(
+        user_functions.function_identity(kind) for kind in {type(layer) for layer in custom}
+    )
     settings = [
         f"{name}={value!r}"
         for layer in custom

@@ -79,7 +79,9 @@ def differing_signals(
         if Signal.LAST_LAYER_NORM in needs and model.head is not None:
             norms = _norms_by_autograd(plain_model, loaded, model.head, placed, labels)
             plain = replace(plain, last_layer_norm=norms[None])
-    return tuple(s for s in sorted(needs | {Signal.LOGITS}) if not _below_change(s, plain, fast, last))
+    return tuple(
+        s for s in sorted(needs | {Signal.LOGITS}) if not _below_change(s, plain, fast, last)
+    )
 
 
 def _norms_by_autograd(

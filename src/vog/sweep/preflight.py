@@ -163,7 +163,9 @@ def check_labels(
     missing = (labels == UNLABELLED) & at_prediction
     outside = np.flatnonzero(((labels < 0) & ~missing) | (labels >= classes))
     if len(outside):
-        descriptions = [f"{examples.ids[int(rows[i])]!r} has {_label_text(int(labels[i]))}" for i in outside[:5]]
+        descriptions = [
+            f"{examples.ids[int(rows[i])]!r} has {_label_text(int(labels[i]))}" for i in outside[:5]
+        ]
         raise DataError(
             f"{len(outside):,} of {len(labels):,} labels are outside the model's "
             f"classes 0 to {classes - 1}: "

@@ -18,10 +18,10 @@ from vog.sweep.part_grid import PartGrid, plan_parts, seconds_per_row
 from vog.sweep.request import Request
 from vog.sweep.resolve import (
     Resolved,
+    data_notes,
     first_examples,
     module_source,
     resolve,
-    data_notes,
     with_colour_axis,
 )
 from vog.sweep.row_limit import stored_choices

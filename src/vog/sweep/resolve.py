@@ -18,7 +18,7 @@ from vog.models.torch.fresh_modules import ModuleSource
 from vog.models.torch.weights_in_place import tensors_of
 from vog.scores import Score, colours
 from vog.sweep.request import Request
-from vog.sweep.row_limit import stored_choices, continues_0_1, limit_examples
+from vog.sweep.row_limit import continues_0_1, limit_examples, stored_choices
 
 # Of the first batch, what the guards look at: more would cost and tell nothing.
 _SAMPLE = 16
@@ -70,7 +70,9 @@ def resolve(request: Request) -> Resolved:
     )
     _refuse_unlabelled(examples, target)
     examples = limit_examples(examples, request)
-    return Resolved(target, score_objects, device, all_files, all_stages, files, stages, examples, search.notes)
+    return Resolved(
+        target, score_objects, device, all_files, all_stages, files, stages, examples, search.notes
+    )
 
 
 def _refuse_unlabelled(examples: Examples, target: Target) -> None:

@@ -55,7 +55,9 @@ def half_stages(stages: Sequence[Stage], half: int, least: int) -> tuple[Stage, 
         least: how many the least demanding score needs, in either half.
     """
     count = stages[-1].stop
-    stages_by_half = [restrict_stages(stages, range(start, count, 2)) for start in range(len(HALVES))]
+    stages_by_half = [
+        restrict_stages(stages, range(start, count, 2)) for start in range(len(HALVES))
+    ]
     return tuple(
         stage
         for stage, *pair in zip(stages_by_half[half], *stages_by_half, strict=True)

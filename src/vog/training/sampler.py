@@ -21,11 +21,11 @@ from vog.training.schedules import (
     Positions,
     Schedule,
     Weighted,
-    draw_probabilities,
-    entry_shares,
-    entry_order,
-    epoch_shares,
     base_weights,
+    draw_probabilities,
+    entry_order,
+    entry_shares,
+    epoch_shares,
 )
 
 WEIGHTS = ("hardness", "label")

@@ -8,9 +8,14 @@ from scipy.optimize import root_scalar
 from scipy.stats import norm, rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-_MAX_GROUPS = 1000  # groups of the wanted rows that are drawn from, so that a draw takes milliseconds
+_MAX_GROUPS = (
+    1000  # groups of the wanted rows that are drawn from, so that a draw takes milliseconds
+)
 _Z = float(norm.ppf(0.975))
-_FEW_ROWS, _DRAWS = 20, 1999  # so few rows of a side are dealt out so often; of more the sum is normal
+_FEW_ROWS, _DRAWS = (
+    20,
+    1999,
+)  # so few rows of a side are dealt out so often; of more the sum is normal
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,13 @@ def _ood_column(run: Run, against: Run, name: str) -> OodColumn:
 
 def _sort_key(column: OodColumn) -> tuple[bool, bool, float, str, str]:
     has_auroc = not np.isnan(column.metrics.auroc)
-    return column.uses_label, not has_auroc, -column.metrics.auroc if has_auroc else 0.0, column.score, column.stage
+    return (
+        column.uses_label,
+        not has_auroc,
+        -column.metrics.auroc if has_auroc else 0.0,
+        column.score,
+        column.stage,
+    )
 
 
 def _uses_label(run: Run, score: str) -> bool:
@@ -175,7 +181,11 @@ def _uses_label(run: Run, score: str) -> bool:
 
 
 def _warning(run: Run, against: Run, columns: list[OodColumn]) -> str | None:
-    warnings = [text for text in (_label_warning(run, columns), _input_warning(run, against)) if text is not None]
+    warnings = [
+        text
+        for text in (_label_warning(run, columns), _input_warning(run, against))
+        if text is not None
+    ]
     return "\n".join(warnings) or None
 
 

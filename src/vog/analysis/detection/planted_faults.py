@@ -127,7 +127,9 @@ class Verification:
         base = {result.score: result for result in self.of(kind, stage)}
         better: dict[str, tuple[Detection, Detection]] = {}
         for result in self.of(kind):
-            clear = result.score in base and result.auroc.low > max(0.5, base[result.score].auroc.high)
+            clear = result.score in base and result.auroc.low > max(
+                0.5, base[result.score].auroc.high
+            )
             if clear:
                 better.setdefault(result.score, (result, base[result.score]))
         return tuple(better.values())
@@ -152,8 +154,14 @@ class Verification:
             ],
         }
         sentences = [_best_sentence(kind, stage, results[0])]
-        sentences += [f"{heading}: {', '.join(o.score for o in group)}." for heading, group in groups.items() if group]
-        other_stages = (f"{o.column} ({o.auroc.value:.2f}, {h.auroc.value:.2f} here)" for o, h in better)
+        sentences += [
+            f"{heading}: {', '.join(o.score for o in group)}."
+            for heading, group in groups.items()
+            if group
+        ]
+        other_stages = (
+            f"{o.column} ({o.auroc.value:.2f}, {h.auroc.value:.2f} here)" for o, h in better
+        )
         return (
             *sentences,
             *([f"Clearly better at another stage: {', '.join(other_stages)}."] if better else []),

@@ -12,9 +12,16 @@ from jaxtyping import Float
 from scipy.optimize import root_scalar
 from sklearn.isotonic import IsotonicRegression
 
-TAIL_FROM, SUSPECT_FROM, _HIGHEST = 0.3, 0.6, 1.0  # doubt: from where the tail is seen, to where; and the most
+TAIL_FROM, SUSPECT_FROM, _HIGHEST = (
+    0.3,
+    0.6,
+    1.0,
+)  # doubt: from where the tail is seen, to where; and the most
 _MIN_PROBABILITY = 0.5  # probability of being wrong that each suspect has
-_TAIL_ERRORS, _EXCESS_ERRORS = 1.0, 2.0  # standard errors: of tail and rate; of what exceeds the tail
+_TAIL_ERRORS, _EXCESS_ERRORS = (
+    1.0,
+    2.0,
+)  # standard errors: of tail and rate; of what exceeds the tail
 
 
 @dataclass(frozen=True)

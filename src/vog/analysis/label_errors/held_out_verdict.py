@@ -11,7 +11,9 @@ from vog.errors import ResultError
 from vog.result import Run
 from vog.result.derived_columns import rank
 
-_MIN_PREDICTED = 0.5  # of as many rows as carry its label a class is the likeliest, where it is learned
+_MIN_PREDICTED = (
+    0.5  # of as many rows as carry its label a class is the likeliest, where it is learned
+)
 _MARGIN = 2.0  # standard errors of how many are right, which are taken for right too
 _ALL = "all"
 

@@ -18,7 +18,11 @@ from scipy.optimize import minimize_scalar
 
 _FLOOR = np.float32(3e-8)  # half of the least that float16 can tell from 0
 _MAX_CELLS = 2 * 10**7  # probabilities that the fit looks at, and that are in memory at once
-_MAX_ROUNDS, _ROUNDS_PER_SCALE, _TOLERANCE = 300, 10, 1e-4  # of EM; rounds between scales; change of a rate
+_MAX_ROUNDS, _ROUNDS_PER_SCALE, _TOLERANCE = (
+    300,
+    10,
+    1e-4,
+)  # of EM; rounds between scales; change of a rate
 _PRIOR = 50.0  # examples of each class that the first account counts as for the second
 _FIRST_RATE = 0.1  # where EM begins
 

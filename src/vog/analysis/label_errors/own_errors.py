@@ -16,7 +16,9 @@ _RATES = np.linspace(0.5, 30, 60)  # how fast right labels may thin out, a unit 
 _EM_ROUNDS = 60  # of EM
 _MARGIN = 1.0  # standard errors that are taken off
 _MIN_ROWS = 10  # rows beyond `_FROM`: of fewer nothing is told
-_MAX_SHARE = 1 / 3  # of the rows: where more lie beyond `_FROM`, planted flips are not told from others
+_MAX_SHARE = (
+    1 / 3
+)  # of the rows: where more lie beyond `_FROM`, planted flips are not told from others
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,7 @@ def fit_own_errors(quantile: Float[np.ndarray, "n"]) -> OwnErrors:
     width = 1 - _FIT_FROM
     start = len(rescaled) / width * (1 - lower) * float(_density(np.zeros(1), rate)[0])
     decay = rate / width
-    return OwnErrors(
-        lower * len(rescaled) / width, decay, start * float(np.exp(decay * _FIT_FROM))
-    )
+    return OwnErrors(lower * len(rescaled) / width, decay, start * float(np.exp(decay * _FIT_FROM)))
 
 
 def _density(rescaled: Float[np.ndarray, "m"], rate: float) -> Float[np.ndarray, "m"]:

@@ -11,7 +11,12 @@ import numpy as np
 from jaxtyping import Float
 
 from vog.analysis.label_errors import calibration
-from vog.analysis.label_errors.own_errors import NO_ESTIMATE, OwnErrors, fit_own_errors, quantiles_among_planted
+from vog.analysis.label_errors.own_errors import (
+    NO_ESTIMATE,
+    OwnErrors,
+    fit_own_errors,
+    quantiles_among_planted,
+)
 from vog.analysis.label_errors.verdict import Mask, PerRow, Verdict, ranking
 from vog.errors import ResultError
 from vog.result import Run

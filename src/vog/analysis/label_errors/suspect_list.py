@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from vog.analysis.label_errors.suspects import combined_hardness, check_stage, verdict_or_why
+from vog.analysis.label_errors.suspects import check_stage, combined_hardness, verdict_or_why
 from vog.analysis.label_errors.verdict import Verdict
 from vog.analysis.one_run.row_facts import misclassified, row_summaries
 from vog.result import Run

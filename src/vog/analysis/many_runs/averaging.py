@@ -186,7 +186,9 @@ def _refuse_different_class_names(first: Run, run: Run) -> None:
 
 def _refuse_different_scores(first: Run, run: Run, columns: Sequence[str]) -> None:
     """Nothing where both asked for the same numbers."""
-    first_target, run_setting = (first_transform.question.get("target") for first_transform in (first, run))
+    first_target, run_setting = (
+        first_transform.question.get("target") for first_transform in (first, run)
+    )
     if first_target != run_setting:
         raise ResultError(
             f"the target of {run.folder} is {run_setting!r}, that of {first.folder} {first_target!r}: their "

@@ -10,9 +10,9 @@ import pyarrow as pa
 from jaxtyping import Int
 
 from vog.analysis.many_runs.averaging import (
+    find_same_weights,
     refuse_different_question,
     refuse_out_or_unfinished,
-    find_same_weights,
 )
 from vog.errors import ResultError, first_few
 from vog.files import npz
@@ -99,8 +99,16 @@ def _shared_rows_clause(first: Run, run: Run) -> str:
 
 
 def _refuse_different_columns(first: Run, run: Run) -> None:
-    missing = [first_probabilities for first_probabilities in first.score_columns if first_probabilities not in run.score_columns]
-    extra = [first_probabilities for first_probabilities in run.score_columns if first_probabilities not in first.score_columns]
+    missing = [
+        first_probabilities
+        for first_probabilities in first.score_columns
+        if first_probabilities not in run.score_columns
+    ]
+    extra = [
+        first_probabilities
+        for first_probabilities in run.score_columns
+        if first_probabilities not in first.score_columns
+    ]
     if missing or extra:
         has, lacks = (first, run) if missing else (run, first)
         raise ResultError(

@@ -121,7 +121,10 @@ class SeedsCurve:
         """How far the number of runs that is needed is known."""
         if self.runs < 3:
             return "; from two runs no range can be told"
-        low, high = (f"more than {_MOST_RUNS}" if runs is None else str(runs) for runs in (self.fewest, self.most))
+        low, high = (
+            f"more than {_MOST_RUNS}" if runs is None else str(runs)
+            for runs in (self.fewest, self.most)
+        )
         return f"; {low}{'' if low == high else f' to {high}'} by a 90 % interval"
 
     @property

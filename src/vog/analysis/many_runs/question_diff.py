@@ -47,24 +47,35 @@ def _summarize(question: Mapping[str, Any], first: Mapping[str, Any]) -> dict[st
     """A question whose checkpoints and scores are said in a line each."""
     summary = dict(question)
     if "checkpoints" in question:
-        summary["checkpoints"] = _checkpoint_summary(question["checkpoints"], first.get("checkpoints", []))
+        summary["checkpoints"] = _checkpoint_summary(
+            question["checkpoints"], first.get("checkpoints", [])
+        )
     if "scores" in question:
         summary["scores"] = ", ".join(map(_score_summary, question["scores"]))
     return summary
 
 
-def _checkpoint_summary(checkpoints: Sequence[Mapping[str, Any]], first: Sequence[Mapping[str, Any]]) -> str:
+def _checkpoint_summary(
+    checkpoints: Sequence[Mapping[str, Any]], first: Sequence[Mapping[str, Any]]
+) -> str:
     steps, first_steps = ([entry["step"] for entry in each] for each in (checkpoints, first))
-    summary, first_summary = (f"{len(each)}, step {each[0]} to {each[-1]}" if each else "none" for each in (steps, first_steps))
+    summary, first_summary = (
+        f"{len(each)}, step {each[0]} to {each[-1]}" if each else "none"
+        for each in (steps, first_steps)
+    )
     if steps != first_steps:
         count = len(set(steps) - set(first_steps))
         return f"{count} of {len(steps)} steps are others" if summary == first_summary else summary
-    weights, first_weights = ([entry.get("sha256") for entry in each] for each in (checkpoints, first))
+    weights, first_weights = (
+        [entry.get("sha256") for entry in each] for each in (checkpoints, first)
+    )
     if None in weights:  # a combined run is of no one model, and stored gradients do not name it
         return f"{summary}, weights not known"
     if None in first_weights:
         return summary
-    count = sum(entry != first_weight for entry, first_weight in zip(weights, first_weights, strict=True))
+    count = sum(
+        entry != first_weight for entry, first_weight in zip(weights, first_weights, strict=True)
+    )
     return f"{count} of {len(steps)} have other weights; steps equal" if count else summary
 
 

@@ -11,7 +11,7 @@ from vog.errors import ResultError, first_few, unknown
 from vog.files import npz
 from vog.files.writing import write_array, write_text, write_whole
 from vog.result import Run
-from vog.result.data_location import data_place, current_location, refuse_to_overwrite_inputs
+from vog.result.data_location import current_location, data_place, refuse_to_overwrite_inputs
 
 if TYPE_CHECKING:
     from vog.analysis.selection.select import Selection

@@ -16,13 +16,13 @@ from vog.analysis.selection.criteria import (
     Amount,
     Draft,
     RowTable,
-    rows_beyond_share,
-    row_floors,
-    read_marks,
     parse_amount,
+    parse_share,
+    read_marks,
     read_rows,
     redundant_rows,
-    parse_share,
+    row_floors,
+    rows_beyond_share,
 )
 from vog.analysis.selection.list_files import write_lists
 from vog.errors import ResultError, first_few

@@ -23,7 +23,14 @@ _MOST_UNPACKED = 16
 _LOCAL_HEADER = 30
 _LOCAL_MAGIC = b"PK\x03\x04"
 _DIRECTORY_ERRORS = (zipfile.BadZipFile, zipfile.LargeZipFile, struct.error, zlib.error)
-_ZIP_ERRORS = (*_DIRECTORY_ERRORS, ValueError, LookupError, EOFError, NotImplementedError, OverflowError)
+_ZIP_ERRORS = (
+    *_DIRECTORY_ERRORS,
+    ValueError,
+    LookupError,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+)
 
 
 def read_zip(path: Path) -> PickleContents:

@@ -38,6 +38,6 @@ from vog.checkpoints.safe_pickle.placeholders import OpaqueKey as OpaqueKey
 from vog.checkpoints.safe_pickle.placeholders import StandIn as StandIn
 from vog.checkpoints.safe_pickle.placeholders import Unreadable as Unreadable
 from vog.checkpoints.safe_pickle.stack_machine import Machine as Machine
+from vog.checkpoints.safe_pickle.tensor_records import StorageRecord as StorageRecord
 from vog.checkpoints.safe_pickle.tensor_records import StorageSource as StorageSource
 from vog.checkpoints.safe_pickle.tensor_records import TensorRecord as TensorRecord
-from vog.checkpoints.safe_pickle.tensor_records import StorageRecord as StorageRecord

@@ -15,11 +15,11 @@ import torch
 from vog.checkpoints.safe_pickle import numpy_values
 from vog.checkpoints.safe_pickle.placeholders import Budget, Name, StandIn, Unreadable
 from vog.checkpoints.safe_pickle.tensor_records import (
-    TensorRecord,
-    QuantizedRecord,
-    SparseRecord,
     DenseRecord,
     NoValues,
+    QuantizedRecord,
+    SparseRecord,
+    TensorRecord,
     shape_of,
 )
 

@@ -172,7 +172,9 @@ def _find_finished(out: Path, record: FoldRecord) -> FoldRecord | None:
         raise ResultError(f"{out} holds other folds, or folds of other data. Give another --out.")
     missing = [name for name in stored.files if not (out / name).exists()]
     if missing:
-        raise ResultError(f"{out} has lost {first_few(missing)}. Remove the folder, and run it again.")
+        raise ResultError(
+            f"{out} has lost {first_few(missing)}. Remove the folder, and run it again."
+        )
     return stored
 
 

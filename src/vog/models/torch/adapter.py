@@ -26,7 +26,7 @@ from vog.models.torch import memory, tied_tensors
 from vog.models.torch.fresh_modules import ModuleSource, source_of
 from vog.models.torch.linear_head import Head, logits_of
 from vog.models.torch.norm_folding import Folding
-from vog.models.torch.state_dict import load, rename, live_state, set_mode
+from vog.models.torch.state_dict import live_state, load, rename, set_mode
 from vog.models.torch.weights_in_place import restored_on_exit, tensors_of, weights_in_place
 from vog.scores.protocol import Observation, Signal
 
@@ -241,7 +241,9 @@ class TorchModel:
                 observation = replace(observation, loss_gradient=_input_gradient(total, leaf)[None])
         if Signal.LAST_LAYER_NORM in needs:
             assert features is not None, "`signals` tells that there is no linear head"
-            observation = replace(observation, last_layer_norm=self._last_layer_norm(observation, features.detach()))
+            observation = replace(
+                observation, last_layer_norm=self._last_layer_norm(observation, features.detach())
+            )
         return observation
 
     def _in_place(self, weights: Weights) -> AbstractContextManager[None]:
