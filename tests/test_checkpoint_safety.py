@@ -85,7 +85,7 @@ def test_a_gadget_beside_weights_leaves_them_as_they_are(tmp_path: Path) -> None
         )
         (tmp_path / "a.pt").write_bytes(data)
         # The state dict is two levels down now; nothing else is one.
-        with pytest.raises(CheckpointError, match=r"'model.state_dict': name them by --weights"):
+        with pytest.raises(CheckpointError, match=r"Choose weights from 'model.state_dict'"):
             read_weights(tmp_path / "a.pt")
     assert not (tmp_path / "mark").exists()
 

@@ -74,32 +74,35 @@ def test_a_key_names_the_modules_of_a_pickled_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("model", r"--weights 'model' is not there. .* keys state_dict, optimizer, x. Weights are"),
-        ("optimizer", "--weights 'optimizer' names a dict .* which is no weights"),
+        (
+            "model",
+            r"weights='model' is not in the file, .* keys state_dict, optimizer, x. Choose weights",
+        ),
+        ("optimizer", "weights 'optimizer' names a dict .* which is no weights"),
         ("state_dict.0.weight", "names a tensor, which is no weights"),
-        ("", "--weights '' names a dict .* which is no weights"),
+        ("", "weights '' names a dict .* which is no weights"),
     ],
 )
 def test_a_key_without_weights_is_refused(tmp_path: Path, key: str, message: str) -> None:
     content = {"state_dict": STATE, "optimizer": {"groups": [1]}, "x": {"ema": OTHER}}
     with pytest.raises(CheckpointError, match=message) as caught:
         Reader(weights=key)(saved(tmp_path, content))
-    assert "'state_dict', 'x.ema': name them by --weights" in str(caught.value)
+    assert "Choose weights from 'state_dict', 'x.ema'" in str(caught.value)
 
 
 def test_what_was_taken_of_several_is_said(tmp_path: Path) -> None:
     contents = Reader().contents(saved(tmp_path, {"model": STATE, "model_ema": OTHER}))
     assert same(contents.weights)
-    assert contents.note == "took 'model' (also there: 'model_ema'; --weights takes another)"
+    assert contents.note == "took 'model' (also there: 'model_ema'; choose by weights)"
 
 
 @pytest.mark.parametrize(
     ("beside", "note"),
     [
-        ({"ema": OTHER}, "took the top level ('') (also there: 'ema'; --weights takes another)"),
+        ({"ema": OTHER}, "took the top level ('') (also there: 'ema'; choose by weights)"),
         (
             {"norm": {"mean": torch.zeros(3), "std": torch.ones(3)}, "arch": "a"},
-            "took the top level ('') (also there: 'norm'; --weights takes another); "
+            "took the top level ('') (also there: 'norm'; choose by weights); "
             "left aside arch: no tensors",
         ),
     ],
@@ -121,7 +124,7 @@ def test_one_tensor_beside_the_weights_is_no_top_level(tmp_path: Path) -> None:
 
 def test_several_without_a_usual_name_are_refused(tmp_path: Path) -> None:
     path = saved(tmp_path, {"teacher": STATE, "student": OTHER})
-    with pytest.raises(CheckpointError, match="Weights are under 'teacher', 'student': name them"):
+    with pytest.raises(CheckpointError, match="Choose weights from 'teacher', 'student'"):
         read_weights(path)
 
 
@@ -160,7 +163,9 @@ def test_an_object_in_an_extra_state_is_named(tmp_path: Path) -> None:
 
 def test_checkpoints_with_weights_in_different_places_are_refused(tmp_path: Path) -> None:
     refuse_mixed_keys({Path("1.pt"): "model", Path("2.pt"): "model"})
-    with pytest.raises(CheckpointError, match="'model' of 1.pt, all of 2.pt. Say which.*--read"):
+    with pytest.raises(
+        CheckpointError, match="'model' of 1.pt, all of 2.pt. Choose one by weights.*read="
+    ):
         refuse_mixed_keys({Path("1.pt"): "model", Path("2.pt"): ""})
 
 
@@ -174,11 +179,11 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 def test_a_function_of_the_users_reads(tmp_path: Path) -> None:
     arrays: dict[str, Any] = {name: value.numpy() for name, value in STATE.items()}
     np.savez(tmp_path / "a.npz", **arrays)
-    with pytest.raises(CheckpointError, match=r"is an archive of NumPy arrays .* Give --read"):
+    with pytest.raises(CheckpointError, match=r"is an archive of NumPy arrays .* Give read="):
         read_weights(tmp_path / "a.npz")
     for function in (read_npz, f"{__file__}:read_npz"):
         assert same(Reader(read=function)(tmp_path / "a.npz"))
-    with pytest.raises(FunctionError, match="--read .* failed: FileNotFoundError"):
+    with pytest.raises(FunctionError, match="read .* failed: FileNotFoundError"):
         Reader(read=read_npz)(tmp_path / "b.npz")
     with pytest.raises(
         CheckpointError, match="returns a dict with the keys .*; expected the weight"
@@ -252,7 +257,7 @@ FOREIGN = {
     "a part of DCP": (
         "__0_0.distcp",
         {"archive/data.pkl": b"x"},
-        "a part of a distributed .*--read",
+        "a part of a distributed .*read=",
     ),
     "GGUF": ("a.bin", b"GGUF\x03\0\0\0", "a GGUF file"),
     "ONNX": ("a.onnx", b"\x08\x07\x12\x07pytorch", "an ONNX file"),
@@ -458,7 +463,7 @@ def test_the_plan_says_what_was_taken_and_what_was_left_out(
             main()
         assert not end.value.code
     first, second = capsys.readouterr().err.split("\ncheckpoints ")[1:]
-    assert "taken        took 'model' (also there: 'ema'; --weights takes another)" in first
+    assert "taken        took 'model' (also there: 'ema'; choose by --weights)" in first
     assert "left out     last.pt (the same as step-2.pt)" in first
     assert "taken" not in second
     assert "left out" in second
@@ -471,7 +476,7 @@ def test_files_whose_weights_are_in_different_places_stop_the_run(
     torch.save({"ema": STATE}, tmp_path / "c/step-1.pt")
     with pytest.raises(CheckpointError, match="in different places: 'model' of .*, 'ema' of"):
         vog.score(world.build, tmp_path / "c", digits, tmp_path / "run", quiet=True)
-    with pytest.raises(CheckpointError, match="step-1.pt: --weights 'model' is not there"):
+    with pytest.raises(CheckpointError, match="step-1.pt: weights='model' is not in the file"):
         vog.score(
             world.build, tmp_path / "c", digits, tmp_path / "run", quiet=True, weights="model"
         )

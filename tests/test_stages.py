@@ -125,5 +125,5 @@ def test_stages_that_overlap_have_what_either_picks() -> None:
 
 
 def test_fewer_than_the_scores_need_are_refused() -> None:
-    with pytest.raises(StageError, match=r"--checkpoints-per-stage 1: .* need at least 2"):
+    with pytest.raises(StageError, match=r"checkpoints_per_stage=1: .* need at least 2"):
         pick_checkpoints(cut_stages(3, 9, 2), 1, 2)

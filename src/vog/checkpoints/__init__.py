@@ -1,4 +1,4 @@
-"""Files of weights: found, put in training order, read safely, cut into stages."""
+"""Checkpoint files: find them, put them in training order, read them safely, cut stages."""
 
 from vog.checkpoints.contents import stand_in_name as stand_in_name
 from vog.checkpoints.digest import weights_digest as weights_digest

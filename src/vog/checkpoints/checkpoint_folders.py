@@ -1,4 +1,4 @@
-"""What a folder holds: checkpoints, folders of them, or a checkpoint of another tool."""
+"""The checkpoints in a folder or below it, and folders that other tools write."""
 
 import re
 from collections import deque
@@ -8,9 +8,10 @@ from pathlib import Path
 from vog.checkpoints.formats import describe_foreign_folder
 from vog.checkpoints.steps import step_of_folder
 from vog.errors import CheckpointError, first_few
+from vog.wording import option
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin")
-# What a Hugging Face `checkpoint-N/` folder keeps its weights in, in order of preference.
+# Files of weights in a Hugging Face `checkpoint-N/` folder, in order of preference.
 TRAINER_NAMES = (
     "model.safetensors",
     "model.safetensors.index.json",
@@ -40,36 +41,36 @@ _MOST_FOLDERS = 2000
 
 @dataclass(frozen=True)
 class FolderCheckpoints:
-    """The checkpoints that are in a folder, or together in one below it."""
+    """A folder and the checkpoints that are in it."""
 
     folder: Path
     paths: list[Path]
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Return whether a file is named as one: `.pt`, `.pth.tar`, `model.ckpt-30024`, ..."""
+    """Return whether a name is that of a checkpoint: `.pt`, `.pth.tar`, `model.ckpt-30024`, ..."""
     name = path.name.lower()
     has_suffix = name.removesuffix(".tar").endswith(SUFFIXES) or re.search(r"\.ckpt-\d+$", name)
     return bool(has_suffix) and not is_hidden(path) and not is_training_state(path)
 
 
 def is_hidden(path: Path) -> bool:
-    """Return whether a name begins with a dot, as what macOS and editors leave beside files."""
+    """Return whether a name begins with a dot, such as the files that macOS and editors leave."""
     return path.name.startswith(".")
 
 
 def is_training_state(path: Path) -> bool:
-    """Return whether a file is what a training loop saves beside or in place of the weights."""
+    """Return whether a name is that of other training state, such as an optimizer or adapter."""
     return _TRAINING_STATE.match(path.name) is not None
 
 
 def is_unrelated(path: Path) -> bool:
-    """Return whether a file is named as a text, a table or a picture."""
+    """Return whether a name is that of a text, a table or a picture."""
     return path.suffix.lower() in _UNRELATED_SUFFIXES and not path.name.endswith(".index.json")
 
 
 def refuse_foreign_name(path: Path) -> None:
-    """Raise unless the name is that of something that may be read.
+    """Raise if a path is a part of another tool's checkpoint.
 
     Raises:
         CheckpointError: it is a part of a TensorFlow checkpoint, or a folder of another tool.
@@ -77,15 +78,15 @@ def refuse_foreign_name(path: Path) -> None:
     if re.search(r"\.data-\d{5}-of-\d{5}$", path.name):
         raise CheckpointError(
             f"checkpoint {path} is a part of a TensorFlow checkpoint (.index, "
-            f".data-00000-of-00001), which is not read. Give --read file.py:function, which maps "
-            f"a path to the weights by name."
+            f".data-00000-of-00001), which is not read. Give "
+            f"{option('read', 'file.py:function')}, which maps a path to the weights by name."
         )
     if path.is_dir():
         _refuse_foreign_folder(path)
 
 
 def weights_file(folder: Path) -> Path | None:
-    """Return the one file of weights in a folder, if there is one."""
+    """Return the file of weights in a folder, or None if there is none or more than one."""
     weights = _trainer_weights_in(folder)
     if weights is not None:
         return weights
@@ -97,11 +98,9 @@ def checkpoints_in(folder: Path, spec: str) -> FolderCheckpoints:
     """Return the checkpoints in a folder, or in the one folder below it that has some.
 
     Raises:
-        CheckpointError: none there, or in several folders; or it is of another tool.
+        CheckpointError: there are none, several subfolders have some, or another tool wrote it.
     """
-    paths = _checkpoint_files_in(
-        folder
-    )  # the first look, so that a folder that may not be read is named
+    paths = _checkpoint_files_in(folder)  # first: if unreadable, the error names this folder
     weights = _trainer_weights_in(folder)
     if weights is not None and not any(path.parent != folder for path in paths):
         return FolderCheckpoints(folder, [weights])
@@ -117,17 +116,17 @@ def checkpoints_in(folder: Path, spec: str) -> FolderCheckpoints:
     if subfolders:
         counts = [f"{subfolder.folder} ({len(subfolder.paths)})" for subfolder in subfolders]
         raise CheckpointError(
-            f"--checkpoints: the folder {spec} holds checkpoints in {len(subfolders)} folders below "
-            f"it: {first_few(counts)}. Give the one that is meant."
+            f"{option('checkpoints')}: the folder {spec} holds checkpoints in {len(subfolders)} "
+            f"folders below it: {first_few(counts)}. Give one of these."
         )
     raise CheckpointError(
-        f"--checkpoints: the folder {spec} holds no checkpoint "
+        f"{option('checkpoints')}: the folder {spec} holds no checkpoint "
         f"({', '.join(SUFFIXES)}, or checkpoint-N folders)."
     )
 
 
 def _checkpoint_files_in(folder: Path) -> list[Path]:
-    """Return the weights of the folders in a folder, as a Trainer saves them, or else its files."""
+    """Return the weights in `checkpoint-N` folders of a Trainer, else the folder's own files."""
     entries = sorted(folder.iterdir())
     visible = [path for path in entries if not is_hidden(path)]
     folders = [weights for path in visible if (weights := _trainer_weights_in(path)) is not None]
@@ -135,7 +134,7 @@ def _checkpoint_files_in(folder: Path) -> list[Path]:
 
 
 def _subfolders_with_checkpoints(folder: Path) -> list[FolderCheckpoints]:
-    """Return the nearest folders below that have checkpoints."""
+    """Return the nearest folders below this one that have checkpoints."""
     subfolders: list[FolderCheckpoints] = []
     waiting = deque([(folder, 0)])
     for _ in range(_MOST_FOLDERS):
@@ -155,17 +154,19 @@ def _subfolders_with_checkpoints(folder: Path) -> list[FolderCheckpoints]:
 
 
 def _drop_links(folders: list[FolderCheckpoints]) -> list[FolderCheckpoints]:
-    """Return the folders without those that are links to others of them (`latest -> run`)."""
+    """Return the folders without links to other ones among them (`latest -> run`)."""
     first: dict[Path, FolderCheckpoints] = {}
-    for entry in sorted(
-        folders, key=lambda entry: entry.folder.resolve() != entry.folder.absolute()
-    ):
+    for entry in sorted(folders, key=_is_link):
         first.setdefault(entry.folder.resolve(), entry)
     return [entry for entry in folders if first[entry.folder.resolve()] is entry]
 
 
+def _is_link(entry: FolderCheckpoints) -> bool:
+    return entry.folder.resolve() != entry.folder.absolute()
+
+
 def _join_step_folders(subfolders: list[FolderCheckpoints]) -> FolderCheckpoints | None:
-    """Return the files of folders that are named by steps and have one file each, as one whole."""
+    """Return the files together if each folder is named by a step and has one file, else None."""
     steps = [step_of_folder(entry.folder.name) for entry in subfolders]
     have_one_file = all(len(entry.paths) == 1 for entry in subfolders)
     parents = {entry.folder.parent for entry in subfolders}

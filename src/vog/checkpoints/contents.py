@@ -1,7 +1,7 @@
-"""What is within the content of a file: dicts, lists, objects that were not made, and weights.
+"""Search in the content of a file: dicts, lists, stand-ins for objects, and weights.
 
-One value may be referred to from everywhere, so that a small file has very many ways through it;
-each look costs of a budget.
+One value may be referenced from many places, so a small file can have a very large number of
+paths through it. Each lookup therefore takes steps from a budget.
 """
 
 from collections import OrderedDict
@@ -20,20 +20,20 @@ _LONGEST_WORD = 80
 
 
 def is_tensor(value: object) -> bool:
-    """Return whether a value is a tensor or an array of numbers, described or made."""
+    """Return whether a value is a tensor or an array of numbers, or a description of one."""
     if isinstance(value, np.ndarray):
         return value.dtype.kind in "biufc"
     return isinstance(value, Tensor | TensorRecord) or array_of(value) is not None
 
 
 def has_axes(value: Any) -> bool:
-    """Return whether a tensor has a shape other than that of one number."""
+    """Return whether a tensor has at least one axis, so it is not a single number."""
     array = array_of(value)
     return len(value.shape if array is None else array.shape) > 0
 
 
 def weights_in(value: object, budget: Budget) -> Mapping[str, Any] | None:
-    """Return the state dict that a value is, or that a pickled module has; else None."""
+    """Return a value that is a state dict, or the state dict of a pickled module; else None."""
     module = state_dict_of(value, budget)
     if module is not None:
         return module if any(map(is_tensor, module.values())) else None
@@ -46,7 +46,7 @@ def weights_in(value: object, budget: Budget) -> Mapping[str, Any] | None:
 
 
 def items_in(value: object, budget: Budget) -> dict[str, Any]:
-    """Return what is within a value, by text: items, places in a list, attributes, modules."""
+    """Return the items of a dict or list, the attributes and the modules of a value, by text."""
     if isinstance(value, list | tuple):
         return {str(position): item for position, item in enumerate(value[:_LONGEST_LIST])}
     attributes, items = attributes_of(value), _as_mapping(value) or {}
@@ -57,9 +57,9 @@ def items_in(value: object, budget: Budget) -> dict[str, Any]:
 
 
 def value_at(value: object, key: str, budget: Budget) -> Any:
-    """Return what a key names: itself, keys joined by dots, or the beginning of names; else None.
+    """Return the value at a key, at keys joined by dots, or below a prefix of names; else None.
 
-    Of several readings the one with the longest first key wins.
+    If a dotted key can be split in several ways, the split with the longest first key wins.
     """
     items = items_in(value, budget)
     if items.get(key) is not None:
@@ -73,7 +73,7 @@ def value_at(value: object, key: str, budget: Budget) -> Any:
 
 
 def describe_value(value: object) -> str:
-    """Return what a value is, in words."""
+    """Return a description of a value for a message, such as `a dict with the keys a, b`."""
     if isinstance(value, StandIn):
         return f"an object of {value.name}"
     if isinstance(value, Name):
@@ -84,7 +84,7 @@ def describe_value(value: object) -> str:
 
 
 def stand_in_name(value: object, deepest: int = 20) -> str | None:
-    """Return the name of an object that was not made and is within a value, or None."""
+    """Return the class name of a stand-in within a value, or None if there is no stand-in."""
     waiting = [(value, 0)]
     for _ in range(_LONGEST_LIST):
         if not waiting:
@@ -100,14 +100,14 @@ def stand_in_name(value: object, deepest: int = 20) -> str | None:
 
 
 def _as_mapping(value: object) -> Mapping[Any, Any] | None:
-    """Return the items of a dict, or of an object that was to be given items."""
+    """Return a dict itself, or the items that a stand-in would have been given; else None."""
     if isinstance(value, Mapping):
         return value
     return value.items if isinstance(value, StandIn) and value.items else None
 
 
 def _weights_below(weights: Mapping[str, Any], prefix: str) -> Any:
-    """Return the weights whose names begin with a prefix, without it; None where there are none."""
+    """Return the weights whose names begin with a prefix, without the prefix; None if none do."""
     below: OrderedDict[str, Any] = OrderedDict(
         (name.removeprefix(prefix), item)
         for name, item in weights.items()

@@ -1,4 +1,4 @@
-"""A digest of weights whatever file they came in, and which tensors have no numbers to digest."""
+"""A digest of weights that is independent of their file, and tensors without readable numbers."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -13,18 +13,19 @@ from vog.checkpoints.contents import describe_value
 from vog.checkpoints.safe_pickle import Budget, StandIn
 from vog.errors import CheckpointError, first_few
 from vog.user_functions import address_free
+from vog.wording import option
 
-# A tensor may repeat what its storage has once, as an expanded buffer does. Beyond this it is not
-# a buffer of a model, and to copy it would take more memory than there is.
+# A tensor may repeat the values of its storage, such as an expanded buffer does. With more
+# repetitions it is no buffer of a model, and a copy of it could exceed the memory.
 _MOST_REPEATED = 16
 _SURELY_SMALL = 2**28
 
 
 def weights_digest(weights: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the names, types, shapes and bytes, and of extra states.
+    """Return the SHA-256 of the names, types, shapes and bytes of tensors, and of extra states.
 
     Raises:
-        CheckpointError: a tensor has no numbers that could be read.
+        CheckpointError: the numbers of a tensor cannot be read.
     """
     sha = hashlib.sha256()
     for name in sorted(weights):
@@ -42,11 +43,11 @@ def weights_digest(weights: Mapping[str, Any]) -> str:
 
 
 def why_without_numbers(tensor: Tensor) -> str | None:
-    """Return why a tensor cannot be read as numbers, or None where it can."""
+    """Return why a tensor cannot be read as numbers, or None if it can."""
     if tensor.is_nested:
-        return "is a nested tensor, which has no one shape"
+        return "is a nested tensor, which has no single shape"
     if tensor.is_meta:
-        return "is on the meta device: the file has no values of it"
+        return "is on the meta device: the file does not have its values"
     if tensor.layout is not torch.strided:
         return None
     size, nbytes = tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes()
@@ -56,22 +57,22 @@ def why_without_numbers(tensor: Tensor) -> str | None:
 
 
 def refuse_without_numbers(reasons: Mapping[str, str], path: object) -> None:
-    """Raise unless all tensors of a file can be read.
+    """Raise if tensors of a file have no readable numbers; `reasons` are by name.
 
     Raises:
-        CheckpointError: some cannot; the message names them.
+        CheckpointError: there are reasons; the message names the tensors.
     """
     if not reasons:
         return
-    first_reason = next(iter(reasons.values()))
+    reason = next(iter(reasons.values()))
     raise CheckpointError(
-        f"checkpoint {path} has no numbers for {first_few(list(reasons))}: the tensor {first_reason}. "
-        f"Save the whole weights as dense tensors, or give --read file.py:function."
+        f"checkpoint {path} has no numbers for {first_few(list(reasons))}: the tensor {reason}. "
+        f"Save all weights as dense tensors, or give {option('read', 'file.py:function')}."
     )
 
 
 def _pieces(name: str, value: Tensor) -> list[Any]:
-    """Return what identifies a tensor; of sparse and quantized ones each part."""
+    """Return the bytes that identify a tensor; each part of a sparse or quantized one follows."""
     head = f"{name} {value.dtype} {tuple(value.shape)}"
     if value.layout is torch.strided and not value.is_quantized:
         return [f"{head}\n".encode(), _bytes_of(value)]
@@ -109,7 +110,7 @@ def _float64_tensor(*values: float | int) -> Tensor:
 
 
 def _stable_text(value: object, budget: Budget) -> str:
-    """Return a text that is equal for equal extra states, in whatever process."""
+    """Return a text that is equal for equal extra states, in any process."""
     budget.step()
     if isinstance(value, Tensor):
         return f"tensor {weights_digest({'': value})}"

@@ -1,4 +1,4 @@
-"""From globs, folders and lists to checkpoint files in training order."""
+"""Checkpoint files in training order, from the globs, folders and lists that a user names."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -23,11 +23,12 @@ from vog.checkpoints.left_out import (
 from vog.checkpoints.steps import read_steps, refuse_same_step
 from vog.errors import CheckpointError, first_few
 from vog.files.file_names import expanded
+from vog.wording import option
 
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """Where the weights of one step of training are: a file, or what `--read` takes."""
+    """The path with the weights of one training step: a file, or a path for the `read` function."""
 
     path: Path
     step: int
@@ -35,11 +36,11 @@ class CheckpointFile:
 
 @dataclass(frozen=True)
 class CheckpointSearch:
-    """What the words of `--checkpoints` name.
+    """The checkpoint files that a user named.
 
     Attributes:
-        files: by rising step.
-        notes: what the user should know, in words, by what it is about.
+        files: in ascending order of steps.
+        notes: sentences for the user, by topic (`found in`, `left out`).
     """
 
     files: tuple[CheckpointFile, ...]
@@ -48,7 +49,7 @@ class CheckpointSearch:
 
 @dataclass(frozen=True)
 class _Matches:
-    """What one word names, with where it was found and what was left out."""
+    """The paths that one spec names, the folder if it is a deeper one, and the files left out."""
 
     paths: list[Path]
     folder: str | None = None
@@ -58,21 +59,21 @@ class _Matches:
 def find_checkpoints(
     specs: Sequence[str | Path], custom_reader: bool = False
 ) -> list[CheckpointFile]:
-    """Return the checkpoint files that the specs name, by rising step; see `search`."""
+    """Return the checkpoint files that the specs name, in ascending order; see `search`."""
     return list(search(specs, custom_reader).files)
 
 
 def search(specs: Sequence[str | Path], custom_reader: bool = False) -> CheckpointSearch:
-    """Return the checkpoint files that the specs name, by rising step, with notes.
+    """Return the checkpoint files that the specs name, in ascending order of steps, with notes.
 
     Args:
-        specs: globs, folders, files, or one `@list.txt` with a path a line, whose order is
-            then the order of training. Paths in a list are relative to the list.
-        as_they_match: take files and folders as they are named, whatever is in them, for a
-            reader of the user's.
+        specs: globs, folders, files, or one `@list.txt` with one path per line, in the order
+            of training. Paths in a list are relative to the list.
+        custom_reader: the user's own function reads the paths, so take files and folders as
+            they are named, whatever they contain.
 
     Raises:
-        CheckpointError: nothing there, it may not be read, or a step that cannot be told.
+        CheckpointError: there is no such file, it may not be read, or a step is unclear.
     """
     texts = [str(spec) for spec in specs]
     try:
@@ -83,15 +84,15 @@ def search(specs: Sequence[str | Path], custom_reader: bool = False) -> Checkpoi
         raise _permission_denied(error.filename) from error
     except OSError as error:
         raise CheckpointError(
-            f"--checkpoints: {str(error.filename or first_few(texts))[:200]!r} cannot be read: "
-            f"{error.strerror}."
+            f"{option('checkpoints')}: {str(error.filename or first_few(texts))[:200]!r} cannot be "
+            f"read: {error.strerror}."
         ) from error
 
 
 def _permission_denied(path: object) -> CheckpointError:
     return CheckpointError(
-        f"--checkpoints: {path} cannot be read: permission denied. Run as a user who may read it, "
-        f"or change its permissions."
+        f"{option('checkpoints')}: {path} cannot be read: permission denied. Run as a user who may "
+        f"read it, or change its permissions."
     )
 
 
@@ -100,7 +101,7 @@ def _search_specs(specs: Sequence[str], custom_reader: bool) -> CheckpointSearch
     matches = [_match_spec(spec, custom_reader) for spec in specs]
     unique = list(dict.fromkeys(path for match in matches for path in match.paths))
     if not unique:
-        raise CheckpointError(f"--checkpoints: {specs_text} names no file.")
+        raise CheckpointError(f"{option('checkpoints')}: {specs_text} names no file.")
     paths, left_out = separate_copies(unique)
     steps = read_steps(paths, specs_text)
     files, repeated = separate_repeated_steps(paths, steps)
@@ -117,30 +118,30 @@ def _search_specs(specs: Sequence[str], custom_reader: bool) -> CheckpointSearch
 def _read_list(specs: Sequence[str], custom_reader: bool) -> list[CheckpointFile]:
     if len(specs) > 1:
         raise CheckpointError(
-            f"--checkpoints: {first_few(specs)}: a list gives the whole order of training, so it "
-            f"cannot be joined with others. Put all files into one list."
+            f"{option('checkpoints')}: {first_few(specs)}: a list gives the whole order of "
+            f"training, so it must be alone. Put all files into one list."
         )
     list_file = expanded(specs[0][1:])
     if not list_file.is_file():
-        raise CheckpointError(f"--checkpoints: there is no list {list_file}.")
+        raise CheckpointError(f"{option('checkpoints')}: there is no list {list_file}.")
     try:
         lines = [line.strip() for line in list_file.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
         raise CheckpointError(
-            f"--checkpoints: the list {list_file} is not text in UTF-8. Expected one path a line."
+            f"{option('checkpoints')}: the list {list_file} is not text in UTF-8, a path per line."
         ) from error
     lines = [line for line in lines if line and line[0] != "#"]
     if any("\0" in line for line in lines):
-        raise CheckpointError(f"--checkpoints: the list {list_file} is no text file.")
+        raise CheckpointError(f"{option('checkpoints')}: the list {list_file} is no text file.")
     paths = [_one_checkpoint(list_file.parent / expanded(line), custom_reader) for line in lines]
     if not paths:
-        raise CheckpointError(f"--checkpoints: the list {list_file} names no file.")
+        raise CheckpointError(f"{option('checkpoints')}: the list {list_file} names no file.")
     try:
         steps = read_steps(paths, specs[0])
         refuse_same_step(paths, steps)
     except CheckpointError:
         steps = []
-    # The list decides the order; steps that are not in the names, or contradict it, are not steps.
+    # The list decides the order. Numbers in the names count as steps only if they agree with it.
     if steps != sorted(steps) or not steps:
         steps = list(range(len(paths)))
     return list(map(CheckpointFile, paths, steps))
@@ -150,11 +151,11 @@ def _match_spec(spec: str, custom_reader: bool) -> _Matches:
     """Return the files of one glob, folder or file."""
     path = expanded(spec)
     if "\0" in spec:
-        raise CheckpointError(f"--checkpoints: {spec!r} is no path.")
+        raise CheckpointError(f"{option('checkpoints')}: {spec!r} is no path.")
     if path.is_dir():
         return _match_numbered_entries(path, spec) if custom_reader else _match_folder(path, spec)
     if path.suffix == ".txt" and path.is_file() and not custom_reader:
-        raise CheckpointError(f"--checkpoints: {spec} is a text file. For a list: @{spec}")
+        raise CheckpointError(f"{option('checkpoints')}: {spec} is text. To pass a list: @{spec}")
     if path.exists():
         return _Matches([_one_checkpoint(path, custom_reader)])
     return _match_glob(path, spec, custom_reader)
@@ -167,19 +168,19 @@ def _match_folder(folder: Path, spec: str) -> _Matches:
 
 
 def _match_numbered_entries(folder: Path, spec: str) -> _Matches:
-    """Return what is in a folder whose files only the user's reader knows: names with a number."""
+    """Return the entries of a folder that have a number in their name, whatever they contain."""
     entries = sorted(entry for entry in folder.iterdir() if entry.name[0] != ".")
     numbered = [entry for entry in entries if any(letter.isdecimal() for letter in entry.name)]
     if not numbered:
         raise CheckpointError(
-            f"--checkpoints: nothing in the folder {spec} has a step in its name."
+            f"{option('checkpoints')}: nothing in the folder {spec} has a step in its name."
         )
     left_out = tuple(LeftOutFile(entry.name) for entry in entries if entry not in numbered)
     return _Matches(numbered, left_out=left_out)
 
 
 def _match_glob(path: Path, spec: str, custom_reader: bool) -> _Matches:
-    """Return the files that a glob matches; of a folder, the one file of weights in it."""
+    """Return the files that a glob matches, and for each matching folder its one weights file."""
     matches = globs.matches(path)
     if custom_reader and matches:
         return _Matches(matches)
@@ -200,21 +201,21 @@ def _match_glob(path: Path, spec: str, custom_reader: bool) -> _Matches:
 
 
 def _no_match_error(path: Path, spec: str, folders: list[Path]) -> CheckpointError:
-    """Return what to say of a glob without a file: what it does match, if anything."""
+    """Return the error for a glob without a file, which tells the folders that it matches."""
     if folders:
         entries = sorted(entry.name for entry in folders[0].iterdir())
         entries_text = first_few(entries) if entries else "nothing"
         return CheckpointError(
-            f"--checkpoints: the glob {spec!r} matches {len(folders)} folders and no file: "
-            f"{first_few([folder.name for folder in folders])}. In {folders[0].name} there is: "
-            f"{entries_text}. Add what the files are called, as in {spec.rstrip('/') + '/*.pt'!r}."
+            f"{option('checkpoints')}: the glob {spec!r} matches {len(folders)} folders and no "
+            f"file: {first_few([folder.name for folder in folders])}. In {folders[0].name} "
+            f"there is: {entries_text}. Add file names, such as {spec.rstrip('/') + '/*.pt'!r}."
         )
     existing_part = globs.existing_part(path)
     if existing_part.is_dir() and not os.access(existing_part, os.R_OK | os.X_OK):
         return _permission_denied(existing_part)
     if globs.is_glob(spec):
-        return CheckpointError(f"--checkpoints: the glob {spec!r} matches no file.")
-    return CheckpointError(f"--checkpoints: there is no file {spec!r}.")
+        return CheckpointError(f"{option('checkpoints')}: the glob {spec!r} matches no file.")
+    return CheckpointError(f"{option('checkpoints')}: there is no file {spec!r}.")
 
 
 def _one_checkpoint(path: Path, custom_reader: bool) -> Path:

@@ -1,4 +1,4 @@
-"""Which format a file is of, by its first bytes: the ones that are read, and others by name."""
+"""The format of a checkpoint file, from its bytes and name; formats not read are named."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,20 +7,31 @@ from typing import Literal
 
 from vog.checkpoints.readers.torch_zip import record_names
 from vog.errors import CheckpointError
+from vog.wording import option
 
 Format = Literal["safetensors", "zip", "pickle"]
 _HEAD_BYTES = 512
-_USE_FUNCTION = "Give --read file.py:function, which maps a path to the weights by name."
+_USE_FUNCTION = "Give {read}, which maps a path to the weights by name."
 _SAVE_WEIGHTS = f"Load it where it was made and save the weights with torch.save. {_USE_FUNCTION}"
 _UNPACK = "Unpack it first."
 
 
 @dataclass(frozen=True)
 class _ForeignFormat:
-    """A format that is not read: what it is, and what to do."""
+    """A format that is not read.
+
+    Attributes:
+        description: completes the sentence "the checkpoint is ...".
+        advice: sentences that say what to do; `{read}` and `{checkpoints}` stand for options.
+    """
 
     description: str
     advice: str = _USE_FUNCTION
+
+    def sentence(self) -> str:
+        """Return `is DESCRIPTION. ADVICE`, with the options as the caller writes them."""
+        read, checkpoints = option("read", "file.py:function"), option("checkpoints")
+        return f"is {self.description}. {self.advice.format(read=read, checkpoints=checkpoints)}"
 
 
 _FIRST_BYTES = {
@@ -37,12 +48,12 @@ _FIRST_BYTES = {
     b"\xfd7zXZ": _ForeignFormat("compressed by xz", _UNPACK),
     b"\x28\xb5\x2f\xfd": _ForeignFormat("compressed by zstd", _UNPACK),
     b"7z\xbc\xaf": _ForeignFormat("a 7z archive", _UNPACK),
-    b"PAR1": _ForeignFormat("a Parquet file", "Correct --checkpoints."),
-    b"\x89PNG": _ForeignFormat("a PNG image", "Correct --checkpoints."),
-    b"\xff\xd8\xff": _ForeignFormat("a JPEG image", "Correct --checkpoints."),
-    b"%PDF": _ForeignFormat("a PDF file", "Correct --checkpoints."),
-    b"ARROW1": _ForeignFormat("an Arrow file", "Correct --checkpoints."),
-    b"SQLite format 3": _ForeignFormat("an SQLite database", "Correct --checkpoints."),
+    b"PAR1": _ForeignFormat("a Parquet file", "Correct {checkpoints}."),
+    b"\x89PNG": _ForeignFormat("a PNG image", "Correct {checkpoints}."),
+    b"\xff\xd8\xff": _ForeignFormat("a JPEG image", "Correct {checkpoints}."),
+    b"%PDF": _ForeignFormat("a PDF file", "Correct {checkpoints}."),
+    b"ARROW1": _ForeignFormat("an Arrow file", "Correct {checkpoints}."),
+    b"SQLite format 3": _ForeignFormat("an SQLite database", "Correct {checkpoints}."),
 }
 _TENSORFLOW = _ForeignFormat("a part of a TensorFlow checkpoint (.index, .data-00000-of-00001)")
 _WEB_PAGE = _ForeignFormat(
@@ -66,7 +77,7 @@ _FOREIGN_SUFFIXES = {
     ".pb": _ForeignFormat("a graph of TensorFlow (.pb)"),
     ".tflite": _ForeignFormat("a TensorFlow Lite file"),
     ".msgpack": _ForeignFormat("a file of Flax (.msgpack)"),
-    ".h5": _ForeignFormat("named as an HDF5 file of Keras (.h5), and is none"),
+    ".h5": _ForeignFormat("named like an HDF5 file of Keras (.h5), but is not one"),
     ".orbax-checkpoint": _ForeignFormat("a checkpoint of Orbax"),
 }
 _FOLDERS = {
@@ -85,10 +96,10 @@ _FOLDERS = {
 
 
 def detect_format(path: Path) -> Format:
-    """Return how a file is to be read.
+    """Return the format of a file.
 
     Raises:
-        CheckpointError: it is of a format that is not read; the message names it.
+        CheckpointError: the file has a format that is not read, which the message names.
         OSError: it cannot be opened.
     """
     size = path.stat().st_size
@@ -99,7 +110,7 @@ def detect_format(path: Path) -> Format:
     if not head:
         raise CheckpointError(
             f"checkpoint {path} is damaged or no checkpoint: it is empty (0 bytes). It was not "
-            f"written to the end, or the disk was full. Leave it out, or bring back a copy."
+            f"written to the end, or the disk was full. Leave it out, or restore a copy."
         )
     foreign = _foreign_by_name(path) or _foreign_by_bytes(head, tail)
     if head.startswith(b"PK"):
@@ -111,23 +122,23 @@ def detect_format(path: Path) -> Format:
         foreign = foreign or _foreign_by_suffix(path)
         file_format = "pickle"
     if foreign is not None:
-        raise CheckpointError(f"checkpoint {path} is {foreign.description}. {foreign.advice}")
+        raise CheckpointError(f"checkpoint {path} {foreign.sentence()}")
     return file_format
 
 
 def describe_foreign_folder(path: Path) -> str | None:
-    """Return what a folder of another format is and what to do, or None where it is none."""
+    """Return what another tool's checkpoint folder is and what to do, or None for other folders."""
     foreign = next((kind for name, kind in _FOLDERS.items() if (path / name).exists()), None)
     if foreign is None and any(path.glob("*.data-?????-of-?????")):
         foreign = _TENSORFLOW
-    return None if foreign is None else f"is {foreign.description}. {foreign.advice}"
+    return None if foreign is None else foreign.sentence()
 
 
 def _foreign_by_name(path: Path) -> _ForeignFormat | None:
-    """Tell by a name that means one thing alone, whatever the bytes are."""
+    """Return the format if the file name alone is enough to know it, else None."""
     if path.stem == "adapter_model":
         return _ADAPTER
-    if path.suffix.lower() == ".distcp":  # which begins as an archive of torch.save does
+    if path.suffix.lower() == ".distcp":  # its bytes begin like an archive of torch.save
         return _DCP_PART
     return _TENSORFLOW if ".data-0" in path.name else None
 
@@ -159,12 +170,12 @@ def _is_tar(head: bytes) -> bool:
 
 _TESTS_OF_HEAD: tuple[tuple[Callable[[bytes], bool], _ForeignFormat], ...] = (
     (_is_web_page, _WEB_PAGE),
-    (_is_json, _ForeignFormat("a JSON text", "Correct --checkpoints.")),
+    (_is_json, _ForeignFormat("a JSON text", "Correct {checkpoints}.")),
     (
         _is_tar,
         _ForeignFormat(
-            "a tar archive. If torch.save wrote it, it is of before version 0.1.10, whose format "
-            "is not read",
+            "a tar archive. If torch.save wrote it, then before version 0.1.10, whose format is "
+            "not read",
             f"Unpack it if it holds checkpoints. {_SAVE_WEIGHTS}",
         ),
     ),
@@ -172,7 +183,7 @@ _TESTS_OF_HEAD: tuple[tuple[Callable[[bytes], bool], _ForeignFormat], ...] = (
 
 
 def _foreign_zip(names: list[str]) -> _ForeignFormat | None:
-    """Tell what an archive is that has no `data.pkl`."""
+    """Return the format of a zip archive without `data.pkl`, or None if a reader takes it."""
     if not names or any(name.endswith("/data.pkl") for name in names):
         return None
     if "model.weights.h5" in names:
@@ -182,7 +193,7 @@ def _foreign_zip(names: list[str]) -> _ForeignFormat | None:
     if any("serialized_exported_program" in name or "archive_format" in name for name in names):
         return _ForeignFormat("a program of torch.export (.pt2)", _SAVE_WEIGHTS)
     if any(name.endswith(("constants.pkl", "/bytecode.pkl")) for name in names):
-        return None  # TorchScript, which the reader of archives names
+        return None  # TorchScript, which `read_zip` refuses with its own message
     return _ForeignFormat("a zip archive, and not one of torch.save", _UNPACK)
 
 

@@ -1,4 +1,4 @@
-"""Globs in whose paths some brackets are just letters, as in `layers=[64,64]/step-*.pt`."""
+"""Globs in which some brackets are plain characters, such as `layers=[64,64]/step-*.pt`."""
 
 import glob
 import re
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def is_glob(text: str) -> bool:
-    """Return whether a word has letters that stand for others."""
+    """Return whether a text has wildcards (`*`, `?` or `[`)."""
     return re.search(r"[*?\[]", text) is not None
 
 
 def existing_part(pattern: Path) -> Path:
-    """Return the longest beginning of a pattern that exists as it is written."""
+    """Return the longest beginning of a pattern that exists literally."""
     existing = Path(pattern.anchor)
     for part in pattern.parts[1:] if pattern.anchor else pattern.parts:
         if not (existing / part).exists():
@@ -21,9 +21,9 @@ def existing_part(pattern: Path) -> Path:
 
 
 def matches(pattern: Path) -> list[Path]:
-    """Return what a pattern matches, sorted; folders that exist as they are written are meant.
+    """Return the paths that a pattern matches, sorted; folders that exist literally are literal.
 
-    Where nothing matches, brackets are taken as letters everywhere.
+    If nothing matches, all brackets are taken as plain characters.
     """
     existing = existing_part(pattern)
     rest = str(pattern)[len(str(existing)) :] if existing.parts else str(pattern)

@@ -1,6 +1,6 @@
 """Files beside the numbered checkpoints: the last, the best, averages, links and copies.
 
-They are no further step of training. Which were left out is said in the plan.
+They are not additional steps of training. The plan names the files that were left out.
 """
 
 import filecmp
@@ -15,13 +15,13 @@ from vog.checkpoints.steps import step_of_folder, without_ending
 _SPECIAL_NAMES = re.compile(
     r"(?<![a-z])(last|latest|newest|current|best|final|swa|ema)(?![a-z])", re.IGNORECASE
 )
-# Each is compared with every numbered file, to say which it is.
+# Each file left out is compared with every numbered file, which takes long if there are many.
 _MOST_COMPARED = 20
 
 
 @dataclass(frozen=True)
 class LeftOutFile:
-    """A name that was left out, which file it is a link to or a copy of, or what it is."""
+    """The name of a file that was left out, with the equal file (link or copy) or the reason."""
 
     name: str
     same_as: str | None = None
@@ -29,13 +29,13 @@ class LeftOutFile:
 
     @property
     def summary(self) -> str:
-        """Return it in words."""
+        """Return the name with the reason in brackets."""
         description = self.description if self.same_as is None else f"the same as {self.same_as}"
         return self.name if description is None else f"{self.name} ({description})"
 
 
 def without_weights(paths: Sequence[Path]) -> tuple[LeftOutFile, ...]:
-    """Return those among paths that are named as checkpoints and lead to no file of weights."""
+    """Return the paths that are named like checkpoints but lead to no file of weights."""
     entries = [path for path in paths if is_checkpoint(path) and not path.is_file()]
     entries = [path for path in entries if not (path.is_dir() and weights_file(path) is not None)]
     return tuple(LeftOutFile(path.name, description=_describe_entry(path)) for path in entries)
@@ -48,9 +48,9 @@ def _describe_entry(path: Path) -> str:
 
 
 def separate_copies(paths: Sequence[Path]) -> tuple[list[Path], list[LeftOutFile]]:
-    """Return the paths that are steps, and those beside them that are not.
+    """Return the paths that are training steps, and the other ones, which are left out.
 
-    Where no path has a number, all are kept: their order cannot be told, which is said elsewhere.
+    If no path has a number, all are returned as steps: `read_steps` reports the unclear order.
     """
     numbered = [path for path in paths if _is_numbered(path)]
     step_paths = numbered or list(paths)
@@ -70,7 +70,7 @@ def separate_copies(paths: Sequence[Path]) -> tuple[list[Path], list[LeftOutFile
 def separate_repeated_steps(
     paths: Sequence[Path], steps: Sequence[int]
 ) -> tuple[list[tuple[Path, int]], list[LeftOutFile]]:
-    """Return each path with its step, those that repeat the bytes of the same step left out."""
+    """Return each path with its step, and the files left out: equal bytes at the same step."""
     by_step: dict[int, list[Path]] = {}
     left_out = []
     for path, step in zip(paths, steps, strict=True):
@@ -83,7 +83,7 @@ def separate_repeated_steps(
 
 
 def _is_numbered(path: Path) -> bool:
-    """Return whether a file may be a step: by a number of its own, or by that of its folder."""
+    """Return whether a file may be a step: its own name or that of its folder has a number."""
     stem, folder = without_ending(path.name), path.parent.name
     has_trainer_name = path.name in TRAINER_NAMES and re.search(r"\d", folder) is not None
     by_folder = has_trainer_name or step_of_folder(folder) is not None
@@ -91,7 +91,7 @@ def _is_numbered(path: Path) -> bool:
 
 
 def _equal_file(path: Path, candidates: Sequence[Path]) -> str | None:
-    """Return the name of the file among others that is the same, by link or by bytes."""
+    """Return the name of the first candidate that is the same file or has equal bytes."""
     for candidate in candidates:
         if path.samefile(candidate) or (
             path.is_file() and candidate.is_file() and filecmp.cmp(path, candidate, shallow=False)

@@ -1,4 +1,4 @@
-"""From a checkpoint file to named tensors, without executing what the file holds."""
+"""Read named tensors from a checkpoint file, without executing code of the file."""
 
 import warnings
 from collections import OrderedDict
@@ -23,10 +23,11 @@ from vog.checkpoints.safe_pickle import Budget, TensorRecord, Unreadable, array_
 from vog.checkpoints.safe_pickle.tensor_records import NoValues
 from vog.checkpoints.select_weights import choose_weights
 from vog.errors import CheckpointError
+from vog.wording import option
 
 
 class _UnknownTypeError(Exception):
-    """An array is whole, and of numbers that no tensor has."""
+    """An array is intact, but torch has no tensor of its type."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class Contents:
 
     Attributes:
         weights: tensors on the CPU under the names the file gives them, and extra states; with
-            the `_metadata` of a state dict where the file has it.
-        key: where they were in the file; empty where it holds nothing else.
-        note: what was taken of several, and what was left aside, in words; or None.
+            the `_metadata` of a state dict if the file has it.
+        key: their place in the file; empty for its top level.
+        note: a sentence on the choice among several weights and on what was left aside; or None.
     """
 
     weights: "OrderedDict[str, Any]"
@@ -52,12 +53,12 @@ def read_contents(
 
     Args:
         path: a file, an index of shards, or whatever the function takes.
-        key: where the weights are in it, as `--weights` names it.
+        key: the place of the weights, as the option `weights` names it.
         function: reads the file in place of our readers.
 
     Raises:
-        CheckpointError: no checkpoint, damaged, of a foreign format, may not be read, or without
-            weights.
+        CheckpointError: the file is not a checkpoint, is damaged, has a format that is not read,
+            may not be read, or has no weights.
     """
     try:
         content = _file_content(path) if function is None else function(path)
@@ -76,7 +77,7 @@ def read_contents(
 
 
 def read_weights(path: Path) -> "OrderedDict[str, Any]":
-    """Return the weights in a file, as `read_contents` finds them without being told more."""
+    """Return the weights in a file, with the default settings of `read_contents`."""
     return read_contents(path).weights
 
 
@@ -87,7 +88,7 @@ def _reason(error: OSError) -> str:
 
 
 def _file_content(path: Path) -> Any:
-    """Return what a file holds; tensors may be descriptions."""
+    """Return the content of a file; its tensors may be descriptions."""
     if path.name.endswith(".index.json"):
         return read_shards(path, lambda shard: _shard_weights(shard))
     file_format: Format = detect_format(path)
@@ -97,9 +98,9 @@ def _file_content(path: Path) -> Any:
     if pickled.is_plain:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # on old formats, which are read all the same
+                warnings.simplefilter("ignore")  # torch warns of old formats, but reads them
                 return torch.load(path, map_location="cpu", weights_only=True)
-        except Exception:  # it knows fewer opcodes; what is wrong with the file is told by ours
+        except Exception:  # torch knows fewer opcodes, and our message on a damaged file is clearer
             pass
     return pickled.tree
 
@@ -119,7 +120,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _make_tensors(weights: Mapping[str, Any], path: Path) -> "OrderedDict[str, Any]":
-    """Return the weights with every tensor made."""
+    """Return the weights with every described tensor as a real tensor."""
     tensors: OrderedDict[str, Any] = OrderedDict()
     reasons: dict[str, str] = {}
     budget = Budget(0)
@@ -147,17 +148,17 @@ def _tensor(name: str, value: Any) -> Tensor:
     array = array_of(value)
     array = value if array is None else array
     try:
-        # A copy: the bytes of a file may not be written to. In the order of this machine.
+        # Copies, since the bytes of a file are read-only, into the byte order of this machine.
         return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("=")))
     except TypeError as error:
         raise _UnknownTypeError(
             f"{name!r} is an array of the type {array.dtype}, which torch does not have. Convert "
-            f"it where it is saved, or in a --read file.py:function: array.astype('float64')"
+            f"it before saving, or in {option('read', 'file.py:function')}: array.astype('float64')"
         ) from error
 
 
 def _extra_state(name: str, value: Any, budget: Budget) -> Any:
-    """Return an extra state with the tensors and arrays in its dicts and lists made."""
+    """Return an extra state in which described tensors and arrays, also in dicts, are real."""
     budget.step()
     if is_tensor(value):
         return _tensor(name, value) if isinstance(value, Tensor | TensorRecord) else array_of(value)

@@ -1,4 +1,4 @@
-"""How the checkpoints of one run are read: which weights of a file, and by whom."""
+"""The reader of the checkpoints of one run: which weights of a file, and which function."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -11,6 +11,7 @@ from vog import user_functions
 from vog.checkpoints.contents import describe_value, is_tensor
 from vog.checkpoints.read_checkpoint import Contents, read_contents
 from vog.errors import CheckpointError, first_few
+from vog.wording import option
 
 ReadSpec = str | Callable[[Path], Any]
 
@@ -20,8 +21,8 @@ class Reader:
     """Reads checkpoints; called with a path it returns the weights.
 
     Attributes:
-        weights: where they are in a file that has several: a key, or keys joined by dots;
-            empty for the file as a whole.
+        weights: the place of the weights in a file that has several: a key, or keys joined by
+            dots; empty for the file as a whole.
         read: reads a file in place of our readers: a function, or `file.py:function`.
     """
 
@@ -33,18 +34,18 @@ class Reader:
         return self.contents(path).weights
 
     def contents(self, path: Path) -> Contents:
-        """Return the weights in a file, with where they were in it.
+        """Return the weights in a file, with their place in it.
 
         Raises:
-            CheckpointError: the file cannot be read, or has no weights there.
-            FunctionError: the function of the user cannot be found, or failed.
+            CheckpointError: the file cannot be read, or has no weights at that place.
+            FunctionError: the user's function cannot be found, or failed.
         """
         if self.read is None:
             return read_contents(path, self.weights)
         return read_contents(path, self.weights, self._call_function)
 
     def question(self) -> dict[str, str]:
-        """Return what of this determines the numbers; nothing where all is by default."""
+        """Return the settings that determine the weights; empty if both have their default."""
         settings = {} if self.weights is None else {"weights": self.weights}
         if self.read is not None:
             settings["read"] = user_functions.function_identity(self._load_function())
@@ -52,28 +53,28 @@ class Reader:
 
     def _load_function(self) -> Callable[..., Any]:
         read = self.read
-        return user_functions.load_function(read, "--read") if isinstance(read, str) else read  # type: ignore[return-value]
+        return user_functions.load_function(read, option("read")) if isinstance(read, str) else read  # type: ignore[return-value]
 
     def _call_function(self, path: Path) -> Mapping[str, Any]:
         function = self._load_function()
         spec = (
             self.read if isinstance(self.read, str) else user_functions.function_identity(function)
         )
-        content = user_functions.call_function(partial(function, path), spec, "--read")
+        content = user_functions.call_function(partial(function, path), spec, option("read"))
         is_named = isinstance(content, Mapping) and all(isinstance(name, str) for name in content)
         if not is_named or (self.weights is None and not any(map(is_tensor, content.values()))):
             raise CheckpointError(
-                f"--read {spec!r} returns {describe_value(content)} for {path}; expected the weights by "
-                f"name, {{name: tensor or array}}."
+                f"{option('read')} {spec!r} returns {describe_value(content)} for {path}; expected "
+                f"the weights by name, {{name: tensor or array}}."
             )
         return content
 
 
 def refuse_mixed_keys(keys: Mapping[Path, str]) -> None:
-    """Raise unless the weights were at the same place of every file.
+    """Raise if the weights were at different places in the files; `keys` are the places by path.
 
     Raises:
-        CheckpointError: they were not: some may be averages, or of another network.
+        CheckpointError: the places differ: some weights may be averages, or of another network.
     """
     unique = dict.fromkeys(keys.values())
     if len(unique) > 1:
@@ -83,6 +84,6 @@ def refuse_mixed_keys(keys: Mapping[Path, str]) -> None:
         ]
         raise CheckpointError(
             f"the checkpoints hold their weights in different places: {first_few(places)}. "
-            f"Say which are meant by --weights KEY, which has to be in every file, or give a "
-            f"--read file.py:function that returns the weights of each."
+            f"Choose one by {option('weights', 'KEY')}, which every file must have, or give "
+            f"{option('read', 'file.py:function')}, which returns the weights of each."
         )

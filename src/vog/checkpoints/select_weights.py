@@ -1,4 +1,4 @@
-"""Which of the things in a checkpoint are the weights."""
+"""The choice of the weights among the contents of a checkpoint."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -17,8 +17,9 @@ from vog.checkpoints.contents import (
 )
 from vog.checkpoints.safe_pickle import Budget, state_dict_of
 from vog.errors import CheckpointError, first_few
+from vog.wording import option
 
-# Where training loops put the weights beside the optimizer, the most telling names first.
+# Keys under which training loops save the weights beside the optimizer, the clearest first.
 WRAPPERS = (
     "state_dict",
     "model_state_dict",
@@ -30,7 +31,7 @@ WRAPPERS = (
     "model_state",
     "params",
 )
-_DEEPEST = 3  # of keys that are looked through for a message
+_DEEPEST = 3  # levels of keys that are searched for a message
 _MOST_KEYS = 2000
 _EXTRA_STATE = "_extra_state"
 _TOP = ""  # the key of the file as a whole
@@ -41,10 +42,10 @@ class ChosenWeights:
     """The weights in a file.
 
     Attributes:
-        key: where they are in the file; empty where the file is nothing else.
+        key: their place in the file; empty for its top level.
         weights: tensors, arrays and extra states by name, as the file describes them.
-        others: keys of other weights beside these.
-        aside: names beside these whose values are no tensors.
+        other_keys: keys of further weights in the file.
+        non_tensors: names in the same dict whose values are not tensors.
     """
 
     key: str
@@ -54,12 +55,12 @@ class ChosenWeights:
 
     @property
     def note(self) -> str | None:
-        """Return in words what was taken of several, and what was not."""
+        """Return a remark on the choice among several weights and on names left aside, or None."""
         remarks = []
         if self.other_keys:
             other_texts = first_few([_key_text(key) for key in self.other_keys])
-            key_text = _key_text(self.key)
-            remarks.append(f"took {key_text} (also there: {other_texts}; --weights takes another)")
+            also_there = f"also there: {other_texts}; choose by {option('weights')}"
+            remarks.append(f"took {_key_text(self.key)} ({also_there})")
         names = [name for name in self.non_tensors if name not in self.other_keys]
         if names:
             remarks.append(f"left aside {first_few(names)}: no tensors")
@@ -67,17 +68,17 @@ class ChosenWeights:
 
 
 def choose_weights(content: Any, key: str | None, path: Path) -> ChosenWeights:
-    """Return the weights in what a file holds.
+    """Return the weights in the content of a file.
 
     Args:
-        content: what it holds.
-        key: where the weights are, as `--weights` names it, empty for the top level of the file;
+        content: the content, with descriptions for tensors.
+        key: the place of the weights, as the option `weights` names it, empty for the top level;
             None for the usual places.
-        path: of the file, for messages.
+        path: the path of the file, for messages.
 
     Raises:
-        CheckpointError: no weights there, or several and nothing says which.
-        Unreadable: there is no end of it.
+        CheckpointError: there are no weights, or several and no clear choice.
+        Unreadable: the content has more values than a file of weights.
     """
     budget = Budget(0)
     if key is not None:
@@ -92,24 +93,24 @@ def choose_weights(content: Any, key: str | None, path: Path) -> ChosenWeights:
     if top_level is not None:
         return _selection(_TOP, top_level, ())
     raise CheckpointError(
-        f"checkpoint {path} holds {describe_value(content)}; expected a state_dict, or a dict with one "
-        f"under {', '.join(WRAPPERS)}.{_where_weights_are(content, budget)}"
+        f"checkpoint {path} holds {describe_value(content)}; expected a state_dict, or a dict with "
+        f"one under {', '.join(WRAPPERS)}.{_where_weights_are(content, budget)}"
     )
 
 
 def _weights_at(content: object, key: str, path: Path, budget: Budget) -> Mapping[str, Any]:
-    """Return the weights that `--weights` names."""
+    """Return the weights at the key that the user gave."""
     value = content if key == _TOP else value_at(content, key, budget)
     if value is None:
         raise CheckpointError(
-            f"checkpoint {path}: --weights {key!r} is not there. The file holds "
+            f"checkpoint {path}: {option('weights', key)} is not in the file, which holds "
             f"{describe_value(content)}.{_where_weights_are(content, budget)}"
         )
     weights = weights_in(value, budget)
     if weights is None:
         raise CheckpointError(
-            f"checkpoint {path}: --weights {key!r} names {describe_value(value)}, which is no weights."
-            f"{_where_weights_are(content, budget)}"
+            f"checkpoint {path}: {option('weights')} {key!r} names {describe_value(value)}, which "
+            f"is no weights.{_where_weights_are(content, budget)}"
         )
     return weights
 
@@ -126,10 +127,10 @@ def _selection(key: str, weights: Mapping[str, Any], rest: tuple[str, ...]) -> C
 
 
 def _candidates(content: object, budget: Budget) -> dict[str, Mapping[str, Any]]:
-    """Return what may be weights, by key; numbers of a log are taken for these only if alone.
+    """Return the dicts that may be weights, by key; dicts of single numbers only if alone.
 
-    The file's own tensors are among them where they are no fewer than those of any dict within, as
-    of a state dict that was saved with an average of itself.
+    The top level is one of them if it has at least as many tensors as every inner dict, such as a
+    state dict that was saved with an average of itself.
     """
     inner = (
         (name, value)
@@ -157,7 +158,7 @@ def _key_text(key: str) -> str:
 
 
 def _where_weights_are(content: object, budget: Budget) -> str:
-    """Return where weights are in the file, as the end of a message."""
+    """Return the end of a message, which tells the keys of weights in the file."""
     keys: list[str] = []
     waiting = [("", content, 0)]
     visited = 0
@@ -169,4 +170,4 @@ def _where_weights_are(content: object, budget: Budget) -> str:
                 keys.append(repr(f"{prefix}{name}"))
             elif depth < _DEEPEST:
                 waiting.append((f"{prefix}{name}.", item, depth + 1))
-    return f" Weights are under {first_few(keys, 8)}: name them by --weights." if keys else ""
+    return f" Choose {option('weights')} from {first_few(keys, 8)}." if keys else ""

@@ -1,4 +1,4 @@
-"""Cutting the ordered checkpoints into named stages of training."""
+"""Named stages of training, cut from checkpoints in training order."""
 
 import itertools
 import re
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vog.errors import StageError
+from vog.wording import option
 
 _STAGE_NAMES = {2: ("early", "late"), 3: ("early", "middle", "late")}
 _ALL = "all"
@@ -15,7 +16,7 @@ _ALL = "all"
 
 @dataclass(frozen=True)
 class Stage:
-    """The checkpoints `start` to `stop - 1` of the ordered ones, under a name."""
+    """A name for the checkpoints `start` to `stop - 1`, counted in training order."""
 
     name: str
     start: int
@@ -29,18 +30,18 @@ StagesSpec = str | int | Mapping[str, tuple[int | None, int | None]] | None
 
 
 def cut_stages(spec: StagesSpec, checkpoints: int, min_checkpoints: int) -> tuple[Stage, ...]:
-    """The stages asked for, and last `all`, which is every checkpoint.
+    """Return the stages that a user specified, and last the stage `all` of every checkpoint.
 
     Args:
-        spec: a number of equal stages; names with slices, as `warmup=0:3,late=-3:` or a
-            mapping of names to (start, stop); or None for early, middle and late where
-            there are at least six checkpoints and `all` alone where there are fewer.
-        checkpoints: how many there are.
-        least: what the scores need; a stage with fewer is refused.
+        spec: a number of equal stages; names with slices, such as `warmup=0:3,late=-3:`, or a
+            mapping of names to (start, stop); or None for early, middle and late if there are
+            at least six checkpoints, and for `all` alone if there are fewer.
+        checkpoints: the number of checkpoints.
+        min_checkpoints: the least that the scores need in a stage.
 
     Raises:
-        StageError: not of that form, a name twice (in whatever capitals), or too few checkpoints
-            in a stage.
+        StageError: the spec has another form, a name occurs twice (capitals do not matter), or a
+            stage has too few checkpoints.
     """
     if spec is None:
         spec = 3 if checkpoints >= max(6, 3 * min_checkpoints) else 1
@@ -57,8 +58,8 @@ def cut_stages(spec: StagesSpec, checkpoints: int, min_checkpoints: int) -> tupl
         if stage.stop - stage.start < min_checkpoints:
             raise StageError(
                 f"stage {stage.name!r} has {max(0, stage.stop - stage.start)} of {checkpoints} "
-                f"checkpoints; the scores asked for need at least {min_checkpoints}. Save the model more "
-                f"often, ask for fewer or longer --stages, or drop scores that need a spread."
+                f"checkpoints; the scores need at least {min_checkpoints}. Save more checkpoints, "
+                f"choose fewer or longer {option('stages')}, or drop scores that need a spread."
             )
     return tuple(stages)
 
@@ -66,23 +67,23 @@ def cut_stages(spec: StagesSpec, checkpoints: int, min_checkpoints: int) -> tupl
 def pick_checkpoints(
     stages: tuple[Stage, ...], per_stage: int | None, min_checkpoints: int
 ) -> tuple[list[int], tuple[Stage, ...]]:
-    """Some of the checkpoints, evenly over each stage, and the stages cut from these alone.
+    """Return evenly spaced checkpoints of each stage, and the stages cut from these alone.
 
     Args:
-        stages: as `cut` gives them.
-        each: how many of every stage, its first and last among them; None for all. `all` has
-            those of the others, and where it is the only stage so many itself.
-        least: what the scores need.
+        stages: as `cut_stages` returns them.
+        per_stage: the number for every stage, its first and last included; None for all. The
+            stage `all` has the checkpoints of all other stages, or this number if it is alone.
+        min_checkpoints: the least that the scores need in a stage.
 
     Raises:
-        StageError: fewer than the scores need.
+        StageError: `per_stage` is less than the scores need.
     """
     if per_stage is None:
         return list(range(stages[-1].stop)), stages
     if per_stage < min_checkpoints:
         raise StageError(
-            f"--checkpoints-per-stage {per_stage}: the scores asked for need at least {min_checkpoints} in every "
-            f"stage."
+            f"{option('checkpoints_per_stage', per_stage)}: the scores need at least "
+            f"{min_checkpoints} checkpoints in every stage."
         )
     positions = sorted(
         {
@@ -95,7 +96,7 @@ def pick_checkpoints(
 
 
 def restrict_stages(stages: Sequence[Stage], positions: Sequence[int]) -> tuple[Stage, ...]:
-    """The stages cut from the chosen checkpoints, which are in order, alone."""
+    """Return the stages cut from the checkpoints at these positions, which are ascending."""
     return tuple(
         Stage(
             stage.name,
@@ -107,9 +108,9 @@ def restrict_stages(stages: Sequence[Stage], positions: Sequence[int]) -> tuple[
 
 
 def segments(stages: tuple[Stage, ...]) -> list[range]:
-    """The longest runs of checkpoints that no stage boundary cuts, in training order.
+    """Return the longest ranges of checkpoints without a stage boundary, in training order.
 
-    Each stage is some of them in a row, so each is folded once, however stages overlap.
+    Each stage is a sequence of these, so each is folded once even if stages overlap.
     """
     edges = sorted({edge for stage in stages for edge in (stage.start, stage.stop)})
     return [range(start, stop) for start, stop in itertools.pairwise(edges)]
@@ -117,7 +118,7 @@ def segments(stages: tuple[Stage, ...]) -> list[range]:
 
 def _equal_stages(count: int, checkpoints: int) -> list[Stage]:
     if count < 1:
-        raise StageError(f"--stages {count}: expected at least 1.")
+        raise StageError(f"{option('stages', count)}: expected at least 1.")
     if count == 1:
         return []
     edges = np.linspace(0, checkpoints, count + 1).round().astype(int).tolist()
@@ -131,33 +132,33 @@ def _parse_slices(spec: str) -> dict[str, tuple[int | None, int | None]]:
         match = re.fullmatch(r"\s*(\w+)\s*=\s*(-?\d+)?\s*:\s*(-?\d+)?\s*", word)
         if match is None:
             raise StageError(
-                f"--stages: {word!r} is neither a number of stages nor NAME=START:STOP. "
-                f"Example: --stages early=0:3,late=-3:"
+                f"{option('stages')}: {word!r} is neither a number of stages nor NAME=START:STOP. "
+                f"Example: {option('stages', 'early=0:3,late=-3:')}"
             )
         name, start, stop = match.groups()
         if name in slices:
-            raise StageError(f"--stages: the name {name!r} is given twice.")
+            raise StageError(f"{option('stages')}: the name {name!r} is given twice.")
         slices[name] = (int(start) if start else None, int(stop) if stop else None)
     return slices
 
 
 def _refuse_names_alike(names: Iterable[str]) -> None:
-    """Nothing where the names differ by more than capitals, which DuckDB does not tell apart."""
+    """Raise if names of stages differ only in capitals, which DuckDB does not distinguish."""
     names_by_lowercase = {_ALL: _ALL}
     for name in names:
         first_name = names_by_lowercase.setdefault(name.casefold(), name)
         if first_name != name:
             raise StageError(
-                f"--stages: {name!r} and {first_name!r} differ in capitals only, and columns of that "
-                f"name could not be told apart. Call one of them otherwise."
+                f"{option('stages')}: {name!r} and {first_name!r} differ in capitals only, so SQL "
+                f"could not tell their columns apart. Rename one of them."
             )
 
 
 def _stage_of_slice(name: str, bounds: tuple[int | None, int | None], checkpoints: int) -> Stage:
     if name == _ALL or not re.fullmatch(r"\w+", name):
         raise StageError(
-            f"--stages: {name!r} cannot be the name of a stage. Use letters and digits; "
-            f"'all' is always there and is every checkpoint."
+            f"{option('stages')}: {name!r} cannot be the name of a stage. Use letters, digits and "
+            f"underscores; 'all' is always the stage of every checkpoint."
         )
     start, stop, _ = slice(*bounds).indices(checkpoints)
     return Stage(name, start, stop)

@@ -1,7 +1,7 @@
-"""Reading from the name of a file at which step of training it was saved.
+"""Training steps from the names of checkpoint files.
 
-Training order is the order of steps as numbers: `step-200` comes before `step-1000`, and
-`epoch_2` before `epoch_10`, which sorting names as text gets wrong.
+Training order is the numerical order of steps: `step-200` comes before `step-1000`, and `epoch_2`
+before `epoch_10`. Sorting the names as text would give a different order.
 """
 
 import re
@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vog.errors import CheckpointError, first_few
+from vog.wording import option
 
-# The words that announce a step, the finest unit first: Lightning's `epoch=3-step=400` is 400.
+# Words before the number of a step, the finest unit first: Lightning's `epoch=3-step=400` is 400.
 _STEP_WORDS = (
     r"(?:global_?)?steps?|update",
     r"iter(?:ation)?s?|it|batch",
@@ -35,15 +36,15 @@ Column = list[int | None]
 
 
 def read_steps(paths: Sequence[Path], specs_text: str) -> list[int]:
-    """The step of each path.
+    """Return the step of each path.
 
-    A word such as `step`, `epoch` or `ckpt` before a number decides; without one, the only
-    number in the name, or the only one that differs between the names. A file without any
-    number takes that of its folder (`checkpoint-500/model.safetensors`), as do files whose numbers
-    are all the same (`epoch_2/resnet18.pth`). One file alone without a number is step 0.
+    The step is the number after a word such as `step`, `epoch` or `ckpt`; without such a word, the
+    only number in the name, or the only one that differs between the names. The folder gives the
+    step if a name has no number (`checkpoint-500/model.safetensors`), or if the numbers in all
+    names are equal (`epoch_2/resnet18.pth`). A single file without a number is step 0.
 
     Raises:
-        CheckpointError: a step cannot be told.
+        CheckpointError: a step is missing, or two numbers give different orders.
     """
     announced = [[_announced_step(path, word) for path in paths] for word in _STEP_WORDS]
     plain, folders = _plain_columns(paths), _folder_columns(paths)
@@ -55,13 +56,13 @@ def read_steps(paths: Sequence[Path], specs_text: str) -> list[int]:
     candidates = [*announced, *folders, *plain]
     complete = [column for column in candidates if None not in column]
     if not complete and len(paths) == 1:
-        return [0]  # one file has an order without a number
+        return [0]  # a single file needs no number to be in order
     if not complete:
         fullest = max(candidates, key=lambda column: len(paths) - column.count(None))
         unclear = [path.name for path, step in zip(paths, fullest, strict=True) if step is None]
         raise CheckpointError(
-            f"{specs_text} matches {len(paths)} files, but {len(unclear)} have no step in their name: "
-            f"{first_few(unclear)}\n{_ADVICE}"
+            f"{specs_text} matches {len(paths)} files, but {len(unclear)} have no step in their "
+            f"name: {first_few(unclear)}\n{_advice()}"
         )
     steps = [step for step in (varying or complete)[0] if step is not None]
     worded = [*announced, *folders]
@@ -69,14 +70,15 @@ def read_steps(paths: Sequence[Path], specs_text: str) -> list[int]:
     return steps
 
 
-_ADVICE = (
-    "Training order cannot be told. Narrow the glob, or list the files in order: "
-    "--checkpoints @order.txt"
-)
+def _advice() -> str:
+    return (
+        f"The training order is unclear. Narrow the glob, or list the files in order: "
+        f"{option('checkpoints', '@order.txt')}"
+    )
 
 
 def _announced_step(path: Path, word: str) -> int | None:
-    """The number after a word that announces a step, in the name or else in the folder's."""
+    """Return the number after a word for steps, in the file's name or else in its folder's."""
     stem = _ENDINGS.sub("", path.name)
     text = stem if re.search(r"\d", stem) and not _is_shard(stem) else path.parent.name
     hits = _find_steps(word, text)
@@ -84,13 +86,13 @@ def _announced_step(path: Path, word: str) -> int | None:
 
 
 def step_of_folder(name: str) -> int | None:
-    """Return the step that the name of a folder tells: of `epoch_3-b`, 3."""
+    """Return the step in the name of a folder, such as 3 for `epoch_3-b`, or None."""
     numbers_by_word = (_find_steps(word, name) for word in _FOLDER_WORDS)
     return next((int(hits[-1]) for hits in numbers_by_word if hits), None)
 
 
 def _folder_columns(paths: Sequence[Path]) -> list[Column]:
-    """Return the steps that the folders tell, the nearest folders first."""
+    """Return the steps in the names of the folders, a column per level and word, nearest first."""
     columns = []
     for level in range(_DEEPEST):
         folders = [path.parents[level].name if level < len(path.parents) else "" for path in paths]
@@ -102,7 +104,7 @@ def _folder_columns(paths: Sequence[Path]) -> list[Column]:
 
 
 def without_ending(name: str) -> str:
-    """Return a name without `.pt`, `.pth.tar` and their like."""
+    """Return a name without its endings, such as `.pt` or `.pth.tar`."""
     return _ENDINGS.sub("", name)
 
 
@@ -115,10 +117,8 @@ def _is_shard(name: str) -> bool:
 
 
 def _plain_columns(paths: Sequence[Path]) -> list[Column]:
-    """The numbers without a word, if the names have equally many and one tells them apart."""
-    numbers = [
-        [int(n) for n in _PLAIN_NUMBER.findall(_ENDINGS.sub("", path.name))] for path in paths
-    ]
+    """Return the numbers without a word, if all names have the same count and only one varies."""
+    numbers = [[int(n) for n in _PLAIN_NUMBER.findall(without_ending(path.name))] for path in paths]
     if len({len(file_numbers) for file_numbers in numbers}) != 1:
         return [[file_numbers[0] if len(file_numbers) == 1 else None for file_numbers in numbers]]
     columns: list[Column] = [list(column) for column in zip(*numbers, strict=True)]
@@ -128,14 +128,14 @@ def _plain_columns(paths: Sequence[Path]) -> list[Column]:
 
 
 def _refuse_contradiction(steps: Sequence[int], columns: Sequence[Column], specs_text: str) -> None:
-    """`epoch0_batch900` and `epoch1_batch100`: one of the two numbers starts again."""
+    """Raise if a number starts again, as in `epoch0_batch900` and `epoch1_batch100`."""
     order = sorted(range(len(steps)), key=lambda row: steps[row])
     for column in columns:
         ordered = [column[row] or 0 for row in order]
         if ordered != sorted(ordered):
             raise CheckpointError(
                 f"{specs_text}: two numbers in the names give different orders "
-                f"({first_few(sorted(steps))} and {first_few(ordered)}). {_ADVICE}"
+                f"({first_few(sorted(steps))} and {first_few(ordered)}). {_advice()}"
             )
 
 
@@ -148,5 +148,5 @@ def refuse_same_step(paths: Sequence[Path], steps: Sequence[int]) -> None:
     by_step: dict[int, Path] = {}
     for path, step in zip(paths, steps, strict=True):
         if step in by_step:
-            raise CheckpointError(f"{by_step[step]} and {path} are both of step {step}. {_ADVICE}")
+            raise CheckpointError(f"{by_step[step]} and {path} both have step {step}. {_advice()}")
         by_step[step] = path

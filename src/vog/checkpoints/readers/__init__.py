@@ -1,1 +1,1 @@
-"""One module for each file format of weights."""
+"""Readers of checkpoint files, one module per format."""

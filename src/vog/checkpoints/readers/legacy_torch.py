@@ -1,7 +1,7 @@
-"""Files of torch before 1.6, and pickles of tensors without torch.save: pickles, then bytes.
+"""Read files of torch before 1.6, and pickles of tensors that were written without torch.save.
 
 A file of `torch.save` has five pickles (a magic number, a version, the system, the content, the
-keys of the storages) and then each storage: the number of its elements, and these.
+keys of the storages) and then each storage: the number of its elements, and the elements.
 """
 
 import io
@@ -20,10 +20,10 @@ _VERSION = 1001
 
 
 def read_legacy(path: Path) -> PickleContents:
-    """Return what a file of pickles holds; storages are read when they are asked for.
+    """Return the content of a file of pickles; the storages are read only when they are used.
 
     Raises:
-        Unreadable: it is no such file.
+        Unreadable: the file has another format, or is damaged.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -33,10 +33,10 @@ def read_legacy(path: Path) -> PickleContents:
 def read_stream(
     file: BufferedIOBase, size: int, budget: Budget, path: Path | None = None
 ) -> PickleContents:
-    """Return what a stream of pickles holds, which is a file if it has a path.
+    """Return the content of a stream of pickles; `path` is given if the stream is a file.
 
     Raises:
-        Unreadable: it is no such stream.
+        Unreadable: the stream has another format, or is damaged.
     """
     source = _Storages(path, b"" if isinstance(file, io.BufferedReader) else file.read(), {}, {})
     file.seek(0)
@@ -45,7 +45,7 @@ def read_stream(
     if type(tree) is int and tree == _MAGIC:
         if machine.load() != _VERSION:
             raise Unreadable("it is of an unknown version of torch.save")
-        machine.load()  # what kind of system wrote it; numbers are in little-endian order anyway
+        machine.load()  # the system that wrote it; numbers are little-endian on every system
         tree = machine.load()
         source.locate(file, machine.load(), size)
     elif source.elements:
@@ -55,12 +55,12 @@ def read_stream(
 
 @dataclass(frozen=True)
 class _Storages:
-    """Where the storages of a stream are.
+    """The storages of a stream, which are read when they are used.
 
     Attributes:
-        data: the stream, where it is no file.
-        elements: by key, the type and number of elements that the content declares.
-        starts: by key, where the elements begin.
+        data: the bytes of the stream if it is not a file.
+        elements: the type and number of elements that the content declares, by key.
+        starts: the offset of the first element, by key.
     """
 
     path: Path | None
@@ -70,7 +70,7 @@ class _Storages:
     cache: dict[str, torch.UntypedStorage] = field(default_factory=dict)
 
     def resolve_persistent_id(self, pid: object) -> object:
-        """Return what a persistent id means: a storage, or a class with its source code."""
+        """Return the value of a persistent id: a storage, or a class that comes with its source."""
         if type(pid) is not tuple or not pid:
             raise Unreadable("it refers to something that is no storage")
         kind, *rest = pid
@@ -93,7 +93,7 @@ class _Storages:
         return part
 
     def locate(self, file: BufferedIOBase, keys: Any, size: int) -> None:
-        """Note where each storage begins, in the order in which the stream has them."""
+        """Store the offset of each storage; `keys` are in the order of the stream."""
         if type(keys) is not list:
             raise Unreadable("it does not list its storages")
         position = file.tell()

@@ -1,4 +1,4 @@
-"""What the pickle of a file holds, and whether plain torch may read the file as well."""
+"""The content of a file's pickle, which also tells whether `torch.load` may read the file."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +20,12 @@ _PLAIN = frozenset(
 
 @dataclass(frozen=True)
 class PickleContents:
-    """The content of a pickle, with stand-ins for what is not made.
+    """The content of a pickle, with stand-ins for objects that are not built.
 
     Attributes:
-        tree: dicts, lists and values; tensors as they are described.
-        names: all that the pickle names.
-        odd: whether it has keys that are slow to hash.
+        tree: dicts, lists, values, and descriptions of tensors.
+        names: all names of classes and functions in the pickle.
+        has_opaque_keys: whether a key could be slow to hash and was wrapped.
     """
 
     tree: Any
@@ -34,7 +34,7 @@ class PickleContents:
 
     @property
     def is_plain(self) -> bool:
-        """Return whether it names dense tensors, dicts, and what the user allows, alone."""
+        """Return whether it names only dense tensors, dicts, and names that the user allows."""
         allowed = _allowed_by_user()
         return not self.has_opaque_keys and all(
             name in _PLAIN or _is_plain_value(name) or str(name) in allowed for name in self.names
@@ -47,7 +47,7 @@ def _is_plain_value(name: Name) -> bool:
 
 
 def _allowed_by_user() -> set[str]:
-    """Return the names that were given to `torch.serialization.add_safe_globals`."""
+    """Return the names that the user gave to `torch.serialization.add_safe_globals`."""
     allowed = set()
     for entry in torch.serialization.get_safe_globals():
         if isinstance(entry, tuple):

@@ -1,4 +1,4 @@
-"""Weights in several files, with an index that says which tensor is in which."""
+"""Read weights in several files, with an index that gives the file of each tensor."""
 
 import json
 from collections import OrderedDict
@@ -14,10 +14,10 @@ _ENDINGS = (".safetensors", ".bin", ".pt", ".pth")
 
 
 def read_shards(index: Path, read: Callable[[Path], Mapping[str, Any]]) -> OrderedDict[str, Any]:
-    """Return the tensors of all shards; `read` reads one of them.
+    """Return the tensors of all shards; `read` reads a single shard.
 
     Raises:
-        CheckpointError: the index is not of that form, or a shard or a tensor is missing.
+        CheckpointError: the index is not valid, or a shard or a tensor is missing.
     """
     files = _weight_map(index)
     weights: OrderedDict[str, Any] = OrderedDict()
@@ -30,13 +30,13 @@ def read_shards(index: Path, read: Callable[[Path], Mapping[str, Any]]) -> Order
     if missing:
         raise CheckpointError(
             f"checkpoint {index} names {len(missing)} tensors that its shards lack: "
-            f"{first_few(missing)}. Bring back the shards that were saved with it."
+            f"{first_few(missing)}. Restore the shards that were saved with it."
         )
     return weights
 
 
 def _weight_map(index: Path) -> dict[str, str]:
-    """Return the file of each tensor, as the index says."""
+    """Return the name of the file of each tensor, from the index."""
     if index.stat().st_size > _LARGEST_INDEX:
         raise _index_error(index, "it is larger than any")
     try:
@@ -55,7 +55,7 @@ def _weight_map(index: Path) -> dict[str, str]:
 
 
 def _refuse_outside_folder(index: Path, file: str) -> None:
-    """Raise unless the name is that of a file of weights below the folder of the index."""
+    """Raise unless the name is that of a weights file in or below the folder of the index."""
     file_text = repr(file if len(file) <= 80 else f"{file[:80]}...")
     path = PurePosixPath(file)
     if path.is_absolute() or ".." in path.parts or "\\" in file or "\0" in file or ":" in file:

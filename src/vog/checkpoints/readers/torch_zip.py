@@ -1,7 +1,7 @@
-"""The zip archives of `torch.save`, without torch: their pickle, and the bytes of their storages.
+"""Read the zip archives of `torch.save` without torch: the pickle and the bytes of storages.
 
-Sizes are compared with those of the file before anything is unpacked, and no two records may have
-one name: readers differ in which of the two they take.
+Declared sizes are compared with the size of the file before anything is unpacked. Two records of
+the same name are refused, because readers differ in which of the two they take.
 """
 
 import io
@@ -17,8 +17,9 @@ import torch
 from vog.checkpoints.readers.pickle_contents import PickleContents
 from vog.checkpoints.safe_pickle import Budget, Machine, StorageRecord, Unreadable
 from vog.errors import CheckpointError
+from vog.wording import option
 
-# torch.save does not compress; someone who zipped a folder again may have.
+# torch.save does not compress, but a folder that was zipped again may be compressed.
 _MOST_UNPACKED = 16
 _LOCAL_HEADER = 30
 _LOCAL_MAGIC = b"PK\x03\x04"
@@ -34,10 +35,10 @@ _ZIP_ERRORS = (
 
 
 def read_zip(path: Path) -> PickleContents:
-    """Return what the pickle of an archive holds; storages are read when they are asked for.
+    """Return the content of an archive's pickle; the storages are read only when they are used.
 
     Raises:
-        Unreadable: the archive is damaged, or not one of torch.save.
+        Unreadable: the archive is damaged, or torch.save did not write it.
         CheckpointError: it is a TorchScript archive.
     """
     size = path.stat().st_size
@@ -55,7 +56,7 @@ def read_zip(path: Path) -> PickleContents:
 
 
 def record_names(path: Path) -> list[str]:
-    """Return the names of an archive's records; none where it is no archive."""
+    """Return the names of an archive's records, or an empty list for other files."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()
@@ -82,15 +83,15 @@ def _refuse_torchscript(path: Path, records: dict[str, zipfile.ZipInfo]) -> None
     if ("constants.pkl",) in parts or ("code",) in parts:
         raise CheckpointError(
             f"checkpoint {path} is a TorchScript archive: a program with weights in it, of "
-            f"torch.jit.save. It is not run here. Save the weights alone, "
-            f"torch.save(torch.jit.load(FILE).state_dict(), OTHER), where you trust the file, or "
-            f"give --read file.py:function that does."
+            f"torch.jit.save. It is not run here. If you trust the file, save the weights alone, "
+            f"torch.save(torch.jit.load(FILE).state_dict(), OTHER), or give "
+            f"{option('read', 'file.py:function')} that does."
         )
 
 
 @dataclass(frozen=True)
 class _Archive:
-    """The records of one archive, as a source of storages."""
+    """The records of one archive, from which storages are read."""
 
     path: Path
     size: int
@@ -99,7 +100,7 @@ class _Archive:
     cache: dict[str, torch.UntypedStorage] = field(default_factory=dict)
 
     def resolve_persistent_id(self, pid: object) -> StorageRecord:
-        """Return the storage of a persistent id: ("storage", type, key, location, elements)."""
+        """Return the storage for a persistent id: ("storage", type, key, location, elements)."""
         if type(pid) is not tuple or len(pid) != 5 or pid[0] not in ("storage", b"storage"):
             raise Unreadable("it refers to something that is no storage")
         _, kind, key, _, count = pid
@@ -146,7 +147,7 @@ class _Archive:
                 raise Unreadable(f"its record {name} is cut off")
 
     def _data_start(self, file: io.BufferedReader, record: zipfile.ZipInfo) -> int:
-        """Return where the bytes of a record begin: after its local header."""
+        """Return the offset of a record's bytes, which follow its local header."""
         file.seek(record.header_offset)
         header = file.read(_LOCAL_HEADER)
         if len(header) != _LOCAL_HEADER or header[:4] != _LOCAL_MAGIC or record.flag_bits & 1:
@@ -158,7 +159,7 @@ class _Archive:
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(record) as packed:
                 data = packed.read(len(target) + 1)
-        except (*_ZIP_ERRORS, RuntimeError) as error:  # RuntimeError: it has a password
+        except (*_ZIP_ERRORS, RuntimeError) as error:  # RuntimeError: the archive has a password
             raise Unreadable("it is a zip archive that is cut off or damaged") from error
         if len(data) != len(target):
             raise Unreadable("it is a zip archive that is cut off or damaged")

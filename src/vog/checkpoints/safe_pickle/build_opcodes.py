@@ -1,7 +1,7 @@
-"""The opcodes of pickles that move, collect, name, call and build values.
+"""The pickle opcodes that move, collect, name, call and build values.
 
-Python's own machine asks objects for methods by name (`append`, `extend`, `__setstate__`), so that
-an object decides what runs. These compare types and know what they do with each.
+Python's own machine calls methods by name (`append`, `extend`, `__setstate__`), so the object
+decides what runs. The functions here compare types, and each has fixed code for each type.
 """
 
 import pickle
@@ -16,7 +16,7 @@ from vog.checkpoints.safe_pickle.placeholders import Name, StandIn, Unreadable
 from vog.checkpoints.safe_pickle.tensor_records import TensorRecord
 
 _LONGEST_NAME = 1000
-_COST_OF_SET = 4  # it takes some 200 bytes where a list takes 56
+_COST_OF_SET = 4  # an empty set takes about 200 bytes, an empty list 56
 _OLD_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 
 
@@ -30,7 +30,7 @@ def _pop_mark(state: MachineState) -> None:
 
 
 def _skip_frame(state: MachineState) -> None:
-    state.stream.take(8)  # how many bytes follow, which nobody needs to know
+    state.stream.take(8)  # the number of bytes that follow, which is not needed
 
 
 def _pop(state: MachineState) -> None:
@@ -129,7 +129,7 @@ def _additems(state: MachineState) -> None:
 
 
 def _resolve_name(state: MachineState, module: object, name: object) -> Any:
-    """Return what a name stands for: a `Name`, or one of the values that are no code."""
+    """Return the value of a name if it is a plain value such as a dtype, else a `Name`."""
     if type(module) is not str or type(name) is not str:
         raise Unreadable("it has a name that is no text")
     if len(module) + len(name) > _LONGEST_NAME:
@@ -150,7 +150,7 @@ def _stack_global(state: MachineState) -> None:
 
 
 def _call(state: MachineState, callee: object, arguments: object) -> Any:
-    """Return what our own builder for the name makes, or else an object that was not made."""
+    """Return the value of our own builder for the name, or a stand-in if there is none."""
     if type(arguments) is not tuple:
         raise Unreadable("it calls something without arguments")
     if type(callee) is Name:
@@ -190,7 +190,7 @@ def _build(state: MachineState) -> None:
     if type(target) is StandIn:
         target.state = new_state
     elif type(target) is OrderedDict:
-        # What `state_dict` notes beside the tensors: the version of each module.
+        # `state_dict` stores the version of each module beside the tensors.
         metadata = new_state.get("_metadata") if type(new_state) is dict else None
         if type(metadata) in (dict, OrderedDict):
             target._metadata = metadata  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
-"""The few names of a pickle that mean a value, and how we make it, whatever the name calls itself.
+"""Our own builders for the few names of a pickle that stand for values.
 
-Each builder gets the arguments that the file gives, of any type. Tensors that are described in a
-way that torch does not write are refused; other values become stand-ins.
+Each builder gets the arguments from the file, which may have any type. Tensors that are described
+in a way that torch does not write are refused; other values become stand-ins.
 """
 
 from collections import OrderedDict
@@ -28,13 +28,13 @@ Builder = Callable[[Budget, Arguments], Any]
 
 
 def _tensor(budget: Budget, arguments: Arguments) -> DenseRecord:
-    """Build of (storage, offset, size, stride, requires_grad, hooks, metadata)."""
+    """Build from (storage, offset, size, stride, requires_grad, hooks, metadata)."""
     storage, offset, size, stride, *rest = _at_least(arguments, 4)
     return _with_metadata(DenseRecord.create(storage, offset, size, stride), rest[2:3])
 
 
 def _tensor_of_dtype(budget: Budget, arguments: Arguments) -> DenseRecord:
-    """Build of (storage, offset, size, stride, requires_grad, hooks, dtype, metadata)."""
+    """Build from (storage, offset, size, stride, requires_grad, hooks, dtype, metadata)."""
     storage, offset, size, stride, _, _, dtype, *rest = _at_least(arguments, 7)
     return _with_metadata(DenseRecord.create(storage, offset, size, stride, dtype), rest[:1])
 
@@ -45,12 +45,12 @@ def _with_metadata(tensor: DenseRecord, metadata: list[Any]) -> DenseRecord:
 
 
 def _parameter(budget: Budget, arguments: Arguments) -> Any:
-    """Build of (data, requires_grad, ...): the data."""
+    """Return the data from (data, requires_grad, ...)."""
     return _at_least(arguments, 1)[0]
 
 
 def _tensor_subclass(budget: Budget, arguments: Arguments) -> Any:
-    """Build of (function, type, arguments, state): a subclass of tensors that keeps plain data."""
+    """Build the plain data of a tensor subclass from (function, type, arguments, state)."""
     function, kind, inner, *_ = _at_least(arguments, 3)
     build = BUILDERS.get((function.module, function.name)) if type(function) is Name else None
     data = build(budget, inner) if build is not None and type(inner) is tuple else None
@@ -58,7 +58,7 @@ def _tensor_subclass(budget: Budget, arguments: Arguments) -> Any:
 
 
 def _fastai_tensor(budget: Budget, arguments: Arguments) -> Any:
-    """Build of (class, *arguments of a tensor), as fastai writes its own."""
+    """Build from (class, *arguments of a tensor), as fastai writes its tensors."""
     return _tensor(budget, arguments[1:])
 
 
@@ -91,15 +91,15 @@ def _quantized_tensor(budget: Budget, arguments: Arguments) -> Any:
 
 def _meta_tensor(budget: Budget, arguments: Arguments) -> Any:
     _, size, *_ = _at_least(arguments, 2)
-    return NoValues("is on the meta device: the file has no values of it", shape_of(size))
+    return NoValues("is on the meta device: the file does not have its values", shape_of(size))
 
 
 def _nested_tensor(budget: Budget, arguments: Arguments) -> Any:
-    return NoValues("is a nested tensor, which has no one shape")
+    return NoValues("is a nested tensor, which has no single shape")
 
 
 def _device_tensor(budget: Budget, arguments: Arguments) -> Any:
-    """Build of (data, dtype, device, requires_grad), as other devices than CUDA write theirs."""
+    """Build from (data, dtype, device, requires_grad), as devices other than CUDA write tensors."""
     data, dtype, *_ = _at_least(arguments, 2)
     if type(data) is DenseRecord and type(dtype) is torch.dtype:
         return replace(data, cast=dtype)
@@ -107,10 +107,8 @@ def _device_tensor(budget: Budget, arguments: Arguments) -> Any:
 
 
 def _storage_of_bytes(budget: Budget, arguments: Arguments) -> Any:
-    """Build of (bytes): a storage that was pickled without `torch.save` has a file in a file."""
-    from vog.checkpoints.readers.legacy_torch import (
-        read_stream,  # which reads by means of this module
-    )
+    """Build from (bytes): a storage pickled without `torch.save` is a file within the file."""
+    from vog.checkpoints.readers.legacy_torch import read_stream  # it imports this module
 
     (data,) = _exactly(arguments, 1)
     if type(data) is not bytes:
@@ -130,7 +128,7 @@ def _size(budget: Budget, arguments: Arguments) -> tuple[int, ...]:
 
 
 def _ordered_dict(budget: Budget, arguments: Arguments) -> Any:
-    """Build of () or of pairs, as Python 2 writes them."""
+    """Build from () or from pairs, as Python 2 writes them."""
     return _fill_dict(budget, OrderedDict(), arguments)
 
 
@@ -167,7 +165,7 @@ def _collection_builder(make: Callable[[Any], Any], hash_items: bool) -> Builder
 
 
 def _encoded_bytes(budget: Budget, arguments: Arguments) -> Any:
-    """Build of (text, encoding): the bytes, as protocol 2 writes them."""
+    """Build bytes from (text, encoding), as protocol 2 writes them."""
     text, encoding = arguments if len(arguments) == 2 else (None, None)
     if type(text) is not str or encoding not in ("latin1", "latin-1", "ascii", "utf-8"):
         return StandIn(Name("_codecs", "encode"), arguments)
@@ -193,7 +191,7 @@ def _complex(budget: Budget, arguments: Arguments) -> Any:
 
 
 def _plain_object(budget: Budget, arguments: Arguments) -> StandIn:
-    """Build of (class, base, value), as protocols 0 and 1 write any object."""
+    """Build a stand-in from (class, base, value), as protocols 0 and 1 write any object."""
     kind = arguments[0] if arguments else None
     name = kind if type(kind) is Name else Name("builtins", "object")
     stand_in = StandIn(name, arguments)

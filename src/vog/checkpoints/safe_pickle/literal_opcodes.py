@@ -1,4 +1,4 @@
-"""The opcodes of a pickle that hold a value themselves: numbers, texts, bytes, constants."""
+"""The pickle opcodes that contain a value: numbers, texts, bytes, constants."""
 
 import codecs
 import pickle
@@ -11,7 +11,7 @@ import torch
 
 from vog.checkpoints.safe_pickle.placeholders import Unreadable
 
-_LONGEST_NUMBER = 4096  # bytes; torch and Python write none of more than some hundred
+_LONGEST_NUMBER = 4096  # bytes; torch and Python write at most a few hundred
 
 
 def _storage_dtypes() -> dict[str, torch.dtype]:
@@ -38,7 +38,7 @@ def _storage_dtypes() -> dict[str, torch.dtype]:
 
 
 class StorageType:
-    """The class of a storage, as the type of its elements."""
+    """A placeholder for a storage class, with the type of its elements."""
 
     __slots__ = ("dtype",)
 
@@ -47,7 +47,7 @@ class StorageType:
 
 
 def _named_values() -> dict[tuple[str, str], Any]:
-    """Return the names that mean a value and no code: types of numbers, layouts, storages."""
+    """Return the values of names that are not code: dtypes, layouts, storage types."""
     constants = (torch.dtype, torch.layout, torch.qscheme)
     values: dict[tuple[str, str], Any] = {
         ("torch", name): value
@@ -67,7 +67,7 @@ NAMED_VALUES = _named_values()
 
 
 class Stream:
-    """Bytes that are read from the front, and never more of them than there are."""
+    """A stream that never reads more bytes than it has."""
 
     def __init__(self, stream: BufferedIOBase, size: int) -> None:
         self.read = stream.read
@@ -78,7 +78,7 @@ class Stream:
         """Return the next bytes.
 
         Raises:
-            Unreadable: there are fewer.
+            Unreadable: fewer are left.
         """
         if count > self._size:
             raise Unreadable("it declares a value that is longer than the file")
@@ -88,17 +88,17 @@ class Stream:
         return data
 
     def line(self) -> bytes:
-        """Return the bytes up to the next end of line, without it."""
+        """Return the bytes up to the next line break, without the line break."""
         text = self.readline()
         if not text.endswith(b"\n"):
             raise Unreadable("it ends in the middle")
         return text[:-1]
 
     def skip_protocol(self) -> None:
-        """Pass over the protocol.
+        """Skip the number of the protocol.
 
         Raises:
-            Unreadable: it is newer than any that exists.
+            Unreadable: the protocol is newer than the newest that this Python has.
         """
         if self.take(1)[0] > pickle.HIGHEST_PROTOCOL:
             raise Unreadable("it is of an unknown pickle protocol")
@@ -108,7 +108,7 @@ def read_literal(opcode: bytes, stream: Stream) -> Any:
     """Return the value that an opcode holds.
 
     Raises:
-        Unreadable: the opcode is none of these.
+        Unreadable: the opcode contains no value.
     """
     if opcode in _CONSTANTS:
         return _CONSTANTS[opcode]
@@ -129,17 +129,17 @@ def read_literal(opcode: bytes, stream: Stream) -> Any:
 
 
 def parse_whole_number(text: bytes) -> int:
-    """Return the number that a line of text says.
+    """Return the integer that a line of text contains.
 
     Raises:
-        Unreadable: it says none.
+        Unreadable: it contains no integer, or one that is too long.
     """
     if len(text) > _LONGEST_NUMBER:
         raise Unreadable("it has a number that is too long")
     try:
         return int(text)
     except ValueError as error:
-        raise Unreadable("it has a number that is none") from error
+        raise Unreadable("it has a number that cannot be read") from error
 
 
 def _int_line(text: bytes) -> int | bool:
@@ -154,7 +154,7 @@ def _float_line(text: bytes) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise Unreadable("it has a number that is none") from error
+        raise Unreadable("it has a number that cannot be read") from error
 
 
 def _long_integer(data: bytes) -> int:
@@ -168,7 +168,7 @@ def _text(data: bytes) -> str:
 
 
 def _python2_text(data: bytes) -> str | bytes:
-    """Return a text of Python 2, or the bytes where they are none."""
+    """Return a string of Python 2 as text, or as bytes if it is not text."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What the machine that reads pickles has in hand between two opcodes."""
+"""The state of the pickle machine between two opcodes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from vog.checkpoints.safe_pickle.placeholders import Budget, Name, OpaqueKey
 
 @dataclass
 class MachineState:
-    """The stack, the stacks below each mark, the memo, and what was noted.
+    """The stack, the stacks below each mark, the memo, and facts about the whole stream.
 
     Attributes:
-        storage: makes a storage of a persistent id; None where there are none.
-        names: all that were named so far.
-        odd: whether a key had to be wrapped.
+        make_storage: makes a storage from a persistent id; None if the stream has no storages.
+        names: all names of classes and functions so far.
+        has_opaque_keys: whether a key had to be wrapped.
     """
 
     stream: Stream
@@ -28,7 +28,7 @@ class MachineState:
     has_opaque_keys: bool = False
 
     def pop_mark(self) -> list[Any]:
-        """Return what was put on the stack since the last mark."""
+        """Remove and return the values above the last mark."""
         items, self.stack = self.stack, self.marks.pop()
         return items
 
@@ -39,5 +39,5 @@ class MachineState:
         return key
 
     def reset(self) -> None:
-        """Forget the values of the pickle before."""
+        """Clear the stack, marks and memo before the next pickle."""
         self.stack, self.marks, self.memo = [], [], {}

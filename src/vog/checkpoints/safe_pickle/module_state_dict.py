@@ -1,4 +1,4 @@
-"""The state dict of a module that was pickled whole: what `state_dict` would have returned."""
+"""The state dict of a whole pickled module, as its method `state_dict` would return it."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from torch import nn
 
 from vog.checkpoints.safe_pickle.placeholders import Budget, Name, StandIn, Unreadable
 
-# Modules may hold each other in any number of ways: a module within itself has no end.
+# A module that contains itself would have no end.
 _DEEPEST = 200
 _COST_OF_MODULE = 20
-# `state_dict` notes the version of each class, by which `load_state_dict` understands old files.
-# A pickled module has that of the class as it is now, and so does one that plain torch opens.
+# `state_dict` stores the version of each class, from which `load_state_dict` recognises old files.
+# For a pickled module it is the version of the present class, as it is if torch unpickles it.
 _VERSIONS = {
     Name(kind.__module__, kind.__qualname__): kind._version
     for kind in vars(nn).values()
@@ -22,7 +22,7 @@ _VERSION = nn.Module._version
 
 
 def attributes_of(value: object) -> Mapping[Any, Any]:
-    """Return the attributes that a stand-in was to have; empty where it was to have none."""
+    """Return the attributes that the object would have had; empty if there are none."""
     if type(value) is not StandIn:
         return {}
     state = value.state
@@ -35,10 +35,10 @@ def attributes_of(value: object) -> Mapping[Any, Any]:
 
 
 def state_dict_of(value: object, budget: Budget) -> "OrderedDict[str, Any] | None":
-    """Return the tensors of a pickled module by name, or None where it is no module.
+    """Return the tensors of a pickled module by name, or None if the value is not a module.
 
     Raises:
-        Unreadable: its modules have no end.
+        Unreadable: a module contains itself, or one of its modules is damaged.
     """
     if not _is_module(attributes_of(value)):
         return None
@@ -71,7 +71,7 @@ def _is_module(attributes: Mapping[Any, Any]) -> bool:
 
 
 def _saved_tensors(attributes: Mapping[Any, Any]) -> list[tuple[str, Any]]:
-    """Return the parameters and the buffers of a module that it saves, without its children's."""
+    """Return the parameters and saved buffers of a module itself, without those of its children."""
     unsaved = attributes.get("_non_persistent_buffers_set")
     unsaved = unsaved if type(unsaved) in (set, frozenset) else ()
     parameters = [(k, v) for k, v in attributes["_parameters"].items() if v is not None]

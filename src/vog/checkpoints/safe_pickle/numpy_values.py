@@ -1,4 +1,4 @@
-"""NumPy's arrays and scalars in a pickle, made of their bytes and not by NumPy's functions."""
+"""NumPy arrays and scalars in a pickle, built from their bytes without unpickling by NumPy."""
 
 import math
 import re
@@ -8,7 +8,7 @@ import numpy as np
 
 from vog.checkpoints.safe_pickle.placeholders import Budget, Name, StandIn
 
-# Truth, whole, real and complex numbers: no objects, texts, times or records.
+# Booleans, integers, real and complex numbers: no objects, texts, times or records.
 _NUMERIC = re.compile(r"b1|[iu][1248]|f[248]|c(8|16)")
 _ARRAY_FUNCTIONS = frozenset(
     Name(f"numpy.{core}.{module}", name)
@@ -19,7 +19,7 @@ _CONTIGUOUS = "CF"
 
 
 def scalar(budget: Budget, arguments: tuple[Any, ...]) -> Any:
-    """Build of (dtype, bytes): the number, or a stand-in where it is none."""
+    """Build a number from (dtype, bytes), or a stand-in if they describe none."""
     dtype = _dtype_of(arguments[0]) if len(arguments) == 2 else None
     data = _bytes_of(arguments[1]) if dtype is not None else None
     if dtype is None or data is None or len(data) != dtype.itemsize:
@@ -28,7 +28,7 @@ def scalar(budget: Budget, arguments: tuple[Any, ...]) -> Any:
 
 
 def array_of(value: object) -> np.ndarray | None:
-    """Return the array of numbers that a stand-in describes, or None; it shares the bytes."""
+    """Return the array that a stand-in describes, or None; it shares the memory of the bytes."""
     if type(value) is not StandIn or value.name not in _ARRAY_FUNCTIONS:
         return None
     parts = _buffer_parts(value) if value.name.name == "_frombuffer" else _state_parts(value)
@@ -46,7 +46,7 @@ ArrayParts = tuple[bytes | None, np.dtype | None, Any, Any]
 
 
 def _buffer_parts(value: StandIn) -> ArrayParts | None:
-    """Describe `_frombuffer(bytes, dtype, shape, order)`, as protocol 5 has it."""
+    """Return the parts of `_frombuffer(bytes, dtype, shape, order)`, as in protocol 5."""
     if len(value.arguments) < 4 or value.arguments[3] not in tuple(_CONTIGUOUS):
         return None
     data, dtype, shape, order = value.arguments[:4]
@@ -54,7 +54,7 @@ def _buffer_parts(value: StandIn) -> ArrayParts | None:
 
 
 def _state_parts(value: StandIn) -> ArrayParts | None:
-    """Describe `_reconstruct` with the state (version, shape, dtype, is_fortran, bytes)."""
+    """Return the parts of `_reconstruct` with state (version, shape, dtype, is_fortran, bytes)."""
     state = value.state
     if type(state) is not tuple or len(state) != 5:
         return None
@@ -63,13 +63,13 @@ def _state_parts(value: StandIn) -> ArrayParts | None:
 
 
 def _bytes_of(value: object) -> bytes | None:
-    if type(value) is str:  # of Python 2, where it happened to be text
+    if type(value) is str:  # bytes of Python 2 that were read as text
         return value.encode("utf-8", "surrogatepass")
     return value if type(value) is bytes else None
 
 
 def _dtype_of(value: object) -> np.dtype | None:
-    """Return the type that `numpy.dtype('f4', False, True)` with its state describes."""
+    """Return the type of a stand-in for `numpy.dtype('f4', False, True)` with a state, or None."""
     if type(value) is not StandIn or value.name != Name("numpy", "dtype") or not value.arguments:
         return None
     code, state = value.arguments[0], value.state

@@ -1,23 +1,23 @@
-"""The values that stand for what a pickle names: texts and what was to be done with them."""
+"""Placeholders for the objects that a pickle names, and the budget for reading it."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
-# A pickle of weights has some thirty opcodes a tensor. Ten million are read in less than a minute.
+# Pickled weights take about thirty opcodes per tensor. Ten million take less than a minute.
 MOST_STEPS = 10_000_000
-# Keys up to this size have different hashes, and long tuples would have to be hashed item by item.
+# Integers up to this size have different hashes. The time to hash a tuple grows with its length.
 _LARGEST_KEY = 2**60
 _LONGEST_KEY = 8
 _COST_OF_TUPLE_KEY = 1000
 
 
 class Unreadable(ValueError):  # noqa: N818 (a state of the bytes, in words for the message)
-    """The bytes are no pickle of values, or exceed a bound; the text says which."""
+    """The bytes are not a valid pickle, or exceed a bound; the text says which."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """What a pickle names, as two texts. It is not imported and cannot be called."""
+    """A module and a name in a pickle, as two texts. It is not imported and cannot be called."""
 
     module: str
     name: str
@@ -28,14 +28,14 @@ class Name:
 
 @dataclass(eq=False)
 class StandIn:
-    """An object of the file as what was to be done with it: nothing of it was done.
+    """A stand-in for an object of the file: it records the operations, which are not executed.
 
     Attributes:
         name: the class or function.
-        arguments: what it was to be called with.
-        state: what its `__setstate__` was to be given, or None.
-        items: what was to be set by key.
-        elements: what was to be appended.
+        arguments: the arguments of the call.
+        state: the argument of `__setstate__`, or None.
+        items: the items set by key.
+        elements: the appended elements.
     """
 
     name: Name
@@ -49,7 +49,7 @@ class StandIn:
 
 
 class OpaqueKey:
-    """A key whose own hash is not asked for: it may be slow, or equal to many others."""
+    """A key that is hashed by identity: its own hash may be slow, or equal to many other hashes."""
 
     __slots__ = ("value",)
 
@@ -58,34 +58,34 @@ class OpaqueKey:
 
 
 class Budget:
-    """How many steps and copied bytes the reading of one file may still take."""
+    """The number of steps and copied bytes that reading one file may still use."""
 
     def __init__(self, size: int) -> None:
         self.steps = MOST_STEPS
         self.copies = 8 * size + 2**20
 
     def step(self, count: int = 1) -> None:
-        """Take some steps.
+        """Use some steps.
 
         Raises:
-            Unreadable: there are none left.
+            Unreadable: fewer are left.
         """
         self.steps -= count
         if self.steps < 0:
             raise Unreadable(f"it holds more than {MOST_STEPS:,} values beside its tensors")
 
     def copy(self, count: int) -> None:
-        """Take as many bytes, or references, of memory.
+        """Use some bytes, or references, of copied memory.
 
         Raises:
-            Unreadable: values are copied that often that the file is not what it seems.
+            Unreadable: fewer are left: the file copies its values far too often.
         """
         self.copies -= count
         if self.copies < 0:
             raise Unreadable("it unpacks to far more than its size")
 
     def safe_key(self, value: Any) -> Any:
-        """Return the value if it is quickly hashed and not equal to many others, else a wrapper."""
+        """Return the value if hashing it is fast and rarely collides, else a wrapper."""
         if _is_simple_key(value):
             return value
         if type(value) is tuple and len(value) <= _LONGEST_KEY and all(map(_is_simple_key, value)):

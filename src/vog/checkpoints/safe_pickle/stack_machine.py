@@ -1,4 +1,4 @@
-"""The stack machine of pickles, in which nothing is imported and nothing of a file is called."""
+"""A stack machine for pickles that imports nothing and calls nothing that a file names."""
 
 import pickle
 import struct
@@ -22,12 +22,12 @@ class Machine:
         budget: Budget,
         make_storage: Callable[[Any], object] | None = None,
     ) -> None:
-        """Read from the stream, which has `size` bytes; `storage` makes one of a persistent id."""
+        """Read a stream of `size` bytes; `make_storage` makes a storage from a persistent id."""
         self._state = MachineState(literal_opcodes.Stream(stream, size), budget, make_storage)
 
     @property
     def names(self) -> frozenset[Name]:
-        """Return all that was named so far."""
+        """Return all names of classes and functions so far."""
         return frozenset(self._state.names)
 
     @property
@@ -36,10 +36,10 @@ class Machine:
         return self._state.has_opaque_keys
 
     def load(self) -> Any:
-        """Return what the next pickle of the stream holds.
+        """Return the content of the next pickle of the stream.
 
         Raises:
-            Unreadable: it is none, is cut off, or exceeds a bound.
+            Unreadable: it is no pickle, is cut off, or exceeds a bound.
         """
         state = self._state
         state.reset()
@@ -57,7 +57,7 @@ class Machine:
                     state.stack.append(literal_opcodes.read_literal(opcode, state.stream))
                 else:
                     operation(state)
-        except (IndexError, KeyError) as error:  # of the stack, and of the memo
+        except (IndexError, KeyError) as error:  # the stack is empty, or the memo lacks the index
             raise Unreadable("it refers to values that are not there") from error
         except (struct.error, UnicodeDecodeError, OverflowError) as error:
             raise Unreadable("its values are not of the form that they declare") from error

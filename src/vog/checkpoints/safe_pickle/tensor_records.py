@@ -1,6 +1,6 @@
-"""Tensors as a file describes them: checked when they are described, made when they are asked for.
+"""Descriptions of tensors in a file: checked at once, and turned into tensors when needed.
 
-Nothing is read for a description, so that of a checkpoint with its optimizer only the weights are.
+A description reads no numbers, so only the weights are read of a checkpoint with an optimizer.
 """
 
 import warnings
@@ -19,20 +19,20 @@ _LARGEST_SIZE = 2**63 - 1
 
 @runtime_checkable
 class StorageSource(Protocol):
-    """Where the bytes of storages are."""
+    """A source of the bytes of storages."""
 
     def storage(self, key: str, dtype: torch.dtype) -> torch.UntypedStorage:
         """Return the bytes of a storage, the same object for the same key.
 
         Raises:
-            Unreadable: it is not there, or shorter.
+            Unreadable: it is missing, or shorter than declared.
         """
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class StorageRecord:
-    """Bytes under a key of the file, from `start` on, as elements of a type."""
+    """The `size` bytes under a key of the file from `start` on, with the type of their elements."""
 
     source: StorageSource
     key: str
@@ -44,7 +44,7 @@ class StorageRecord:
     def create(
         cls, source: StorageSource, kind: object, key: object, count: object, start: object = 0
     ) -> "StorageRecord":
-        """Return the storage that a persistent id describes, in elements of its type."""
+        """Return the storage of a persistent id; `count` and `start` are numbers of elements."""
         if not isinstance(kind, StorageType) or not _are_sizes(count, start):
             raise Unreadable("it describes a storage in an unknown way")
         item_size = kind.dtype.itemsize
@@ -53,12 +53,12 @@ class StorageRecord:
         return cls(source, str(key), kind.dtype, start * item_size, count * item_size)
 
     def bytes(self, dtype: torch.dtype) -> torch.UntypedStorage:
-        """Return the bytes of the whole key, in the order that this machine has for the type."""
+        """Return all bytes under the key, in the native byte order for the type."""
         return self.source.storage(self.key, dtype)
 
 
 class TensorRecord:
-    """A tensor that is described; `shape` is its shape, and `made` makes it."""
+    """The description of a tensor; `to_tensor` reads it."""
 
     shape: tuple[int, ...]
 
@@ -73,7 +73,7 @@ class TensorRecord:
 
 @dataclass(frozen=True, eq=False)
 class DenseRecord(TensorRecord):
-    """A dense tensor: some elements of a storage."""
+    """A dense tensor: elements of a storage."""
 
     storage: StorageRecord
     dtype: torch.dtype
@@ -88,10 +88,10 @@ class DenseRecord(TensorRecord):
     def create(
         cls, storage: object, offset: object, shape: object, stride: object, dtype: Any = None
     ) -> "DenseRecord":
-        """Return the tensor that a file describes.
+        """Return the tensor that a file describes, after checks.
 
         Raises:
-            Unreadable: it is not described in this way, or has elements that the storage lacks.
+            Unreadable: an argument is not valid, or the storage lacks some of the elements.
         """
         if type(storage) is not StorageRecord or not (dtype is None or type(dtype) is torch.dtype):
             raise Unreadable("it describes a tensor without a storage")
@@ -104,11 +104,11 @@ class DenseRecord(TensorRecord):
         return cls(storage, dtype, offset, shape, stride)
 
     def with_bits(self, conjugate: bool, negative: bool) -> "DenseRecord":
-        """Return the tensor with the bits that torch keeps beside complex numbers."""
+        """Return the tensor with the conjugate and negative bits of torch."""
         return replace(self, conjugate=conjugate, negative=negative)
 
     def to_tensor(self) -> Tensor:
-        """Return the tensor; those of one storage share it."""
+        """Return the tensor; tensors of the same storage share its memory."""
         tensor = torch.empty(0, dtype=self.dtype)
         start, rest = divmod(self.storage.start, self.dtype.itemsize)
         if rest:
@@ -125,7 +125,7 @@ class DenseRecord(TensorRecord):
 
 @dataclass(frozen=True, eq=False)
 class SparseRecord(TensorRecord):
-    """A sparse tensor of any layout; `parts` are indices and values."""
+    """A sparse tensor of any layout; `parts` are its indices and its values."""
 
     layout: torch.layout
     parts: tuple[DenseRecord, ...]
@@ -146,7 +146,7 @@ class SparseRecord(TensorRecord):
                     is_coalesced=self.coalesced,
                 )
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that these layouts are in beta
+                warnings.simplefilter("ignore")  # torch warns that these layouts are in beta
                 compressed, plain, values = parts
                 return torch.sparse_compressed_tensor(
                     compressed,
@@ -162,7 +162,7 @@ class SparseRecord(TensorRecord):
 
 @dataclass(frozen=True, eq=False)
 class QuantizedRecord(TensorRecord):
-    """A quantized tensor: whole numbers with one scale, or with one for each place on an axis."""
+    """A quantized tensor: integers with one scale, or with one scale per index of `axis`."""
 
     numbers: DenseRecord
     scales: Any
@@ -177,14 +177,14 @@ class QuantizedRecord(TensorRecord):
     def to_tensor(self) -> Tensor:
         """Return the tensor."""
         plain = self.numbers
-        # Its strides may be 0: torch takes memory by shape before the storage is set.
+        # Strides may be 0, and torch allocates memory by shape before the storage is set.
         size = plain.dtype.itemsize
         for length in plain.shape:
             size *= length
         if size > plain.storage.size:
             raise Unreadable("it has a quantized tensor with more values than bytes")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that these types are deprecated
+            warnings.simplefilter("ignore")  # torch warns that these types are deprecated
             try:
                 tensor = self._allocate()
                 start = plain.storage.start // plain.dtype.itemsize + plain.offset
@@ -212,13 +212,13 @@ class QuantizedRecord(TensorRecord):
 
 @dataclass(frozen=True, eq=False)
 class NoValues(TensorRecord):
-    """A tensor of which the file has no values, or none that can be told; `why` says so."""
+    """A tensor whose values are not in the file or cannot be read, with the reason."""
 
     reason: str
     shape: tuple[int, ...] = ()
 
     def to_tensor(self) -> Tensor:
-        """Raise what is wrong."""
+        """Raise `Unreadable` with the reason."""
         raise Unreadable(self.reason)
 
 
@@ -247,9 +247,9 @@ def _refuse_outside(
 
 
 def shape_of(value: object) -> tuple[int, ...]:
-    """Return a shape that a file gives.
+    """Return a shape from a file, after a check.
 
     Raises:
-        Unreadable: it is none.
+        Unreadable: the value is not a shape.
     """
     return _checked_axes(value)
