@@ -66,7 +66,7 @@ def bench_observe(
     if way == "bfloat16":
         model = replace(model, precision="bfloat16")
     if way == "compiled":
-        model = replace(model, compiled=compile_forward(model), compiled_for=len(labels))
+        model = replace(model, compiled=compile_forward(model), full_batch=len(labels))
     weights, placed = model.ready(fitted), model.place(inputs)
     look: Callable[[], torch.Tensor] = lambda: model.observe(  # noqa: E731
         weights, placed, labels, NEEDS

@@ -334,6 +334,6 @@ def test_memory_is_not_kept_where_weights_come_and_go(
     """Sizes that come and go tear the heap to pieces: 2 GB were seen where 200 MB were planned."""
     job = prepare(request(checkpoints, digits, tmp_path / "run"))
     assert isinstance(job.model, TorchModel)
-    monkeypatch.setattr(memory, "kept", lambda most: pytest.fail("kept"))
+    monkeypatch.setattr(memory, "keep_freed_memory", lambda growth: pytest.fail("kept"))
     streamed = Streamed.from_files(job.files, job.model, job.weights.last, job.request.reader)
     assert sweep(replace(job, weights=streamed)).rows == len(digits[1])

@@ -77,7 +77,7 @@ def test_it_is_used_only_where_it_is_faster(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(acceleration, "compiled", lambda model: model._run)
+    monkeypatch.setattr(acceleration, "compile_forward", lambda model: model._run)
     monkeypatch.setattr(acceleration, "_speed", lambda *_: speed)
     job = prepare(request(world.build, checkpoints, digits, tmp_path / "run"))
     assert isinstance(job.model, TorchModel)
@@ -91,7 +91,7 @@ def test_it_is_not_used_where_it_gives_other_numbers(
     def wrong(model: TorchModel) -> Forward:
         return lambda weights, inputs: model._run(weights, inputs * 1.001)
 
-    monkeypatch.setattr(acceleration, "compiled", wrong)
+    monkeypatch.setattr(acceleration, "compile_forward", wrong)
     monkeypatch.setattr(acceleration, "_speed", lambda *_: 2.0)
     job = prepare(request(world.build, checkpoints, digits, tmp_path / "run"))
     assert job.notes["compile"] == "no: the compiled model gives other numbers"

@@ -95,14 +95,14 @@ def test_what_was_stopped_goes_on(
     store(prepare_storing(request(checkpoints, tmp_path / "whole")))
     asked = request(checkpoints, tmp_path / "g", rows_per_part=8)
     written = module._store_block
-    monkeypatch.setattr(module, "_stored", world.interrupted(written, at=4))
+    monkeypatch.setattr(module, "_store_block", world.interrupted(written, at=4))
     with pytest.raises(KeyboardInterrupt):
         store(prepare_storing(asked))
     with pytest.raises(DataError, match="not finished: 16 examples have no gradients yet"):
         import_stored(tmp_path / "g", tmp_path / "run", quiet=True)
     first = tmp_path / "g" / "weight_00100" / "grad_00003.npy"
     stamp = first.stat().st_mtime_ns
-    monkeypatch.setattr(module, "_stored", written)
+    monkeypatch.setattr(module, "_store_block", written)
     assert store(prepare_storing(asked)).rows == 16
     assert first.stat().st_mtime_ns == stamp
     assert gradients_of(tmp_path / "g") == gradients_of(tmp_path / "whole")

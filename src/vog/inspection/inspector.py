@@ -208,7 +208,7 @@ def _model_inspector(run: Run, job: Job) -> Inspector:
             raise DataError(f"example {name!r} has no spread: {problems[0]}.")
         predictions = tuple(outputs.prediction[:, 0].tolist())
         vog, changes = job.scores[0], general + changes
-        assert isinstance(vog, VoG), "see `_prepared`"
+        assert isinstance(vog, VoG), "see `_inspection_job`"
         return _inspection(index, name, label, steps, observation, vog, predictions, changes)
 
     return inspect

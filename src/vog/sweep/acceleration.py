@@ -151,7 +151,7 @@ def try_bfloat16(job: Job, always: bool) -> tuple[Job, dict[str, Any] | None, st
 def with_compiled_model(job: Job) -> Job:
     """The job with a forward pass that is compiled when it first meets a full batch."""
     assert isinstance(job.model, TorchModel)
-    model = replace(job.model, compiled=compile_forward(job.model), compiled_for=job.batch_size)
+    model = replace(job.model, compiled=compile_forward(job.model), full_batch=job.batch_size)
     return replace(job, model=model)
 
 

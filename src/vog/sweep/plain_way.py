@@ -69,7 +69,7 @@ def differing_signals(
         fast = model.observe(first, model.place(inputs), labels, needs)
     load(comparison.first, reference, comparison.name)
     loaded = LoadedWeights(reference.to(model.device))
-    plain_model = replace(model, module=reference, folding=Folding(), apart=True, is_users=False)
+    plain_model = replace(model, module=reference, folding=Folding(), in_copies=True, restores=False)
     with plain_model.evaluation_mode():
         placed = plain_model.place(inputs)
         plain = plain_model.observe(loaded, placed, labels, needs - {Signal.LOSS_GRADIENT})

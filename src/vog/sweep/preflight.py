@@ -111,7 +111,7 @@ def _refuse_mixed_examples(
     first: Batch,
     together: Observation,
 ) -> None:
-    """Do nothing if each example is answered alone as it was `together` with the others.
+    """Do nothing if each example is answered alone as it was with the others.
 
     A ReLU met at zero falls to either side by rounding, and moves the gradients of one example;
     where examples see each other, those of most differ, or their logits do.

@@ -156,7 +156,7 @@ def _candidate_models(
             yield plain
         yield replace(plain, may_fold=False)
     if source.template is not None or source.build is not None:
-        yield replace(plain, may_fold=False, apart=True)
+        yield replace(plain, may_fold=False, in_copies=True)
 
 
 def _try_model(

@@ -125,7 +125,7 @@ def keep_freed_memory(max_growth: int) -> Iterator[Callable[[], None]]:
     """While it is entered, freed memory stays with the process for the next batch.
 
     Large tensors come from the system anew each time otherwise, zeroed page by page: a seventh of
-    the time of a ResNet on two cores. This is for one batch like the other; see `mapped`.
+    the time of a ResNet on two cores. This is for one batch like the other; see `map_large_tensors`.
 
     Args:
         most: bytes the process may grow by. What is given is to be called between batches: where
