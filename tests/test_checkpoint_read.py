@@ -175,8 +175,8 @@ def test_weights_that_do_not_fit_are_named_with_both_shapes() -> None:
         "checkpoint runs/a/step-00500.pt does not fit the model\n"
         "  only in the file:  fc.weight (100, 512)\n"
         "  only in the model: 5.weight (4, 96), 5.bias (4,)\n"
-        "The model has to be the one that was trained: pass its settings as --model-arg, or "
-        "correct --model."
+        "The model has to be the one that was trained: pass its settings as model_args, or "
+        "correct model."
     )
     with pytest.raises(CheckpointError, match=r"5.weight: \(4, 96\) in the file, \(7, 96\) in the"):
         fit(STATE, world.build(classes=7), "here")

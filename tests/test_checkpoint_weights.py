@@ -506,7 +506,7 @@ def test_an_example_is_seen_again_under_the_weights_that_were_meant(
         assert again.differs == ()
     lost = inspector(run, model=world.build, data=digits)
     with pytest.raises(
-        vog.VogError, match="does not name its read, .* Give --read file.py:function"
+        vog.VogError, match="does not name its read, .* Give read='file.py:function'"
     ):
         lost(0)
 

@@ -177,7 +177,7 @@ def test_a_way_that_is_taken_later_is_refused_and_not_computed_wrong() -> None:
     weights = model.ready(model.fit(module.state_dict(), "here"))
     with model.evaluation_mode():
         model.observe(weights, inputs, labels, GRADIENT)
-        with pytest.raises(ModelError, match=r"does not always go into bn .*--no-fold"):
+        with pytest.raises(ModelError, match=r"does not always go into bn .*fold=False"):
             model.observe(weights, -inputs, labels, GRADIENT)
         model.observe(weights, inputs, labels, GRADIENT)  # and the next run starts anew
     assert isinstance(module.bn, nn.BatchNorm2d)

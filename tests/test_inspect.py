@@ -276,7 +276,7 @@ def test_image_files(photographs: Path, transform: str | None) -> None:
     (photographs / "3.png").write_bytes(b"torn")
     with pytest.raises(DataError, match=r"example '3.png' cannot be read: cannot identify"):
         inspect(3)
-    assert inspector(run)(0).differs == ("other data, or other times of their files",)
+    assert inspector(run)(0).differs == ("different data, or different times of the files",)
 
 
 def test_a_function_that_returns_a_dataset(checkpoints: Path, tmp_path: Path) -> None:
@@ -355,7 +355,7 @@ def test_gradients_that_moved_or_changed(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one.gradients, gradients[:, 5])
     np.testing.assert_allclose(one.spread, gradients[:, 5].std(axis=0), rtol=1e-5)
     (tmp_path / "g").rename(tmp_path / "moved")
-    with pytest.raises(VogError, match="which is no folder, seen from .*as --data"):
+    with pytest.raises(VogError, match="which is no folder, seen from .*as data"):
         inspector(run)(5)
     moved = inspector(run, data=tmp_path / "moved")
     assert moved(5).differs == ()
@@ -363,10 +363,10 @@ def test_gradients_that_moved_or_changed(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="example '5' has no spread: its gradients"):
         moved(5)
     told = inspector(run, data=str(tmp_path / "moved"))(4).differs
-    assert told == ("other gradients, or other times of their files",)
+    assert told == ("different gradients, or different times of their files",)
     (tmp_path / "moved" / "weight_10").rename(tmp_path / "moved" / "weight_11")
     told = inspector(run, data=str(tmp_path / "moved"))(4).differs
-    assert told[0] == "other steps: 1, 2, 11, were 1, 2, 10"
+    assert told[0] == "different steps: 1, 2, 11, were 1, 2, 10"
 
 
 def test_gradients_that_were_stored_by_us(checkpoints: Path, tmp_path: Path) -> None:
@@ -393,34 +393,34 @@ def resaved(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 def test_what_differs_is_told(run: Run, checkpoints: Path, data: str) -> None:
     plain = inspector(run)(2)
     assert plain.differs == ()
-    assert inspector(run, target="loss")(2).differs == ("another target",)
+    assert inspector(run, target="loss")(2).differs == ("a different target",)
     assert inspector(run, target="loss")(2).vog != pytest.approx(plain.vog)
-    assert inspector(run, transform=f"{HERE}:doubled")(2).differs == ("another transform",)
+    assert inspector(run, transform=f"{HERE}:doubled")(2).differs == ("a different transform",)
     told = inspector(run, model_args={"classes": 4})(2).differs
-    assert told == ("other arguments of the model",)
+    assert told == ("different arguments of the model",)
     inputs, labels = world.inputs_and_labels(ROWS)
     inputs[2, 0, 0, 0] += 1
     np.savez(data, inputs=inputs, labels=labels)
-    assert inspector(run)(2).differs == ("other data",)
+    assert inspector(run)(2).differs == ("different data",)
     assert inspector(run)(2).vog != pytest.approx(plain.vog)
     labels[2] = (labels[2] + 1) % world.CLASSES
     np.savez(data, inputs=world.inputs_and_labels(ROWS)[0], labels=labels)
     was = plain.label
     told = inspector(run)(2).differs
-    assert told == ("other data", f"another label: was {was}, is {labels[2]}")
+    assert told == ("different data", f"a different label: was {was}, is {labels[2]}")
     world.save_npz(Path(data), ROWS)
     for step in (300, 700):
         resaved(checkpoints / f"step-{step}.pt", lambda state: state["5.bias"].add_(1))
-    assert inspector(run)(2).differs == ("other weights at step 300, 700",)
+    assert inspector(run)(2).differs == ("different weights at step 300, 700",)
 
 
 @pytest.mark.parametrize(
     ("part", "key", "words"),
     [
-        ("model", "architecture", "another model"),
-        ("model", "code", "other code of the model"),
-        ("model", "settings", "other settings of the model"),
-        ("data", "draft", "images that are decoded in another way"),
+        ("model", "architecture", "a different model"),
+        ("model", "code", "different code of the model"),
+        ("model", "settings", "different settings of the model"),
+        ("data", "draft", "images that are decoded in a different way"),
     ],
 )
 def test_what_differs_by_the_name_it_has(run: Run, part: str, key: str, words: str) -> None:
@@ -437,8 +437,8 @@ def build_other() -> nn.Module:
 def test_another_model_of_the_same_weights(run: Run) -> None:
     other = f"{HERE}:build_other"
     told = inspector(run, model=other)(0).differs
-    assert "another model" in told
-    assert "other code of the model" in told
+    assert "a different model" in told
+    assert "different code of the model" in told
 
 
 def test_versions_sizes_and_where_it_lay_are_no_difference(
@@ -456,13 +456,14 @@ def test_checkpoints_of_other_steps(run: Run, checkpoints: Path, data: str) -> N
     more = inspector(run, checkpoints=checkpoints.parent / "more")(0)
     assert more.steps == (100, 200, 300, 400, 500, 600, 700)
     assert more.differs == ()
-    with pytest.raises(VogError, match="names 2 files, of the steps 100, 200. .* under 7, of"):
+    with pytest.raises(VogError, match="names 2 files, with the steps 100, 200. .* under 7, w"):
         inspector(run, checkpoints=[checkpoints / f"step-{step}00.pt" for step in (1, 2)])(0)
     (checkpoints / "step-700.pt").rename(checkpoints / "step-800.pt")
     one = inspector(run, checkpoints=checkpoints)(0)
     assert one.steps[-1] == 800
     assert one.differs == (
-        "other steps: 100, 200, 300, 400, 500 and 2 more, were 100, 200, 300, 400, 500 and 2 more",
+        "different steps: 100, 200, 300, 400, 500 and 2 more, "
+        "were 100, 200, 300, 400, 500 and 2 more",
     )
 
 
@@ -478,7 +479,7 @@ def test_what_was_an_object_is_asked_for(checkpoints: Path, tmp_path: Path) -> N
         ("target", negative_logit),
     ):
         inspect = inspector(run, **given)
-        message = f"run does not name its {option}, which was an object in Python. Give --{option}"
+        message = f"run does not name its {option}, which was an object in Python. Give {option}"
         with pytest.raises(VogError, match=message):
             inspect(0)
         given[option] = value
@@ -492,13 +493,13 @@ def test_what_moved_is_asked_for(run: Run, checkpoints: Path, data: str) -> None
         inspector(lost)(0)
     inspect = inspector(run)
     moved = checkpoints.rename(checkpoints.parent / "moved")
-    message = r"7 of the 7 checkpoints of .*run are not there.*step-100.pt.*as --checkpoints"
+    message = r"7 of the 7 checkpoints of .*run are not there.*step-100.pt.*as checkpoints"
     with pytest.raises(VogError, match=message):
         inspect(0)
     moved.rename(checkpoints)
     assert inspect(0).differs == (), "what failed is tried again"
     Path(data).unlink()
-    with pytest.raises(VogError, match=r"the data of .*data.npz', is not there.*as --data"):
+    with pytest.raises(VogError, match=r"the data of .*data.npz', is not there.*as data"):
         inspector(run)(0)
 
 
@@ -515,7 +516,7 @@ def test_rows_that_are_not_those_of_the_run(
     assert inspector(named)(3).differs == ()
     ids[[3, 4]] = ids[[4, 3]]
     np.savez(data, inputs=inputs, labels=labels, ids=ids)
-    assert inspector(named)(5).differs == ("other data",)
+    assert inspector(named)(5).differs == ("different data",)
     with pytest.raises(DataError, match=r"example 3 is 'n4' in the data and 'n3' in .*named"):
         inspector(named)(3)
 

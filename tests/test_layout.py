@@ -119,7 +119,7 @@ def test_what_a_shape_tells(shape: tuple[int, ...], layout: str) -> None:
 
 @pytest.mark.parametrize("shape", [(3, 28, 3), (1, 9, 3), (4, 9, 3), (2, 28, 28), (13, 8, 8)])
 def test_a_shape_that_tells_nothing_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ScoreError, match=r"--layout\s+channels-first or --layout channels-last"):
+    with pytest.raises(ScoreError, match=r"layout='channels-first' or layout='channels-last'"):
         colours.settle_layout(None, shape, [SCORES["vog"]])
     for score in (SCORES["aum"], SCORES["csg"], *vog_keeping_colours()):
         assert colours.settle_layout(None, shape, [score]) is None, "which averages over nothing"
@@ -171,9 +171,9 @@ def test_a_run_of_0_1_is_looked_at_as_it_was_scored(tmp_path: Path) -> None:
 
 
 def test_layouts_that_make_no_sense(tmp_path: Path) -> None:
-    with pytest.raises(ScoreError, match="--layout is 'hwc'; expected channels-first, channels-la"):
+    with pytest.raises(ScoreError, match="layout='hwc': expected channels-first, channels-la"):
         colours.settle_layout("hwc", (3, 2, 2), [SCORES["vog"]])
-    with pytest.raises(ScoreError, match="--layout channels-last: an example has the shape"):
+    with pytest.raises(ScoreError, match="layout='channels-last': an example has the shape"):
         colours.settle_layout("channels-last", (7,), [SCORES["vog"]])
     inputs, labels = world.inputs_and_labels(6)
     folder = saved(tmp_path / "checkpoints", world.build)

@@ -84,7 +84,7 @@ def test_scores_that_need_no_gradient(build: type[nn.Module], tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("build", "said"),
     [
-        (Adapting, "The model takes gradients by its own weights while it goes forward, and weig"),
+        (Adapting, "The model takes gradients with respect to its own weights in its forward pass"),
         (OfBatches, "the model takes 10 examples together and not one alone: ValueError: Expected"),
         (Doubled, "Weights and inputs are float32 here, whatever they were trained in (float64)"),
     ],

@@ -177,7 +177,7 @@ def test_a_model_that_does_not_run_in_it(digits: Data, tmp_path: Path) -> None:
         torch.save(Stubborn().state_dict(), folder / f"{step}.pt")
     run = vog.score(Stubborn(), folder, digits, tmp_path / "a", precision="auto")
     assert run.question["precision"] == "float32"
-    with pytest.raises(ModelError, match=r"(?s)in bfloat16: TypeError: .*leave out --precision"):
+    with pytest.raises(ModelError, match=r"(?s)in bfloat16: TypeError: .*leave out precision"):
         vog.score(Stubborn(), folder, digits, tmp_path / "b", precision="bfloat16")
 
 

@@ -174,5 +174,5 @@ CAPITALS = dataclasses.replace(SCORES["vog"], name="VoG")  # type: ignore[type-v
 
 @pytest.mark.parametrize("asked", [[], ["vog", "vog"], ["vog", CAPITALS]])
 def test_names_that_columns_could_not_tell_apart(asked: list[Any]) -> None:
-    with pytest.raises(ScoreError, match="each of them once, in whatever capitals"):
+    with pytest.raises(ScoreError, match="differ in capitals only count as equal"):
         choose_scores(asked)

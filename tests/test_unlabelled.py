@@ -166,7 +166,7 @@ def test_the_whole_way(
     assert code == 0, err
     gradients = (*words, "--data", str(data), "--out", "gradients")
     code, _, err = cli("gradients", *gradients[1:])
-    assert (code, "the data have no labels, of which this layout keeps one" in err) == (1, True)
+    assert (code, "the data have no labels, and this layout keeps one" in err) == (1, True)
 
 
 def test_one_example_again(checkpoints: Path, digits: Data, tmp_path: Path) -> None:

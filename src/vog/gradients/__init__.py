@@ -1,1 +1,1 @@
-"""Gradients as files: stored for whoever wants to look at each, and scored from such files."""
+"""Gradients as files: store the gradient of every example, and score stored gradients."""

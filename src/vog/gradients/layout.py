@@ -1,8 +1,8 @@
-"""Gradients that were stored while a model was trained, in the layout of the VoG authors.
+"""Read gradients that are stored in the layout of the VoG authors.
 
 FOLDER/weight_STEP/grad_NNNNN.npy        one example: float32, height x width, colours averaged
 FOLDER/weight_STEP/ground_truth.npy      the label of each example
-FOLDER/weight_STEP/pred_label.npy        what the checkpoint predicts
+FOLDER/weight_STEP/pred_label.npy        the class that the checkpoint predicts
 """
 
 import os
@@ -25,10 +25,10 @@ from vog.scores import Observation
 
 @dataclass(frozen=True)
 class StoredCheckpoint:
-    """The folder of one checkpoint, and what it says of all examples.
+    """The folder of one checkpoint, with its labels and predictions of all examples.
 
     Attributes:
-        stamps: size in bytes and time in nanoseconds of each gradient's file.
+        stamps: size in bytes and modification time in nanoseconds of each gradient's file.
     """
 
     folder: Path
@@ -38,7 +38,7 @@ class StoredCheckpoint:
     stamps: Int[np.ndarray, "n 2"]
 
     def gradient(self, row: int) -> Float[np.ndarray, "*pixels"]:
-        """The stored gradient of one example.
+        """Return the stored gradient of one example.
 
         Raises:
             DataError: its file is missing or damaged.
@@ -47,10 +47,11 @@ class StoredCheckpoint:
 
 
 def stored_checkpoints(folder: Path) -> list[StoredCheckpoint]:
-    """The checkpoints of a folder in training order; all of them hold the same examples.
+    """Return the checkpoints of a folder in training order.
 
     Raises:
-        DataError: the folder is not of that layout, not finished, or a file is missing.
+        DataError: the folder does not have the layout or is not finished, a file is missing, or
+            the checkpoints do not hold the same examples.
     """
     steps = {
         int(match[1]): path
@@ -69,19 +70,19 @@ def stored_checkpoints(folder: Path) -> list[StoredCheckpoint]:
     for checkpoint in checkpoints:
         if not np.array_equal(checkpoint.labels, checkpoints[0].labels):
             raise DataError(
-                f"{checkpoint.folder}/ground_truth.npy differs from {checkpoints[0].folder}/ground_truth.npy. "
-                f"All checkpoints have to store the same examples in the same order."
+                f"{checkpoint.folder}/ground_truth.npy differs from that of "
+                f"{checkpoints[0].folder}. All need the same examples in the same order."
             )
     return checkpoints
 
 
 @dataclass(frozen=True)
 class StoredNotes:
-    """What `vog gradients` wrote down of the examples beside their gradients.
+    """What `vog gradients` stored about the examples beside their gradients.
 
     Attributes:
-        problems: by row, why it has no gradient.
-        question: what the gradients answer; empty where they are of another origin.
+        problems: for rows without a gradient, the reason.
+        question: the question of the folder; empty if it was not written by `vog gradients`.
     """
 
     ids: Sequence[str]
@@ -90,12 +91,12 @@ class StoredNotes:
 
     @property
     def label_names(self) -> list[str] | None:
-        """The names of the classes by number."""
+        """The names of the classes by number, if known."""
         return self.question.get("data", {}).get("label_names")
 
 
 def stored_notes(folder: Path, count: int) -> StoredNotes:
-    """What a folder of stored gradients notes beside them of so many examples."""
+    """Return the notes of a folder with the gradients of `count` examples."""
     if not (folder / questions.FILE).exists():
         return StoredNotes(RowNumbers(count), {}, {})
     run = Run(folder, questions.load_question(folder))
@@ -105,7 +106,7 @@ def stored_notes(folder: Path, count: int) -> StoredNotes:
 
 
 def _check_finished(folder: Path, steps: dict[int, Path]) -> None:
-    """Nothing where a folder of `vog gradients` holds what its question says, and all of it."""
+    """Raise DataError if a folder of `vog gradients` is incomplete or differs from its question."""
     if not (folder / questions.FILE).exists():
         return
     question = questions.load_question(folder)
@@ -121,8 +122,8 @@ def _check_finished(folder: Path, steps: dict[int, Path]) -> None:
     if extra:
         raise DataError(
             f"{folder}: weight_STEP folders and question.json do not name the same steps; only one "
-            f"of them has {first_few(sorted(extra))}. Remove what does not belong, or store the "
-            f"gradients again with --overwrite."
+            f"of them has {first_few(sorted(extra))}. Remove the folders that do not belong, or "
+            f"store the gradients again by `vog gradients --overwrite`."
         )
 
 
@@ -142,27 +143,32 @@ def _read_checkpoint(folder: Path, step: int) -> StoredCheckpoint:
     if missing or labels.shape != predictions.shape or labels.dtype.kind not in "iu":
         raise DataError(
             f"{folder} has labels of shape {labels.shape}, predictions of {predictions.shape}, and "
-            f"lacks {first_few(missing) or 'no gradient'}. Expected one of each an example."
+            f"lacks {first_few(missing) or 'no gradient'}. Expected one of each for every example."
         )
     label_numbers, predicted_numbers = labels.astype(np.int64), predictions.astype(np.int64)
     return StoredCheckpoint(folder, step, label_numbers, predicted_numbers, stamps)
 
 
 def gradient_file(folder: Path, row: int) -> Path:
-    """Where a checkpoint's folder holds the gradient of one example."""
+    """Return the file of one gradient in the folder of a checkpoint."""
     return folder / f"grad_{row:05d}.npy"
 
 
 def checkpoint_folder(folder: Path, step: int) -> Path:
-    """Where the layout holds what one checkpoint says."""
+    """Return the folder of one checkpoint."""
     return folder / f"weight_{step:05d}"
 
 
 def observe_stored(checkpoints: list[StoredCheckpoint], index: int, rows: range) -> Observation:
-    """The stored gradients of some rows at one checkpoint; there are no logits.
+    """Return the stored gradients of some rows at one checkpoint; there are no logits.
+
+    Args:
+        checkpoints: all checkpoints of the folder.
+        index: of the checkpoint among them.
+        rows: the rows to read.
 
     Raises:
-        DataError: a file is missing or damaged, or its gradient has another shape.
+        DataError: a file is missing or damaged, or its gradient has a different shape.
     """
     checkpoint, shape = checkpoints[index], checkpoints[0].gradient(0).shape
     gradients = [checkpoint.gradient(row) for row in rows]
@@ -170,7 +176,7 @@ def observe_stored(checkpoints: list[StoredCheckpoint], index: int, rows: range)
     if wrong_shape is not None:
         raise DataError(
             f"{checkpoint.folder} has a gradient of shape {wrong_shape}, the first has {shape}. "
-            f"Expected height x width, colours averaged, the same everywhere."
+            f"Expected height x width, colours averaged, and the same shape for all."
         )
     labels = torch.from_numpy(checkpoint.labels[rows.start : rows.stop])
     return Observation(labels, input_gradient=torch.from_numpy(np.stack(gradients))[None])

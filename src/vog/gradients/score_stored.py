@@ -1,4 +1,4 @@
-"""Stored gradients become a run like any other, with the scores that gradients alone can give."""
+"""Make a run from stored gradients, with the scores that need no more than gradients."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +29,7 @@ from vog.sweep.block import meanings
 from vog.sweep.fold import StageFold, column_name
 from vog.sweep.loop import batches_of
 from vog.sweep.split_half import Halves, halved_rows, nan_where_undefined
+from vog.wording import option
 
 _SCORES = scores.choose_scores(
     [s.name for s in scores.SCORES.values() if s.needs == {Signal.INPUT_GRADIENT}]
@@ -44,19 +45,19 @@ def import_stored(
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Run:
-    """Score stored gradients, some examples at a time.
+    """Score stored gradients in batches, and return the run.
 
     Args:
         folder: holds one `weight_STEP` folder a checkpoint.
         out: the run folder; continued if it answers the same question.
         stages: as for `vog.score`.
-        overwrite: start again where `out` answers another question.
-        quiet: no progress.
+        overwrite: start again if `out` answers a different question.
+        quiet: show no progress.
 
     Raises:
-        DataError: the folder is not of that layout, or a file is missing or damaged.
-        StageError: too few checkpoints.
-        OtherQuestionError: `out` answers another question.
+        DataError: the folder does not have the layout, or a file is missing or damaged.
+        StageError: there are too few checkpoints.
+        OtherQuestionError or ResultError: `out` answers a different question, or is `folder`.
     """
     folders = stored_checkpoints(Path(folder))
     min_checkpoints = max(score.min_checkpoints for score in _SCORES)
@@ -65,7 +66,7 @@ def import_stored(
     notes = stored_notes(Path(folder), count)
     out, clock = output_path(out), Clock()
     if out.resolve() == Path(folder).resolve():
-        raise ResultError(f"{out} holds the gradients. Give another folder as --out.")
+        raise ResultError(f"{out} holds the gradients. Give a different folder as {option('out')}.")
     with parts.writing_session(
         out, question_of_stored(folders, cut_stages, Path(folder), notes, out), overwrite
     ) as sink:
@@ -86,7 +87,7 @@ def question_of_stored(
     notes: StoredNotes,
     out: Path | None = None,
 ) -> dict[str, Any]:
-    """What a run that is made of stored gradients answers; `out` is its folder."""
+    """Return the question of a run that is made of stored gradients; `out` is its folder."""
     where = {"gradients": str(folder)}
     ids = [] if isinstance(notes.ids, RowNumbers) else notes.ids
     predictions = [stored.predictions for stored in folders]
@@ -101,7 +102,7 @@ def question_of_stored(
             ),
             "label_names": notes.label_names,
             "transform": notes.question.get("data", {}).get("transform"),
-            # Of a sample the layout numbers the examples anew, from 0 on.
+            # The layout of a sample numbers its examples from 0, not by rows of the data.
             **({"part": True} if notes.question.get("data", {}).get("part") else {}),
             **({"exif": True} if notes.question.get("data", {}).get("exif") else {}),
         },
@@ -131,7 +132,7 @@ def _rows(
         computed = [
             score.compute(state).numpy() for score, state in zip(_SCORES, states, strict=True)
         ]
-        # The spread of what is not finite is NaN; a mean may hide it as infinity.
+        # The spread of values that are not finite is NaN; their mean may be infinity.
         spoiled = np.isnan(computed).any(axis=0)
         problems |= dict.fromkeys(np.flatnonzero(spoiled).tolist(), "not finite: stored gradient")
         for score, score_values in zip(_SCORES, computed, strict=True):

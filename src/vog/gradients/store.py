@@ -1,16 +1,16 @@
-"""Gradients written in the layout of the VoG authors, for whoever wants to look at each of them.
+"""Write the gradient of every example in the layout of the VoG authors.
 
     OUT/weight_STEP/grad_NNNNN.npy      one example: float32, height x width, colours averaged
     OUT/weight_LAST/img_NNNNN.jpg       the image file itself, copied and not encoded again
     OUT/weight_STEP/ground_truth.npy    the label of each example
-    OUT/weight_STEP/pred_label.npy      what the checkpoint predicts
-    OUT/weight_STEP/classified_flag.npy a row an example: its number, and 1.0 where that is right
+    OUT/weight_STEP/pred_label.npy      the class that the checkpoint predicts
+    OUT/weight_STEP/classified_flag.npy one row an example: its number, and 1.0 if it is right
 
-The numbers of the files count the examples that are stored, also those of a sample (`--limit`).
-Beside them lie `question.json` and the parts of a run folder without scores: what is finished,
-so that a stopped command goes on, and the ids that `vog import` gives the rows. The arrays of a
-whole checkpoint are written last. For scores alone `vog score` needs none of this: it stores
-one number where this stores an image.
+The numbers of the files count the stored examples, also if they are a sample (`limit`). OUT also
+has `question.json` and the parts of a run folder without scores. They say which rows are finished,
+so that a stopped command can continue, and which ids `vog import` gives the rows. The arrays of a
+whole checkpoint are written last. Scores alone need none of this: `vog score` stores one number
+where this module stores an image.
 """
 
 import itertools
@@ -43,21 +43,23 @@ from vog.sweep.plan import plan
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
 from vog.sweep.row_limit import stored_choices
+from vog.wording import command, option
 
-_SECONDS_A_FILE = 5e-4  # to write one gradient
+_SECONDS_A_FILE = 5e-4  # the time to write one gradient
 _HEADER = 128  # bytes of an .npy file before its values
 _JPEG = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 
 
 @dataclass(frozen=True)
 class Storing:
-    """A job whose gradients are written down.
+    """A job whose gradients are stored.
 
     Attributes:
-        bytes_an_example: of its gradients under all checkpoints, without the image.
-        images: whether image files are copied too.
+        job: the sweep that computes the gradients.
+        bytes_per_example: size of its gradients under all checkpoints, without the image.
+        images: image files are copied too.
         pixels: height and width of a gradient.
-        layout: where colours are in an example, as scores take it.
+        layout: the axis of colours in an example, as for scores.
     """
 
     job: Job
@@ -68,12 +70,12 @@ class Storing:
 
 
 def prepare_storing(request: Request, images: bool = True) -> Storing:
-    """Everything that storing needs, checked before the expensive part.
+    """Return all that `store` needs, checked before the expensive part.
 
     Raises:
-        VogError: whatever `vog score` would refuse, or inputs that are no images.
+        VogError: whatever `vog score` would refuse, or inputs that are not images.
     """
-    # Any score of the input gradient makes the sweep compute what is stored here.
+    # Any score of the input gradient makes the sweep compute the gradients that are stored.
     job = prepare(replace(request, scores=("grad_norm",), stages=1))
     _check_labelled(job)
     shape, layout = job.input_shape, layout_of(job.scores)
@@ -81,7 +83,7 @@ def prepare_storing(request: Request, images: bool = True) -> Storing:
     if len(shape) != 3 or colour_axis is None:
         raise DataError(
             f"an example has the shape {shape}; the layout of the VoG authors holds images, two "
-            f"axes of pixels and one of colours. `vog score` takes inputs of any shape."
+            f"axes of pixels and one of colours. {command('score')} takes inputs of any shape."
         )
     pixel_shape = tuple(length for axis, length in enumerate(shape) if axis != colour_axis)
     question = {k: v for k, v in job.question.items() if k not in ("scores", "stages")}
@@ -92,7 +94,7 @@ def prepare_storing(request: Request, images: bool = True) -> Storing:
 
 
 def _rows_per_part(job: Job) -> int:
-    """Return where parts are cut: writing the files takes longer than what was timed."""
+    """Return the rows in a part: fewer, since writing the files takes longer than computing."""
     rows = int(job.question["rows_per_part"])
     if job.request.rows_per_part is not None or "rows_per_part" in stored_choices(job.request):
         return rows
@@ -101,12 +103,13 @@ def _rows_per_part(job: Job) -> int:
 
 
 def store(storing: Storing) -> Summary:
-    """Write the gradients that are not there yet.
+    """Write the gradients that are missing, and return the summary of the sweep.
 
     Raises:
-        OtherQuestionError: the folder answers another question.
-        ResultError: too little room on the disk, or another process writes to the folder.
-        DataError: a batch that cannot be made.
+        OtherQuestionError: the folder answers a different question.
+        ResultError: the disk has too little space, another process writes to the folder, or
+            finished gradients are lost.
+        DataError: a batch cannot be made.
     """
     job, folder = storing.job, storing.job.request.out
     _check_disk_space(storing)
@@ -142,13 +145,13 @@ def _check_disk_space(storing: Storing) -> None:
     if needed > free:
         raise ResultError(
             f"{existing} has {free / 1e9:,.1f} GB free; the gradients of {rows:,} examples under "
-            f"{len(job.files)} checkpoints take {needed / 1e9:,.1f} GB. `vog score` needs next to "
-            f"nothing: it stores the scores alone."
+            f"{len(job.files)} checkpoints take {needed / 1e9:,.1f} GB. {command('score')} takes "
+            f"far less space: it stores the scores alone."
         )
 
 
 def _image_bytes(storing: Storing) -> int:
-    """Of one copied image, estimated from a hundred of them."""
+    """Return the bytes of one copied image, estimated from about a hundred of them."""
     files = storing.job.examples.read
     if not storing.images or not isinstance(files, ImageReader):
         return 0
@@ -159,13 +162,13 @@ def _image_bytes(storing: Storing) -> int:
 def _check_labelled(job: Job) -> None:
     if job.examples.unlabelled:
         raise DataError(
-            "the data have no labels, of which this layout keeps one an example. Give labels, or "
-            "use vog score --target predicted, which stores no gradients."
+            f"the data have no labels, and this layout keeps one an example. Give labels, or use "
+            f"{command('score')} with {option('target', 'predicted')}, which stores no gradients."
         )
 
 
 def _check_gradient_files(job: Job, sink: PartSink) -> None:
-    """Nothing where every finished row still has its files; their names are counted."""
+    """Raise ResultError unless every finished row still has its files; counts their names."""
     rows = len(job.examples) - sum(map(len, sink.todo()))
     for file in job.files:
         folder = checkpoint_folder(job.request.out, file.step)
@@ -173,12 +176,12 @@ def _check_gradient_files(job: Job, sink: PartSink) -> None:
         if count < rows:
             raise ResultError(
                 f"{folder} has lost {rows - count:,} of {rows:,} gradients that were finished. "
-                f"Pass --overwrite to start again."
+                f"Pass {option('overwrite', True)} to start again."
             )
 
 
 def _store_block(storing: Storing, block: Batch, size: int, clock: Clock) -> list[RowBlock]:
-    """The rows of a block, after its gradients were written."""
+    """Write the gradients of a block, and return its rows."""
     job, batches = storing.job, block.split(size)
     observe = observer(job, batches)
     predictions: list[list[Predictions]] = [[] for _ in batches]
@@ -189,7 +192,7 @@ def _store_block(storing: Storing, block: Batch, size: int, clock: Clock) -> lis
             if checkpoint_weights is not None and len(batch.at):
                 observation = observe(checkpoint_weights, batch)
                 batch_predictions.append(outputs := predictions_of(observation, job.needs))
-                # As in `vog score`: logits that are not finite leave no gradient to be trusted.
+                # As in `vog score`, a gradient is invalid if the logits are not finite.
                 is_finite = ~outputs.not_finite[Signal.LOGITS][0].cpu().numpy()
                 averaged = pixels(observation.signal(Signal.INPUT_GRADIENT), "mean", storing.layout)
                 pixel_gradients = averaged[0].cpu().numpy()
@@ -199,14 +202,11 @@ def _store_block(storing: Storing, block: Batch, size: int, clock: Clock) -> lis
     if storing.images and isinstance(job.examples.read, ImageReader):
         with clock.while_writing():
             _copy_images(job, job.examples.read, block)
-    return [
-        _rows(job, batch, observation)
-        for batch, observation in zip(batches, predictions, strict=True)
-    ]
+    return [_rows(job, batch, outputs) for batch, outputs in zip(batches, predictions, strict=True)]
 
 
 def _rows(job: Job, batch: Batch, predictions: list[Predictions]) -> RowBlock:
-    """What is noted of a batch: labels, predictions of every checkpoint, and problems."""
+    """Return the rows of a batch: labels, predictions of every checkpoint, and problems."""
     positions = batch.at.numpy()
     problems = {position: f"unreadable: {why}" for position, why in batch.problems.items()}
     by_step = {str(file.step): np.empty(0, np.int64) for file in job.files}
@@ -250,7 +250,7 @@ def _copy_images(job: Job, files: ImageReader, batch: Batch) -> None:
 
 
 def _write_arrays(job: Job) -> None:
-    """What the layout says of all examples at once, when all of them are there."""
+    """Write the arrays of all examples; call this when all rows are finished."""
     run = Run(job.request.out, job.question)
     columns = [f"prediction@{file.step}" for file in job.files]
     table = run.table(["label", *columns])

@@ -1,1 +1,1 @@
-"""One example of a run under every checkpoint, computed again."""
+"""Compute again what every checkpoint of a run says about one example."""

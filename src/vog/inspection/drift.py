@@ -1,4 +1,4 @@
-"""What is not as it was when a run was scored, in words for whoever looks at it again."""
+"""Differences between a run and what its model, checkpoints and data are now, as sentences."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,13 +10,21 @@ from vog.data.images import ImageReader
 from vog.errors import DataError, first_few
 from vog.result import Run
 from vog.sweep.job import Job
+from vog.wording import option
 
 
 def changed_row(run: Run, table: pa.Table, index: int, name: str, label: int) -> tuple[str, ...]:
-    """What is not as the run has it in this row, if it has the row.
+    """Return how an example differs from its row in the run; nothing if the run lacks the row.
+
+    Args:
+        run: named in errors.
+        table: the columns `index`, `id` and `label` of the run.
+        index: of the row in the data.
+        name: the id of the example now.
+        label: the label of the example now.
 
     Raises:
-        DataError: it is another example.
+        DataError: the row has a different id, so it is a different example.
     """
     positions = np.flatnonzero(table["index"].to_numpy() == index)
     if not len(positions):
@@ -25,47 +33,45 @@ def changed_row(run: Run, table: pa.Table, index: int, name: str, label: int) ->
     if row["id"] != name:
         raise DataError(
             f"example {index} is {name!r} in the data and {row['id']!r} in {run.folder}: rows are "
-            f"missing, new, or in another order. Give the data as they were as --data."
+            f"missing, new or in a different order. Give the unchanged data as {option('data')}."
         )
     is_same = row["label"] in (None, label)
-    return () if is_same else (f"another label: was {row['label']}, is {label}",)
+    return () if is_same else (f"a different label: was {row['label']}, is {label}",)
 
 
 _CHANGES = {
-    ("model", "architecture"): "another model",
-    ("model", "code"): "other code of the model",
-    ("model", "settings"): "other settings of the model",
-    ("model", "args"): "other arguments of the model",
-    ("data", "digest"): "other data",
-    ("data", "transform"): "another transform",
-    ("data", "draft"): "images that are decoded in another way",
+    ("model", "architecture"): "a different model",
+    ("model", "code"): "different code of the model",
+    ("model", "settings"): "different settings of the model",
+    ("model", "args"): "different arguments of the model",
+    ("data", "digest"): "different data",
+    ("data", "transform"): "a different transform",
+    ("data", "draft"): "images that are decoded in a different way",
 }
 
 
 def changed_settings(stored: Mapping[str, Any], job: Job) -> tuple[str, ...]:
-    """What decides on the numbers and is not as it was; not sizes, versions and devices."""
-    current, checkpoints = job.question, stored["checkpoints"]
+    """Return what differs from the stored question and determines scores, one sentence each."""
+    current, stored_checkpoints = job.question, stored["checkpoints"]
     changes = [
         words
         for (section, key), words in _CHANGES.items()
         if key in stored.get(section, {}) and stored[section][key] != current[section][key]
     ]
-    if "other data" in changes and isinstance(job.examples.read, ImageReader):
-        changes[changes.index("other data")] = "other data, or other times of their files"
-    steps = [file.step for file in job.files]
-    if steps != [old["step"] for old in checkpoints]:
-        changes.append(
-            f"other steps: {first_few(steps)}, were {first_few([entry['step'] for entry in checkpoints])}"
-        )
+    if "different data" in changes and isinstance(job.examples.read, ImageReader):
+        changes[changes.index("different data")] = "different data, or different times of the files"
+    steps, old_steps = [f.step for f in job.files], [old["step"] for old in stored_checkpoints]
+    if steps != old_steps:
+        changes.append(f"different steps: {first_few(steps)}, were {first_few(old_steps)}")
     changed_steps = [
         step
-        for step, old, new in zip(steps, checkpoints, current["checkpoints"], strict=True)
+        for step, old, new in zip(steps, stored_checkpoints, current["checkpoints"], strict=True)
         if old.get("sha256") != new["sha256"]
     ]
     if changed_steps:
-        changes.append(f"other weights at step {first_few(changed_steps)}")
+        changes.append(f"different weights at step {first_few(changed_steps)}")
     if stored.get("target") != current["target"]:
-        changes.append("another target")
+        changes.append("a different target")
     if stored.get("read") != current.get("read"):
-        changes.append("another function that reads checkpoints")
+        changes.append("a different function that reads checkpoints")
     return tuple(changes)

@@ -1,8 +1,8 @@
-"""What every checkpoint of a run says about one example, computed again for whoever looks at it.
+"""Compute the gradient and the prediction of one example under every checkpoint of a run.
 
-A run folder keeps one number where this makes an image a checkpoint. The parts of the run are
-prepared once, when the first example is asked for; before that nothing is imported, run or
-loaded, and nothing is ever written into the run folder.
+A run folder keeps one number where this computes one image a checkpoint. The model and the data
+are prepared once, for the first example. Before that nothing is imported, run or loaded, and
+nothing is ever written into the run folder.
 """
 
 import shutil
@@ -43,27 +43,28 @@ from vog.sweep.fold import not_finite_by_checkpoint, predictions_of
 from vog.sweep.job import Job
 from vog.sweep.prepare import prepare
 from vog.sweep.request import ModelSpec, Request, TargetSpec
+from vog.wording import option
 
 
 @dataclass(frozen=True)
 class ExampleInspection:
-    """What the checkpoints, in training order, say about one example.
+    """One example under the checkpoints of a run, in training order.
 
     Attributes:
         index: of its row in the data.
         steps: of training, one a checkpoint.
-        gradients: of the target with respect to the input, colours averaged; what is no image
-            is laid out in two dimensions, a vector as one row. Unit: target per unit of input.
-        spread: by pixel, the population standard deviation over all checkpoints, as the run
-            takes it: of the averaged colours, or of each colour and then averaged.
+        gradients: of the target with respect to the input, colours averaged. An input that is
+            no image has two dimensions too, a vector as one row. Unit: target per unit of input.
+        spread: for each pixel, the population standard deviation over all checkpoints, as in the
+            run: of the averaged colours, or of each colour and then averaged.
         vog: the mean of `spread`, which is the `vog@all` of the run.
-        confidence: softmax probability of the label, in [0, 1]; None where there are no logits,
-            as `margin` and `loss`.
+        confidence: softmax probability of the label, in [0, 1]. It is None if there are no
+            logits or no label, and so are `margin` and `loss`.
         margin: the label's logit minus the largest other.
         loss: -log of `confidence`, in nats.
-        predictions: the class with the largest logit; -1 where it is not known.
-        label: the class the data say, -1 where they say none.
-        differs: in words, what is not as it was when the run was scored; empty if all is.
+        predictions: the class with the largest logit; -1 if it is not known.
+        label: the class in the data, -1 if there is none.
+        differs: what has changed since the run was scored, one sentence each.
     """
 
     index: int
@@ -95,30 +96,30 @@ def inspector(
     read: ReadSpec | None = None,
     device: str = "auto",
 ) -> Inspector:
-    """A function from the row number of an example to what every checkpoint says about it.
+    """Return a function that inspects an example, given the number of its row.
 
     Args:
-        run: says what was asked, and where everything was when it was begun.
+        run: names all inputs and settings.
         model: as for `vog.score`, like all that follow; by default what the run names.
-        checkpoints: where they are now. Of more than the run has, those of its steps are taken.
-        model_args: keywords for the function that makes the model.
+        checkpoints: their present paths. If there are more, those with the run's steps are used.
+        model_args: keywords for the function that builds the model.
         data: for a run of stored gradients, their folder; such a run needs nothing else.
-        root: the folder that the paths of a list file are relative to.
+        root: the folder to which the paths of a list file are relative.
         transform: from an image, or a row, to an input.
-        target: what is differentiated.
-        read: reads a checkpoint in place of our readers.
+        target: the quantity that is differentiated.
+        read: a function that reads a checkpoint, used instead of our readers.
         device: "auto", "cpu", "cuda" or "cuda:i".
 
-    The function may be called from several threads; they wait for each other.
+    Threads may share the function; only one of them runs it at a time.
 
     Raises:
-        VogError: raised by the function, not here. Something is missing or makes no sense, the
-            data are not those of the run, or the example has no finite gradient.
+        VogError: raised by the function, not here. An input is missing or invalid, the data are
+            not those of the run, or the example has no finite gradient.
     """
     options = Options(model, checkpoints, model_args, data, root, transform, target, read)
     lock = Lock()
 
-    @cache  # what fails is tried again: what was missing may be there the next time
+    @cache  # errors are not cached, so a missing file is looked for again
     def prepared_inspector() -> Inspector:
         folder = gradients_folder(run, options)
         if folder is not None:
@@ -133,22 +134,22 @@ def inspector(
 
 
 def _inspection_job(run: Run, inputs: LocatedInputs, device: str) -> Job:
-    """The job that asks of single rows what the run was asked of all of them."""
+    """Return a job that computes single rows with the settings of the run."""
     question = run.question
     request = Request(
         model=inputs.model,
         checkpoints="",
         data=inputs.data,
-        out=run.folder,  # sizes and choices that were settled then are kept
+        out=run.folder,  # keeps the sizes and choices that the run settled
         weights=inputs.weights,
         read=inputs.read,
         model_args=inputs.model_args,
         root=inputs.root,
         transform=inputs.transform,
         exif=question["data"].get("exif", False),
-        scores=("vog", "entropy"),  # a gradient, and logits; no label
+        scores=("vog", "entropy"),  # they need a gradient and logits, and no label
         target=inputs.target,
-        channels="keep",  # where colours are, the question says and no shape
+        channels="keep",  # the question, not the shape, has the axis of colours
         stages=1,
         batch_size=question.get("batch_size", "auto"),
         device=device,
@@ -159,14 +160,13 @@ def _inspection_job(run: Run, inputs: LocatedInputs, device: str) -> Job:
         quiet=True,
     )
     with _temporary_folder() as folder:
-        # The order is known. Found again from some of the names, or where a list told it, it may
-        # be another.
+        # Pass the known order: sorting the names again could give a different one.
         listing = folder / "order.txt"
         listing.write_text("\n".join(str(file.path.absolute()) for file in inputs.files), "utf-8")
         job = prepare(replace(request, checkpoints=f"@{listing}"))
     _check_count(run, len(job.examples))
     vog, *rest = colours.with_layout(job.scores, question.get("layout"))
-    assert isinstance(vog, VoG), "it was asked for first"
+    assert isinstance(vog, VoG), "it is the first of the request"
     return replace(
         job, files=inputs.files, scores=(replace(vog, channels=_run_channels(question)), *rest)
     )
@@ -182,7 +182,7 @@ def _temporary_folder() -> Iterator[Path]:
 
 
 def _run_channels(question: Mapping[str, Any]) -> Channels:
-    """How the run treats colours, in VoG or else in whatever looks at them."""
+    """Return how VoG treats colours in the run, or else the first score that reads them."""
     by_name = {s["name"]: s["channels"] for s in question.get("scores", ()) if "channels" in s}
     return by_name.get("vog", next(iter(by_name.values()), "mean"))
 
@@ -198,7 +198,7 @@ def _model_inspector(run: Run, job: Job) -> Inspector:
         if not len(batch.at):
             raise DataError(f"example {name!r} cannot be read: {batch.problems[0]}")
         label = int(batch.labels[0])
-        changes = drift.changed_row(run, table, index, name, label)
+        changes = general + drift.changed_row(run, table, index, name, label)
         with job.model.evaluation_mode(), job.memory_allocation():
             observe = observer(job, [batch])
             observation = concat([observe(weights, batch) for weights in job.weights.each()])
@@ -207,7 +207,7 @@ def _model_inspector(run: Run, job: Job) -> Inspector:
         if problems:
             raise DataError(f"example {name!r} has no spread: {problems[0]}.")
         predictions = tuple(outputs.prediction[:, 0].tolist())
-        vog, changes = job.scores[0], general + changes
+        vog = job.scores[0]
         assert isinstance(vog, VoG), "see `_inspection_job`"
         return _inspection(index, name, label, steps, observation, vog, predictions, changes)
 
@@ -221,24 +221,22 @@ def _gradient_inspector(run: Run, folder: Path) -> Inspector:
     current, stored = score_stored.question_of_stored(folders, (), folder, notes), run.question
     _check_count(run, count)
     old = tuple(checkpoint["step"] for checkpoint in stored["checkpoints"])
-    general = () if steps == old else (f"other steps: {first_few(steps)}, were {first_few(old)}",)
+    general = (f"different steps: {first_few(steps)}, were {first_few(old)}",)
+    general = () if steps == old else general
     if current["data"]["digest"] != stored["data"].get("digest"):
-        general += ("other gradients, or other times of their files",)
+        general += ("different gradients, or different times of their files",)
     table = run.table(["index", "id", "label"])
 
     def inspect(index: int) -> ExampleInspection:
         _check_in_run(run, index)
-        name = notes.ids[index]
-        label = int(folders[0].labels[index])
-        changes = drift.changed_row(run, table, index, name, label)
+        name, label = notes.ids[index], int(folders[0].labels[index])
+        changes = general + drift.changed_row(run, table, index, name, label)
         if index in notes.problems:
             raise DataError(f"example {name!r} has no gradients: {notes.problems[index]}.")
         rows = range(index, index + 1)
         observation = concat([layout.observe_stored(folders, k, rows) for k in range(len(folders))])
         predictions = tuple(int(checkpoint.predictions[index]) for checkpoint in folders)
-        return _inspection(
-            index, name, label, steps, observation, VoG(), predictions, general + changes
-        )
+        return _inspection(index, name, label, steps, observation, VoG(), predictions, changes)
 
     return inspect
 
@@ -260,7 +258,7 @@ def _inspection(
             f"example {name!r} has no spread: its gradients, or their squares, are not finite."
         )
     spread = moments.std(state)[None]
-    if vog.channels == "keep":  # for people, the colours of which are averaged all the same
+    if vog.channels == "keep":  # the score uses each colour; a picture shows their mean
         spread = pixels(spread, "mean", vog.layout)
     unknown = observation.logits is None or label == UNLABELLED
     confidence, margins, loss = (
@@ -283,7 +281,7 @@ def _inspection(
 
 
 def _as_images(values: Float[Tensor, "k 1 *pixels"]) -> Float[np.ndarray, "k h w"]:
-    """In two dimensions: a vector as one row, of more axes all but the last as one."""
+    """Return values in two dimensions: a vector is one row, and all axes but the last are one."""
     return values.reshape(len(values), -1, values.shape[-1]).cpu().numpy()
 
 
@@ -294,7 +292,7 @@ def _check_in_run(run: Run, index: int) -> None:
 
 
 def _position(run: Run, examples: Examples, index: int) -> int:
-    """Return where an example of the run stands among those that are read.
+    """Return the position of an example of the run among those that are read.
 
     Raises:
         ResultError: the run has no such example.
@@ -305,7 +303,7 @@ def _position(run: Run, examples: Examples, index: int) -> int:
         return index
     positions = np.flatnonzero(numbers == index)
     if not len(positions):
-        selection = "a sample that --limit took" if examples.fold is None else "those of a fold"
+        selection = f"a sample ({option('limit')})" if examples.fold is None else "those of a fold"
         raise ResultError(
             f"{run.folder} has no example {index}: it holds {len(examples):,} of the rows of its "
             f"data, {selection}."
@@ -318,5 +316,5 @@ def _check_count(run: Run, count: int) -> None:
     if count != expected:
         raise DataError(
             f"the data have {count:,} examples, and {run.folder} was made of {expected:,}. "
-            f"Give those as --data."
+            f"Give these as {option('data')}."
         )

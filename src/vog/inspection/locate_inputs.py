@@ -1,6 +1,6 @@
-"""The parts of a run, found again from what it names: model, checkpoints, data, and the rest.
+"""Find the inputs of a run again by the names in it: model, checkpoints, data and the rest.
 
-Only names are looked at: nothing is imported, run or loaded here.
+Only names are examined: nothing is imported, run or loaded here.
 """
 
 import ast
@@ -17,13 +17,14 @@ from vog.models.targets import TARGETS
 from vog.result import Run
 from vog.result.data_location import checkpoint_locations, current_location
 from vog.sweep.request import ModelSpec, TargetSpec
+from vog.wording import option
 
 CheckpointsSpec = str | Path | Sequence[str | Path]
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is run and read, by the option that names it; None is what the run says."""
+    """The inputs that the user names, by option; None stands for what the run names."""
 
     model: ModelSpec | None = None
     checkpoints: CheckpointsSpec | None = None
@@ -37,7 +38,7 @@ class Options:
 
 @dataclass(frozen=True)
 class LocatedInputs:
-    """The same, where each is something."""
+    """The inputs of a run as they are found now."""
 
     model: ModelSpec
     files: tuple[CheckpointFile, ...]
@@ -51,7 +52,11 @@ class LocatedInputs:
 
 
 def gradients_folder(run: Run, options: Options) -> Path | None:
-    """Where the gradients are, of a run that was made of stored ones."""
+    """Return the folder of the gradients if the run was made of stored ones, else None.
+
+    Raises:
+        ResultError: there is no such folder.
+    """
     name = current_location(run, "gradients")
     if name is None:
         return None
@@ -59,13 +64,18 @@ def gradients_folder(run: Run, options: Options) -> Path | None:
     if not folder.is_dir():
         raise ResultError(
             f"{run.folder} was made of the gradients stored in {folder}, which is no folder, seen "
-            f"from {Path.cwd()}. Give the folder with the weight_STEP folders as --data."
+            f"from {Path.cwd()}. Give the folder with the weight_STEP folders as {option('data')}."
         )
     return folder
 
 
 def locate_inputs(run: Run, options: Options) -> LocatedInputs:
-    """What the options name, and for the rest what the run names, if it may be there."""
+    """Return the inputs that the options name, and for the rest those that the run names.
+
+    Raises:
+        ResultError: an input has no name, or there is nothing of that name.
+        CheckpointError: the checkpoints that the options name are not those of the run.
+    """
     question = run.question
     run_specs = {
         "model": current_location(run, "model"),
@@ -96,7 +106,7 @@ def locate_inputs(run: Run, options: Options) -> LocatedInputs:
 
 
 def _transform_word(question: Mapping[str, Any]) -> str | None:
-    """The word for the transform that the run knows by its code; None for one of the user's."""
+    """Return the word for a transform that the run stores as code; None for a user's own."""
     name = str(question["data"].get("transform")).partition(" ")[0]
     words = {"none": "none", "vog.data.images.unchanged": "none"}
     return (words | {"vog.data.images.imagenet": "imagenet"}).get(name)
@@ -107,7 +117,7 @@ def _target_word(question: Mapping[str, Any]) -> str | None:
 
 
 def _literal(value: Any) -> Any:
-    """A keyword as it was given: a question keeps lists and their like as they print."""
+    """Return a keyword argument: a question stores lists and dicts as printed text."""
     try:
         return ast.literal_eval(value) if str(value)[:1] in tuple("([{") else value
     except (ValueError, SyntaxError):
@@ -115,12 +125,11 @@ def _literal(value: Any) -> Any:
 
 
 def _check_located(run: Run, name: str, spec: object) -> None:
-    """Nothing where what is named may be there, as far as names tell."""
+    """Raise ResultError unless the named input may exist, judging by its name."""
     if spec is None:
-        what = "" if name == "data" else " file.py:function"
+        setting = option(name) if name == "data" else option(name, "file.py:function")
         raise ResultError(
-            f"{run.folder} does not name its {name}, which was an object in Python. "
-            f"Give --{name}{what}."
+            f"{run.folder} does not name its {name}, which was an object in Python. Give {setting}."
         )
     is_word = name in ("transform", "target") and ":" not in str(spec)
     if is_word or not isinstance(spec, str | Path) or expanded(spec).exists():
@@ -129,14 +138,14 @@ def _check_located(run: Run, name: str, spec: object) -> None:
     if not colon or (path.endswith(".py") and not expanded(path).is_file()):
         raise ResultError(
             f"the {name} of {run.folder}, {str(spec)!r}, is not there, seen from {Path.cwd()}. "
-            f"Give what it is called now as --{name}."
+            f"Give its present name as {option(name)}."
         )
 
 
 def _checkpoint_files(
     run: Run, spec: CheckpointsSpec | None, as_they_match: bool
 ) -> tuple[CheckpointFile, ...]:
-    """The checkpoints of the run, in training order, where they are now."""
+    """Return the checkpoints of the run in training order, at their present paths."""
     steps = [int(entry["step"]) for entry in run.question["checkpoints"]]
     if spec is None:
         paths = [Path(entry) for entry in checkpoint_locations(run)]
@@ -144,7 +153,7 @@ def _checkpoint_files(
         if lost or len(paths) != len(steps):
             raise ResultError(
                 f"{len(lost)} of the {len(steps)} checkpoints of {run.folder} are not there, seen "
-                f"from {Path.cwd()}: {first_few(lost)}. Give where they are now as --checkpoints."
+                f"from {Path.cwd()}: {first_few(lost)}. Give them as {option('checkpoints')}."
             )
         return tuple(map(CheckpointFile, paths, steps))
     files = find_checkpoints([spec] if isinstance(spec, str | Path) else spec, as_they_match)
@@ -153,8 +162,8 @@ def _checkpoint_files(
         return tuple(by_step[step] for step in steps)
     if len(files) != len(steps):
         raise CheckpointError(
-            f"--checkpoints names {len(files)} files, of the steps {first_few(list(by_step))}. "
-            f"{run.folder} was scored under {len(steps)}, of the steps {first_few(steps)}: give "
-            f"these."
+            f"{option('checkpoints')} names {len(files)} files, with the steps "
+            f"{first_few(list(by_step))}. {run.folder} was scored under {len(steps)}, with the "
+            f"steps {first_few(steps)}: give these."
         )
     return tuple(files)

@@ -1,4 +1,4 @@
-"""What the sweep asks of a model, whatever framework it was written in."""
+"""The interface that the sweep needs of a model, whatever framework it was written in."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -14,15 +14,19 @@ Weights = Mapping[str, Tensor]
 
 @runtime_checkable  # so that beartype can check it while the tests run
 class Model(Protocol):
-    """An architecture that can be looked at under the weights of any checkpoint."""
+    """An architecture that gives signals under the weights of any checkpoint."""
 
     @property
     def signals(self) -> frozenset[Signal]:
-        """The signals this model can give; asking `observe` for another is a bug."""
+        """The signals that this model can compute; `observe` may be asked for no others."""
         ...
 
     def fit(self, weights: Mapping[str, Any], name: str) -> Weights:
-        """The weights of one checkpoint, matched to the model.
+        """Return the weights of one checkpoint, matched to the model.
+
+        Args:
+            weights: by the names in the file.
+            name: of the file, for errors.
 
         Raises:
             ModelError or CheckpointError: they do not fit; the message says `name`.
@@ -30,28 +34,28 @@ class Model(Protocol):
         ...
 
     def extra_state(self, weights: Mapping[str, Any], name: str) -> dict[str, Any]:
-        """Return what a file gives the model that is no tensor of it."""
+        """Return the values in a file that the model takes and that are not among its tensors."""
         ...
 
     @property
     def can_fit_concurrently(self) -> bool:
-        """Whether `fit` may be called while the model is observed, as by another thread."""
+        """True if `fit` may be called while the model is observed, such as in another thread."""
         ...
 
     def settings(self) -> tuple[object, ...]:
-        """Return what the model keeps beside tensors, as the last `fit` left it."""
+        """Return the settings that the model keeps beside tensors, as the last `fit` left them."""
         ...
 
     def ready(self, fitted: Weights) -> Weights:
-        """What `observe` takes, made of what `fit` gave: in the form and where it computes."""
+        """Return the result of `fit` on the device, and in the form, that `observe` takes."""
         ...
 
     def place(self, inputs: Float[Tensor, "n *input"]) -> Float[Tensor, "n *input"]:
-        """A batch as `observe` takes it: where the model computes, in the layout it likes."""
+        """Return a batch as `observe` takes it: on the device and in the layout of the model."""
         ...
 
     def evaluation_mode(self) -> AbstractContextManager[None]:
-        """While it is entered the model is ready to be observed; afterwards it is as it was."""
+        """Put the model into evaluation mode inside the block, and restore it afterwards."""
         ...
 
     def observe(
@@ -62,13 +66,13 @@ class Model(Protocol):
         needs: frozenset[Signal],
         aim: Int[Tensor, "n"] | None = None,
     ) -> Observation:
-        """What one checkpoint (k = 1) says about n examples.
+        """Return the signals of n examples under one checkpoint (k = 1).
 
         Args:
-            weights: what `ready` gave.
-            inputs: what `place` gave; they are not changed.
-            labels: their classes.
-            needs: the signals to compute; no more is computed.
-            aim: the class whose target is differentiated, where it is not the label.
+            weights: the result of `ready`.
+            inputs: the result of `place`; they are not changed.
+            labels: the class of each example.
+            needs: the signals to compute; nothing else is computed.
+            aim: the class whose target is differentiated, if it is not the label.
         """
         ...

@@ -1,4 +1,4 @@
-"""The scalar of an example whose gradient with respect to the input is taken."""
+"""Targets: the number of each example whose gradient with respect to the input is taken."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,20 +9,21 @@ from torch.nn import functional as F
 
 from vog import user_functions
 from vog.errors import FunctionError, ModelError, unknown
+from vog.wording import option
 
 TargetFunction = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Target:
-    """A function of logits and classes, and whether the classes are the labels.
+    """A function of logits and classes, and the rule that chooses the classes.
 
     Attributes:
-        name: the word or function the user gave.
-        of: `(logits [n, classes], class [n]) -> [n]`; row i may depend on row i alone.
+        name: the word or function that the user gave.
+        apply: `(logits [n, classes], class [n]) -> [n]`; row i may depend on row i alone.
         at_prediction: the class is not the label but the one that the last checkpoint
-            predicts, fixed over the checkpoints: no label leaks into the score.
-        code: of a function of the user's, what tells it from an edited one.
+            predicts, the same for all checkpoints: no label leaks into the score.
+        code: a digest of the user's function, which changes when the function is edited.
     """
 
     name: str
@@ -33,10 +34,10 @@ class Target:
     def __call__(
         self, logits: Float[Tensor, "n classes"], classes: Int[Tensor, "n"]
     ) -> Float[Tensor, "n"]:
-        """The target of each example.
+        """Return the target of each example.
 
         Raises:
-            ModelError: the user's function gives something of another shape.
+            ModelError: the user's function fails, or returns anything but one number an example.
         """
         try:
             values = self.apply(logits, classes)
@@ -54,21 +55,21 @@ class Target:
 
 
 def logit(logits: Float[Tensor, "n classes"], classes: Int[Tensor, "n"]) -> Float[Tensor, "n"]:
-    """The logit of the class, before the softmax: the paper's choice."""
+    """Return the logit of the class, before the softmax: the paper's choice."""
     return logits.gather(1, classes[:, None])[:, 0]
 
 
 def probability(
     logits: Float[Tensor, "n classes"], classes: Int[Tensor, "n"]
 ) -> Float[Tensor, "n"]:
-    """The softmax of that logit: the choice of the authors' toy experiment."""
+    """Return the softmax probability of the class: the choice of the authors' toy experiment."""
     return logit(logits.softmax(dim=1), classes)
 
 
 def label_cross_entropy(
     logits: Float[Tensor, "n classes"], classes: Int[Tensor, "n"]
 ) -> Float[Tensor, "n"]:
-    """Each example's own cross-entropy, in nats: not divided by the size of the batch."""
+    """Return the cross-entropy of each example, in nats, not divided by the batch size."""
     return F.cross_entropy(logits, classes, reduction="none")
 
 
@@ -84,10 +85,13 @@ TARGETS: dict[str, Target] = {
 
 
 def choose_target(target: str | TargetFunction) -> Target:
-    """The target of that name, or one made of a function or of `file.py:function`.
+    """Return a target of `TARGETS`, or one that is made of a function.
+
+    Args:
+        target: a name in `TARGETS`, `file.py:function`, or a function.
 
     Raises:
-        FunctionError: neither a known word nor a function that can be found.
+        FunctionError: neither a known name nor a function that can be found.
     """
     if callable(target):
         name = getattr(target, "__name__", type(target).__name__)
@@ -96,8 +100,8 @@ def choose_target(target: str | TargetFunction) -> Target:
         return TARGETS[target]
     if ":" not in target:
         raise FunctionError(
-            f"--target: there is no target {target!r}.{unknown(target, TARGETS)} "
+            f"{option('target')}: there is no target {target!r}.{unknown(target, TARGETS)} "
             f"A function is named as file.py:function."
         )
-    function = user_functions.load_function(target, "--target")
+    function = user_functions.load_function(target, option("target"))
     return Target(target, function, code=user_functions.function_identity(function))

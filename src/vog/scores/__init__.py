@@ -1,4 +1,4 @@
-"""The scores that come with the package. To add one, write it and name it in `SCORES`."""
+"""The scores of the package. To add one, write its class and list it in `SCORES`."""
 
 import re
 from collections.abc import Sequence
@@ -23,6 +23,7 @@ from vog.scores.protocol import Observation as Observation
 from vog.scores.protocol import Score as Score
 from vog.scores.protocol import Signal as Signal
 from vog.scores.protocol import concat as concat
+from vog.wording import option
 
 _ALL: tuple[Score, ...] = (
     VoG(),
@@ -43,54 +44,54 @@ _ALL: tuple[Score, ...] = (
 )
 SCORES: dict[str, Score] = {score.name: score for score in _ALL}
 
-# One backward pass: what needs the loss gradient as well costs a second one.
+_VALID_NAME = "expected letters, digits and _ alone, and nothing that begins with 'prediction'"
+
+# These need one backward pass; scores that need the loss gradient cost a second one.
 DEFAULT: tuple[str, ...] = tuple(
     score.name for score in _ALL if Signal.LOSS_GRADIENT not in score.needs
 )
 
 
 def choose_scores(scores: Sequence[str | Score], channels: Channels = "mean") -> tuple[Score, ...]:
-    """The scores asked for, by name or as objects of the user's own, in that order.
+    """Return the scores that are named or given as objects, in that order.
 
     Args:
-        asked: names of `SCORES`, or objects that keep the `Score` protocol.
-        channels: for the scores by name that look at pixels; objects are left as they are.
+        scores: names of `SCORES`, or objects that keep the `Score` protocol.
+        channels: for scores by name that read pixels; objects are not changed.
 
     Raises:
-        ScoreError: no such score, none at all, or the same name twice.
+        ScoreError: an unknown or invalid name, no score at all, or the same name twice.
     """
     if channels not in get_args(Channels):
-        raise ScoreError(f"channels is {channels!r}; expected {' or '.join(get_args(Channels))}.")
+        raise ScoreError(f"{option('channels', channels)}: expected one of {get_args(Channels)}.")
     for spec in scores:
         if isinstance(spec, type) or not isinstance(spec, str | Score):
-            raise ScoreError(
-                f"{spec!r} is no score; expected a name or an object of a score class."
-            )
+            raise ScoreError(f"{spec!r} is no score; expected a name or an instance.")
     resolved = tuple(_by_name(spec, channels) if isinstance(spec, str) else spec for spec in scores)
     names = [score.name for score in resolved]
     invalid = [n for n in names if n.startswith("prediction") or not re.fullmatch(r"\w+", n)]
     if invalid:
-        raise ScoreError(f"a score cannot be called {invalid[0]!r}: its column would be taken.")
-    # DuckDB does not tell columns apart whose names differ in capitals only.
+        raise ScoreError(f"a score cannot be called {invalid[0]!r}; {_VALID_NAME}.")
+    # DuckDB treats names of columns that differ in capitals only as equal.
     if not names or len({name.casefold() for name in names}) < len(names):
         raise ScoreError(
-            f"the scores asked for are {', '.join(names) or 'none'}; "
-            f"name at least one, and each of them once, in whatever capitals."
+            f"the scores are {', '.join(names) or 'none'}. Name at least one, and none of them "
+            f"twice; names that differ in capitals only count as equal."
         )
     return resolved
 
 
 def uses_label(score: Score) -> bool:
-    """Whether the label plays a part beside the target whose gradient is taken.
+    """Return True if a score needs the label for more than the target that is differentiated.
 
-    Of a score of the user's own it is supposed, unless that says `uses_label = False`. Only
-    scores without it can be had of examples without a label, and only with `--target predicted`.
+    A user's own score counts as True, unless it has `uses_label = False`. Examples without a label
+    get only the scores that do not need one, and only with the target `predicted`.
     """
     return getattr(score, "uses_label", True)
 
 
 def needs_of(scores: Sequence[Score]) -> frozenset[Signal]:
-    """The signals that these scores need together."""
+    """Return the signals that at least one of the scores needs."""
     return frozenset(signal for score in scores for signal in score.needs)
 
 

@@ -1,4 +1,4 @@
-"""Scores that count what happens between one checkpoint and the next."""
+"""Scores that count changes of the prediction from one checkpoint to the next."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from vog.scores.protocol import Direction, Observation, Signal
 
 @dataclass(frozen=True, slots=True)
 class Streak:
-    """A stretch of training, as far as forgetting is concerned."""
+    """What some consecutive checkpoints contribute to forgetting; state of `Forgetting`."""
 
     right_at_start: Bool[Tensor, "n"]
     right_at_end: Bool[Tensor, "n"]
@@ -21,7 +21,7 @@ class Streak:
 
 @dataclass(frozen=True)
 class Forgetting:
-    """How often an example goes from right at one checkpoint to wrong at the next.
+    """The number of times an example is right at one checkpoint and wrong at the next.
 
     An example that is never right scores infinity: it cannot be forgotten, and it is
     not easy. Source: Toneva et al., ICLR 2019, arXiv:1812.05159.
@@ -55,7 +55,7 @@ class Forgetting:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """How many checkpoints a stretch of training has, and how many pass before the first right."""
+    """The number of some consecutive checkpoints, and of those before the first right one."""
 
     checkpoints: int
     before_right: Float[Tensor, "n"]
@@ -63,9 +63,9 @@ class Wait:
 
 @dataclass(frozen=True)
 class FirstLearned:
-    """How many checkpoints of the stage pass before the first that is right; never: infinity.
+    """The number of checkpoints in the stage before the first that is right; infinity if none is.
 
-    0 is an example that the first checkpoint of the stage already gets right.
+    An example that the first checkpoint of the stage gets right scores 0.
     """
 
     name: str = "first_learned"

@@ -1,4 +1,4 @@
-"""Scores read from gradients with respect to the input of the model."""
+"""Scores that are computed from gradients with respect to the input of the model."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,16 +16,16 @@ Layout = Literal["channels-first", "channels-last", "none"]
 
 @dataclass(frozen=True)
 class VoG:
-    """Variance of Gradients: how much an example's saliency moves during training.
+    """Variance of Gradients: how much the saliency of an example changes during training.
 
     For example x with label y, and S_t the gradient of the target (logit y) with respect
     to x at checkpoint t of K,
 
         VoG(x) = mean over pixels of sqrt( 1/K * sum_t (S_t - mean_t S_t)^2 )
 
-    so it is, despite its name, a mean of standard deviations. Not yet normalised by
-    class: that is done when a result is read. With the gradient of the loss in place of
-    the logit's it is `volg`.
+    so it is, despite its name, a mean of standard deviations. The normalisation by class
+    happens when a result is read. With the gradient of the loss instead of the logit, the
+    score is `volg`.
 
     Attributes:
         channels: "mean" averages S_t over colours before the spread is taken, as the
@@ -75,10 +75,10 @@ VOLG = VoG(
 
 @dataclass(frozen=True)
 class GradNorm:
-    """Mean over checkpoints and pixels of |S_t|: how strong the saliency is, not how it moves.
+    """Mean over checkpoints and pixels of |S_t|: the strength of the saliency, not its change.
 
-    VoG's nearest rival: where both rank alike, VoG tells nothing that one checkpoint does
-    not. S_t, `channels` and `layout` as for `vog`.
+    The baseline of VoG: if both give the same ranking, VoG adds nothing to what a single
+    checkpoint shows. S_t, `channels` and `layout` are as for `vog`.
     """
 
     name: str = "grad_norm"
@@ -109,8 +109,8 @@ class CumulativeSampleGradient:
 
         CSG(x) = sum_t || d loss_t / d x ||^2
 
-    over all colours and pixels. A sum: it grows with the number of checkpoints, so compare
-    it within one stage of one run.
+    over all colours and pixels. The sum grows with the number of checkpoints, so compare it
+    within one stage of one run only.
     """
 
     name: str = "csg"
@@ -135,18 +135,18 @@ class CumulativeSampleGradient:
 def pixels(
     gradient: Float[Tensor, "k n *input"], channels: Channels, layout: Layout | None = None
 ) -> Float[Tensor, "k n *pixels"]:
-    """The gradient with its colours averaged, where it has colours: k n c h w gives k n h w.
+    """Return the gradient with its colours, if any, averaged: k n c h w gives k n h w.
 
     Args:
         gradient: of some checkpoints and examples.
         channels: "keep" averages over nothing.
-        layout: where colours are in an example. None is the first of exactly three axes;
-            vectors, sequences and images without an axis of colours stay as they are.
+        layout: the axis of colours in an example. None is the first of exactly three axes;
+            vectors, sequences and images without an axis of colours are not changed.
     """
     if layout is None:
         layout = "channels-first" if gradient.ndim == 5 else "none"
     if channels == "keep" or layout == "none":
         return gradient
     axis = 2 if layout == "channels-first" else -1
-    # The mean of one colour is that colour, and costs a pass over memory.
+    # The mean over one colour is that colour, and would cost a pass over memory.
     return gradient.squeeze(dim=axis) if gradient.shape[axis] == 1 else gradient.mean(dim=axis)

@@ -1,6 +1,6 @@
-"""Scores that fold one number a checkpoint: its mean, or its spread, over training.
+"""Scores that are the mean or the spread, over checkpoints, of one number a checkpoint.
 
-None of them looks at an input gradient: they need the logits, and `grand` the last layer.
+None of them uses an input gradient: they need the logits, and `grand` needs the last layer.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _INFINITY = float("inf")
 
 @dataclass(frozen=True)
 class MeanOverTraining:
-    """The mean over checkpoints of a number that each checkpoint gives an example."""
+    """The mean over checkpoints of a number that is computed for each checkpoint."""
 
     name: str
     per_checkpoint: PerCheckpoint
@@ -53,27 +53,27 @@ class SpreadOverTraining(MeanOverTraining):
 
 
 def cross_entropy(observation: Observation) -> Float[Tensor, "k n"]:
-    """-log p(label), in nats."""
+    """Return -log p(label), in nats."""
     return -observation.label_log_probability
 
 
 def label_probability(observation: Observation) -> Float[Tensor, "k n"]:
-    """p(label), in [0, 1]."""
+    """Return p(label), in [0, 1]."""
     return observation.label_log_probability.exp()
 
 
 def is_right(observation: Observation) -> Float[Tensor, "k n"]:
-    """1 where the largest logit is the label's, 0 elsewhere."""
+    """Return 1 where the label has the largest logit, 0 elsewhere."""
     return (observation.signal(Signal.LOGITS).argmax(dim=-1) == observation.labels).float()
 
 
 def error_norm(observation: Observation) -> Float[Tensor, "k n"]:
-    """Euclidean distance from the predicted probabilities to the one-hot label, in [0, sqrt 2]."""
+    """Return the Euclidean distance of the probabilities from the one-hot label, in [0, sqrt 2]."""
     return (observation.log_probability.exp() - observation.is_label).norm(dim=-1)
 
 
 def margin(observation: Observation) -> Float[Tensor, "k n"]:
-    """Logit of the label minus the largest other logit; negative where the model is wrong."""
+    """Return the label's logit minus the largest other; negative where the model is wrong."""
     logits = observation.signal(Signal.LOGITS)
     is_label = observation.is_label.bool()
     largest_other = logits.masked_fill(is_label, -torch.inf).amax(dim=-1)
@@ -81,18 +81,18 @@ def margin(observation: Observation) -> Float[Tensor, "k n"]:
 
 
 def entropy(observation: Observation) -> Float[Tensor, "k n"]:
-    """Entropy of the prediction in nats, in [0, log classes]. The label plays no part."""
+    """Return the entropy of the prediction in nats, in [0, log classes]; it needs no label."""
     return torch.special.entr(observation.log_probability.exp()).sum(dim=-1)
 
 
 def label_variance(observation: Observation) -> Float[Tensor, "k n"]:
-    """p(1 - p) for p the probability of the label, in [0, 1/4]."""
+    """Return p(1 - p), where p is the probability of the label, in [0, 1/4]."""
     p = label_probability(observation)
     return p * (1 - p)
 
 
 def last_layer_norm(observation: Observation) -> Float[Tensor, "k n"]:
-    """The gradient norm, as the model adapter gives it."""
+    """Return the gradient norm, as the model adapter computes it."""
     return observation.signal(Signal.LAST_LAYER_NORM)
 
 

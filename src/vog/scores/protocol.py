@@ -1,13 +1,13 @@
-"""What a score is: a fold over checkpoints that leaves one number an example.
+"""The interface of a score: a fold over checkpoints that leaves one number an example.
 
-    init(seen) -> state            the first look at some examples
-    merge(earlier, later) -> state two looks at the same examples, in training order
-    compute(state) -> one number an example
+    init(seen) -> state             from the observation of one or more checkpoints
+    merge(earlier, later) -> state  from two states of the same examples, in training order
+    compute(state) -> scores        one number an example
 
-There is no update(): the next checkpoint is `merge(state, init(seen))`, the other half
-of the checkpoints from another machine is `merge(mine, theirs)`, and the stage "all"
-is `merge(merge(early, middle), late)`. One law makes all three right, and one test
-(`tests/test_score_contract.py`) holds every registered score to it:
+There is no update(). The next checkpoint is `merge(state, init(seen))`; checkpoints from two
+machines are `merge(first, second)`; the stage "all" is `merge(merge(early, middle), late)`.
+One law makes all three right, and one test (`tests/test_score_contract.py`) checks it for
+every registered score:
 
     merge(init(first half), init(second half)) == init(all of it)
 """
@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 
 class Signal(StrEnum):
-    """What a model adapter can be asked to produce. It computes no more than is asked."""
+    """A quantity that a model adapter can compute. It computes only those it is asked for."""
 
     LOGITS = "logits"
     INPUT_GRADIENT = "input gradient of the target"
@@ -35,16 +35,16 @@ class Signal(StrEnum):
 
 @dataclass(frozen=True)
 class Observation:
-    """What `k` checkpoints, in training order, say about the same `n` examples.
+    """The signals of `k` checkpoints, in training order, for the same `n` examples.
 
     Attributes:
         labels: the class of each example.
-        logits: what the model answers, before the softmax.
+        logits: the output of the model, before the softmax.
         input_gradient: gradient of the target (by default the logit of the label, before
             the softmax) with respect to the input as the model receives it, that is after
             preprocessing; unit: logit per unit of input.
-        loss_gradient: the same of each example's own cross-entropy; nats per unit of input.
-        last_layer_norm: Euclidean norm of the gradient of each example's own cross-entropy
+        loss_gradient: the same for the cross-entropy of each example; nats per unit of input.
+        last_layer_norm: Euclidean norm of the gradient of the cross-entropy of each example
             with respect to weight and bias of the last linear layer; nats per unit of weight.
     """
 
@@ -55,9 +55,9 @@ class Observation:
     last_layer_norm: Float[Tensor, "k n"] | None = None
 
     def signal(self, name: Signal) -> Tensor:
-        """The signal of that name, which whoever observed was asked for."""
+        """Return the signal of that name, which must have been observed."""
         value = self._signals[name]
-        assert value is not None, "whoever observes provides every signal named in `needs`"
+        assert value is not None, "an observation has every signal named in `needs`"
         return value
 
     @property
@@ -70,18 +70,18 @@ class Observation:
         }
 
     def of(self, rows: slice) -> "Observation":
-        """The same of some of the examples."""
+        """Return the observation of some of the examples."""
         signals = [None if signal is None else signal[:, rows] for signal in self._signals.values()]
         return Observation(self.labels[rows], *signals)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all signals together."""
+        """The bytes of all signals together."""
         return sum(value.nbytes for value in self._signals.values() if value is not None)
 
     @cached_property
     def log_probability(self) -> Float[Tensor, "k n classes"]:
-        """Natural logarithm of the softmax, shared by the scores that read it."""
+        """The natural logarithm of the softmax, computed once for all scores."""
         # Half precision would lose the tail of the softmax; log(softmax(x)) would be -inf.
         return self.signal(Signal.LOGITS).float().log_softmax(dim=-1)
 
@@ -98,7 +98,7 @@ class Observation:
 
 
 def concat(observations: Sequence[Observation]) -> Observation:
-    """What several checkpoints, in training order, say about the same examples, as one."""
+    """Return one observation from several of the same examples, in training order."""
     if len(observations) == 1:
         return observations[0]
 
@@ -120,16 +120,16 @@ Direction = Literal["harder", "easier"]
 
 @runtime_checkable  # so that beartype can check it while the tests run
 class Score(Protocol):
-    """One measure of difficulty. Implementations are frozen and keep no state of their own."""
+    """A measure of difficulty. Implementations are frozen and keep no state of their own."""
 
     @property
     def name(self) -> str:
-        """Column of the result and word on the command line: lower case, no spaces, no @ or :."""
+        """Name of the column and on the command line: lower case, no spaces, no @ or :."""
         ...
 
     @property
     def needs(self) -> frozenset[Signal]:
-        """What a model has to be asked for; together the scores decide on a backward pass."""
+        """The signals that a model has to compute for this score."""
         ...
 
     @property
@@ -137,7 +137,7 @@ class Score(Protocol):
 
     @property
     def range(self) -> tuple[float, float]:
-        """Smallest and largest value possible; an infinite end may be reached or not."""
+        """Smallest and largest possible value; an infinite end may be a value or a bound."""
         ...
 
     @property
@@ -145,12 +145,12 @@ class Score(Protocol):
 
     @property
     def source(self) -> str:
-        """Where the definition comes from."""
+        """The publication or the rule that defines the score."""
         ...
 
     @property
     def min_checkpoints(self) -> int:
-        """A stage with fewer has no such score."""
+        """A stage with fewer checkpoints does not have this score."""
         ...
 
     def init(self, seen: Observation) -> Any: ...

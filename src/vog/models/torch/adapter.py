@@ -1,8 +1,8 @@
-"""A PyTorch module, looked at under the weights of one checkpoint after the other.
+"""A PyTorch module that is observed under the weights of one checkpoint after the other.
 
-The weights of a checkpoint are in place while the module goes forward and backward, and its own
-are back afterwards. What fits is decided by a template, a copy that loads each file and is never
-run. Where a module keeps something of one checkpoint for the next, each gets a module of its own.
+The weights of a checkpoint are in place during a forward and backward pass, and the module has its
+own again afterwards. A template, a copy that loads each file and is never run, decides whether a
+checkpoint fits. If a module carries state from one checkpoint to the next, each gets its own copy.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Set
@@ -29,17 +29,18 @@ from vog.models.torch.norm_folding import Folding
 from vog.models.torch.state_dict import live_state, load, rename, set_mode
 from vog.models.torch.weights_in_place import restored_on_exit, tensors_of, weights_in_place
 from vog.scores.protocol import Observation, Signal
+from vog.wording import option
 
 Precision = Literal["float32", "bfloat16"]
-# Weights and inputs to logits, and to what went into the head if there is one.
+# From weights and inputs to logits, and to the input of the head if there is one.
 Forward = Callable[[Weights, Tensor], tuple[Tensor, Tensor | None]]
 
 
 class LoadedWeights(dict[str, Tensor]):
-    """The weights of a checkpoint inside the module that it alone was loaded into."""
+    """The weights of a checkpoint, with a module into which no other checkpoint was loaded."""
 
     def __init__(self, module: nn.Module) -> None:
-        """Take a module that a checkpoint was loaded into; its parameters take no gradients."""
+        """Take a module that holds a checkpoint, and turn off gradients of its parameters."""
         module.float()
         for parameter in module.parameters():
             parameter.requires_grad_(False)
@@ -49,26 +50,26 @@ class LoadedWeights(dict[str, Tensor]):
 
 @dataclass(frozen=True)
 class TorchModel:
-    """A module that maps a batch of inputs to logits: a tensor, or something with `.logits`.
+    """A module that maps a batch of inputs to logits: a tensor, or an object with `.logits`.
 
     Attributes:
-        module: its mode, gradients and buffers are afterwards what they were before.
-        target: the scalar whose input gradient is asked for.
-        device: where checkpoints and batches meet; the module may live elsewhere.
+        module: its mode, gradients and buffers are restored after use.
+        target: the scalar whose input gradient is computed.
+        device: of the computation; the module may be elsewhere.
         head: the last linear layer, if the module has one and its output is the logits.
-        folding: the batch norms that are computed by the convolutions before them.
-        precision: of convolutions and linear layers, but for the head. Everything else, and
-            what comes out, is float32.
+        folding: the batch norms that the convolutions before them compute.
+        precision: of convolutions and linear layers except the head. Everything else, and all
+            results, are float32.
         compiled: the forward pass as one compiled graph for all checkpoints, for full batches.
-        compiled_for: how many examples a full batch has.
-        source: where modules come from that checkpoints are loaded into; by default, copies.
-        layout: in which images lie in memory; channels last is faster, and some models refuse it.
-        may_fold: whether norms may be folded into convolutions.
-        apart: each checkpoint is loaded into a copy of its own.
-        is_users: the module is the user's own object, so its values are restored as well.
-        in_pairs: an example that is alone in its batch is computed twice. PyTorch takes the memory
-            of one example for laid out otherwise on the way back through a batch norm, where what
-            follows turns channels into tokens, and gives a wrong gradient without a word.
+        full_batch: the number of examples in a full batch.
+        source: makes the modules into which checkpoints are loaded; by default, copies.
+        layout: of images in memory; channels last is faster, and some models refuse it.
+        may_fold: norms may be folded into convolutions.
+        in_copies: each checkpoint is loaded into its own copy of the module.
+        restores: the module is the user's own object, so its values are restored as well.
+        in_pairs: an example that is alone in its batch is computed twice. In the backward pass
+            through a batch norm whose channels then become tokens, PyTorch mistakes the memory
+            layout of a single example, and returns a wrong gradient without an error.
     """
 
     module: nn.Module
@@ -92,25 +93,25 @@ class TorchModel:
 
     @property
     def template(self) -> nn.Module | None:
-        """The module that checkpoints are loaded into, and that is never run."""
+        """The module that loads checkpoints and is never run; None if there is no copy."""
         assert self.source is not None, "it is made with the model"
         return self.source.template
 
     @property
     def signals(self) -> frozenset[Signal]:
-        """All of them, but for the norm of the last layer where there is no linear head."""
+        """All signals, except the norm of the last layer if there is no linear head."""
         missing = frozenset() if self.head is not None else frozenset({Signal.LAST_LAYER_NORM})
         return frozenset(Signal) - missing
 
     def fit(self, weights: Mapping[str, Any], name: str) -> Weights:
-        """The weights of a checkpoint by the names of the module, in float32 where they were."""
+        """Return the weights of a checkpoint by the names of the module, floats in float32."""
         if self.in_copies:
             assert self.source is not None, "it is made with the model"
             module = self.source.copy_or_fresh()
             if module is None:
                 raise ModelError(
                     "the model cannot be copied after a checkpoint was loaded into it. "
-                    "Give a function that builds it as --model."
+                    f"Give a function that builds it as {option('model')}."
                 )
             load(weights, module, name)
             for parameter in module.parameters():
@@ -118,12 +119,12 @@ class TorchModel:
             return LoadedWeights(module)
         if self.template is not None:
             return {k: _float32(v) for k, v in load(weights, self.template, name).items()}
-        # Extra state stays as the file has it, so that `settings` can tell; `borrowed` restores it.
+        # `settings` reads the extra state of the file; `evaluation_mode` restores that of the user.
         with restored_on_exit(self.module, with_extra_state=False):
             return {k: _float32(v) for k, v in load(weights, self.module, name).items()}
 
     def extra_state(self, weights: Mapping[str, Any], name: str) -> dict[str, Any]:
-        """Return what a file gives the module that is neither parameter nor buffer: extra state."""
+        """Return the values in a file that the module takes as extra state, not as tensors."""
         assert self.source is not None, "it is made with the model"
         module = self.source.template or self.module
         tensors = {id(tensor) for tensor in tensors_of(module).values()}
@@ -132,9 +133,9 @@ class TorchModel:
         return {k: v for k, v in matched.items() if k in saved and id(saved[k]) not in tensors}
 
     def settings(self) -> tuple[object, ...]:
-        """Return what modules keep beside tensors, as the checkpoint that was fitted last left it.
+        """Return the attributes of modules beside tensors, as the last fitted checkpoint left them.
 
-        Loading may change it: an extra state, a hook. Weights alone do not carry that over.
+        Loading may change them, by extra state or by a hook, and weights alone do not contain that.
         """
         if self.in_copies:
             return ()
@@ -148,7 +149,7 @@ class TorchModel:
         )
 
     def ready(self, fitted: Weights) -> Weights:
-        """What `observe` takes: norms folded, in the precision, on the device, in the layout."""
+        """Return weights for `observe`: norms folded; precision, device and layout as set."""
         if isinstance(fitted, LoadedWeights):
             return LoadedWeights(fitted.module.to(self.device))
         return {
@@ -158,7 +159,7 @@ class TorchModel:
 
     @cached_property
     def _bfloat16_names(self) -> frozenset[str]:
-        """The weights that are kept in bfloat16; autocast takes care of all others."""
+        """Names of the weights that are stored in bfloat16; autocast converts the rest."""
         if self.precision == "float32":
             return frozenset()
         head_layer = None if self.head is None else self.head.layer
@@ -171,19 +172,19 @@ class TorchModel:
 
     @property
     def can_fit_concurrently(self) -> bool:
-        """Whether checkpoints are loaded into another module than the one that is run."""
+        """True if checkpoints are not loaded into the module that runs."""
         return self.in_copies or self.template is not None
 
     def place(self, inputs: Tensor) -> Tensor:
-        """A batch on the device, in the layout of the model."""
-        # From pinned memory a copy waits for nothing, and the GPU does not wait for it.
+        """Return a batch on the device, in the layout of the model."""
+        # A copy from pinned memory runs while the CPU and the GPU do other work.
         return self._to_device(inputs.pin_memory() if self.device.type == "cuda" else inputs)
 
     def _to_device(self, tensor: Tensor) -> Tensor:
         on_device = tensor.to(self.device, non_blocking=True)
         if tensor.layout is not torch.strided:
             return on_device
-        # Convolutions on CPU and on GPU are faster with channels innermost.
+        # Convolutions on CPU and GPU are faster with channels innermost in memory.
         is_image = tensor.ndim == 4 and not self.in_copies
         return on_device.contiguous(
             memory_format=self.layout if is_image else torch.contiguous_format
@@ -191,13 +192,13 @@ class TorchModel:
 
     @contextmanager
     def evaluation_mode(self) -> Iterator[None]:
-        """Evaluation mode for as long as it is entered; then each sub-module's own mode again.
+        """Set evaluation mode inside the block, and restore the mode of each sub-module after it.
 
-        In training mode dropout would add noise to the spread, and batch normalisation
-        would let the examples of a batch see each other. The module's own `train` changes the
-        mode, since it may do more than that.
+        In training mode dropout would add noise to the spread, and batch normalisation would make
+        the examples of a batch depend on each other. The module's own `train` changes the mode,
+        since it may do more than that.
         """
-        if self.in_copies:  # it runs in copies, each loaded and in evaluation mode
+        if self.in_copies:  # the copies that run are in evaluation mode already
             with _float32_arithmetic():
                 yield
             return
@@ -218,20 +219,19 @@ class TorchModel:
         needs: frozenset[Signal],
         aim: Int[Tensor, "n"] | None = None,
     ) -> Observation:
-        """What one checkpoint says about n examples; goes backward only if `needs` a gradient."""
+        """Return signals of n examples; there is a backward pass only if `needs` has a gradient."""
         if self.in_pairs and len(inputs) == 1:
             doubled = (labels.repeat(2), needs, None if aim is None else aim.repeat(2))
             return self.observe(weights, torch.cat([inputs, inputs]), *doubled).of(slice(1))
         wants_target = Signal.INPUT_GRADIENT in needs
         wants_loss = Signal.LOSS_GRADIENT in needs
         leaf = inputs.detach().requires_grad_(wants_target or wants_loss)
-        # Going backward may call layers again, so the weights are in place until it has ended.
-        # Some models take gradients themselves; where nothing requires any, nothing is recorded.
+        # A backward pass may call layers again, so the weights stay in place until it ends.
+        # Gradients are enabled always, because some models compute gradients themselves.
         with torch.enable_grad(), self._in_place(weights):
             logits, features = self._forward(weights, leaf)
             observation = Observation(labels, logits.detach()[None])
-            # Examples are independent, so the gradient of the sum is, row by row, the
-            # gradient of each: one backward pass for the batch, not one an example.
+            # Examples are independent, so the gradient of the sum has that of each in its row.
             if wants_target:
                 total = self.target(logits, labels if aim is None else aim).sum()
                 gradient = _input_gradient(total, leaf, keep_graph=wants_loss)
@@ -240,10 +240,9 @@ class TorchModel:
                 total = targets.label_cross_entropy(logits, labels).sum()
                 observation = replace(observation, loss_gradient=_input_gradient(total, leaf)[None])
         if Signal.LAST_LAYER_NORM in needs:
-            assert features is not None, "`signals` tells that there is no linear head"
-            observation = replace(
-                observation, last_layer_norm=self._last_layer_norm(observation, features.detach())
-            )
+            assert features is not None, "`signals` has no norm if there is no linear head"
+            norm = self._last_layer_norm(observation, features.detach())
+            observation = replace(observation, last_layer_norm=norm)
         return observation
 
     def _in_place(self, weights: Weights) -> AbstractContextManager[None]:
@@ -256,7 +255,7 @@ class TorchModel:
     def forward(
         self, weights: Weights, inputs: Float[Tensor, "n *input"]
     ) -> tuple[Float[Tensor, "n classes"], Tensor | None]:
-        """Logits in float32, and what went into the last linear layer if there is one.
+        """Return logits in float32, and the input of the head if there is one.
 
         Raises:
             ModelError: the model cannot take such a batch, or returns no logits.
@@ -265,7 +264,7 @@ class TorchModel:
             return self._forward(weights, inputs)
 
     def _forward(self, weights: Weights, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The same with weights that are in place."""
+        """Do the same as `forward` with weights that are in place."""
         run = self.compiled if self.compiled and len(inputs) == self.full_batch else self._run
         is_bfloat16 = self.precision == "bfloat16"
         try:
@@ -292,27 +291,27 @@ class TorchModel:
         return logits.float(), features
 
     def _advice(self, error: Exception) -> str:
-        """Return what to do about an error of the module, by what it says."""
+        """Return what to do about an error of the module, by its message."""
         message = str(error)
         if "does not require grad" in message or "One of the differentiated Tensors" in message:
             return (
-                "The model takes gradients by its own weights while it goes forward, and weights "
-                "take none here. Compute what it needs of them without, or give another model."
+                "The model takes gradients with respect to its own weights in its forward pass, "
+                "and weights have none here. Change that in the model, or give a different one."
             )
         dtypes = {p.dtype for p in self.module.parameters()} - {torch.float32}
         if dtypes and "dtype" in message:
             names = " and ".join(sorted(str(dtype).removeprefix("torch.") for dtype in dtypes))
             return (
                 f"Weights and inputs are float32 here, whatever they were trained in ({names}). "
-                f"Take out of the model what makes its inputs {names}."
+                f"Remove the conversion to {names} from the model."
             )
         return (
-            f"Give the --transform it was trained with, or correct --model"
-            f"{', or leave out --precision' if self.precision == 'bfloat16' else ''}."
+            f"Give the {option('transform')} it was trained with, or correct {option('model')}"
+            f"{', or leave out ' + option('precision') if self.precision == 'bfloat16' else ''}."
         )
 
     def module_for(self, weights: Weights) -> nn.Module:
-        """Return the module that runs under these weights."""
+        """Return the module that runs with these weights."""
         return weights.module if isinstance(weights, LoadedWeights) else self.module
 
     def _run(self, weights: Weights, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -334,9 +333,9 @@ class TorchModel:
     def _last_layer_norm(
         self, observation: Observation, features: Float[Tensor, "n width"]
     ) -> Float[Tensor, "1 n"]:
-        """Norm of d loss / d (W, b), in closed form: the gradient of W is (p - onehot) h^T.
+        """Return the norm of d loss / d (W, b), where the gradient of W is (p - onehot) h^T.
 
-        Its norm is the product of the norms, and the bias adds a feature that is 1.
+        Its norm is the product of both norms, and the bias adds a feature that is 1.
         """
         assert self.head is not None
         error = (observation.log_probability.exp() - observation.is_label).norm(dim=-1)
@@ -344,13 +343,13 @@ class TorchModel:
         return error * squared.sqrt()
 
 
-_REGISTRIES = frozenset(vars(nn.Module()))  # tensors, layers and hooks, which are no settings
+_REGISTRIES = frozenset(vars(nn.Module()))  # tensors, layers and hooks, not settings
 
 
 def _comparable(value: object, addresses: Set[int | None]) -> object:
-    """Return what tells one setting from another; None where that cannot be told.
+    """Return a setting in a form that can be compared; None if it has no such form.
 
-    Tensors in memory of the module's `own` are parameters and buffers, which are no settings.
+    Tensors at one of these addresses are parameters and buffers of the module, not settings.
     """
     if isinstance(value, str | int | float | bytes):
         return value
@@ -370,7 +369,7 @@ def _comparable(value: object, addresses: Set[int | None]) -> object:
 
 
 def _float32(value: Tensor) -> Tensor:
-    """Return a copy in float32, whatever it was saved in; whole numbers stay what they are."""
+    """Return a copy in float32 of a tensor of floats, and a plain copy of any other."""
     return (
         value.detach().to(torch.float32, copy=True)
         if value.is_floating_point()
@@ -380,10 +379,9 @@ def _float32(value: Tensor) -> Tensor:
 
 @contextmanager
 def _float32_arithmetic() -> Iterator[None]:
-    """While entered, float32 means float32, and gradients can be taken, whatever the caller set.
+    """Compute in true float32 with gradients inside the block, whatever the caller has set.
 
-    A GPU would round what it convolves to TF32 by default. New tensors of the model are float32 as
-    its weights are.
+    By default a GPU rounds inputs of convolutions to TF32. New tensors are float32 as well.
     """
     default, matmul = torch.get_default_dtype(), torch.get_float32_matmul_precision()
     torch.set_default_dtype(torch.float32)
@@ -409,11 +407,11 @@ def _float32_arithmetic() -> Iterator[None]:
 def _input_gradient(
     total: Float[Tensor, ""], leaf: Float[Tensor, "n *input"], keep_graph: bool = False
 ) -> Float[Tensor, "n *input"]:
-    """Return the gradient by the input. `backward`: some models refuse `autograd.grad`."""
+    """Return d total / d leaf by `backward`, because some models refuse `autograd.grad`."""
     leaf.grad = None
     try:
         total.backward(retain_graph=keep_graph)
-    except Exception as error:  # layers of the user's may fail in any way
+    except Exception as error:  # the user's layers may raise anything
         if memory.ran_out(error):
             raise
         if "does not require grad" not in str(error):

@@ -1,7 +1,7 @@
 """The forward pass as one graph compiled by PyTorch, the same for all checkpoints.
 
-The weights are arguments of the graph, so that another checkpoint is another call and not
-another compilation. A graph is made for one shape of batch.
+The weights are arguments of the graph, so a new checkpoint needs a new call and no new
+compilation. A graph is compiled for one shape of batch.
 """
 
 import torch
@@ -14,10 +14,10 @@ from vog.models.torch.linear_head import logits_of
 
 
 def compile_forward(model: TorchModel) -> Forward:
-    """The forward pass of a model, compiled when it is first called while the model is borrowed.
+    """Return the forward pass of a model; it is compiled at its first call.
 
-    Calling it raises whatever the compiler raises: for a model that decides by its data or
-    writes into its inputs, or where there is no compiler on this machine.
+    Call it inside of `evaluation_mode`. A call raises what the compiler raises: for a model whose
+    control flow depends on its data or that writes into its inputs, or if no compiler is installed.
     """
     module, head = model.module, model.head
     buffers = frozenset(name for name, _ in module.named_buffers())
@@ -31,7 +31,7 @@ def compile_forward(model: TorchModel) -> Forward:
             logits_of(graph(module, _with_copied_buffers(weights, buffers), inputs), len(inputs)),
             None,
         )
-    # Hooks are no part of a graph: the layer that makes logits of features stands outside.
+    # A graph holds no hooks, so the head, whose input is needed, runs outside of it.
     parent, _, name = head.name.rpartition(".")
     identity = nn.Identity()
 
@@ -50,5 +50,5 @@ def compile_forward(model: TorchModel) -> Forward:
 
 
 def _with_copied_buffers(weights: Weights, buffers: frozenset[str]) -> dict[str, Tensor]:
-    """The weights with copies of the buffers: a module may write into those."""
+    """Return the weights with copies of the buffers, because a module may write into them."""
     return {key: value.clone() if key in buffers else value for key, value in weights.items()}

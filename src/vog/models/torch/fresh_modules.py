@@ -1,7 +1,8 @@
-"""Modules that nobody has run: built anew by the user's function, or copied before the first run.
+"""Modules that have never run: built by the user's function, or copied before the first run.
 
-A module can keep what it computed under one checkpoint: a cached attention bias, a merged weight.
-A fresh module has kept nothing, so it can judge a module that is used for many checkpoints.
+A module can keep a value that it computed under one checkpoint, such as a cached attention bias or
+a merged weight. A fresh module keeps nothing, so a module used for many checkpoints is compared
+with it.
 """
 
 import copy
@@ -23,12 +24,12 @@ _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 @dataclass(frozen=True)
 class ModuleSource:
-    """A module of the user's, and where others of its kind come from.
+    """The user's module, and the means to make further modules of its kind.
 
     Attributes:
         module: as the user gave it or as the user's function built it.
-        template: a copy that is never run; None where the module cannot be copied.
-        build: the user's function; None where the user gave a module.
+        template: a copy that is never run; None if the module cannot be copied.
+        build: the user's function; None if the user gave a module.
     """
 
     module: nn.Module
@@ -37,21 +38,21 @@ class ModuleSource:
 
     @property
     def can_be_fresh(self) -> bool:
-        """Whether there is a way to a module that nobody has run."""
+        """True if a module that has never run can be made."""
         return self.build is not None or self.template is not None
 
     def copy_or_fresh(self) -> nn.Module | None:
-        """Return a copy of the template with all that it keeps, or else a fresh module."""
+        """Return a copy of the template in its present state, or else a fresh module."""
         duplicate = None if self.template is None else copy_module(self.template)
         return self.fresh() if duplicate is None else duplicate
 
     def fresh(self) -> nn.Module | None:
-        """Return a module that nobody has run, or None where there is no way to one."""
+        """Return a module that has never run, or None if none can be made."""
         if self.build is not None:
             try:
                 with preserve_random_state():
                     built = unwrap(self.build())
-            except Exception:  # the user's function may work once only; it did
+            except Exception:  # the user's function may work the first time only
                 built = self.module
             if built is not self.module:
                 _copy_parameter_names(built, self.module)
@@ -60,7 +61,7 @@ class ModuleSource:
 
 
 def source_of(module: nn.Module | None, build: Callable[[], nn.Module] | None) -> ModuleSource:
-    """Return where modules come from, of a module or of a function that builds one."""
+    """Return the source of a given module, or of a function that builds one."""
     if module is None:
         assert build is not None
         built = unwrap(build())
@@ -76,12 +77,12 @@ def source_of(module: nn.Module | None, build: Callable[[], nn.Module] | None) -
 
 
 def is_scripted(module: nn.Module) -> bool:
-    """Whether compiled code of TorchScript is in it, which keeps references of its own."""
+    """Return True if a part is compiled by TorchScript, which keeps its own references."""
     return any(isinstance(part, torch.jit.ScriptModule) for part in module.modules())
 
 
 def unwrap(module: nn.Module) -> nn.Module:
-    """Return the module inside of wrappers that only share out or compile the work."""
+    """Return the module inside of wrappers that only distribute or compile it."""
     while True:
         if isinstance(module, _WRAPPERS):
             module = module.module
@@ -92,12 +93,12 @@ def unwrap(module: nn.Module) -> nn.Module:
 
 
 def copy_module(module: nn.Module) -> nn.Module | None:
-    """Return a copy without cached properties, or None where the module cannot be copied.
+    """Return a copy without cached properties, or None if the module cannot be copied.
 
-    A copy that still holds a tensor of the module, or in which two tensors no longer share their
-    values as they do in the module, is none.
+    None is also returned if the copy still holds a tensor of the module, or if its tensors do not
+    share memory with each other as those of the module do.
     """
-    # A tensor that was computed, such as the weight of the old `weight_norm`, refuses to be copied.
+    # `deepcopy` refuses computed tensors, such as the weight of the old `weight_norm`.
     computed = {
         id(value): value.detach().clone()
         for part in module.modules()
@@ -105,9 +106,9 @@ def copy_module(module: nn.Module) -> nn.Module | None:
         if isinstance(value, Tensor) and value.grad_fn is not None
     }
     try:
-        with torch.no_grad():  # else TorchScript makes copies that go backward into the original
+        with torch.no_grad():  # else gradients of TorchScript copies flow into the original
             duplicate = copy.deepcopy(module, computed)
-    except Exception:  # code of the user's classes runs here, and may fail in any way
+    except Exception:  # methods of the user's classes run here, and may raise anything
         return None
     for part in duplicate.modules():
         for name in list(vars(part)):
@@ -119,9 +120,9 @@ def copy_module(module: nn.Module) -> nn.Module | None:
 
 
 def _copy_parameter_names(module: nn.Module, original: nn.Module) -> None:
-    """Give the dictionaries of parameters of a module the keys that they have in the original.
+    """Give the parameter dictionaries of a module the keys that they have in the original.
 
-    Keras names its parameters by how many layers of a kind were made before: `dense_3/kernel`.
+    Keras numbers its parameters by the layers of a kind that were made before: `dense_3/kernel`.
     """
     for part, original_part in zip(module.modules(), original.modules(), strict=False):
         if isinstance(part, nn.ParameterDict) and isinstance(original_part, nn.ParameterDict):
@@ -137,7 +138,7 @@ def _kinds(parameters: nn.ParameterDict) -> list[tuple[str, object]]:
 
 @contextmanager
 def preserve_random_state() -> Iterator[None]:
-    """Leave the random numbers of torch, NumPy and Python as they are, whatever is drawn inside."""
+    """Restore the random states of torch, NumPy and Python when the block ends."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
     try:
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):

@@ -1,4 +1,4 @@
-"""From whatever a module returns to logits, and the linear layer, if any, that makes them."""
+"""The logits in the output of a module, and the linear layer, if any, that computes them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from vog.models.protocol import Weights
 
 @dataclass(frozen=True)
 class Head:
-    """The linear layer that makes the logits out of a vector an example.
+    """The linear layer that computes the logits from one vector of features an example.
 
     Attributes:
-        name: of the layer in the module.
+        name: the name of the layer in the module.
         layer: the layer itself.
     """
 
@@ -29,17 +29,22 @@ class Head:
     def logits(
         self, weights: Weights, features: Float[Tensor, "n width"]
     ) -> Float[Tensor, "n classes"]:
-        """What the layer makes of the features, in float32 whatever their precision."""
+        """Return the logits of the features, in float32 whatever their precision."""
         bias = weights.get(f"{self.name}.bias")
         return F.linear(features.float(), weights[f"{self.name}.weight"], bias)
 
 
 def find(module: nn.Module, weights: Weights, run: Callable[[], Tensor]) -> Head | None:
-    """The head of a module, whose logits `run` gives.
+    """Return the head of a module, or None if it has none.
 
-    Which layer that is cannot be told from its name: the module is run once, and the layer called
-    last is taken if what it returned is what the module returned, and what its weights make of its
-    input. A subclass or a hook may compute something else, such as a cosine.
+    The name of a layer does not show that it is the head, so the module is run once. The linear
+    layer called last is the head if the module returned its output, and if that output is its
+    weights times its input: a subclass or a hook may compute something else, such as a cosine.
+
+    Args:
+        module: the model.
+        weights: of the module, by name.
+        run: runs the module once and returns its logits.
     """
     calls: list[tuple[nn.Linear, Any, Tensor]] = []
     names = {layer: name for name, layer in module.named_modules() if isinstance(layer, nn.Linear)}
@@ -60,7 +65,7 @@ def find(module: nn.Module, weights: Weights, run: Callable[[], Tensor]) -> Head
     if is_functorch_wrapped_tensor(output):  # of several models at once, by torch.func.vmap
         return None
     name = names[layer]
-    # A layer that shares its weight with another may have it under the other's name alone.
+    # Two layers that share a weight have it under one of their names alone.
     if output.shape != logits.shape or f"{name}.weight" not in weights:
         return None
     head = Head(name, layer)
@@ -69,7 +74,7 @@ def find(module: nn.Module, weights: Weights, run: Callable[[], Tensor]) -> Head
 
 
 def _nearly_equal(head_logits: Tensor, logits: Tensor) -> bool:
-    """Whether both are the same but for rounding, in the examples whose logits are finite."""
+    """Return True if both are equal but for rounding, in the rows where both are finite."""
     finite = head_logits.isfinite().all(dim=1) & logits.isfinite().all(dim=1)
     head_logits, logits = head_logits[finite], logits[finite].float()
     scale = logits.abs().amax() if len(logits) else 0.0
@@ -77,10 +82,10 @@ def _nearly_equal(head_logits: Tensor, logits: Tensor) -> bool:
 
 
 def logits_of(output: object, examples: int) -> Float[Tensor, "n classes"]:
-    """The logits in whatever a module returns: a tensor, or an object or dict with `logits`.
+    """Return the logits in the output of a module: a tensor, or an object or dict with `logits`.
 
     Raises:
-        ModelError: none there, or not one row an example.
+        ModelError: there are no logits, not one row an example, or fewer than 2 classes.
     """
     logits = output
     if isinstance(output, dict):
@@ -96,7 +101,7 @@ def logits_of(output: object, examples: int) -> Float[Tensor, "n classes"]:
         )
     if logits.ndim != 2 or logits.shape[1] < 2 or len(logits) != examples:
         raise ModelError(
-            f"the model returns shape {tuple(logits.shape)}; expected ({examples}, classes) with at "
-            f"least 2 classes. For one output, return torch.stack([-z, z], 1) / 2."
+            f"the model returns shape {tuple(logits.shape)}; expected ({examples}, classes) with "
+            f"at least 2 classes. For one output, return torch.stack([-z, z], 1) / 2."
         )
     return logits

@@ -1,4 +1,4 @@
-"""Memory that computing takes: how much is free, how much work needs, and keeping it at hand."""
+"""Memory: how much is free, how much a computation needs, and how to keep what is freed."""
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 
 from vog import allocator
 
-# Of glibc's malloc.h.
+# From glibc's malloc.h.
 _DEFAULTS = {
     allocator.MMAP_MAX: 65536,
     allocator.MMAP_THRESHOLD: 2**17,
@@ -23,9 +23,9 @@ _DEFAULTS = {
 
 
 def free_bytes(device: torch.device) -> int:
-    """What can still be had on a device; in a container, what its limit leaves."""
+    """Return the free bytes of a device; in a container, at most what its limit leaves."""
     if device.type == "cuda":
-        # What the allocator of this process holds and does not use is free as well.
+        # Memory that the allocator of this process reserves and does not use is free as well.
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + unused
     return min([psutil.virtual_memory().available, *_free_in_control_groups()])
@@ -47,14 +47,14 @@ def _free_in_control_groups() -> list[int]:
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether this says that there was not enough memory, on the processor or on a GPU."""
+    """Return True if an error says that memory ran out, on the processor or on a GPU."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     )
 
 
 def release() -> None:
-    """Give back what allocators keep for later, after there was not enough."""
+    """Give back the unused memory that allocators keep, after memory ran out."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     malloc = allocator.glibc()
@@ -63,7 +63,7 @@ def release() -> None:
 
 
 def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
-    """The most bytes of tensors that work makes and holds at one time."""
+    """Return the most bytes of new tensors that `work` holds at one time."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
@@ -77,7 +77,7 @@ def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
 
 
 class _TensorCounter(TorchDispatchMode):
-    """Adds up the memory behind the tensors that operations return, while they live."""
+    """Counts the memory of the tensors that operations return, as long as they exist."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,11 +86,11 @@ class _TensorCounter(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """No: the wrapper that keeps the compiler out imports it, a second at every start."""
+        """Return False: the default would import the compiler, which takes a second."""
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run the operation and count what it returned and is not counted yet."""
+        """Run the operation and count the tensors that it returned, each memory once."""
         existing = {_address(leaf) for leaf in tree_leaves((args, kwargs)) if _has_storage(leaf)}
         result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
@@ -112,7 +112,7 @@ class _TensorCounter(TorchDispatchMode):
 
 
 def _has_storage(value: object) -> TypeGuard[Tensor]:
-    """Whether it is a tensor with one piece of memory; a sparse one has several."""
+    """Return True for a tensor with one piece of memory; a sparse one has several."""
     return isinstance(value, Tensor) and value.layout is torch.strided
 
 
@@ -122,14 +122,14 @@ def _address(tensor: Tensor) -> int:
 
 @contextmanager
 def keep_freed_memory(max_growth: int) -> Iterator[Callable[[], None]]:
-    """While it is entered, freed memory stays with the process for the next batch.
+    """Keep freed memory for the next batch inside the block, and yield a function that trims it.
 
-    Large tensors come from the system anew each time otherwise, zeroed page by page: a seventh of
-    the time of a ResNet on two cores. This is for one batch like the other; see `map_large_tensors`.
+    Otherwise the system provides large tensors anew each time, zeroed page by page: a seventh of
+    the time of a ResNet on two cores. This is for batches of one size; see `map_large_tensors`.
 
     Args:
-        most: bytes the process may grow by. What is given is to be called between batches: where
-            it has grown by more, what is free is given back.
+        max_growth: bytes by which the process may grow. Call the yielded function between batches:
+            if the process has grown by more, it gives free memory back to the system.
     """
     malloc = allocator.glibc()
     if malloc is None:
@@ -148,11 +148,11 @@ def keep_freed_memory(max_growth: int) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def map_large_tensors() -> Iterator[Callable[[], None]]:
-    """While it is entered, each large tensor is mapped on its own, and gone when it is freed.
+    """Map each large tensor on its own inside the block, so that freeing it returns its memory.
 
-    For weights that come and go between batches. By itself glibc learns to put large tensors on
-    its heap, which falls to pieces then, since a hole of the right size is too small for an aligned
-    tensor of that size (before glibc 2.38): 2.4 GB were seen where 140 MB were in use.
+    For weights that are loaded and freed between batches. By default glibc learns to put large
+    tensors on its heap. The heap then fragments, because a hole of the right size is too small for
+    an aligned tensor of that size (before glibc 2.38): it took 2.4 GB with 140 MB in use.
     """
     malloc = allocator.glibc()
     if malloc is None:

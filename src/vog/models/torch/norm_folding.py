@@ -1,10 +1,10 @@
 """Batch normalisation folded into the convolution before it, which saves a pass over memory.
 
-In evaluation mode a batch norm multiplies each channel by a number and adds another, and so can
-the convolution: with the weights w * s and the bias (b - mean) * s + beta, where
-s = gamma / sqrt(var + eps), the two are one. That is exact but for rounding, as long as the
-output of the convolution always goes into that norm and nowhere else. Whoever folds compares
-with the model as it was, and while the model runs each pair is held to it.
+In evaluation mode a batch norm multiplies each channel by a number and adds another. The
+convolution can do both: with the weights w * s and the bias (b - mean) * s + beta, where
+s = gamma / sqrt(var + eps), it computes the two layers at once. That is exact but for rounding,
+as long as the output of the convolution always goes into that norm and nowhere else. The caller
+compares a folded model with the original, and each forward pass checks every pair again.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,13 +18,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from vog.errors import ModelError
 from vog.models.protocol import Weights
+from vog.wording import option
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 class FoldedNorm(nn.Module):
-    """Stands where a norm stood: hands on what its convolution returned, and nothing else."""
+    """Takes the place of a norm: returns its input, and checks that the convolution made it."""
 
     def __init__(self, convolution: str, norm: str, eps: float) -> None:
         super().__init__()
@@ -32,36 +33,36 @@ class FoldedNorm(nn.Module):
         self.expected: Tensor | None = None
 
     def expect_output(self, layer: nn.Module, inputs: Any, output: Tensor) -> None:
-        """A hook of the convolution: its output is expected here next."""
-        if torch.compiler.is_compiling():  # a graph cannot take another way than the first time
+        """Note the output of the convolution as the next input; a forward hook of it."""
+        if torch.compiler.is_compiling():  # a graph takes the same way at every call
             return
         self.refuse_unless(self.expected is None)
         self.expected = output
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The input, which is normalised already."""
+        """Return the input, which is normalised already."""
         if not torch.compiler.is_compiling():
             self.refuse_unless(inputs is self.expected)
             self.expected = None
         return inputs
 
     def refuse_unless(self, is_pair: bool) -> None:
-        """Raises ModelError where the pair is not one, as it was when it was found."""
+        """Raise ModelError unless the pair still is what it was when it was found."""
         if not is_pair:
             raise ModelError(
                 f"what {self.convolution} returns does not always go into {self.norm} as it did "
-                f"in the first batch, so the two cannot be computed as one. Pass --no-fold."
+                f"in the first batch, so the two cannot be folded. Pass {option('fold', False)}."
             )
 
 
 @dataclass(frozen=True)
 class Folding:
-    """The norms of a module that are computed by the convolutions before them."""
+    """The norms of a module that the convolutions before them compute."""
 
     pairs: tuple[FoldedNorm, ...] = ()
 
     def fold_weights(self, weights: Weights) -> dict[str, Tensor]:
-        """The weights of a checkpoint with the norms in the convolutions, folded in float64."""
+        """Return weights whose convolutions include the norms; computed in float64."""
         folded = dict(weights)
         for pair in self.pairs:
             norm = {
@@ -81,7 +82,7 @@ class Folding:
 
     @contextmanager
     def applied(self, module: nn.Module) -> Iterator[None]:
-        """While it is entered, the module runs with folded weights; afterwards it is as it was."""
+        """Make the module run with folded weights inside the block, and restore it afterwards."""
         hooks: list[Any] = []
         without_bias: list[nn.Module] = []
         norms: list[tuple[dict[str, nn.Module | None], str, nn.Module | None]] = []
@@ -107,7 +108,7 @@ class Folding:
 
     @contextmanager
     def pairs_checked(self) -> Iterator[None]:
-        """Around one run of the module: raises ModelError if a norm did not get its input."""
+        """Raise ModelError if a norm did not get its input in the run inside the block."""
         for pair in self.pairs:
             pair.expected = None
         yield
@@ -116,10 +117,10 @@ class Folding:
 
 
 def find(module: nn.Module, run: Callable[[], object]) -> Folding:
-    """What can be folded, as far as one run of the module in evaluation mode shows.
+    """Return the norms that can be folded, as one run of the module shows.
 
     Args:
-        module: the model.
+        module: the model, in evaluation mode.
         run: runs it once.
     """
     named_parts = list(module.named_modules(remove_duplicate=False))
@@ -154,7 +155,7 @@ def find(module: nn.Module, run: Callable[[], object]) -> Folding:
 
 
 def _is_plain_convolution(layer: nn.Module) -> bool:
-    """Whether its weight is a parameter, and not computed of others as by weight_norm."""
+    """Return True if the weight is a parameter, not computed from others as by weight_norm."""
     return isinstance(layer, _CONVOLUTIONS) and "weight" in layer._parameters
 
 

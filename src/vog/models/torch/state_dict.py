@@ -1,8 +1,8 @@
-"""Loading a checkpoint into a module, as `load_state_dict` does, and taking its tensors out again.
+"""Load a checkpoint into a module, as `load_state_dict` does, and return its tensors.
 
-What fits is decided by the module's own `load_state_dict(strict=True)`, with its hooks, versions
-and extra state. Added to that are the prefixes that wrappers put before names, names of tensors
-that two layers share, and batch counters, which play no part in evaluation mode.
+The module's own `load_state_dict(strict=True)`, with its hooks, versions and extra state, decides
+whether a checkpoint fits. This module also accepts prefixes that wrappers put before names, shared
+tensors under one of their names, and missing batch counters, which evaluation mode ignores.
 """
 
 import inspect
@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from vog.errors import CheckpointError, ModelError, first_few
 from vog.models.protocol import Weights
 from vog.models.torch.weights_in_place import tensors_of
+from vog.wording import option
 
-# Where several prefixes lead to all names of a module, these are the ones that wrappers write.
+# The prefixes that wrappers write; they win if a file has the module under several prefixes.
 _PREFIXES = ("module.", "model.", "_orig_mod.", "net.", "network.", "backbone.")
 
 
@@ -26,9 +27,9 @@ class RenamedWeights:
     """The weights of a file under the names of a module.
 
     Attributes:
-        weights: what `load_state_dict` is given; it keeps the versions of layers that a file has.
-        prefix: was taken off; empty where none was.
-        left_aside: names in the file that stand beside the prefix.
+        weights: for `load_state_dict`, with the versions of layers that the file has.
+        prefix: the prefix that was removed from the names in the file; may be empty.
+        ignored_names: names in the file that do not begin with the prefix.
     """
 
     weights: dict[str, Any]
@@ -37,7 +38,7 @@ class RenamedWeights:
 
     @property
     def note(self) -> str | None:
-        """Say what was left aside; None where nothing was."""
+        """Return a sentence about the ignored names; None if there are none."""
         if not self.ignored_names:
             return None
         return f"those under {self.prefix!r}; left aside: {first_few(self.ignored_names)}"
@@ -46,7 +47,7 @@ class RenamedWeights:
 def load(weights: Mapping[str, Any], module: nn.Module, name: str) -> dict[str, Tensor]:
     """Load the weights of a file as `load_state_dict` does, and return the tensors of the module.
 
-    The module is afterwards in evaluation mode, and the tensors are its own, not copies.
+    Afterwards the module is in evaluation mode. The tensors are its own, not copies.
 
     Args:
         weights: by the names in the file.
@@ -54,8 +55,8 @@ def load(weights: Mapping[str, Any], module: nn.Module, name: str) -> dict[str, 
         name: of the file, for errors.
 
     Raises:
-        CheckpointError: names, shapes or types differ, and each is listed; or values that are
-            trained are NaN or infinite.
+        CheckpointError: names, shapes or types differ, and the message lists each; or trained
+            values are NaN or infinite.
     """
     by_design = _not_finite(module)
     _load_in_either_mode(weights, module, name)
@@ -71,9 +72,9 @@ def load(weights: Mapping[str, Any], module: nn.Module, name: str) -> dict[str, 
 
 
 def _load_in_either_mode(weights: Mapping[str, Any], module: nn.Module, name: str) -> None:
-    """Load weights that were saved in training mode, or else in evaluation mode, and evaluate.
+    """Load weights that were saved in training or evaluation mode, and set evaluation mode.
 
-    A layer may make tensors for evaluation, and save and take them in that mode alone.
+    A layer may have tensors that exist in evaluation mode alone, and save them there alone.
     """
     try:
         _load_in_mode(weights, module, name, training=True)
@@ -89,33 +90,33 @@ def _load_in_mode(weights: Mapping[str, Any], module: nn.Module, name: str, trai
     set_mode(module, training)
     renamed = rename(weights, module, name).weights
     try:
-        with torch.no_grad():  # a hook may compute something of the weights, and keep it
+        with torch.no_grad():  # a hook may compute a tensor from the weights, and keep it
             _load_strictly(_with_missing_names(renamed, module), module)
     except Exception as error:  # hooks of the user's classes run here, and may fail in any way
         raise CheckpointError(_mismatch_message(name, renamed, module, error)) from error
 
 
 def set_mode(module: nn.Module, training: bool) -> None:
-    """Call `train` or `eval` of a module, which may be the user's own.
+    """Call `train` or `eval` of a module, which may be the user's own methods.
 
     Raises:
-        ModelError: it fails.
+        ModelError: the method fails.
     """
     change, word = (module.train, "train") if training else (module.eval, "eval")
     try:
-        with torch.no_grad():  # what a layer makes of its weights belongs to no backward pass
+        with torch.no_grad():  # a layer may compute a tensor from its weights here
             change()
     except Exception as error:
         raise ModelError(
-            f"{word}() of the model failed with {type(error).__name__}: {error}. A method of that "
-            f"name has to do what that of nn.Module does."
+            f"{word}() of the model failed with {type(error).__name__}: {error}. A model that "
+            f"defines {word}() itself has to do in it what nn.Module.{word}() does."
         ) from error
 
 
 def _load_strictly(weights: dict[str, Any], module: nn.Module) -> None:
-    """Load by `load_state_dict`, or else under the names that its tensors have in the module.
+    """Load by `load_state_dict`, with the names in the state dict or those in the module.
 
-    A hook may change the names that a module saves, and none may change them back.
+    They differ if a hook changes the names when the module saves, and none changes them back.
     """
     parameters = inspect.signature(module.load_state_dict).parameters
     strict = {"strict": True} if "strict" in parameters or "kwargs" in parameters else {}
@@ -131,7 +132,7 @@ def _load_strictly(weights: dict[str, Any], module: nn.Module) -> None:
 
 
 def live_state(module: nn.Module) -> Mapping[str, Any]:
-    """Return the state dict with the tensors themselves, if the user's own method gives them."""
+    """Return the state dict with the tensors themselves, if the model's own method allows it."""
     try:
         return module.state_dict(keep_vars=True)
     except TypeError:
@@ -139,14 +140,14 @@ def live_state(module: nn.Module) -> Mapping[str, Any]:
 
 
 def rename(weights: Mapping[str, Any], module: nn.Module, name: str) -> RenamedWeights:
-    """Return the weights under the names of the module, where a wrapper explains the difference.
+    """Return the weights under the names of the module, without the prefixes of wrappers.
 
-    DistributedDataParallel, torch.compile and Lightning put `module.`, `_orig_mod.`, `model.`
-    before every name in the file. A prefix is taken off where all names of the module are under it,
-    whatever stands beside it. A wrapper that the user puts around a network does so in the module.
+    DistributedDataParallel, torch.compile and Lightning put `module.`, `_orig_mod.` or `model.`
+    before every name in the file. A prefix is removed if the file has all names of the module under
+    it, whatever else it has. If the module is such a wrapper itself, its prefix is added instead.
 
     Raises:
-        CheckpointError: several prefixes lead to all names.
+        CheckpointError: the file has all names under several prefixes.
     """
     needed = _required_names(module)
     if _has_all(weights, needed, ""):
@@ -154,12 +155,12 @@ def rename(weights: Mapping[str, Any], module: nn.Module, name: str) -> RenamedW
     complete = _complete_prefixes(weights, needed)
     if len(complete) > 1 and not set(_PREFIXES) & set(complete):
         raise CheckpointError(
-            f"checkpoint {name} holds all names of the model several times, under "
-            f"{first_few(complete)}. Say which is meant: --read file.py:function returns them."
+            f"checkpoint {name} holds the model several times, under {first_few(complete)}. Give a "
+            f"function that returns the right names: {option('read', 'file.py:function')}."
         )
     if complete:
         return _without_prefix(weights, next((p for p in _PREFIXES if p in complete), complete[0]))
-    # Old names of a layer may differ from those that the module has now; its hooks know them.
+    # Hooks of a layer may accept older names than those that the module has now.
     inner = RenamedWeights(dict(weights))
     while not _has_any(inner.weights, needed) and (prefix := _shared_prefix(inner.weights)):
         inner = _without_prefix(inner.weights, prefix)
@@ -171,7 +172,7 @@ def rename(weights: Mapping[str, Any], module: nn.Module, name: str) -> RenamedW
 
 
 def _required_names(module: nn.Module) -> list[list[str]]:
-    """Return the names of each tensor that a file has to hold, several where layers share it."""
+    """Return the names of each tensor that a file has to hold; a shared tensor has several."""
     names: dict[int, list[str]] = {}
     for key, value in live_state(module).items():
         if not _is_counter(key) and not key.endswith("_extra_state"):
@@ -201,7 +202,7 @@ def _without_prefix(weights: Mapping[str, Any], prefix: str) -> RenamedWeights:
 
 
 class _StateDict(dict[str, Any]):
-    """A state dict with the versions of its layers, which `load_state_dict` looks for here."""
+    """A state dict with the attribute in which `load_state_dict` looks for versions of layers."""
 
     _metadata: dict[str, Any]
 
@@ -209,7 +210,7 @@ class _StateDict(dict[str, Any]):
 def _with_versions(
     source: Mapping[str, Any], weights: dict[str, Any], prefix: str
 ) -> dict[str, Any]:
-    """Return the weights with the versions of layers that the file has, under the same names."""
+    """Return the weights with the versions of layers in the file, without the prefix."""
     versions = getattr(source, "_metadata", None)
     if not isinstance(versions, Mapping):
         return weights
@@ -223,7 +224,7 @@ def _with_versions(
 
 
 def _with_missing_names(weights: dict[str, Any], module: nn.Module) -> dict[str, Any]:
-    """Return the weights with batch counters, and with shared tensors under all of their names."""
+    """Add batch counters, and the further names of shared tensors, and return the weights."""
     state = live_state(module)
     by_tensor = {id(value): weights[key] for key, value in state.items() if key in weights}
     added = {
@@ -231,7 +232,7 @@ def _with_missing_names(weights: dict[str, Any], module: nn.Module) -> dict[str,
         for key, value in state.items()
         if key not in weights and (id(value) in by_tensor or _is_counter(key))
     }
-    weights.update(added)  # in place: the versions of layers stay with it
+    weights.update(added)  # in place, so that the weights keep the versions of their layers
     return weights
 
 
@@ -244,7 +245,7 @@ def _has_any(weights: Mapping[str, Any], needed: list[list[str]]) -> bool:
 
 
 def _shared_prefix(names: Iterable[str]) -> str:
-    """Return `module.` where every name begins with it; empty where they differ."""
+    """Return the first part of all names, such as `module.`; empty if they differ in it."""
     first = {name.partition(".")[0] if "." in name else "" for name in names}
     return f"{first.pop()}." if len(first) == 1 and "" not in first else ""
 
@@ -252,7 +253,7 @@ def _shared_prefix(names: Iterable[str]) -> str:
 def _not_finite(module: nn.Module) -> set[str]:
     """Return the names of parameters and buffers that hold NaN or infinity.
 
-    A buffer may do so by design, such as a mask of minus infinity; then it does so as built.
+    Some buffers do so by design, such as a mask of minus infinity, before any weights are loaded.
     """
     return {name for name, value in tensors_of(module).items() if not _is_finite(value)}
 
@@ -272,7 +273,7 @@ def _is_finite(value: Tensor) -> bool:
 
 
 def _mismatch_message(name: str, weights: Weights, module: nn.Module, error: Exception) -> str:
-    """Say which names and shapes differ, or else what `load_state_dict` said."""
+    """Return the names and shapes that differ, or else the message of `load_state_dict`."""
     state = {k: v for k, v in live_state(module).items() if not _is_counter(k)}
     surplus = {key: value for key, value in weights.items() if key not in state}
     surplus = {key: value for key, value in surplus.items() if not _is_counter(key)}
@@ -290,12 +291,12 @@ def _mismatch_message(name: str, weights: Weights, module: nn.Module, error: Exc
     for key, (file_shape, model_shape) in list(differing.items())[:10]:
         lines.append(f"  {key}: {file_shape} in the file, {model_shape} in the model")
     if len(differing) > 10:
-        lines.append(f"  ... and {len(differing) - 10} more with other shapes")
+        lines.append(f"  ... and {len(differing) - 10} more with different shapes")
     if len(lines) == 1:
         lines.append("  " + " ".join(str(error).split())[:500])
     lines.append(
-        "The model has to be the one that was trained: pass its settings as --model-arg, or "
-        "correct --model."
+        f"The model has to be the one that was trained: pass its settings as "
+        f"{option('model_args')}, or correct {option('model')}."
     )
     return "\n".join(lines)
 

@@ -1,7 +1,8 @@
-"""What a module holds of its own tensors beside its parameters, and whether a copy holds the same.
+"""All tensors that a module holds, and a check that a copy of it is complete and independent.
 
-A copy is one of the module only if it shares nothing with it and ties its own tensors in the same
-way. Copying cuts views off from their parameters, and leaves functions with what they closed over.
+A complete copy shares no memory with the module, and its own tensors share memory in the same way
+as those of the module. `copy.deepcopy` can fail in both: it separates views from their parameters,
+and it copies no function, so that a closure still holds tensors of the original.
 """
 
 import functools
@@ -19,7 +20,7 @@ _REGISTRIES = ("_parameters", "_buffers", "_modules")
 
 
 def is_independent_copy(module: nn.Module, duplicate: nn.Module) -> bool:
-    """Return whether a copy shares no memory with a module, and its tensors share as there."""
+    """Return True if a copy shares no memory with a module, and ties its tensors as it does."""
     original_tensors, copied_tensors = list(_all_tensors(module)), list(_all_tensors(duplicate))
     memory = {address_of(tensor) for tensor in original_tensors} - {None}
     if any(address_of(tensor) in memory for tensor in copied_tensors):
@@ -28,7 +29,7 @@ def is_independent_copy(module: nn.Module, duplicate: nn.Module) -> bool:
 
 
 def _all_tensors(module: nn.Module) -> Iterator[Tensor]:
-    """Return every tensor that is reached from a module, in one order, those of closures too."""
+    """Yield every tensor that can be reached from a module, in a fixed order."""
     visited: set[int] = set()
     for part in module.modules():
         visited.add(id(part))
@@ -37,7 +38,7 @@ def _all_tensors(module: nn.Module) -> Iterator[Tensor]:
     for part in module.modules():
         for name, value in vars(part).items():
             cached = getattr(type(part), name, None)
-            # A cached property is computed anew by a copy.
+            # A copy computes its cached properties again.
             if name not in _REGISTRIES and not isinstance(cached, functools.cached_property):
                 yield from _tensors_inside(value, visited, _MAX_DEPTH)
 
@@ -54,7 +55,7 @@ def _tensors_inside(value: Any, visited: set[int], depth: int) -> Iterator[Tenso
 
 
 def _contents(value: Any) -> list[Any]:
-    """Return what a container, a function or a module that is no part of the network holds."""
+    """Return the values that a container, a function or an unregistered module holds."""
     if isinstance(value, Mapping):
         return list(value.values())
     if isinstance(value, list | tuple | set | frozenset):
@@ -74,7 +75,7 @@ def _contents(value: Any) -> list[Any]:
 
 
 def address_of(tensor: Tensor) -> int | None:
-    """Return where the values of a tensor lie; None where that cannot be told or nothing lies."""
+    """Return the memory address of the values; None if there are none or it is unknown."""
     if tensor.layout is not torch.strided or tensor.device.type == "meta":
         return None
     try:
@@ -84,7 +85,7 @@ def address_of(tensor: Tensor) -> int | None:
 
 
 def _first_sharing(tensors: list[Tensor]) -> list[int]:
-    """Return for each tensor the first that lies in the same memory, where there are several."""
+    """Return for each tensor the position of the first tensor in the same memory."""
     first: dict[int | None, int] = {}
     return [
         position if (memory := address_of(tensor)) is None else first.setdefault(memory, position)

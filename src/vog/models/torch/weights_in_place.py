@@ -1,8 +1,8 @@
-"""The weights of a checkpoint put into the tensors of a module, and taken out again.
+"""Context managers that put the weights of a checkpoint into a module, and restore the module.
 
-The tensors stay the same objects and only their data change. So whatever holds a reference to a
-parameter (a list, a wrapper, a variable of Keras) and whatever reads it at another time (activation
-checkpointing, which calls layers again while it goes backward) meets the weights of the checkpoint.
+The tensors stay the same objects, and only their data change. So code that holds a reference to a
+parameter (a list, a wrapper, a variable of Keras) sees the weights of the checkpoint, and so does
+code that reads it later (activation checkpointing calls layers again in the backward pass).
 """
 
 import copy
@@ -14,26 +14,26 @@ from torch import Tensor, nn
 
 
 def tensors_of(module: nn.Module) -> dict[str, Tensor]:
-    """Return every parameter and buffer once, by its first name; those not saved as well."""
+    """Return every parameter and buffer once, by its first name, including those not saved."""
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
 @contextmanager
 def weights_in_place(module: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
-    """Give the module these weights while entered; then it has its own again.
+    """Give the module these weights inside the block, and its own again afterwards.
 
-    Parameters take no gradients meanwhile. A module may write into its buffers, so it gets copies.
+    Parameters take no gradients inside. The buffers are copies, as a module may write into them.
     """
     parameters = dict(module.named_parameters())
     tensors = {**parameters, **dict(module.named_buffers())}
     leaves = [tensor for tensor in tensors.values() if tensor.grad_fn is None]
     originals = [(tensor, tensor.data, tensor.requires_grad) for tensor in leaves]
-    # A module may also replace a buffer by another tensor while it runs, or make a new one.
+    # A module may also replace a buffer by a different tensor while it runs, or add a buffer.
     buffers = [(part._buffers, dict(part._buffers)) for part in module.modules()]
     try:
         for name, tensor in tensors.items():
             value = weights[name] if name in parameters else weights[name].clone()
-            if tensor.grad_fn is not None:  # a layer computed it of its weights in evaluation mode
+            if tensor.grad_fn is not None:  # computed from weights, by a layer in evaluation mode
                 part, _, last = name.rpartition(".")
                 module.get_submodule(part)._buffers[last] = value
                 continue
@@ -54,8 +54,8 @@ def weights_in_place(module: nn.Module, weights: Mapping[str, Tensor]) -> Iterat
 def restored_on_exit(module: nn.Module, with_extra_state: bool = True) -> Iterator[None]:
     """Restore the mode, the tensors, their gradients and the extra state when the block ends.
 
-    The mode is restored by the module's own `train`, which may undo what `eval` merged; the values
-    are written last, since undoing is exact but for rounding.
+    The module's own `train` restores the mode, and may undo a merge of weights that `eval` made.
+    Undoing is exact but for rounding, so the values are restored after it.
     """
     modes = {part: part.training for part in module.modules()}
     tensors = list(tensors_of(module).values())
