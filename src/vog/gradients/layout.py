@@ -78,7 +78,7 @@ def stored_checkpoints(folder: Path) -> list[StoredCheckpoint]:
 
 @dataclass(frozen=True)
 class StoredNotes:
-    """What `vog gradients` stored about the examples beside their gradients.
+    """Facts about the examples that `vog gradients` stored beside their gradients.
 
     Attributes:
         problems: for rows without a gradient, the reason.

@@ -18,7 +18,7 @@ class Model(Protocol):
 
     @property
     def signals(self) -> frozenset[Signal]:
-        """The signals that this model can compute; `observe` may be asked for no others."""
+        """The signals that this model can compute; `observe` takes only these as `needs`."""
         ...
 
     def fit(self, weights: Mapping[str, Any], name: str) -> Weights:

@@ -11,7 +11,7 @@ from vog.scores.protocol import Direction, Observation, Signal
 
 @dataclass(frozen=True, slots=True)
 class Streak:
-    """What some consecutive checkpoints contribute to forgetting; state of `Forgetting`."""
+    """The state of `Forgetting`: the right predictions of some consecutive checkpoints."""
 
     right_at_start: Bool[Tensor, "n"]
     right_at_end: Bool[Tensor, "n"]
@@ -55,7 +55,7 @@ class Forgetting:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The number of some consecutive checkpoints, and of those before the first right one."""
+    """The state of `FirstLearned`: how many checkpoints, and how many before one is right."""
 
     checkpoints: int
     before_right: Float[Tensor, "n"]

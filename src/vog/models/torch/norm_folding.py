@@ -155,7 +155,7 @@ def find(module: nn.Module, run: Callable[[], object]) -> Folding:
 
 
 def _is_plain_convolution(layer: nn.Module) -> bool:
-    """Return True if the weight is a parameter, not computed from others as by weight_norm."""
+    """Return True if the weight is a parameter, not computed from parameters by weight_norm."""
     return isinstance(layer, _CONVOLUTIONS) and "weight" in layer._parameters
 
 
