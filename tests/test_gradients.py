@@ -169,7 +169,7 @@ def test_what_cannot_be_stored(
     toy.run_toy(tmp_path / "toy", quiet=True)
     points = np.zeros((4, 2), np.float32), np.zeros(4, np.int64)
     flat = Request(toy.build, str(tmp_path / "toy/checkpoints"), points, tmp_path / "g")
-    with pytest.raises(DataError, match=r"shape \(2,\); the layout.*`vog score` takes"):
+    with pytest.raises(DataError, match=r"shape \(2,\); the layout.*`vog.score` takes"):
         prepare_storing(flat)
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
     asked = request(checkpoints, tmp_path / "full")

@@ -57,7 +57,7 @@ class Observation:
     def signal(self, name: Signal) -> Tensor:
         """Return the signal of that name, which must have been observed."""
         value = self._signals[name]
-        assert value is not None, "an observation has every signal named in `needs`"
+        assert value is not None, "an observation provides every signal named in `needs`"
         return value
 
     @property
