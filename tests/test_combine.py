@@ -277,9 +277,9 @@ def test_runs_that_cannot_be_combined(make: Make, tmp_path: Path) -> None:  # no
     other = make("labels", {"vog@all": [1, 2, 3]}, labels=[0, 0, 1], target="logit")
     out, scores = tmp_path / "out", [{"name": "vog", "channels": "keep"}]
     keep = make("keep", {"vog@all": [1, 2, 3]}, target="logit", scores=scores)
-    with pytest.raises(ResultError, match="out .*one is one of the runs. Give another folder"):
+    with pytest.raises(ResultError, match="out='.*one' is one of the runs. Give another"):
         combine([one, make("same", {"vog@all": [1, 2, 3]})], tmp_path / "x" / ".." / "one")
-    with pytest.raises(ResultError, match=r"2 of 3 shared .* in all runs: b, c\. Combine runs"):
+    with pytest.raises(ResultError, match=r"labels of 2 of 3 .* differ: b, c\. Combine runs"):
         combine([one, make("l2", {"vog@all": [1, 2, 3]}, labels=[0, 0, 1], **same)], out)
     with pytest.raises(ResultError, match="the target of .*loss is 'loss', that of .*one 'logit'"):
         combine([one, make("loss", {"vog@all": [1, 2, 3]}, target="loss")], out)
@@ -290,7 +290,7 @@ def test_runs_that_cannot_be_combined(make: Make, tmp_path: Path) -> None:  # no
             [other, make("turned", {"vog@all": [1, 2, 3]}, higher="easier", target="logit")], out
         )
     short = make("short", {"vog@all": [1, 2, 3]}, data={"examples": 5})
-    with pytest.raises(ResultError, match="short has 3 rows, and 2 are missing: run the same comm"):
+    with pytest.raises(ResultError, match=r"short has 3 rows, and 2 are missing\. Call `vog"):
         combine([one, short], out)
     with pytest.raises(ResultError, match="1 run given"):
         combine([one], out)
@@ -309,11 +309,11 @@ def test_runs_whose_means_would_mislead(make: Make, tmp_path: Path) -> None:  # 
         combine([one, two, make("copy", values, **asked("a"))], out)
     mean = combine([one, two], tmp_path / "mean")
     with pytest.raises(
-        ResultError, match="mean is itself .* over 2 runs.*runs at once: behind it are one, two."
+        ResultError, match="mean is itself .* over 2 runs.*runs at once: it was made from one, two."
     ):
         combine([mean, make("three", values, **asked("c"))], out)
     unnamed = make("unnamed", values, combined=[{}, {}])
-    with pytest.raises(ResultError, match=r"Combine the single runs at once\.$"):
+    with pytest.raises(ResultError, match=r"Combine all single runs at once\.$"):
         combine([one, unnamed], out)
     spans = asked("c", stages={"early": [0, 1], "all": [0, 3]})
     with pytest.raises(
@@ -336,7 +336,7 @@ def test_runs_whose_means_would_mislead(make: Make, tmp_path: Path) -> None:  # 
     with pytest.raises(ResultError, match="class 0 is 'cat' in .*one and 'dog' in .*names, so"):
         combine([one, make("names", values, **names)], out)
     taken = [make(f"own{i}", {"vog@all": [1, 2], "vog_rank@all": [1, 2]}) for i in range(2)]
-    with pytest.raises(ResultError, match="have a score vog_rank, as the means of vog would be"):
+    with pytest.raises(ResultError, match="have a score vog_rank, which is the name of a column"):
         combine(taken, out)
     assert not out.exists()
 
@@ -477,7 +477,7 @@ def test_a_mean_of_means_is_a_mean(alone: float, first: int, second: int) -> Non
 def test_nothing_to_tell_and_why(make: Make, values: list[float], why: str) -> None:  # noqa: F811
     runs = [make("one", {"aum@all": [1, 2, 3]}), make("two", {"aum@all": values})]
     curve = seeds_curve(runs)
-    assert curve.summary.startswith(f"By aum@all nothing can be told: {why}")
+    assert curve.summary.startswith(f"Agreement by aum@all is not defined: {why}")
     assert json.loads(json.dumps(drawn(curve).to_dict(), allow_nan=False))
 
 
@@ -494,14 +494,14 @@ def found(monkeypatch: pytest.MonkeyPatch, make: Make, value: float) -> SeedsCur
         (
             0.5,
             9,
-            "0.67; 0.9 needs about 9 (predicted; from two runs",
+            "0.67; 0.9 needs about 9 (predicted; two runs give",
             "0.5; 0.9 would need means of about 9",
         ),
-        (0.95, 1, "0.97; 0.9 needs about 1 (predicted; from two runs", "0.95: one is enough"),
+        (0.95, 1, "0.97; 0.9 needs about 1 (predicted; two runs give", "0.95: one is enough"),
         (0.1, None, "0.18; 0.9 needs more than 50", "0.1; 0.9 would need means of over 50"),
         (9 / 59, 50, "needs about 50 (", "means of about 50"),
         (-0.2, None, "single runs do not agree", "Single runs do not agree on what is hard"),
-        (NAN, None, "nothing can be told: in", "Nothing can be told: not every run ranks"),
+        (NAN, None, "is not defined: in", "Nothing can be told: not every run ranks"),
     ],
 )
 def test_how_many_are_enough(

@@ -367,7 +367,7 @@ def test_what_was_asked_differently() -> None:
     assert found == {
         "checkpoints": (
             "2, step 1 to 2",
-            "2 of 2 have other weights; steps equal",
+            "2 of 2 have different weights, same steps",
             "3, step 1 to 3",
             "2, step 1 to 2",
         ),
@@ -381,7 +381,7 @@ def test_what_was_asked_differently() -> None:
     without = question_differences([{"checkpoints": []}, {"checkpoints": [{"step": 1}]}])
     assert without[0].values == ("none", "1, step 1 to 1")
     steps = question_differences([question([1, 2, 4], "a"), question([1, 3, 4], "b")])
-    assert steps[0].values == ("3, step 1 to 4", "1 of 3 steps are others")
+    assert steps[0].values == ("3, step 1 to 4", "1 of 3 steps differ")
 
 
 def test_weights_that_are_not_known() -> None:
@@ -402,7 +402,7 @@ def test_long_lists_that_differ_are_counted() -> None:
         [{"data": {"label_names": of, "draft": False}} for of in (names, others)]
     )
     assert [(one.key, one.values) for one in found] == [
-        ("data.label_names", ("10 entries", "10 of 10 are others"))
+        ("data.label_names", ("10 entries", "10 of 10 differ"))
     ]
     few = question_differences([{"data": {"label_names": of}} for of in (["a"], ["b"])])
     assert few[0].key == "data.label_names[0]"

@@ -167,18 +167,18 @@ def test_what_does_not_combine(runs: list[Run], data: Path, tmp_path: Path) -> N
     twice = first.table(["id"])[0].to_pylist()
     with pytest.raises(ResultError, match=f"10 rows are in more than one run: {twice[0]}, "):
         combine_folds([first, first, second, *rest], out)
-    with pytest.raises(ResultError, match="is no run of what a fold holds out"):
+    with pytest.raises(ResultError, match="is not a run of held-out rows"):
         combine_folds([scored(data, tmp_path, 7), second], out)
     trained = scored(tmp_path / "F/fold-0/train.npz", tmp_path, 0)
     assert not trained.out_of_sample
-    with pytest.raises(ResultError, match="is no run of what a fold holds out"):
+    with pytest.raises(ResultError, match="is not a run of held-out rows"):
         combine_folds([trained, second, *rest], out)
     few = scored(tmp_path / "F/fold-0/held_out.npz", tmp_path, 0, limit=6)
-    with pytest.raises(ResultError, match="4 rows of the data are in none.*--limit left them out"):
+    with pytest.raises(ResultError, match="4 rows of the data are in none.*limit left them out"):
         combine_folds([few, second, *rest], out)
     folds(data, tmp_path / "G", folds=FOLDS, seed=9)
     other = scored(tmp_path / "G/fold-0/held_out.npz", tmp_path, 0)
-    with pytest.raises(ResultError, match="is of other folds than .*are in both, as"):
+    with pytest.raises(ResultError, match="are of different folds, .*are in both, such as"):
         combine_folds([second, other], out)
     more = scored(tmp_path / "F/fold-0/held_out.npz", tmp_path, 0, scores="vog,aum")
     with pytest.raises(ResultError, match="has .*, which .* lacks. Score all folds with the same"):

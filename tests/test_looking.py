@@ -246,7 +246,7 @@ def test_a_course_is_in_the_order_of_training(tmp_path: Path) -> None:
     assert (turned.first, turned.last) == ("late", "early")
     assert turned.groups[1].name == "hard late, easy early"
     lone = made(tmp_path / "lone", [0], [0], {"vog@late": [1.0], "vog@all": [1.0]})
-    with pytest.raises(ResultError, match="has 1 stages beside 'all'"):
+    with pytest.raises(ResultError, match="has 1 stages besides 'all'"):
         stage_shift(lone)
     with pytest.raises(ResultError, match="has no score 'aum'"):
         stage_shift(lone, "aum")

@@ -1,1 +1,1 @@
-"""Several runs of the same data: side by side, or averaged into one."""
+"""Comparing or averaging several runs of the same data."""

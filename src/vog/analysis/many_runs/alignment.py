@@ -1,4 +1,4 @@
-"""Several runs side by side: which of their rows are the same example, told by its id."""
+"""Rows of several runs, matched by the ids of their examples."""
 
 import itertools
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from vog.analysis.one_run.score_columns import raw_column
 from vog.errors import ResultError, first_few, unknown
 from vog.result import Run
 from vog.result.ids import positions_of
+from vog.wording import option
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,9 @@ class AlignedRuns:
 
     Attributes:
         runs: two or more.
-        ids: of the shared examples.
-        places: by run, at which of its rows each shared example is.
-        only: by run, how many of its examples another run lacks.
+        ids: ids of the shared examples.
+        positions: for each run, the row of each shared example.
+        only: for each run, the number of its examples that another run lacks.
     """
 
     runs: tuple[Run, ...]
@@ -34,13 +35,13 @@ class AlignedRuns:
 
     @cached_property
     def labels_differ(self) -> Bool[np.ndarray, "n"]:
-        """Which shared examples have not the same label in all runs."""
+        """The shared examples whose labels are not the same in all runs, as a mask."""
         first, *later = (self.classes(number, "label") for number in range(len(self.runs)))
         return np.any([labels != first for labels in later], axis=0)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What each run is called: its folder without those above, where that tells them apart."""
+        """The name of each run: the last part of its folder, or the whole path if names repeat."""
         short = [run.folder.resolve().name for run in self.runs]
         if len(set(short)) == len(short):
             return tuple(short)
@@ -48,18 +49,18 @@ class AlignedRuns:
 
     @property
     def covers_first_run(self) -> bool:
-        """Whether these are all examples of the first run; another may have more of them."""
+        """True if every example of the first run is shared; other runs may have more."""
         return not self.only[0]
 
     @property
     def matched_by_number(self) -> bool:
-        """Whether the ids are the row numbers of the first run, so that any data would match."""
+        """True if the ids are the row numbers of the first run, which match in any data."""
         numbers = self.runs[0].table(["index"]).column(0).to_numpy()[self.positions[0]]
         return self.ids.to_pylist() == [str(number) for number in numbers.tolist()]
 
     @property
     def runs_of_other_data(self) -> tuple[str, ...]:
-        """The runs whose data are not those of the first, where rows are matched by number."""
+        """Names of the runs whose data differ from the first run's, if rows match by number."""
         first_digest, *digests = (run.question["data"].get("digest") for run in self.runs)
         differing_names = tuple(
             name
@@ -70,14 +71,15 @@ class AlignedRuns:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The stored score columns that all runs have, in the order of the first."""
+        """Stored score columns that all runs have, in the order of the first run."""
         first, *later = (run.score_columns for run in self.runs)
         return tuple(name for name in first if all(name in columns for columns in later))
 
     def usual_column(self, candidates: Sequence[str]) -> str:
-        """A default column, of the earliest run, that all runs have and whose score is among these.
+        """Return the first default column of a run that shows a candidate and that all runs have.
 
-        Of combined runs it is a view, as `vog_z@all`, which single runs lack.
+        If there is none, return a candidate, at stage `all` if possible. The default of a combined
+        run is a view, such as `vog_z@all`, which single runs lack.
         """
         stored_candidates = {column.partition(":")[0] for column in candidates}
         for run in self.runs:
@@ -89,7 +91,7 @@ class AlignedRuns:
         return next((column for column in candidates if column.endswith("@all")), candidates[0])
 
     def values(self, run_number: int, column: str) -> Float[np.ndarray, "n"]:
-        """A score of the shared examples in one of the runs; NaN where there is none.
+        """Return one run's values of a column for the shared examples; NaN where there is none.
 
         Raises:
             ResultError: there is no such column.
@@ -97,7 +99,7 @@ class AlignedRuns:
         return self.runs[run_number].numbers(column)[self.positions[run_number]]
 
     def hardness(self, run_number: int, column: str) -> Float[np.ndarray, "n"]:
-        """The same, turned so that large is hard; no ranks yet.
+        """Return the same values with the sign that makes large values hard; not yet ranks.
 
         Raises:
             ResultError: there is no such column, or it is no score.
@@ -108,17 +110,17 @@ class AlignedRuns:
         return values if run.hard_is_high(column) else -values
 
     def classes(self, run_number: int, column: str) -> Int[np.ndarray, "n"]:
-        """Whole numbers, as labels, of the shared examples in one of the runs; -1 for null."""
+        """Return one run's class numbers, such as labels, for the shared examples; -1 for null."""
         cells = self.runs[run_number].table([column]).column(0).fill_null(-1)
         return cells.to_numpy().astype(np.int64)[self.positions[run_number]]
 
 
 def align_runs(runs: Sequence[Run]) -> AlignedRuns:
-    """The same examples of several runs, wherever they stand in each.
+    """Return the examples that all runs share, with their row in each run.
 
     Raises:
-        ResultError: fewer than two runs, one of them twice, an id twice in one, or nothing in
-            common: no example or no score.
+        ResultError: fewer than two runs, a run given twice, an id that is twice in a run, or no
+            example or no score in common.
     """
     _refuse_few_or_repeated_runs(runs)
     ids = [run.table(["id"])["id"].combine_chunks() for run in runs]
@@ -139,12 +141,13 @@ def align_runs(runs: Sequence[Run]) -> AlignedRuns:
 
 
 def resolve_columns(aligned: AlignedRuns, scores: Sequence[str] | None) -> tuple[str, ...]:
-    """The columns that are meant: one of `vog@late:class`, of `vog` or `vog:class` one a stage.
+    """Return the columns that names of scores or columns stand for.
 
-    A view that all runs have because they were combined, as `vog_z`, is taken like a score.
+    `vog@late:class` is one column; `vog` and `vog:class` are one for each stage. Views of combined
+    runs, such as `vog_z`, count as scores.
 
     Raises:
-        ResultError: not all runs have one.
+        ResultError: some run lacks a column.
     """
     if scores is None:
         return aligned.columns
@@ -170,7 +173,7 @@ def _refuse_few_or_repeated_runs(runs: Sequence[Run]) -> None:
     if len(runs) < 2:
         raise ResultError(
             f"{len(runs)} run given, and 2 or more are needed. Name the folders of runs that "
-            f"scored the same data, as one a seed."
+            f"scored the same data, such as one run for each seed."
         )
     folders = [run.folder.resolve() for run in runs]
     for run, folder in zip(runs, folders, strict=True):
@@ -189,7 +192,7 @@ def _refuse_repeated_ids(run: Run, ids: pa.Array) -> None:
 
 
 def _shared_positions(ids: Sequence[pa.Array]) -> tuple[Int[np.ndarray, "n"], ...]:
-    """By run, the rows of the ids that all have, in the order of the first."""
+    """Return for each run the rows of the shared ids, in the order of the first run."""
     rows = [np.arange(len(ids[0])), *(positions_of(ids[0], run_ids) for run_ids in ids[1:])]
     shared = np.all([positions >= 0 for positions in rows], axis=0)
     return tuple(positions[shared] for positions in rows)
@@ -203,7 +206,7 @@ def _no_shared_example_message(runs: Sequence[Run], ids: Sequence[pa.Array]) -> 
     return (
         "no example is in all of the runs:\n"
         + "\n".join(lines)
-        + "\nExamples are the same where their ids are. Name runs that scored the same data."
+        + "\nExamples are matched by their ids. Name runs that scored the same data."
     )
 
 
@@ -216,5 +219,5 @@ def _no_shared_score_message(aligned: AlignedRuns) -> str:
     return (
         "no score is in all of the runs:\n"
         + "\n".join(lines)
-        + "\nScore them again with the same --scores."
+        + f"\nScore them again with the same {option('scores')}."
     )

@@ -1,4 +1,4 @@
-"""Several runs as one: means over them, as over seeds, with their standard errors."""
+"""Means of scores over several runs, such as over seeds, with their standard errors."""
 
 import itertools
 from collections.abc import Sequence
@@ -16,8 +16,9 @@ from vog.result.combined_run import CombinedRows, combined_question, score_name,
 from vog.result.derived_columns import class_z_score, rank
 from vog.result.question import WHERE
 from vog.result.rows import Meaning
+from vog.wording import option, same_again
 
-_SMALL = 4_000_000  # values that take about two seconds
+_SMALL = 4_000_000  # values, averaged in about two seconds: no progress is shown
 _VIEW_SUFFIXES = ("_rank", "_rank_se", "_z", "_z_se")
 _Values = Float[np.ndarray, "runs n"]
 _Column = Float[np.ndarray, "n"]
@@ -26,33 +27,33 @@ _Column = Float[np.ndarray, "n"]
 def combine(
     runs: Sequence[Run], out: str | Path, overwrite: bool = False, quiet: bool = True
 ) -> Run:
-    """Write the means over several runs as a run of its own, over the examples that all have.
+    """Write a run that holds the means over several runs, for the examples that all have.
 
-    Its rows are in the order of the first run. For each stored score that all runs have:
+    Rows are in the order of the first run. Each stored score that all runs have becomes 5 columns:
 
         SCORE@STAGE          mean of the values
-        SCORE_rank@STAGE     mean of the ranks in [0, 1], as SCORE@STAGE:rank
+        SCORE_rank@STAGE     mean of the ranks in [0, 1] (SCORE@STAGE:rank)
         SCORE_rank_se@STAGE  its standard error: standard deviation over the runs (ddof 1) / sqrt(R)
-        SCORE_z@STAGE        mean of the standard deviations from the class, as SCORE@STAGE:class
+        SCORE_z@STAGE        mean of the z-scores within the class (SCORE@STAGE:class)
         SCORE_z_se@STAGE     its standard error
 
-    Ranks and classes are those of each run among the shared examples. `prediction@STAGE` is
-    what most runs say; of classes that are said equally often, the one that an earlier run says.
-    Where a run lacks a value, all five are missing; `problem` says in which run, if another run
-    has one, and what was wrong with the row. One infinity is the mean of its row, whose standard
-    error is then missing; infinities of both signs have no mean.
+    Ranks and z-scores are those of each run over the shared examples. `prediction@STAGE` is the
+    class that most runs predict; ties go to the earliest run. If a run lacks a value, all five
+    columns lack it; if another run has one, `problem` names the runs without it and the reason.
+    The mean of values with an infinity is that infinity, without a standard error; infinities of
+    both signs have no mean.
 
     Args:
         runs: two or more, finished.
         out: the folder to write.
-        overwrite: replace a run that is there.
-        quiet: no progress.
+        overwrite: replace a run that is already in `out`.
+        quiet: show no progress.
 
     Raises:
-        ResultError: fewer than two runs, one twice, two of one training, one that was combined;
-            nothing in common; labels, names of classes, targets, transforms, stages or scores that
-            differ; a run that is not finished; `out` is one of the runs or holds something else.
-        OtherQuestionError: `out` is another run.
+        ResultError: fewer than two runs, one given twice, two of one training, one that is combined
+            or not finished, or nothing in common; labels, class names, targets, transforms, stages
+            or scores differ; `out` is one of the runs or holds something else.
+        OtherQuestionError: `out` holds a different run.
     """
     out = output_path(out)
     return combine_aligned(align_runs(runs), out, overwrite, quiet)
@@ -61,7 +62,7 @@ def combine(
 def combine_aligned(
     aligned: AlignedRuns, out: str | Path, overwrite: bool = False, quiet: bool = True
 ) -> Run:
-    """The same of runs whose shared examples are known.
+    """Write the same for runs that are already aligned.
 
     Raises:
         ResultError, OtherQuestionError: as for `combine`.
@@ -80,7 +81,7 @@ def combine_aligned(
 
 
 def _refuse_uncombinable(aligned: AlignedRuns, out: Path) -> None:
-    """Nothing where the runs can be combined into this folder."""
+    """Raise unless the runs can be combined into this folder."""
     first = aligned.runs[0]
     for run in aligned.runs:
         refuse_out_or_unfinished(run, out)
@@ -88,14 +89,14 @@ def _refuse_uncombinable(aligned: AlignedRuns, out: Path) -> None:
             source_runs = ", ".join(run.question.get(WHERE, {}).get("combined", []))
             raise ResultError(
                 f"{run.folder} is itself the means over {len(run.question['combined'])} runs, "
-                f"which would count no more than one. Combine the single runs at once"
-                f"{source_runs and f': behind it are {source_runs}'}."
+                f"and would count as one run. Combine all single runs at once"
+                f"{source_runs and f': it was made from {source_runs}'}."
             )
     if (pair := find_same_weights(aligned.runs)) is not None:
         raise ResultError(
             f"{pair[0].folder} and {pair[1].folder} were scored under the same weights: they are "
-            f"one training, and its means would seem surer than they are. Combine runs of "
-            f"different trainings."
+            f"one training, so the standard errors of the means would be too small. Combine runs "
+            f"of different trainings."
         )
     _refuse_taken_names(aligned.columns)
     for run in aligned.runs[1:]:
@@ -103,31 +104,31 @@ def _refuse_uncombinable(aligned: AlignedRuns, out: Path) -> None:
     if aligned.labels_differ.any():
         differing_ids = aligned.ids.filter(aligned.labels_differ).to_pylist()
         raise ResultError(
-            f"{len(differing_ids):,} of {len(aligned.ids):,} shared examples have not the same label in "
-            f"all runs: {first_few(differing_ids)}. Combine runs that were trained on the same labels."
+            f"the labels of {len(differing_ids):,} of {len(aligned.ids):,} shared examples differ: "
+            f"{first_few(differing_ids)}. Combine runs that were trained on the same labels."
         )
 
 
 def refuse_out_or_unfinished(run: Run, out: Path) -> None:
-    """Nothing where a run is finished, and is not the folder that is to be written.
+    """Raise unless a run is finished and differs from the folder to be written.
 
     Raises:
-        ResultError: it is not.
+        ResultError: the run is `out`, or rows are missing.
     """
     if run.folder.resolve() == out.resolve():
-        raise ResultError(f"--out {out} is one of the runs. Give another folder.")
+        raise ResultError(f"{option('out', str(out))} is one of the runs. Give another folder.")
     if run.missing_rows:
         raise ResultError(
-            f"{run.folder} has {run.rows:,} rows, and {run.missing_rows:,} are missing: run the "
-            f"same command that began it to go on, and combine then."
+            f"{run.folder} has {run.rows:,} rows, and {run.missing_rows:,} are missing. "
+            f"{same_again('score')} to continue, and combine the runs afterwards."
         )
 
 
 def refuse_different_question(first: Run, run: Run, columns: Sequence[str]) -> None:
-    """Nothing where both were asked for the same numbers of the same classes, stage by stage.
+    """Raise unless two runs computed the same scores and stages for the same classes.
 
     Raises:
-        ResultError: targets, transforms, scores, stages or names of classes differ.
+        ResultError: targets, transforms, scores, stages or class names differ.
     """
     _refuse_different_scores(first, run, columns)
     _refuse_different_stages(first, run, columns)
@@ -135,7 +136,7 @@ def refuse_different_question(first: Run, run: Run, columns: Sequence[str]) -> N
 
 
 def find_same_weights(runs: Sequence[Run]) -> tuple[Run, Run] | None:
-    """Two runs that were scored under the same weights; None where there are none."""
+    """Return two runs that were scored under the same weights, or None."""
     run_by_weights: dict[tuple[str, ...], Run] = {}
     for run in runs:
         weights = tuple(entry.get("sha256", "") for entry in run.question.get("checkpoints", []))
@@ -146,71 +147,69 @@ def find_same_weights(runs: Sequence[Run]) -> tuple[Run, Run] | None:
 
 
 def _refuse_taken_names(columns: Sequence[str]) -> None:
-    """Nothing where no score has the name of what another becomes."""
+    """Raise if a score has the name of a column that combining another score makes."""
     for column in columns:
         score, _, stage = column.partition("@")
         for suffix in _VIEW_SUFFIXES:
             if f"{score}{suffix}@{stage}" in columns:
                 raise ResultError(
-                    f"the runs have a score {score}{suffix}, as the means of {score} would be "
-                    f"called. Score again with another name for it."
+                    f"the runs have a score {score}{suffix}, which is the name of a column of "
+                    f"means of {score}. Score again with another name for it."
                 )
 
 
 def _refuse_different_stages(first: Run, run: Run, columns: Sequence[str]) -> None:
-    """Nothing where, of as many checkpoints, stages of one name are the same."""
+    """Raise if, with equally many checkpoints, stages of one name hold different ones."""
     first_count, run_count = (len(each.question.get("checkpoints", [])) for each in (first, run))
-    if first_count != run_count:  # thirds of 6 and of 9 are other spans, and still thirds
+    if first_count != run_count:  # thirds of 6 and of 9 are different spans, but both thirds
         return
     for stage in dict.fromkeys(column.partition("@")[2] for column in columns):
         first_span, run_span = (each.question.get("stages", {}).get(stage) for each in (first, run))
         if first_span != run_span:
             raise ResultError(
-                f"stage {stage} has the checkpoints {first_span} in {first.folder} and {run_span} in "
-                f"{run.folder}, as START, STOP. Combine runs with the same --stages."
+                f"stage {stage} has the checkpoints {first_span} in {first.folder} and {run_span} "
+                f"in {run.folder}, as START, STOP. Combine runs with the same {option('stages')}."
             )
 
 
 def _refuse_different_class_names(first: Run, run: Run) -> None:
-    """Nothing where the classes are called the same, if both say how."""
+    """Raise if both runs name their classes and the names differ."""
     names = first.label_names, run.label_names
     if None in names:
         return
     for label, (first_name, run_name) in enumerate(itertools.zip_longest(*names)):  # type: ignore[arg-type]
         if first_name != run_name:
             raise ResultError(
-                f"class {label} is {first_name!r} in {first.folder} and {run_name!r} in {run.folder}, so the "
-                f"labels are not the same. Combine runs of the same classes."
+                f"class {label} is {first_name!r} in {first.folder} and {run_name!r} in "
+                f"{run.folder}, so the labels are not the same. Combine runs of the same classes."
             )
 
 
 def _refuse_different_scores(first: Run, run: Run, columns: Sequence[str]) -> None:
-    """Nothing where both asked for the same numbers."""
-    first_target, run_setting = (
-        first_transform.question.get("target") for first_transform in (first, run)
-    )
-    if first_target != run_setting:
+    """Raise unless both runs have the same target, transform and settings of scores."""
+    expected, actual = (each.question.get("target") for each in (first, run))
+    if expected != actual:
         raise ResultError(
-            f"the target of {run.folder} is {run_setting!r}, that of {first.folder} {first_target!r}: their "
-            f"scores are not of one kind. Combine runs with the same --target."
+            f"the target of {run.folder} is {actual!r}, that of {first.folder} {expected!r}: their "
+            f"scores are not comparable. Combine runs with the same {option('target')}."
         )
-    first_transform, run_setting = (each.question["data"].get("transform") for each in (first, run))
-    if None not in (first_transform, run_setting) and first_transform != run_setting:
+    expected, actual = (each.question["data"].get("transform") for each in (first, run))
+    if None not in (expected, actual) and expected != actual:
         raise ResultError(
-            f"the transform of {run.folder} is {run_setting!r}, that of {first.folder} {first_transform!r}: the "
-            f"model was shown other inputs. Combine runs with the same --transform."
+            f"the transform of {run.folder} is {actual!r}, that of {first.folder} {expected!r}: "
+            f"models had different inputs. Combine runs with the same {option('transform')}."
         )
     first_scores, run_scores = (
-        {score_name(score): score for score in first_transform.question.get("scores", [])}
-        for first_transform in (first, run)
+        {score_name(score): score for score in each.question.get("scores", [])}
+        for each in (first, run)
     )
     for column in columns:
         name = column.partition("@")[0]
-        same_way = first.hard_is_high(column) == run.hard_is_high(column)
-        if first_scores.get(name) != run_scores.get(name) or not same_way:
+        expected, actual = first_scores.get(name), run_scores.get(name)
+        if expected != actual or first.hard_is_high(column) != run.hard_is_high(column):
             raise ResultError(
-                f"{name} is not the same score in all runs: {first_scores.get(name)} in {first.folder}, "
-                f"{run_scores.get(name)} in {run.folder}. Combine runs with the same channels and code."
+                f"{name} is not the same score in all runs: {expected} in {first.folder}, "
+                f"{actual} in {run.folder}. Combine runs with the same channels and code."
             )
 
 
@@ -240,11 +239,11 @@ def _average_runs(aligned: AlignedRuns, quiet: bool) -> CombinedRows:
 def _mean_columns(
     column: str, values: _Values, classes: Sequence[Int[np.ndarray, "n"]]
 ) -> dict[str, _Column]:
-    """The five columns that one becomes; NaN where a run lacks a value."""
+    """Return the five columns that a score column becomes; NaN where a run lacks a value."""
     score, _, stage = column.partition("@")
     ranks = np.stack([rank(row) for row in values])
     z = np.stack([class_z_score(row, labels) for row, labels in zip(values, classes, strict=True)])
-    with np.errstate(invalid="ignore"):  # infinity less infinity is not known
+    with np.errstate(invalid="ignore"):  # infinity minus infinity is NaN
         arrays = {
             column: values.mean(axis=0),
             f"{score}_rank@{stage}": ranks.mean(axis=0),
@@ -252,7 +251,7 @@ def _mean_columns(
             f"{score}_z@{stage}": z.mean(axis=0),
             f"{score}_z_se@{stage}": _standard_error(z),
         }
-    return {name: labels.astype(np.float32) for name, labels in arrays.items()}
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
 def _standard_error(values: _Values) -> _Column:
@@ -260,7 +259,7 @@ def _standard_error(values: _Values) -> _Column:
 
 
 def _column_metadata(first: Run, column: str, runs: int) -> dict[str, dict[str, str]]:
-    """What the five columns say of themselves; a standard error has no hard end."""
+    """Return the metadata of the five columns; a standard error has no hard end."""
     score, _, stage = column.partition("@")
     texts = {k.decode(): v.decode() for k, v in (first.schema.field(column).metadata or {}).items()}
     higher, source = texts["higher_means"], texts.get("source", "")
@@ -282,7 +281,7 @@ def _column_metadata(first: Run, column: str, runs: int) -> dict[str, dict[str, 
 
 
 def _predictions(aligned: AlignedRuns) -> dict[str, Int[np.ndarray, "n"]]:
-    """By stage, what most runs say; -1 where one says nothing."""
+    """Return for each stage the class that most runs predict; -1 where a run has none."""
     first, *later = (run.columns for run in aligned.runs)
     shared = [
         name
@@ -295,13 +294,13 @@ def _predictions(aligned: AlignedRuns) -> dict[str, Int[np.ndarray, "n"]]:
 def _majority(aligned: AlignedRuns, column: str) -> Int[np.ndarray, "n"]:
     predictions = np.stack([aligned.classes(number, column) for number in range(len(aligned.runs))])
     votes = np.stack([(predictions == row).sum(axis=0) for row in predictions])
-    # Of equal numbers of votes argmax takes the first, which is that of the earliest run.
+    # With equally many votes argmax takes the first, which belongs to the earliest run.
     most = np.take_along_axis(predictions, votes.argmax(axis=0)[None], axis=0)[0]
     return np.where((predictions < 0).any(axis=0), -1, most)
 
 
 def _record_missing(missing: list[dict[int, list[str]]], column: str, values: _Values) -> None:
-    """Which runs lack a value that another has."""
+    """Add the column to the rows of each run that lack a value which another run has."""
     is_nan = np.isnan(values)
     for lacking, columns in zip(is_nan & ~is_nan.all(axis=0), missing, strict=True):
         for row in np.flatnonzero(lacking).tolist():
@@ -309,7 +308,7 @@ def _record_missing(missing: list[dict[int, list[str]]], column: str, values: _V
 
 
 def _problems(aligned: AlignedRuns, missing: Sequence[dict[int, list[str]]]) -> dict[int, str]:
-    """By row, the names of the runs and what is wrong with it in them."""
+    """Return for each row with a problem the names of the runs and what is wrong there."""
     by_row: dict[int, dict[str, list[str]]] = {}
     for name, run, positions, missing_columns in zip(
         aligned.names, aligned.runs, aligned.positions, missing, strict=True

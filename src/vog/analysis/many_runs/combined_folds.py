@@ -1,4 +1,4 @@
-"""The runs of the rows that folds hold out, as one run: each row by a training without it."""
+"""One run from the held-out rows of all folds: each row is judged by a training without it."""
 
 import json
 from collections.abc import Sequence
@@ -22,27 +22,26 @@ from vog.result.combined_run import folds_question, write_combined_table
 from vog.result.data_location import current_location
 from vog.result.ids import positions_of
 from vog.result.rows import is_probabilities
-
-_MADE_BY = "Give the runs of held_out files that one `vog folds` wrote, one run a fold."
+from vog.wording import command, option
 
 
 def combine_folds(runs: Sequence[Run], out: str | Path, overwrite: bool = False) -> Run:
     """Write the rows that several folds hold out as one run of out-of-sample rows.
 
-    Every row of the data is in exactly one of the runs, and is written as it is there, in the
-    order of the data. Each was judged by another training: ranks of a score compare between folds
-    as far as the trainings are alike.
+    Every row of the data must be in exactly one of the runs. It is written unchanged, in the order
+    of the data. Each fold was judged by a different training, so ranks of a score compare between
+    folds only as far as the trainings are alike.
 
     Args:
-        runs: of the held-out rows of each fold of one `vog folds`.
+        runs: one run of the held-out rows for each fold of one `vog folds`.
         out: the folder to write.
-        overwrite: replace a run that is there.
+        overwrite: replace a run that is already in `out`.
 
     Raises:
-        ResultError: a run is not of held-out rows, is not finished, or is of other folds; a row is
-            in none or in several; scores, stages, targets, transforms or classes differ; two runs
+        ResultError: a run is not of held-out rows, not finished, or of different folds; a row is in
+            no run or in several; scores, stages, targets, transforms or classes differ; two runs
             were scored under the same weights; `out` is one of the runs or holds something else.
-        OtherQuestionError: `out` is another run.
+        OtherQuestionError: `out` holds a different run.
     """
     out = output_path(out)
     _refuse_uncombinable(runs, out)
@@ -59,20 +58,24 @@ def combine_folds(runs: Sequence[Run], out: str | Path, overwrite: bool = False)
 
 def _refuse_uncombinable(runs: Sequence[Run], out: Path) -> None:
     if len(runs) < 2:
-        raise ResultError(f"{len(runs)} run given, and there are 2 folds or more. {_MADE_BY}")
+        raise ResultError(f"{len(runs)} run given, and there are 2 folds or more. {_which_runs()}")
     first = runs[0]
     for run in runs:
         refuse_out_or_unfinished(run, out)
         if _fold_of(run).get("held_out") is not True:
-            raise ResultError(f"{run.folder} is no run of what a fold holds out. {_MADE_BY}")
+            raise ResultError(f"{run.folder} is not a run of held-out rows. {_which_runs()}")
         if _fold_of(run)["of"] != _fold_of(first)["of"]:
             raise ResultError(
-                f"{run.folder} is of other folds than {first.folder}, so a row may be in several "
-                f"or in none{_shared_rows_clause(first, run)}. {_MADE_BY}"
+                f"{run.folder} and {first.folder} are of different folds, so a row may be in "
+                f"several runs or in none{_shared_rows_clause(first, run)}. {_which_runs()}"
             )
     for run in runs[1:]:
         _refuse_different_columns(first, run)
         refuse_different_question(first, run, first.score_columns)
+
+
+def _which_runs() -> str:
+    return f"Give the runs of held_out files that one {command('folds')} wrote, one for each fold."
 
 
 def _refuse_same_weights(runs: Sequence[Run]) -> None:
@@ -80,8 +83,8 @@ def _refuse_same_weights(runs: Sequence[Run]) -> None:
     if pair is not None:
         raise ResultError(
             f"{pair[0].folder} and {pair[1].folder} were scored under the same weights, so one of "
-            f"them judged rows that it was trained on. Score what each fold holds out under the "
-            f"checkpoints of its own training."
+            f"them judged rows that it was trained on. Score the rows that each fold holds out "
+            f"under the checkpoints of its own training."
         )
 
 
@@ -90,69 +93,62 @@ def _fold_of(run: Run) -> dict[str, Any]:
 
 
 def _shared_rows_clause(first: Run, run: Run) -> str:
-    """The rows that both have, in words; nothing where there are none."""
+    """Return a clause that counts and names the rows that both runs have; empty if none."""
     ids = first.table(["id"])["id"].combine_chunks()
     shared = ids.filter(pa.array(positions_of(ids, run.table(["id"])["id"]) >= 0))
     if not len(shared):
         return ""
-    return f": {len(shared):,} are in both, as {first_few(shared.slice(0, 5).to_pylist())}"
+    return f": {len(shared):,} are in both, such as {first_few(shared.slice(0, 5).to_pylist())}"
 
 
 def _refuse_different_columns(first: Run, run: Run) -> None:
-    missing = [
-        first_probabilities
-        for first_probabilities in first.score_columns
-        if first_probabilities not in run.score_columns
-    ]
-    extra = [
-        first_probabilities
-        for first_probabilities in run.score_columns
-        if first_probabilities not in first.score_columns
-    ]
+    missing = [name for name in first.score_columns if name not in run.score_columns]
+    extra = [name for name in run.score_columns if name not in first.score_columns]
     if missing or extra:
         has, lacks = (first, run) if missing else (run, first)
         raise ResultError(
-            f"{has.folder} has {first_few(missing or extra)}, which {lacks.folder} lacks. Score all "
-            f"folds with the same --scores and --stages."
+            f"{has.folder} has {first_few(missing or extra)}, which {lacks.folder} lacks. Score "
+            f"all folds with the same {option('scores')} and {option('stages')}."
         )
-    first_probabilities, lacks = (_probability_summary(each) for each in (first, run))
-    if first_probabilities != lacks:
+    expected, actual = (_probability_summary(each) for each in (first, run))
+    if expected != actual:
         raise ResultError(
-            f"{first.folder} has {first_probabilities} and {run.folder} {lacks}, so labels could not be judged by "
-            f"them. Score all folds with models of the same classes, and with probabilities."
+            f"{first.folder} has {expected} and {run.folder} {actual}, so labels cannot be judged "
+            f"by them. Score all folds with models of the same classes, and with probabilities."
         )
 
 
 def _probability_summary(run: Run) -> str:
-    """Which probabilities a run keeps, in words."""
+    """Return in words which probabilities a run keeps."""
     sizes = {field.type.list_size for field in run.schema if is_probabilities(field.name)}
     return f"probabilities of {first_few(sorted(sizes))} classes" if sizes else "no probabilities"
 
 
 def _check_partition(runs: Sequence[Run], row_numbers: Sequence[Int[np.ndarray, "m"]]) -> None:
-    """Nothing where every row of the data is in exactly one run."""
+    """Raise unless every row of the data is in exactly one run."""
     counts = np.bincount(np.concatenate(row_numbers), minlength=_fold_of(runs[0])["rows"])
     if repeated := np.flatnonzero(counts > 1).tolist():
         holders = [run for run, rows in zip(runs, row_numbers, strict=True) if repeated[0] in rows]
         ids = _ids_of_rows(runs, row_numbers, repeated)
         raise ResultError(
             f"{len(repeated):,} rows are in more than one run: {first_few(ids)}. "
-            f"They are in {first_few([str(run.folder) for run in holders])}. Give one run a fold."
+            f"They are in {first_few([str(run.folder) for run in holders])}. Give each fold once."
         )
     if missing := np.flatnonzero(counts == 0).tolist():
         numbers = sorted({int(_fold_of(run)["number"]) for run in runs})
         folds = [str(fold) for fold in range(_fold_of(runs[0])["folds"]) if fold not in numbers]
-        reason = f"no run of fold {first_few(folds)} is given" if folds else "--limit left them out"
+        left_out = f"{option('limit')} left them out"
+        reason = f"no run of fold {first_few(folds)} is given" if folds else left_out
         raise ResultError(
-            f"{len(missing):,} rows of the data are in none of the runs, as {reason}: "
-            f"{first_few(_missing_ids(runs, missing))}. Score what each fold holds out, and give all."
+            f"{len(missing):,} rows of the data are in none of the runs, because {reason}: "
+            f"{first_few(_missing_ids(runs, missing))}. Give runs of all held-out rows."
         )
 
 
 def _ids_of_rows(
     runs: Sequence[Run], row_numbers: Sequence[Int[np.ndarray, "m"]], rows: list[int]
 ) -> list[str]:
-    """What some rows are called in the first run that has them."""
+    """Return the ids of up to five of the rows, from the first run that has some of them."""
     for run, run_rows in zip(runs, row_numbers, strict=True):
         positions = np.flatnonzero(np.isin(run_rows, rows))
         if len(positions):
@@ -161,7 +157,7 @@ def _ids_of_rows(
 
 
 def _missing_ids(runs: Sequence[Run], rows: list[int]) -> list[str]:
-    """What rows that no run has are called in the files of the folds, if these are there."""
+    """Return the ids of rows that no run has, from the files of the folds, or the numbers."""
     name = current_location(runs[0], "fold")
     files = [] if name is None else sorted(Path(name).parent.parent.glob(f"*/{Path(name).name}"))
     scored_ids = {key for run in runs for key in run.table(["id"])["id"].to_pylist()}
@@ -170,7 +166,7 @@ def _missing_ids(runs: Sequence[Run], rows: list[int]) -> list[str]:
 
 
 def _read_ids(file: Path) -> list[str]:
-    """The ids in a file of what a fold holds out."""
+    """Return the ids in a held_out file of a fold."""
     if file.suffix == ".npz":
         return [str(example_id) for example_id in npz.load_arrays(file, ["ids"])["ids"].tolist()]
     lines = file.read_text(encoding="utf-8").rstrip("\n").split("\n")
@@ -178,7 +174,7 @@ def _read_ids(file: Path) -> list[str]:
 
 
 def _parse_id(line: str) -> str:
-    """The id of a dataset's item, which is written as JSON, or of an image before its label."""
+    """Return the id in a line: JSON for an item of a dataset, else a path before its label."""
     try:
         return str(json.loads(line))
     except ValueError:
@@ -186,7 +182,7 @@ def _parse_id(line: str) -> str:
 
 
 def _rows_in_data_order(runs: Sequence[Run], columns: list[str]) -> pa.Table:
-    """All rows in the order of the data."""
+    """Return all rows in the order of the data."""
     table = pa.concat_tables([run.table(columns).replace_schema_metadata() for run in runs])
     order = np.argsort(table["index"].to_numpy(), kind="stable")
     return table.take(order).combine_chunks()

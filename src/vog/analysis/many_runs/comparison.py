@@ -1,4 +1,4 @@
-"""Whether several runs rank the same examples alike, and which examples moved."""
+"""Agreement of several runs on the ranking of the same examples, and the largest changes."""
 
 import itertools
 from collections.abc import Sequence
@@ -20,20 +20,20 @@ from vog.result import Run
 from vog.result.derived_columns import rank
 
 HARDEST_SHARES = (0.01, 0.05, 0.1)
-_SMALL = 4_000_000  # values that take about two seconds
+_SMALL = 4_000_000  # values, compared in about two seconds: no progress is shown
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """One column in two runs, or the mean over every two of several.
+    """Agreement of two runs on one column, or the mean over all pairs of runs.
 
     Attributes:
-        column: stored or derived.
+        column: a stored or derived column.
         pair: the names of the two runs; None for the mean.
-        examples: that have a value in both; for the mean the fewest of a pair.
-        spearman: correlation of the hardness in [-1, 1]; NaN where a run has one value only.
-        kendall: tau-b of the same, in [-1, 1].
-        overlaps: at the hard end, for 1 %, 5 % and 10 % of the examples.
+        examples: number with a value in both runs; for the mean, the smallest over the pairs.
+        spearman: correlation of the hardness in [-1, 1]; NaN if a run has only one value.
+        kendall: Kendall's tau-b of the hardness, in [-1, 1].
+        overlaps: overlaps of the hardest 1 %, 5 % and 10 % of the examples.
     """
 
     column: str
@@ -44,7 +44,7 @@ class Agreement:
     overlaps: tuple[Overlap, ...]
 
     def row(self) -> dict[str, Any]:
-        """The same, flat."""
+        """Return the agreement as one flat row."""
         return {
             "column": self.column,
             "runs": "mean" if self.pair is None else " ".join(self.pair),
@@ -60,11 +60,11 @@ class MovedExample:
     """An example that is hard in one run and easier in another.
 
     Attributes:
-        id: its name.
-        label: its class in the first run, where known.
-        label_name: the name of that, where there is one.
-        ranks: its hardness by run, in [0, 1], 1 the hardest.
-        difference: of the largest and the smallest of these.
+        id: its id.
+        label: its class in the first run; None if it is not known.
+        label_name: the name of that class; None if it has none.
+        ranks: its hardness rank in each run, in [0, 1]; 1 is the hardest.
+        difference: the largest of these ranks minus the smallest.
     """
 
     id: str
@@ -76,18 +76,18 @@ class MovedExample:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What several runs have in common. Whatever is by run is in the order they were given.
+    """The comparison of several runs. Values for each run are in the order of the arguments.
 
     Attributes:
-        runs: their names.
-        shared: how many examples all of them have.
-        only: by run, how many of its examples another run lacks.
-        relabelled: how many shared examples have not the same label everywhere.
+        runs: names of the runs.
+        shared: number of examples that all runs have.
+        only: for each run, the number of its examples that another run lacks.
+        relabelled: number of shared examples whose labels are not the same in all runs.
         by: the column whose largest changes are in `moved`.
-        agreements: by column and then by pair of runs, `by` first.
-        means: of these over the pairs, by column.
-        moved: the examples whose rank differs most.
-        differences: of what was asked, apart from where things were found.
+        agreements: one for each column and pair of runs, sorted by column; `by` comes first.
+        means: for each column, the mean of its agreements over the pairs.
+        moved: the examples whose ranks differ most.
+        differences: entries of the questions that differ, except for locations of files.
     """
 
     runs: tuple[str, ...]
@@ -101,18 +101,18 @@ class Comparison:
     differences: tuple[Difference, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values, for JSON."""
+        """Return the comparison as plain values, for JSON."""
         return asdict(self)
 
     @property
     def said(self) -> str:
-        """What the column that examples are sorted by says, in a sentence or two."""
+        """The result for the column `by`, in one or two sentences."""
         mean = next(agreement for agreement in self.means if agreement.column == self.by)
         if np.isnan(mean.spearman):
-            return f"{self.by} cannot be compared by rank: a run has one value, or too few, of it."
+            return f"{self.by} cannot be compared by rank: a run has one value of it, or too few."
         phrases = {0.9: "nearly alike", 0.6: "much alike", 0.3: "somewhat alike"}
         phrases |= {-0.3: "independently of each other", -2.0: "against each other"}
-        correlation = round(mean.spearman, 2)  # as it is printed
+        correlation = round(mean.spearman, 2)  # as printed, so that word and number agree
         alike = next(word for threshold, word in phrases.items() if correlation >= threshold)
         top, pairs = mean.overlaps[1], len(self.agreements) // len(self.means)
         over = f" on average over {pairs} pairs" if pairs > 1 else ""
@@ -130,21 +130,21 @@ def compare(
     count: int = 10,
     quiet: bool = True,
 ) -> Comparison:
-    """How alike runs rank the examples they share, score by score and stage by stage.
+    """Return how similarly runs rank the examples they share, for each score and stage.
 
-    Hardness is compared, over the examples that have a value in both runs; infinities are the
-    hardest or the easiest. Columns within the class were standardised over all rows of their run.
+    The hardness is compared over the examples that have a value in both runs; infinities are the
+    hardest or the easiest. Columns within the class are standardised over all rows of their run.
 
     Args:
         runs: two or more.
-        scores: names, as `vog` for all its stages, or columns, as `vog@late:class`; by default
-            every stored score that all runs have.
-        by: the column of the examples that moved; by default a usual one that all have.
-        count: how many of these at most.
-        quiet: no progress.
+        scores: names, such as `vog` for all its stages, or columns, such as `vog@late:class`; by
+            default every stored score that all runs have.
+        by: the column for the examples that moved most; by default one that all runs have.
+        count: largest number of these examples.
+        quiet: show no progress.
 
     Raises:
-        ResultError: fewer than two runs, one twice, nothing in common, or no such column.
+        ResultError: fewer than two runs, a run given twice, nothing in common, or no such column.
     """
     aligned = align_runs(runs)
     columns = resolve_columns(aligned, scores)
@@ -173,7 +173,7 @@ def compare(
 
 
 def _pair_agreements(aligned: AlignedRuns, column: str) -> tuple[Agreement, ...]:
-    """Every two runs by one column."""
+    """Return the agreement of every two runs on one column."""
     values = {name: aligned.hardness(number, column) for number, name in enumerate(aligned.names)}
     return tuple(
         _agreement(column, pair, values[pair[0]], values[pair[1]])
@@ -189,7 +189,7 @@ def _agreement(
 ) -> Agreement:
     has_both = ~(np.isnan(first) | np.isnan(second))
     first, second = first[has_both], second[has_both]
-    # Of ranks, for older versions of SciPy have none where a value is infinite.
+    # Ranks, because older versions of SciPy return NaN if a value is infinite.
     test: Any = kendalltau(rank(first), rank(second)) if len(first) > 1 else None
     tau = float("nan") if test is None else float(test.statistic)
     overlaps = tuple(overlap(first, second, share) for share in HARDEST_SHARES)
@@ -197,13 +197,13 @@ def _agreement(
 
 
 def _mean_agreement(agreements: Sequence[Agreement]) -> Agreement:
-    """Over pairs; NaN where one of them is."""
+    """Return the mean over pairs of runs; NaN if the value of a pair is NaN."""
     overlaps = tuple(
         Overlap(
             share_overlaps[0].share,
-            min(agreement.count for agreement in share_overlaps),
-            float(np.mean([agreement.overlap for agreement in share_overlaps])),
-            float(np.mean([agreement.chance for agreement in share_overlaps])),
+            min(top.count for top in share_overlaps),
+            float(np.mean([top.overlap for top in share_overlaps])),
+            float(np.mean([top.chance for top in share_overlaps])),
         )
         for share_overlaps in zip(*(agreement.overlaps for agreement in agreements), strict=True)
     )
@@ -218,11 +218,11 @@ def _mean_agreement(agreements: Sequence[Agreement]) -> Agreement:
 
 
 def _moved_examples(aligned: AlignedRuns, by: str, count: int) -> tuple[MovedExample, ...]:
-    """The largest changes first, those that are equal by their ids."""
+    """Return the examples with the largest changes first, sorted by id where changes are equal."""
     values = np.stack([aligned.hardness(number, by) for number in range(len(aligned.runs))])
     complete_rows = np.flatnonzero(~np.isnan(values).any(axis=0))
     ranks = np.stack([rank(run_values) for run_values in values[:, complete_rows]])
-    # Rounded: equal changes must not be told apart by their last bit.
+    # Rounded, so that equal changes do not differ in the last bit.
     shift = (ranks.max(axis=0) - ranks.min(axis=0)).round(12)
     order = np.argsort(-shift, kind="stable")[:count]
     least = shift[order].min(initial=1.0)

@@ -1,4 +1,4 @@
-"""How many runs are enough: whether means over some rank as means over as many others do."""
+"""How many runs are enough: agreement of the mean ranks of two disjoint sets of runs."""
 
 import itertools
 import math
@@ -17,23 +17,24 @@ from vog.progress import progress
 from vog.result import Run
 from vog.result.derived_columns import rank
 
-AIM = 0.9
-_MOST_PAIRS, _MAX_SIZE, _MOST_RUNS = 50, 10, 50
-_LARGEST_CORRELATION = 0.9999  # beyond it Fisher's z has no end
-_SMALL = 5_000_000  # ranks that take about two seconds
+AIM = 0.9  # agreement that is enough
+_MOST_PAIRS = 50  # measured for each size
+_MAX_SIZE, _MOST_RUNS = 10, 50  # predicted, and searched for `enough`
+_LARGEST_CORRELATION = 0.9999  # larger ones give an infinite Fisher's z
+_SMALL = 5_000_000  # ranks, correlated in about two seconds: no progress is shown
 _Pair = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Spearman's correlation of the mean ranks of some runs with those of as many others.
+    """Spearman's correlation of the mean ranks of two disjoint sets of equally many runs.
 
     Attributes:
-        runs: how many are on each side.
-        pairs: how many pairs of such sets were measured.
-        mean: over the pairs, in [-1, 1]; NaN where a side has one value only.
-        low: the smallest.
-        high: the largest.
+        runs: number of runs in each set.
+        pairs: number of pairs of sets that were measured.
+        mean: mean over the pairs, in [-1, 1]; NaN if a set has only one value.
+        low: smallest correlation of a pair.
+        high: largest correlation of a pair.
     """
 
     runs: int
@@ -45,7 +46,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The same as it is expected from single runs; NaN where these do not agree at all."""
+    """The correlation predicted from that of single runs; NaN if theirs is below 0 or NaN."""
 
     runs: int
     value: float
@@ -53,19 +54,20 @@ class Prediction:
 
 @dataclass(frozen=True)
 class SeedsCurve:
-    """How the agreement grows with the runs that are averaged.
+    """Agreement of mean ranks as a function of the number of runs that are averaged.
 
     Attributes:
-        column: whose ranks are averaged.
-        runs: how many there are.
-        examples: that have a value in all of them.
-        measured: from one run a side to half of the runs.
-        predicted: from one to ten, by the first of `measured`.
-        aim: what `enough` is to reach.
-        enough: how many runs are predicted to reach it; None for more than 50, or where single
-            runs do not agree.
-        fewest: the low end of a 90 % interval of that, None for more than 50.
-        most: its high end. Two runs give no interval; then both are as `enough`.
+        column: the column whose ranks are averaged.
+        runs: number of runs.
+        examples: number of examples with a value in all runs.
+        measured: one entry for each size of the sets, from one run to half of the runs.
+        predicted: one entry for each size from one to ten, predicted from `measured[0]`.
+        aim: the agreement that `enough` runs reach.
+        enough: smallest number of runs predicted to reach `aim`; None if it is more than 50, or if
+            single runs do not agree.
+        fewest: low end of a 90 % interval of `enough`; None if it is more than 50.
+        most: high end of that interval. With two runs there is no interval, and both ends equal
+            `enough`.
     """
 
     column: str
@@ -79,7 +81,7 @@ class SeedsCurve:
     most: int | None
 
     def rows(self) -> list[dict[str, Any]]:
-        """One flat row a number of runs; what was not measured or predicted is None."""
+        """Return one flat row for each number of runs; None if not measured or not predicted."""
         measured = {point.runs: point for point in self.measured}
         predicted = {point.runs: point.value for point in self.predicted}
         return [
@@ -95,41 +97,36 @@ class SeedsCurve:
         ]
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values, for JSON."""
+        """Return the curve as plain values, for JSON."""
         return asdict(self)
 
     @property
     def summary(self) -> str:
-        """What it comes to, in a sentence or two; it says what was measured and what was not."""
+        """The result in one or two sentences, which mark what is measured and what predicted."""
         single = self.measured[0].mean
-        if single != single:
-            return f"By {self.column} nothing can be told: {self._no_ranking_reason}."
+        if math.isnan(single):
+            return f"Agreement by {self.column} is not defined: {self._no_ranking_reason}."
         if not single > 0:
-            return (
-                f"By {self.column} single runs do not agree, and means over them need not either."
-            )
+            return f"By {self.column} single runs do not agree, so means over them may not agree."
         combined = spearman_brown(single, self.runs)
         enough = f"more than {_MOST_RUNS}" if self.enough is None else f"about {self.enough}"
         return (
             f"By {self.column} single runs agree at {single:.2f} (measured). Means of {self.runs} "
-            f"runs would agree with means of {self.runs} others at about {combined:.2f}; {self.aim:g} "
-            f"needs {enough} (predicted{self._range_clause})."
+            f"runs would agree with means of {self.runs} others at about {combined:.2f}; "
+            f"{self.aim:g} needs {enough} (predicted{self._range_clause})."
         )
 
     @property
     def _range_clause(self) -> str:
-        """How far the number of runs that is needed is known."""
+        """The 90 % interval of the number of runs needed, as the end of a sentence."""
         if self.runs < 3:
-            return "; from two runs no range can be told"
-        low, high = (
-            f"more than {_MOST_RUNS}" if runs is None else str(runs)
-            for runs in (self.fewest, self.most)
-        )
+            return "; two runs give no range"
+        low, high = (str(runs or f"more than {_MOST_RUNS}") for runs in (self.fewest, self.most))
         return f"; {low}{'' if low == high else f' to {high}'} by a 90 % interval"
 
     @property
     def _no_ranking_reason(self) -> str:
-        """Why some run does not rank the examples."""
+        """The reason why a run does not rank the examples."""
         if self.examples < 2:
             return f"{'one' if self.examples else 'no'} example has a value in all of the runs"
         return (
@@ -139,25 +136,25 @@ class SeedsCurve:
 
 
 def seeds_curve(runs: Sequence[Run], column: str | None = None, quiet: bool = True) -> SeedsCurve:
-    """Whether means over some of the runs rank as means over as many others do.
+    """Return how well means over some runs agree with means over equally many other runs.
 
-    Ranks are by hardness among the examples that have a value in all runs. All pairs of sets
-    that share no run are measured; of more than 50, 50 that are drawn, the same ones each time.
+    Ranks are by hardness among the examples that have a value in all runs. All pairs of disjoint
+    sets are measured; if there are more than 50, then 50 drawn at random with a fixed seed.
 
-    The prediction is m r / (1 + (m - 1) r), where r is the agreement of single runs. It is exact
-    for Pearson's correlation of sums of equally reliable parts, and so an approximation here:
-    compare it with what was measured.
+    The prediction for m runs is m r / (1 + (m - 1) r), where r is the agreement of single runs. It
+    is exact for Pearson's correlation of sums of equally reliable parts, and so an approximation
+    here: compare it with the measured values.
 
     Source: Spearman, 1910; Brown, 1910.
 
     Args:
         runs: two or more.
-        column: stored or derived; by default the one single runs are sorted by, as
-            `vog@all:class`, or the first score; it need not be that of the combined run.
-        quiet: no progress.
+        column: a stored or derived column; by default the default column of single runs, such as
+            `vog@all:class`, or the first score. The combined run may have a different default.
+        quiet: show no progress.
 
     Raises:
-        ResultError: fewer than two runs, one twice, nothing in common, or no such column.
+        ResultError: fewer than two runs, a run given twice, nothing in common, or no such column.
     """
     return seeds_curve_aligned(align_runs(runs), column, quiet)
 
@@ -165,7 +162,7 @@ def seeds_curve(runs: Sequence[Run], column: str | None = None, quiet: bool = Tr
 def seeds_curve_aligned(
     aligned: AlignedRuns, column: str | None = None, quiet: bool = True
 ) -> SeedsCurve:
-    """The same of runs whose shared examples are known.
+    """Return the same for runs that are already aligned.
 
     Raises:
         ResultError: no such column.
@@ -183,24 +180,22 @@ def seeds_curve_aligned(
     single = measured[0].mean
     predicted = tuple(Prediction(m, spearman_brown(single, m)) for m in range(1, _MAX_SIZE + 1))
     low, high = _agreement_interval(ranks) if len(runs) > 2 else (single, single)
-    # The mean of Fisher's z is not that of the correlations: the range holds what is predicted.
+    # The interval is around the mean of Fisher's z, so it may miss the mean correlation: widen it.
     needed = (_runs_needed(r) for r in (single, max(high, single), min(low, single)))
-    return SeedsCurve(
-        *(column, len(runs), ranks.shape[1], tuple(measured), predicted, AIM, *needed)
-    )
+    return SeedsCurve(column, len(runs), ranks.shape[1], tuple(measured), predicted, AIM, *needed)
 
 
 def _runs_needed(single: float) -> int | None:
-    """How many runs reach `ENOUGH`, if single ones agree so; None for more than 50."""
+    """Return how many runs reach `AIM`, given the agreement of single runs, or None."""
     sufficient = (m for m in range(1, _MOST_RUNS + 1) if spearman_brown(single, m) >= AIM - 1e-12)
     return next(sufficient, None)
 
 
 def _agreement_interval(ranks: Float[np.ndarray, "runs n"]) -> tuple[float, float]:
-    """The low and the high end of a 90 % interval of the agreement of single runs.
+    """Return the low and high end of a 90 % interval of the agreement of single runs.
 
-    Source: the jackknife over runs (Tukey, 1958) of the mean of Fisher's z, by Student's t; each
-    run has a part in many pairs, so pairs are not independent.
+    Source: the jackknife over runs (Tukey, 1958) of the mean of Fisher's z, with Student's t. It
+    leaves out runs and not pairs, because pairs that share a run are not independent.
     """
     runs = len(ranks)
     z = np.zeros((runs, runs))
@@ -218,9 +213,9 @@ def _fisher_z(correlation: float) -> float:
 
 
 def _integer_ranks(aligned: AlignedRuns, column: str) -> Float[np.ndarray, "runs n"]:
-    """The hardness ranks among the examples that all have, as whole numbers.
+    """Return the hardness ranks as whole numbers, over the examples with a value in all runs.
 
-    Sums of these are exact, so that what is equal stays equal in whatever order they are added.
+    Their sums are exact, so equal sums stay equal whatever the order of adding.
     """
     values = np.stack([aligned.hardness(number, column) for number in range(len(aligned.runs))])
     complete = values[:, ~np.isnan(values).any(axis=0)]
@@ -239,7 +234,7 @@ def _measure(ranks: Float[np.ndarray, "runs n"], size: int, pairs: Sequence[_Pai
 
 
 def _disjoint_pairs(runs: int, size: int) -> Iterator[_Pair]:
-    """Pairs of sets of runs that share none, each pair once."""
+    """Yield pairs of disjoint sets of `size` runs, each pair once."""
     count = math.comb(runs, size) * math.comb(runs - size, size) // 2
     if count <= _MOST_PAIRS:
         for first in itertools.combinations(range(runs), size):

@@ -1,4 +1,4 @@
-"""How many of the hardest examples two rankings have in common."""
+"""The share of the hardest examples that two rankings have in common."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ from jaxtyping import Bool, Float
 
 @dataclass(frozen=True)
 class Overlap:
-    """How many of the hardest examples are the same in two runs.
+    """The part of the hardest examples that is the same in two runs.
 
     Attributes:
-        share: of the examples that are called the hardest, in (0, 1].
-        count: how many that is, at least 1.
-        overlap: the share of these that the other run has as well, in [0, 1].
-        chance: what two rankings that have nothing in common would be expected to share.
+        share: share of all examples that counts as the hardest, in (0, 1].
+        count: number of the hardest examples, at least 1.
+        overlap: share of the hardest that is the same in both runs, in [0, 1].
+        chance: expected overlap of two independent rankings, in [0, 1].
     """
 
     share: float
@@ -24,16 +24,16 @@ class Overlap:
 
 
 def overlap(first: Float[np.ndarray, "n"], second: Float[np.ndarray, "n"], share: float) -> Overlap:
-    """How many of the largest values of one are among the largest of the other.
+    """Return the share of the largest values of one ranking that are among the other's largest.
 
-    Where equal values straddle the cut, it is what would be expected if those above it were drawn,
-    in each of the two by itself. So it depends on no order of the rows, and rankings of which one
-    is constant share what chance would give.
+    If equal values lie on both sides of the cut, this is the expected share when the ones above
+    the cut are drawn at random, in each ranking independently. So the result does not depend on
+    the order of the rows, and a constant ranking overlaps with any other as much as by chance.
 
     Args:
-        one: hardness of the examples, without NaN.
-        other: of the same examples.
-        share: of the examples that are compared, at least one of them.
+        first: hardness of the examples, without NaN.
+        second: hardness of the same examples by the second ranking.
+        share: share of the examples that are compared, at least one example.
     """
     if not len(first):
         return Overlap(share, 0, float("nan"), float("nan"))
@@ -53,7 +53,7 @@ def overlap(first: Float[np.ndarray, "n"], second: Float[np.ndarray, "n"], share
 def _top_membership(
     values: Float[np.ndarray, "n"], count: int
 ) -> tuple[Bool[np.ndarray, "n"], Bool[np.ndarray, "n"], float]:
-    """Which values are surely among the largest, which are at the cut, and how likely those are."""
+    """Return masks of the values above the cut and equal to it, and the latter's probability."""
     least = np.partition(values, -count)[-count]
     above, at_cut = values > least, values == least
     return above, at_cut, float((count - above.sum()) / at_cut.sum())

@@ -1,1 +1,1 @@
-"""What one run says of its examples, scores and stages."""
+"""Analyses of one run: its examples, scores and stages."""

@@ -1,4 +1,4 @@
-"""How the values of a score lie within each class, from its easiest to its hardest examples."""
+"""Quantiles of a score within each class."""
 
 from dataclasses import dataclass
 
@@ -16,14 +16,14 @@ class ClassSpread:
     """Quantiles of a column within one class, over the examples with a finite value.
 
     Attributes:
-        label: the number of the class.
-        label_name: its name, where there is one.
-        examples: how many have a finite value.
-        low: 5 % are smaller.
-        quarter: 25 % are smaller.
-        median: half are smaller.
-        three_quarters: 75 % are smaller.
-        high: 95 % are smaller.
+        label: number of the class.
+        label_name: name of the class; None if it has none.
+        examples: number of examples with a finite value.
+        low: 5 % quantile.
+        quarter: 25 % quantile.
+        median: 50 % quantile.
+        three_quarters: 75 % quantile.
+        high: 95 % quantile.
     """
 
     label: int
@@ -37,10 +37,10 @@ class ClassSpread:
 
 
 def class_spread(run: Run, column: str) -> tuple[ClassSpread, ...]:
-    """Five quantiles of each class, the class with the hardest median first.
+    """Return five quantiles for each class, sorted from the class with the hardest median.
 
-    Between two values a quantile is interpolated linearly. Classes without a finite value are left
-    out, and examples without a label.
+    Quantiles are interpolated linearly between two values. Examples without a label and classes
+    without a finite value are left out.
 
     Raises:
         ResultError: there is no such column.
@@ -69,7 +69,7 @@ def class_spread(run: Run, column: str) -> tuple[ClassSpread, ...]:
 def _quantiles(
     values: Float[np.ndarray, "n"], start: np.ndarray, count: np.ndarray
 ) -> Float[np.ndarray, "classes 5"]:
-    """Of values that stand in order within each class, which begins at `start`."""
+    """Return quantiles of values that are sorted within each class; classes begin at `start`."""
     positions = _QUANTILES * (count[:, None] - 1)
     below = np.floor(positions).astype(np.int64)
     above = np.ceil(positions).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Two score columns of a run side by side: whether they rank alike, and where they do not."""
+"""Comparison of two score columns of a run: their correlation and where they disagree."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,15 @@ from vog.result import Run
 
 @dataclass(frozen=True)
 class TwoColumns:
-    """What two columns say of the same examples.
+    """Comparison of two columns on the same examples.
 
     Attributes:
-        spearman: correlation of the hardness ranks in [-1, 1], so that agreement is positive
-            whatever the signs of the columns; NaN where one is constant.
-        density: how many examples have which pair of values.
-        first_alone: rows that are hard by the first and easy by the second, the clearest first.
-        second_alone: the other way round.
+        spearman: correlation of the hardness ranks in [-1, 1]. Agreement is positive whatever the
+            signs of the columns; NaN if a column is constant.
+        density: number of examples for each pair of values, as a grid.
+        first_alone: index of examples that are hard by the first column and easy by the second,
+            from the largest difference.
+        second_alone: index of examples that are hard by the second column and easy by the first.
     """
 
     spearman: float
@@ -28,7 +29,7 @@ class TwoColumns:
 
 
 def two_columns(run: Run, first: str, second: str, count: int = 12) -> TwoColumns:
-    """Two columns, stored or derived, side by side.
+    """Return the comparison of two columns, stored or derived, with `count` examples each way.
 
     Raises:
         ResultError: there is no such column.
@@ -36,7 +37,7 @@ def two_columns(run: Run, first: str, second: str, count: int = 12) -> TwoColumn
     x, y = run.hardness(first), run.hardness(second)
     gaps = np.where(np.isnan(x - y), 0.0, x - y)
     order = np.argsort(-gaps, kind="stable")
-    index = run.table(["index"])["index"].to_numpy()  # not the place, where parts are missing
+    index = run.table(["index"])["index"].to_numpy()  # not the position, as parts may be missing
     return TwoColumns(
         spearman(x, y),
         density(run.numbers(first), run.numbers(second)),

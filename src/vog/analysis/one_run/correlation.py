@@ -1,4 +1,4 @@
-"""Whether rankings of the same examples agree, and over which examples they do not."""
+"""Rank correlation of scores, and the examples about which scores disagree."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ class Dispute:
 
     Attributes:
         index: its number in the data.
-        id: its name.
-        label: its class, where known.
-        prediction: what the last checkpoint of the stage says, where known.
+        id: its id.
+        label: its class; None if it is not known.
+        prediction: the class that the last checkpoint of the stage predicts; None if not known.
         spread: population standard deviation of its hardness ranks, in (0, 0.5].
         hardest_by: the column by which it is the hardest.
-        hardest: its hardness rank by that, in [0, 1].
+        hardest: its hardness rank by `hardest_by`, in [0, 1].
         easiest_by: the column by which it is the easiest.
-        easiest: its hardness rank by that.
+        easiest: its hardness rank by `easiest_by`, in [0, 1].
     """
 
     index: int
@@ -39,10 +39,10 @@ class Dispute:
 
 
 def spearman(first: Shaped[np.ndarray, "n"], second: Shaped[np.ndarray, "n"]) -> float:
-    """Spearman's rank correlation in [-1, 1], over the examples that both have a value for.
+    """Return Spearman's rank correlation in [-1, 1], over the examples with both values.
 
-    Equal values share their mean rank; infinities are the largest or smallest. NaN where one of
-    them is constant or fewer than two examples are left.
+    Equal values share their mean rank; infinities are the largest or smallest. The result is NaN
+    if an array is constant, or if fewer than two examples have both values.
 
     Source: Spearman, 1904: Pearson's correlation of the ranks.
     """
@@ -52,10 +52,10 @@ def spearman(first: Shaped[np.ndarray, "n"], second: Shaped[np.ndarray, "n"]) ->
 
 
 def correlation_matrix(run: Run, columns: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Spearman's correlation of the hardness by every two columns, as `spearman` computes it.
+    """Return Spearman's correlation of the hardness by every two columns.
 
-    Turned so that 1 is hard in each, which makes agreement positive, over the rows that have a
-    value in all of the columns. NaN where one is constant over these.
+    Hardness is high for hard examples in every column, so agreement is positive. Only rows with a
+    value in all columns count. The value is NaN if a column is constant over these rows.
 
     Raises:
         ResultError: there is no such column.
@@ -65,25 +65,25 @@ def correlation_matrix(run: Run, columns: Sequence[str]) -> dict[str, dict[str, 
     incomplete = is_missing.any(axis=0)
     complete_ranks = ranks[:, ~incomplete]
     for column_ranks, column_missing in zip(complete_ranks, is_missing, strict=True):
-        if column_missing.sum() < incomplete.sum():  # it loses rows that another lacks
+        if column_missing.sum() < incomplete.sum():  # rows are dropped that only other columns lack
             column_ranks[:] = rank(column_ranks)
     rows = _correlations(complete_ranks).tolist()
     return {a: dict(zip(columns, row, strict=True)) for a, row in zip(columns, rows, strict=True)}
 
 
 def disputed_examples(run: Run, columns: Sequence[str], count: int = 12) -> tuple[Dispute, ...]:
-    """The examples over whose hardness the columns differ most, the most disputed first.
+    """Return the examples whose hardness differs most between columns, largest spread first.
 
     Args:
-        run: rows that lack one of the columns are left out, and those all columns rank alike.
-        columns: of one stage, whose last checkpoint predicts.
-        count: how many at most.
+        run: rows that lack a value, or that all columns rank equally, are left out.
+        columns: columns of one stage; its last checkpoint gives the predictions.
+        count: largest number of examples.
 
     Raises:
         ResultError: there is no such column.
     """
     ranks = hardness(run, columns)
-    differing = np.flatnonzero(ranks.max(axis=0) > ranks.min(axis=0))  # not so where one is NaN
+    differing = np.flatnonzero(ranks.max(axis=0) > ranks.min(axis=0))  # False if a rank is NaN
     spread = ranks[:, differing].std(axis=0)
     top = np.argsort(-spread, kind="stable")[:count]
     positions = differing[top]
@@ -104,7 +104,7 @@ def disputed_examples(run: Run, columns: Sequence[str], count: int = 12) -> tupl
 
 
 def hardness(run: Run, columns: Sequence[str]) -> Float[np.ndarray, "columns n"]:
-    """The ranks in [0, 1] by each column, 1 the hardest; NaN where a row has no value.
+    """Return the ranks in [0, 1] by each column; 1 is the hardest, NaN a row without a value.
 
     Raises:
         ResultError: there is no such column.
@@ -113,10 +113,10 @@ def hardness(run: Run, columns: Sequence[str]) -> Float[np.ndarray, "columns n"]
 
 
 def _correlations(ranks: Float[np.ndarray, "k n"]) -> Float[np.ndarray, "k k"]:
-    """Pearson's correlation of every two rows; NaN where one is constant or of fewer than two."""
+    """Return Pearson's correlation of every two rows; NaN for constant rows or one column."""
     if ranks.shape[1] < 2:
         return np.full((len(ranks), len(ranks)), np.nan)
-    centred = ranks - 0.5  # their mean, whatever is equal
+    centred = ranks - 0.5  # the mean of ranks, with or without ties
     products = centred @ centred.T
     norms = np.sqrt(np.diag(products))
     with np.errstate(invalid="ignore"):

@@ -7,9 +7,10 @@ import numpy as np
 from vog.analysis.one_run.density_grid import Density, density
 from vog.errors import ResultError
 from vog.result import Run
+from vog.wording import option
 
 _AXES = ("variability", "confidence", "correctness")
-_MOST_POINTS = 2000  # more would lie on one another, and make the page large
+_MOST_POINTS = 2000  # more would overlap and make the page large
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Point:
         index: its number in the data.
         variability: population standard deviation of the probability of the label, in [0, 0.5].
         confidence: mean of that probability, in [0, 1].
-        correctness: share of the checkpoints that are right, in [0, 1].
+        correctness: share of the checkpoints that predict the label, in [0, 1].
     """
 
     index: int
@@ -34,10 +35,10 @@ class DataMap:
     """The examples of a stage by variability (x) and confidence (y).
 
     Attributes:
-        stage: of training.
-        examples: how many have all three values.
-        points: each of these, where they are at most 2,000; else empty.
-        density: of all of them, with the mean correctness of each cell.
+        stage: name of the stage of training.
+        examples: number of examples with all three values.
+        points: one point for each of these if there are at most 2,000, else empty.
+        density: grid of all these examples, with the mean correctness of each cell.
     """
 
     stage: str
@@ -47,7 +48,7 @@ class DataMap:
 
 
 def data_map(run: Run, stage: str = "all") -> DataMap:
-    """Variability, confidence and correctness over the checkpoints of a stage.
+    """Return variability, confidence and correctness over the checkpoints of a stage.
 
     Source: Swayamdipta et al., EMNLP 2020.
 
@@ -59,7 +60,7 @@ def data_map(run: Run, stage: str = "all") -> DataMap:
     if missing:
         raise ResultError(
             f"{run.folder} has no {', '.join(missing)}, which a data map needs. "
-            f"Score again with --scores {','.join(_AXES)} among others."
+            f"Score again and include {option('scores', ','.join(_AXES))}."
         )
     values = np.stack([run.numbers(name) for name in columns])
     complete = np.isfinite(values).all(axis=0)

@@ -1,4 +1,4 @@
-"""Two scores of a million examples as a grid of counts, which a page can draw."""
+"""Counts of examples on a grid of two scores, small enough to draw for a million examples."""
 
 from dataclasses import dataclass
 
@@ -6,20 +6,20 @@ import numpy as np
 from jaxtyping import Float, Int
 
 _LOW, _HIGH = 0.1, 99.9  # percentiles
-_FEW_ROWS = 20  # rows, of which each counts
+_FEW_ROWS = 20  # with fewer rows, no row lies outside the edges
 
 
 @dataclass(frozen=True)
 class DensityCell:
-    """A rectangle of the plane, its left and lower edges included, that is not empty.
+    """A rectangle of the plane that holds examples; it includes its left and lower edges.
 
     Attributes:
         x0: left edge.
         x1: right edge.
         y0: lower edge.
         y1: upper edge.
-        count: how many examples are in it.
-        mean: of their finite colour values; NaN without any.
+        count: number of examples in it.
+        mean: mean of their finite colour values; NaN if there are none.
     """
 
     x0: float
@@ -32,13 +32,13 @@ class DensityCell:
 
 @dataclass(frozen=True)
 class Density:
-    """Where the examples are in the plane of two columns.
+    """Distribution of the examples in the plane of two columns.
 
     Attributes:
-        cells: the ones that are not empty, from left to right, each column from below.
-        bins: cells a side.
-        left_out: rows without a finite value for both axes.
-        counted: rows that are in a cell.
+        cells: cells that are not empty, from left to right and then from bottom to top.
+        bins: number of cells on each side.
+        left_out: number of rows that lack a finite value on an axis.
+        counted: number of rows in a cell.
     """
 
     cells: tuple[DensityCell, ...]
@@ -53,17 +53,17 @@ def density(
     colour: Float[np.ndarray, "n"] | None = None,
     bins: int = 40,
 ) -> Density:
-    """How many rows have which pair of values.
+    """Return the number of rows in each cell of a grid of two columns.
 
-    Each axis goes from the 0.1 to the 99.9 percentile of its values; what lies outside is counted
-    in the cells at the edge. With fewer than 20 rows nothing lies outside. A constant axis has all
-    rows in its middle.
+    Each axis goes from the 0.1 to the 99.9 percentile of its values; rows outside are counted in
+    the cells at the edge. With fewer than 20 rows none lies outside. On a constant axis all rows
+    are in the middle.
 
     Args:
-        x: values to the right.
-        y: values upwards.
-        colour: what is averaged in each cell.
-        bins: cells a side.
+        x: values on the horizontal axis.
+        y: values on the vertical axis.
+        colour: values that are averaged in each cell.
+        bins: number of cells on each side.
     """
     valid = np.isfinite(x) & np.isfinite(y)
     counted = int(valid.sum())
@@ -78,12 +78,12 @@ def density(
 
 
 def _edges(values: Float[np.ndarray, "m"], bins: int) -> Float[np.ndarray, "edges"]:
-    # Inwards to a value that is there: a single extreme one must not squeeze all others together.
+    # Round inwards to an existing value, so that one outlier does not squeeze the other rows.
     few = len(values) < _FEW_ROWS
     low = float(np.percentile(values, _LOW, method="lower" if few else "higher"))
     high = float(np.percentile(values, _HIGH, method="higher" if few else "lower"))
     precision = np.finfo(float)
-    # Edges closer than this would fall together.
+    # Edges closer than this would be equal after rounding.
     if high - low <= 4 * bins * (precision.eps * max(abs(low), abs(high)) + precision.tiny):
         half = abs(low) / 2 or 0.5
         low, high = low - half, low + half
@@ -93,7 +93,7 @@ def _edges(values: Float[np.ndarray, "m"], bins: int) -> Float[np.ndarray, "edge
 def _bins(
     values: Float[np.ndarray, "m"], edges: Float[np.ndarray, "edges"]
 ) -> Int[np.ndarray, "m"]:
-    """The bin of each value; the outer two take what lies beyond them."""
+    """Return the bin of each value; the outer bins include values beyond the edges."""
     return np.searchsorted(edges[1:-1], values, "right")
 
 

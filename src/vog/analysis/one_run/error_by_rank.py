@@ -1,4 +1,4 @@
-"""How often the model is wrong among the easiest, ..., the hardest examples of a score."""
+"""Error rate of the model along the ranking by a score."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,15 @@ from scipy.stats import binomtest
 
 @dataclass(frozen=True)
 class Bin:
-    """Examples of neighbouring rank, and the share of them that the model gets wrong.
+    """Error rate of the examples in one range of ranks.
 
     Attributes:
-        first: share of the examples with a smaller rank, in [0, 1).
-        last: share with a rank up to the bin's end, in (0, 1].
-        examples: how many are in the bin.
-        error: share of them that are wrong.
-        low: lower end of the 95 % Wilson interval of that share.
-        high: its upper end.
+        first: share of the examples ranked before the bin, in [0, 1).
+        last: share of the examples ranked up to the end of the bin, in (0, 1].
+        examples: number of examples in the bin.
+        error: share of them that the model gets wrong, in [0, 1].
+        low: lower end of the 95 % Wilson interval of `error`.
+        high: upper end of that interval.
     """
 
     first: float
@@ -31,13 +31,12 @@ class Bin:
 def error_by_rank(
     values: Float[np.ndarray, "n"], wrong: Bool[np.ndarray, "n"], bins: int = 10
 ) -> tuple[Bin, ...]:
-    """The error rate in bins of equal size by rank, from the smallest value to the largest.
+    """Return the error rate in bins of equal size by rank, from the smallest value to the largest.
 
-    Cut by rank and not by value: every example is in exactly one bin, both extremes
-    included, however many values are equal. Which of these come first is drawn, the same way each
-    time: in the order of the data, often by class, a constant score would seem to tell classes
-    apart. Rows without a value (NaN) are left out.
-    With fewer examples than bins there are as many bins as examples.
+    Bins are cut by rank and not by value, so every example is in exactly one bin, even if many
+    values are equal. The order of equal values is random with a fixed seed: data are often sorted
+    by class, and in that order a constant score would seem to separate classes. Rows without a
+    value (NaN) are left out. If there are fewer examples than bins, each example is a bin.
 
     Source of the intervals: Wilson, 1927; they stay within [0, 1] for rates of 0 and 1.
     """

@@ -1,7 +1,7 @@
-"""How often the last checkpoint agrees with the labels: a run of the wrong transform shows here.
+"""Agreement of the last checkpoint with the labels, which reveals a wrong transform.
 
-A network that is scored with another transform than in training, or with its classes in another
-order, gives scores like any other, and they mean nothing. What it predicts gives it away.
+If a network is scored with a different transform than in training, or with its classes in a
+different order, the scores look normal but mean nothing. Its predictions show the mistake.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from vog.result.class_names import main_name
 
 _LOW = 0.5
 _TIMES_THE_LARGEST = 1.5
-_LEAST_AGREEMENT = 0.5  # a renaming of classes explains a confusion that agrees this often after it
-_LEAST_GAIN = 0.2  # and by at least this share more often than before
+_LEAST_AGREEMENT = 0.5  # share of labels that must agree after classes are renamed
+_LEAST_GAIN = 0.2  # and the least gain over the share before
 _MOST_CLASSES = 3000  # the assignment of more classes takes minutes
 _MOST_MOVES = 5
 
@@ -26,12 +26,12 @@ Classes = Int[np.ndarray, "n"]
 
 @dataclass(frozen=True)
 class Renaming:
-    """Other numbers for the predicted classes, under which predictions agree with the labels.
+    """New numbers for the predicted classes, under which predictions agree with the labels.
 
     Attributes:
-        moves: the predicted class and the label that it stands for, where these differ; the
-            predicted classes ascend.
-        share: of the rows, how many agree under the new numbers, in [0, 1].
+        moves: pairs of a predicted class and the label it stands for, if the two differ; sorted
+            by predicted class.
+        share: share of the rows that agree under the new numbers, in [0, 1].
     """
 
     moves: tuple[tuple[int, int], ...]
@@ -40,15 +40,15 @@ class Renaming:
 
 @dataclass(frozen=True)
 class LabelAgreement:
-    """How often predictions agree with labels.
+    """Agreement of predictions with labels.
 
     Attributes:
-        rows: how many rows have both.
-        agreeing: how many of these agree.
-        largest: how many of these have the most frequent label.
-        renaming: where agreement is low and classes in another order explain it.
-        names: of the classes, by number; empty where the data have none.
-        subject: whose predictions these are, in words and with the verb.
+        rows: number of rows with a label and a prediction.
+        agreeing: number of these rows where the two agree.
+        largest: number of these rows with the most frequent label.
+        renaming: the new order of classes that explains low agreement; None if there is none.
+        names: names of the classes, in order of their numbers; empty if the data have none.
+        subject: subject and verb of the sentence, which say whose predictions these are.
     """
 
     rows: int
@@ -65,12 +65,12 @@ class LabelAgreement:
 
     @property
     def largest_share(self) -> float:
-        """The share of rows that have the most frequent label: what a constant answer reaches."""
+        """The share of rows with the most frequent label, which a constant prediction reaches."""
         return self.largest / self.rows
 
     @property
     def is_low(self) -> bool:
-        """Whether the share is below one half, or below 1.5 times that of the largest class.
+        """True if the share is below one half, or below 1.5 times that of the largest class.
 
         Complete agreement is never low, however large the largest class is.
         """
@@ -78,7 +78,7 @@ class LabelAgreement:
 
     @property
     def percent(self) -> int:
-        """The share in whole percent; 50 and 100 only where it is not below them."""
+        """The share in whole percent, rounded up to neither 50 nor 100."""
         return _percent(self.share)
 
     @property
@@ -92,12 +92,12 @@ class LabelAgreement:
 
     @property
     def explanation(self) -> str:
-        """What is probably wrong and how to check that, in sentences."""
+        """Sentences on what is probably wrong and how to check it."""
         return "\n".join([_REASONS, *self.renaming_lines, _CHECK])
 
     @property
     def renaming_lines(self) -> list[str]:
-        """The renaming that explains the confusion, in a line; no line where there is none."""
+        """One line with the renaming that explains the confusion; empty if there is none."""
         if self.renaming is None:
             return []
         moves = self.renaming.moves
@@ -110,11 +110,11 @@ class LabelAgreement:
 
     @property
     def warning(self) -> str | None:
-        """The warning in several lines where agreement is low; None where it is not."""
+        """The warning, several lines, if agreement is low; else None."""
         return self._warning(self.sentence) if self.is_low else None
 
     def sample_warning(self) -> str | None:
-        """Return the warning about a sample of the labels; None where agreement is not low."""
+        """Return the warning about a sample of the labels; None if agreement is not low."""
         return self._warning(self.sample_sentence()) if self.is_low else None
 
     def _warning(self, sentence: str) -> str:
@@ -144,8 +144,8 @@ _CHECK = (
 def label_agreement(run: Run) -> LabelAgreement | None:
     """Return how often the last checkpoint of a run agrees with the labels.
 
-    None where that says nothing: without labels or predictions, with the predicted class as the
-    target, and of gradients that were imported.
+    Return None if this has no meaning: there are no labels or predictions, the target is the
+    predicted class, or the gradients were imported.
     """
     if run.question.get("target") in ("predicted", "as stored"):
         return None
@@ -160,13 +160,13 @@ def label_agreement(run: Run) -> LabelAgreement | None:
 def agreement_of(
     labels: Classes, predictions: Classes, names: tuple[str, ...] = (), subject: str | None = None
 ) -> LabelAgreement | None:
-    """Return how often predictions agree with labels; None where no row has both.
+    """Return how often predictions agree with labels; None if no row has both.
 
     Args:
-        labels: by row, negative where there is none.
-        predictions: by row, negative where there is none.
-        names: of the classes, by number.
-        subject: whose predictions these are, with the verb.
+        labels: one for each row, negative if there is none.
+        predictions: one for each row, negative if there is none.
+        names: names of the classes, in order of their numbers.
+        subject: subject and verb of the sentence, which say whose predictions these are.
     """
     has_both = (labels >= 0) & (predictions >= 0)
     labels, predictions = labels[has_both], predictions[has_both]
@@ -182,7 +182,7 @@ def agreement_of(
 
 
 def sample_sentence(labels: Classes, predictions: Classes) -> str:
-    """Return the sentence of the plan about a sample of the labels; nothing without labels."""
+    """Return the sentence of the plan about a sample of the labels; empty without labels."""
     sample = agreement_of(labels, predictions)
     return "" if sample is None else sample.sample_sentence()
 
@@ -190,16 +190,16 @@ def sample_sentence(labels: Classes, predictions: Classes) -> str:
 def sample_warning(
     labels: Classes, predictions: Classes, names: tuple[str, ...] = ()
 ) -> str | None:
-    """Return the warning about a sample of the labels; None where agreement is not low."""
+    """Return the warning about a sample of the labels; None if agreement is not low."""
     sample = agreement_of(labels, predictions, names)
     return None if sample is None else sample.sample_warning()
 
 
 def find_renaming(labels: Classes, predictions: Classes) -> Renaming | None:
-    """Return the renaming of predicted classes that explains a confusion; None where none does.
+    """Return the renaming of predicted classes that explains a confusion; None if there is none.
 
-    It is learned from every second row of each class and judged by the others: of few rows in many
-    classes, some renaming explains most, and says nothing.
+    It is learned from every second row of each class and judged by the remaining rows: with few
+    rows in many classes, some renaming fits most of the rows that it is learned from.
     """
     class_numbers, codes = np.unique(np.concatenate([labels, predictions]), return_inverse=True)
     if len(class_numbers) > _MOST_CLASSES:
@@ -231,7 +231,7 @@ def _every_second(classes: Classes) -> Bool[np.ndarray, "n"]:
 
 
 def _assign(truth: Classes, guess: Classes, classes: int) -> Int[np.ndarray, "classes"]:
-    """Return by predicted class the label that it stands for, so that most rows agree."""
+    """Return a label for each predicted class, so that as many rows as possible agree."""
     confusion = np.bincount(guess * classes + truth, minlength=classes**2)
     return linear_sum_assignment(confusion.reshape(classes, classes), maximize=True)[1]
 

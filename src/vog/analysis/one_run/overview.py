@@ -1,4 +1,4 @@
-"""What a run says as a whole: errors along a score, hard classes, and whether the stages agree."""
+"""Overview of a run: errors along a score, difficulty of classes, agreement of stages."""
 
 import itertools
 from collections.abc import Mapping
@@ -16,15 +16,16 @@ from vog.analysis.one_run.score_columns import columns_by_stage, default_score, 
 from vog.analysis.one_run.stability import Stability, stability
 from vog.errors import ResultError
 from vog.result import Run
+from vog.wording import command
 
 
 @dataclass(frozen=True)
 class StageErrors:
-    """How often the last checkpoint of a stage is wrong, along a score of that stage.
+    """Error rate of the last checkpoint of a stage, along a score of that stage.
 
     Attributes:
         deciles: ten bins of equal size, from the smallest score to the largest.
-        everything: all examples in one bin.
+        everything: one bin with all examples.
     """
 
     deciles: tuple[Bin, ...]
@@ -37,7 +38,7 @@ class StageErrors:
 
     @property
     def highest(self) -> Bin:
-        """The tenth with the largest."""
+        """The tenth of the examples with the largest scores."""
         return self.deciles[-1]
 
 
@@ -47,11 +48,10 @@ class ClassDifficulty:
 
     Attributes:
         label: its number.
-        label_name: its name, where there is one.
-        examples: how many have this label.
-        error: the share of them that the last checkpoint gets wrong; NaN where it is not known.
-        means: by stage, the mean of the raw score over the examples that have a finite one; NaN
-            where none has.
+        label_name: its name; None if it has none.
+        examples: number of examples with this label.
+        error: share of them that the last checkpoint gets wrong, in [0, 1]; NaN if not known.
+        means: for each stage, the mean of the finite raw scores; NaN if there are none.
     """
 
     label: int
@@ -63,16 +63,16 @@ class ClassDifficulty:
 
 @dataclass(frozen=True)
 class Overview:
-    """What `vog analyze` shows.
+    """The numbers that `vog analyze` shows.
 
     Attributes:
-        score: what examples are ranked by at each stage, as `vog:class`.
-        raw: the score itself that this shows, as `vog` of `vog:class` and of the view `vog_z`.
-        hard_is_high: whether its large values are the hard end.
-        errors: by stage.
-        classes: the hardest in the mean first, by the raw score over all checkpoints.
-        agreement: by stage and stage, Spearman's correlation of the rankings in [-1, 1].
-        stability: by score and stage, how well half of the checkpoints rank as the other half.
+        score: the score that ranks the examples at each stage, such as `vog:class`.
+        raw: the stored score behind it, such as `vog` for `vog:class` and for the view `vog_z`.
+        hard_is_high: True if large values of `score` are hard.
+        errors: for each stage, the error rates along the score.
+        classes: sorted from the hardest, by the mean raw score over all checkpoints.
+        agreement: for every two stages, Spearman's correlation of the rankings in [-1, 1].
+        stability: for each score and stage, the agreement of two halves of the checkpoints.
     """
 
     score: str
@@ -84,7 +84,7 @@ class Overview:
     stability: tuple[Stability, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it in dicts and lists, as `vog analyze --format json` prints it."""
+        """Return the overview as dicts and lists, as `vog analyze --format json` prints it."""
         return {
             "score": self.score,
             "hard_is_high": self.hard_is_high,
@@ -97,13 +97,13 @@ class Overview:
                 }
                 for stage, stage_errors in self.errors.items()
             },
-            "classes": [asdict(stage_errors) for stage_errors in self.classes],
+            "classes": [asdict(difficulty) for difficulty in self.classes],
             "agreement": self.agreement,
-            "stability": [asdict(stage_errors) for stage_errors in self.stability],
+            "stability": [asdict(entry) for entry in self.stability],
         }
 
     def class_rows(self) -> list[dict[str, Any]]:
-        """One flat row a class; `label_name` only where there are names."""
+        """Return one flat row for each class; `label_name` only if classes have names."""
         has_names = any(difficulty.label_name is not None for difficulty in self.classes)
         return [
             {"label": difficulty.label}
@@ -115,15 +115,15 @@ class Overview:
 
 
 def analyze(run: Run, score: str | None = None) -> Overview:
-    """Errors by decile and stage, the difficulty of each class, the agreement of the stages.
+    """Return errors by decile and stage, the difficulty of each class, the agreement of stages.
 
     Args:
-        run: rows without label, prediction or score are left out.
-        score: without its stage, as `vog:class` or `aum`; by default VoG within the class, or
-            the first score where there is no VoG.
+        run: rows without a label, a prediction or a score are left out.
+        score: a score without its stage, such as `vog:class` or `aum`; by default VoG within the
+            class, or the first score if there is no VoG.
 
     Raises:
-        ResultError: the run has no such score, or no row that can be judged.
+        ResultError: the run has no such score, or no row with label, prediction and score.
     """
     score = score or default_score(run)
     columns = columns_by_stage(run, score)
@@ -141,7 +141,7 @@ def analyze(run: Run, score: str | None = None) -> Overview:
 
 
 def _stage_agreement(values: Mapping[str, Float[np.ndarray, "n"]]) -> dict[str, dict[str, float]]:
-    """Spearman's correlation of every two stages; it is symmetric."""
+    """Return Spearman's correlation of every two stages, in both orders."""
     pairs = itertools.combinations_with_replacement(values, 2)
     by_pair = {frozenset(pair): spearman(*(values[stage] for stage in pair)) for pair in pairs}
     return {a: {b: by_pair[frozenset((a, b))] for b in values} for a in values}
@@ -153,7 +153,7 @@ def _stage_errors(run: Run, stage: str, values: Float[np.ndarray, "n"]) -> Stage
     if np.isnan(usable).all():
         raise ResultError(
             f"{run.folder} has no row with a label, a prediction and a score at stage {stage!r}, "
-            f"so errors cannot be counted. `vog report` shows what is known all the same."
+            f"so errors cannot be counted. {command('report')} still shows the known values."
         )
     return StageErrors(error_by_rank(usable, errors), error_by_rank(usable, errors, 1)[0])
 
@@ -162,7 +162,7 @@ def _class_difficulties(run: Run, score: str, stages: list[str]) -> tuple[ClassD
     errors, has_both = misclassified(run, "all")
     columns = [f"{score}@{stage}" for stage in stages]
     table = run.table(["label", *columns])
-    for i, name in enumerate(columns, start=1):  # one infinity would be the mean of its class
+    for i, name in enumerate(columns, start=1):  # one infinity would make the mean infinite
         values = run.numbers(name)
         finite = pa.array(values, mask=~np.isfinite(values))
         table = table.set_column(i, name, finite)

@@ -1,4 +1,4 @@
-"""What a run says of single examples: their names, and which of them the model gets wrong."""
+"""Facts about single examples of a run: ids, labels, and which ones the model gets wrong."""
 
 from typing import Any
 
@@ -9,19 +9,19 @@ from vog.result import Run
 
 
 def misclassified(run: Run, stage: str) -> tuple[Bool[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
-    """Whether the last checkpoint of a stage contradicts the label, and where that is known."""
+    """Return two masks: the prediction is not the label, and both are known."""
     labels, predictions = run.table(["label", f"prediction@{stage}"]).columns
     has_both = labels.is_valid().to_numpy() & predictions.is_valid().to_numpy()
     return labels.fill_null(-1).to_numpy() != predictions.fill_null(-1).to_numpy(), has_both
 
 
 def row_summaries(run: Run, positions: Int[np.ndarray, "few"], stage: str) -> list[dict[str, Any]]:
-    """Index, id, label and prediction at a stage of the rows at these positions, in their order."""
+    """Return index, id, label and prediction at a stage for the rows at these positions."""
     table = run.table(["index", "id", "label", f"prediction@{stage}"])
     return table.rename_columns(["index", "id", "label", "prediction"]).take(positions).to_pylist()
 
 
 def class_name(run: Run, label: int) -> str | None:
-    """The name of a class, where the data had one."""
+    """Return the name of a class; None if the data have no name for it."""
     names = run.label_names or []
     return names[label] if 0 <= label < len(names) else None

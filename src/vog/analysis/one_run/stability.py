@@ -1,5 +1,6 @@
-"""How stable the ranking of a score is: two halves of the checkpoints against each other."""
+"""Stability of the ranking by a score: agreement of two halves of the checkpoints."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,19 +13,20 @@ from vog.result.rows import HALVES, half_of
 
 @dataclass(frozen=True)
 class Stability:
-    """How well the odd checkpoints of a stage rank as the even ones do.
+    """Agreement of the rankings by the odd and by the even checkpoints of a stage.
 
-    It tells how much a score hangs on which checkpoints of *this* training were saved. What another
-    seed would rank is another question, and less stable: `vog.compare` answers it.
+    It shows how much a score depends on which checkpoints of *this* training were saved. Rankings
+    from different seeds differ more: `vog.compare` measures that.
 
     Attributes:
-        score: its name.
-        stage: of training.
-        checkpoints: how many both halves have together; None where the run does not say.
-        examples: how many rows both rankings are of; the same some thousands for every score.
-        halves: Spearman's correlation of the two rankings, in [-1, 1]; NaN where one is constant.
-        whole: what that predicts for the ranking by all checkpoints of the stage against as many
-            others of the same training; NaN where `halves` is below 0.
+        score: name of the score.
+        stage: name of the stage of training.
+        checkpoints: number of checkpoints in both halves together; None if it is not stored.
+        examples: number of rows in both rankings: the same few thousand rows for every score.
+        halves: Spearman's correlation of the two rankings, in [-1, 1]; NaN if one is constant.
+        whole: the agreement that `halves` predicts between the ranking by all checkpoints of the
+            stage and one by equally many different checkpoints of the same training; NaN if
+            `halves` is below 0 or NaN.
     """
 
     score: str
@@ -36,18 +38,18 @@ class Stability:
 
     @property
     def said(self) -> str:
-        """`whole`, or why there is none: halves that contradict each other, or say nothing."""
-        if self.whole == self.whole:
+        """`whole` as text, or why it is NaN: the halves disagree, or one is constant."""
+        if not math.isnan(self.whole):
             return f"{self.whole:.2f}"
-        return f"none (halves {self.halves:z.2f})" if self.halves == self.halves else "constant"
+        return "constant" if math.isnan(self.halves) else f"none (halves {self.halves:z.2f})"
 
 
 def stability(run: Run) -> tuple[Stability, ...]:
-    """By score and stage, as the columns stand; without those that `not_measured` tells of.
+    """Return the stability for each score and stage, in the order of the columns.
 
-    The halves were folded in the same pass as the scores, from every other checkpoint.
+    Stages that `unmeasured_stages` names are left out. Each half is every second checkpoint.
 
-    Source: Spearman, 1910; Brown, 1910 (what half a test says of the whole).
+    Source: Spearman, 1910; Brown, 1910 (reliability of a whole test from that of its halves).
     """
     columns = [
         name
@@ -58,13 +60,13 @@ def stability(run: Run) -> tuple[Stability, ...]:
 
 
 def unmeasured_stages(run: Run) -> str | None:
-    """In a sentence, which stages have too few checkpoints for two halves, and of which scores.
+    """Return a sentence that names the stages with too few checkpoints for two halves.
 
-    Each half takes as many checkpoints as the score itself: a mean one, a spread two.
+    Each half needs as many checkpoints as the score itself: a mean needs one, a spread two.
 
     Returns:
-        None where nothing is missing, and where the run was not halved at all, as one that was
-        combined or is of an older version.
+        None if nothing is missing, or if the run has no halves at all, because it was combined or
+        was written by an older version.
     """
     if "halved_rows" not in run.question:
         return None
@@ -83,17 +85,17 @@ def unmeasured_stages(run: Run) -> str | None:
 def _short_stages(run: Run, stages: Sequence[str], scores: Sequence[str]) -> str:
     spans = [run.question["stages"][stage] for stage in stages]
     longest = max(stop - start for start, stop in spans)
-    least = 2 * (longest // 2 + 1)  # its shorter half has longest // 2, and the score needs more
+    least = 2 * (longest // 2 + 1)  # the shorter half has longest // 2, which is too few
     names = f"stage{'s' if len(stages) > 1 else ''} {', '.join(stages)}"
     return f"at {names}: fewer than {least} checkpoints for {', '.join(scores)}"
 
 
 def spearman_brown(correlation: float, times: int = 2) -> float:
-    """The correlation expected of measurements that are so many times as long.
+    """Return the correlation expected of two measurements that are `times` as long.
 
     Args:
-        correlation: of two measurements; nothing follows from one below 0, and NaN is returned.
-        times: as long, at least 1.
+        correlation: correlation of the two measurements; if it is below 0, the result is NaN.
+        times: factor of the length, at least 1.
     """
     if not correlation >= 0:
         return float("nan")

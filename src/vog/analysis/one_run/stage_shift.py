@@ -1,4 +1,4 @@
-"""How a score's ranking changes from the first stage of training to the last."""
+"""Change of the ranking by a score from the first stage of training to the last."""
 
 import itertools
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ _MOST_ROWS = 12
 
 @dataclass(frozen=True)
 class DecilePair:
-    """The examples of one tenth at the first stage and one at the last.
+    """The examples that are in one tenth at the first stage and in one at the last.
 
     Attributes:
-        first: the tenth at the first stage, 1 the easiest and 10 the hardest.
+        first: the tenth at the first stage; 1 is the easiest and 10 the hardest.
         last: the tenth at the last stage.
-        examples: how many are in both.
-        share: of those in the first tenth, in [0, 1]; NaN where that is empty.
+        examples: number of examples in both.
+        share: share of the examples of tenth `first`, in [0, 1]; NaN if that tenth is empty.
     """
 
     first: int
@@ -35,15 +35,15 @@ class DecilePair:
 
 @dataclass(frozen=True)
 class Group:
-    """Examples that share a course. Hard is the hardest fifth of a stage, easy the easier half.
+    """Examples that change in the same way: hard is the hardest fifth, easy the easier half.
 
     Attributes:
-        name: as `hard early, easy late`, with the names of the stages.
-        said: what that means, in a sentence.
-        examples: how many.
-        share: of all that have a value at both stages, in [0, 1]; NaN where none has.
-        error: the share of them that the last checkpoint gets wrong; NaN where it is not known.
-        rows: the numbers in the data of up to 12, the most typical first.
+        name: name with those of the stages, such as `hard early, easy late`.
+        meaning: a sentence that explains the name.
+        examples: number of examples in the group.
+        share: share of all examples with a value at both stages, in [0, 1]; NaN if there are none.
+        error: share of the group that the last checkpoint gets wrong, in [0, 1]; NaN if not known.
+        rows: numbers in the data of up to 12 examples, the most typical first.
     """
 
     name: str
@@ -56,14 +56,14 @@ class Group:
 
 @dataclass(frozen=True)
 class StageShift:
-    """A score at the first and the last stage.
+    """Comparison of a score at the first and the last stage.
 
     Attributes:
-        score: as `vog:class`.
-        first: the name of the first stage.
-        last: that of the last.
-        spearman: of the two rankings, in [-1, 1]; NaN where one of them is constant.
-        deciles: a hundred pairs, by the first tenth and then by the last.
+        score: score without its stage, such as `vog:class`.
+        first: name of the first stage.
+        last: name of the last stage.
+        spearman: correlation of the two rankings, in [-1, 1]; NaN if one of them is constant.
+        deciles: a hundred pairs, sorted by the tenth at the first stage and then at the last.
         groups: hard throughout, hard then easy, easy then hard, easy throughout.
     """
 
@@ -76,22 +76,22 @@ class StageShift:
 
 
 def stage_shift(run: Run, score: str | None = None) -> StageShift:
-    """The rankings of the first and the last stage, `all` apart, side by side.
+    """Return the change of the ranking from the first stage to the last, not counting `all`.
 
-    Tenths are of the rank and equal values stand in one, so that a score of few values, as
-    `correctness`, fills them unevenly.
+    Tenths are ranges of the rank. Equal values are in the same tenth, so a score with few values,
+    such as `correctness`, fills the tenths unevenly.
 
     Args:
         run: rows without a value at one of the two stages are left out.
-        score: without its stage, as for `vog.analyze`.
+        score: a score without its stage, as for `vog.analyze`.
 
     Raises:
-        ResultError: the run has no such score, or fewer than two stages beside `all`.
+        ResultError: the run has no such score, or fewer than two stages besides `all`.
     """
     score = score or default_score(run)
     first, last = first_and_last(run, score)
     columns = columns_by_stage(run, score)
-    # Rounded: 1 - 0.9 is a little less than the 0.1 where the second tenth begins.
+    # Rounded, because 1 - 0.9 is slightly less than 0.1, where the second tenth begins.
     ranks = [run.hardness(columns[stage]).round(12) for stage in (first, last)]
     has_both = ~(np.isnan(ranks[0]) | np.isnan(ranks[1]))
     early, late = (stage_ranks[has_both] for stage_ranks in ranks)
@@ -126,7 +126,7 @@ def _group(
     has_both: Bool[np.ndarray, "n"],
     hard: tuple[bool, bool],
 ) -> Group:
-    """The group that is hard, or easy, at the first and at the last stage."""
+    """Return the group that is hard or easy, by `hard`, at the first and the last stage."""
     in_group, typicality = np.ones(int(has_both.sum()), bool), np.ones(int(has_both.sum()))
     for stage_ranks, at_hard_end in zip(ranks.values(), hard, strict=True):
         in_group &= stage_ranks >= _HARD if at_hard_end else stage_ranks < _EASY
@@ -147,7 +147,7 @@ def _group(
 
 
 def _name_and_meaning(first: str, last: str, hard_first: bool, hard_last: bool) -> tuple[str, str]:
-    """What a group is called, and the sentence that says what it holds."""
+    """Return the name of a group and the sentence that explains it."""
     short, long = ("easy", "hard"), ("easier half", "hardest fifth")
     if hard_first == hard_last:
         name = f"{short[hard_first]} throughout"

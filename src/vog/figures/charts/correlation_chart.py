@@ -57,8 +57,8 @@ def comparison(density: Density, x_name: str, y_name: str, spearman: float) -> C
         density: of the two.
         x_name: what goes to the right.
         y_name: what goes upwards.
-        spearman: of their hardness, as `vog.analysis.one_run.correlation.matrix` has it; NaN where
-            it is not known.
+        spearman: of their hardness, as `vog.analysis.one_run.correlation.matrix` has
+            it; NaN where it is not known.
     """
     most = max((one.count for one in density.cells), default=1)
     base = alt.Chart(data(map(asdict, density.cells)))
