@@ -20,7 +20,7 @@ from vog.result.derived_columns import rank
 AIM = 0.9  # agreement that is enough
 _MOST_PAIRS = 50  # measured for each size
 _MAX_SIZE, _MOST_RUNS = 10, 50  # predicted, and searched for `enough`
-_LARGEST_CORRELATION = 0.9999  # larger ones give an infinite Fisher's z
+_LARGEST_CORRELATION = 0.9999  # at 1 Fisher's z is infinite
 _SMALL = 5_000_000  # ranks, correlated in about two seconds: no progress is shown
 _Pair = tuple[tuple[int, ...], tuple[int, ...]]
 

@@ -9,7 +9,7 @@ from vog.result import Run
 
 
 def misclassified(run: Run, stage: str) -> tuple[Bool[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
-    """Return two masks: the prediction is not the label, and both are known."""
+    """Return two masks: prediction and label differ, and both are known."""
     labels, predictions = run.table(["label", f"prediction@{stage}"]).columns
     has_both = labels.is_valid().to_numpy() & predictions.is_valid().to_numpy()
     return labels.fill_null(-1).to_numpy() != predictions.fill_null(-1).to_numpy(), has_both
