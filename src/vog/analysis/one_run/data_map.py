@@ -60,7 +60,7 @@ def data_map(run: Run, stage: str = "all") -> DataMap:
     if missing:
         raise ResultError(
             f"{run.folder} has no {', '.join(missing)}, which a data map needs. "
-            f"Score again and include {option('scores', ','.join(_AXES))}."
+            f"Score again with {option('scores', ','.join(_AXES))}, or with these and more."
         )
     values = np.stack([run.numbers(name) for name in columns])
     complete = np.isfinite(values).all(axis=0)
