@@ -272,6 +272,6 @@ def test_a_table_of_confusion_that_claims_much(tmp_path: Path) -> None:
     header = "{'descr': '<f8', 'fortran_order': False, 'shape': (400000, 400000), }"
     text = (header + " " * (117 - len(header)) + "\n").encode()
     (tmp_path / "c.npy").write_bytes(b"\x93NUMPY\x01\x00\x76\x00" + text)
-    with pytest.raises(DataError, match="--confusion .* cannot be read"):
+    with pytest.raises(DataError, match="confusion=.* cannot be read"):
         read_confusion(tmp_path / "c.npy", 2, None)
     assert small_files._MAX_BYTES == 2**26

@@ -335,7 +335,7 @@ def test_a_dataset_that_does_not_fit(
 def test_rows_that_are_missing(tmp_path: Path) -> None:
     run = made(tmp_path / "run")
     run.question["data"]["examples"] = 6
-    with pytest.raises(ResultError, match=r"run lacks 2 rows, so weights would not stand"):
+    with pytest.raises(ResultError, match=r"run lacks 2 rows, so the weights would not be in"):
         sample_weight(run)
     with pytest.raises(ResultError, match=r"run lacks 2 rows\. .* or pass key="):
         add_columns(Columns(x=[1] * 4), run)
@@ -345,18 +345,24 @@ def test_rows_that_are_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("out", "format", "columns", "how", "message"),
     [
-        ("x.xls", None, None, {}, r"End it in \.csv, \.parquet, \.jsonl, \.npy, or pass --format"),
+        ("x.xls", None, None, {}, r"End it in \.csv, \.parquet, \.jsonl, \.npy, or pass format"),
         ("x.xls", None, None, {}, "csv, parquet, jsonl, cleanlab, fiftyone, label-studio, weights"),
         ("x.csv", "cleanlap", None, {}, "no format 'cleanlap'. Did you mean 'cleanlab'"),
-        ("x.xls", "cleanlab", None, {}, r"cleanlab is a file that ends in \.csv, not x\.xls"),
-        ("x.csv", None, None, {"root": "."}, "csv takes no --root; it takes --safe-csv"),
-        ("x.jsonl", None, None, {"safe_csv": True}, "no --safe-csv; it takes no option of its own"),
-        ("x.npy", None, None, {"url_prefix": ""}, "weights takes no --url-prefix; .* --planted"),
-        ("x.npy", None, ["aum@all", "id"], {}, "--columns names 2: aum@all, id"),
+        ("x.xls", "cleanlab", None, {}, r"cleanlab files end in \.csv, not x\.xls"),
+        ("x.csv", None, None, {"root": "."}, "csv takes no root; it takes safe_csv"),
+        ("x.jsonl", None, None, {"safe_csv": True}, "no safe_csv; it takes no option of its own"),
+        ("x.npy", None, None, {"url_prefix": ""}, "weights takes no url_prefix; .* planted"),
+        ("x.npy", None, ["aum@all", "id"], {}, "columns names 2: aum@all, id"),
         ("x.npy", None, ["id"], {}, "'id' is no score"),
         ("x.json", "fiftyone", ["id"], {}, "'id' is no score"),
         ("x.csv", "cleanlab", ["aum@al"], {}, "no column 'aum@al'"),
-        ("x.json", "fiftyone", None, {"root": "/nowhere"}, "holds none of the 4 images .*, as a/0"),
+        (
+            "x.json",
+            "fiftyone",
+            None,
+            {"root": "/nowhere"},
+            "holds none of the 4 images .*, such as a/0",
+        ),
     ],
 )
 def test_what_cannot_be_exported(
@@ -387,7 +393,7 @@ def test_tools_that_show_images_need_files(tmp_path: Path, format: str, data: st
     where = {"data": str(tmp_path / data)} if data else {}
     np.savez(tmp_path / "arrays.npz", inputs=np.zeros((4, 3, 2, 2)), labels=np.zeros(4))
     run = made(tmp_path / "run", where=where)
-    with pytest.raises(ResultError, match=r"image files.* give their folder as --root"):
+    with pytest.raises(ResultError, match=r"image files.* give their folder as root"):
         export(run, tmp_path / "x.json", format)
     assert not (tmp_path / "x.json").exists()
     assert not (tmp_path / "x.xml").exists()

@@ -30,7 +30,7 @@ def test_a_part_of_one_class_is_called_another() -> None:
     assert label != to
     more = Counter((int(labels[row]), to) for row, to in Flips(CLASS).draw(labels, 70, RNG(0)))
     assert sorted(more.values()) == [20, 50], "of each class at most half, so of a second too"
-    with pytest.raises(DataError, match="151 examples, and of each class at most half.*: 150"):
+    with pytest.raises(DataError, match="151 examples, but at most half of each class.*: 150"):
         Flips(CLASS).draw(labels, 151, RNG(0))
 
 
@@ -43,7 +43,7 @@ def test_what_is_ambiguous_becomes_the_runner_up() -> None:
     assert {row for row, _ in found} <= set(range(40, 60)), "half of the twenty nearest to 0"
     assert all(to == runner_up[row] for row, to in found)
     few = Flips(BOUNDARY, runner_up=np.where(np.arange(100) < 5, 2, -1), gap=gap)
-    with pytest.raises(DataError, match="tells the runner-up of 5 alone.*--keep-probabilities"):
+    with pytest.raises(DataError, match="gives a runner-up for only 5.*keep_probabilities=True"):
         few.draw(labels, 10, RNG(0))
 
 
@@ -58,7 +58,7 @@ def test_groups_get_one_label_each() -> None:
         assert to != labels[row]
     assert all(len(to) == 1 for to in by_group.values())
     unread = Flips(CLUSTER, cluster=np.where(groups == 7, -1, groups))
-    with pytest.raises(DataError, match="the groups have 19 of the class that most"):
+    with pytest.raises(DataError, match="only 19 have the most frequent label of their group"):
         unread.draw(labels, 25, RNG(1))
 
 
@@ -129,10 +129,10 @@ def test_an_earlier_run_says_what_is_ambiguous(tmp_path: Path) -> None:
     assert len(rows) == 6
     assert max(rows) < 12, "of the twelve with the smallest margin"
     assert all(one.label == said[row] for one, row in zip(planted.plants, rows, strict=True))
-    with pytest.raises(ResultError, match="planted with other .*flip_kind"):
+    with pytest.raises(ResultError, match="planted with different .*flip_kind"):
         vog.plant(source, tmp_path / "p", flip=0.1)
     other = made(tmp_path / "other", [0] * 60, said, {"aum@all": margins}, "easier")
-    with pytest.raises(DataError, match="has other labels of 40 examples: e1, e2"):
+    with pytest.raises(DataError, match="has different labels for 40 examples: e1, e2"):
         boundary_flips(other, examples, np.array(labels))
     short = made(tmp_path / "short", labels[:50], said[:50], {"aum@all": margins[:50]}, "easier")
     with pytest.raises(DataError, match="lacks 10 of 60 examples: e50, e51"):
@@ -145,16 +145,19 @@ def test_an_earlier_run_says_what_is_ambiguous(tmp_path: Path) -> None:
 def test_what_does_not_go_together(tmp_path: Path, cli: Cli) -> None:  # noqa: F811
     source = str(data(tmp_path))
     for words, said in (
-        (("--flip-kind", "class"), "--flip-kind says how labels are flipped: give --flip too"),
-        (("--flip", "5%", "--flip-kind", "klass"), "expected one of uniform, class, boundary"),
-        (("--flip", "5%", "--flip-kind", "boundary"), "finds ambiguous: give --run RUN"),
+        (("--flip-kind", "class"), "--flip-kind needs a share of labels for --flip"),
+        (
+            ("--flip", "5%", "--flip-kind", "klass"),
+            "there is no 'klass'. Did you mean 'class'? Known: uniform",
+        ),
+        (("--flip", "5%", "--flip-kind", "boundary"), "finds ambiguous: give --run, a folder"),
         (
             ("--flip", "5%", "--run", "r"),
-            "--run is for --flip-kind boundary, and --flip-kind is un",
+            "--run needs --flip-kind boundary, not uniform",
         ),
         (
             ("--flip", "5%", "--flip-kind", "class", "--confusion", "c.npy"),
-            "--confusion goes with --flip-kind uniform, and not with class",
+            "--confusion needs --flip-kind uniform, not class",
         ),
     ):
         code, _, err = cli("plant", "--data", source, "--out", "p", *words, "--duplicate", "5%")

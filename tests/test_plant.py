@@ -251,7 +251,7 @@ def test_only_one_process_plants_into_a_folder(photos: Path, tmp_path: Path) -> 
         plant(photos, tmp_path / "out", flip=0.1, quiet=True)
     others = tmp_path / "others"
     shutil.copytree(photos, others)
-    with pytest.raises(DataError, match="is inside of --outside-from"):
+    with pytest.raises(DataError, match="is inside of outside_from="):
         plant(photos, others / "more", outside=0.1, outside_from=others, quiet=True)
 
 
@@ -267,10 +267,10 @@ def test_images_of_no_class_from_elsewhere(photos: Path, tmp_path: Path) -> None
     theirs = set(contents(tmp_path / "other").values()) - {b"no image"}
     ours = contents(tmp_path / "out" / "data")
     assert all(ours[one.id] in theirs for one in planted.plants)
-    with pytest.raises(DataError, match="--outside-from has only 6, or fewer that can be decoded"):
+    with pytest.raises(DataError, match="outside_from has only 6, or fewer that can be decoded"):
         plant(photos, tmp_path / "out2", outside=0.15, **given)
     npz = world.save_npz(tmp_path / "x.npz", 5)
-    with pytest.raises(DataError, match="--outside-from has to be image files"):
+    with pytest.raises(DataError, match="outside_from has to be image files"):
         plant(photos, tmp_path / "out3", outside=0.1, outside_from=npz, quiet=True)
 
 
@@ -391,7 +391,7 @@ def test_rows_of_no_class_from_another_npz(tmp_path: Path) -> None:
         plant(path, tmp_path / "out2", outside=0.2, outside_from=odd, quiet=True)
     (tmp_path / "f" / "a").mkdir(parents=True)
     photo(0).save(tmp_path / "f" / "a" / "1.png")
-    with pytest.raises(DataError, match="--outside-from has to be an .npz"):
+    with pytest.raises(DataError, match="outside_from has to be an .npz"):
         plant(path, tmp_path / "out2", outside=0.2, outside_from=tmp_path / "f", quiet=True)
 
 

@@ -183,14 +183,14 @@ def test_a_dataset_can_be_read_otherwise_for_training(module: Path, tmp_path: Pa
     other = reopen(tmp_path / "out", own("image"))
     assert isinstance(other[1][0], Image.Image)
     assert other.targets == reopen(tmp_path / "out").targets
-    with pytest.raises(DataError, match="gives other examples .*: 20 of them, and 40 then"):
+    with pytest.raises(DataError, match="has different examples .*: 20 now, 40 then"):
         reopen(tmp_path / "out", torch.utils.data.Subset(own("tensor"), range(20)))
 
 
 def test_a_dataset_that_changed_is_refused(module: Path, tmp_path: Path) -> None:
     plant(f"{module}:tensor", tmp_path / "out", flip=0.2, quiet=True)
     sys.modules["own_dataset"].VALUES[0] = 1
-    with pytest.raises(DataError, match="own_dataset.py:tensor gives other examples than when"):
+    with pytest.raises(DataError, match="own_dataset.py:tensor has different examples than when"):
         reopen(tmp_path / "out")
 
 
@@ -207,10 +207,10 @@ def test_reopening_what_is_not_there(module: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("make", "other"), [("image", "array"), ("array", "image")])
 def test_other_items_have_to_be_alike(module: Path, tmp_path: Path, make: str, other: str) -> None:
     given: dict[str, Any] = {"outside": 0.1, "outside_from": f"{module}:{other}", "quiet": True}
-    with pytest.raises(DataError, match="--outside-from has items of type .* read alike"):
+    with pytest.raises(DataError, match="outside_from has items of type .* read in the same way"):
         plant(f"{module}:{make}", tmp_path / "out", **given)
     given["outside_from"] = f"{module}:vector"
-    with pytest.raises(DataError, match="--outside-from has items of"):
+    with pytest.raises(DataError, match="outside_from has items of"):
         plant(f"{module}:{make}", tmp_path / "out", **given)
 
 
@@ -234,8 +234,8 @@ def test_datasets_that_cannot_be_planted_into(module: Path, tmp_path: Path) -> N
     data = reopen(tmp_path / "made")
     with pytest.raises(DataError, match="of type PlantedDataset, which .* Give file.py:function"):
         plant(data, tmp_path / "out", flip=0.1, quiet=True)
-    with pytest.raises(DataError, match="--link is for image files; of a dataset nothing"):
+    with pytest.raises(DataError, match="link=True is for image files; no dataset is copied"):
         plant(f"{module}:array", tmp_path / "out", flip=0.1, link=True, quiet=True)
-    with pytest.raises(DataError, match="--link is for image files; of arrays"):
+    with pytest.raises(DataError, match="link=True is for image files; arrays are always copied"):
         plant(save_arrays(tmp_path / "m.npz"), tmp_path / "out", flip=0.1, link=True, quiet=True)
     assert not (tmp_path / "out").exists()

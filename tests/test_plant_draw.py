@@ -167,7 +167,9 @@ def test_flips_follow_a_confusion_matrix() -> None:
 def test_what_flips_too_little_is_refused() -> None:
     weights = np.array([[0.0, 1.0], [0.0, 0.0]])
     of = ground(np.array([0] * 3 + [1] * 37))
-    with pytest.raises(DataError, match="--flip asks for 4 examples, but the classes .* have 3"):
+    with pytest.raises(
+        DataError, match="flip asks for 4 examples, but 3 are of the classes that confusion flips"
+    ):
         draw(of, fault_counts(shares(flip=0.1), of, False), [], Flips(confusion=weights), 0)
     alone = ground(np.zeros(20, np.int64))
     with pytest.raises(DataError, match="at least 2 classes; the data have 1"):
@@ -181,7 +183,7 @@ def test_what_cannot_be_decoded_is_flipped_but_not_altered() -> None:
     assert all(one.row < 20 for one in changes if one.kind != FLIP)
     assert any(one.row >= 20 for one in changes if one.kind == FLIP)
     of = ground(np.arange(40) % 2, usable=lambda row: row < 8)
-    with pytest.raises(DataError, match="--corrupt asks for 10 examples, and 8 can be decoded"):
+    with pytest.raises(DataError, match="corrupt asks for 10 examples, but only 8 can be decoded"):
         draw(of, fault_counts(shares(corrupt=0.25), of, False), HOWS, Flips(), 0)
 
 
@@ -224,9 +226,9 @@ def test_confusion_of_an_array(tmp_path: Path) -> None:
         (",0,1,3\n0,0,1,1\n1,0,1,1\n3,0,1,1\n", "has the class '3', which the data lack"),
         (",ant,ant,cat\nant,0,1,1\nbee,0,1,1\ncat,0,1,1\n", "names a class twice: 0, 0, 2"),
         (",ant,bee,cat\nant,0,-1,1\nbee,0,0,0\ncat,0,0,0\n", "has entries below 0"),
-        (",ant,bee,cat\nant,0,nan,1\nbee,0,0,0\ncat,0,0,0\n", "or that are no numbers"),
-        (",ant,bee,cat\nant,0,inf,1\nbee,0,0,0\ncat,0,0,0\n", "or that are no numbers"),
-        (",ant,bee,cat\nant,4,0,0\nbee,0,4,0\ncat,0,0,4\n", "has nothing off the diagonal"),
+        (",ant,bee,cat\nant,0,nan,1\nbee,0,0,0\ncat,0,0,0\n", "below 0, NaN or infinite"),
+        (",ant,bee,cat\nant,0,inf,1\nbee,0,0,0\ncat,0,0,0\n", "below 0, NaN or infinite"),
+        (",ant,bee,cat\nant,4,0,0\nbee,0,4,0\ncat,0,0,4\n", "has only zeros off the diagonal"),
         (",ant,bee,cat\nant,x,0,0\nbee,0,4,0\ncat,0,0,4\n", "cannot be read: could not convert"),
         ("", "cannot be read: it is empty"),
     ],

@@ -63,9 +63,9 @@ def test_what_is_there_already_is_returned_and_anything_else_refused(
     planted = plant(sources[kind], out, flip=0.1, quiet=True)
     before = state(out)
     assert plant(sources[kind], out, flip=0.1, quiet=True) == planted
-    with pytest.raises(ResultError, match="planted with other flip. Give another --out"):
+    with pytest.raises(ResultError, match="planted with different flip. Use a new out"):
         plant(sources[kind], out, flip=0.2, quiet=True)
-    with pytest.raises(ResultError, match="planted with other seed, duplicate. Give"):
+    with pytest.raises(ResultError, match="planted with different seed, duplicate. Use"):
         plant(sources[kind], out, flip=0.1, duplicate=0.1, seed=1, quiet=True)
     assert state(out) == before
 
@@ -159,7 +159,7 @@ def test_a_file_that_vanishes_is_named(
 
 
 def test_a_planted_folder_inside_of_the_data_is_refused(photos: Path) -> None:
-    with pytest.raises(DataError, match="is inside of --data .* would be a class of them"):
+    with pytest.raises(DataError, match="is inside of data=.* would become a class of these data"):
         plant(photos, photos / "planted", flip=0.1, quiet=True)
 
 
@@ -243,7 +243,7 @@ def test_what_the_command_says_next(cli: Cli, photos: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("", "nothing is asked for. Give one of --flip"),
+        ("", "there is nothing to plant. Give one of --flip, --duplicate"),
         ("--flip 5", "--flip 5: expected a share of the examples, as 5% or 0.05"),
         ("--flip 1", "--flip 1: expected a share"),
         ("--flip=-1%", "--flip -1%: expected a share"),
@@ -255,9 +255,9 @@ def test_what_the_command_says_next(cli: Cli, photos: Path, tmp_path: Path) -> N
         ("--corrupt 5% --corruptions fog", "--corruptions: there is no 'fog'. Known: noise, blur"),
         ("--corrupt 5% --corruptions blur,blur", "give one or more of noise, blur, occlusion"),
         ("--corrupt 5% --corruptions ,", "give one or more of noise, blur, occlusion"),
-        ("--corrupt 5% --confusion c.csv", "--confusion says how labels are flipped: give --flip"),
+        ("--corrupt 5% --confusion c.csv", "--confusion needs a share of labels for --flip"),
         ("--flip 5% --confusion c.csv", "--confusion c.csv cannot be read: .*No such file"),
-        ("--flip 5% --outside-from data.npz", "says what --outside adds: give --outside too"),
+        ("--flip 5% --outside-from data.npz", "--outside-from needs a share for --outside too"),
         ("--flip 5% --data nothing", "--data 'nothing': there is no such folder or file"),
         ("--flip 5% --data wrong.npz", "wrong.npz holds x; expected `images` or `inputs`"),
         ("--flip 5% --link", "--link is for image files"),
@@ -277,5 +277,5 @@ def test_mistakes(cli: Cli, words: str, said: str) -> None:
 @pytest.mark.parametrize(("name", "share"), [("flip", 1.5), ("outside", -0.1), ("corrupt", np.nan)])
 def test_shares_given_in_python(tmp_path: Path, name: str, share: float) -> None:
     asked: dict[str, Any] = {name: share, "quiet": True}
-    with pytest.raises(VogError, match=f"--{name} .*: expected a share of the examples from 0 to"):
+    with pytest.raises(VogError, match=f"{name}=.*: expected a share of the examples from 0 to"):
         plant(save_arrays(tmp_path / "m.npz"), tmp_path / "out", **asked)

@@ -1,4 +1,4 @@
-"""A run in the forms that other tools read: one module a form, and `export`, which knows all."""
+"""Exports of a run for other tools: `export` and one module for each format."""
 
 from vog.exports.hugging_face import add_columns as add_columns
 from vog.exports.registry import FORMATS as FORMATS

@@ -1,4 +1,4 @@
-"""The table of label issues, as cleanlab's `Datalab.get_issues("label")` gives it."""
+"""The table of label issues, in the form of cleanlab's `Datalab.get_issues("label")`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,19 +17,19 @@ from vog.result.planting_record import Planted
 def issues(
     run: Run, columns: Sequence[str] | None = None, planted: Planted | None = None
 ) -> pa.Table:
-    """One row an example, in the order of the data.
+    """Return a table with one row per example, in the order of the data.
 
-    `index` and `id`; `is_label_issue`; `label_score` from 0, surely wrong, to 1, null where
-    nothing is known; `given_label` and `predicted_label` as numbers, and, where the classes have
-    names, `given_label_name` and `predicted_label_name`.
+    The columns are `index` and `id`; `is_label_issue`; `label_score` from 0, certainly wrong, to
+    1, null where it is not known; `given_label` and `predicted_label` as numbers; and, if the
+    classes have names, `given_label_name` and `predicted_label_name`.
 
     Args:
         run: the run.
-        columns: more columns of it, stored or derived.
-        planted: what the verdict is calibrated on, where something was planted.
+        columns: more columns of the run, stored or derived.
+        planted: a record of planting to calibrate the verdict on, if there is one.
 
     Raises:
-        ResultError: the labels cannot be judged, or there is no such column.
+        ResultError: the labels cannot be judged, or the run has no such column.
     """
     extra = run.table(list(dict.fromkeys(columns or [])))
     verdict = suspects(run, planted)
@@ -61,8 +61,8 @@ def write_cleanlab(
 ) -> None:
     """Write the table of `issues` as csv.
 
-    `pandas.read_csv(path, index_col="index")` is what `CleanLearning.fit(label_issues=...)` takes.
-    With `safe_csv` ids and names are written so that no spreadsheet runs them as formulas.
+    `CleanLearning.fit(label_issues=...)` takes `pandas.read_csv(path, index_col="index")`.
+    With `safe_csv` no spreadsheet runs the ids and names as formulas.
     """
     table = issues(run, columns, planted)
     table = safe_table(table) if safe_csv else table

@@ -1,4 +1,4 @@
-"""A dataset of FiftyOne as JSON, which `fiftyone.Dataset.from_json` reads."""
+"""A FiftyOne dataset as JSON, for `fiftyone.Dataset.from_json`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,19 +20,19 @@ def dataset(
     root: str | Path | None = None,
     planted: Planted | None = None,
 ) -> dict[str, Any]:
-    """The dataset, one sample a row, in the order of the data.
+    """Return the dataset with one sample per row, in the order of the data.
 
-    A sample has `filepath`, absolute; the label as `ground_truth` and what the last checkpoint
-    says as `prediction`, with its confidence; `vog_id` and `vog_index`; a field a score, `vog_late`
-    for `vog@late`; and, where the run has `aum` or something was planted, `label_quality` from 0,
-    surely wrong, to 1, and the tag `suspect`. Missing and infinite values are null; the `:rank` of
-    what is infinite is a number.
+    A sample has an absolute `filepath`; the label as `ground_truth`; the prediction of the last
+    checkpoint as `prediction`, with its confidence; `vog_id` and `vog_index`; and one field per
+    score, such as `vog_late` for `vog@late`. If the run has `aum` or `planted` is given, it also
+    has `label_quality` from 0, certainly wrong, to 1, and the tag `suspect`. Missing and infinite
+    values are null; the `:rank` of an infinite value is a number.
 
     Args:
-        run: of image files.
+        run: a run of image files.
         columns: scores, stored or derived; by default those over all checkpoints.
-        root: where the images are, if they have moved.
-        planted: what the verdict is calibrated on, where something was planted.
+        root: the folder of the images, if they have moved.
+        planted: a record of planting to calibrate the verdict on, if there is one.
 
     Raises:
         ResultError: the data are no image files, or a column is no score.
@@ -79,7 +79,7 @@ def write_fiftyone(
 
 
 def _field_types(scores: list[str]) -> dict[str, str]:
-    """The types of the fields, which the importer does not guess."""
+    """Return the types of the fields, which the importer does not infer."""
     return {
         "vog_id": f"{_FIELD}StringField",
         "vog_index": f"{_FIELD}IntField",

@@ -1,4 +1,4 @@
-"""Scores as columns of a `datasets.Dataset` of Hugging Face."""
+"""Scores as columns of a Hugging Face `datasets.Dataset`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,29 +9,30 @@ from jaxtyping import Int
 from vog.errors import DataError, ResultError, first_few
 from vog.result import Run
 from vog.result.ids import positions_of
+from vog.wording import same_again
 
 
 def add_columns(
     dataset: Any, run: Run, columns: Sequence[str] | None = None, key: str | None = None
 ) -> Any:
-    """The dataset with a column more for each of these columns of a run.
+    """Return the dataset with columns of a run added.
 
     Args:
-        dataset: a `datasets.Dataset` of n rows; it is left as it is.
-        run: of the same rows in the same order; with `key`, of these and perhaps others.
-        columns: stored or derived ones, under their own names; by default every score.
-        key: the column of the dataset that holds the ids of the run; it may have been shuffled or
-            filtered since. By default row i is row i of what was scored.
+        dataset: a `datasets.Dataset`; it is not changed.
+        run: a run of the same rows in the same order; with `key`, a run that has these rows.
+        columns: stored or derived columns, which keep their names; by default every score.
+        key: the column of the dataset that holds the ids of the run; the dataset may then be
+            shuffled or filtered. By default row i of the dataset is row i of the scored data.
 
     Raises:
-        ResultError: there is no such column, or rows are missing.
-        DataError: it is no such dataset, it has another length, it has a column of such a
-            name already, or ids that the run does not know.
+        ResultError: the run has no such column, or rows are missing.
+        DataError: it is no such dataset, its length differs, it has a column of that name
+            already, or it has ids that the run lacks.
     """
     if not isinstance(getattr(dataset, "num_rows", None), int):
         raise DataError(
-            f"expected a datasets.Dataset, found {type(dataset).__name__}. Give one split of it, "
-            f"as dataset['train'], and no stream."
+            f"expected a datasets.Dataset, found {type(dataset).__name__}. Give one split, such as "
+            f"dataset['train'], and no stream."
         )
     names = list(dict.fromkeys(run.score_columns if columns is None else columns))
     taken = [name for name in names if name in dataset.column_names]
@@ -54,8 +55,8 @@ def add_columns(
 def _refuse_different_length(dataset: Any, run: Run) -> None:
     if run.missing_rows:
         raise ResultError(
-            f"{run.folder} lacks {run.missing_rows:,} rows. Run the same `vog score` command "
-            f"again to continue; or pass key=, the column of the dataset that holds the ids."
+            f"{run.folder} lacks {run.missing_rows:,} rows. {same_again('score')} to continue; "
+            f"or pass key=, the column of the dataset that holds the ids."
         )
     if dataset.num_rows != run.rows:
         raise DataError(
@@ -65,7 +66,7 @@ def _refuse_different_length(dataset: Any, run: Run) -> None:
 
 
 def _run_rows(dataset: Any, run: Run, key: str) -> Int[np.ndarray, "n"]:
-    """Where in the run each row of the dataset stands."""
+    """Return the row of the run for each row of the dataset."""
     if key not in dataset.column_names:
         raise DataError(
             f"the dataset has no column {key!r} with ids. It has "
@@ -77,8 +78,8 @@ def _run_rows(dataset: Any, run: Run, key: str) -> Int[np.ndarray, "n"]:
     unknown = [dataset_ids[position] for position in np.flatnonzero(rows < 0)]
     if unknown:
         raise DataError(
-            f"{len(unknown):,} ids in column {key!r} are none of {run.folder}: "
-            f"{first_few(unknown)}. Give the column that holds the ids of the run, as "
+            f"{len(unknown):,} ids in column {key!r} are not in {run.folder}: "
+            f"{first_few(unknown)}. Give the column that holds the ids of the run, such as "
             f"{ids[0].as_py()!r}."
         )
     return rows

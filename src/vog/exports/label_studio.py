@@ -1,4 +1,4 @@
-"""Tasks of Label Studio for whoever looks at the labels again, and the labelling interface."""
+"""Label Studio tasks to review labels, and the labelling interface for them."""
 
 import os
 from collections.abc import Sequence
@@ -25,8 +25,9 @@ from vog.figures import example_reader
 from vog.files.writing import as_json, write_text
 from vog.result import Run
 from vog.result.planting_record import Planted
+from vog.wording import option
 
-# There Label Studio serves what lies below LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.
+# Label Studio serves the files below LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT at this address.
 _LOCAL_URL = "/data/local-files/?d="
 
 
@@ -39,22 +40,22 @@ def tasks(
     url_prefix: str | None = None,
     count: int | None = None,
 ) -> list[dict[str, Any]]:
-    """One task a row, those whose label looks most wrong first.
+    """Return one task per row, the most suspicious labels first.
 
-    A task's data are the `image` or `text`, `id`, `index`, `given_label`, and scores as numbers
-    (`vog_late` for `vog@late`), with `label_quality` from 0, surely wrong, to 1 where the run has
-    `aum` or something was planted; else the hardest come first. What the last checkpoint
-    says is a prediction, with its confidence. Nothing is an annotation: such a task would be done.
+    The data of a task are its `image` or `text`, `id`, `index`, `given_label`, and scores as
+    numbers, such as `vog_late` for `vog@late`. If the run has `aum` or `planted` is given, they
+    have `label_quality` from 0, certainly wrong, to 1; otherwise the hardest rows come first. The
+    output of the last checkpoint is a prediction: Label Studio takes annotated tasks for done.
 
     Args:
-        run: of image files, or of texts.
+        run: a run of image files or of texts.
         columns: scores, stored or derived; by default those over all checkpoints.
-        root: where the images are, or the `.npz` of the texts, if they have moved.
-        planted: what the verdict is calibrated on, where something was planted.
-        data: of texts, the dataset that was scored, or `file.py:function` that returns it.
-        url_prefix: what stands before the path of an image below its folder. By default it is
-            served by Label Studio from local files, whose root is then the folder above it.
-        count: only the first so many.
+        root: the folder of the images, or the `.npz` of the texts, if they have moved.
+        planted: a record of planting to calibrate the verdict on, if there is one.
+        data: for texts, the dataset that was scored, or `file.py:function` that returns it.
+        url_prefix: the address that the path of an image below its folder is appended to. By
+            default Label Studio serves local files, with the parent of that folder as its root.
+        count: return only the first N tasks; by default all.
 
     Raises:
         ResultError: the examples are neither image files nor texts, or a column is no score.
@@ -81,10 +82,10 @@ def tasks(
 
 
 def interface(run: Run, kind: str) -> str:
-    """The labelling interface as XML: the example, the label it has, and the classes to choose.
+    """Return the labelling interface as XML: the example, its label, and the classes to choose.
 
     Args:
-        run: has the names of the classes.
+        run: the run with the names of the classes.
         kind: `image` or `text`.
     """
     view = ElementTree.Element("View")
@@ -103,7 +104,7 @@ def interface(run: Run, kind: str) -> str:
 def write_label_studio(
     run: Run, path: Path, columns: Sequence[str] | None = None, **how: Any
 ) -> None:
-    """Write the tasks as JSON, and the interface beside them under the same name as `.xml`."""
+    """Write the tasks as JSON, and the interface beside them with the ending `.xml`."""
     task_list = tasks(run, columns, **how)
     kind = "text" if task_list and "text" in task_list[0]["data"] else "image"
     write_text(path.with_suffix(".xml"), interface(run, kind))
@@ -111,7 +112,7 @@ def write_label_studio(
 
 
 def _order(run: Run, verdict: Verdict | None) -> Int[np.ndarray, "n"]:
-    """The rows by quality of the label or, without it, the hardest first; unknown ones last."""
+    """Return the rows: lowest label quality first, or hardest first without a verdict; NaN last."""
     key = -run.hardness(run.default_column) if verdict is None else label_quality(verdict)
     return np.argsort(key, kind="stable")
 
@@ -124,7 +125,7 @@ def _example_contents(
     data: Any,
     url_prefix: str | None,
 ) -> tuple[str, list[str]]:
-    """Whether the examples are images or texts, and what shows each."""
+    """Return `image` or `text`, and the address or the text of each example."""
     data_path = absolute_data_path(run, root)
     if data is None and (data_path is None or data_path.suffix != ".npz"):
         files = image_files(run, root, "Label Studio")
@@ -137,20 +138,20 @@ def _example_contents(
         if not isinstance(text, str):
             raise ResultError(
                 f"Label Studio shows image files and texts, and the example {rows.ids[row]!r} of "
-                f"{run.folder} is neither. Write each as a file that has its id as name, and give "
-                f"their folder as --root."
+                f"{run.folder} is neither. Write each as a file named by its id, and give their "
+                f"folder as {option('root')}."
             )
         texts.append(text)
     return "text", texts
 
 
 def _path_below_root(files: ImagePaths, name: str) -> str:
-    """The name of an image as seen from the folder that is served."""
+    """Return the path of an image relative to the folder that is served."""
     path = Path(os.path.normpath(files.folder / name))
     if not path.is_relative_to(files.folder):
         raise ResultError(
             f"{name} is not below {files.folder}, which Label Studio serves. Give a folder that "
-            f"all images are below as --root, and ids that are relative to it."
+            f"all images are below as {option('root')}, and ids that are relative to it."
         )
     return path.relative_to(files.folder).as_posix()
 
@@ -169,6 +170,6 @@ def _predictions(rows: LabelledRows, row: int, version: str) -> list[dict[str, A
 
 
 def _model_version(run: Run) -> str:
-    """The last checkpoint, whose predictions they are."""
+    """Return the name of the last checkpoint, which made the predictions."""
     steps = [checkpoint.get("step") for checkpoint in run.question.get("checkpoints", [])]
     return f"checkpoint {steps[-1]}" if steps else "last checkpoint"

@@ -1,4 +1,4 @@
-"""What several tools are told of each row: names of classes, scores, and how sure the label is."""
+"""The fields of a row that several exports share: class names, scores, and label quality."""
 
 import math
 import re
@@ -14,6 +14,7 @@ from vog.analysis.label_errors.verdict import Verdict
 from vog.errors import ResultError
 from vog.result import Run
 from vog.result.planting_record import Planted
+from vog.wording import option
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,11 @@ class LabelledRows:
     """The rows of a run, in their order; None where something is not known.
 
     Attributes:
-        index: the number of each in the data.
-        ids: its name.
-        given: the class it is labelled with.
-        predicted: the class that the last checkpoint predicts.
-        confidence: of that, in [0, 1].
+        index: the number of each row in the data.
+        ids: the id of each row.
+        given_labels: the name of the class in the data.
+        predicted_labels: the name of the class that the last checkpoint predicts.
+        confidence: the probability of the predicted class, in [0, 1].
     """
 
     index: list[int]
@@ -36,7 +37,7 @@ class LabelledRows:
 
 
 def labelled_rows(run: Run) -> LabelledRows:
-    """The rows of a run in words."""
+    """Return the rows of a run with the names of their classes."""
     names = class_names(run)
     table = run.table(["index", "id", "label"])
     labels = [None if cell is None else names[cell] for cell in table["label"].to_pylist()]
@@ -50,14 +51,14 @@ def labelled_rows(run: Run) -> LabelledRows:
 
 
 def stored_values(run: Run, column: str) -> list:
-    """The values of a stored column; None for every row where the run has no such column."""
+    """Return the values of a stored column; None for every row if the run has no such column."""
     return run.table([column])[column].to_pylist() if column in run.columns else [None] * run.rows
 
 
 def class_names(run: Run) -> dict[int, str]:
-    """By number, what the classes are called: each by a name of its own.
+    """Return a unique name for each class number.
 
-    Those without a name are called by their number, and it follows a name that several have.
+    A class without a name gets its number; a name that several classes share is followed by it.
     """
     labels = {*range(len(run.label_names or [])), *stored_values(run, "label")}
     labels = sorted((labels | {*stored_values(run, "prediction@all")}) - {None})
@@ -68,19 +69,19 @@ def class_names(run: Run) -> dict[int, str]:
 
 
 def possible_verdict(run: Run, planted: Planted | None) -> Verdict | None:
-    """Which labels are taken for wrong; None where nothing was planted and no verdict is possible.
+    """Return the verdict on the labels; None if nothing was planted and no verdict is possible.
 
     Raises:
-        ResultError: the record is of other data, or the run cannot be judged by it.
+        ResultError: the record does not fit the data, or the run cannot be judged by it.
     """
     return verdict_or_why(run, planted)[0]
 
 
 def label_quality(verdict: Verdict) -> Float[np.ndarray, "n"]:
-    """From 0, the label is surely wrong, to 1; NaN where nothing is known of it.
+    """Return the quality of each label, from 0, certainly wrong, to 1; NaN if unknown.
 
-    One minus the probability that it is wrong, or, where the verdict has no probabilities, minus
-    the hardness.
+    It is 1 minus the probability that the label is wrong, or 1 minus the hardness if the verdict
+    has no probabilities.
     """
     has_probabilities = np.isfinite(verdict.probability).any()
     return 1 - (verdict.probability if has_probabilities else verdict.hardness)
@@ -89,17 +90,17 @@ def label_quality(verdict: Verdict) -> Float[np.ndarray, "n"]:
 def number_fields(
     run: Run, columns: Sequence[str] | None, verdict: Verdict | None
 ) -> dict[str, list[float | None]]:
-    """Scores by a name that is a plain word, as `vog_late` for `vog@late`, and `label_quality`.
+    """Return scores by plain field names, such as `vog_late` for `vog@late`, and `label_quality`.
 
-    An infinite value has no place in such a field, and becomes None; its `:rank` is a number.
+    These fields cannot hold infinite values, which become None; their `:rank` is a number.
 
     Args:
         run: the run.
-        columns: stored or derived ones; by default the scores over all checkpoints.
-        judged: what `label_quality` is from; None for none.
+        columns: stored or derived columns; by default the scores over all checkpoints.
+        verdict: the source of `label_quality`; without one the field is left out.
 
     Raises:
-        ResultError: one is no score, or two have the same plain name.
+        ResultError: a column is no score, or two columns get the same field name.
     """
     if columns is None:
         columns = [name for name in run.score_columns if name.endswith("@all")]
@@ -110,8 +111,8 @@ def number_fields(
     for name, field in field_by_column.items():
         if uses[field] > 1:
             raise ResultError(
-                f"the column {name} would be called {field}, and so would another. "
-                f"Leave one of them out of --columns."
+                f"the column {name} would be called {field}, and so would another column. "
+                f"Leave one of them out of {option('columns')}."
             )
     table = run.table(columns)
     fields = {field: table[name].to_pylist() for name, field in field_by_column.items()}

@@ -1,4 +1,4 @@
-"""Which form a run is written in: told by name, or by the ending of the file."""
+"""`export`: writes a run in a format that is given by name or by the ending of the file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,16 +11,17 @@ from vog.files.output_paths import output_path
 from vog.result import Run
 from vog.result.data_location import refuse_to_overwrite_inputs
 from vog.result.run import FORMATS as TABLES
+from vog.wording import option
 
 
 @dataclass(frozen=True)
 class ToolFormat:
-    """A form that one tool reads.
+    """A format that one tool reads.
 
     Attributes:
-        save: writes a run to a file; takes the run, the file, columns, and keywords.
-        ending: of the file.
-        takes: the keywords that it knows.
+        write: writes a run to a file; takes the run, the file, columns, and keywords.
+        ending: the required ending of the file.
+        keywords: the keywords that `write` accepts.
     """
 
     write: Callable[..., None]
@@ -47,23 +48,23 @@ def export(
     columns: Sequence[str] | None = None,
     **how: Any,
 ) -> Path:
-    """Write the rows of a run to one file, in the form that a tool reads.
+    """Write the rows of a run to one file, in the format of a tool.
 
     Args:
         run: the run.
-        out: the file; replaced only when the new one is whole.
-        format: csv, parquet or jsonl, the rows as they are; cleanlab, fiftyone, label-studio or
-            weights. By default what the ending says: .csv, .parquet, .jsonl, .npy (weights).
-        columns: stored or derived ones. Of the rows as they are these and no others, by default
-            every stored one; for `weights` the one that is weighted by; else the scores that go
-            with each row.
-        how: what the form takes: `root`, the folder of the images if they have moved; `planted`,
-            the record that the verdict is calibrated on; `safe_csv`, of csv and cleanlab, to
-            write texts so that no spreadsheet runs them; see the modules for the others.
+        out: the file; an existing one is replaced only when the new one is complete.
+        format: csv, parquet or jsonl for the plain rows; cleanlab, fiftyone, label-studio or
+            weights. By default from the ending: .csv, .parquet, .jsonl, .npy (weights).
+        columns: stored or derived columns. For plain rows exactly these, by default every stored
+            column; for `weights` the one score to weight by; otherwise the scores to add to each
+            row.
+        how: keywords of the format: `root`, the folder of the images if they have moved;
+            `planted`, the record to calibrate the verdict on; `safe_csv`, for csv and cleanlab, so
+            that no spreadsheet runs texts as formulas. See the modules for the rest.
 
     Raises:
-        ResultError: the file is the data or a part of the run; no such form, column or keyword;
-            another ending than the form has; or the run lacks what the form needs.
+        ResultError: the file is the data or a part of the run; there is no such format, column
+            or keyword; the ending does not fit the format; or the run lacks what it needs.
     """
     out = output_path(out)
     refuse_to_overwrite_inputs(run, out)
@@ -74,7 +75,7 @@ def export(
     if form is None:
         return run.export(out, name, columns, **how)
     if out.suffix.lower() != form.ending:
-        raise ResultError(f"{name} is a file that ends in {form.ending}, not {out}. Rename --out.")
+        raise ResultError(f"{name} files end in {form.ending}, not {out}. Rename {option('out')}.")
     form.write(run, out, columns, **how)
     return out
 
@@ -83,8 +84,8 @@ def _format_name(out: Path, format: str | None) -> str:
     if format is None:
         if out.suffix.lower() not in _ENDINGS:
             raise ResultError(
-                f"the format of {out} cannot be told from its name. End it in "
-                f"{', '.join(_ENDINGS)}, or pass --format: {', '.join(FORMATS)}."
+                f"the name of {out} does not give the format. End it in {', '.join(_ENDINGS)}, or "
+                f"pass {option('format')}: {', '.join(FORMATS)}."
             )
         return _ENDINGS[out.suffix.lower()]
     if format not in FORMATS:
@@ -95,11 +96,7 @@ def _format_name(out: Path, format: str | None) -> str:
 def _refuse_unknown_keywords(name: str, allowed: Sequence[str], keywords: dict[str, Any]) -> None:
     unexpected = [key for key in keywords if key not in allowed]
     if unexpected:
-        choices = ", ".join(map(_option, allowed)) or "no option of its own"
+        choices = ", ".join(map(option, allowed)) or "no option of its own"
         raise ResultError(
-            f"the format {name} takes no {', '.join(map(_option, unexpected))}; it takes {choices}."
+            f"the format {name} takes no {', '.join(map(option, unexpected))}; it takes {choices}."
         )
-
-
-def _option(keyword: str) -> str:
-    return f"--{keyword.replace('_', '-')}"

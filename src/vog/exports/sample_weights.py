@@ -1,4 +1,4 @@
-"""How much each example is to count when a model is fitted again: scikit-learn's sample_weight."""
+"""Weights of examples for fitting a model again, as scikit-learn's `sample_weight`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,30 +12,31 @@ from vog.exports.labelled_rows import label_quality
 from vog.files.writing import write_array
 from vog.result import Run
 from vog.result.planting_record import Planted
+from vog.wording import option, same_again
 
 
 def sample_weight(
     run: Run, column: str | None = None, planted: Planted | None = None
 ) -> Float[np.ndarray, "n"]:
-    """One weight a row, in the order of the data, none negative, with mean 1.
+    """Return one weight per row, in the order of the data: at least 0, with mean 1.
 
-    Proportional to the probability that the label is right (or to 1 minus the hardness, where the
-    verdict has no probabilities). A row of which nothing is known weighs 1, as the mean of
-    the others.
+    A weight is proportional to the probability that the label is correct, or to 1 minus the
+    hardness if the verdict has no probabilities. A row without either weighs 1, the mean of all
+    other rows.
 
     Args:
-        run: with all its rows.
-        column: weight by this score instead, stored or derived: 1 minus its hardness rank, so
-            that the hardest example counts nothing and the easiest twice.
-        planted: what the verdict is calibrated on, where something was planted.
+        run: a run with all its rows.
+        column: a score to weight by instead, stored or derived: 1 minus its hardness rank, so
+            that the hardest example weighs 0 and the easiest 2.
+        planted: a record of planting to calibrate the verdict on, if there is one.
 
     Raises:
         ResultError: rows are missing, there is no such score, or the labels cannot be judged.
     """
     if run.missing_rows:
         raise ResultError(
-            f"{run.folder} lacks {run.missing_rows:,} rows, so weights would not stand in the "
-            f"order of the data. Run the same `vog score` command again to continue."
+            f"{run.folder} lacks {run.missing_rows:,} rows, so the weights would not be in the "
+            f"order of the data. {same_again('score')} to continue."
         )
     run.require_every_row()
     if column is not None:
@@ -53,11 +54,11 @@ def write_sample_weights(
     """Write the weights for `numpy.load`, float64.
 
     Raises:
-        ResultError: more than one column, or as for `sample_weight`.
+        ResultError: there is more than one column, or `sample_weight` raises.
     """
     if columns is not None and len(columns) != 1:
         raise ResultError(
-            f"weights are made of one column, and --columns names {len(columns)}: "
+            f"weights are made of one column, but {option('columns')} names {len(columns)}: "
             f"{', '.join(columns)}. Give one, or none to weight by the verdict on the labels."
         )
     weights = sample_weight(run, columns[0] if columns else None, planted)
@@ -65,7 +66,7 @@ def write_sample_weights(
 
 
 def _scale_to_mean_1(quality: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """Each over the mean of those that are known; all 1 where that is nothing."""
+    """Return the values divided by their mean; 1 for NaN, and for all if the mean is 0."""
     is_known = np.isfinite(quality)
     mean = float(quality[is_known].mean()) if is_known.any() else 0.0
     if mean == 0:

@@ -1,4 +1,4 @@
-"""How ambiguous each example is, and for what else it may be taken, by an earlier run."""
+"""Flips of ambiguous examples, by the scores or probabilities of an earlier run."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -9,17 +9,18 @@ from vog.planting.flips import Flips
 from vog.result.ids import positions_of
 from vog.result.planting_record import BOUNDARY
 from vog.result.run import Run
+from vog.wording import option
 
 
 def boundary_flips(run: Run, examples: Examples, labels: Int[np.ndarray, "n"]) -> Flips:
-    """Flips of ambiguous examples to the class that a run says next to the label.
+    """Return flips of ambiguous examples to the most likely class besides the label.
 
-    Where the run keeps the probabilities of all classes, these tell both. Where it does not, the
-    runner-up is what the latest stage that contradicts the label ends with, and what the label is
-    from it the margin, or else the confidence.
+    The runner-up and the gap come from the class probabilities if the run has them. Otherwise the
+    runner-up is the prediction of the latest stage that contradicts the label, and the gap is the
+    margin (`aum@all`) or else the confidence.
 
     Raises:
-        DataError: the run is of other data or labels, or has neither probabilities nor such scores.
+        DataError: the run has different data or labels, or neither probabilities nor such scores.
     """
     table = run.table(["id", "label"])
     ids = [str(examples.ids[row]) for row in range(len(examples))]
@@ -27,14 +28,14 @@ def boundary_flips(run: Run, examples: Examples, labels: Int[np.ndarray, "n"]) -
     if (positions < 0).any():
         missing = [ids[row] for row in np.flatnonzero(positions < 0)[:5].tolist()]
         raise DataError(
-            f"--run {run.folder} lacks {(positions < 0).sum():,} of {len(ids):,} examples: "
+            f"{_argument(run)} lacks {(positions < 0).sum():,} of {len(ids):,} examples: "
             f"{first_few(missing)}. Give a run of the same data."
         )
     run_labels = table["label"].fill_null(-1).to_numpy()[positions]
     if (run_labels != labels).any():
         mismatched = [ids[row] for row in np.flatnonzero(run_labels != labels)[:5].tolist()]
         raise DataError(
-            f"--run {run.folder} has other labels of {(run_labels != labels).sum():,} examples: "
+            f"{_argument(run)} has different labels for {(run_labels != labels).sum():,} examples: "
             f"{first_few(mismatched)}. Give a run of the same data."
         )
     probabilities = run.probabilities()
@@ -43,6 +44,10 @@ def boundary_flips(run: Run, examples: Examples, labels: Int[np.ndarray, "n"]) -
         return Flips(BOUNDARY, runner_up=runner_up[positions], gap=gap[positions])
     runner_up, gap = _from_probabilities(probabilities[positions].astype(np.float64), labels)
     return Flips(BOUNDARY, runner_up=runner_up, gap=gap)
+
+
+def _argument(run: Run) -> str:
+    return option("run", str(run.folder))
 
 
 def _from_probabilities(
@@ -59,7 +64,7 @@ def _from_probabilities(
 def _from_scores(run: Run) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]]:
     label = run.table(["label"])[0].fill_null(-1).to_numpy()
     runner_up = np.full(len(label), -1)
-    for stage in run.stages:  # the latest that contradicts has the last word
+    for stage in run.stages:  # later stages overwrite earlier ones
         predictions = run.table([f"prediction@{stage}"])[0].fill_null(-1).to_numpy()
         runner_up = np.where((predictions >= 0) & (predictions != label), predictions, runner_up)
     if "aum@all" in run.score_columns:
@@ -67,6 +72,6 @@ def _from_scores(run: Run) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]
     if "confidence@all" in run.score_columns:
         return runner_up, run.numbers("confidence@all") - 0.5
     raise DataError(
-        f"--run {run.folder} has neither aum, confidence nor probabilities, which say how "
-        f"ambiguous an example is. Score it again with aum among --scores."
+        f"{_argument(run)} has neither aum, confidence nor probabilities, which "
+        f"say how ambiguous an example is. Score it again with aum among {option('scores')}."
     )

@@ -1,4 +1,4 @@
-"""Planting into arrays: an `.npz` file, or a pair in memory."""
+"""Planting into arrays: an `.npz` file, or a pair of arrays in memory."""
 
 import zipfile
 from collections.abc import Callable, Sequence
@@ -27,16 +27,25 @@ from vog.planting.corruptions import (
 )
 from vog.planting.unique_names import UniqueNames
 from vog.result.planting_record import CORRUPT, DUPLICATE, Plant
+from vog.wording import option
 
 DATA_FILE = "data.npz"
 _SAMPLE = 1000
-# Rows that are no images are mixed from so many others.
+# How many other rows a `columns` fault takes its values from.
 MIXED_ROWS = 8
 
 
 @dataclass(frozen=True)
 class ArrayPlanter:
-    """Rows of an array; `path` is the file that they are in, if any."""
+    """Plants into rows of arrays.
+
+    Attributes:
+        examples: the data.
+        reader: their arrays.
+        path: the `.npz` file with the data; None for arrays in memory.
+        outside: data that examples of no class are taken from, if any.
+        outside_reader: the arrays of these.
+    """
 
     examples: Examples
     reader: ArrayReader
@@ -48,7 +57,7 @@ class ArrayPlanter:
 
     @property
     def target(self) -> PlantingTarget:
-        """What is planted into."""
+        """Return what the choice of faults depends on."""
         labels, names = self.reader.labels, self.examples.label_names
         return PlantingTarget(
             labels,
@@ -60,11 +69,11 @@ class ArrayPlanter:
         )
 
     def check(self, threshold: bool) -> None:
-        """Nothing, unless the arrays cannot hold what is to be put into them.
+        """Raise unless the arrays can hold the planted examples.
 
         Raises:
-            DataError: the items of the other data have another shape or type; they are no
-                numbers; the labels have no room for one class more.
+            DataError: the outside data differ in shape or type, the inputs are not numbers, or
+                the type of the labels has no room for one more class.
         """
         inputs, outside_reader = self.reader.inputs, self.outside_reader
         if inputs.dtype.kind not in "iuf":
@@ -74,22 +83,22 @@ class ArrayPlanter:
         _, label_type = self._stored_form
         if threshold and np.iinfo(label_type).max < self.target.classes:
             raise DataError(
-                f"--threshold needs one class more, but labels of {label_type} end at "
+                f"{option('threshold', True)} adds one class, but labels of {label_type} end at "
                 f"{np.iinfo(label_type).max}. Store them as int64."
             )
 
     def steps(self, faults: Sequence[PlannedFault]) -> int:
-        """One a change."""
+        """Return the number of progress steps that `write` makes."""
         return len(faults)
 
     def bytes_needed(self, faults: Sequence[PlannedFault], link: bool) -> int:
-        """Of disk, before what compression saves.
+        """Return the size of the planted file in bytes, before compression.
 
         Raises:
-            DataError: links were asked for.
+            DataError: `link` is True.
         """
         if link:
-            raise DataError("--link is for image files; of arrays a new file is written.")
+            raise DataError(f"{option('link', True)} is for image files; arrays are always copied.")
         rows = len(self.examples) + sum(fault.kind in ADDED for fault in faults)
         return rows * (self.reader.inputs[0].nbytes + 64)
 
@@ -101,7 +110,7 @@ class ArrayPlanter:
         link: bool,
         advance: Callable[[int], None],
     ) -> list[Plant]:
-        """The planted arrays, under the names and in the types that they had."""
+        """Write the planted arrays with their original names and types; return the record."""
         ids, n = [str(entry) for entry in self.examples.ids], len(self.examples)
         added = sum(entry.kind in ADDED for entry in faults)
         inputs = np.empty((n + added, *self.reader.inputs.shape[1:]), self.reader.inputs.dtype)
@@ -136,14 +145,14 @@ class ArrayPlanter:
 
     @cached_property
     def _stored_form(self) -> tuple[str, np.dtype[Any]]:
-        """What the inputs are called in the file, and the type of its labels."""
+        """The name of the input array in the file, and the type of its labels."""
         if self.path is None:
             return "inputs", self.reader.labels.dtype
         key = "images" if "images" in npz.array_names(self.path) else "inputs"
         return key, npz.load_arrays(self.path, {"labels"})["labels"].dtype
 
     def _save(self, path: Path, arrays: dict[str, Any], last_label: int) -> None:
-        """The file, with the other arrays of the one there was; those of so many rows left out."""
+        """Write the file; copy the other arrays of the source, except those with one row each."""
         names = self.examples.label_names
         if names is not None:
             arrays["label_names"] = [*names, *["threshold"] * (last_label == len(names))]
@@ -160,31 +169,31 @@ class ArrayPlanter:
 
 
 def count_classes(labels: Shaped[np.ndarray, "n"], names: tuple[str, ...] | None) -> int:
-    """How many classes there are: as many as have names, and as labels tell."""
+    """Return the number of classes, from the names or the highest label."""
     return max(int(labels.max()) + 1, len(names or ()))
 
 
 def added_name(fault: PlannedFault, ids: Sequence[str]) -> str:
-    """What an added row would be called."""
+    """Return the id of an added row, which may be taken already."""
     if fault.kind == DUPLICATE:
         return f"{ids[fault.row]}-duplicate"
     return f"outside-{fault.number}"
 
 
 def spread_rows(rows: int, count: int) -> np.ndarray:
-    """Some rows, spread evenly."""
+    """Return at most `count` row numbers, spread evenly."""
     return np.unique(np.linspace(0, rows - 1, count).astype(int))
 
 
 def refuse_mismatch(outside: Shaped[np.ndarray, "..."], data: Shaped[np.ndarray, "..."]) -> None:
-    """Nothing where an item of other data can stand among the own.
+    """Raise unless an item of the outside data has the form of the data.
 
     Raises:
-        DataError: its shape or type is another.
+        DataError: its shape or type is different.
     """
     alike = outside.dtype == data.dtype or outside.dtype.kind == data.dtype.kind == "f"
     if outside.shape != data.shape or not alike:
         raise DataError(
-            f"--outside-from has items of {outside.dtype} {outside.shape}; the data have {data.dtype} "
-            f"{data.shape}. Give data that were prepared alike."
+            f"{option('outside_from')} has items of {outside.dtype} {outside.shape}; the data have "
+            f"{data.dtype} {data.shape}. Give data that were prepared in the same way."
         )

@@ -1,4 +1,4 @@
-"""Which examples get what: at most one thing each, decided by a seed alone."""
+"""The random choice of examples to plant, at most one fault each; a seed decides everything."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,24 +12,25 @@ from vog.planting import corruptions
 from vog.planting.corruptions import COLUMNS, OTHER, STATIC
 from vog.planting.flips import Flips
 from vog.result.planting_record import CORRUPT, DUPLICATE, FLIP, KINDS, OUTSIDE, THRESHOLD, Plant
+from vog.wording import option
 
 ADDED = (DUPLICATE, OUTSIDE)
 MOVED = "moved"
-# Of the examples: with fewer left as they were, nothing tells the planted ones from the rest.
+# The share of examples that must stay unchanged: planted ones are compared with these.
 _MIN_CLEAN_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class PlannedFault:
-    """One example to plant.
+    """One fault to plant.
 
     Attributes:
-        kind: as in `result.planted`.
-        how: which flip, corruption, duplicate, or thing of no class.
-        row: the example that is changed, or that another is made from; for `other`, the row of
-            the other data.
-        label: the class that it gets.
-        number: what tells its random numbers from those of others of its kind.
+        kind: one of `KINDS` of `result.planting_record`.
+        how: the variant of the kind, such as `uniform`, `noise` or `patches`.
+        row: the example that is changed, or that a new one is made from; for `other`, the row in
+            the outside data.
+        label: the class in the planted data.
+        number: seeds the random numbers of this fault, together with the kind.
     """
 
     kind: str
@@ -39,13 +40,13 @@ class PlannedFault:
     number: int
 
     def rng(self, seed: int) -> np.random.Generator:
-        """The random numbers of this example alone."""
+        """Return the random numbers of this fault alone."""
         return np.random.default_rng(
             np.random.SeedSequence([seed, KINDS.index(self.kind), self.number])
         )
 
     def plant(self, name: str, ids: Sequence[str], labels: Int[np.ndarray, "n"]) -> Plant:
-        """Its line in the record; `ids` and `labels` are those before."""
+        """Return its line in the record; `ids` and `labels` are those of the original data."""
         if self.how in (STATIC, COLUMNS, OTHER):
             return Plant(name, self.kind, self.how, self.label, None, None)
         source, original_label = ids[self.row], int(labels[self.row])
@@ -54,15 +55,15 @@ class PlannedFault:
 
 @dataclass(frozen=True)
 class PlantingTarget:
-    """What is planted into.
+    """The properties of the data that the choice of faults depends on.
 
     Attributes:
         labels: the class of each example; below 0 where it is not known.
-        classes: how many there are.
-        is_image: whether the examples are images, and no other rows of numbers.
-        usable: whether one can be decoded, and so be altered.
-        others: how many examples there are of other data; None for no such data.
-        other_usable: whether one of these can be decoded.
+        classes: the number of classes.
+        is_image: True for images, False for other rows of numbers.
+        usable: says of a row whether it can be decoded, and so altered.
+        outside_count: the number of examples in the outside data; None without such data.
+        outside_usable: says of a row of the outside data whether it can be decoded.
     """
 
     labels: Int[np.ndarray, "n"]
@@ -81,10 +82,10 @@ class PlantingTarget:
 def fault_counts(
     shares: Mapping[str, float], target: PlantingTarget, threshold: bool
 ) -> dict[str, int]:
-    """How many examples of each kind are to be planted.
+    """Return how many examples of each kind to plant.
 
     Raises:
-        DataError: so many that too few would be left as they are.
+        DataError: too few examples would stay unchanged.
     """
     n = len(target.labels)
     counts = {kind: max(1, round(share * n)) if share else 0 for kind, share in shares.items()}
@@ -106,17 +107,17 @@ def draw(
     flips: Flips,
     seed: int,
 ) -> list[PlannedFault]:
-    """What to plant, kind by kind.
+    """Return the faults to plant, ordered by kind.
 
-    Each kind has random numbers of its own, so that asking for more of one leaves the others
-    where they are, but for examples that both would have had.
+    Each kind has its own random numbers. So more faults of one kind leave those of the other
+    kinds in place, unless both draw the same example.
 
     Args:
-        ground: what is planted into.
-        counts: how many of each kind.
-        hows: the corruptions, equally many of each.
+        target: the data to plant into.
+        counts: the number of faults of each kind.
+        methods: the corruptions, which are used equally often.
         flips: how labels are flipped.
-        seed: decides on everything.
+        seed: decides everything that is random.
 
     Raises:
         DataError: too few examples can be decoded, or flipped.
@@ -153,13 +154,13 @@ def _draw_rows(
     usable: Callable[[int], bool],
     rng: np.random.Generator,
 ) -> list[int]:
-    """Random rows that are free and usable, which then are free no more."""
+    """Return random rows that are free and usable, and mark them as no longer free."""
     order = (int(row) for row in rng.permutation(len(free)) if free[row])
     rows = list(islice((row for row in order if usable(row)), count))
     if len(rows) < count:
         raise DataError(
-            f"--{kind} asks for {count:,} examples, and {len(rows):,} can be decoded and are not "
-            f"planted otherwise. Ask for a smaller share."
+            f"{option(kind)} asks for {count:,} examples, but only {len(rows):,} can be decoded "
+            f"and have no other fault. Ask for a smaller share."
         )
     free[rows] = False
     return rows
@@ -185,6 +186,6 @@ def _draw_outside_rows(target: PlantingTarget, count: int, rng: np.random.Genera
         return _draw_rows(OUTSIDE, count, free, target.outside_usable, rng)
     except DataError as error:
         raise DataError(
-            f"--outside asks for {count:,} examples, but --outside-from has only "
-            f"{target.outside_count:,}, or fewer that can be decoded. Ask for a smaller share."
+            f"{option('outside')} asks for {count:,} examples, but {option('outside_from')} has "
+            f"only {target.outside_count:,}, or fewer that can be decoded. Ask for a smaller share."
         ) from error

@@ -1,4 +1,4 @@
-"""From what a user calls data to what can be planted into, by its kind."""
+"""Choose how to plant into data: image files, arrays, or a dataset of the user."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from vog.files.file_names import expanded
 from vog.planting.array_target import ArrayPlanter
 from vog.planting.dataset_target import DatasetPlanter
 from vog.planting.image_file_target import FilePlanter
+from vog.wording import option
 
 Planter = FilePlanter | ArrayPlanter | DatasetPlanter
 _Reader = TypeVar("_Kind")
@@ -20,24 +21,22 @@ _Reader = TypeVar("_Kind")
 def choose_planter(
     data: Any, root: str | Path | None, outside_from: str | Path | None, quiet: bool
 ) -> Planter:
-    """The data, opened.
+    """Open the data and return what plants into them.
 
     Raises:
-        DataError: there are none, they have no labels, or planting cannot be told where to find
-            them again; those of `outside_from` are of another kind.
+        DataError: the data are missing, unlabelled, not reopenable or of different kinds.
     """
     in_memory = isinstance(data, tuple) and len(data) == 2
     if not in_memory and not isinstance(data, str | Path):
         raise DataError(
-            f"the data are of type {type(data).__name__}, which the planted data could not be made "
-            f"of again. Give file.py:function that returns it, or (inputs, labels) arrays."
+            f"the data are of type {type(data).__name__}, which cannot be opened again later. "
+            f"Give file.py:function that returns it, or (inputs, labels) arrays."
         )
     examples = open_stored(data, None if root is None else Path(root))
     if examples.unlabelled:
         raise DataError(
-            "the data have no labels, and what is planted is trained on with a label. Give a "
-            "folder with one sub-folder a class, lines of `path label`, an .npz with `labels`, or "
-            "a dataset of (input, label)."
+            "the data have no labels, and planting needs them. Give a folder with one sub-folder "
+            "per class, lines of `path label`, an .npz with `labels`, or (input, label) items."
         )
     outside = None if outside_from is None else open_stored(outside_from, None)
     reader = examples.read
@@ -56,5 +55,5 @@ def _require(outside: Examples | None, kind: type[_Reader], name: str) -> _Reade
         return None
     reader: Any = outside.read
     if not isinstance(reader, kind):
-        raise DataError(f"--outside-from has to be {name}, as --data is.")
+        raise DataError(f"{option('outside_from')} has to be {name}, as {option('data')} is.")
     return reader

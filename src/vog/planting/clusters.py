@@ -9,31 +9,32 @@ from vog.data.stored_inputs import as_array, value_of
 from vog.errors import DataError
 from vog.planting.flips import CLUSTER, Flips
 from vog.progress import progress
+from vog.wording import option
 
-_SIDE = 16  # pixels of the small image that stands for one
-_GROUP_SIZE = 30  # examples in a group, about
-_MAX_DIMENSIONS = 50  # dimensions that are compared
-_MAX_GROUPS = 1000  # groups
-_MAX_NUMBERS = 4096  # numbers of an example that are kept at most, evenly
+_SIDE = 16  # images are compared at 16 x 16 pixels
+_GROUP_SIZE = 30  # average number of examples in a group
+_MAX_DIMENSIONS = 50  # after PCA
+_MAX_GROUPS = 1000
+_MAX_NUMBERS = 4096  # of an example that is no image, evenly spaced
 
 
 def cluster_flips(examples: Examples, seed: int, quiet: bool) -> Flips:
-    """Flips of whole groups.
+    """Return flips of whole groups of similar examples.
 
     Args:
         examples: the data; those that cannot be read are in no group.
-        seed: of k-means.
+        seed: of PCA and k-means.
         quiet: show no progress.
 
     Raises:
-        DataError: fewer than four can be read, or they differ in shape.
+        DataError: fewer than four examples can be read, or their shapes differ.
     """
     from sklearn.cluster import MiniBatchKMeans
     from sklearn.decomposition import PCA
 
     rows, vectors = _read_vectors(examples, quiet)
     if len(rows) < 4:
-        raise DataError("--flip-kind cluster needs 4 examples or more that can be read.")
+        raise DataError(f"{option('flip_kind', CLUSTER)} needs at least 4 readable examples.")
     dimensions = min(_MAX_DIMENSIONS, *vectors.shape)
     if dimensions < vectors.shape[1]:
         vectors = PCA(dimensions, svd_solver="randomized", random_state=seed).fit_transform(vectors)
@@ -58,15 +59,15 @@ def _read_vectors(examples: Examples, quiet: bool) -> tuple[Int[np.ndarray, "m"]
             vectors.append(_feature_vector(value))
             if vectors[-1].shape != vectors[0].shape:
                 raise DataError(
-                    f"--flip-kind cluster compares examples of one shape: {examples.ids[row]!r} "
-                    f"has {vectors[-1].size:,} numbers and {examples.ids[rows[0]]!r} "
-                    f"{vectors[0].size:,}. Ask for another kind."
+                    f"{option('flip_kind', CLUSTER)} compares examples of one shape: "
+                    f"{examples.ids[row]!r} has {vectors[-1].size:,} numbers and "
+                    f"{examples.ids[rows[0]]!r} {vectors[0].size:,}. Ask for another kind."
                 )
     return np.array(rows, np.int64), np.array(vectors, np.float32)
 
 
 def _feature_vector(value: object) -> np.ndarray:
-    """What is compared: an image small and in colours, of anything else some of its numbers."""
+    """Return the numbers to compare: a small RGB image, or evenly spaced values of an array."""
     if isinstance(value, Image.Image):
         return np.asarray(value.convert("RGB").resize((_SIDE, _SIDE)), np.float32).ravel() / 255
     flat = as_array(value).ravel()

@@ -1,4 +1,4 @@
-"""How often each class is taken for each other, from a file."""
+"""Reads a confusion matrix: how often each class is mistaken for each other class."""
 
 import csv
 import io
@@ -9,6 +9,7 @@ from jaxtyping import Float, Shaped
 
 from vog.errors import DataError, first_few, unknown
 from vog.files.small_files import read_text
+from vog.wording import option
 
 _MAX_BYTES = 2**30  # bytes: a table of ten thousand classes
 
@@ -16,41 +17,45 @@ _MAX_BYTES = 2**30  # bytes: a table of ten thousand classes
 def read_confusion(
     path: Path, classes: int, names: tuple[str, ...] | None
 ) -> Float[np.ndarray, "c c"]:
-    """The weight of flipping class i into class j, at [i, j]; the diagonal, which is none, is 0.
+    """Return the weight of flipping class i into class j at [i, j], at most 1, with diagonal 0.
 
     Args:
-        path: a `.npy` of a square matrix, or a `.csv` whose header names the given classes and
-            whose first column the true ones, in any order, by name or number.
-        classes: how many there are.
-        names: theirs, if they have any.
+        path: a `.npy` of a square matrix, or a `.csv` with the given classes in its header and
+            the true classes in its first column, by name or number, in any order.
+        classes: the number of classes.
+        names: the names of the classes, if any.
 
     Raises:
-        DataError: no such file, not one row and one column a class, or values that are no weights.
+        DataError: the file is missing, lacks a row or column for a class, or holds invalid weights.
     """
     try:
         matrix = _from_npy(path) if path.suffix == ".npy" else _from_csv(path, classes, names)
     except (OSError, ValueError, EOFError, csv.Error) as error:
         raise DataError(
-            f"--confusion {path} cannot be read: {error}. Expected a .csv or .npy."
+            f"{_argument(path)} cannot be read: {error}. Expected a .csv or .npy."
         ) from error
     if matrix.shape != (classes, classes):
         raise DataError(
-            f"--confusion {path} has the shape {matrix.shape}; expected one row and one column for "
-            f"each of the {classes} classes."
+            f"{_argument(path)} has the shape {matrix.shape}; expected one row and "
+            f"one column for each of the {classes} classes."
         )
     weights = matrix.astype(np.float64)
     np.fill_diagonal(weights, 0)
     if not np.isfinite(weights).all() or (weights < 0).any():
-        raise DataError(f"--confusion {path} has entries below 0, or that are no numbers.")
+        raise DataError(f"{_argument(path)} has entries below 0, NaN or infinite.")
     if not weights.any():
         raise DataError(
-            f"--confusion {path} has nothing off the diagonal, so nothing would be flipped."
+            f"{_argument(path)} has only zeros off the diagonal, so nothing would be flipped."
         )
     return weights / weights.max()
 
 
+def _argument(path: Path) -> str:
+    return option("confusion", str(path))
+
+
 def _from_npy(path: Path) -> Shaped[np.ndarray, "..."]:
-    # Mapped, an array is no larger than its file, whatever its header says.
+    # Memory mapping refuses a header that claims more data than the file holds.
     matrix = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(matrix, np.ndarray) or matrix.dtype.kind not in "iufb":
         raise ValueError("it is no array of numbers")
@@ -72,14 +77,14 @@ def _from_csv(path: Path, classes: int, names: tuple[str, ...] | None) -> Shaped
     numbers = [[_label(path, cell, classes, names) for cell in axis] for axis in (rows, columns)]
     for axis in numbers:
         if len(set(axis)) < classes:
-            raise DataError(f"--confusion {path} names a class twice: {first_few(axis, 20)}.")
+            raise DataError(f"{_argument(path)} names a class twice: {first_few(axis, 20)}.")
     ordered = np.empty_like(cells)
     ordered[np.ix_(*numbers)] = cells
     return ordered
 
 
 def _label(path: Path, cell: str, classes: int, names: tuple[str, ...] | None) -> int:
-    """The number of a class by its name or number."""
+    """Return the number of a class, which the cell gives by name or number."""
     name = cell.strip()
     accepted = list(names or ()) or [str(position) for position in range(classes)]
     if name in accepted:
@@ -87,5 +92,5 @@ def _label(path: Path, cell: str, classes: int, names: tuple[str, ...] | None) -
     if name.isdecimal() and int(name) < classes:
         return int(name)
     raise DataError(
-        f"--confusion {path} has the class {name!r}, which the data lack.{unknown(name, accepted)}"
+        f"{_argument(path)} has the class {name!r}, which the data lack.{unknown(name, accepted)}"
     )

@@ -1,4 +1,4 @@
-"""How an array is altered: made hard to see, nearly repeated, or made into what is of no class."""
+"""Alterations of arrays: corruptions, near duplicates, and examples of no class."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ SHIFTED, JITTERED = "shifted", "jittered"
 PATCHES, STATIC, COLUMNS, OTHER = "patches", "static", "columns", "other"
 CORRUPTIONS = (NOISE, BLUR, OCCLUSION)
 
-# Of the range from the lowest value to the highest.
+# Standard deviations, as a share of the range of values.
 _NOISE, _JITTER = 0.25, 0.01
-# Of the shorter side: the standard deviation of the blur.
+# The standard deviation of the blur, as a share of the shorter side.
 BLUR_SHARE = 0.06
 _GRID = 4
-# Images are shrunk to about so many pixels before they meet a model; finer noise would vanish.
+# Models see images at about this many pixels a side; shrinking would average finer noise away.
 _GRAINS_PER_SIDE = 256
 
 Item = Shaped[np.ndarray, "*item"]
@@ -26,13 +26,13 @@ Item = Shaped[np.ndarray, "*item"]
 
 @dataclass(frozen=True)
 class Values:
-    """What values the data have: numbers for images, else one for each place of an item.
+    """Statistics of the values of the data: numbers for images, else one for each column.
 
     Attributes:
-        low: the lowest; for images of whole bytes, black.
-        high: the highest, or white.
-        mean: of all.
-        sd: the standard deviation of all.
+        low: the lowest value; for images of type uint8, black.
+        high: the highest value; for images of type uint8, white.
+        mean: of all values.
+        sd: the standard deviation of all values.
     """
 
     low: Float[np.ndarray, "..."]
@@ -42,21 +42,21 @@ class Values:
 
     @classmethod
     def make(cls, low: Any, high: Any, mean: Any, sd: Any) -> "Values":
-        """Of numbers or arrays of any type."""
+        """Return statistics from numbers or arrays of any type."""
         return cls(*(np.asarray(value, np.float64) for value in (low, high, mean, sd)))
 
     def times(self, factor: float) -> "Values":
-        """The same in another unit."""
+        """Return the statistics of the values multiplied by a factor."""
         return Values.make(*(factor * value for value in (self.low, self.high, self.mean, self.sd)))
 
     @property
     def span(self) -> Float[np.ndarray, "..."]:
-        """From the lowest to the highest; 1 where all are equal, so that noise is something."""
+        """Return `high - low`; 1 where all values are equal, so that noise has an effect."""
         return np.where(self.high > self.low, self.high - self.low, 1.0)
 
 
 def values_of(items: Sequence[Shaped[np.ndarray, "..."]]) -> Values:
-    """The values of some items; infinities and NaN do not count.
+    """Return the statistics of some items; infinities and NaN do not count.
 
     Args:
         items: at least one; images may differ in size.
@@ -72,9 +72,9 @@ def values_of(items: Sequence[Shaped[np.ndarray, "..."]]) -> Values:
 
 
 def image_axes(shape: tuple[int, ...]) -> tuple[int, int] | None:
-    """Which axes of an item are height and width, or None where it is no image.
+    """Return the axes of height and width, or None if the shape is not that of an image.
 
-    An image is [H, W], [C, H, W], or [H, W, C] of 1, 3 or 4 colours, of 4 pixels a side at least.
+    An image is [H, W], [C, H, W], or [H, W, C] with 1, 3 or 4 channels, and at least 4 x 4 pixels.
     """
     if len(shape) not in (2, 3):
         return None
@@ -84,17 +84,17 @@ def image_axes(shape: tuple[int, ...]) -> tuple[int, int] | None:
 
 
 def alter(item: Item, method: str, values: Values, rng: np.random.Generator) -> Item:
-    """The item altered in one of the ways above, of the same shape and type.
+    """Return the item altered by one method, with the same shape and type.
 
     Args:
-        item: an image for all but `noise` and `jittered`, which do with any numbers.
-        how: `noise`: Gaussian, its standard deviation a quarter of the range of values. `blur`:
-            Gaussian, its standard deviation 6 % of the shorter side. `occlusion`: a square
-            of half the shorter side is grey. `shifted`: by one or two pixels each way, and
-            jittered. `jittered`: noise of a hundredth of the range. `patches`: 4 x 4 patches in
-            another order. `static`: noise with the mean and deviation of the data.
-        values: those of the data.
-        rng: decides on everything that is random.
+        item: an image; for `noise`, `jittered` and `static` any array of numbers.
+        method: `noise`: Gaussian, with a standard deviation of a quarter of the range of values.
+            `blur`: Gaussian, with a standard deviation of 6 % of the shorter side. `occlusion`:
+            a grey square of half the shorter side. `shifted`: by one or two pixels along each
+            axis, and jittered. `jittered`: noise of a hundredth of the range. `patches`: 4 x 4
+            patches in another order. `static`: noise with the mean and deviation of the data.
+        values: the statistics of the data.
+        rng: decides everything that is random.
     """
     altered_item = _METHODS[method](item, values, rng)
     if image_axes(item.shape) is not None:
@@ -106,7 +106,7 @@ def alter(item: Item, method: str, values: Values, rng: np.random.Generator) -> 
 
 
 def mix_columns(rows: Shaped[np.ndarray, "k *item"], rng: np.random.Generator) -> Item:
-    """An item of which each place is taken from another of these rows: `columns`."""
+    """Return an item whose every value comes from a random one of these rows."""
     source_rows = rng.integers(len(rows), size=(1, *rows.shape[1:]))
     return np.take_along_axis(rows, source_rows, axis=0)[0]
 
@@ -120,7 +120,7 @@ def _jitter(item: Item, values: Values, rng: np.random.Generator) -> Item:
 
 
 def _normal_noise(shape: tuple[int, ...], rng: np.random.Generator) -> Float[np.ndarray, "*item"]:
-    """Standard normal numbers; for large images in squares of equal ones."""
+    """Return standard normal numbers; for large images in squares of equal numbers."""
     axes = image_axes(shape) or ()
     size = max(1, min((shape[axis] for axis in axes), default=1) // _GRAINS_PER_SIDE)
     coarse = [-(-side // size) if axis in axes else side for axis, side in enumerate(shape)]
@@ -153,14 +153,14 @@ def _shift(item: Item, values: Values, rng: np.random.Generator) -> Item:
     shifted = item
     for axis in axes:
         shift = int(rng.choice([-2, -1, 1, 2]))
-        # The edge is repeated: a black or wrapped border would be seen by a model.
+        # Repeat the edge: a model would notice a black or wrapped border.
         indices = np.clip(np.arange(item.shape[axis]) - shift, 0, item.shape[axis] - 1)
         shifted = np.take(shifted, indices, axis)
     return _jitter(shifted, values, rng)
 
 
 def _shuffle_patches(item: Item, values: Values, rng: np.random.Generator) -> Item:
-    """What remains at the far edges, of a side that is no multiple of 4, stays."""
+    """Return the image with its 4 x 4 patches in another order; the remainder of a side stays."""
     upright = np.moveaxis(item, _image_axes(item), (0, 1))
     height, width = (side // _GRID for side in upright.shape[:2])
     shuffled = upright.copy()
@@ -173,7 +173,7 @@ def _shuffle_patches(item: Item, values: Values, rng: np.random.Generator) -> It
 
 
 def _shuffled_order(count: int, rng: np.random.Generator) -> list[int]:
-    """An order in which few are where they were: no more than an eighth."""
+    """Return a random order of positions in which at most an eighth stay in place."""
     while True:
         order = rng.permutation(count)
         if (order == np.arange(count)).sum() <= count // 8:

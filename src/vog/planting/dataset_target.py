@@ -1,4 +1,4 @@
-"""Planting into a `Dataset` of the user's: a function that returns it planted, and no copies."""
+"""Planting into a `Dataset` of the user: writes a function that returns it planted, no copies."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,6 +23,7 @@ from vog.planting.planted_dataset import PlantedDataset, Recipe
 from vog.planting.unique_names import UniqueNames
 from vog.progress import progress
 from vog.result.planting_record import CORRUPT, Plant
+from vog.wording import option
 
 MODULE = "planted_data.py"
 _SAMPLE = 64
@@ -34,14 +35,20 @@ from vog.planting import PlantedDataset, reopen
 
 
 def data() -> PlantedDataset:
-    """The dataset that was planted into, with what was planted."""
+    """Return the dataset with the planted faults."""
     return reopen(Path(__file__).parent)
 '''
 
 
 @dataclass(frozen=True)
 class DatasetPlanter:
-    """A dataset that a function of the user's returns."""
+    """Plants into a dataset that a function of the user returns.
+
+    Attributes:
+        examples: the data.
+        outside: data that examples of no class are taken from, if any.
+        quiet: show no progress.
+    """
 
     examples: Examples
     outside: Examples | None
@@ -51,7 +58,7 @@ class DatasetPlanter:
 
     @cached_property
     def labels(self) -> Int[np.ndarray, "n"]:
-        """The class of each item, or -1 for one that cannot be read and has no other."""
+        """The class of each item; -1 where only the item has it and cannot be read."""
         if self.examples.labels is not None:
             return self.examples.labels
         labels = np.full(len(self.examples), -1, np.int64)
@@ -64,7 +71,7 @@ class DatasetPlanter:
 
     @property
     def target(self) -> PlantingTarget:
-        """What is planted into."""
+        """Return what the choice of faults depends on."""
         outside = self.outside
         return PlantingTarget(
             self.labels,
@@ -76,11 +83,11 @@ class DatasetPlanter:
         )
 
     def check(self, threshold: bool) -> None:
-        """Nothing, unless what is planted cannot stand among the items.
+        """Raise unless planted items can have the form of the items of the dataset.
 
         Raises:
-            DataError: items are no images, arrays or tensors of numbers, or those of the other
-                data are not alike.
+            DataError: the items are no images, arrays or tensors of numbers, or those of the
+                outside data have a different form.
         """
         item = first_value(self.examples)
         if as_array(item).dtype.kind not in "iufb":
@@ -93,24 +100,24 @@ class DatasetPlanter:
         outside_item = first_value(self.outside)
         if isinstance(item, Image.Image) != isinstance(outside_item, Image.Image):
             raise DataError(
-                f"--outside-from has items of type {type(outside_item).__name__}, the data of type "
-                f"{type(item).__name__}. Give data that are read alike."
+                f"{option('outside_from')} has items of type {type(outside_item).__name__}, the "
+                f"data of type {type(item).__name__}. Give data that are read in the same way."
             )
         if not isinstance(item, Image.Image):
             refuse_mismatch(as_array(outside_item), as_array(item))
 
     def steps(self, faults: Sequence[PlannedFault]) -> int:
-        """One a change."""
+        """Return the number of progress steps that `write` makes."""
         return len(faults)
 
     def bytes_needed(self, faults: Sequence[PlannedFault], link: bool) -> int:
-        """Of disk, which a list of changes does not fill.
+        """Return a generous estimate of the disk space in bytes; nothing is copied.
 
         Raises:
-            DataError: links were asked for.
+            DataError: `link` is True.
         """
         if link:
-            raise DataError("--link is for image files; of a dataset nothing is copied.")
+            raise DataError(f"{option('link', True)} is for image files; no dataset is copied.")
         return 9 * len(self.labels) + 1000 * len(faults)
 
     def write(
@@ -121,7 +128,7 @@ class DatasetPlanter:
         link: bool,
         advance: Callable[[int], None],
     ) -> list[Plant]:
-        """The function and how it plants, and what came of each change."""
+        """Write the function and the recipe that it follows; return the record."""
         ids, labels = [str(name) for name in self.examples.ids], self.labels.tolist()
         names, rows = UniqueNames(ids), []
         for fault in faults:
@@ -145,7 +152,7 @@ class DatasetPlanter:
         ]
 
     def _try_each_method(self, recipe: Recipe, seed: int) -> None:
-        """One planted item of each way, so that what cannot be made is told now."""
+        """Make one planted item by each method, to raise now rather than in training."""
         planted = PlantedDataset(self.examples, self.outside, recipe, seed)
         placed_faults = zip(recipe.faults, recipe.rows, strict=True)
         first = {fault.how: row for fault, row in placed_faults if fault.kind in (CORRUPT, *ADDED)}
@@ -154,7 +161,7 @@ class DatasetPlanter:
 
     @property
     def _values(self) -> Values:
-        """Of some items; for Pillow images from black to white."""
+        """The statistics of some items; Pillow images range from black to white."""
         sample = readable_values(self.examples, spread_rows(len(self.examples), _SAMPLE).tolist())
         if not isinstance(sample[0], Image.Image):
             return values_of([as_array(value) for value in sample])
@@ -169,7 +176,7 @@ def _is_image(value: Any) -> bool:
 
 
 def _is_readable(examples: Examples, row: int) -> bool:
-    """Whether an item can be decoded, and is large enough if it is an image."""
+    """Return whether an item can be decoded, and is large enough if it is an image."""
     try:
         value = value_of(examples, row)
     except (OSError, UnreadableError):

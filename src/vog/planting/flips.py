@@ -1,9 +1,9 @@
-"""Which labels are flipped, and to what: as chance does it, or as people do.
+"""The choice of labels to flip, at random or as people mislabel.
 
-uniform    any example, to any other class alike, or by a confusion
-class      a part of one class, all to one other, as who takes one class for another
-boundary   ambiguous examples, to their runner-up, as who cannot tell
-cluster    whole groups of examples that look alike, as who labels many at a glance
+uniform    any example, to any other class with equal odds, or by a confusion matrix
+class      a part of one class, all to one other class: two classes were mixed up
+boundary   ambiguous examples, to their runner-up: the annotator could not tell
+cluster    whole groups of similar examples: many were labelled at a glance
 """
 
 from collections.abc import Iterator
@@ -14,13 +14,14 @@ from jaxtyping import Bool, Float, Int
 
 from vog.errors import DataError
 from vog.result.planting_record import BOUNDARY
+from vog.wording import option
 
 UNIFORM, CLASS, CLUSTER = "uniform", "class", "cluster"
 FLIP_KINDS = (UNIFORM, CLASS, BOUNDARY, CLUSTER)
 CONFUSION = "confusion"
 
-_MAX_CLASS_SHARE = 0.5  # of a class, so that its own examples stay the more
-_POOL_FACTOR = 2  # times as many as are flipped: of the most ambiguous half stay right
+_MAX_CLASS_SHARE = 0.5  # so that at least half the examples of a class keep its label
+_POOL_FACTOR = 2  # draw from twice as many ambiguous examples: half of these keep their label
 
 _RowsAndLabels = Iterator[tuple[int, int]]
 _Labels = Int[np.ndarray, "n"]
@@ -28,14 +29,14 @@ _Labels = Int[np.ndarray, "n"]
 
 @dataclass(frozen=True)
 class Flips:
-    """How labels are flipped.
+    """The way in which labels are flipped.
 
     Attributes:
         kind: `uniform`, `class`, `boundary` or `cluster`.
-        confusion: of `uniform`, the odds of each class for each other; None for all alike.
-        runner_up: of `boundary`, what an earlier run says next to the label; -1 for none.
-        gap: of `boundary`, how far the label is from it, the smaller the more ambiguous.
-        cluster: of `cluster`, which group each row is in; -1 where it could not be read.
+        confusion: for `uniform`, the odds of flipping class i to j; None for equal odds.
+        runner_up: for `boundary`, the most likely class besides the label; -1 for none.
+        gap: for `boundary`, the lead of the label over the runner-up; near 0 is ambiguous.
+        cluster: for `cluster`, the group of each row; -1 where it could not be read.
     """
 
     kind: str = UNIFORM
@@ -46,23 +47,23 @@ class Flips:
 
     @property
     def how(self) -> str:
-        """What the record calls it."""
+        """Return the name of this way in the record."""
         return self.kind if self.confusion is None else CONFUSION
 
     def draw(self, labels: _Labels, count: int, rng: np.random.Generator) -> list[tuple[int, int]]:
-        """So many rows, each with the class that it gets.
+        """Return the rows to flip, each with its new class.
 
         Args:
-            labels: of each row; below 0 where it is not known.
-            count: how many.
-            rng: decides which.
+            labels: the class of each row; below 0 where it is not known.
+            count: the number of rows to flip.
+            rng: decides everything that is random.
 
         Raises:
-            DataError: fewer can be flipped so.
+            DataError: fewer rows can be flipped in this way.
         """
         labelled = labels >= 0
         if len(np.unique(labels[labelled])) < 2 and self.confusion is None:
-            raise DataError("--flip needs examples of at least 2 classes; the data have 1.")
+            raise DataError(f"{option('flip')} needs at least 2 classes; the data have 1.")
         if self.kind == CLASS:
             return list(_draw_from_classes(labels, labelled, count, rng))
         if self.kind == BOUNDARY:
@@ -80,8 +81,8 @@ class Flips:
             weights = self.confusion.sum(axis=1)[labels[rows]]
         if (weights > 0).sum() < count:
             raise DataError(
-                f"--flip asks for {count:,} examples, but the classes that --confusion flips have "
-                f"{(weights > 0).sum():,}. Ask for a smaller share."
+                f"{option('flip')} asks for {count:,} examples, but {(weights > 0).sum():,} are of "
+                f"the classes that {option('confusion')} flips. Ask for a smaller share."
             )
         flips: list[tuple[int, int]] = []
         for row in rng.choice(rows, count, replace=False, p=weights / weights.sum()).tolist():
@@ -97,14 +98,14 @@ class Flips:
     def _draw_ambiguous(
         self, labels: _Labels, labelled: Bool[np.ndarray, "n"], count: int, rng: np.random.Generator
     ) -> list[tuple[int, int]]:
-        assert self.runner_up is not None, "it was made with a run"
-        assert self.gap is not None, "it was made with a run"
+        assert self.runner_up is not None, "boundary flips come with the scores of a run"
+        assert self.gap is not None, "boundary flips come with the scores of a run"
         rows = np.flatnonzero(labelled & (self.runner_up >= 0) & np.isfinite(self.gap))
         if len(rows) < count:
             raise DataError(
-                f"--flip asks for {count:,} examples, but --run tells the runner-up of "
-                f"{len(rows):,} alone, those whose label it contradicts at some stage. Ask for a "
-                f"smaller share, or score it with --keep-probabilities, which tells that of all."
+                f"{option('flip')} asks for {count:,} examples, but {option('run')} gives a "
+                f"runner-up for only {len(rows):,}, whose label it contradicts at some stage. For "
+                f"all, score with {option('keep_probabilities', True)}, or ask for a smaller share."
             )
         pool = rows[np.argsort(np.abs(self.gap[rows]), kind="stable")][: _POOL_FACTOR * count]
         flipped_rows = np.sort(rng.choice(pool, count, replace=False)).tolist()
@@ -113,7 +114,7 @@ class Flips:
     def _draw_groups(
         self, labels: _Labels, labelled: Bool[np.ndarray, "n"], count: int, rng: np.random.Generator
     ) -> list[tuple[int, int]]:
-        assert self.cluster is not None, "groups were found"
+        assert self.cluster is not None, "cluster flips come with groups"
         flips: list[tuple[int, int]] = []
         classes = np.unique(labels[labelled])
         for group in rng.permutation(np.unique(self.cluster[self.cluster >= 0])).tolist():
@@ -126,15 +127,15 @@ class Flips:
             if len(flips) >= count:
                 return flips[:count]
         raise DataError(
-            f"--flip asks for {count:,} examples, and the groups have {len(flips):,} of the class "
-            f"that most of theirs are. Ask for a smaller share."
+            f"{option('flip')} asks for {count:,} examples, but only {len(flips):,} have the most "
+            f"frequent label of their group. Ask for a smaller share."
         )
 
 
 def _draw_from_classes(
     labels: _Labels, labelled: Bool[np.ndarray, "n"], count: int, rng: np.random.Generator
 ) -> _RowsAndLabels:
-    """Rows of one class, and of another where that is not enough, each class to one other."""
+    """Yield rows of one class, then of the next if needed; each class gets one new label."""
     classes, remaining = np.unique(labels[labelled]), count
     for label in rng.permutation(classes).tolist():
         rows = np.flatnonzero(labelled & (labels == label))
@@ -145,6 +146,6 @@ def _draw_from_classes(
         if not remaining:
             return
     raise DataError(
-        f"--flip asks for {count:,} examples, and of each class at most half is called another: "
+        f"{option('flip')} asks for {count:,} examples, but at most half of each class is flipped: "
         f"{count - remaining:,}. Ask for a smaller share."
     )

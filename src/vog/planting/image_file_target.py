@@ -1,4 +1,4 @@
-"""Planting into image files: a folder with a sub-folder a class, or a list of files."""
+"""Planting into image files: a folder with one sub-folder per class, or a list of files."""
 
 import os
 import shutil
@@ -20,6 +20,7 @@ from vog.planting.assignment import ADDED, PlannedFault, PlantingTarget
 from vog.planting.corruptions import OTHER, Values
 from vog.planting.unique_names import THRESHOLD_CLASS, UniqueNames, below_one_folder
 from vog.result.planting_record import CORRUPT, DUPLICATE, Plant
+from vog.wording import option
 
 DATA_FOLDER, LIST_FILE = "data", "data.txt"
 _SAMPLE = 32
@@ -27,7 +28,14 @@ _SAMPLE = 32
 
 @dataclass(frozen=True)
 class FilePlanter:
-    """Image files, of which copies are planted into."""
+    """Plants into copies of image files.
+
+    Attributes:
+        examples: the data.
+        reader: their files.
+        outside: data that examples of no class are taken from, if any.
+        outside_reader: the files of these.
+    """
 
     examples: Examples
     reader: ImageReader
@@ -36,12 +44,12 @@ class FilePlanter:
 
     @property
     def output_name(self) -> str:
-        """The data in the folder that is made, as `vog score --data` takes them."""
+        """Return the name of the planted data, to be given to `vog score` as data."""
         return LIST_FILE if self.examples.label_names is None else DATA_FOLDER
 
     @property
     def target(self) -> PlantingTarget:
-        """What is planted into."""
+        """Return what the choice of faults depends on."""
         labels, names = self.reader.labels, self.examples.label_names
         outside = self.outside_reader
         return PlantingTarget(
@@ -56,29 +64,29 @@ class FilePlanter:
         )
 
     def check(self, threshold: bool) -> None:
-        """Nothing, unless classes are numbered by folders that `~threshold` would come before.
+        """Raise if a class folder would sort after the folder `~threshold`.
 
         Raises:
-            DataError: it would.
+            DataError: there is such a folder.
         """
         names = self.examples.label_names or ()
         later = [name for name in names if name >= THRESHOLD_CLASS]
         if threshold and later:
             raise DataError(
-                f"--threshold adds the class {THRESHOLD_CLASS!r}, which has to be the last: "
-                f"folders are numbered in alphabetical order, and {later[0]!r} comes after it, so "
-                f"its number would change. Rename that folder, or give a list file."
+                f"{option('threshold', True)} adds the class {THRESHOLD_CLASS!r}, which has to be "
+                f"the last: folders are numbered in alphabetical order, and {later[0]!r} comes "
+                f"after it, so its number would change. Rename that folder, or give a list file."
             )
 
     def steps(self, faults: Sequence[PlannedFault]) -> int:
-        """One a file."""
+        """Return the number of files, which are the progress steps of `write`."""
         return len(self.examples) + sum(fault.kind in ADDED for fault in faults)
 
     def bytes_needed(self, faults: Sequence[PlannedFault], link: bool) -> int:
-        """Of disk, about: what is altered is taken to be as large as what it is made from.
+        """Return an estimate of the disk space; altered files are assumed to keep their size.
 
         Raises:
-            DataError: some of what would be copied is no file.
+            DataError: something to copy is not a readable file.
         """
         sizes = [_file_bytes(self.reader, row) for row in range(len(self.examples))]
         new_files = [fault for fault in faults if fault.kind in (CORRUPT, *ADDED)]
@@ -98,7 +106,7 @@ class FilePlanter:
         link: bool,
         advance: Callable[[int], None],
     ) -> list[Plant]:
-        """The planted files, and what came of each change.
+        """Write the planted files; return the record.
 
         Raises:
             ResultError: a file cannot be read or written.
@@ -122,7 +130,7 @@ class FilePlanter:
 
 @dataclass(frozen=True)
 class _FileWriter:
-    """The files of one planting, while they are written."""
+    """Writes the files of one planting into a folder."""
 
     planter: FilePlanter
     folder: Path
@@ -131,7 +139,7 @@ class _FileWriter:
 
     @cached_property
     def folders(self) -> tuple[str, ...]:
-        """Those of the classes, also where one is left without examples: it has a number."""
+        """The folder of each class; a class without examples keeps its folder and number."""
         names = self.planter.examples.label_names or ()
         as_on_disk = dict(
             zip(
@@ -149,13 +157,13 @@ class _FileWriter:
     def write(
         self, faults: Sequence[PlannedFault], advance: Callable[[int], None]
     ) -> tuple[list[tuple[str, int]], list[Plant]]:
-        """The name and label of each file, originals first, and the record."""
+        """Write all files; return their names and labels, originals first, and the record."""
         reader = self.planter.reader
         paths = below_one_folder(reader.paths, reader.root)
         fault_by_row = {entry.row: entry for entry in faults if entry.kind not in ADDED}
         relabelled = {row for row, entry in fault_by_row.items() if self._label(row) != entry.label}
-        # Those that come in give way to every name of the originals: a name that is freed would
-        # be that of another example, and runs are compared by names.
+        # A moved file never takes the name of an original, not even a freed one: runs are
+        # compared by names.
         moving_rows = relabelled if self.folders else set()
         names = UniqueNames(paths)
         rows: list[tuple[str, int]] = []
@@ -185,13 +193,13 @@ class _FileWriter:
         return int(self.planter.reader.labels[row])
 
     def _name_in_class(self, name: str, label: int) -> str:
-        """The same path in the folder of another class."""
+        """Return the same path in the folder of another class."""
         folders = self.folders
         return f"{[*folders, THRESHOLD_CLASS][label]}/{name.partition('/')[2]}"
 
     def _write_added(self, fault: PlannedFault, paths: Sequence[str], names: UniqueNames) -> str:
         source = self.planter.outside_reader if fault.how == OTHER else self.planter.reader
-        assert source is not None, "there are no other data"
+        assert source is not None, "there are no outside data"
         path = PurePosixPath(paths[fault.row] if fault.how != OTHER else source.paths[fault.row])
         if fault.kind == DUPLICATE:
             preferred_name = str(path.with_name(f"{path.stem}-duplicate{path.suffix}"))
@@ -205,7 +213,7 @@ class _FileWriter:
         return name
 
     def _write_altered(self, fault: PlannedFault, name: str, names: UniqueNames) -> str:
-        """Writes an altered file under the name, or the same with `.png` where it has to be."""
+        """Write an altered file; return its name, which ends in `.png` if the format changed."""
         image = pillow_images.open_with_format(_path(self.planter.reader, fault.row))
         altered = pillow_images.alter_picture(image, fault.how, self.values, fault.rng(self.seed))
         content, ending = pillow_images.encode_like_original(altered)
@@ -216,21 +224,21 @@ class _FileWriter:
 
     def _copy_file(self, source: Path, name: str) -> None:
         target = self._new_path(name)
-        real_path = source.resolve()  # of a link, the link would be linked
+        real_path = source.resolve()  # else `os.link` would link to a symbolic link itself
         if self.link:
             try:
                 os.link(real_path, target)
                 return
             except FileExistsError:
                 raise
-            except OSError:  # another disk, or one that has no links
+            except OSError:  # another disk, or one without hard links
                 pass
         shutil.copy2(real_path, target)
 
     def _new_path(self, name: str) -> Path:
         path = self.folder / name
         inside = Path(os.path.normpath(path)).is_relative_to(self.folder)
-        if not inside or path.exists():  # nothing that is there may be written over, ever
+        if not inside or path.exists():  # never overwrite a file
             raise DataError(f"{name} would be written over another file. Nothing was planted.")
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
@@ -241,10 +249,10 @@ def _path(reader: ImageReader, row: int) -> Path:
 
 
 def _file_bytes(reader: ImageReader, row: int) -> int:
-    """The bytes of a file.
+    """Return the size of a file in bytes.
 
     Raises:
-        DataError: it is none, such as a link to nowhere or a FIFO.
+        DataError: it is not a regular file, such as a broken link or a FIFO.
     """
     size = file_size(_path(reader, row))
     if size is None:
@@ -256,7 +264,7 @@ def _file_bytes(reader: ImageReader, row: int) -> int:
 
 
 def _pixel_statistics(reader: ImageReader) -> Values:
-    """From black to white, and the mean and deviation of some files."""
+    """Return the range from black to white, with the mean and deviation of some files."""
     rows = np.unique(np.linspace(0, len(reader.paths) - 1, _SAMPLE).astype(int)).tolist()
     paths = [_path(reader, row) for row in rows]
     pixels = [

@@ -1,4 +1,4 @@
-"""Pillow images: opened with all their depth, altered, and encoded as the file they came from."""
+"""Pillow images: open them with their full depth, alter them, and encode them as before."""
 
 from io import BytesIO
 from pathlib import Path
@@ -12,17 +12,17 @@ from vog.data.examples import UnreadableError
 from vog.data.images import open_image
 from vog.planting.corruptions import BLUR, BLUR_SHARE, Values, alter, image_axes
 
-# Kept as they are: bytes of one colour or three, and sixteen bits. All else becomes RGB.
+# Images of these modes are altered as they are; all others are converted to RGB.
 _DEEP = "I;16"
 _MODES = ("L", "RGB", _DEEP)
-# How many values of one image tell what values images have.
+# The number of values taken from one image for the statistics.
 _SAMPLE = 10_000
-# Sixteen bits for a step of eight.
+# From 8 bits to 16: 65535 / 255.
 _DEEP_SCALE = 257.0
 
 
 def open_with_format(path: Path) -> Image.Image:
-    """The image of a file, decoded; it knows its format and what is written beside the pixels.
+    """Return the decoded image of a file, with its format and metadata.
 
     Raises:
         UnreadableError: Pillow cannot decode it.
@@ -39,7 +39,7 @@ def _decode(image: Image.Image) -> Image.Image:
 
 
 def sample_levels(image: Image.Image) -> Float[np.ndarray, "n"]:
-    """Some values of an opened image, spread evenly, from 0 to 255 whatever its depth."""
+    """Return some values of an image, evenly spaced and scaled to [0, 255] for any depth."""
     plain = to_plain_mode(image)
     flat = np.asarray(plain).reshape(-1)
     levels = flat[:: max(1, len(flat) // _SAMPLE)].astype(np.float64)
@@ -47,7 +47,7 @@ def sample_levels(image: Image.Image) -> Float[np.ndarray, "n"]:
 
 
 def can_be_altered(path: Path) -> bool:
-    """Whether a file can be decoded, and has pixels enough."""
+    """Return whether a file can be decoded, and has enough pixels."""
     try:
         return is_large_enough(open_with_format(path))
     except UnreadableError:
@@ -55,25 +55,25 @@ def can_be_altered(path: Path) -> bool:
 
 
 def is_large_enough(image: Image.Image) -> bool:
-    """Whether it has pixels enough to be altered."""
+    """Return whether an image has enough pixels to be altered."""
     return image_axes(image.size) is not None
 
 
 def to_plain_mode(image: Image.Image) -> Image.Image:
-    """The image, in RGB if its pixels are anything but shades or colours."""
+    """Return the image, converted to RGB if its mode is none of `_MODES`."""
     return image if image.mode in _MODES else image.convert("RGB")
 
 
 def alter_picture(
     image: Image.Image, method: str, values: Values, rng: np.random.Generator
 ) -> Image.Image:
-    """The image altered as `corruptions.altered` says, which would blur large ones slowly.
+    """Return the image altered as by `corruptions.alter`, with a faster blur.
 
     Args:
-        image: any.
-        how: one of the ways.
-        values: from 0 to 255.
-        rng: decides on everything that is random.
+        image: of any mode.
+        method: as for `corruptions.alter`.
+        values: the statistics of the data, in [0, 255].
+        rng: decides everything that is random.
     """
     plain = to_plain_mode(image)
     if plain.mode == _DEEP:
@@ -88,10 +88,10 @@ def alter_picture(
 
 
 def _restore_mode(altered: Image.Image, image: Image.Image) -> Image.Image:
-    """In the mode of the image, and as transparent."""
+    """Convert to the mode of the image, with its transparency."""
     if altered.mode == image.mode:
         return altered
-    # Pillow converts to a palette for the web, whose dithering would show what was altered.
+    # Not `convert`: its web palette dithers, which would reveal the altered images.
     converted = altered.quantize(256) if image.mode == "P" else altered.convert(image.mode)
     if image.mode in ("RGBA", "LA"):
         converted.putalpha(image.getchannel("A"))
@@ -99,25 +99,25 @@ def _restore_mode(altered: Image.Image, image: Image.Image) -> Image.Image:
 
 
 def encode_like_original(image: Image.Image) -> tuple[bytes, str | None]:
-    """The bytes of a file in the format that the image came from, or else PNG.
+    """Encode an image in its original format, or else as PNG.
 
-    Returns: the bytes, and the ending `.png` where the format had to change, else None.
+    Returns: the bytes, and the ending `.png` if the format had to change, else None.
     """
     Image.init()
     if image.format in Image.SAVE:
         try:
             return _encode(image, image.format), None
-        except (OSError, ValueError, KeyError):  # pixels that this format has no room for
+        except (OSError, ValueError, KeyError):  # the format cannot hold such pixels
             pass
     return _encode(image, "PNG"), ".png"
 
 
 def _encode(image: Image.Image, format_name: str) -> bytes:
-    # Without its EXIF a photo that a training pipeline turns upright would lie on its side.
+    # Keep EXIF: training code turns photos upright by it.
     save_options: dict[str, Any] = {
         key: image.info[key] for key in ("exif", "icc_profile") if image.info.get(key)
     }
-    if format_name in ("JPEG", "MPO"):  # which is a JPEG of several pictures
+    if format_name in ("JPEG", "MPO"):  # MPO: a JPEG file with several pictures
         save_options["quality"] = 90
     file = BytesIO()
     image.save(file, format_name, **save_options)

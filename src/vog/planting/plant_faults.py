@@ -1,4 +1,4 @@
-"""From what is asked to a folder with planted data and its record, whole or not at all."""
+"""`plant`: writes a folder with planted data and its record, complete or not at all."""
 
 import json
 import math
@@ -39,6 +39,7 @@ from vog.result.planting_record import (
     load_planting_record,
     write_record,
 )
+from vog.wording import option
 
 
 def plant(
@@ -60,40 +61,40 @@ def plant(
     link: bool = False,
     quiet: bool = False,
 ) -> Planted:
-    """Plant known faults into a copy of data, so that it shows which score finds them.
+    """Plant known faults into a copy of data, to measure which score finds them.
 
-    The originals are read alone. The same seed plants the same, byte for byte.
+    The originals are only read. The same seed plants the same faults, byte for byte.
 
     Args:
         data: an image folder, a list file, an `.npz`, `(inputs, labels)`, or `file.py:function`
-            that returns a dataset, of which nothing is copied.
-        out: the folder to make; it is there whole or not at all.
+            that returns a dataset, which is not copied.
+        out: the folder to make; it appears complete or not at all.
         root: for a list file, the folder that its paths are relative to.
         flip: the share of examples, in [0, 1], that get the label of another class.
-        duplicate: the share that are added again, nearly the same.
-        corrupt: the share that are made hard to see.
-        outside: the share that are added although they are of no class.
-        threshold: move 1 of (classes + 1) into a class of their own, as AUM needs.
-        flip_kind: `uniform`, any other class; `class`, a part of one class as one other;
-            `boundary`, ambiguous examples as their runner-up; `cluster`, groups that look alike.
-        confusion: of `uniform`, a file with the weight of each flip; default: all alike.
-        run: of `boundary`, an earlier run of the same data, which says what is ambiguous.
-        corruptions: of `noise`, `blur` and `occlusion`; equally many of each.
-        outside_from: where those of no class come from; default: made from the data.
-        seed: decides on everything, a whole number from 0 on.
-        link: link image files that are not changed, where the disk can, instead of copying.
+        duplicate: the share of examples, in [0, 1], that are added again, slightly altered.
+        corrupt: the share of examples, in [0, 1], that are made hard to see.
+        outside: the number of added examples of no class, as a share of the data, in [0, 1].
+        threshold: move 1 of (classes + 1) examples into a class of their own, as AUM needs.
+        flip_kind: `uniform`, to any other class; `class`, a part of one class to one other class;
+            `boundary`, ambiguous examples to their runner-up; `cluster`, groups that look alike.
+        confusion: for `uniform`, a file with the weight of each flip; default: equal weights.
+        run: for `boundary`, an earlier run of the same data, which says what is ambiguous.
+        corruptions: some of `noise`, `blur` and `occlusion`, used equally often.
+        outside_from: data to take examples of no class from; default: make them from `data`.
+        seed: decides everything that is random; a whole number from 0 on.
+        link: hard-link unchanged image files where possible, instead of copying them.
         quiet: show no progress.
 
-    Returns: the record. Where `out` holds the same planting already, that is returned.
+    Returns: the record; if `out` holds the same planting already, the existing one.
 
     Raises:
-        DataError: the data, or what is asked of them, make no sense.
+        DataError: the data or the settings cannot be used.
         ResultError: `out` holds something else, or the disk is too small.
     """
     refuse_address(out)
     out = expanded(out)
-    _refuse_output_inside(data, out, "--data")
-    _refuse_output_inside(outside_from, out, "--outside-from")
+    _refuse_output_inside(data, out, "data")
+    _refuse_output_inside(outside_from, out, "outside_from")
     shares = {FLIP: flip, DUPLICATE: duplicate, CORRUPT: corrupt, OUTSIDE: outside}
     spec = PlantingSpec(
         *(shares, threshold, flip_kind, confusion, run, tuple(corruptions), outside_from, seed)
@@ -131,7 +132,7 @@ def _write_folder(
     link: bool,
     quiet: bool,
 ) -> Planted:
-    """Everything beside `out`, which then gets its name."""
+    """Write everything into a temporary folder, which then gets the name `out`."""
     with whole_folder(out, "planting") as unfinished:
         with progress("planting", planter.steps(faults), quiet=quiet) as advance:
             plants = planter.write(unfinished, faults, question["seed"], link, advance)
@@ -150,20 +151,20 @@ def _make_flips(
     quiet: bool,
 ) -> Flips:
     if kind == BOUNDARY:
-        assert run is not None, "that is checked"
+        assert run is not None, "`PlantingSpec.check` requires a run"
         return boundary_flips(run, planter.examples, target.labels)
     return cluster_flips(planter.examples, seed, quiet) if kind == CLUSTER else Flips(kind, weights)
 
 
 def _refuse_output_inside(data: Any, out: Path, name: str) -> None:
-    """Nothing where a folder may be made that the next reading of the data does not find."""
+    """Raise if the folder to make lies inside the data, which would include it when read again."""
     if not isinstance(data, str | Path):
         return
     folder = expanded(data).resolve()
     if folder.is_dir() and out.resolve() != folder and out.resolve().is_relative_to(folder):
         raise DataError(
-            f"--out {out} is inside of {name} {data}, and would be a class of them. Give a "
-            f"folder beside it."
+            f"{option('out', str(out))} is inside of {option(name, str(data))}, and would become a "
+            f"class of these data. Give a folder beside it."
         )
 
 
@@ -186,7 +187,7 @@ def _source(spec: str | Path | None, digest: str | None) -> dict[str, str | None
 
 
 def _existing_planting(out: Path, question: Mapping[str, Any]) -> Planted | None:
-    """What was planted there before, if it is the same.
+    """Return the record in `out` if the same was planted there, or None if nothing is there.
 
     Raises:
         ResultError: something else is there.
@@ -195,9 +196,9 @@ def _existing_planting(out: Path, question: Mapping[str, Any]) -> Planted | None
         return None
     record = load_planting_record(out, need_all_keys=True)
     old, new = _compared_fields(record.question), _compared_fields(json.loads(as_json(question)))
-    changed = [key for key in {**new, **old} if old.get(key) != new.get(key)]
+    changed = ", ".join(key for key in {**new, **old} if old.get(key) != new.get(key))
     if changed:
-        raise ResultError(f"{out} was planted with other {', '.join(changed)}. Give another --out.")
+        raise ResultError(f"{out} was planted with different {changed}. Use a new {option('out')}.")
     data_name = str(question["data"]["planted"]).partition(":")[0]
     if not (out / data_name).exists():
         raise ResultError(f"{out} has lost {data_name}. Remove the folder, and plant again.")
@@ -205,7 +206,7 @@ def _existing_planting(out: Path, question: Mapping[str, Any]) -> Planted | None
 
 
 def _compared_fields(question: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes two plantings different, and does not follow from the rest."""
+    """Return the settings that two plantings must share to be the same."""
     data = {key: question["data"].get(key) for key in ("spec", "root", "digest")}
     return {key: value for key, value in question.items() if key != "vog"} | {"data": data}
 
@@ -216,5 +217,5 @@ def _refuse_small_disk(out: Path, needed: int) -> None:
     if needed > free:
         raise ResultError(
             f"{out} needs about {math.ceil(needed / 1e6):,} MB, and {free // 1_000_000:,} MB are "
-            f"free. Free some space, or give another --out."
+            f"free. Free some space, or give another {option('out')}."
         )

@@ -1,4 +1,4 @@
-"""A `Dataset` with what was planted into it: the original items, altered when they are read."""
+"""A `Dataset` with planted faults: the original items are altered when they are read."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,14 +29,14 @@ _FAULT_FIELDS = ("kind", "how", "row", "label", "number")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a dataset is planted into.
+    """Everything that planting into a dataset needs, beside the dataset.
 
     Attributes:
-        changes: what is planted.
-        places: the row of each of them in the planted data.
-        added: the ids of added rows, which come after all others.
+        faults: what to plant.
+        rows: the row of each fault in the planted data.
+        added: the ids of added rows, which come after the original rows.
         labels: the planted class of each row.
-        values: of the inputs.
+        values: the statistics of the inputs.
     """
 
     faults: tuple[PlannedFault, ...]
@@ -46,7 +46,7 @@ class Recipe:
     values: Values
 
     def save(self, folder: Path) -> None:
-        """Write it beside the record."""
+        """Write the recipe beside the record."""
         columns: dict[str, Any] = {
             key: np.array([getattr(fault, key) for fault in self.faults]) for key in _FAULT_FIELDS
         }
@@ -59,10 +59,10 @@ class Recipe:
 
     @classmethod
     def load(cls, folder: Path) -> "Recipe":
-        """Read it again.
+        """Read the recipe in a folder.
 
         Raises:
-            ResultError: it is not there, or damaged.
+            ResultError: the file is missing or damaged.
         """
         try:
             file = npz.load_arrays(folder / RECIPE)
@@ -81,22 +81,22 @@ class Recipe:
 
 
 class PlantedDataset(Dataset[tuple[Any, int]]):
-    """A map-style dataset with what was planted into it.
+    """A map-style dataset with planted faults.
 
     Attributes:
-        ids: the name of each item; added ones come last.
-        targets: the class of each.
-        classes: the names of the classes, or None where the dataset has none.
-        digest: changes with what was planted, of which a few items may show nothing.
+        ids: the name of each item; added items come last.
+        targets: the class of each item; missing if some items cannot be read.
+        classes: the names of the classes, or None if the dataset has none.
+        digest: identifies the data and the planted faults.
     """
 
     def __init__(
         self, examples: Examples, others: Examples | None, recipe: Recipe, seed: int
     ) -> None:
-        """Plant into examples as a recipe says; `others` are those that come from elsewhere."""
+        """Plant into examples by a recipe; `others` are the outside data, if any."""
         self.ids: list[str] = [*examples.ids, *recipe.added]
         self._labels: list[int] = recipe.labels.tolist()
-        if min(self._labels) >= 0:  # else an item tells its own, if it can be read
+        if min(self._labels) >= 0:  # else each item has to be read for its class
             self.targets = self._labels
         names = examples.label_names
         has_threshold = names is not None and max(self._labels) == len(names)
@@ -110,11 +110,11 @@ class PlantedDataset(Dataset[tuple[Any, int]]):
         self._fault_by_row = dict(zip(recipe.rows, recipe.faults, strict=True))
 
     def __len__(self) -> int:
-        """How many items, with those that were added."""
+        """Return the number of items, with the added ones."""
         return len(self.ids)
 
     def __getitem__(self, index: int) -> tuple[Any, int]:
-        """An item as it was, or as it was planted, and its planted class."""
+        """Return an item, altered if so planted, and its planted class."""
         row = range(len(self))[index]
         fault = self._fault_by_row.get(row)
         if fault is None or fault.kind not in (CORRUPT, *ADDED):
@@ -136,16 +136,16 @@ class PlantedDataset(Dataset[tuple[Any, int]]):
 
 
 def reopen(folder: str | Path, dataset: Any = None) -> PlantedDataset:
-    """The planted dataset of a folder that `vog plant` wrote for one of the user's.
+    """Return the planted dataset of a folder that `vog.plant` wrote for a dataset of the user.
 
     Args:
-        folder: as `--out` was.
-        dataset: the same examples in the same order, but read otherwise, as with random
-            augmentation for training; by default the one that was planted into.
+        folder: the `out` of `vog.plant`.
+        dataset: the same examples in the same order, but read differently, such as with random
+            augmentation for training; by default the dataset that was planted into.
 
     Raises:
-        DataError: the data are not those any more.
-        ResultError: there is no such folder, or what it holds is damaged.
+        DataError: the data have changed since.
+        ResultError: there is no such folder, or it is damaged.
     """
     folder = Path(folder)
     question = load_planting_record(folder, need_all_keys=True).question
@@ -158,9 +158,9 @@ def reopen(folder: str | Path, dataset: Any = None) -> PlantedDataset:
     same = examples.digest == data["digest"] or dataset is not None
     if len(examples) != data["was"] or not same:
         raise DataError(
-            f"{data['spec']} gives other examples than when it was planted into: {len(examples):,} "
-            f"of them, and {data['was']:,} then. Items must not be random; plant again if the data "
-            f"changed."
+            f"{data['spec']} has different examples than when it was planted into: "
+            f"{len(examples):,} now, {data['was']:,} then. Items must not be random; plant again "
+            f"if the data changed."
         )
     source = question["outside_from"]
     outside = None if source is None else open_stored(source.get("spec"), None)
@@ -168,7 +168,7 @@ def reopen(folder: str | Path, dataset: Any = None) -> PlantedDataset:
 
 
 def match_type(item: Any, like: Any) -> Any:
-    """An array or tensor as what it stands for is: a tensor of the same type, or an array."""
+    """Return an item as the type of another: a tensor or an array of the same dtype."""
     if isinstance(like, Tensor):
         return torch.from_numpy(np.array(as_array(item))).to(like.dtype)
     return item if isinstance(like, Image.Image) else as_array(item).astype(np.asarray(like).dtype)

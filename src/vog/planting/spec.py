@@ -1,4 +1,4 @@
-"""What is asked of planting, and whether it makes sense before the data are looked at."""
+"""The settings of a planting, and checks of them that need no data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +10,12 @@ from vog.planting.corruptions import CORRUPTIONS, NOISE
 from vog.planting.flips import FLIP_KINDS, UNIFORM
 from vog.result import Run
 from vog.result.planting_record import BOUNDARY, CORRUPT, FLIP, OUTSIDE
+from vog.wording import command, option
 
 
 @dataclass(frozen=True)
 class PlantingSpec:
-    """As the arguments of `plant`; `shares` by kind."""
+    """The arguments of `plant`; `shares` holds the share of examples of each kind."""
 
     shares: Mapping[str, float]
     threshold: bool
@@ -26,62 +27,63 @@ class PlantingSpec:
     seed: int
 
     def check(self) -> None:
-        """Nothing, if it makes sense.
+        """Raise unless the settings are valid and go together.
 
         Raises:
-            DataError: it does not.
+            DataError: a setting is invalid, or lacks another that it needs.
         """
         for kind, share in self.shares.items():
             if not 0 <= share <= 1:
                 raise DataError(
-                    f"--{kind} {share:g}: expected a share of the examples from 0 to 1, as 0.05 "
-                    f"for five percent."
+                    f"{option(kind, share)}: expected a share of the examples from 0 to 1, such "
+                    f"as 0.05 for five percent."
                 )
         if not any(self.shares.values()) and not self.threshold:
             raise DataError(
-                "nothing is asked for. Give one of --flip, --duplicate, --corrupt, --outside with "
-                "a share of the examples, as 5%, or --threshold."
+                f"there is nothing to plant. Give one of {', '.join(map(option, self.shares))} "
+                f"with a share of the examples, such as 0.05, or {option('threshold', True)}."
             )
         if self.seed < 0:
-            raise DataError(f"--seed {self.seed}: expected a whole number from 0 on.")
+            raise DataError(f"{option('seed', self.seed)}: expected a whole number from 0 on.")
         self._check_flips()
         if self.outside_from is not None and not self.shares[OUTSIDE]:
-            raise DataError("--outside-from says what --outside adds: give --outside too.")
+            raise DataError(f"{option('outside_from')} needs a share for {option('outside')} too.")
         self._check_corruptions()
 
     def _check_flips(self) -> None:
         kind = self.flip_kind
         if kind not in FLIP_KINDS:
             raise DataError(
-                f"--flip-kind {kind}: expected one of {', '.join(FLIP_KINDS)}."
-                f"{unknown(kind, FLIP_KINDS)}"
+                f"{option('flip_kind')}: there is no {kind!r}.{unknown(kind, FLIP_KINDS)}"
             )
-        options = {"--flip-kind": kind != UNIFORM, "--confusion": self.confusion, "--run": self.run}
+        options = {"flip_kind": kind != UNIFORM, "confusion": self.confusion, "run": self.run}
         for name, value in options.items():
             if value and not self.shares[FLIP]:
-                raise DataError(f"{name} says how labels are flipped: give --flip too.")
+                raise DataError(f"{option(name)} needs a share of labels for {option('flip')}.")
         if self.confusion is not None and kind != UNIFORM:
-            raise DataError(f"--confusion goes with --flip-kind uniform, and not with {kind}.")
+            raise DataError(
+                f"{option('confusion')} needs {option('flip_kind', UNIFORM)}, not {kind}."
+            )
         if kind == BOUNDARY and self.run is None:
             raise DataError(
-                "--flip-kind boundary flips what an earlier run finds ambiguous: give --run RUN, a "
-                "folder that `vog score` wrote of the same data."
+                f"{option('flip_kind', BOUNDARY)} flips what an earlier run finds ambiguous: give "
+                f"{option('run')}, a folder that {command('score')} wrote for the same data."
             )
         if kind != BOUNDARY and self.run is not None:
-            raise DataError(f"--run is for --flip-kind boundary, and --flip-kind is {kind}.")
+            raise DataError(f"{option('run')} needs {option('flip_kind', BOUNDARY)}, not {kind}.")
 
     def _check_corruptions(self) -> None:
         for name in self.corruptions:
             if name not in CORRUPTIONS:
-                raise DataError(f"--corruptions: there is no {name!r}.{unknown(name, CORRUPTIONS)}")
+                raise _corruptions_error(f"there is no {name!r}.{unknown(name, CORRUPTIONS)}")
         if not self.corruptions or len(set(self.corruptions)) < len(self.corruptions):
-            raise DataError(f"--corruptions: give one or more of {', '.join(CORRUPTIONS)}, once.")
+            raise _corruptions_error(f"give one or more of {', '.join(CORRUPTIONS)}, each once.")
 
     def corruptions_for(self, is_image: bool) -> list[str]:
-        """The corruptions that the data can have.
+        """Return the corruptions that suit the data.
 
         Raises:
-            DataError: there is none, as the examples are no images.
+            DataError: none of them suits examples that are no images.
         """
         if is_image or not self.shares[CORRUPT]:
             return list(self.corruptions)
@@ -93,6 +95,10 @@ class PlantingSpec:
         return [NOISE]
 
     def question_entries(self, methods: list[str]) -> dict[str, Any]:
-        """What of this the record says as it is."""
+        """Return the settings that the record stores unchanged."""
         corruptions = {"corruptions": methods} if self.shares[CORRUPT] else {"corruptions": []}
         return {"seed": self.seed, **self.shares, "threshold": self.threshold, **corruptions}
+
+
+def _corruptions_error(problem: str) -> DataError:
+    return DataError(f"{option('corruptions')}: {problem}")
