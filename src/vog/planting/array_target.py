@@ -30,9 +30,8 @@ from vog.result.planting_record import CORRUPT, DUPLICATE, Plant
 from vog.wording import option
 
 DATA_FILE = "data.npz"
-_SAMPLE = 1000
-# How many other rows a `columns` fault takes its values from.
-MIXED_ROWS = 8
+_SAMPLE = 1000  # rows that the statistics of the values come from
+MIXED_ROWS = 8  # other rows that a `columns` fault takes its values from
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ class ArrayPlanter:
         advance: Callable[[int], None],
     ) -> list[Plant]:
         """Write the planted arrays with their original names and types; return the record."""
-        ids, n = [str(entry) for entry in self.examples.ids], len(self.examples)
+        ids, n = list(map(str, self.examples.ids)), len(self.examples)
         added = sum(entry.kind in ADDED for entry in faults)
         inputs = np.empty((n + added, *self.reader.inputs.shape[1:]), self.reader.inputs.dtype)
         inputs[:n] = self.reader.inputs
@@ -169,7 +168,7 @@ class ArrayPlanter:
 
 
 def count_classes(labels: Shaped[np.ndarray, "n"], names: tuple[str, ...] | None) -> int:
-    """Return the number of classes, from the names or the highest label."""
+    """Return the number of classes: of names or of labels, whichever are more."""
     return max(int(labels.max()) + 1, len(names or ()))
 
 

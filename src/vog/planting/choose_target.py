@@ -15,7 +15,7 @@ from vog.planting.image_file_target import FilePlanter
 from vog.wording import option
 
 Planter = FilePlanter | ArrayPlanter | DatasetPlanter
-_Reader = TypeVar("_Kind")
+_Reader = TypeVar("_Reader")
 
 
 def choose_planter(

@@ -26,7 +26,7 @@ from vog.result.planting_record import CORRUPT, Plant
 from vog.wording import option
 
 MODULE = "planted_data.py"
-_SAMPLE = 64
+_SAMPLE = 64  # items that the statistics of the values come from
 _TEXT = '''"""The planted data, for training and `vog score`: the originals, altered when read."""
 
 from pathlib import Path
@@ -129,7 +129,7 @@ class DatasetPlanter:
         advance: Callable[[int], None],
     ) -> list[Plant]:
         """Write the function and the recipe that it follows; return the record."""
-        ids, labels = [str(name) for name in self.examples.ids], self.labels.tolist()
+        ids, labels = list(map(str, self.examples.ids)), self.labels.tolist()
         names, rows = UniqueNames(ids), []
         for fault in faults:
             if fault.kind in ADDED:

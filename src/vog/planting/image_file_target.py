@@ -23,7 +23,7 @@ from vog.result.planting_record import CORRUPT, DUPLICATE, Plant
 from vog.wording import option
 
 DATA_FOLDER, LIST_FILE = "data", "data.txt"
-_SAMPLE = 32
+_SAMPLE = 32  # images that the statistics of the values come from
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class FilePlanter:
         )
 
     def check(self, threshold: bool) -> None:
-        """Raise if a class folder would sort after the folder `~threshold`.
+        """Raise if `threshold` is True and a class folder would sort after `~threshold`.
 
         Raises:
             DataError: there is such a folder.
