@@ -26,7 +26,7 @@ Item = Shaped[np.ndarray, "*item"]
 
 @dataclass(frozen=True)
 class Values:
-    """Statistics of the values of the data: numbers for images, else arrays of the shape of an item.
+    """Statistics of the values: numbers for images, else arrays of the shape of an item.
 
     Attributes:
         low: the lowest value; for images of type uint8, black.
@@ -92,7 +92,7 @@ def alter(item: Item, method: str, values: Values, rng: np.random.Generator) -> 
             `blur`: Gaussian, with a standard deviation of 6 % of the shorter side. `occlusion`:
             a grey square of half the shorter side. `shifted`: by one or two pixels along each
             axis, and jittered. `jittered`: noise of a hundredth of the range. `patches`: a grid
-            of 4 x 4 patches in another order. `static`: noise with the mean and deviation of the data.
+            of 4 x 4 patches in another order. `static`: noise with the mean and sd of the data.
         values: the statistics of the data.
         rng: decides everything that is random.
     """
