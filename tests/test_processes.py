@@ -278,7 +278,7 @@ def test_batches_that_shared_memory_has_no_room_for_come_another_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The inputs of a batch are larger than half of what is free."""
-    monkeypatch.setattr(worker_processes, "shared_memory_left", lambda: 2**21)
+    monkeypatch.setattr(worker_processes, "free_shared_memory", lambda: 2**21)
     examples = open_source((np.random.default_rng(0).normal(size=(40, 200, 200)), np.arange(40)))
     plain = data.read_batch(examples, range(40))
     monkeypatch.setattr(torch.Tensor, "share_memory_", lambda self: pytest.fail("no room"))
@@ -301,7 +301,7 @@ def test_room_that_somebody_else_took_is_no_error(monkeypatch: pytest.MonkeyPatc
 def test_where_processes_can_share_nothing_the_data_are_read_without(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(worker_processes, "shared_memory_left", lambda: 0)
+    monkeypatch.setattr(worker_processes, "free_shared_memory", lambda: 0)
     examples = open_source(OfItsProcess(), workers=2)
     assert examples.workers == 0
     assert "/dev/shm has no room" in examples.notes[0]

@@ -121,7 +121,7 @@ def with_workers(
     if problem:
         note = f"{problem}, so the data are read without worker processes"
         return replace(examples, workers=0, notes=(*examples.notes, note))
-    return replace(examples, workers=count, apart=count > 0 and not _is_trusted(examples))
+    return replace(examples, workers=count, read_by_workers=count > 0 and not _is_trusted(examples))
 
 
 def _obstacle(examples: Examples, count: int, sockets: connections.Sockets | None) -> str:
