@@ -162,7 +162,7 @@ def test_an_npz_file(tmp_path: Path) -> None:
         ({"inputs": np.zeros((3, 2)), "labels": np.zeros(3)}, "labels are float64"),
         (
             {"images": np.zeros((3, 2, 2), np.uint8), "labels": np.zeros(3, int)},
-            "inputs are uint8, and scaling them is the model's business",
+            "inputs are uint8; expected floats, scaled as in training",
         ),
         (
             {"inputs": np.zeros((2, 2)), "labels": np.zeros(2, int), "ids": np.array(["a", "a"])},
@@ -295,7 +295,7 @@ class Other(Points):
         ((7, torch.zeros(2), 1), "begins with the number 7.*Return the input first"),
         (
             {"img": torch.zeros(2), "fine_label": 3},
-            r"has the keys 'img', 'fine_label'; expected an input as pixel_values, image, inp",
+            r"has the keys 'img', 'fine_label'; expected an input under pixel_values, image, inp",
         ),
         ((torch.zeros(2), np.array([1, 2])), "has the label array.*expected a whole number"),
         ((torch.zeros(2), np.array([0.0, 1.0])), "expected a whole number"),
@@ -416,8 +416,8 @@ HALF: Any = [0.5]
     [
         (Failing(lambda: 2.5), "length of the dataset of type Failing cannot be told: TypeError"),
         (Failing(lambda: 1 / 0), "cannot be told: ZeroDivisionError.*Expected __len__ to return"),
-        (Subset(Points(), [1, 6]), "a Subset shows row 6 of a dataset that has 6 items"),
-        (Subset(with_attributes(ids=list("abcdef")), [-7]), "a Subset shows row -7 of a dataset"),
+        (Subset(Points(), [1, 6]), "a Subset has row 6 of a dataset of 6 items"),
+        (Subset(with_attributes(ids=list("abcdef")), [-7]), "a Subset has row -7 of a dataset"),
         (Subset(Points(), HALF), "a Subset has indices of shape .* expected a list of row num"),
         (DataLoader(Points(), shuffle=True), "a DataLoader was given; expected its dataset"),
         (Points(0), "has no items"),
@@ -485,10 +485,10 @@ def test_each_image_is_decoded_once_for_all_checkpoints(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("", "--data is empty.*the folder where you are is `.`"),
-        ("  ", "--data is empty"),
-        ("https://example.org/cats.zip", "is an address, and data are read from folders and fil"),
-        ("s3://bucket/cats", "Copy them here first"),
+        ("", "data is empty.*the current folder is `.`"),
+        ("  ", "data is empty"),
+        ("https://example.org/cats.zip", "is an address, but data are read from folders and fil"),
+        ("s3://bucket/cats", "Copy them here, or give"),
         ("mynet.py", "is a file of Python code; expected the function in it.*as mynet.py:NAME"),
     ],
 )
@@ -510,4 +510,4 @@ def test_the_end_of_a_line_that_is_no_label_is_named(label: str, folder: Path) -
 
 def test_a_root_that_is_not_used_is_said(folder: Path) -> None:
     examples = open_source(folder, Path("nowhere"))
-    assert examples.notes == ("--root nowhere is for list files, and was not used",)
+    assert examples.notes == ("root='nowhere' is for list files, and was not used",)

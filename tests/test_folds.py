@@ -101,10 +101,10 @@ def test_an_npz(data: Path, tmp_path: Path) -> None:
             assert part["label_names"].tolist() == ["a", "b", "c"]
     assert sorted(seen) == list(range(ROWS))
     assert folds(data, tmp_path / "F", folds=FOLDS, seed=3).files == record.files, "there already"
-    with pytest.raises(ResultError, match="holds other folds, or folds of other data"):
+    with pytest.raises(ResultError, match="holds different folds or data. Give another out"):
         folds(data, tmp_path / "F", folds=FOLDS, seed=4)
     (tmp_path / "F/fold-1/train.npz").unlink()
-    with pytest.raises(ResultError, match=r"has lost fold-1/train\.npz"):
+    with pytest.raises(ResultError, match=r"lacks fold-1/train\.npz"):
         folds(data, tmp_path / "F", folds=FOLDS, seed=3)
 
 
@@ -258,7 +258,7 @@ def test_image_folders_and_lists(pictures: Path, tmp_path: Path) -> None:
     sample = held.sampled(3)
     assert sample.row_numbers is not None
     assert [whole.ids[row] for row in sample.row_numbers.tolist()] == list(sample.ids)
-    with pytest.raises(DataError, match="is itself a fold. Give the data that it was made of"):
+    with pytest.raises(DataError, match="is itself a fold. Give the data it is made from"):
         folds(tmp_path / "F/fold-2/train.txt", tmp_path / "G", folds=2)
     listing = tmp_path / "list.txt"
     listing.write_text("".join(f"{name} 4\n" for name in whole.ids))
@@ -272,7 +272,7 @@ def test_a_list_that_was_changed_is_refused(pictures: Path, tmp_path: Path) -> N
     folds(pictures, tmp_path / "F", folds=3)
     held = tmp_path / "F/fold-0/held_out.txt"
     held.write_text("".join(held.read_text().splitlines(keepends=True)[1:]))
-    with pytest.raises(DataError, match="was changed since `vog folds` wrote it"):
+    with pytest.raises(DataError, match="was changed since `vog.folds` wrote it"):
         open_source(held)
     copied = pictures / "mine.txt"
     copied.write_text(held.read_text())
@@ -324,24 +324,26 @@ def test_a_dataset(tmp_path: Path) -> None:
     assert run.table(["index"])[0].to_pylist() == sorted(
         load_fold_record(tmp_path / "F").rows(1, True)
     )
-    with pytest.raises(DataError, match="has the folds 0 to 2, and no fold 3"):
+    with pytest.raises(DataError, match="has the folds 0 to 2, but no fold 3"):
         fold(Dataset(), tmp_path / "F", 3)
-    with pytest.raises(DataError, match="labels of the dataset are not those"):
+    with pytest.raises(DataError, match="labels of the dataset, or their order, differ"):
         fold(Dataset(shift=1), tmp_path / "F", 0)
-    with pytest.raises(DataError, match="the dataset has 3 items, and the folds were made of 21"):
+    with pytest.raises(DataError, match="the dataset has 3 items, but the folds were made from 21"):
         fold([(torch.zeros(6), 0)] * 3, tmp_path / "F", 0)
 
 
 def test_what_has_no_folds(data: Path, tmp_path: Path) -> None:
     for count in (1, 41):
-        with pytest.raises(DataError, match=f"--folds {count}: expected from 2 to 40"):
+        with pytest.raises(DataError, match=f"folds={count}: expected 2 to 40"):
             folds(data, tmp_path / "F", folds=count)
-    with pytest.raises(DataError, match="--seed -1: expected a whole number"):
+    with pytest.raises(DataError, match="seed=-1: expected a whole number"):
         folds(data, tmp_path / "F", seed=-1)
     np.savez(tmp_path / "u.npz", inputs=np.zeros((4, 2), np.float32))
-    with pytest.raises(DataError, match="4 of 4 examples have no label.*Give every example one"):
+    with pytest.raises(
+        DataError, match="4 of 4 examples have no label.*Give every example a label"
+    ):
         folds(tmp_path / "u.npz", tmp_path / "F")
-    with pytest.raises(DataError, match="of type tuple, which could not be found again"):
+    with pytest.raises(DataError, match="of type tuple, which cannot be opened again later"):
         folds((np.zeros((4, 2)), np.zeros(4)), tmp_path / "F")
     with pytest.raises(DataError, match=r"holds no folds\.json"):
         fold(Dataset(), tmp_path, 0)
@@ -375,7 +377,7 @@ def test_lists_of_others_are_left_alone(pictures: Path) -> None:
     listing.write_text("../cat/0 x.png 3\n")
     (pictures / "folds.json").write_text('{"k": 3}')
     assert open_source(listing).fold is None
-    with pytest.raises(DataError, match=r"folds\.json was not written by `vog folds`"):
+    with pytest.raises(DataError, match=r"folds\.json was not written by `vog\.folds`"):
         load_fold_record(pictures)
 
 

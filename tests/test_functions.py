@@ -118,7 +118,7 @@ def test_a_module_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_file_with_a_dot_in_its_name_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "my.net.py").write_text("def build(): return 7")
-    with pytest.raises(FunctionError, match=r"no file with a dot in its name.*as my_net\.py"):
+    with pytest.raises(FunctionError, match=r"import a file with a dot in its name.*to my_net\.py"):
         user_functions.load_function(f"{tmp_path}/my.net.py:build", "--model")
 
 

@@ -122,7 +122,7 @@ def test_values_of_unknown_range_mark_their_row(
     (tmp_path / "a").mkdir()
     Image.fromarray((DEEP * 10.0 - 5).astype(dtype)).save(tmp_path / "a" / "1.tif")
     batch = data.read_batch(open_source(tmp_path, transform=transform), range(1))
-    assert "which value is white the file does not say" in batch.problems[0]
+    assert "the file does not say which value is white" in batch.problems[0]
     assert f"mode {'F' if dtype is np.float32 else 'I'}" in batch.problems[0]
     shown = np.asarray(example_reader._open(tmp_path / "a" / "1.tif"))
     assert shown.min() == 0
@@ -168,7 +168,7 @@ def test_rotations_that_are_not_applied_are_counted(tmp_path: Path) -> None:
     for number, way in enumerate([1, 6, 8]):
         turned_file(tmp_path / "a" / f"{number}.jpg", way)
     (tmp_path / "a" / "3.jpg").write_bytes(b"damaged")
-    said = "2 of 4 images carry an EXIF rotation, which is not applied; --exif applies it"
+    said = "2 of 4 images carry an EXIF rotation, which is not applied; exif=True applies it"
     assert open_source(tmp_path).notes == (said,)
     assert open_source(tmp_path, exif=True).notes == ()
     for number in range(4, 200):
@@ -217,7 +217,7 @@ def test_exif_stands_in_the_question_and_is_of_files(checkpoints: Path, tmp_path
         picture = example_reader.opener(vog.open(out), tmp_path / "photos")(0, "class0/1.jpg")
         assert picture.size == (40, 40)
     assert values[False] != values[True]
-    with pytest.raises(DataError, match="--exif turns image files, and the data are none"):
+    with pytest.raises(DataError, match="exif=True rotates image files, but the data are not"):
         open_source(world.inputs_and_labels(3), exif=True)
 
 
@@ -294,5 +294,5 @@ def test_what_is_no_file_has_a_row_that_says_so(tmp_path: Path) -> None:
             assert drafted(examples) is examples
     with pytest.raises(OSError, match="is a FIFO"):
         pixels.refuse_special(tmp_path / "a" / "3.png")
-    with pytest.raises(vog.VogError, match="is a FIFO, and no file"):
+    with pytest.raises(vog.VogError, match="is a FIFO, not a file"):
         example_reader._open(tmp_path / "a" / "3.png")

@@ -270,7 +270,7 @@ def test_a_file_that_cannot_be_opened_again_is_named(
         raise OSError(13, "Permission denied", "records.bin")
 
     monkeypatch.setattr(worker_processes, "_reopen", refuse)
-    with pytest.raises(DataError, match=r"cannot open records.bin anew.*Pass --workers 0"):
+    with pytest.raises(DataError, match=r"cannot open records.bin again.*Pass workers=0"):
         list(data.batches(examples, [range(4)], 1))
 
 

@@ -294,7 +294,7 @@ def test_differences_of_questions_are_shown(run: Run) -> None:
         "scores/a answers another question, so its rows cannot be continued:\n"
         "  scores[1]: was 'aum', is now 'el2n'\n"
         "  data.examples: was 6, is now 7\n"
-        "Give another --out, or pass --overwrite to start again."
+        "Pass a different out, or overwrite=True to start again."
     )
     question.require_same_question(Path("a"), QUESTION, QUESTION | {"where": {"data": "moved"}})
 

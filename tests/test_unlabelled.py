@@ -130,7 +130,7 @@ def test_pictures_right_in_a_folder_and_lists_of_paths(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_data(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="whose first is None"):
+    with pytest.raises(DataError, match="whose first part is None"):
         open_source((None, np.zeros(3, int)))
     with pytest.raises(DataError, match=r"item 0 .* has the keys 'input'; expected an input"):
         open_source(Bare(np.zeros((3, 2)), lambda one: {"input": one}))

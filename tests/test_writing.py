@@ -44,7 +44,10 @@ def refusing(number: int, *after: str) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (errno.EROFS, "Read-only file system. The disk can only be read. Give a path on another"),
+        (
+            errno.EROFS,
+            "Read-only file system. The disk is read-only. Give a path on a different",
+        ),
         (errno.EACCES, "Permission denied. Give a path in a folder that you may write to"),
         (errno.ENOSPC, "the disk is full. What was finished before is whole"),
         (errno.EIO, "Input/output error."),
@@ -93,7 +96,7 @@ def test_the_longest_names_that_a_disk_takes_are_written(tmp_path: Path, name: s
 
 @pytest.mark.parametrize("name", ["x" * 300, "x" * 256 + ".csv", "a/" + "\u00e9" * 200 + "/b.csv"])
 def test_names_that_are_too_long(tmp_path: Path, name: str) -> None:
-    said = r"too long\. The longest part of it has \d+ bytes"
+    said = r"too long\. Its longest part has \d+ bytes"
     with pytest.raises(ResultError, match=said):
         output_path(tmp_path / name)
     if "/" not in name:
@@ -370,7 +373,7 @@ def test_names_that_are_not_utf_8_are_told_or_come_back(tmp_path: Path) -> None:
 
     assert json.loads(as_json({"where": name, "caf\u00e9": 1})) == {"where": name, "caf\u00e9": 1}
     assert "caf\u00e9" in as_json({"where": "caf\u00e9"}), "all others stay readable"
-    with pytest.raises(ResultError, match=r"'a caf\\udce9.png 1' is no valid text.*Rename"):
+    with pytest.raises(ResultError, match=r"'a caf\\udce9.png 1' is not valid text.*Rename"):
         write_text(tmp_path / "list.txt", f"b.png 0\na {name} 1\n")
     assert list(tmp_path.iterdir()) == []
 

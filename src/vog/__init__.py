@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from vog.sweep import score as score
     from vog.training.sampler import sampler as sampler
 
-# What needs torch or pyarrow is imported when it is first used: `import vog` must not wait.
+# Imported at first use: torch and pyarrow would make `import vog` slow.
 _LATER = {
     "Run": ("vog.result", "Run"),
     "analyze": ("vog.analysis.one_run.overview", "analyze"),
@@ -78,7 +78,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "exports":  # `vog.exports.add_columns`, with nothing imported before
+    if name == "exports":  # for `vog.exports.add_columns` after `import vog` alone
         return import_module("vog.exports")
     if name not in _LATER:
         raise AttributeError(f"module 'vog' has no attribute {name!r}")

@@ -1,16 +1,16 @@
-"""The allocator of the C library, where it is glibc's and nobody else has set it."""
+"""Settings of glibc's memory allocator, unless the user has configured it."""
 
 import ctypes
 import os
 import platform
 from typing import Any
 
-# Names of settings, as in malloc.h.
+# Constants of malloc.h.
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -3, -4, -8
 
 
 def glibc() -> Any | None:
-    """The C library, if its allocator is in use, has these settings, and nobody else set them."""
+    """Return the C library if its allocator is glibc's and the user has not configured it."""
     is_configured = "malloc" in os.environ.get("LD_PRELOAD", "") or any(
         name.startswith("MALLOC_") for name in os.environ
     )
@@ -20,9 +20,9 @@ def glibc() -> Any | None:
 
 
 def return_freed_memory() -> None:
-    """From now on large pieces go back to the system when they are freed, whoever had them.
+    """Make the allocator return large blocks to the system when they are freed, in all threads.
 
-    Left to itself the allocator keeps what it once had, for each of some threads.
+    By default it keeps freed memory, separately for each of several threads.
     """
     malloc = glibc()
     if malloc is not None:

@@ -1,13 +1,15 @@
-"""Every error this package raises on purpose, and the words they share.
+"""The errors that this package raises on purpose, and helpers for their messages.
 
 An error names the thing at fault as the user named it, says what was found and what was
 expected, and ends with what to do. `except VogError` catches every mistake a user can
-make and none of ours: a bug stays a `TypeError` or `AssertionError` with its traceback.
+make, but no bug of this package: a bug stays a `TypeError` or `AssertionError` with a traceback.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+
+from vog.wording import option
 
 
 class VogError(Exception):
@@ -23,7 +25,7 @@ class CheckpointError(VogError):
 
 
 class StageError(VogError):
-    """A stage cannot be cut from the checkpoints as asked."""
+    """The requested stages cannot be made from the checkpoints."""
 
 
 class DataError(VogError):
@@ -31,19 +33,19 @@ class DataError(VogError):
 
 
 class ModelError(VogError):
-    """The model does not do what scoring needs: floats in, one row of logits an example out."""
+    """The model does not take floats and return one row of logits for each example."""
 
 
 class ScoreError(VogError):
-    """A score is unknown, or cannot be computed from what is there."""
+    """A score is unknown, or cannot be computed from the available data."""
 
 
 class ResultError(VogError):
-    """A run folder cannot be written, read, or asked for a column it does not have."""
+    """A run folder cannot be written or read, or lacks a requested column."""
 
 
 class TooFewCheckpointsError(ScoreError):
-    """A spread over training was asked of fewer than two checkpoints."""
+    """A spread over training was requested for fewer than two checkpoints."""
 
     def __init__(self, count: int, quantity: str) -> None:
         super().__init__(
@@ -53,7 +55,7 @@ class TooFewCheckpointsError(ScoreError):
 
 
 class OtherQuestionError(ResultError):
-    """A run folder was begun with another question than the present one."""
+    """A run folder was started with a different question than the current one."""
 
     def __init__(self, folder: Path, changes: Mapping[str, tuple[object, object]]) -> None:
         lines = [f"  {key}: was {old!r}, is now {new!r}" for key, (old, new) in changes.items()]
@@ -63,19 +65,19 @@ class OtherQuestionError(ResultError):
         super().__init__(
             f"{folder} answers another question, so its rows cannot be continued:\n"
             + "\n".join(first_lines)
-            + "\nGive another --out, or pass --overwrite to start again."
+            + f"\nPass a different {option('out')}, or {option('overwrite', True)} to start again."
         )
 
 
 def first_few(items: Sequence[object], limit: int = 5) -> str:
-    """`a, b, c and 7 more`: enough to recognise the fault, short enough to read."""
+    """Return the first items as text, such as `a, b, c and 7 more`."""
     text = ", ".join(str(item) for item in items[:limit])
     rest = len(items) - limit
     return f"{text} and {rest} more" if rest > 0 else text
 
 
 def unknown(name: str, names: Iterable[str]) -> str:
-    """The second half of "there is no X called 'naem'.": a guess, and what there is."""
+    """Return the end of a message about an unknown name: a similar name, and the known names."""
     names = list(names)
     near = get_close_matches(name, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -1,4 +1,4 @@
-"""How long things take: a bar with the time left on stderr, and seconds in words."""
+"""Progress bars on stderr, and durations as text."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from rich.text import Text
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        """Examples, or what else is counted, a second."""
+        """Return the number of examples, or of other units, a second."""
         return Text(
             f"{task.speed:,.{0 if task.speed > 10 else 1}f}/s" if task.speed else "", style="cyan"
         )
@@ -28,9 +28,9 @@ class _Rate(ProgressColumn):
 def progress(
     description: str, total: int, completed: int = 0, quiet: bool = False
 ) -> Iterator[Callable[[int], None]]:
-    """While entered, a bar that the function given moves by some examples.
+    """Show a progress bar while entered; yield the function that advances it by N examples.
 
-    On a terminal alone: in a log file a bar is noise.
+    It is shown only on a terminal: in a log file a bar is noise.
     """
     console = Console(stderr=True)
     columns = (
@@ -48,7 +48,7 @@ def progress(
 
 
 def duration(seconds: float) -> str:
-    """`12.3 s`, `4.5 min` or `6.7 h`."""
+    """Return a duration as text, such as `12.3 s`, `4.5 min` or `6.7 h`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes = seconds / 60

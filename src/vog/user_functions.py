@@ -1,6 +1,6 @@
-"""A function of the user's, named as `file.py:function` or `package.module:function`.
+"""Functions that a user names as `file.py:function` or `package.module:function`.
 
-The folder of the file is importable from it, as if the file had been run as a script.
+The file can import modules from its own folder, as if it had been run as a script.
 """
 
 import hashlib
@@ -20,11 +20,11 @@ from vog.files.file_names import expanded
 
 
 def load_function(spec: str, what: str) -> Callable[..., Any]:
-    """The function that `spec` names; `what` says in errors which word asked for it.
+    """Return the function that `spec` names; `what` is the setting, as messages name it.
 
     Raises:
-        FunctionError: not of that form, no such file or module, it fails when it is
-            imported, no such name in it, or not a function.
+        FunctionError: `spec` does not have that form, there is no such file, module or name, the
+            import fails, or the name is not a function.
     """
     source, colon, name = spec.rpartition(":")
     if not colon or not source or not name:
@@ -46,27 +46,27 @@ def load_function(spec: str, what: str) -> Callable[..., Any]:
 
 
 def call_function(function: Callable[..., Any], spec: str, what: str, **arguments: Any) -> Any:
-    """What the function returns.
+    """Call a function of the user, and return its result.
 
     Raises:
-        FunctionError: it raised; the message says what and in which line of its file.
+        FunctionError: it raised; the message has the error and the line of the user's file.
     """
     try:
         return function(**arguments)
     except SystemExit as error:
         raise FunctionError(
             f"{what} {spec!r} ended the program by {describe_error(error)}. A function that reads "
-            f"the command line or exits cannot be called; let it return what it makes."
+            f"the command line or exits cannot be called; let it return its result."
         ) from error
     except Exception as error:
         raise FunctionError(f"{what} {spec!r} failed: {describe_error(error)}") from error
 
 
 def describe_error(error: BaseException) -> str:
-    """`TypeError: message (mynet.py, line 12)`: the place is the innermost of the user's."""
+    """Return `TypeError: message (mynet.py, line 12)`, with the innermost line of user code."""
     message = f"{type(error).__name__}: {error}"
     frames = traceback.extract_tb(error.__traceback__)
-    # Neither where this package called it nor where Python imports is of help to a reader.
+    # Frames of this package and of the import system do not help the user.
     package = str(Path(__file__).parent)
     external = [f for f in frames if f.filename[0] != "<" and not f.filename.startswith(package)]
     return (
@@ -77,10 +77,10 @@ def describe_error(error: BaseException) -> str:
 
 
 def function_identity(subject: object) -> str:
-    """What a function, class or object does, as a digest: edited code is another question.
+    """Return the name and a digest of a function, class or object: edited code changes it.
 
-    Of the source, and of what the source does not show: values of closures, defaults and
-    partial arguments, attributes of an object. What has no source is known by its name.
+    The digest covers the source and what the source does not show: closure values, defaults,
+    partial arguments and attributes of an object. Without a source the `repr` counts.
     """
     description = _describe(subject, depth=3)
     code = subject if inspect.isroutine(subject) or inspect.isclass(subject) else type(subject)
@@ -89,12 +89,12 @@ def function_identity(subject: object) -> str:
 
 
 def address_free(text: str) -> str:
-    """A `repr` without the addresses in memory that differ from process to process."""
+    """Return a `repr` without memory addresses, which differ from process to process."""
     return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
 def _describe(subject: object, depth: int) -> str:
-    """Source and hidden values, to some depth; plain values as they print themselves."""
+    """Return the source and the hidden values, down to `depth`; for a plain value its `repr`."""
     is_code = inspect.isroutine(subject) or inspect.isclass(subject)
     attributes = getattr(subject, "__dict__", None)
     if depth == 0 or not (is_code or callable(subject) or attributes):
@@ -122,10 +122,10 @@ def _source(subject: Any) -> str:
 
 
 def is_filled(cell: Any) -> bool:
-    """Whether a cell of a closure has its value already."""
+    """Return whether a cell of a closure has a value yet."""
     try:
         return cell.cell_contents is not cell
-    except ValueError:  # a name that is bound later
+    except ValueError:  # the variable is bound later
         return False
 
 
@@ -137,16 +137,16 @@ def _import_module(source: str, spec: str, what: str) -> ModuleType:
             raise FunctionError(f"{what} {spec!r}: there is no file {source}.")
         if "." in path.stem:
             raise FunctionError(
-                f"{what} {spec!r}: Python imports no file with a dot in its name. Rename "
-                f"{path.name}, as {path.stem.replace('.', '_')}.py."
+                f"{what} {spec!r}: Python cannot import a file with a dot in its name. Rename "
+                f"{path.name} to {path.stem.replace('.', '_')}.py."
             )
         _make_importable(str(path.parent))
-        # Worker processes may have to import it again by this name, so it must be a plain one.
+        # Worker processes may import it again by this name, so it must be a plain module name.
         source = path.stem
         loaded = sys.modules.get(source)
         if loaded is not None and getattr(loaded, "__file__", None) != str(path):
             raise FunctionError(
-                f"{what} {spec!r}: a module called {source!r} is imported already "
+                f"{what} {spec!r}: a different module called {source!r} is imported already "
                 f"({getattr(loaded, '__file__', None) or 'built in'}). Rename the file."
             )
     else:

@@ -1,4 +1,4 @@
-"""Data of any kind, as batches of examples with stable ids."""
+"""Data of any kind, read as batches of examples with stable ids."""
 
 from vog.data.batches import Batch as Batch
 from vog.data.batches import batches as batches

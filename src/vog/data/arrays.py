@@ -1,4 +1,4 @@
-"""Arrays in memory, or in an `.npz` file: one row an example."""
+"""Examples from arrays, in memory or in an `.npz` file: one row an example."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +12,17 @@ from vog.data.images import Transform
 from vog.errors import DataError, first_few
 from vog.files import npz
 from vog.files.file_names import printable
+from vog.wording import option
 
 _NAMES = ("images", "inputs", "labels", "ids", "label_names")
 _LARGEST_LABEL = np.iinfo(np.int64).max
-# What PyTorch takes as it is.
+# Types that PyTorch accepts without conversion.
 _TORCH_TYPES = (np.float16, np.float32, np.float64)
 
 
 @dataclass(frozen=True)
 class ArrayReader:
-    """Reads one row of an array an example."""
+    """Reads an example from a row of an array."""
 
     inputs: Shaped[np.ndarray, "n *input"]
     labels: Int[np.ndarray, "n"]
@@ -29,21 +30,21 @@ class ArrayReader:
 
     @property
     def in_memory(self) -> bool:
-        """Whether reading a row is no work."""
+        """Return whether a row needs no computation."""
         return self.transform is None
 
     def __call__(self, index: int) -> tuple[Any, int]:
-        """The row, transformed, and its label."""
+        """Return a row, transformed, and its label."""
         row = self.inputs[index]
         return (row if self.transform is None else self.transform(row)), int(self.labels[index])
 
 
 def from_npz(path: Path, transform: Transform | None = None) -> Examples:
-    """The array `images` or `inputs` of a file; `labels`, `ids` and `label_names` if there.
+    """Return the examples of a file: `images` or `inputs`; optional `labels`, `ids`, `label_names`.
 
     Raises:
-        DataError: no such array, arrays of different lengths, pickled objects in the file, or
-            sizes that it cannot have.
+        DataError: there is no such array, lengths differ, the file has pickled objects, or it
+            claims impossible sizes.
     """
     try:
         arrays = npz.load_arrays(path, _NAMES)
@@ -81,15 +82,15 @@ def from_arrays(
     label_names: tuple[str, ...] | None = None,
     source: str = "the data",
 ) -> Examples:
-    """Examples of two arrays in memory, which are not copied; without labels of one.
+    """Return examples of arrays in memory, which are not copied; labels may be missing.
 
     Raises:
-        DataError: lengths differ, no rows, labels are no whole numbers, or inputs are no
-            floats and no transform makes them so.
+        DataError: lengths differ, there are no rows, labels are not whole numbers, or inputs are
+            not floats and there is no transform.
     """
     if labels is None:
         labels = np.full(len(inputs) if inputs.ndim and inputs.size else 0, UNLABELLED)
-    if labels.ndim == 2 and labels.shape[1] == 1:  # a column, as Keras keeps them
+    if labels.ndim == 2 and labels.shape[1] == 1:  # a column, such as in Keras data sets
         labels = labels[:, 0]
     if labels.ndim != 1 or inputs.ndim < 2 or len(inputs) != len(labels) or not len(labels):
         raise DataError(
@@ -111,8 +112,8 @@ def from_arrays(
         )
     if transform is None and not np.issubdtype(inputs.dtype, np.floating):
         raise DataError(
-            f"{source}: inputs are {inputs.dtype}, and scaling them is the model's business: "
-            f"store them as floats, scaled as in training, or pass --transform file.py:function."
+            f"{source}: inputs are {inputs.dtype}; expected floats, scaled as in training. Store "
+            f"them so, or pass a function as {option('transform')}."
         )
     if ids is not None and (ids.ndim != 1 or not len(set(ids.tolist())) == len(ids) == len(labels)):
         raise DataError(
@@ -126,8 +127,8 @@ def from_arrays(
 
 
 def native(values: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-    """A copy that PyTorch takes: in the order of bytes of this machine, and in 64 bits at most."""
+    """Return a copy that PyTorch accepts: in native byte order, floats in at most 64 bits."""
     if values.dtype.kind != "f" or (values.dtype.isnative and values.dtype.type in _TORCH_TYPES):
         return np.array(values, values.dtype.newbyteorder("="))
-    with np.errstate(over="ignore"):  # infinite then, and its row is marked as not finite
+    with np.errstate(over="ignore"):  # overflow gives infinity, and the row is marked as not finite
         return values.astype(np.float32 if values.dtype.itemsize <= 4 else np.float64)

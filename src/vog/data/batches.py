@@ -1,4 +1,4 @@
-"""Examples read into batches, in worker processes, each of them once for all checkpoints."""
+"""Reading of examples into batches, in worker processes, once for all checkpoints."""
 
 import os
 import time
@@ -19,6 +19,7 @@ from vog.data.built_in_transforms import built_in_name
 from vog.data.examples import Examples, UnreadableError
 from vog.data.images import ImageReader
 from vog.errors import DataError, VogError
+from vog.wording import option
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,12 @@ class Batch:
     """Consecutive rows of the data.
 
     Attributes:
-        rows: their numbers.
-        labels: their classes; -1 where the row is unreadable and nothing else tells it.
-        at: which of them could be read, as positions in `rows`.
-        inputs: those that could be read, as the model takes them.
-        problems: by position in `rows`, why one could not be read.
-        seconds: that one process took to read it.
+        rows: the row numbers.
+        labels: the class of each row; -1 if it is unknown because the row is unreadable.
+        at: the positions in `rows` of the readable rows.
+        inputs: the inputs of the readable rows, as the model takes them.
+        problems: why a row is unreadable, by position in `rows`.
+        seconds: the time that one process took to read the batch.
     """
 
     rows: range
@@ -42,7 +43,7 @@ class Batch:
     seconds: float = 0.0
 
     def split(self, size: int) -> list["Batch"]:
-        """The same rows in batches of `size`, the last of which may have fewer."""
+        """Return the same rows in batches of `size`; the last may be smaller."""
         if len(self.rows) <= size:
             return [self]
         return [self._slice(start, start + size) for start in range(0, len(self.rows), size)]
@@ -60,11 +61,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class _PackedBatch:
-    """A batch on its way from a worker process.
+    """A batch as a worker process sends it.
 
     Attributes:
-        inputs: a tensor in shared memory, or an array where that has no room: it is then
-            written to the other process.
+        inputs: a tensor in shared memory, or an array if there is no room; an array is sent as
+            bytes.
     """
 
     rows: range
@@ -76,10 +77,10 @@ class _PackedBatch:
 
 
 def batches(examples: Examples, ranges: Sequence[range], workers: int) -> Iterator[Batch]:
-    """The batches of these rows, in order, read ahead by `workers` processes (0: none).
+    """Yield the batches of ranges of rows, in order; `workers` processes read ahead (0: none).
 
     Raises:
-        DataError: inputs that cannot be batched, or a transform that fails.
+        DataError: inputs cannot be batched, or a transform fails.
     """
     if not workers:
         yield from (read_locally(examples, rows) for rows in ranges)
@@ -89,19 +90,19 @@ def batches(examples: Examples, ranges: Sequence[range], workers: int) -> Iterat
 
 
 def samples(examples: Examples, ranges: Sequence[range]) -> Iterator[Batch]:
-    """A few batches in order, read where that leaves the data untouched for worker processes.
+    """Yield a few batches in order, read in a worker process if this process must not read.
 
     Raises:
-        DataError: as `batches`.
+        DataError: as for `batches`.
     """
     return batches(examples, ranges, 1 if examples.read_by_workers else 0)
 
 
 def read_batch(examples: Examples, rows: range) -> Batch:
-    """One batch, read as `samples` does.
+    """Return one batch, read as `samples` does.
 
     Raises:
-        DataError: inputs of different shapes or no floats, or a reader that fails.
+        DataError: inputs differ in shape or are not floats, or a reader fails.
     """
     return next(samples(examples, [rows]))
 
@@ -109,12 +110,12 @@ def read_batch(examples: Examples, rows: range) -> Batch:
 def with_workers(
     examples: Examples, requested: int | None, sockets: connections.Sockets | None = None
 ) -> Examples:
-    """The examples with the number of processes that read them ahead.
+    """Return the examples with the number of worker processes that read them ahead.
 
     Args:
-        examples: what is read.
-        asked: how many processes; None is by default.
-        before: the sockets that were open before the data were made; see `connections`.
+        examples: the examples to read.
+        requested: the number of processes; None for `default_workers`.
+        sockets: those that were open before the data were made; see `connections`.
     """
     count = default_workers(examples) if requested is None else requested
     problem = _obstacle(examples, count, sockets) if count else ""
@@ -125,18 +126,18 @@ def with_workers(
 
 
 def _obstacle(examples: Examples, count: int, sockets: connections.Sockets | None) -> str:
-    """Why worker processes cannot read these examples, as a sentence; empty if they can."""
+    """Return why worker processes cannot read the examples, as a sentence; empty if they can."""
     connection = connections.held_connection(examples.read, sockets)
     if connection:
         return (
-            f"the data hold {connection} open, on which processes would take the answers of each other "
-            f"(connect at the first read, and each process has its own)"
+            f"the data hold {connection} open, on which processes would receive the answers of "
+            f"each other (if you connect at the first read, each process has its own)"
         )
     return worker_processes.obstacle(partial(_read_and_send, examples, count))
 
 
 def _is_trusted(examples: Examples) -> bool:
-    """Whether reading runs no code of the user's, and so leaves nothing open."""
+    """Return whether reading runs no code of the user, and so leaves no file open."""
     reader = examples.read
     if isinstance(reader, ArrayReader):
         return reader.in_memory
@@ -156,11 +157,11 @@ def _read_and_send(examples: Examples, workers: int, rows: range) -> _PackedBatc
 
 
 def _to_sendable(inputs: Tensor, workers: int) -> Tensor | np.ndarray:
-    """The inputs in shared memory, which is faster, or as an array where that has no room."""
+    """Return the inputs in shared memory, which is faster; as an array if that has no room."""
     if worker_processes.has_room(inputs.nbytes, workers):
         try:
             return inputs.share_memory_()
-        except RuntimeError:  # somebody else took the room
+        except RuntimeError:  # another process took the room
             pass
     return inputs.numpy()
 
@@ -172,7 +173,7 @@ def _unpack_batch(packed: _PackedBatch) -> Batch:
 
 
 def default_workers(examples: Examples) -> int:
-    """None for what is in memory; else half of the processors, at most 8."""
+    """Return 0 for data in memory; else half the number of processors, at most 8."""
     if getattr(examples.read, "in_memory", False):
         return 0
     return min(8, max(1, _processor_count() // 2))
@@ -184,10 +185,10 @@ def _processor_count() -> int:
 
 
 def read_locally(examples: Examples, rows: range) -> Batch:
-    """One batch, read in this process.
+    """Return one batch, read in this process.
 
     Raises:
-        DataError: inputs of different shapes or no floats, or a reader that fails.
+        DataError: inputs differ in shape or are not floats, or a reader fails.
     """
     start = time.perf_counter()
     reader = examples.read
@@ -199,7 +200,7 @@ def read_locally(examples: Examples, rows: range) -> Batch:
 
 
 def _slice_rows(arrays: ArrayReader, rows: range, numbers: Int[np.ndarray, "all"] | None) -> Batch:
-    """Rows of an array in memory, without a look at each of them."""
+    """Return rows of an array in memory, without a loop over rows."""
     batch_slice = slice(rows.start, rows.stop)
     selection = batch_slice if numbers is None else numbers[batch_slice]
     # Copied: an array may be read-only or have negative strides, which torch refuses.
@@ -245,12 +246,12 @@ def _read_row(examples: Examples, row: int) -> tuple[Tensor, int]:
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(
             f"example {examples.ids[row]!r} is read as {type(value).__name__}; expected a tensor "
-            f"or an array. Pass --transform imagenet or a function that makes one."
+            f"or an array. Pass {option('transform', 'imagenet')} or a function that makes one."
         ) from error
     if not tensor.is_floating_point():
         raise DataError(
             f"example {examples.ids[row]!r} is read as {tensor.dtype}; expected floats, which "
-            f"have gradients. Convert and scale it as in training, in a --transform."
+            f"have gradients. Convert and scale it as in training, in {option('transform')}."
         )
     return tensor.detach().float(), label
 
@@ -263,7 +264,7 @@ def _stack(examples: Examples, rows: range, inputs: dict[int, Tensor]) -> Tensor
         if value.shape != inputs[first].shape:
             first_id, differing_id = examples.ids[rows[first]], examples.ids[rows[position]]
             raise DataError(
-                f"examples differ in shape: {first_id!r} is {tuple(inputs[first].shape)}, {differing_id!r} is "
-                f"{tuple(value.shape)}. Pass a --transform that makes them equal."
+                f"examples differ in shape: {first_id!r} is {tuple(inputs[first].shape)}, "
+                f"{differing_id!r} is {tuple(value.shape)}. Equalise them in {option('transform')}."
             )
     return torch.stack(list(inputs.values()))

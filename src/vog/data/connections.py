@@ -1,13 +1,13 @@
-"""Connections that the data hold open: to a database, a cache, another process.
+"""Connections that the data hold open: to a database, a cache or another process.
 
-A worker process inherits them, and cannot open them anew as it does files. Two processes that ask
-through one connection take the answers of each other, and rows get the inputs of others. So where
-there is one before the first read, the data are read without worker processes. Nobody can tell
-which connections of a process are for reading data; those that count are:
+A worker process inherits them, and cannot open them again as it does with files. Two processes
+that query through one connection receive the answers of each other, and rows get wrong inputs. So
+if there is a connection before the first read, the data are read without worker processes. It
+cannot be known which connections of a process serve to read data. These count:
 
-- what can be reached from what reads an example: attributes, items of containers, what functions
-  and methods enclose, and the global variables that they name;
-- sockets that are new since the functions of the user were loaded and called.
+- connections that can be reached from the reader of the examples: through attributes, items of
+  containers, closures of functions and methods, and the global variables that they name;
+- sockets that were opened since the functions of the user were loaded and called.
 """
 
 import gc
@@ -24,10 +24,10 @@ from torch import Tensor
 
 from vog.data import worker_processes
 
-# Of long lists, such as the paths of all examples, and of everything together, so much is seen.
+# The most items searched in one list, such as the paths of all examples, and the most objects.
 _FIRST_ITEMS = 1000
 _MAX_OBJECTS = 100_000
-# What holds no connection, or, as loggers do, one that processes write to in turns.
+# Types without a connection, or, such as loggers, with one that is only written to.
 _PLAIN_TYPES = (str, bytes, int, float, complex, type(None), np.ndarray, Tensor)
 _SKIPPED_TYPES = (*_PLAIN_TYPES, type, ModuleType, logging.Logger, logging.Handler)
 Sockets = frozenset[tuple[int, int]]
@@ -35,17 +35,17 @@ _KNOWN = {*sys.stdlib_module_names, "torch", "numpy", "vog"}
 
 
 def open_sockets() -> Sockets:
-    """Return what tells the sockets that this process has open from each other."""
+    """Return device and inode of each socket that this process has open."""
     infos = (os.fstat(descriptor) for descriptor in worker_processes.open_descriptors())
     return frozenset((info.st_dev, info.st_ino) for info in infos if stat.S_ISSOCK(info.st_mode))
 
 
 def held_connection(reader: object, sockets: Sockets | None) -> str:
-    """Return which connection what reads examples holds open, in words; empty for none.
+    """Return a connection that the reader holds open, in words; empty for none.
 
     Args:
-        reader: what reads an example.
-        before: the sockets that were open before it was made; None where that is not known.
+        reader: the function or object that reads an example.
+        sockets: those that were open before it was made; None if unknown.
     """
     for candidate in _reachable_objects(reader):
         name = _connection_kind(candidate)
@@ -55,14 +55,14 @@ def held_connection(reader: object, sockets: Sockets | None) -> str:
 
 
 def _connection_kind(candidate: object) -> str:
-    """Return what kind of connection an object reads from; empty for all others."""
+    """Return the kind of connection that an object reads from; empty if it reads from none."""
     if not hasattr(type(candidate), "fileno"):
         return ""
     try:
         descriptor = candidate.fileno()  # type: ignore[attr-defined]
         mode = os.fstat(descriptor).st_mode
         is_read = worker_processes.is_read(descriptor)
-    except Exception:  # closed, or no number of an open file: objects of the user raise anything
+    except Exception:  # closed, or not open: objects of the user can raise anything
         return ""
     if not is_read:
         return ""
@@ -70,9 +70,9 @@ def _connection_kind(candidate: object) -> str:
 
 
 def _reachable_objects(reader: object) -> Iterator[object]:
-    """Yield the objects that can be reached from what reads an example, each once, nearest first.
+    """Yield the objects that can be reached from the reader, each once, nearest first.
 
-    None of their code runs. All are kept until the end, so that no number is that of two.
+    None of their code runs. All are kept until the end, so that no two objects share an `id`.
     """
     visited: dict[int, object] = {}
     queue = deque([reader])
@@ -86,7 +86,7 @@ def _reachable_objects(reader: object) -> Iterator[object]:
 
 
 def _function_parts(function: FunctionType) -> list[object]:
-    """Return what a function encloses, and the objects among the global variables it names."""
+    """Return the closure and defaults of a function, and the global objects that it names."""
     wrapped = vars(function).get("__wrapped__")
     global_values = [function.__globals__.get(name) for name in function.__code__.co_names]
     objects = [value for value in global_values if not isinstance(value, FunctionType)]
@@ -94,7 +94,7 @@ def _function_parts(function: FunctionType) -> list[object]:
 
 
 def _object_parts(value: object) -> list[object]:
-    """Return what an object refers to, and the methods of its class if that is of the user's."""
+    """Return the objects that an object refers to, and the methods of its classes by the user."""
     classes = [x for x in type(value).__mro__ if x.__module__.partition(".")[0] not in _KNOWN]
     methods = [x for user_class in classes for x in vars(user_class).values()]
     functions = [x for x in methods if isinstance(x, FunctionType)]

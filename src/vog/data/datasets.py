@@ -1,4 +1,4 @@
-"""A map-style PyTorch `Dataset` of the user's."""
+"""Examples from a map-style PyTorch `Dataset` of the user."""
 
 import os
 from collections.abc import Sequence, Sized
@@ -32,27 +32,27 @@ _SAMPLE_SIZE = 8
 
 @dataclass(frozen=True)
 class DatasetReader:
-    """Reads one `(input, label)` item of a dataset an example, or an input without a label."""
+    """Reads an example from an item of a dataset: `(input, label)`, or an input alone."""
 
     dataset: Any
     transform: Transform | None
 
     @property
     def in_memory(self) -> bool:
-        """Whether reading an item is no work."""
+        """Return whether an item needs no computation."""
         return self.transform is None and _is_in_memory(self.dataset)
 
     def __call__(self, index: int) -> tuple[Any, int]:
-        """The input, transformed, and the label.
+        """Return the input, transformed, and the label.
 
         Raises:
             UnreadableError: the dataset raised OSError, as Pillow does for damaged files.
-            DataError: the item holds no input and label, or its label is no whole number.
+            DataError: the item has no input, or its label is not a whole number.
         """
         return self.to_input_and_label(index, self.item(index))
 
     def item(self, index: int) -> Any:
-        """The item as the dataset returns it.
+        """Return an item as the dataset does.
 
         Raises:
             UnreadableError: the dataset raised OSError.
@@ -63,7 +63,7 @@ class DatasetReader:
             raise UnreadableError(printable(str(error))) from error
 
     def to_input_and_label(self, index: int, item: Any) -> tuple[Any, int]:
-        """The input of an item, transformed, and the label.
+        """Return the input of an item, transformed, and its label.
 
         Raises:
             DataError: as for a call.
@@ -84,21 +84,20 @@ def from_dataset(
     workers: int | None = 0,
     sockets: connections.Sockets | None = None,
 ) -> Examples:
-    """Examples of a dataset with a length and numbered items.
+    """Return the examples of a dataset with a length and numbered items.
 
-    Ids are `dataset.ids`, or the paths of `dataset.samples`, or row numbers; a `Subset` has
-    those of the rows it shows of the whole. Labels are `dataset.targets` where there are
-    such, so that they can be checked before anything is computed. Where worker processes are
-    going to read the items, none is read here; see `vog.data.worker_processes`. Sockets that are
-    not among those open `before` belong to the dataset.
+    Ids are `dataset.ids`, or the paths of `dataset.samples`, or row numbers; a `Subset` has the
+    ids of its rows in the whole dataset. Labels are `dataset.targets` if they exist, so that they
+    are checked before anything is computed. If worker processes will read the items, none is read
+    here; see `vog.data.worker_processes`. Open sockets not in `sockets` belong to the dataset.
 
     Raises:
-        DataError: not a map-style dataset, or an empty one.
+        DataError: the dataset is not map-style, or is empty.
     """
     if isinstance(dataset, DataLoader):
         raise DataError(
-            "a DataLoader was given; expected its dataset. A loader may shuffle, and then no row "
-            "knows which example it is. Pass loader.dataset."
+            "a DataLoader was given; expected its dataset. A loader may shuffle, and then it is "
+            "unknown which example a row is. Pass loader.dataset."
         )
     if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__getitem__"):
         raise DataError(
@@ -116,7 +115,7 @@ def from_dataset(
     examples = with_workers(Examples(ids, DatasetReader(dataset, transform), ""), workers, sockets)
     sample, note = _inspect_sample(examples)
     if labels is not None and any(labels[row] != label for row, _, label in sample):
-        labels = None  # `targets` are not what the items say, as with a target_transform
+        labels = None  # `targets` differ from the items, such as with a target_transform
     if labels is None and sample and all(label == UNLABELLED for _, _, label in sample):
         labels = np.full(len(dataset), UNLABELLED)
     names = getattr(_innermost_dataset(dataset), "classes", None)
@@ -132,7 +131,7 @@ def from_dataset(
 
 
 def _fold_of(dataset: Any) -> FoldPart | None:
-    """Which rows of the whole data these are, where they are a part of a fold, in its order."""
+    """Return the rows of the whole data, if the dataset is a part of a fold and keeps its order."""
     if not isinstance(dataset, Subset):
         return None
     part = getattr(dataset, "part", None)
@@ -147,16 +146,16 @@ def _fold_of(dataset: Any) -> FoldPart | None:
 
 
 def _length(dataset: Any) -> int:
-    """How many items there are; 0 where the dataset has no length.
+    """Return the number of items; 0 if the dataset has no length.
 
     Raises:
-        DataError: its length is no number of items.
+        DataError: `__len__` fails.
     """
     if not hasattr(dataset, "__len__"):
         return 0
     try:
         return len(dataset)
-    except Exception as error:  # whatever code of the user raises
+    except Exception as error:  # code of the user can raise anything
         raise DataError(
             f"the length of the dataset {_type_phrase(dataset)} cannot be told: "
             f"{user_functions.describe_error(error)}. Expected __len__ to return a whole number."
@@ -164,51 +163,51 @@ def _length(dataset: Any) -> int:
 
 
 def _innermost_dataset(dataset: Any) -> Any:
-    """The dataset that subsets of subsets show rows of."""
+    """Return the dataset below all subsets of subsets."""
     return _innermost_dataset(dataset.dataset) if isinstance(dataset, Subset) else dataset
 
 
 def ids_of(dataset: Any) -> Sequence[str]:
-    """The name of each item, as `from_dataset` takes them; no item is read.
+    """Return the id of each item, as in `from_dataset`; no item is read.
 
     Raises:
-        DataError: a `Subset` shows rows that there are not.
+        DataError: a `Subset` has rows that the whole dataset lacks.
     """
     if isinstance(dataset, Subset):
         all_ids = ids_of(dataset.dataset)
         return [str(all_ids[row]) for row in _subset_rows(dataset, len(all_ids)).tolist()]
     if isinstance(getattr(dataset, "ids", None), Sized):
         return [printable(str(item_id)) for item_id in dataset.ids]
-    samples: Any = getattr(dataset, "samples", None)  # torchvision's ImageFolder and its like
+    samples: Any = getattr(dataset, "samples", None)  # such as torchvision's ImageFolder
     if hasattr(dataset, "root") and _are_file_samples(samples) and len(samples) == len(dataset):
         return [printable(_relative_path(str(sample[0]), str(dataset.root))) for sample in samples]
     return RowNumbers(len(dataset))
 
 
 def _subset_rows(subset: Any, rows: int) -> Int[np.ndarray, "n"]:
-    """The rows of the whole that a subset shows.
+    """Return the rows of the whole dataset that are in a subset.
 
     Raises:
-        DataError: they are no numbers of rows.
+        DataError: the indices are not row numbers of the whole dataset.
     """
     indices = np.asarray(subset.indices)
     numbers = indices.astype(np.int64) if indices.dtype.kind in "iu" or not indices.size else None
     if numbers is None or numbers.ndim != 1:
         raise DataError(
-            f"a Subset has indices of shape {indices.shape} and type {indices.dtype}; expected a list "
-            f"of row numbers."
+            f"a Subset has indices of shape {indices.shape} and type {indices.dtype}; expected a "
+            f"list of row numbers."
         )
     out_of_range = numbers[(numbers < -rows) | (numbers >= rows)]
     if len(out_of_range):
         raise DataError(
-            f"a Subset shows row {out_of_range[0]} of a dataset that has {rows:,} items; expected "
+            f"a Subset has row {out_of_range[0]} of a dataset of {rows:,} items; expected "
             f"indices below that. Correct the indices."
         )
     return numbers
 
 
 def _are_file_samples(samples: Any) -> bool:
-    """Whether a list has pairs that begin with a path."""
+    """Return whether a list has only pairs that begin with a path."""
     return isinstance(samples, list) and all(
         isinstance(sample, tuple | list) and sample and isinstance(sample[0], str | os.PathLike)
         for sample in samples
@@ -221,14 +220,14 @@ def _relative_path(path: str, root: str) -> str:
 
 
 def _labels(dataset: Any) -> Int[np.ndarray, "n"] | None:
-    """The labels that a dataset says it has; None where it says nothing of that form."""
+    """Return the labels in `dataset.targets`; None if there is no whole number for each item."""
     if isinstance(dataset, Subset):
         all_labels = _labels(dataset.dataset)
         return None if all_labels is None else all_labels[_subset_rows(dataset, len(all_labels))]
     targets: Any = getattr(dataset, "targets", None)
     try:
         labels = np.asarray(targets) if len(targets) == len(dataset) else np.array(None)
-    except (TypeError, ValueError, RuntimeError):  # a function, rows of different lengths
+    except (TypeError, ValueError, RuntimeError):  # a function, or rows of different lengths
         return None
     labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
     is_whole = labels.ndim == 1 and labels.dtype.kind in "iu" and labels.max() < 2**63
@@ -236,10 +235,7 @@ def _labels(dataset: Any) -> Int[np.ndarray, "n"] | None:
 
 
 def _inspect_sample(examples: Examples) -> tuple[list[tuple[int, np.ndarray, int]], str]:
-    """A few rows spread evenly, with input and label, and what is not read of the first of them.
-
-    Rows that cannot be read are left out.
-    """
+    """Return row, input and label of some rows, without unreadable ones; a note on unread parts."""
     rows = np.unique(np.linspace(0, len(examples) - 1, _SAMPLE_SIZE).astype(int)).tolist()
     read = partial(_inspect_row, examples)
     items = list(
@@ -250,7 +246,7 @@ def _inspect_sample(examples: Examples) -> tuple[list[tuple[int, np.ndarray, int
 
 
 def _inspect_row(examples: Examples, row: int) -> tuple[np.ndarray, int, str] | None:
-    """Input and label of a row, and what is not read of its item; None if it cannot be read."""
+    """Return input, label and a note on unread parts of a row; None if it is unreadable."""
     reader = examples.read
     assert isinstance(reader, DatasetReader)
     try:
@@ -258,7 +254,7 @@ def _inspect_row(examples: Examples, row: int) -> tuple[np.ndarray, int, str] | 
     except UnreadableError:
         return None
     except Exception:
-        item = None  # reading says it better
+        item = None  # reading below raises it with a better message
     read = reader if item is None else lambda index: reader.to_input_and_label(index, item)
     batch = read_locally(replace(examples, read=read), range(row, row + 1))
     if not len(batch.at):
@@ -272,7 +268,7 @@ def _digest(
     sample: list[tuple[int, np.ndarray, int]],
     user_digest: object,
 ) -> str:
-    """Length, ids, labels, a few items, and what the dataset says itself: not a pass over it."""
+    """Return a digest of length, ids, labels, a few items and `dataset.digest`."""
     named_ids = [] if isinstance(ids, RowNumbers) else ids
     items = [part for item in sample for part in item]
     user_digests = [user_digest] if isinstance(user_digest, str) else []

@@ -1,4 +1,4 @@
-"""What every source of data becomes: examples with stable ids that are read one at a time."""
+"""Examples with stable ids that are read one at a time: the form of every source of data."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -15,12 +15,12 @@ UNLABELLED = -1  # the label of an example that has none
 
 
 class UnreadableError(Exception):
-    """One example cannot be decoded. Its row is marked and the run goes on."""
+    """One example cannot be decoded. Its row is marked, and the run continues."""
 
 
 @dataclass(frozen=True)
 class RowNumbers(Sequence[str]):
-    """The ids of examples that have no name: their row numbers as text, made when asked for."""
+    """The ids of examples without names: their row numbers as text, made on access."""
 
     rows: int
 
@@ -34,19 +34,19 @@ class RowNumbers(Sequence[str]):
 
 @dataclass(frozen=True)
 class FoldPart:
-    """Which rows of the whole data a fold of `vog folds` holds out, or trains on.
+    """The rows of the whole data that a fold of `vog folds` holds out, or trains on.
 
     Attributes:
-        number: of the fold, from 0.
-        folds: how many there are.
-        held_out: whether the fold's training has not seen these rows.
+        number: the number of the fold, from 0.
+        folds: the number of folds.
+        held_out: whether these rows are left out of the fold's training.
         rows: their numbers in the whole data, ascending.
-        total: how many rows the whole data have.
-        of: tells these folds from others.
-        data_digest: that of the whole data.
-        data: the whole data, as seen from any folder.
-        root: what their paths are relative to.
-        file: of a dataset's items, the list that opens them again; None where there is none.
+        total: the number of rows of the whole data.
+        folds_digest: a digest that differs between different folds.
+        data_digest: the digest of the whole data.
+        data: the whole data, with absolute paths.
+        root: the folder that their paths are relative to.
+        file: for items of a dataset, the list file that opens them again; None if there is none.
     """
 
     number: int
@@ -66,24 +66,24 @@ class Examples:
     """The rows of a dataset, in an order that never changes.
 
     Attributes:
-        ids: one text an example, unique, that survives shuffling and copying.
-        read: the input as the model takes it (array or tensor, no batch axis) and the label
-            of one row; raises `UnreadableError` where that row cannot be decoded. It is
+        ids: one unique text an example, which survives shuffling and copying.
+        read: returns, for a row, the input as the model takes it (array or tensor, no batch
+            axis) and the label; raises `UnreadableError` if the row cannot be decoded. It is
             sent to worker processes.
-        digest: changes when the data change, and costs no pass over them.
-        labels: the class of each row, `UNLABELLED` where it has none, or None where only
-            reading a row tells it.
+        digest: changes when the data change; it is computed without a pass over them.
+        labels: the class of each row, `UNLABELLED` if it has none; None if a row must be read
+            to know its label.
         label_names: the name of each class, by number.
-        classes: how many classes there are, where the numbers of the labels depend on it
-            (folders in alphabetical order): the model must have as many.
-        rows: of a sample, the number that each of its examples has in the data, for `read`; None
-            where they are the same.
-        total: of a sample, how many rows the data have.
-        fold: of a part of a fold, which rows of the whole data these are.
-        workers: how many processes read ahead.
-        apart: whether this process reads nothing, so that workers get the data as nobody has
-            read them; see `vog.data.worker_processes`.
-        notes: what the user has to know about the data, in words.
+        classes: the number of classes, if the label numbers depend on it (folders in
+            alphabetical order): the model must have as many.
+        rows: for a sample, the row in the data of each example, for `read`; None if the
+            examples are not a sample.
+        total: for a sample, the number of rows of the data.
+        fold: for a part of a fold, the rows of the whole data.
+        workers: the number of processes that read ahead.
+        read_by_workers: whether only worker processes read, so that they get the data as before
+            the first read; see `vog.data.worker_processes`.
+        notes: sentences about the data for the user.
     """
 
     ids: Sequence[str]
@@ -104,11 +104,11 @@ class Examples:
 
     @property
     def unlabelled(self) -> bool:
-        """Whether no example has a label, as far as that is known without reading them."""
+        """Return whether no example has a label, as far as is known without reading them."""
         return self.labels is not None and bool((self.labels == UNLABELLED).all())
 
     def first(self, count: int) -> "Examples":
-        """The first rows alone."""
+        """Return the first `count` examples."""
         if count >= len(self):
             return self
         labels = None if self.labels is None else self.labels[:count]
@@ -116,7 +116,7 @@ class Examples:
         return replace(self, ids=ids, labels=labels)
 
     def sampled(self, count: int) -> "Examples":
-        """Return the first rows in the order of a sample; see `vog.data.sampling`."""
+        """Return the first `count` examples in the order of `vog.data.sampling`."""
         rows = sample_order(self.labels, len(self))[:count]
         return replace(
             self,
@@ -127,19 +127,19 @@ class Examples:
         )
 
     def row(self, position: int) -> int:
-        """Return the number in the data, as `read` takes it, of the example at a position."""
+        """Return the row in the data, as `read` takes it, of the example at a position."""
         return position if self.rows is None else int(self.rows[position])
 
     @property
     def row_numbers(self) -> Int[np.ndarray, "n"] | None:
-        """By position, the row numbers of a run: those of the whole data. None for 0, 1, 2, ..."""
+        """Return the row of each example in the whole data; None if that is 0, 1, 2, ..."""
         if self.fold is None:
             return self.rows
         return self.fold.rows if self.rows is None else self.fold.rows[self.rows]
 
 
 def digest_of(*parts: object) -> str:
-    """SHA-256 of the parts in order: arrays by type, shape and bytes, others as text."""
+    """Return the SHA-256 of parts in order: arrays by type, shape and bytes, the rest as text."""
     sha = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):

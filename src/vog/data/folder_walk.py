@@ -1,8 +1,8 @@
-"""The files below a folder, each once: no link leads in a circle or to what was found already.
+"""The files below a folder, each once, even if links lead in a circle or to the same folder.
 
-A link to a folder elsewhere is followed, as many data sets are folders of such links. A link to
-a folder above, inside, or reached before is not: its files are found under another name, and
-would be found again and again. Real paths decide, as not every file system numbers its folders.
+A link to a folder elsewhere is followed: many data sets are folders of such links. A link to a
+folder above, inside, or visited before is not followed: its files would be listed again, under a
+second name. Real paths are compared, because not every file system has inode numbers of folders.
 """
 
 import json
@@ -17,12 +17,12 @@ from vog.errors import DataError
 
 @dataclass(frozen=True)
 class Walk:
-    """What a walk found.
+    """The contents of a folder.
 
     Attributes:
         folders: the names of the folders directly below, in alphabetical order.
-        files: paths with `/` as seen from the folder, in order within each of those.
-        links: those to folders that were not followed.
+        files: paths with `/`, relative to the folder; sorted within each of `folders`.
+        links: links to folders that were not followed.
         runs: folders that hold a run, which are left out.
     """
 
@@ -33,12 +33,12 @@ class Walk:
 
 
 def walk(folder: Path, endings: Collection[str], hidden: bool = False) -> Walk:
-    """Return the files below a folder that have one of some endings, without hidden ones.
+    """Return the files below a folder that have one of `endings`, without hidden files.
 
     Args:
-        folder: what is walked.
-        endings: of files that count.
-        hidden: go into hidden folders within classes, as version 0.1 did.
+        folder: the folder to walk.
+        endings: suffixes in lower case, with the dot.
+        hidden: include hidden folders within classes, as version 0.1 did.
 
     Raises:
         DataError: a folder may not be read.
@@ -51,8 +51,8 @@ def walk(folder: Path, endings: Collection[str], hidden: bool = False) -> Walk:
     classes = {name: list[str]() for name in names}
     folders = [name for name in names if name not in links]
     followed = set(folders)
-    # Links wait for real folders, and those within classes for classes that are links, so that
-    # no link takes the place of what it leads to.
+    # Real folders come before links, and classes that are links before links within classes, so
+    # that files are listed under their real folder and not under a link to it.
     while folders or links:
         if folders:
             subfolders, files = state.list_folder(folder_name := folders.pop())
@@ -69,12 +69,12 @@ def walk(folder: Path, endings: Collection[str], hidden: bool = False) -> Walk:
 
 @dataclass(frozen=True)
 class _WalkState:
-    """A walk under way.
+    """The state of a walk.
 
     Attributes:
-        roots: the real paths of what is walked, of which each is walked once.
-        above: those and all folders above them.
-        links: those to folders that are not followed.
+        roots: the real paths of the folder and of followed links; each is walked once.
+        ancestors: the roots and all folders above them.
+        links: links to folders that are not followed.
         runs: folders that hold a run.
     """
 
@@ -87,10 +87,10 @@ class _WalkState:
     runs: list[str] = field(default_factory=list)
 
     def list_folder(self, name: str) -> tuple[list[str], list[str]]:
-        """Return the folders and the files directly in a folder, but no runs.
+        """Return the folders, without runs, and the files directly in a folder.
 
         Raises:
-            DataError: it may not be read.
+            DataError: it cannot be read.
         """
         folders: list[str] = []
         files: list[str] = []
@@ -118,7 +118,7 @@ class _WalkState:
         return (self.folder / name).is_symlink()
 
     def may_follow(self, name: str) -> bool:
-        """Return whether a link leads to what is not walked otherwise, and note which it is."""
+        """Return whether a link leads to a folder that is not walked otherwise, and record it."""
         real_path = os.path.realpath(self.folder / name)
         if real_path in self.ancestors or not self.roots.isdisjoint(_with_parents(real_path)):
             self.links.append(name)
@@ -127,13 +127,13 @@ class _WalkState:
         return True
 
     def mark_walked(self, real_path: str) -> None:
-        """Note that a folder is walked, by its real path."""
+        """Record the real path of a folder that is walked."""
         self.roots.add(real_path)
         self.ancestors.update(_with_parents(real_path))
 
 
 def _is_run(folder: Path) -> bool:
-    """Return whether a folder holds the question of a run, perhaps a damaged one."""
+    """Return whether a folder holds the question of a run, even a damaged one."""
     try:
         question = json.loads((folder / "question.json").read_bytes())
     except OSError:
@@ -148,7 +148,7 @@ def _with_parents(real_path: str) -> list[str]:
 
 
 def _path_parts(path: str) -> list[str]:
-    """Return what paths are sorted by: part for part, which their text is not."""
+    """Return the parts of a path as a sort key, which differs from sorting by text."""
     return path.split("/")
 
 
@@ -157,5 +157,5 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return entry.is_dir()
     except PermissionError:
         raise
-    except OSError:  # a link in a circle, which is no file either and has a row that says so
+    except OSError:  # a link in a circle; it has a row, which says that it is unreadable
         return False

@@ -1,4 +1,4 @@
-"""A folder with one sub-folder a class, or a list file of `relative/path label` lines."""
+"""Examples from a folder with one sub-folder a class, or from a list file."""
 
 import re
 from dataclasses import replace
@@ -12,23 +12,24 @@ from vog.data.folder_walk import Walk, walk
 from vog.data.images import Transform
 from vog.errors import DataError, first_few
 from vog.files.file_names import all_printable, path_below, printable
+from vog.wording import option
 
 
 def from_folder(folder: Path, transform: Transform | None = None, hidden: bool = False) -> Examples:
-    """The images below `folder`; the class is the sub-folder, numbered in alphabetical order.
+    """Return the images below `folder`; each sub-folder is a class, in alphabetical order.
 
-    An empty sub-folder counts as a class: leaving it out would renumber those after it. Images
-    of a folder without sub-folders have no labels. Links to folders whose images have rows
-    already are not followed, runs and hidden folders are left out; see `vog.data.folder_walk`.
+    An empty sub-folder counts as a class: leaving it out would renumber the classes after it.
+    Images of a folder without sub-folders have no labels. Links to folders whose images have rows
+    already are not followed; runs and hidden folders are left out; see `vog.data.folder_walk`.
 
     Args:
-        folder: what holds the images.
-        transform: what makes an input of an image.
-        hidden: images in hidden folders within classes count, as they did for version 0.1.
+        folder: the folder of the images.
+        transform: makes an input from an image.
+        hidden: include hidden folders within classes, as version 0.1 did.
 
     Raises:
-        DataError: neither sub-folders nor images, no image in the sub-folders, or a folder that
-            may not be read.
+        DataError: there are neither sub-folders nor images, or no images in the sub-folders, or a
+            folder cannot be read.
     """
     contents = walk(folder, images.SUFFIXES, hidden)
     names = contents.folders
@@ -39,14 +40,14 @@ def from_folder(folder: Path, transform: Transform | None = None, hidden: bool =
             return _with_notes(images.examples(folder, loose, labels, transform), contents)
         raise DataError(
             f"the folder {folder} has neither sub-folders nor images. Expected one sub-folder a "
-            f"class with its images ({folder}/cat/1.jpg), a list file with --root, an .npz, or a "
-            f"function."
+            f"class with its images ({folder}/cat/1.jpg), a list file with {option('root')}, an "
+            f".npz, or a function."
         )
     paths = [path for path in contents.files if "/" in path]
     if not paths:
         raise DataError(
             f"the folder {folder} has the sub-folders {first_few(names)} but no image in them. "
-            f"Known endings: {first_few(['.jpg', '.png', '.webp', '.bmp'])} and others of Pillow's."
+            f"Known endings: {first_few(['.jpg', '.png', '.webp', '.bmp'])} and all of Pillow's."
         )
     label_of_class = {name: label for label, name in enumerate(names)}
     labels = np.array([label_of_class[path.partition("/")[0]] for path in paths], np.int64)
@@ -57,7 +58,7 @@ def from_folder(folder: Path, transform: Transform | None = None, hidden: bool =
 
 
 def _with_notes(examples: Examples, contents: Walk) -> Examples:
-    """The same examples, with notes of the folders that were not walked."""
+    """Return the examples with notes about the folders that were not walked."""
     notes = [
         f"{reason} {first_few([printable(name) for name in names])}"
         for reason, names in (
@@ -70,21 +71,21 @@ def _with_notes(examples: Examples, contents: Walk) -> Examples:
 
 
 def from_list(listing: Path, root: Path | None, transform: Transform | None = None) -> Examples:
-    """The images that a list file names, a `relative/path label` a line, or a path alone.
+    """Return the images that a list file names: `relative/path label` lines, or paths alone.
 
-    Paths are relative to `root`, by default the folder of the list. A path may have spaces. Where
-    no line ends in a whole number, no image has a label.
+    Paths are relative to `root`, by default the folder of the list. A path may have spaces. If no
+    line ends in a whole number, no image has a label.
 
     Raises:
-        DataError: some lines have a label and others none, no line at all, missing files.
+        DataError: only some lines have a label, the list is empty, or files are missing.
     """
     try:
         lines = listing.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DataError(
             f"{listing} is no text file in UTF-8 (byte {error.start} is "
-            f"{error.object[error.start]:#x}). Expected lines of `relative/path label`; a name "
-            f"that is not UTF-8 is written as its id is, with \\xe9 for such a byte."
+            f"{error.object[error.start]:#x}). Expected lines of `relative/path label`; write a "
+            f"name that is not UTF-8 as its id, with \\xe9 for such a byte."
         ) from error
     except OSError as error:
         raise DataError(f"{listing} cannot be read: {error.strerror or error}.") from error
@@ -104,7 +105,7 @@ def from_list(listing: Path, root: Path | None, transform: Transform | None = No
         line = entries[unlabelled[0]]
         raise DataError(
             f"{listing}, line {unlabelled[0]}: {line!r} {_label_problem(line)}. Expected "
-            f"`relative/path label` with a whole number, as `cats/1.jpg 3`, or in no line a label."
+            f"`relative/path label` with a whole number, such as `cats/1.jpg 3`, or no labels."
         )
     if not labelled:
         labels, names = np.full(len(entries), UNLABELLED), list(entries.values())
@@ -115,7 +116,7 @@ def from_list(listing: Path, root: Path | None, transform: Transform | None = No
 
 
 def _label_problem(line: str) -> str:
-    """What is wrong with the end of a line, where a label is expected."""
+    """Return the problem at the end of a line, where a label is expected."""
     word = line.split()[-1]
     try:
         float(word)
@@ -125,7 +126,7 @@ def _label_problem(line: str) -> str:
 
 
 def _name_on_disk(base: Path, name: str) -> str:
-    """The name of a file as the disk has it, where the list has it as an id."""
+    """Return the name of a file on disk; the list may have it as an id."""
     if "\\" not in name or "\0" in name:
         return name
     path = path_below(base, name)
@@ -133,12 +134,12 @@ def _name_on_disk(base: Path, name: str) -> str:
 
 
 def _has_extra_word(base: Path, line: str) -> bool:
-    """Whether the line is no file, but one with a word after it that is no number."""
+    """Return whether the line is an existing file followed by a word that is not a number."""
     return not _exists(base / line) and _exists(base / line.rsplit(maxsplit=1)[0])
 
 
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError):  # no name that a file can have
+    except (OSError, ValueError):  # such as a null byte, which no file name can have
         return False

@@ -1,4 +1,4 @@
-"""What the heads of some image files say before any is decoded: rotation by EXIF, and depth."""
+"""Rotation by EXIF and bit depth of image files, from the headers of some of them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,23 +9,24 @@ from vog import pixels
 from vog.data.examples import Examples, UnreadableError
 from vog.data.images import ImageReader, open_image
 from vog.errors import DataError
+from vog.wording import option
 
-# How many files tell of all of them.
+# The number of files that stand for all of them.
 _SAMPLE_SIZE = 64
 
 
 def with_header_facts(examples: Examples, exif: bool) -> Examples:
-    """The same examples, turned as their EXIF says if `exif`; else with a note if some would be.
+    """Return the examples, rotated by EXIF if `exif`; else with a note if some are rotated.
 
     Raises:
-        DataError: they are to be turned, and are no image files.
+        DataError: `exif` is given, but the examples are not image files.
     """
     reader = examples.read
     if not isinstance(reader, ImageReader):
         if exif:
             raise DataError(
-                "--exif turns image files, and the data are none: their images are opened by the "
-                "dataset or were decoded before. Turn them there, with ImageOps.exif_transpose."
+                f"{option('exif', True)} rotates image files, but the data are not image files: "
+                f"the dataset opens or decodes them. Rotate there, by ImageOps.exif_transpose."
             )
         return examples
     step = max(1, len(reader.paths) // _SAMPLE_SIZE)
@@ -37,13 +38,13 @@ def with_header_facts(examples: Examples, exif: bool) -> Examples:
     sample_note = " looked at" if len(headers) < len(reader.paths) else ""
     note = (
         f"{rotated} of {len(headers)} images{sample_note} carry an EXIF rotation, which is not "
-        f"applied; --exif applies it"
+        f"applied; {option('exif', True)} applies it"
     )
     return replace(examples, notes=(*examples.notes, note))
 
 
 def _read_header(path: Path) -> tuple[bool, bool]:
-    """Whether a file is to be turned, and whether a pixel of it has more than eight bits."""
+    """Return whether EXIF rotates a file, and whether a pixel of it has more than eight bits."""
 
     def rotation_and_depth(image: Image.Image) -> tuple[bool, bool]:
         return pixels.exif_orientation(image) != pixels.UPRIGHT, pixels.is_deep(image)

@@ -1,4 +1,4 @@
-"""Image files: decoded with Pillow, and what the usual networks expect of them."""
+"""Examples from image files: decoded with Pillow, with the usual ImageNet transform."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -14,17 +14,19 @@ from vog import pixels
 from vog.data.examples import Examples, UnreadableError, digest_of
 from vog.errors import DataError, first_few
 from vog.files.file_names import all_printable, printable
+from vog.wording import option
 
 SUFFIXES = frozenset(Image.registered_extensions()) - {".pdf", ".mpg", ".mpeg", ".h5", ".hdf"}
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]
 _STD = np.array([0.229, 0.224, 0.225], np.float32)[:, None, None]
-# A draft is at least so many times as large as what is made of it.
+# The least ratio of the size of a draft to the size after resizing.
 _DRAFT_SCALE = 3
-# What drafts may differ by on average, of the range from black to white: half a step of 8 bits.
+# The largest mean difference of a draft, relative to the range from black to white: half a
+# step of 8 bits.
 TOLERANCE = 0.5 / 255
 _TRIAL_FILES = 8
 
-# An image whose longer side would become more than so many pixels is cropped while it is resized.
+# If the longer side would have more pixels than this, the image is cropped while it is resized.
 _LONGEST = 256 * 32
 _BLACK_TO_WHITE = 255
 
@@ -34,12 +36,12 @@ _Box = tuple[int | float, int | float, int | float, int | float]
 
 @dataclass(frozen=True)
 class ImageReader:
-    """Reads one image file an example.
+    """Reads an example from an image file.
 
     Attributes:
-        draft: large JPEG files are decoded smaller; see `drafted`.
-        exif: they are turned as their EXIF says.
-        deep: some have more than eight bits a pixel, as far as is known; see
+        draft: decode large JPEG files at a smaller size; see `drafted`.
+        exif: rotate images as their EXIF says.
+        deep: whether some files have more than eight bits a pixel, as far as is known; see
             `vog.data.image_headers`.
     """
 
@@ -52,11 +54,11 @@ class ImageReader:
     deep: bool = False
 
     def __call__(self, index: int) -> tuple[Any, int]:
-        """The transformed image and its label.
+        """Return the transformed image and its label.
 
         Raises:
-            UnreadableError: Pillow cannot decode the file, or a transform of ours cannot tell
-                what its values mean.
+            UnreadableError: Pillow cannot decode the file, or a transform of this package cannot
+                know which of its values is white.
         """
         path, label = self.root / self.paths[index], int(self.labels[index])
         if self.draft:
@@ -70,16 +72,16 @@ class ImageReader:
             raise UnreadableError(str(error)) from error
 
     def can_shrink(self, image: Image.Image) -> bool:
-        """Whether an opened file can be decoded smaller, and still be large enough."""
+        """Return whether an opened file can be decoded at a smaller size that is large enough."""
         is_upright = not self.exif or pixels.exif_orientation(image) == pixels.UPRIGHT
         is_large = min(image.size) // (256 * _DRAFT_SCALE) >= 2
         return image.format == "JPEG" and is_large and is_upright
 
     def _from_draft(self, image: Image.Image) -> Float[np.ndarray, "3 224 224"]:
-        """As `imagenet` makes it, of an image that is decoded no larger than it has to be."""
+        """Return the result of `imagenet` for an image that is decoded at a reduced size."""
         size, box = image.size, None
         if self.can_shrink(image):
-            # The box is the whole picture in the pixels of the draft, whose size is rounded up.
+            # The size of a draft is rounded up; the box is the part of it that the picture fills.
             _, box = image.draft("RGB", (256 * _DRAFT_SCALE, 256 * _DRAFT_SCALE)) or (None, None)
         if box is None:
             return imagenet(pixels.as_stored(image, self.exif))
@@ -94,10 +96,10 @@ def examples(
     label_names: tuple[str, ...] | None = None,
     classes: int | None = None,
 ) -> Examples:
-    """Examples of image files, also of links to nowhere; ids are printable paths below `root`.
+    """Return examples of image files and of broken links; ids are printable paths below `root`.
 
     Raises:
-        DataError: a file is missing, or named twice.
+        DataError: a file is missing, or is listed twice.
     """
     missing: list[str] = []
     stats: list[tuple[int, int]] = []
@@ -105,14 +107,14 @@ def examples(
         try:
             stat = (root / path).stat()
             stats.append((stat.st_size, stat.st_mtime_ns))
-        except (OSError, ValueError) as error:  # ValueError: no name that a file can have
+        except (OSError, ValueError) as error:  # ValueError: such as a null byte in a name
             stats.append((-1, -1))
             if not isinstance(error, PermissionError) and not _exists(root / path):
                 missing.append(path)
     if missing:
         raise DataError(
             f"{len(missing):,} of {len(paths):,} files are not in {root}: {first_few(missing)}. "
-            f"Correct the paths, or give the folder that they are relative to as --root."
+            f"Correct the paths, or give the folder that they are relative to as {option('root')}."
         )
     if len(set(paths)) < len(paths):
         earlier_paths: set[str] = set()
@@ -132,11 +134,11 @@ def _exists(path: Path) -> bool:
 
 
 def drafted(examples: Examples) -> Examples:
-    """The same examples, of which large JPEG files are decoded at half their size or less.
+    """Return the examples with large JPEG files decoded at half their size or less.
 
-    Where the `imagenet` transform would shrink a file to a fraction anyway, libjpeg can leave
-    out most of the work. Some of the files are decoded both ways, and only where they are the
-    same within `TOLERANCE` is it done.
+    If the `imagenet` transform shrinks a file to a fraction anyway, libjpeg can skip most of the
+    work. Some of the files are decoded both ways; if they differ by more than `TOLERANCE`, the
+    examples are returned unchanged.
     """
     reader = examples.read
     if not isinstance(reader, ImageReader) or reader.transform is not imagenet:
@@ -159,15 +161,15 @@ def drafted(examples: Examples) -> Examples:
 def open_image(
     path: Path, use: Callable[[Image.Image], Any] | None = None, exif: bool = False
 ) -> Any:
-    """The image in RGB, or as stored where it has more than eight bits a pixel.
+    """Return an image in RGB, or as stored if it has more than eight bits a pixel.
 
     Args:
-        path: of it.
-        use: what to do with the opened file instead, before its pixels are decoded.
-        exif: turn it as its EXIF says; usual training pipelines do not.
+        path: the path of the file.
+        use: makes the result from the opened file instead, whose pixels are not decoded yet.
+        exif: rotate the image as its EXIF says; most training pipelines do not.
 
     Raises:
-        UnreadableError: no image, or damaged; the message is Pillow's.
+        UnreadableError: it is not an image, or is damaged; the message is Pillow's.
     """
     try:
         return pixels.open_file(path, use or (lambda image: pixels.as_stored(image, exif)))
@@ -176,13 +178,13 @@ def open_image(
 
 
 def imagenet(image: Image.Image) -> Float[np.ndarray, "3 224 224"]:
-    """Shorter side 256 (bilinear), centre 224 x 224, ImageNet mean and standard deviation.
+    """Return the centre 224 x 224 at a shorter side of 256, normalised as for ImageNet.
 
     Raises:
         ValueError: the image does not say which of its values is white.
     """
     if pixels.is_deep(image):
-        # Pillow resizes no 16 bits bilinearly; as floats nothing is rounded.
+        # Pillow cannot resize 16 bits bilinearly; floats are not rounded.
         image = Image.fromarray(pixels.from_0_to_1(image) * np.float32(_BLACK_TO_WHITE))
     elif image.mode != "RGB":
         image = image.convert("RGB")
@@ -194,12 +196,12 @@ def _resize_and_crop(
     size: tuple[int, int],
     box: _Box | None = None,
 ) -> Image.Image:
-    """The centre of an image whose shorter side is resized to 256 pixels.
+    """Resize an image bilinearly to a shorter side of 256 pixels, and return the centre.
 
     Args:
-        image: what is resized.
-        size: the width and height that decide on the size.
-        box: the part of the image that is the whole of it; all of it by default.
+        image: the image to resize.
+        size: the width and height of the original, which set the new size.
+        box: the part of `image` that the original fills, in pixels; all of it by default.
     """
     shorter = min(size)
     # Rounded down, as torchvision's Resize does, so that inputs agree with models trained there.
@@ -208,7 +210,7 @@ def _resize_and_crop(
     if max(width, height) <= _LONGEST:
         resized = image.resize((width, height), Image.Resampling.BILINEAR, box)
         return resized.crop((crop_left, crop_top, crop_left + 224, crop_top + 224))
-    # A thin image would become one of gigabytes, of which the centre is kept.
+    # A thin image would need gigabytes after resizing, so it is cropped first.
     x0, y0, x1, y1 = box or (0, 0, *image.size)
     x_scale, y_scale = (x1 - x0) / width, (y1 - y0) / height
     region = (
@@ -225,7 +227,7 @@ def _normalise(centre: Image.Image) -> Float[np.ndarray, "3 224 224"]:
 
 
 def unchanged(image: Image.Image) -> Float[np.ndarray, "3 h w"]:
-    """The pixels as they are, colours first, in [0, 1].
+    """Return the pixels as stored, channels first, scaled to [0, 1].
 
     Raises:
         ValueError: the image does not say which of its values is white.
@@ -237,7 +239,7 @@ def unchanged(image: Image.Image) -> Float[np.ndarray, "3 h w"]:
 
 
 def _to_channels_first(image: Image.Image) -> Float[np.ndarray, "3 h w"]:
-    """Values from 0 to 255 as from 0 to 1; of a grey image three times the same."""
+    """Return values from 0 to 255 scaled to [0, 1]; a grey image is repeated three times."""
     values = np.asarray(image, np.float32) / np.float32(_BLACK_TO_WHITE)
     return (
         np.broadcast_to(values, (3, *values.shape))

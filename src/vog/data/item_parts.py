@@ -1,4 +1,4 @@
-"""What is the input and what the label of an item that a dataset returns."""
+"""The input and the label of an item that a dataset returns."""
 
 from collections.abc import Mapping
 from numbers import Number
@@ -13,10 +13,10 @@ from vog.item_keys import INPUT_KEYS, LABEL_KEYS, key_of
 
 
 def input_and_label(index: int, item: Any) -> tuple[Any, Any]:
-    """The input and the label of an item; the label is None where there is none.
+    """Return the input and the label of an item; the label is None if there is none.
 
     Raises:
-        DataError: it cannot be told what is what in the item.
+        DataError: it is unknown which part of the item is the input.
     """
     if isinstance(item, Mapping):
         input_key = key_of(item, INPUT_KEYS)
@@ -25,7 +25,7 @@ def input_and_label(index: int, item: Any) -> tuple[Any, Any]:
             return item[input_key], None if label is None else item[label]
         raise DataError(
             f"item {index} of the dataset has the keys {first_few([repr(key) for key in item])}; "
-            f"expected an input as {first_few(INPUT_KEYS)}, and a label as "
+            f"expected an input under {first_few(INPUT_KEYS)}, and a label under "
             f"{first_few(LABEL_KEYS)}. Or return (input, label)."
         )
     if isinstance(item, tuple | list) and len(item) > 0:
@@ -43,24 +43,24 @@ def input_and_label(index: int, item: Any) -> tuple[Any, Any]:
 
 
 def ignored_parts_note(item: Any) -> str:
-    """What is read of an item with more parts than an input and a label, in words; else empty."""
+    """Return a sentence about the parts of an item that are not read; empty if there are none."""
     if isinstance(item, Mapping):
         used_keys = [key for keys in (INPUT_KEYS, LABEL_KEYS) if (key := key_of(item, keys))]
         ignored = [repr(key) for key in item if key not in used_keys]
         if not ignored:
             return ""
-        verb = "are" if len(used_keys) > 1 else "is"
-        return f"of each item {' and '.join(map(repr, used_keys))} {verb} read, not {first_few(ignored)}"
+        subject = " and ".join(map(repr, used_keys)) + (" are" if len(used_keys) > 1 else " is")
+        return f"of each item {subject} read, not {first_few(ignored)}"
     if isinstance(item, tuple | list) and len(item) > 2:
         return f"items have {len(item)} parts; the first two are read, as input and label"
     return ""
 
 
 def label_number(index: int, label: Any) -> int:
-    """A label, which may be a tensor or an array of one number.
+    """Return a label as an integer; it may be a tensor or an array of one number.
 
     Raises:
-        DataError: it is no whole number.
+        DataError: it is not a whole number.
     """
     try:
         single = isinstance(label, np.ndarray | Tensor) and label.shape in ((), (1,))

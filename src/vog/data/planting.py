@@ -1,4 +1,4 @@
-"""The old place of `vog.planting`, which `planted_data.py` files of 0.1 import."""
+"""The old name of `vog.planting`, which `planted_data.py` files of version 0.1 import."""
 
 from importlib import import_module
 from typing import Any

@@ -1,4 +1,4 @@
-"""From what a user calls data, a word or an object, to examples."""
+"""Opening of data that a user names or passes, as examples."""
 
 import re
 import stat
@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vog import user_functions
 from vog.data import arrays, connections, datasets, folders, images
 from vog.data.batches import with_workers
 from vog.data.examples import Examples, FoldPart
@@ -20,6 +19,8 @@ from vog.data.image_headers import with_header_facts
 from vog.data.images import Transform
 from vog.errors import DataError
 from vog.files.file_names import expanded
+from vog.user_functions import call_function, load_function
+from vog.wording import option
 
 TransformSpec = str | Transform | None
 
@@ -32,7 +33,7 @@ def open_source(
     exif: bool = False,
     hidden: bool = False,
 ) -> Examples:
-    """The examples of a folder, list, `.npz`, function, pair of arrays, or `Dataset`.
+    """Return the examples of a folder, list, `.npz`, function, pair of arrays, or `Dataset`.
 
     Args:
         data: a path, `file.py:function` that returns a dataset, `(inputs, labels)`, or a
@@ -40,12 +41,12 @@ def open_source(
         root: for a list file, the folder that its paths are relative to.
         transform: "imagenet", "none", `file.py:function`, a function, or None for what fits
             the source: "imagenet" for image files, "none" for everything else.
-        workers: how many processes are going to read; None goes by the data and processors.
-        exif: turn image files as their EXIF says.
-        hidden: of a folder, take also images in hidden folders, as version 0.1 did.
+        workers: the number of processes that will read; None goes by the data and processors.
+        exif: rotate image files as their EXIF says.
+        hidden: for a folder, include images in hidden folders, as version 0.1 did.
 
     Raises:
-        DataError: there is no such thing, or it holds no examples.
+        DataError: the data do not exist, or hold no examples.
         FunctionError: a function cannot be found or fails.
     """
     if isinstance(data, str):
@@ -60,20 +61,18 @@ def open_source(
     elif (kind := _path_kind(expanded(data), data)) is not None:
         examples = _open_path(kind, expanded(data), root, transform, hidden)
     elif ":" in str(data):
-        function = user_functions.load_function(str(data), "--data")
-        dataset = user_functions.call_function(function, str(data), "--data")
+        function = load_function(str(data), option("data"))
+        dataset = call_function(function, str(data), option("data"))
         examples = datasets.from_dataset(dataset, _value_transform(transform), workers, sockets)
     else:
         raise DataError(
-            f"--data {str(data)!r}: there is no such folder or file. Expected a folder with one "
-            f"sub-folder a class, a list file, an .npz, or file.py:function."
+            f"{option('data')} {str(data)!r}: there is no such folder or file. Expected a folder "
+            f"with one sub-folder a class, a list file, an .npz, or file.py:function."
         )
-    if not isinstance(
-        examples.read, datasets.DatasetReader
-    ):  # which were looked at, with these workers
+    if not isinstance(examples.read, datasets.DatasetReader):  # which have their workers already
         examples = with_workers(examples, workers, sockets)
     if root is not None and not (_is_list(data) and examples.fold is None):
-        note = f"--root {root} is for list files, and was not used"
+        note = f"{option('root', str(root))} is for list files, and was not used"
         examples = replace(examples, notes=(*examples.notes, note))
     return with_header_facts(examples, exif)
 
@@ -91,7 +90,7 @@ def _open_fold(
     transform: TransformSpec,
     workers: int | None,
 ) -> Examples:
-    """The examples of a file of `vog folds`."""
+    """Return the examples of a file that `vog folds` wrote."""
     if record.kind == "npz":
         examples = arrays.from_npz(path, _value_transform(transform))
     elif record.kind == "files":
@@ -99,15 +98,15 @@ def _open_fold(
         examples = folders.from_list(path, base_folder, _image_transform(transform))
     else:
         sockets = connections.open_sockets()
-        function = user_functions.load_function(record.data, "--data")
-        dataset = user_functions.call_function(function, record.data, "--data")
+        function = load_function(record.data, option("data"))
+        dataset = call_function(function, record.data, option("data"))
         dataset_part = fold_files.part_of_dataset(dataset, record, part)
         return datasets.from_dataset(dataset_part, _value_transform(transform), workers, sockets)
     return fold_files.with_original_rows(examples, record, part)
 
 
 def absolute_spec(spec: str | Path) -> str:
-    """The same words as seen from any folder; the name of a module stays."""
+    """Return a path or `file.py:function` with an absolute path; `module:function` unchanged."""
     path, colon, function = str(spec).rpartition(":")
     if expanded(spec).exists() or not colon:
         return str(expanded(spec).absolute())
@@ -116,26 +115,26 @@ def absolute_spec(spec: str | Path) -> str:
 
 
 def _is_list(data: Any) -> bool:
-    """Whether the data are named by a list file, the only one that has a root."""
+    """Return whether the data are a list file, the only source that has a root."""
     return isinstance(data, str | Path) and _path_kind(expanded(data), data) == "list"
 
 
 def _refuse_data_name(data: str) -> None:
-    """Raise DataError where a word names neither a path nor a function."""
+    """Raise DataError if a text cannot name a path or a function."""
     if not data.strip():
         raise DataError(
-            "--data is empty. Expected a folder with one sub-folder a class, a list file, an .npz, "
-            "or file.py:function; the folder where you are is `.`."
+            f"{option('data')} is empty. Expected a folder with one sub-folder a class, a list "
+            f"file, an .npz, or file.py:function; the current folder is `.`."
         )
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", data):
         raise DataError(
-            f"--data {data!r} is an address, and data are read from folders and files of this "
-            f"machine. Copy them here first, or give file.py:function that returns a Dataset."
+            f"{option('data')} {data!r} is an address, but data are read from folders and files "
+            f"of this machine. Copy them here, or give file.py:function that returns a Dataset."
         )
     if data.endswith(".py") and expanded(data).is_file():
         raise DataError(
-            f"--data {data!r} is a file of Python code; expected the function in it that returns "
-            f"the data, as {data}:NAME."
+            f"{option('data')} {data!r} is a file of Python code; expected the function in it "
+            f"that returns the data, such as {data}:NAME."
         )
 
 
@@ -145,26 +144,26 @@ def _array_pair(data: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray | None]:
     except (TypeError, ValueError) as error:
         raise DataError(f"the data are a pair, but not of arrays: {error}") from error
     if inputs is None:
-        raise DataError("the data are a pair whose first is None; expected (inputs, labels).")
+        raise DataError("the data are a pair whose first part is None; expected (inputs, labels).")
     return inputs, labels
 
 
 def _path_kind(path: Path, spec: str | Path) -> Literal["folder", "npz", "list"] | None:
-    """What a path leads to; None where it leads nowhere, or to Python code.
+    """Return the kind of data at a path; None if there is nothing, or Python code.
 
     Raises:
-        DataError: it may not be looked at, or is no file.
+        DataError: it cannot be read, or is neither a file nor a folder.
     """
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     except OSError as error:
-        raise DataError(f"--data {str(spec)!r} cannot be read: {error.strerror}.") from error
+        raise DataError(f"{option('data')} {str(spec)!r}: {error.strerror}.") from error
     if stat.S_ISDIR(mode):
         return "folder"
     if not stat.S_ISREG(mode):
-        raise DataError(f"--data {str(spec)!r} is neither a file nor a folder.")
+        raise DataError(f"{option('data')} {str(spec)!r} is neither a file nor a folder.")
     return None if path.suffix == ".py" else "npz" if path.suffix == ".npz" else "list"
 
 
@@ -193,11 +192,11 @@ def _value_transform(spec: TransformSpec) -> Transform | None:
         return None
     if spec == "imagenet":
         return images.imagenet
-    return user_functions.load_function(spec, "--transform") if isinstance(spec, str) else spec
+    return load_function(spec, option("transform")) if isinstance(spec, str) else spec
 
 
 def _on_cpu(array: Any) -> Any:
     if not isinstance(array, Tensor):
         return array
     tensor = array.detach().cpu()
-    return tensor.float() if tensor.dtype == torch.bfloat16 else tensor  # NumPy has none
+    return tensor.float() if tensor.dtype == torch.bfloat16 else tensor  # NumPy has no bfloat16

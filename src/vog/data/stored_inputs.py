@@ -1,4 +1,4 @@
-"""Inputs of any source of data as they are stored, without a transform."""
+"""Inputs of any source of data as stored, without a transform."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,25 +18,25 @@ from vog.errors import DataError
 
 
 def open_stored(data: Any, root: Path | None) -> Examples:
-    """Examples whose inputs are not looked at, so that nothing is asked of their type.
+    """Return the examples of a source, whose inputs may have any type.
 
     Raises:
-        DataError: as `open_source` does.
+        DataError: as for `open_source`.
     """
     return open_source(data, root, as_floats)
 
 
 def as_floats(value: Any) -> np.ndarray:
-    """Any input as numbers, for a digest."""
+    """Return any input as floats, for a digest."""
     return as_array(value).astype(np.float32)
 
 
 def value_of(examples: Examples, row: int) -> Any:
-    """The input of one row as it is stored, without a transform.
+    """Return the input of one row as stored, without a transform.
 
     Raises:
         OSError: the dataset cannot decode it.
-        UnreadableError: Pillow cannot.
+        UnreadableError: Pillow cannot decode it.
     """
     reader = examples.read
     if isinstance(reader, ArrayReader):
@@ -48,10 +48,10 @@ def value_of(examples: Examples, row: int) -> Any:
 
 
 def first_value(examples: Examples) -> Any:
-    """The input of the first row that can be read.
+    """Return the input of the first readable row.
 
     Raises:
-        DataError: none can.
+        DataError: no row is readable.
     """
     for row in range(len(examples)):
         try:
@@ -62,7 +62,7 @@ def first_value(examples: Examples) -> Any:
 
 
 def as_array(value: Any) -> np.ndarray:
-    """A tensor, an image or anything NumPy takes as an array."""
+    """Return a tensor, an image or anything that NumPy accepts as an array."""
     if not isinstance(value, Tensor):
         return np.asarray(value)
     tensor = value.detach().cpu()
@@ -70,7 +70,7 @@ def as_array(value: Any) -> np.ndarray:
 
 
 def readable_values(examples: Examples, rows: Sequence[int]) -> list[Any]:
-    """Those inputs of some rows that can be read."""
+    """Return the inputs of the readable ones among some rows."""
     values: list[Any] = []
     for row in rows:
         try:

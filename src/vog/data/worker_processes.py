@@ -1,19 +1,20 @@
-"""Worker processes that get the data as nobody has read them, and what they need of the machine.
+"""Worker processes that get the data in their state before the first read.
 
-A worker is a fork of this process, so it inherits every file that is open here, and the place in
-each file is then one for all processes: after one of them has read, another reads the rows of
-others. Two measures hold against that, and both are needed:
+A worker is a fork of this process, so it inherits every file that is open here. All processes then
+share the position in each file: if one of them reads, another one reads the wrong rows. Two
+measures prevent that, and both are needed:
 
-- This process reads nothing of what is the user's as long as there are workers. What it has to
-  know before the run starts, such as a few examples for the guards, a worker reads for it and ends
-  (`Examples.apart`). So whatever is opened at the first read (files, archives, databases, sockets,
-  pools of threads), and wherever it is kept (an attribute, a module, a cache), each worker opens
-  for itself. A copy made before the first read would not hold what modules keep, and would copy
-  arrays in memory.
-- What was open before, because the dataset opens it when it is made or because the user looked at
-  an item first, each worker opens anew at the same place before it reads (`_open_anew`).
+- This process does not read the data of the user as long as there are workers. If it needs a few
+  examples before the run starts, such as for the preflight checks, a worker reads them and ends
+  (`Examples.read_by_workers`). So each worker opens for itself whatever is opened at the first
+  read (files, archives, databases, sockets, thread pools), wherever it is stored (an attribute, a
+  module, a cache). A copy of the dataset from before the first read would not do: it lacks what
+  modules store, and it would copy arrays in memory.
+- Files that were open before, because the dataset opens them when it is made or because the user
+  read an item first, are opened again by each worker, at the same position, before it reads
+  (`_reopen_files`).
 
-A connection cannot be opened anew: where the data hold one, there are no workers
+A connection cannot be opened again: if the data hold one, there are no workers
 (`vog.data.connections`).
 """
 
@@ -33,25 +34,26 @@ import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from vog.errors import DataError, VogError
+from vog.wording import option
 
 _SHARED_MEMORY = Path("/dev/shm")
 _OPEN_FILES = Path("/proc/self/fd")
 _STANDARD = (0, 1, 2)
-# Results of a worker that may be on their way at one time, and as many for who else is here.
+# Results of a worker in transit at one time, doubled to leave room for different programs.
 _RESULTS_IN_FLIGHT = 4
-# What queues and locks between processes take of shared memory, with room to spare.
+# Bytes of shared memory for queues and locks between processes, with a margin.
 _LEAST_SHARED = 2**20
 
 
 @dataclass(frozen=True)
 class _Failure:
-    """A mistake met in a worker process: errors of ours do not survive being sent as such."""
+    """The message of an error in a worker process: a `VogError` does not survive pickling."""
 
     message: str
 
 
 class _FunctionDataset(Dataset[Any]):
-    """A dataset whose items are what a function returns, and whose indices are its arguments."""
+    """A dataset whose items are the results of a function, and whose indices its arguments."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self.function = function
@@ -67,7 +69,7 @@ class _FunctionDataset(Dataset[Any]):
 
 
 def mapped(function: Callable[[Any], Any], arguments: Sequence[Any], workers: int) -> Iterator[Any]:
-    """Return what a function returns for each argument, in order, computed by some processes.
+    """Yield the result of a function for each argument, in order, computed in processes.
 
     Raises:
         DataError: the function raised it, a process died, or none can be started.
@@ -79,14 +81,14 @@ def mapped(function: Callable[[Any], Any], arguments: Sequence[Any], workers: in
         num_workers=workers,
         collate_fn=_without_collating,
         worker_init_fn=_start_worker,
-        generator=torch.Generator(),  # else it draws from the user's random numbers
+        generator=torch.Generator(),  # otherwise it draws from the user's random numbers
     )
     try:
         results = iter(loader)
     except OSError as error:
         raise DataError(
-            f"{workers} worker processes cannot be started: {error}. Try fewer --workers; with "
-            f"--workers 0 none is needed."
+            f"{workers} worker processes cannot be started: {error}. Lower {option('workers')}; "
+            f"{option('workers', 0)} needs none."
         ) from error
     while True:
         try:
@@ -97,8 +99,8 @@ def mapped(function: Callable[[Any], Any], arguments: Sequence[Any], workers: in
             if "DataLoader worker" not in str(error):
                 raise
             raise DataError(
-                f"a worker process died: {str(error).splitlines()[0]} Its memory may not have "
-                f"been enough: try fewer --workers or a smaller --batch-size."
+                f"a worker process died: {str(error).splitlines()[0]} It may have run out of "
+                f"memory: lower {option('workers')} or {option('batch_size')}."
             ) from error
         if isinstance(result, _Failure):
             raise DataError(result.message)
@@ -106,11 +108,11 @@ def mapped(function: Callable[[Any], Any], arguments: Sequence[Any], workers: in
 
 
 def obstacle(function: Callable[[Any], Any]) -> str:
-    """Return why no other process can compute a function here, as a sentence; empty if one can."""
+    """Return why no worker process can compute a function, as a sentence; empty if one can."""
     try:
         multiprocessing.get_context().Lock()
     except (OSError, ImportError) as error:  # no /dev/shm, or nothing may be written there
-        return f"this machine lets processes share nothing ({error})"
+        return f"this machine does not let processes share memory ({error})"
     free_bytes = free_shared_memory()
     if free_bytes is not None and free_bytes < _LEAST_SHARED:
         return f"{_SHARED_MEMORY} has no room for what processes share ({free_bytes:,} bytes)"
@@ -118,22 +120,22 @@ def obstacle(function: Callable[[Any], Any]) -> str:
         return ""
     try:
         ForkingPickler.dumps(function)
-    except Exception as error:  # whatever the objects of the user raise
+    except Exception as error:  # objects of the user can raise anything
         return f"the data cannot be sent to a process that does not inherit them ({error})"
     return ""
 
 
 def has_room(nbytes: int, workers: int) -> bool:
-    """Return whether shared memory has room for a result of so many bytes from each worker.
+    """Return whether shared memory has room for a result of `nbytes` from each worker.
 
-    Without room a worker dies of a bus error, or its result is lost and waited for without end.
+    Without room a worker dies of a bus error, or its result is lost and this process waits forever.
     """
     free_bytes = free_shared_memory()
     return free_bytes is None or free_bytes >= _RESULTS_IN_FLIGHT * workers * nbytes
 
 
 def free_shared_memory() -> int | None:
-    """Return how many bytes of shared memory are free; None where nothing limits it."""
+    """Return the free bytes of shared memory; None if it has no limit."""
     if sys.platform != "linux":
         return None
     try:
@@ -151,27 +153,27 @@ def _start_worker(worker: int) -> None:
         _reopen_files()
     except OSError as error:
         calls.problem = (
-            f"a worker process cannot open {error.filename} anew, which is open already "
-            f"({error.strerror}), and processes that share an open file read rows of each other. "
-            f"Pass --workers 0."
+            f"a worker process cannot open {error.filename} again, which is open already "
+            f"({error.strerror}), and processes that share an open file read wrong rows. "
+            f"Pass {option('workers', 0)}."
         )
 
 
 def _reopen_files() -> None:
-    """Give this process its own place in each file that it inherited open for reading.
+    """Give this process its own position in each file that it inherited open for reading.
 
     Raises:
         OSError: a file cannot be opened again.
     """
-    # Nobody moves the shared places meanwhile: the first process reads nothing while it has
-    # workers, and each worker comes here before it reads.
+    # The shared positions do not change meanwhile: the first process reads nothing while it has
+    # workers, and each worker runs this before it reads.
     for descriptor in open_descriptors():
         if stat.S_ISREG(os.fstat(descriptor).st_mode) and is_read(descriptor):
             _reopen(descriptor, fcntl.fcntl(descriptor, fcntl.F_GETFL))
 
 
 def open_descriptors() -> list[int]:
-    """Return the numbers of what this process has open; none where the system does not tell."""
+    """Return the open file descriptors of this process; none if the system does not list them."""
     if not _OPEN_FILES.is_dir():
         return []
     descriptors = map(int, os.listdir(_OPEN_FILES))  # noqa: PTH208
@@ -179,10 +181,10 @@ def open_descriptors() -> list[int]:
 
 
 def is_read(descriptor: int) -> bool:
-    """Return whether a process reads from what it has open, and does not only write or print."""
+    """Return whether an open file is read from, and not only written or printed to."""
     if descriptor in _STANDARD or _file_key(descriptor) in map(_file_key, _STANDARD):
         return False
-    # What is only written to processes write in turns, such as a log.
+    # Files that are only written to, such as logs, are safe to share.
     return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY
 
 
@@ -191,7 +193,7 @@ def _reopen(descriptor: int, flags: int) -> None:
     name, position = os.readlink(link), os.lseek(descriptor, 0, os.SEEK_CUR)  # noqa: PTH115
     access = flags & (os.O_ACCMODE | os.O_APPEND | getattr(os, "O_DIRECT", 0))
     try:
-        copy = os.open(link, access | os.O_CLOEXEC)  # also of a file that was removed meanwhile
+        copy = os.open(link, access | os.O_CLOEXEC)  # works for a removed file too
     except OSError as error:
         raise OSError(error.errno, error.strerror, name) from error
     os.lseek(copy, position, os.SEEK_SET)
@@ -200,7 +202,7 @@ def _reopen(descriptor: int, flags: int) -> None:
 
 
 def _file_key(descriptor: int) -> tuple[int, int] | None:
-    """Return what tells the file behind a number from all others."""
+    """Return device and inode of an open file; None if the descriptor is closed."""
     status = _status(descriptor)
     return None if status is None else (status.st_dev, status.st_ino)
 
@@ -208,7 +210,7 @@ def _file_key(descriptor: int) -> tuple[int, int] | None:
 def _status(descriptor: int) -> os.stat_result | None:
     try:
         return os.fstat(descriptor)
-    except OSError:  # closed, such as the number that listed the numbers
+    except OSError:  # closed, such as the descriptor that listed the descriptors
         return None
 
 

@@ -1,1 +1,1 @@
-"""Files on disk: read and written so that nobody ever sees half of one."""
+"""Files on disk, which are read and written so that nobody ever sees half of one."""

@@ -5,10 +5,10 @@ from pathlib import Path
 
 
 def sha256_of(path: Path) -> str:
-    """Return the digest of all bytes of a file.
+    """Return the SHA-256 of a file as hexadecimal text.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

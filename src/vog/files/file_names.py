@@ -1,7 +1,7 @@
-"""Names of files that are not UTF-8, as text that can be stored and shown, and back.
+"""Printable text for file names that are not UTF-8, and the way back from it to the file.
 
-On Linux a name is bytes. Python holds bytes that are no UTF-8 as lone surrogates, which neither
-Parquet nor a terminal takes; here a backslash, `x` and two digits stand for such a byte.
+On Linux a name is bytes. Python holds bytes that are not UTF-8 as lone surrogates, which neither
+Parquet nor a terminal accepts. Here such a byte is written as a backslash, `x` and two digits.
 """
 
 import os
@@ -13,9 +13,9 @@ _ESCAPED = re.compile(r"\\+x(5c|[89a-f][0-9a-f])")
 
 
 def printable(name: str) -> str:
-    r"""Return a name with `\xe9` in place of a byte that is no UTF-8; any other name as it is.
+    r"""Return a name with bytes that are not UTF-8 written as `\xe9`; any other name unchanged.
 
-    A backslash in such a name becomes `\x5c`, so that it is not taken for one of ours.
+    A backslash in such a name becomes `\x5c`, so that it is not read as the start of a byte.
     """
     try:
         name.encode()
@@ -27,12 +27,12 @@ def printable(name: str) -> str:
 def _encode(name: str) -> bytes:
     try:
         return name.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # surrogates that stand for no byte of a file name
+    except UnicodeEncodeError:  # surrogates that do not come from bytes of a file name
         return name.encode("utf-8", "surrogatepass")
 
 
 def all_printable(names: Sequence[str]) -> list[str]:
-    r"""Return names as `printable` does; one that would equal another gets more backslashes."""
+    r"""Return names as `printable` does; if one would equal another, it gets more backslashes."""
     texts = [printable(name) for name in names]
     taken = {text for text, name in zip(texts, names, strict=True) if text == name}
     for index, (text, name) in enumerate(zip(texts, names, strict=True)):
@@ -45,7 +45,7 @@ def all_printable(names: Sequence[str]) -> list[str]:
 
 
 def expanded(name: str | Path) -> Path:
-    """Return a path with `~` and `~user` as their folders; as it is where there is no such user."""
+    """Return a path with `~` and `~user` expanded; unchanged if there is no such user."""
     try:
         return Path(name).expanduser()
     except RuntimeError:
@@ -53,7 +53,7 @@ def expanded(name: str | Path) -> Path:
 
 
 def path_below(folder: Path, name: str) -> Path:
-    """Return the path of a file below a folder, by its name or by what `printable` made of it."""
+    """Return the path of a file below a folder, given its name or the text of `printable`."""
     path = folder / name
     if not _ESCAPED.search(name) or "\0" in name or os.path.lexists(path):
         return path

@@ -1,4 +1,4 @@
-"""Files that a killed process left unfinished: how they are named, and when they are removed."""
+"""Unfinished files that killed processes left behind: their names, and their removal."""
 
 import hashlib
 import os
@@ -11,14 +11,14 @@ from functools import cache
 from pathlib import Path, PurePath
 
 _DAY = 86_400
-# Short enough for encrypted disks too, which take 143 bytes.
+# In bytes. Short enough for encrypted disks, which allow names of 143.
 _MAX_BYTES, _PREFIX = 48, 32
 
 
 def temporary_name(name: str) -> str:
     """Return a new name for a file while it is unfinished.
 
-    It holds the name, the host, the process, and random letters, and ends as the name does.
+    It holds the name, the host, the process and random letters, and has the same suffix.
     """
     ending = PurePath(name).suffix
     ending = ending if len(os.fsencode(ending)) <= 10 else ""
@@ -27,18 +27,18 @@ def temporary_name(name: str) -> str:
 
 
 def remove_leftovers(folder: Path, name: str) -> None:
-    """Remove what killed processes left of a file while they wrote it.
+    """Remove the unfinished copies of a file that killed processes left behind.
 
-    That is what a process of this host wrote that has ended, and what is older than a day. The
-    file of a process that lives is never removed, and what cannot be removed stays.
+    A copy is removed if its process ran on this host and has ended. A copy of a different host is
+    removed after a day. Copies that cannot be removed stay.
 
     Args:
-        folder: holds the file.
-        name: of the file.
+        folder: the folder of the file.
+        name: the name of the file.
     """
     stem = re.escape(_short_name(name))
     pattern = re.compile(rf"\.{stem}\.(?P<host>.+)-(?P<process>\d+)-[0-9a-f]{{6}}\.tmp(\..*)?")
-    # As it was called by version 0.1, which named no host.
+    # The names that version 0.1 gave, without a host.
     old_pattern = re.compile(rf"\.{re.escape(name)}\.(?P<process>\d+)\.tmp(\..*)?")
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
@@ -65,7 +65,7 @@ def _is_running(process: int) -> bool:
 
 
 def _short_name(name: str) -> str:
-    """The name, or the beginning of a long one and what tells it from others."""
+    """Return a name; of a long name the beginning, and a digest of all of it."""
     encoded = os.fsencode(name)
     if len(encoded) <= _MAX_BYTES:
         return name
@@ -74,10 +74,10 @@ def _short_name(name: str) -> str:
 
 @cache
 def _host() -> str:
-    """This host, and where processes are numbered anew, as in containers, which of these."""
+    """Return the name of this host and the number of its process namespace (a container)."""
     host = re.sub(r"[^A-Za-z0-9]", "-", socket.gethostname())[:20]
     try:
         namespace = os.readlink("/proc/self/ns/pid")  # noqa: PTH115
-    except OSError:  # not everywhere there is such a thing
+    except OSError:  # this system has no process namespaces
         return host
     return f"{host}-{re.sub('[^0-9]', '', namespace)}"

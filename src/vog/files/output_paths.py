@@ -1,4 +1,4 @@
-"""Where results may be written: what cannot be a file or folder here is refused beforehand."""
+"""Checks of the paths that results are written to, before any work begins."""
 
 import errno
 import os
@@ -8,16 +8,16 @@ from pathlib import Path
 from vog.errors import ResultError
 from vog.files.file_names import expanded, printable
 
-# `s3://bucket/a`, and what is left of it as a path: `s3:/bucket/a`. One letter is a drive.
+# `s3://bucket/a`, or `s3:/bucket/a` after `Path`. A single letter is a Windows drive.
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 
 
 def output_path(name: str | Path) -> Path:
-    """Return the path of a file or a folder that is going to be written, `~` as its folder.
+    """Return the path of a file or folder that is going to be written, with `~` expanded.
 
     Raises:
-        ResultError: it is an address, its name is too long or no UTF-8, or the folder that it would
-            be made in may not be written.
+        ResultError: it is an address, its name is too long or not UTF-8, or the folder above it is
+            not writable.
     """
     refuse_address(name)
     path = expanded(name)
@@ -35,23 +35,23 @@ def output_path(name: str | Path) -> Path:
 
 
 def refuse_address(name: str | Path) -> None:
-    """Raise ResultError unless the name is that of a file or a folder of this machine."""
+    """Raise ResultError if a name is an address, such as `s3://bucket/a`."""
     match = _ADDRESS.match(str(name))
     if match is None or Path(f"{match[1]}:").is_dir():
         return
     raise ResultError(
-        f"{name} is an address, and results are written to folders and files of this machine "
-        f"alone. Nothing was computed. Give a local path, and copy what is written there with the "
-        f"tool for {match[1]}:// when the command has ended."
+        f"{name} is an address, but results can be written only to folders and files of this "
+        f"machine. Nothing was computed. Give a local path, and copy the results afterwards with "
+        f"the tool for {match[1]}://."
     )
 
 
 def refuse_non_utf8(path: Path, action: str) -> None:
-    """Raise ResultError unless a path is UTF-8: Arrow and DuckDB take no other.
+    """Raise ResultError unless a path is UTF-8: Arrow and DuckDB accept no other.
 
     Args:
         path: the path.
-        done: what is done there: "read" or "written".
+        action: "read" or "written", for the message.
     """
     try:
         str(path).encode()
@@ -64,14 +64,14 @@ def refuse_non_utf8(path: Path, action: str) -> None:
 
 
 def write_failure(path: Path, error: Exception) -> str:
-    """Return why a file or a folder could not be written, and what to do."""
+    """Return a message: why a file or folder could not be written, and what to do."""
     error_number = getattr(error, "errno", None)
     is_disk_full = error_number in (errno.ENOSPC, errno.EDQUOT)
-    # NumPy says how much it wrote, and DuckDB what the system said, without a number.
+    # NumPy and DuckDB raise without an error number: their text is searched.
     if is_disk_full or "No space left" in str(error) or "requested and" in str(error):
         return (
             f"{path} could not be written: the disk is full. What was finished before is whole; "
-            f"free some space and run the same command again to continue."
+            f"free some space and repeat the same command or call to continue."
         )
     reason = getattr(error, "strerror", None) or error
     return f"{path} could not be written: {reason}.{_advice(error_number, path)}"
@@ -80,17 +80,17 @@ def write_failure(path: Path, error: Exception) -> str:
 def _advice(error_number: int | None, path: Path) -> str:
     if error_number == errno.ENAMETOOLONG:
         longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
-        return f" The longest part of it has {longest} bytes; most disks take 255. Give a shorter."
+        return f" Its longest part has {longest} bytes; most disks allow 255. Give a shorter name."
     if error_number == errno.EROFS:
-        return " The disk can only be read. Give a path on another."
+        return " The disk is read-only. Give a path on a different disk."
     if error_number in (errno.EACCES, errno.EPERM):
         return " Give a path in a folder that you may write to."
     return ""
 
 
 def _refuse_unwritable_parent(path: Path, real_path: Path) -> None:
-    """Raise ResultError where the last folder that is there takes no new file of this name."""
-    # `Path.exists` raises where a folder may not be looked into.
+    """Raise ResultError if the nearest existing folder cannot take a new file of this name."""
+    # `Path.exists` raises if a folder may not be listed.
     folder = next((parent for parent in real_path.parents if os.path.exists(parent)), None)  # noqa: PTH110
     if folder is None or not folder.is_dir():
         return

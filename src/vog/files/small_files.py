@@ -1,4 +1,4 @@
-"""Reading small files that others may have changed: their size is looked at before their text."""
+"""Reading of small files that others may have changed, with a limit on their size."""
 
 import json
 import tempfile
@@ -7,7 +7,7 @@ from typing import Any
 
 from vog.errors import ResultError
 
-_MAX_BYTES = 2**26  # bytes: a million names of classes are half of it
+_MAX_BYTES = 2**26  # a million class names take half of it
 
 
 def read_text(path: Path, max_bytes: int = _MAX_BYTES) -> str:
@@ -15,11 +15,11 @@ def read_text(path: Path, max_bytes: int = _MAX_BYTES) -> str:
 
     Args:
         path: the file.
-        most: bytes that such a file may have; no more are read.
+        max_bytes: the most bytes that the file may have.
 
     Raises:
-        OSError: it is not there, or may not be read.
-        ValueError: it is larger, or no UTF-8.
+        OSError: the file is missing or cannot be read.
+        ValueError: it is larger, or not UTF-8.
     """
     with path.open("rb") as file:
         content = file.read(max_bytes + 1)
@@ -29,11 +29,11 @@ def read_text(path: Path, max_bytes: int = _MAX_BYTES) -> str:
 
 
 def read_json(path: Path, max_bytes: int = _MAX_BYTES) -> Any:
-    """Return what a JSON file holds.
+    """Return the content of a JSON file.
 
     Raises:
-        OSError: it is not there, or may not be read.
-        ValueError: it is larger than such a file, or no JSON.
+        OSError: the file is missing or cannot be read.
+        ValueError: it is larger than `max_bytes`, or not JSON.
     """
     try:
         return json.loads(read_text(path, max_bytes))
@@ -42,10 +42,10 @@ def read_json(path: Path, max_bytes: int = _MAX_BYTES) -> Any:
 
 
 def temporary_folder() -> Path:
-    """Return a new folder for what may go when the process ends.
+    """Return a new folder for files that are not needed after the process ends.
 
     Raises:
-        ResultError: there is no place for one.
+        ResultError: no temporary folder can be made.
     """
     try:
         return Path(tempfile.mkdtemp(prefix="vog-"))
@@ -54,7 +54,7 @@ def temporary_folder() -> Path:
 
 
 def no_temporary_folder(error: OSError) -> str:
-    """Return that there is no place for temporary files, and what to do."""
+    """Return the message that temporary files cannot be written, and what to do."""
     return (
         f"no folder for temporary files can be written: {error.strerror or error}. Set TMPDIR to a "
         f"folder that you may write to."

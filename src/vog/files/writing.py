@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all, and values as JSON and csv that every reader takes."""
+"""Writing of files whole or not at all, and of JSON and csv that every program can read."""
 
 import csv
 import json
@@ -17,8 +17,9 @@ from jaxtyping import Shaped
 from vog.errors import ResultError
 from vog.files.leftovers import remove_leftovers, temporary_name
 from vog.files.output_paths import refuse_address, write_failure
+from vog.wording import option
 
-# What a spreadsheet takes for the beginning of a formula, in the wide forms of East Asia too.
+# Characters that start a formula in a spreadsheet, also in the wide forms of East Asia.
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
@@ -28,20 +29,20 @@ def write_whole(
     durable: bool = True,
     workplace: Path | None = None,
 ) -> None:
-    """Let `write` fill a file beside `path`, then give it that name.
+    """Let `write` fill a new file beside `path`, then rename it to `path`.
 
-    A kill at any moment leaves the old file or the new one, never half of one. What killed
-    processes left beside it is removed.
+    A kill at any moment leaves the old file or the new one, never half of one. Unfinished files
+    that killed processes left beside it are removed.
 
     Args:
         path: the file.
-        write: fills the file whose path it is given, which is there and empty.
-        durable: it also survives a power failure; costs milliseconds. Whoever writes millions
-            of files calls `flush_disks` once for many instead.
-        workplace: the folder, of the same disk, for the file while it is unfinished.
+        write: fills the file whose path it gets; that file exists and is empty.
+        durable: survive a power failure too, which costs milliseconds. To write millions of
+            files, pass False and call `flush_disks` once for many.
+        workplace: a folder on the same disk for the unfinished file.
 
     Raises:
-        ResultError: the disk is full, or the folder cannot be written; nothing is changed.
+        ResultError: the disk is full, or the folder is not writable; nothing is changed.
     """
     refuse_address(path)
     try:
@@ -57,7 +58,7 @@ def write_whole(
 
 
 def _replace(path: Path, unfinished: Path, write: Callable[[Path], object], durable: bool) -> None:
-    """Fill the file `beside`, and rename it; it is removed whatever happens."""
+    """Fill the unfinished file and rename it to `path`; remove it if that fails."""
     try:
         unfinished.touch(exist_ok=False)
         write(unfinished)
@@ -66,22 +67,22 @@ def _replace(path: Path, unfinished: Path, write: Callable[[Path], object], dura
                 os.fsync(file.fileno())  # a rename may reach the disk before what it names
         unfinished.replace(path)
     finally:
-        with suppress(OSError):  # of a read-only disk: what is wrong has been said
+        with suppress(OSError):  # on a read-only disk: an error was raised before
             unfinished.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole, in UTF-8 whatever the machine is set to.
+    """Write a text file whole, in UTF-8 whatever the locale of the machine.
 
     Raises:
-        ResultError: the file cannot be written, or the text holds what UTF-8 cannot.
+        ResultError: the file cannot be written, or the text cannot be encoded as UTF-8.
     """
     try:
         content = text.encode()
     except UnicodeEncodeError as error:
         line = next(candidate for candidate in text.splitlines() if not _is_utf8(candidate))
         raise ResultError(
-            f"{path} could not be written: {line[:200]!r} is no valid text, as from a file name "
+            f"{path} could not be written: {line[:200]!r} is not valid text, such as a file name "
             f"that is not UTF-8. Rename that file."
         ) from error
     write_whole(path, lambda unfinished: unfinished.write_bytes(content))
@@ -96,23 +97,23 @@ def _is_utf8(text: str) -> bool:
 
 
 def write_array(path: Path, array: Shaped[np.ndarray, "..."]) -> None:
-    """Write an array whole for `numpy.load`, under just this name."""
+    """Write an array whole for `numpy.load`, under exactly this name."""
 
     def write(unfinished: Path) -> None:
-        with unfinished.open("wb") as file:  # by its name numpy would add an ending
+        with unfinished.open("wb") as file:  # given a path, numpy would add an ending
             np.save(file, array)
 
     write_whole(path, write)
 
 
 def flush_disks() -> None:
-    """Wait until all that was written is on disk, where the system can be asked to."""
+    """Wait until all written data are on disk, on systems that can do that."""
     if hasattr(os, "sync"):  # not on Windows
         os.sync()
 
 
 def make_folder(folder: Path) -> None:
-    """The folder and those above it.
+    """Make a folder and the folders above it.
 
     Raises:
         ResultError: it cannot be made.
@@ -125,47 +126,47 @@ def make_folder(folder: Path) -> None:
 
 
 def refuse_foreign_files(folder: Path, marker: str) -> None:
-    """Nothing where an experiment may replace what is in the folder: its own files, or none.
+    """Raise ResultError unless a folder is empty or was written by the same experiment.
 
     Args:
-        folder: where it writes.
-        mark: a file that it writes before all others.
+        folder: where the experiment writes.
+        marker: the name of the file that it writes first.
 
     Raises:
-        ResultError: the folder holds something else.
+        ResultError: the folder holds other files.
     """
     if folder.is_dir() and any(folder.iterdir()) and not (folder / marker).exists():
         raise ResultError(
             f"{folder} holds other files, and its checkpoints and run would be replaced. "
-            f"Give a new or an empty folder as --out."
+            f"Give a new or an empty folder as {option('out')}."
         )
 
 
 def as_json(value: object) -> str:
-    """Values and dataclasses as JSON that every reader takes.
+    """Return values and dataclasses as JSON that every program can read.
 
-    NaN is null, and infinity, which is a value, a text.
+    NaN becomes null, and infinity the text "Infinity" or "-Infinity".
     """
     strict_value = _to_strict_json(value)
     text = json.dumps(strict_value, indent=2, ensure_ascii=False)
-    # A name that is not UTF-8 comes back as it was from the escapes of JSON.
+    # Escapes of JSON can hold text that UTF-8 cannot, such as odd file names.
     return (text if _is_utf8(text) else json.dumps(strict_value, indent=2)) + "\n"
 
 
 def as_csv(
     rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = (), safe_csv: bool = False
 ) -> str:
-    """Rows of the same columns as csv, with a header; where there are no rows, these columns.
+    """Return rows that have the same columns as csv with a header.
 
     Args:
         rows: the rows.
-        columns: their names, for where there are no rows.
+        columns: the names of the columns if there are no rows.
         safe_csv: write texts so that no spreadsheet runs them; see `safe_cell`.
     """
     names = list(rows[0]) if rows else list(columns)
     lines = _Lines()
-    # With this end of lines alone a carriage return inside a text is put between quotes, without
-    # which it would end the line for whoever reads it.
+    # Only with this line terminator does the writer quote a carriage return inside a text.
+    # Without quotes it would end the line for a reader.
     writer = csv.writer(lines, lineterminator="\r\n")
     writer.writerow(names)
     for row in rows:
@@ -175,22 +176,22 @@ def as_csv(
 
 
 class _Lines(list[str]):
-    """The lines of a csv as a writer writes them, each of which ends in a line feed here."""
+    """Collects the lines of a csv writer, and ends each in a line feed."""
 
     def write(self, line: str) -> None:
         self.append(line.removesuffix("\r\n") + "\n")
 
 
 def safe_cell(value: Any) -> Any:
-    """Return the value, or, of a text that a spreadsheet would take for a formula, `'` and it.
+    """Return the value; put `'` before a text that a spreadsheet would run as a formula.
 
-    A spreadsheet that opens a csv runs what begins with `=`, `+`, `-` or `@`.
+    A spreadsheet that opens a csv runs cells that begin with `=`, `+`, `-` or `@`.
     """
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def safe_table(table: pa.Table) -> pa.Table:
-    """Return the table with the texts that a spreadsheet would run as `safe_cell` has them."""
+    """Return the table with `safe_cell` applied to all texts."""
     for index, field in enumerate(table.schema):
         if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
             cells = [safe_cell(value) for value in table[field.name].to_pylist()]

@@ -1,1 +1,1 @@
-"""Folds: each example is held out of one training, whose checkpoints then judge it."""
+"""Folds: each example is left out of one training, whose checkpoints then score it."""

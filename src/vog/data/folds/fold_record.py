@@ -1,4 +1,4 @@
-"""The record of `vog folds`: which fold holds out which row of the data, and of which data.
+"""The record of `vog folds`: the data, and the fold that holds out each row of them.
 
     FOLDS/
       folds.json          the data, the seed, and the fold that holds out each row; written last
@@ -6,7 +6,7 @@
       fold-0/held_out.txt what to score with that training
       fold-1/...
 
-Of an `.npz` the files are `.npz` too.
+For an `.npz` the files are `.npz` too.
 """
 
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from vog.data.examples import FoldPart, digest_of
 from vog.errors import DataError
 from vog.files.small_files import read_json
 from vog.files.writing import as_json, write_text
+from vog.wording import command
 
 FILE, MADE_BY = "folds.json", "vog folds"
 TRAIN, HELD_OUT = "train", "held_out"
@@ -29,19 +30,19 @@ Kind = Literal["files", "npz", "dataset"]
 
 @dataclass(frozen=True)
 class FoldRecord:
-    """What `folds.json` says.
+    """The content of `folds.json`.
 
     Attributes:
-        kind: of the data: image files, an `.npz`, or a dataset that a function returns.
-        data: the data, as seen from any folder.
-        root: what the paths of a list are relative to; of a folder, the folder itself.
-        digest: of the data.
-        folds: how many there are.
-        seed: what the rows were drawn with.
-        held_out_by: of each row, the fold that holds it out, from 0.
-        labels: a digest of the labels.
-        label_names: the names of the classes by number, where the data have names.
-        alone: the classes with a single example, which no training has seen that judges it.
+        kind: the kind of the data: image files, an `.npz`, or a dataset that a function returns.
+        data: the data, with an absolute path.
+        root: the folder that the paths of a list are relative to; for a folder, the folder itself.
+        digest: the digest of the data.
+        folds: the number of folds.
+        seed: the seed of the random draw.
+        held_out_by: for each row, the number of the fold that holds it out, from 0.
+        labels: the digest of the labels.
+        label_names: the name of each class by number, if the data have names.
+        alone: the classes with a single example: the training that scores it has seen none.
         files: the SHA-256 of each file beside the record, by its name.
     """
 
@@ -59,15 +60,15 @@ class FoldRecord:
 
     @cached_property
     def told_apart(self) -> str:
-        """A digest of what tells these folds from others."""
+        """Return a digest that differs between different folds."""
         return digest_of(self.digest, self.folds, self.held_out_by)[:16]
 
     def rows(self, number: int, held_out: bool) -> Int[np.ndarray, "m"]:
-        """The rows of the data that a fold holds out, or trains on, in their order."""
+        """Return the rows of the data that a fold holds out, or trains on, in ascending order."""
         return np.flatnonzero((self.held_out_by == number) == held_out)
 
     def part(self, number: int, held_out: bool, folder: Path | None = None) -> FoldPart:
-        """The same, as a run notes it; with the folder, where a run can open it again."""
+        """Return a part of a fold as a run stores it; with `folder`, the run can open it again."""
         name = f"fold-{number}/{HELD_OUT if held_out else TRAIN}.txt"
         return FoldPart(
             number=number,
@@ -83,7 +84,7 @@ class FoldRecord:
         )
 
     def save(self, folder: Path) -> None:
-        """Write it into its folder."""
+        """Write the record to `folds.json` in a folder."""
         content = {
             "made_by": MADE_BY,
             "of": self.told_apart,
@@ -104,7 +105,7 @@ class FoldRecord:
 
 
 def load_fold_record(folder: Path) -> FoldRecord:
-    """The record in a folder that `vog folds` wrote.
+    """Return the record in a folder that `vog folds` wrote.
 
     Raises:
         DataError: there is none, or it is damaged.
@@ -113,16 +114,16 @@ def load_fold_record(folder: Path) -> FoldRecord:
     try:
         record = _read_record(path)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise DataError(f"{folder} holds no {FILE}. Expected a folder of `vog folds`.") from error
+        raise DataError(f"{folder} holds no {FILE}. Give a {command('folds')} folder.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     if record is None:
-        raise DataError(f"{path} was not written by `vog folds`. Expected a folder that it wrote.")
+        raise DataError(f"{path} was not written by {command('folds')}. Give a folder that was.")
     return record
 
 
 def find_fold_record(folder: Path) -> FoldRecord | None:
-    """The same; None where a folder has none, or one of others.
+    """Return the record in a folder; None if it has none that `vog folds` wrote.
 
     Raises:
         DataError: it is damaged.
@@ -134,7 +135,7 @@ def find_fold_record(folder: Path) -> FoldRecord | None:
 
 
 def _read_record(path: Path) -> FoldRecord | None:
-    """What a file holds; None where it is a file of others.
+    """Return the record in a file; None if `vog folds` did not write the file.
 
     Raises:
         OSError: it cannot be read.
@@ -149,7 +150,7 @@ def _read_record(path: Path) -> FoldRecord | None:
 
 
 def _damage_message(path: Path, reason: str) -> str:
-    return f"{path} is damaged: {reason}. Run `vog folds` again, into a new folder."
+    return f"{path} is damaged: {reason}. Make a new folder with {command('folds')}."
 
 
 def _parse_record(content: dict[str, Any]) -> FoldRecord:
@@ -160,7 +161,7 @@ def _parse_record(content: dict[str, Any]) -> FoldRecord:
     if content["kind"] not in ("files", "npz", "dataset"):
         raise ValueError(f"the kind is {content['kind']!r}")
     if names is not None and not (isinstance(names, list) and all(map(_is_text, names))):
-        raise ValueError("label_names are no names")
+        raise ValueError("label_names is not a list of names")
     record = FoldRecord(
         kind=content["kind"],
         data=str(content["data"]),
@@ -175,7 +176,7 @@ def _parse_record(content: dict[str, Any]) -> FoldRecord:
         files={str(name): str(digest) for name, digest in content["files"].items()},
     )
     if record.told_apart != content["of"]:
-        raise ValueError("held_out_by is not what was drawn")
+        raise ValueError("held_out_by does not match its digest")
     return record
 
 
@@ -185,5 +186,5 @@ def _is_text(value: Any) -> bool:
 
 def _whole_number(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f"{value!r} is no whole number")
+        raise ValueError(f"{value!r} is not a whole number")
     return value

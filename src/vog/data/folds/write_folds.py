@@ -1,4 +1,4 @@
-"""From data to folds: lists, or `.npz` files, of what to train on and what to score."""
+"""Writing of folds: lists or `.npz` files of the rows to train on and to score."""
 
 import json
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ from vog.files.output_paths import output_path
 from vog.files.whole_folder import was_written, whole_folder
 from vog.files.writing import write_text, write_whole
 from vog.progress import progress
+from vog.wording import option
 
 _ARRAYS = ("images", "inputs", "label_names")
 
@@ -36,35 +37,35 @@ def folds(
     seed: int = 0,
     quiet: bool = False,
 ) -> FoldRecord:
-    """Write what to train on and what to score for each of several folds.
+    """Write the rows to train on and the rows to score for each of several folds.
 
     Every example is held out by exactly one fold. Within each class the folds hold out equally
-    many, or one more. The same seed draws the same.
+    many examples, or one more. The same seed gives the same folds.
 
     Args:
         data: an image folder, a list file, an `.npz`, or `file.py:function` that returns a dataset.
-        out: the folder to make; it is there whole or not at all.
-        folds: how many, from 2 on.
+        out: the folder to make; it appears whole or not at all.
+        folds: the number of folds, at least 2.
         root: for a list file, the folder that its paths are relative to.
-        seed: decides which rows, a whole number from 0 on.
+        seed: the seed of the random draw, a whole number from 0 on.
         quiet: show no progress.
 
-    Returns: the record. Where `out` holds the same folds already, that is returned.
+    Returns: the record. If `out` holds the same folds already, it is their record.
 
     Raises:
         DataError: the data have no labels, or fewer examples than folds.
-        ResultError: `out` holds something else, or cannot be written.
+        ResultError: `out` holds different files, or cannot be written.
     """
     if not isinstance(data, str | Path):
         raise DataError(
-            f"the data are of type {type(data).__name__}, which could not be found again. Give a "
-            f"folder, a list file, an .npz, or file.py:function that returns a Dataset."
+            f"the data are of type {type(data).__name__}, which cannot be opened again later. Give "
+            f"a folder, a list file, an .npz, or file.py:function that returns a Dataset."
         )
     out = output_path(out)
-    # Inputs are not looked at: whole numbers of an .npz are scaled by a transform later.
+    # Inputs may have any type: whole numbers of an .npz are scaled by a transform later.
     examples = open_stored(data, None if root is None else Path(root))
     if examples.fold is not None:
-        raise DataError(f"--data {data} is itself a fold. Give the data that it was made of.")
+        raise DataError(f"{option('data')} {data} is itself a fold. Give the data it is made from.")
     labels = _read_labels(examples, quiet)
     _check_arguments(labels, folds, seed)
     class_numbers, counts = np.unique(labels, return_counts=True)
@@ -92,12 +93,12 @@ def folds(
 
 
 def draw_folds(labels: Int[np.ndarray, "n"], folds: int, seed: int) -> Int[np.ndarray, "n"]:
-    """Of each row, the fold that holds it out: in each class, and in all, equally many or one more.
+    """Return for each row the fold that holds it out, balanced in each class and overall.
 
     Args:
-        labels: one a row.
-        folds: how many, from 2 on.
-        seed: decides which.
+        labels: the label of each row.
+        folds: the number of folds, at least 2.
+        seed: the seed of the random draw.
     """
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
@@ -108,18 +109,18 @@ def draw_folds(labels: Int[np.ndarray, "n"], folds: int, seed: int) -> Int[np.nd
 
 def _check_arguments(labels: Int[np.ndarray, "n"], folds: int, seed: int) -> None:
     if seed < 0:
-        raise DataError(f"--seed {seed}: expected a whole number from 0 on.")
+        raise DataError(f"{option('seed', seed)}: expected a whole number from 0 on.")
     if not 2 <= folds <= len(labels):
         raise DataError(
-            f"--folds {folds}: expected from 2 to {len(labels):,}, the number of examples."
+            f"{option('folds', folds)}: expected 2 to {len(labels):,}, the number of examples."
         )
 
 
 def _read_labels(examples: Examples, quiet: bool) -> Int[np.ndarray, "n"]:
-    """The label of each example.
+    """Return the label of each example.
 
     Raises:
-        DataError: one has none.
+        DataError: an example has no label.
     """
     labels = examples.labels
     if labels is None:
@@ -129,8 +130,8 @@ def _read_labels(examples: Examples, quiet: bool) -> Int[np.ndarray, "n"]:
     if len(unlabelled):
         first_ids = [str(examples.ids[row]) for row in unlabelled[:5].tolist()]
         raise DataError(
-            f"{len(unlabelled):,} of {len(examples):,} examples have no label: {first_few(first_ids)}. "
-            f"Folds are drawn within classes, and judge labels. Give every example one."
+            f"{len(unlabelled):,} of {len(examples):,} examples have no label: "
+            f"{first_few(first_ids)}. Folds are drawn within classes. Give every example a label."
         )
     return labels
 
@@ -141,13 +142,13 @@ def _read_label(examples: Examples, row: int, advance: Any) -> int:
         return examples.read(row)[1]
     except UnreadableError as error:
         raise DataError(
-            f"example {examples.ids[row]!r} cannot be read, so its label is not known: {error}. "
+            f"example {examples.ids[row]!r} cannot be read, so its label is unknown: {error}. "
             f"Give the dataset `targets`, one label an item, or leave the item out."
         ) from error
 
 
 def _kind_and_root(examples: Examples) -> tuple[Kind, str | None]:
-    """The kind of the data, and what their paths are relative to."""
+    """Return the kind of the data, and the folder that their paths are relative to."""
     reader = examples.read
     if isinstance(reader, ImageReader):
         return "files", str(reader.root.absolute())
@@ -155,10 +156,10 @@ def _kind_and_root(examples: Examples) -> tuple[Kind, str | None]:
 
 
 def _find_finished(out: Path, record: FoldRecord) -> FoldRecord | None:
-    """The folds that are there already, if they are the same.
+    """Return the record that `out` holds already if its folds are the same; None if it is empty.
 
     Raises:
-        ResultError: something else is there.
+        ResultError: `out` holds different folds or files, or lacks some.
     """
     if not was_written(out, FILE):
         return None
@@ -169,19 +170,17 @@ def _find_finished(out: Path, record: FoldRecord) -> FoldRecord | None:
         record.told_apart,
     )
     if not is_same:
-        raise ResultError(f"{out} holds other folds, or folds of other data. Give another --out.")
+        raise ResultError(f"{out} holds different folds or data. Give another {option('out')}.")
     missing = [name for name in stored.files if not (out / name).exists()]
     if missing:
-        raise ResultError(
-            f"{out} has lost {first_few(missing)}. Remove the folder, and run it again."
-        )
+        raise ResultError(f"{out} lacks {first_few(missing)}. Remove the folder and make it again.")
     return stored
 
 
 def _write_files(
     folder: Path, record: FoldRecord, examples: Examples, labels: Int[np.ndarray, "n"], quiet: bool
 ) -> Iterator[str]:
-    """Write the files of each fold; their names, each when it is there."""
+    """Write the files of each fold; yield the name of each once it is written."""
     arrays = npz.load_arrays(expanded(record.data), _ARRAYS) if record.kind == "npz" else {}
     with progress("writing folds", 2 * record.folds, quiet=quiet) as advance:
         for number in range(record.folds):
@@ -204,8 +203,8 @@ def _list_lines(
     for row in rows.tolist():
         name = str(examples.ids[row])
         if kind == "files" and (name != name.strip() or len(name.splitlines()) > 1):
-            raise DataError(f"no list can hold the name of the file {name!r}. Rename it.")
-        # Of a dataset the ids are for people: as JSON no line break in one makes two of it.
+            raise DataError(f"a list cannot hold the file name {name!r}. Rename the file.")
+        # Ids of a dataset are for people. JSON keeps an id with a line break on one line.
         yield f"{name} {labels[row]}" if kind == "files" else json.dumps(name, ensure_ascii=False)
 
 
