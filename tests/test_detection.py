@@ -95,7 +95,7 @@ def by_column(found: Verification, kind: str = "flip") -> dict[str, planted_faul
 @pytest.fixture
 def alone() -> Iterator[None]:
     """Runs that lack what the combination needs."""
-    with patch.object(planted_faults, "ALONE", ()):
+    with patch.object(planted_faults, "LOGIT_SCORES", ()):
         yield
 
 
@@ -266,10 +266,10 @@ def test_many_planted_are_drawn_together(monkeypatch: pytest.MonkeyPatch) -> Non
     rng = np.random.default_rng(0)
     wanted, others = rng.normal(2, 1, 400), rng.normal(size=4000)
     whole = told(wanted, others, 1000)
-    monkeypatch.setattr(intervals, "_MOST", 40)
+    monkeypatch.setattr(intervals, "_MAX_GROUPS", 40)
     sizes = []
     count = intervals._merge_groups
-    monkeypatch.setattr(intervals, "_binned", lambda g: sizes.append(count(g)) or sizes[-1])
+    monkeypatch.setattr(intervals, "_merge_groups", lambda g: sizes.append(count(g)) or sizes[-1])
     binned = told(wanted, others, 1000)
     assert numbers(binned) == numbers(whole)
     assert isinstance(sizes[0], Groups)
@@ -533,7 +533,7 @@ def test_a_table_says_what_was_left_out(tmp_path: Path, cli: Cli) -> None:  # no
     made(tmp_path / "run", {"aum@all": [3, NAN, 1, 2], "loss@all": [NAN, NAN, 1, 2]})
     (tmp_path / "planted").mkdir()
     write_record(tmp_path / "planted", record(flip=[0]))
-    with patch.object(planted_faults, "ALONE", ()):
+    with patch.object(planted_faults, "LOGIT_SCORES", ()):
         code, out, _ = cli("verify", "run", "--planted", "planted", "--count", "5")
     lines = [line.split() for line in out.splitlines()]
     assert code == 0

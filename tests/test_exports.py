@@ -86,7 +86,7 @@ BY_HARDNESS = replace(VERDICT, method="threshold", probability=np.full(4, NAN))
 def judged(monkeypatch: pytest.MonkeyPatch) -> list[Verdict]:
     """What is said of the labels of `made`; a test may put another verdict there."""
     said = [VERDICT]
-    for name in ("cleanlab.suspects", "weights.known_verdict"):
+    for name in ("cleanlab.suspects", "sample_weights.require_verdict"):
         monkeypatch.setattr(f"vog.exports.{name}", lambda run, planted=None: said[0])
     monkeypatch.setattr(
         "vog.exports.labelled_rows.verdict_or_why", lambda run, planted=None: (said[0], None)
@@ -98,7 +98,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[Verdict]:
 def actual(judged: list[Verdict], monkeypatch: pytest.MonkeyPatch) -> None:
     """The verdict of `vog` itself, for other rows than those by hand."""
     monkeypatch.setattr("vog.exports.cleanlab.suspects", suspects)
-    monkeypatch.setattr("vog.exports.sample_weights.known_verdict", require_verdict)
+    monkeypatch.setattr("vog.exports.sample_weights.require_verdict", require_verdict)
     monkeypatch.setattr("vog.exports.labelled_rows.verdict_or_why", verdict_or_why)
 
 

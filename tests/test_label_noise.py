@@ -104,7 +104,7 @@ def test_many_rows_are_fitted_by_some(monkeypatch: pytest.MonkeyPatch) -> None:
     probabilities, truth = calibrated(4000)
     labels = flipped(truth, 0.1)
     whole = wrong_probability(probabilities, labels)
-    monkeypatch.setattr("vog.analysis.label_errors.label_noise._CELLS", 2000 * CLASSES)
+    monkeypatch.setattr("vog.analysis.label_errors.label_noise._MAX_CELLS", 2000 * CLASSES)
     some = wrong_probability(probabilities, labels)
     assert np.corrcoef(whole, some)[0, 1] > 0.98
     assert not np.array_equal(whole, some)

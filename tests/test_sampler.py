@@ -153,7 +153,7 @@ def test_rows_are_drawn_as_often_as_their_weights_say(
     class Found:
         probability = np.array([0, 0, 0, 0, 0.5, 0.9, 1, NAN])
 
-    monkeypatch.setattr("vog.analysis.label_errors.suspects.known_verdict", lambda *_: Found)
+    monkeypatch.setattr("vog.analysis.label_errors.suspects.require_verdict", lambda *_: Found)
     by_label = np.array([1, 1, 1, 1, 0.55, 0.19, 0.1, 4.84 / 7])
     by_rank = 0.1 + 0.9 * np.arange(8) / 7
     for weights, expected in (("label", by_label), ("hardness", by_rank)):

@@ -348,7 +348,7 @@ def test_vog_has_to_help_by_more_than_its_standard_error(
         with_vog = len(values) == 2
         return CrossFit(truth * 1.0, log_loss if with_vog else 0.3, 0.1 if with_vog else 0.0)
 
-    monkeypatch.setattr("vog.analysis.label_errors.calibration.calibrated", known)
+    monkeypatch.setattr("vog.analysis.label_errors.calibration.calibrate", known)
     run = run_of(tmp_path / "run", drawn(90, 10), vog=drawn(90, 10))
     assert suspects(run, planted(range(90, 100))).vog_helps is helps
 

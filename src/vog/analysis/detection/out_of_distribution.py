@@ -63,7 +63,7 @@ class OodColumn:
     def row(self) -> dict[str, Any]:
         """The same, flat."""
         flat = asdict(self)
-        return flat | flat.pop("found")
+        return flat | flat.pop("metrics")
 
 
 @dataclass(frozen=True)
