@@ -85,7 +85,7 @@ class Draft:
 
     def without(self, rows: _Mask, reason: str) -> "Draft":
         """The same without these rows, of which those that were dropped keep their reason."""
-        return replace(self, why=np.where(self.kept & rows, REASONS.index(reason), self.reason))
+        return replace(self, reason=np.where(self.kept & rows, REASONS.index(reason), self.reason))
 
 
 def parse_amount(amount: Amount | None, name: str, max_rows: int | None) -> ParsedAmount | None:
