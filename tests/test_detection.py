@@ -320,7 +320,7 @@ def test_rows_without_a_value_are_left_out_and_counted(tmp_path: Path) -> None:
     assert (b.planted, b.clean, b.left_out) == (0, 3, 2)
     assert np.isnan([b.auroc.value, b.ap.low, b.precision.high]).all()
     assert found.best("flip") == a, "what cannot be told comes last"
-    assert "Cannot be told, for lack of values: b." in found.reading("flip")
+    assert "Unknown, for lack of values: b." in found.reading("flip")
     assert "no score of stage all has values" in found.reading("corrupt")[0] or a.auroc.value
 
 
@@ -330,7 +330,7 @@ def test_no_score_has_values(tmp_path: Path) -> None:
     found = verify(run, record(flip=[0]))
     assert found.reading("flip") == (
         "flip: no score of stage all has values for planted and for clean rows.",
-        "Cannot be told, for lack of values: a.",
+        "Unknown, for lack of values: a.",
     )
     assert np.isnan(found.of("flip")[0].row()["auroc"])
     assert spec(charts.detection(found))["title"]["text"] == "No score of stage all finds flip"
@@ -439,7 +439,7 @@ def test_what_cannot_be_verified(tmp_path: Path) -> None:
         verify(run, record(flip=[0], corrupt=[1]))
     with pytest.raises(ResultError, match="no kind 'flop' here. Did you mean 'flip'"):
         verify(run, record(flip=[0]), kind="flop")
-    with pytest.raises(ResultError, match="19 resamples give no 95 % interval; ask for 20 or more"):
+    with pytest.raises(ResultError, match="resamples=19: a 95 % interval needs 20 or more"):
         verify(run, record(flip=[0]), resamples=19)
     with pytest.raises(ResultError, match="lacks 1 of 1 planted examples: r7"):
         verify(run, record(flip=[7]))
@@ -522,7 +522,7 @@ def test_mistakes_on_the_command_line(digits: Path, cli: Cli) -> None:  # noqa: 
         (planted, "--stage", "lat"): "has no stage 'lat'. Did you mean 'late'",
         (planted, "--kind", "corrupt"): "no kind 'corrupt' here. Known: flip",
         (planted, "--chart", "a.pdf"): "a.pdf: a chart is saved as .png, .svg",
-        (planted, "--resamples", "5"): "5 resamples give no 95 % interval",
+        (planted, "--resamples", "5"): "--resamples 5: a 95 % interval needs",
     }.items():
         code, out, err = cli(*words, *more)
         assert (code, out) == (1, ""), more

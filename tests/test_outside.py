@@ -159,8 +159,8 @@ def test_columns(tmp_path: Path) -> None:
     assert (by["entropy"].reference, by["entropy"].left_out) == (2, 1)
     assert [by[name].uses_label for name in ("vog", "entropy", "aum")] == [False, False, True]
     assert found.warning == (
-        "labels take part in aum: what is outside has no right label, so these tell how badly the "
-        "labels it was given fit, and not whether it is outside."
+        "labels influence aum. Outside examples have no right label, so these scores measure how "
+        "badly their labels fit, and not whether the examples are outside."
     )
     only = ood_detection(strange, usual, "vog")
     assert (len(only.columns), only.warning) == (1, None)
@@ -194,8 +194,8 @@ def test_a_target_at_the_label(tmp_path: Path) -> None:
     assert found.columns[0].uses_label
     assert found.warning is not None
     assert found.warning.endswith(
-        "The target is logit, at the label; score both runs with --target predicted, where no "
-        "label takes part in vog and grad_norm."
+        "The target is logit, at the label. Score both runs with target='predicted': then vog and "
+        "grad_norm use no label."
     )
 
 
@@ -245,8 +245,8 @@ def test_inputs_that_were_made_differently(tmp_path: Path) -> None:
     )
     a, b, c = (tmp_path / name for name in "abc")
     assert ood_detection(one, other).warning == (
-        f"the model did not see both in the same way (transform imagenet in {a}, none in {b}), and "
-        f"scores may tell that apart and not the data."
+        f"the inputs of the two runs were prepared differently (transform imagenet in {a}, none in "
+        f"{b}). Scores may separate the runs by that and not by the data."
     )
     low = run_of(c, {"vog@all": [1.0]}, one.question | {"precision": "bfloat16"})
     warning = ood_detection(low, other).warning
@@ -261,12 +261,12 @@ def test_what_cannot_be_asked(tmp_path: Path) -> None:
     other = run_of(tmp_path / "b", {"aum@all": [1.0]})
     with pytest.raises(ResultError, match="vog@all, .*b has aum@all: no score in common"):
         ood_detection(one, other)
-    with pytest.raises(ResultError, match="a is the run itself. Name a run of other data"):
+    with pytest.raises(ResultError, match="a' is the run itself. Name a run of other data"):
         ood_detection(one, vog.open(tmp_path / "b" / ".." / "a"))
     more = run_of(tmp_path / "c", {"vog@all": [1.0], "aum@all": [1.0]})
     with pytest.raises(ResultError, match="no score 'vgo'. Did you mean 'vog'"):
         ood_detection(one, more, "vgo")
-    with pytest.raises(ResultError, match="--score vog:class: .* Give --score vog"):
+    with pytest.raises(ResultError, match="score='vog:class': .* give score='vog'"):
         ood_detection(one, more, "vog:class")
     with pytest.raises(ResultError, match=r"a has no score 'aum'"):
         ood_detection(one, more, "aum")
@@ -282,7 +282,7 @@ def test_the_command(checkpoints: Path, tmp_path: Path, cli: Cli) -> None:  # no
     found = ood_detection(runs[1], runs[0])
     code, out, err = cli("analyze", "strange", "--against", "test")
     assert code == 0
-    assert "Warning: labels take part in " in err
+    assert "Warning: labels influence " in err
     assert "30 examples of strange, taken for outside where hard, against 40 of test" in out
     assert "AUPR-OUT 0.429, AUPR-IN 0.571, FPR95 0.95" in out
     lines = [line.split() for line in out.splitlines()]

@@ -319,11 +319,11 @@ def test_without_a_dataset_no_row_may_be_missing(stairs: Run) -> None:
 
 def test_rows_that_the_run_does_not_know_are_named(stairs: Run) -> None:
     dataset = Numbers(["id 6", "a/1.jpg", "id 2"])
-    message = "knows 2 of the 3 rows of the dataset. It has no a/1.jpg, but id 0, id 1, id 2."
+    message = "has 2 of the 3 rows of the dataset. It has no a/1.jpg, but id 0, id 1, id 2."
     with pytest.raises(DataError) as error:
         sampler(stairs, dataset, epochs=3)
     assert message in str(error.value)
-    with pytest.raises(DataError, match="knows 0 of the 0 rows"):
+    with pytest.raises(DataError, match="has 0 of the 0 rows"):
         sampler(stairs, Numbers([]), epochs=3)
 
 
@@ -372,7 +372,7 @@ CHANGED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "dataset": (
         {"dataset": Numbers([f"id {i}" for i in range(7)])},
-        "the run, or the rows of the dataset, are others",
+        "the run, or the rows of the dataset, differ",
     ),
 }
 
@@ -407,7 +407,7 @@ def test_the_state_of_a_finished_epoch_does_not_go_back(stairs: Run, yielded: in
 
 def test_a_state_that_cannot_be(stairs: Run) -> None:
     made = sampler(stairs, epochs=2)
-    with pytest.raises(ResultError, match="yielded=-1: expected how many rows, from 0"):
+    with pytest.raises(ResultError, match="yielded=-1: expected a number of rows, from 0"):
         made.state_dict(-1)
     made.set_epoch(1)
     with pytest.raises(DataError, match="the state has yielded 9 rows"):
@@ -416,7 +416,7 @@ def test_a_state_that_cannot_be(stairs: Run) -> None:
 
 
 def test_which_replica_this_is_has_to_be_known(stairs: Run) -> None:
-    with pytest.raises(ResultError, match="num_replicas=4, and which of them .* Give rank"):
+    with pytest.raises(ResultError, match="num_replicas=4, but the rank .* Give rank"):
         sampler(stairs, epochs=2, num_replicas=4)
     with pytest.raises(ResultError, match="num_replicas=0: expected at least 1"):
         sampler(stairs, epochs=2, num_replicas=0)
@@ -425,15 +425,15 @@ def test_which_replica_this_is_has_to_be_known(stairs: Run) -> None:
 def test_a_state_of_another_run_or_pacing_is_refused(stairs: Run, tmp_path: Path) -> None:
     made = sampler(stairs, epochs=3)
     other = make_run(tmp_path / "other", {"vog@all": STAIRS[::-1]}, TWO)
-    with pytest.raises(ResultError, match="the run, or the rows of the dataset, are others"):
+    with pytest.raises(ResultError, match="the run, or the rows of the dataset, differ"):
         sampler(other, epochs=3).load_state_dict(made.state_dict())
     square = sampler(stairs, epochs=3, pacing=lambda done: done**2)
-    with pytest.raises(ResultError, match="are others"):
+    with pytest.raises(ResultError, match="the dataset, differ"):
         square.load_state_dict(sampler(stairs, epochs=3, pacing=lambda done: done).state_dict())
     with pytest.raises(ResultError, match="the state has epoch; expected what"):
         made.load_state_dict({"epoch": 1})
     weighted = sampler(stairs, order="weighted", weights="hardness")
-    with pytest.raises(ResultError, match="are others"):
+    with pytest.raises(ResultError, match="the dataset, differ"):
         sampler(other, order="weighted").load_state_dict(weighted.state_dict())
 
 
@@ -447,14 +447,14 @@ def test_the_state_of_another_rank_will_do(stairs: Run) -> None:
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "order": ({"order": "curiculum"}, "there is no order 'curiculum'. Did you mean 'curriculum'?"),
-    "no epochs": ({}, "epochs=None: after how many, at least 1, are all rows drawn?"),
+    "no epochs": ({}, "epochs=None: after how many epochs (at least 1) are all rows drawn?"),
     "epochs": ({"epochs": 0}, "epochs=0: after how many"),
     "pacing": ({"epochs": 2, "pacing": "lin"}, "there is no pacing 'lin'. Did you mean 'linear'?"),
     "far pacing": (
         {"epochs": 2, "pacing": lambda done: 3 * done},
-        "the pacing leaves [0, 1]: 0.5 gives 1.5.",
+        "the pacing must stay in [0, 1]: 0.5 gives 1.5.",
     ),
-    "no pacing": ({"epochs": 1, "pacing": lambda _: NAN}, "leaves [0, 1]: 0 gives nan"),
+    "no pacing": ({"epochs": 1, "pacing": lambda _: NAN}, "must stay in [0, 1]: 0 gives nan"),
     "start": ({"epochs": 2, "start": 0.0}, "start=0.0: expected a share in (0, 1]."),
     "start above": ({"epochs": 2, "start": 1.5}, "start=1.5: expected a share"),
     "seed": ({"epochs": 2, "seed": -1}, "seed=-1: expected a whole number from 0."),
@@ -465,11 +465,17 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "floor": ({"order": "weighted", "floor": 0.0}, "floor=0.0: expected a weight in (0, 1]."),
     "cold": ({"order": "weighted", "temperature": 0.0}, "temperature=0.0: expected above 0."),
     "none": ({"order": "weighted", "num_samples": 0}, "num_samples=0: expected at least 1."),
-    "of the other": ({"order": "weighted", "epochs": 3}, "epochs is for order='curriculum', and"),
-    "of weights": ({"epochs": 3, "weights": "label"}, "weights is for order='weighted', and"),
+    "of the other": (
+        {"order": "weighted", "epochs": 3},
+        "epochs only works with order='curriculum', not",
+    ),
+    "of weights": (
+        {"epochs": 3, "weights": "label"},
+        "weights only works with order='weighted', not",
+    ),
     "column of labels": (
         {"order": "weighted", "weights": "label", "by": "vog@all"},
-        "by='vog@all' is for hardness, and weights='label' are asked.",
+        "by='vog@all' only works with weights='hardness', not 'label'.",
     ),
 }
 
@@ -484,7 +490,7 @@ def test_what_cannot_be_drawn(stairs: Run, name: str) -> None:
 
 def test_values_that_are_all_missing(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", {"vog@all": [NAN] * 3}, [0] * 3)
-    with pytest.raises(ResultError, match="no row has a weight: none has a value"):
+    with pytest.raises(ResultError, match="no row has a weight, as none has a value"):
         sampler(run, order="weighted")
 
 

@@ -125,7 +125,7 @@ def test_a_floor_that_holds_more_than_asked(stairs: Run) -> None:
     found = select(stairs, keep_easiest=3, by="vog@all", floor=2)
     assert numbers(found) == [0, 1, 4, 5]
     assert found.notes == (
-        "4 rows are left where 3 were asked: the floor and rows without a value hold more.",
+        "4 rows are left, and not 3 as requested: the floor and rows without a value keep more.",
     )
     assert found.reasons == {"hard": 4}
     assert numbers(select(stairs, keep_hardest=3, by="vog@all", floor=99)) == list(range(8))
@@ -136,7 +136,7 @@ def test_rows_without_a_value_are_kept_and_count(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", {"vog@all": values}, TWO, problems={0: "unreadable"})
     found = select(run, keep_hardest=3, by="vog@all")
     assert numbers(found) == [0, 6, 7]
-    assert found.notes == ("1 rows have no vog@all and are kept; --drop-problems drops them.",)
+    assert found.notes == ("1 rows have no vog@all and are kept; drop_problems=True drops them.",)
     found = select(run, keep_hardest=3, by="vog@all", floor=1)
     assert numbers(found) == [0, 6, 7], "it counts for the floor of its class"
     found = select(run, keep_hardest=3, by="vog@all", drop_problems=True)
@@ -195,7 +195,7 @@ def test_suspects_go_first_and_count(stairs: Run, monkeypatch: pytest.MonkeyPatc
     assert found.reasons == {"suspect": 2, "easy": 3}
     found = select(stairs, drop_suspects=True, yes=True, keep_hardest=7, by="vog@all")
     assert numbers(found) == [0, 1, 2, 4, 5, 6]
-    assert found.notes == ("6 rows are left where 7 were asked: other options drop more.",)
+    assert found.notes == ("6 rows are left, and not 7 as requested: other options drop more.",)
 
 
 def test_many_suspects_are_not_dropped_without_being_told(
@@ -206,14 +206,16 @@ def test_many_suspects_are_not_dropped_without_being_told(
     assert len(select(stairs, drop_suspects=True).ids) == 7
     marked_suspect(monkeypatch)
     assert select(stairs, drop_suspects=True).notes == (
-        "no suspects: how many labels are wrong cannot be told: nothing stands out.",
+        "no suspects: the number of wrong labels is unknown: nothing stands out.",
     )
     marked_suspect(monkeypatch, 2, 3)
     with pytest.raises(ResultError) as caught:
         select(stairs, drop_suspects=True)
     said = str(caught.value)
-    assert said.startswith("--drop-suspects would drop 2 of 8 rows (25%). So many wrong labels are")
-    assert said.endswith("To drop them all the same: --yes. Nothing was written.")
+    assert said.startswith(
+        "drop_suspects=True would drop 2 of 8 rows (25%). A wrong verdict is more"
+    )
+    assert said.endswith("To drop them all: yes=True. Nothing was written.")
     marked_suspect(monkeypatch, *(row for row, label in enumerate(TWO) if label == 1))
     with pytest.raises(ResultError, match=r"and more than half of 1 classes: dog \(4 of 4\)\."):
         select(stairs, drop_suspects=True)
@@ -256,7 +258,7 @@ def test_people_have_the_last_word_on_suspects(
     Review(stairs.folder).mark("id 7", "drop")
     found = select(stairs, drop_suspects=True, yes=True)
     assert numbers(found) == [0, 1, 2, 4, 5, 6]
-    assert found.notes == ("1 suspects stay, marked keep or relabelled by people.",)
+    assert found.notes == ("1 suspects stay: people kept or relabelled them.",)
     found = select(stairs, drop_suspects=True, yes=True, relabel_marked=True, drop_marked=True)
     assert numbers(found) == [0, 1, 2, 3, 4, 5, 6]
     assert found.dropped == {"id 7": "marked"}
@@ -273,7 +275,7 @@ def test_the_redundant_by_hand(tmp_path: Path) -> None:
     assert numbers(select(run, drop_redundant=2, floor=3)) == [0, 2, 3, 5, 6, 7]
     found = select(run, drop_redundant=8)
     assert numbers(found) == [0, 3]
-    assert found.notes == ("6 rows are redundant where 8 were asked.",)
+    assert found.notes == ("6 rows are redundant, and not 8 as requested.",)
     found = select(run, drop_redundant=2, keep_hardest=3, by="vog@all")
     assert (numbers(found), found.reasons) == ([5, 6, 7], {"redundant": 2, "easy": 3})
     assert len(select(run, drop_redundant="20%").dropped) == 1, "no more than the share"
@@ -290,7 +292,7 @@ def test_without_correctness_the_last_prediction_has_to_be_right(tmp_path: Path)
     run = make_run(tmp_path / "run", {"vog@all": STAIRS}, TWO, predictions=[0, -1, 1, 1] + [0] * 4)
     found = select(run, drop_redundant=2)
     assert set(found.dropped) == {"id 2", "id 3"}, "row 1 has no prediction, and row 0 a wrong one"
-    assert found.notes == ("correctness was not scored: redundant is right at the last one.",)
+    assert found.notes == ("without correctness, only the last checkpoint has to be right.",)
 
 
 def test_a_row_that_lacks_a_score_is_not_redundant(tmp_path: Path) -> None:
@@ -512,35 +514,38 @@ def test_an_npz_of_which_only_the_first_rows_were_scored(tmp_path: Path) -> None
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "nothing": ({}, "nothing is asked. Give at least one of --keep-hardest, "),
-    "a floor alone": ({"floor": 3}, "nothing is asked"),
+    "nothing": ({}, "no criterion to select by. Give at least one of keep_hardest, "),
+    "a floor alone": ({"floor": 3}, "no criterion to select by"),
     "contrary": (
         {"keep_hardest": "70%", "keep_easiest": "30%"},
-        "--keep-hardest and --keep-easiest contradict each other",
+        "keep_hardest and keep_easiest contradict each other",
     ),
-    "twice": ({"keep_hardest": 1, "drop_easiest": 1}, "--keep-hardest and --drop-easiest"),
+    "twice": ({"keep_hardest": 1, "drop_easiest": 1}, "keep_hardest and drop_easiest"),
     "too large a share": (
         {"keep_hardest": "101%"},
-        "--keep-hardest '101%': expected a share from 0 % to 100 %, as 30% or 0.3, or a number of "
-        "rows from 0 to 8, as 20.",
+        "keep_hardest='101%': expected a share from 0 % to 100 %, such as 30% or 0.3, or a "
+        "number of rows from 0 to 8, such as 20.",
     ),
-    "too many": ({"drop_easiest": 9}, "--drop-easiest 9: expected a share"),
-    "more than redundant": ({"drop_redundant": 9}, "--drop-redundant 9: expected a share"),
-    "negative": ({"keep_easiest": -1}, "--keep-easiest -1: expected"),
-    "negative share": ({"keep_easiest": -0.1}, "--keep-easiest -0.1: expected"),
-    "more than all": ({"keep_easiest": 1.5}, "--keep-easiest 1.5: expected"),
-    "no number": ({"keep_easiest": NAN}, "--keep-easiest nan: expected"),
-    "word": ({"keep_hardest": "most"}, "--keep-hardest 'most': expected"),
-    "share above all": ({"keep_hardest": "1.5"}, "--keep-hardest '1.5': expected"),
-    "truth": ({"keep_hardest": True}, "--keep-hardest True: expected"),
+    "too many": ({"drop_easiest": 9}, "drop_easiest=9: expected a share"),
+    "more than redundant": ({"drop_redundant": 9}, "drop_redundant=9: expected a share"),
+    "negative": ({"keep_easiest": -1}, "keep_easiest=-1: expected"),
+    "negative share": ({"keep_easiest": -0.1}, "keep_easiest=-0.1: expected"),
+    "more than all": ({"keep_easiest": 1.5}, "keep_easiest=1.5: expected"),
+    "no number": ({"keep_easiest": NAN}, "keep_easiest=nan: expected"),
+    "word": ({"keep_hardest": "most"}, "keep_hardest='most': expected"),
+    "share above all": ({"keep_hardest": "1.5"}, "keep_hardest='1.5': expected"),
+    "truth": ({"keep_hardest": True}, "keep_hardest=True: expected"),
     "a floor above all": (
         {"keep_hardest": 3, "floor": "120%"},
-        "--floor '120%': expected a share from 0 % to 100 %, as 30% or 0.3, or a number of "
-        "rows from 0, as 20.",
+        "floor='120%': expected a share from 0 % to 100 %, such as 30% or 0.3, or a "
+        "number of rows from 0, such as 20.",
     ),
     "no column": ({"keep_hardest": 3, "by": "vgo@all"}, "has no column 'vgo@all'. Did you mean"),
     "no score": ({"keep_hardest": 3, "by": "label"}, "'label' is no score"),
-    "by without a share": ({"drop_problems": True, "by": "vog@all"}, "--by vog@all says by what"),
+    "by without a share": (
+        {"drop_problems": True, "by": "vog@all"},
+        "by='vog@all' only works with one of keep",
+    ),
 }
 
 
@@ -586,24 +591,28 @@ UNWRITABLE: dict[str, tuple[Callable[[Path], Run], dict[str, Any], str]] = {
     "a break at the end": (of_names("a", "c\n"), {"form": "ids"}, r"the id 'c\n' has line breaks"),
     "spaces": (of_names("a ", "c"), {"form": "list"}, "the id 'a ' has line breaks, or spaces"),
     "an empty id": (of_names("", "c"), {"form": "ids"}, "the id '' has line breaks"),
-    "root of numbers": (without_labels, {"root": "x"}, "--root is for lists of image files"),
+    "root of numbers": (
+        without_labels,
+        {"root": "x"},
+        "root is for lists of image files. Add form='list'.",
+    ),
     "root of none": (of_npz(), {"root": "x", "form": "list"}, "was not made of image files"),
     "no npz": (
         without_labels,
         {"form": "npz"},
-        "was made of an object in Python, which is no .npz",
+        "was made of an object in Python, which is not an .npz",
     ),
-    "data that are no npz": (of_npz(), {"form": "npz", "data": "a.csv"}, "--data a.csv is no .npz"),
+    "data that are no npz": (of_npz(), {"form": "npz", "data": "a.csv"}, "data='a.csv' is not an"),
     "missing npz": (of_npz(), {"form": "npz", "data": "gone.npz"}, "gone.npz cannot be read"),
     "damaged npz": (of_damaged, {"form": "npz"}, "data.npz cannot be read"),
     "other labels": (
         of_npz(labels=np.zeros(8, np.int64)),
         {"form": "npz"},
-        "its labels or ids are others. Give the .npz that was scored as --data.",
+        "its labels or ids differ. Give the .npz that was scored as data.",
     ),
-    "other ids": (of_npz(ids=np.arange(8)), {"form": "npz"}, "its labels or ids are others"),
-    "fewer rows": (of_npz(labels=np.array(TWO[:7])), {"form": "npz"}, "labels or ids are others"),
-    "no arrays of ours": (of_npz(labels=np.zeros(0)), {"form": "npz"}, "labels or ids are others"),
+    "other ids": (of_npz(ids=np.arange(8)), {"form": "npz"}, "its labels or ids differ"),
+    "fewer rows": (of_npz(labels=np.array(TWO[:7])), {"form": "npz"}, "labels or ids differ"),
+    "no arrays of ours": (of_npz(labels=np.zeros(0)), {"form": "npz"}, "labels or ids differ"),
 }
 
 
@@ -681,7 +690,7 @@ def test_the_command_writes_a_list(cli: Cli) -> None:  # noqa: F811
     assert len(open_source("kept.npz")) == 6
     assert score(cli, data="kept.npz", out="again")[0] == 0
     code, _, err = cli(*asked, "--out", "kept.txt", "--as", "list", "--root", "x")
-    assert (code, err) == (1, "Error: run was not made of image files, so --root says nothing.\n")
+    assert (code, err) == (1, "Error: run was not made of image files. Leave --root out.\n")
 
 
 def test_notes_are_printed_and_mistakes_are_told(cli: Cli) -> None:  # noqa: F811
@@ -692,7 +701,7 @@ def test_notes_are_printed_and_mistakes_are_told(cli: Cli) -> None:  # noqa: F81
     assert "dropped: marked" in out
     code, out, err = cli("select", "run", "--keep-hardest", "170%")
     assert (code, out) == (1, "")
-    assert err.startswith("Error: --keep-hardest '170%': expected a share from 0 % to 100 %")
+    assert err.startswith("Error: --keep-hardest 170%: expected a share from 0 % to 100 %")
 
 
 def test_an_unfinished_run_says_so(cli: Cli) -> None:  # noqa: F811
@@ -720,7 +729,7 @@ def test_the_data_are_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_record_of_planting_is_for_suspects(stairs: Run) -> None:
-    with pytest.raises(ResultError, match="--planted is for the verdict of --drop-suspects"):
+    with pytest.raises(ResultError, match="planted only works with drop_suspects=True"):
         select(stairs, drop_redundant=1, planted="nowhere")
 
 

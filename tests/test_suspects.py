@@ -172,9 +172,9 @@ def test_what_is_not_known_is_not_said(tmp_path: Path, cli: Cli) -> None:  # noq
     """Right labels alone, a model that has learned nothing, and one that knows all by heart."""
     rng = np.random.default_rng(0)
     for name, confidence, why in (
-        ("right", doubted(900, 0), "no more than its doubts of others foretell"),
-        ("by heart", np.full(900, 0.99), "where it has learned the wrong ones"),
-        ("untrained", rng.uniform(0, 0.3, 900), "gives most labels less than 40% over training"),
+        ("right", doubted(900, 0), "no more labels than the tail of right labels explains"),
+        ("by heart", np.full(900, 0.99), "or it has also learned the wrong labels"),
+        ("untrained", rng.uniform(0, 0.3, 900), "gives most labels less than 40% on average over"),
     ):
         run = run_doubted(tmp_path / name, confidence)
         found = suspects(run)
@@ -182,7 +182,7 @@ def test_what_is_not_known_is_not_said(tmp_path: Path, cli: Cli) -> None:  # noq
         assert np.isnan([found.wrong, found.expected_fdr, *found.probability]).all()
         assert np.isfinite(found.hardness).all()
         assert verdict_or_why(run)[1] is None
-        with pytest.raises(ResultError, match="cannot be judged: .*What would tell: judging"):
+        with pytest.raises(ResultError, match="cannot be judged: .*To find out, judge every"):
             require_verdict(run)
         code, out, _ = cli("suspects", str(run.folder), "--count", "3")
         assert code == 0
@@ -214,7 +214,7 @@ def test_rows_that_lack_a_score_are_never_suspects(tmp_path: Path) -> None:
     alone = excess_over_tail(1 - np.delete(values, [995, 996]))
     assert int(found.suspect.sum()) == alone.count_suspects(0.1), "and they do not count"
     empty = suspects(run_doubted(tmp_path / "empty", np.full(3, NAN)))
-    assert "has no row with all scores that labels are judged by" in str(empty.why)
+    assert "has no row with a value of every score that judges" in str(empty.why)
 
 
 def test_the_error_of_a_calibration_by_hand() -> None:
@@ -296,7 +296,7 @@ def test_where_only_the_planted_are_wrong_nothing_is_claimed(tmp_path: Path) -> 
     run = run_of(tmp_path / "run", drawn(900, 100))
     found = suspects(run, planted(range(900, 1000)))
     assert not found.suspect.any()
-    assert "thin out as right labels do, or look like" in str(found.why)
+    assert "rare where labels look planted, as right ones do" in str(found.why)
     assert found.hardness[900:].min() > 0.85, "the ranking stands"
     assert np.isnan([found.expected_fdr, found.wrong]).all()
 
@@ -329,7 +329,7 @@ def test_the_stage_that_tells_the_flips(tmp_path: Path) -> None:
     run = made(tmp_path / "run", [0] * 1200, [1] * 1200, columns, "easier")
     record = planted(range(900, 1000))
     found = suspects(run, record)
-    assert (found.stage, found.why_stage) == ("early", "it tells the planted flips best")
+    assert (found.stage, found.why_stage) == ("early", "it separates the planted flips best")
     asked = suspects(run, record, stage="late")
     assert (asked.stage, asked.why_stage, asked.why is None) == ("late", None, False)
     with pytest.raises(ResultError, match="has no stage 'erly'.*early"):
@@ -383,10 +383,10 @@ def test_threshold_samples_give_the_cut(tmp_path: Path) -> None:
 def test_what_cannot_be_judged(tmp_path: Path) -> None:
     run = run_of(tmp_path / "run", drawn(90, 10))
     nothing = made(tmp_path / "unlabelled", [-1, -1], [0, 0], {"aum@all": [1.0, 2.0]})
-    with pytest.raises(ResultError, match="unlabelled has no labels that could be judged"):
+    with pytest.raises(ResultError, match="unlabelled has no labels, so none can be judged"):
         suspects(nothing)
     for fdr in (0.0, 1.0, -0.1, NAN):
-        with pytest.raises(ResultError, match="--fdr is .*; expected a share between 0 and 1"):
+        with pytest.raises(ResultError, match="fdr=.*: expected a share between 0 and 1"):
             suspects(run, fdr=fdr)
     with pytest.raises(
         ResultError, match=f"has 9 flipped and 91 other labels.*least {MIN_PLANTED}"
@@ -396,7 +396,7 @@ def test_what_cannot_be_judged(tmp_path: Path) -> None:
     few[5:90] = INF
     with pytest.raises(ResultError, match="has 10 flipped and 5 other labels"):
         suspects(run_of(tmp_path / "f", few), planted(range(90, 100)))
-    with pytest.raises(ResultError, match="has no score confidence, by which wrong labels"):
+    with pytest.raises(ResultError, match="has no score confidence, by which labels are"):
         suspects(made(tmp_path / "b", [0], [1], {"loss@all": [1.0]}))
     with pytest.raises(ResultError, match="none of the scores aum, confidence, loss, el2n"):
         suspects(made(tmp_path / "c", [0], [1], {"vog@all": [1.0]}))
@@ -451,7 +451,7 @@ def test_the_command(
     count = int(found.suspect.sum())
     assert f"{count} of 1,437 labels are suspects, doubted more than the others foretell" in out
     assert f"At least about {found.wrong:,.0f} of these labels are wrong." in out
-    assert "Stage all: the mean over the whole training, the rule where no flips" in out
+    assert "Stage all: the mean over the whole training, the rule without planted flips" in out
     assert f"s.csv: {count} suspects" in out
     rows = list(csv.DictReader((tmp_path / "s.csv").read_text().splitlines()))
     assert [int(row["id"]) for row in rows] == [

@@ -1,1 +1,1 @@
-"""Pure functions from columns of a result to small frozen answers."""
+"""Functions that compute small frozen results from the columns of a run."""

@@ -1,1 +1,1 @@
-"""What goes into a training loop of the user's."""
+"""Samplers for the training loop of the user."""

@@ -1,4 +1,4 @@
-"""Draws rows for a training loop: the easy ones first, or some more often than others."""
+"""A sampler for a training loop: easy rows first, or each row by its weight."""
 
 import hashlib
 import inspect
@@ -27,6 +27,7 @@ from vog.training.schedules import (
     entry_shares,
     epoch_shares,
 )
+from vog.wording import same_again
 
 WEIGHTS = ("hardness", "label")
 
@@ -57,45 +58,45 @@ def sampler(
     rank: int | None = None,
     drop_last: bool = False,
 ) -> "RunSampler":
-    """A sampler for `DataLoader(dataset, sampler=...)`; call its `set_epoch` before each epoch.
+    """Return a sampler for `DataLoader(dataset, sampler=...)`; call `set_epoch` before each epoch.
 
-    `order="curriculum"`: in each epoch the easiest share of the rows, shuffled. The share begins
-    with `start` and is 1 after `epochs`. `order="weighted"`: `num_samples` rows an epoch, drawn
-    with replacement; a row with weight 2 is drawn twice as often as one with weight 1.
+    `order="curriculum"`: each epoch has the easiest share of the rows, shuffled. The share begins
+    with `start` and is 1 after `epochs`. `order="weighted"`: each epoch has `num_samples` rows,
+    drawn with replacement; a row with weight 2 is drawn twice as often as one with weight 1.
 
     Args:
-        run: says how hard each example is.
-        dataset: the map-style dataset that rows are drawn of, in any order or a part of it: its
+        run: the run that gives the hardness of each example.
+        dataset: the map-style dataset to draw from, a part of the scored data in any order. Its
             ids are looked up in the run. By default row numbers are those of the scored data.
         order: `curriculum` or `weighted`.
-        by: the column that says what is hard; by default `run.default_column`. Rows without a
-            value come last, and have the mean weight of the others.
-        reverse: hard first; or easy ones more often.
-        epochs: (curriculum) after how many epochs all rows are drawn. Has to be given.
-        pacing: (curriculum) `linear`; `root` (Platanios et al., NAACL 2019); `step`, all from half
-            of the epochs on, or `exponential`, growing by the same factor each epoch (Hacohen and
-            Weinshall, ICML 2019); or a function from progress in [0, 1) to how far the share has
-            gone from `start` to 1, in [0, 1].
+        by: the column of the hardness; by default `run.default_column`. Rows without a value come
+            last, or have the mean weight.
+        reverse: hard rows first, or easy rows more often.
+        epochs: (curriculum) the number of epochs after which all rows are drawn. Required.
+        pacing: (curriculum) `linear`; `root` (Platanios et al., NAACL 2019); `step`, all rows from
+            half of the epochs on, or `exponential`, with the same growth factor each epoch (Hacohen
+            and Weinshall, ICML 2019); or a function from progress in [0, 1) to the position of the
+            share between `start` (0) and 1 (1).
         start: (curriculum) the share in epoch 0, in (0, 1].
-        balanced: (curriculum) the same share of each class, so that proportions stay.
+        balanced: (curriculum) take the same share of each class, so that class proportions stay.
         weights: (weighted) `hardness`, the rank by `by` in [0, 1], or `label`, the probability
             that the label is right, by `vog.suspects`.
-        temperature: (weighted) above 0; x becomes x ** (1 / temperature): towards 0 only the
-            largest are drawn, and infinity draws all alike.
-        floor: (weighted) the smallest weight beside the largest, 1, in (0, 1].
-        num_samples: (weighted) rows an epoch, of all replicas; by default as many as there are.
+        temperature: (weighted) above 0; x becomes x ** (1 / temperature): near 0 only the largest
+            are drawn, and with infinity all rows equally often.
+        floor: (weighted) the smallest weight, where the largest is 1, in (0, 1].
+        num_samples: (weighted) rows an epoch over all replicas; by default the number of rows.
         seed: the same seed and epoch give the same rows in every process.
-        num_replicas: how many processes share the rows; by default those of torch.distributed
-            where it is initialised, else 1. Where something else splits the batches between
-            processes, as accelerate does, give 1. With Lightning: give the Trainer
+        num_replicas: the number of processes that share the rows; by default that of
+            torch.distributed if it is initialised, else 1. Give 1 where something else, such as
+            accelerate, splits the batches between processes. With Lightning, give the Trainer
             `use_distributed_sampler=False`, and make the sampler in `train_dataloader`.
-        rank: which of them this is.
-        drop_last: leave out the last rows where they cannot be shared evenly; by default the first
-            are drawn again, as `DistributedSampler` does.
+        rank: the number of this process, from 0.
+        drop_last: leave out the last rows if they cannot be shared evenly; by default the first
+            rows are drawn again, as `DistributedSampler` does.
 
     Raises:
-        ResultError: a setting that is none or belongs to the other order; no such column.
-        DataError: the dataset has rows that the run does not know.
+        ResultError: a setting is invalid or belongs to the other order; or there is no such column.
+        DataError: the dataset has rows that the run does not have.
     """
     args = dict(locals())
     _check_arguments(args)
@@ -116,7 +117,7 @@ def sampler(
 
 
 class RunSampler(Sampler[int]):
-    """Row numbers for one process; see `sampler`."""
+    """A sampler that yields row numbers for one process; see `sampler`."""
 
     def __init__(
         self,
@@ -125,13 +126,13 @@ class RunSampler(Sampler[int]):
         config: Mapping[str, Any],
         replica: tuple[int, int],
     ) -> None:
-        """Draw of these rows.
+        """Make a sampler of these rows.
 
         Args:
-            rows: numbers in the dataset.
-            schedule: which of them an epoch has, as positions.
-            asked: the settings, among them `seed` and `drop_last`.
-            replica: which process this is, of how many.
+            rows: row numbers in the dataset.
+            schedule: which rows an epoch has, as positions in `rows`.
+            config: the settings, among them `seed` and `drop_last`.
+            replica: rank of this process, and number of processes.
         """
         self.epoch = 0
         self._rows, self._schedule = rows, schedule
@@ -142,13 +143,13 @@ class RunSampler(Sampler[int]):
         self._finished: int | None = None
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes next, from 0; an epoch that was begun is resumed if it is that."""
+        """Set the next epoch, from 0; if it is the current one, a loaded state is resumed."""
         if epoch != self.epoch:
             self._yielded = self._resume_at = 0
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """How many rows this process has in the whole epoch."""
+        """Return the number of rows that this process has in the whole epoch."""
         return self._rows_in(self.epoch)
 
     def _rows_in(self, epoch: int) -> int:
@@ -156,7 +157,7 @@ class RunSampler(Sampler[int]):
         return count // self._replicas if self._config["drop_last"] else -(-count // self._replicas)
 
     def __iter__(self) -> Iterator[int]:
-        """The row numbers of the epoch, or what was left of it in the state that was loaded."""
+        """Yield the row numbers of the epoch, or those that a loaded state has left of it."""
         start, self._resume_at = self._resume_at, 0
         if start == 0 and self._finished == self.epoch:
             warnings.warn(
@@ -178,25 +179,28 @@ class RunSampler(Sampler[int]):
         return np.resize(rows, len(self) * self._replicas)[self._rank :: self._replicas]
 
     def state_dict(self, yielded: int | None = None) -> dict[str, Any]:
-        """Where the epoch stands: everything that makes the rest of it come out the same.
+        """Return the state of the epoch, with everything that determines the rest of it.
 
         Args:
-            yielded: how many rows of the epoch this process has trained with, at most all of it;
-                by default, how many were given out. A DataLoader with workers reads ahead, so that
-                these are more: give batches times batch size, or use torchdata's
-                StatefulDataLoader, which keeps the state that belongs to the batches it has
-                returned.
+            yielded: number of rows of the epoch that this process has trained with, cut to its
+                length; by default the number of rows given out. A DataLoader with workers reads
+                ahead, so that is too many: give batches times batch size, or use torchdata's
+                StatefulDataLoader, which keeps the state of the batches it has returned.
+
+        Raises:
+            ResultError: `yielded` is negative.
         """
         count = self._yielded if yielded is None else min(yielded, len(self))
         if count < 0:
-            raise ResultError(f"yielded={yielded!r}: expected how many rows, from 0.")
+            raise ResultError(f"yielded={yielded!r}: expected a number of rows, from 0.")
         return {"epoch": self.epoch, "yielded": count, "asked": dict(self._config)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state; one that another rank of as many saved will do.
+        """Continue from a state, which may be saved by another rank of the same replicas.
 
         Raises:
-            ResultError: it is of another run, dataset, seed or setting, and says which.
+            ResultError: the state is incomplete, or of a different run, dataset, seed or setting.
+            DataError: it has more rows than the epoch.
         """
         if not {"epoch", "yielded", "asked"} <= state.keys():
             raise ResultError(
@@ -210,17 +214,17 @@ class RunSampler(Sampler[int]):
             if saved.get(name) != current and name != "digest"
         ]
         if saved.get("digest") != self._config["digest"]:
-            changed = changed or ["the run, or the rows of the dataset, are others"]
+            changed = changed or ["the run, or the rows of the dataset, differ"]
         if changed:
             raise ResultError(
-                f"the state is of another sampler: {'; '.join(changed)}. Make the sampler as it "
-                f"was when the state was saved."
+                f"the state is of another sampler: {'; '.join(changed)}. Make the sampler with the "
+                f"settings it had when the state was saved."
             )
         epoch, count = state["epoch"], state["yielded"]
         rows = self._rows_in(epoch)
         if not 0 <= count <= rows:
             raise DataError(f"the state has yielded {count} rows; an epoch has {rows:,} here.")
-        # A StatefulDataLoader loads its state when it is iterated, and `set_epoch` was before that.
+        # A StatefulDataLoader loads its state when it is iterated, which is after `set_epoch`.
         if count == rows and self.epoch == epoch + 1:
             epoch, count = self.epoch, 0
         self.epoch, self._finished = epoch, None
@@ -228,7 +232,7 @@ class RunSampler(Sampler[int]):
 
 
 def _check_arguments(args: Mapping[str, Any]) -> None:
-    """Nothing where each setting is one, and of the order that is asked."""
+    """Raise ResultError unless each setting is valid and belongs to the order."""
     order, seed = args["order"], args["seed"]
     if order not in _SETTINGS_OF_ORDER:
         raise ResultError(f"there is no order {order!r}.{unknown(order, _SETTINGS_OF_ORDER)}")
@@ -236,10 +240,10 @@ def _check_arguments(args: Mapping[str, Any]) -> None:
     for owner, names in _SETTINGS_OF_ORDER.items():
         stray = [name for name in names if owner != order and args[name] != defaults[name]]
         if stray:
-            raise ResultError(f"{stray[0]} is for order={owner!r}, and {order!r} is asked.")
+            raise ResultError(f"{stray[0]} only works with order={owner!r}, not with {order!r}.")
     by_label = order == "weighted" and args["weights"] == "label"
     if by_label and args["by"] is not None:
-        raise ResultError(f"by={args['by']!r} is for hardness, and weights='label' are asked.")
+        raise ResultError(f"by={args['by']!r} only works with weights='hardness', not 'label'.")
     if args["weights"] not in WEIGHTS:
         raise ResultError(
             f"there are no weights {args['weights']!r}.{unknown(args['weights'], WEIGHTS)}"
@@ -258,15 +262,14 @@ def _check_arguments(args: Mapping[str, Any]) -> None:
 
 
 def _match_rows(run: Run, dataset: Any) -> tuple[Positions, Positions]:
-    """Row numbers of the dataset, and where the run has each of them."""
+    """Return the row numbers of the dataset, and the position of each row in the run."""
     table = run.table(["index", "id"])
     if dataset is None:
         run.require_row_numbers()
         if run.missing_rows:
             raise ResultError(
-                f"{run.folder} lacks {run.missing_rows:,} rows, which would never be drawn. Run "
-                f"the same `vog score` command again to continue, or give the dataset that you "
-                f"mean."
+                f"{run.folder} lacks {run.missing_rows:,} rows, which would never be drawn. "
+                f"{same_again('score')} to continue, or give the dataset to draw from."
             )
         return table["index"].to_numpy(), np.arange(len(table))
     ids: Sequence[str] = ids_of(dataset)
@@ -274,29 +277,29 @@ def _match_rows(run: Run, dataset: Any) -> tuple[Positions, Positions]:
     if isinstance(ids, RowNumbers) and size_differs:
         raise DataError(
             f"the dataset has no ids and {len(ids):,} items, and {run.folder} was made of "
-            f"{run.question['data']['examples']:,}: which are which cannot be told. Give a "
-            f"`Subset` of what was scored, or a dataset with an attribute `ids`."
+            f"{run.question['data']['examples']:,}, so they cannot be matched. Give a `Subset` of "
+            f"the dataset that was scored, or a dataset with an attribute `ids`."
         )
     positions = positions_of(ids, table["id"])
     missing = np.flatnonzero(positions < 0)
     if len(missing) or not len(positions):
         raise DataError(
-            f"{run.folder} knows {len(positions) - len(missing):,} of the {len(positions):,} rows of the "
-            f"dataset. It has no {first_few([ids[int(row)] for row in missing])}, but "
+            f"{run.folder} has {len(positions) - len(missing):,} of the {len(positions):,} rows of "
+            f"the dataset. It has no {first_few([ids[int(row)] for row in missing])}, but "
             f"{first_few(table['id'][:3].to_pylist())}. Give the dataset that was scored, a part "
-            f"of it, or one whose attribute `ids` names its rows so."
+            f"of it, or one whose attribute `ids` has the same names."
         )
     return np.arange(len(positions)), positions
 
 
 def _replica_of_process(num_replicas: int | None, rank: int | None) -> tuple[int, int]:
-    """Which process this is, of how many."""
+    """Return the rank of this process and the number of processes."""
     is_distributed = distributed.is_available() and distributed.is_initialized()
     if num_replicas is not None and num_replicas < 1:
         raise ResultError(f"num_replicas={num_replicas}: expected at least 1.")
     if num_replicas is not None and num_replicas > 1 and rank is None and not is_distributed:
         raise ResultError(
-            f"num_replicas={num_replicas}, and which of them this is cannot be told: "
+            f"num_replicas={num_replicas}, but the rank of this process is unknown, because "
             f"torch.distributed is not initialised. Give rank."
         )
     if num_replicas is None:

@@ -1,1 +1,1 @@
-"""How well scores find examples that are known to be of a kind."""
+"""Measures of how well scores find examples of a known kind."""

@@ -1,4 +1,4 @@
-"""How well values tell some rows from others, with intervals and a test against chance."""
+"""Measures of how well values separate two groups of rows, with intervals and a chance test."""
 
 from dataclasses import dataclass
 
@@ -8,19 +8,14 @@ from scipy.optimize import root_scalar
 from scipy.stats import norm, rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-_MAX_GROUPS = (
-    1000  # groups of the wanted rows that are drawn from, so that a draw takes milliseconds
-)
+_MAX_GROUPS = 1000  # groups of positive rows in a bootstrap draw, which then takes milliseconds
 _Z = float(norm.ppf(0.975))
-_FEW_ROWS, _DRAWS = (
-    20,
-    1999,
-)  # so few rows of a side are dealt out so often; of more the sum is normal
+_FEW_ROWS, _DRAWS = 20, 1999  # up to 20 rows of a group: permutations; else normal
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number in [0, 1] with its 95 % interval; NaN where it cannot be told."""
+    """A number in [0, 1] with its 95 % interval; NaN where it is undefined."""
 
     value: float
     low: float
@@ -29,16 +24,16 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Separation:
-    """How well high values tell the wanted rows from the others.
+    """Measures of how well high values separate the positive rows from the negative ones.
 
     Attributes:
-        auroc: that a wanted row has a higher value than another, equal ones counted half; 0.5 is
+        auroc: probability that a positive row has the higher value, ties counted half; 0.5 is
             chance.
-        ap: average precision; by chance the share of the wanted.
-        precision: the share of the wanted among as many of the highest as there are wanted;
-            expected, where equal values leave open which these are. By chance as `ap`.
-        chance: how probable an AUROC so far from 0.5 is, to either side, where values are dealt
-            out to rows at random; NaN where it cannot be told.
+        ap: average precision; the share of positive rows is chance.
+        precision: the share of positive rows among the P highest rows, with P the number of
+            positive rows; its expectation over the order of ties. Chance as for `ap`.
+        chance: two-sided p-value of the AUROC under random permutation of the values; NaN where it
+            is undefined.
     """
 
     auroc: Estimate
@@ -49,10 +44,10 @@ class Separation:
 
 @dataclass(frozen=True)
 class Groups:
-    """How many rows are where, from the lowest values to the highest.
+    """Counts of rows in groups, from the lowest values to the highest.
 
-    The values of the wanted rows, and between them all that lies there: whatever else is known
-    of the others changes none of the numbers.
+    Each distinct positive value is a group, and each gap between two of them is one. The exact
+    values of the negative rows in a gap change none of the measures.
     """
 
     positive: Int[np.ndarray, "g"]
@@ -65,22 +60,21 @@ def separation(
     resamples: int,
     rng: np.random.Generator,
 ) -> Separation:
-    """Exact numbers and their 95 % intervals.
+    """Return the exact measures with their 95 % intervals.
 
-    Of AUROC by Newcombe's method 5, which covers near 1 too, and of precision by Wilson. Of average
-    precision, for which there is no such formula, by a stratified bootstrap: wanted and others are
-    drawn separately, so that the share of the wanted stays, of more than 1,000 wanted neighbours
-    taken together, moved by what this changes the number. Such an interval is widened to hold its
-    number, and where all draws are alike, as when the two do not overlap, it is a point and too
-    narrow.
+    The interval of AUROC is by Newcombe's method 5, which also covers near 1, and that of precision
+    by Wilson. Average precision has no such formula, so its interval is a stratified bootstrap that
+    keeps the numbers of positive and negative rows. With many positive rows neighbours are merged
+    into 1,000 groups, and the interval is shifted by the error of that. It is widened to contain
+    the number. Where all draws are equal, as without any overlap, it is a point and too narrow.
 
     Source: Newcombe, Statistics in Medicine 25 (2006) 559; Wilson, JASA 22 (1927) 209.
 
     Args:
-        wanted: values without NaN; infinities are the highest or the lowest.
-        others: the same, in ascending order.
-        resamples: how many draws.
-        rng: what they are drawn with.
+        positive: values without NaN; infinities are the highest or the lowest.
+        negative: the same, in ascending order.
+        resamples: number of bootstrap draws.
+        rng: generator of the draws.
     """
     if not (len(positive) and len(negative)):
         unknown = Estimate(np.nan, np.nan, np.nan)
@@ -103,10 +97,10 @@ def separation(
 
 
 def newcombe(auroc: float, positive: int, negative: int) -> Estimate:
-    """An AUROC of so many rows with its 95 % interval: all values it is not too far from.
+    """Return an AUROC with its 95 % interval: all values that differ from it by at most z errors.
 
-    The variance at each of them is that of Hanley and McNeil, with the mean of both numbers of rows
-    in place of each.
+    The variance at each value is that of Hanley and McNeil, with the mean of the two numbers of
+    rows in place of each.
     """
 
     def too_far(value: float) -> float:
@@ -115,7 +109,7 @@ def newcombe(auroc: float, positive: int, negative: int) -> Estimate:
         variance = value * (1 - value) * factor / (positive * negative)
         return abs(auroc - value) - _Z * variance**0.5
 
-    edge = 1e-12  # at 0 and 1 nothing varies, and they would pass for limits
+    edge = 1e-12  # at 0 and 1 the variance is 0, and they would look like limits
 
     def limit(start: float, end: float) -> float:
         return float(root_scalar(too_far, bracket=(start, end)).root)
@@ -126,7 +120,7 @@ def newcombe(auroc: float, positive: int, negative: int) -> Estimate:
 
 
 def wilson(share: float, count: int) -> Estimate:
-    """A share of so many rows with its 95 % interval."""
+    """Return a share of `count` rows with its 95 % interval."""
     squared = _Z**2 / count
     middle = (share + squared / 2) / (1 + squared)
     half = _Z / (1 + squared) * (share * (1 - share) / count + squared / count / 4) ** 0.5
@@ -136,20 +130,20 @@ def wilson(share: float, count: int) -> Estimate:
 def _permutation_p_value(
     positive: Float[np.ndarray, "p"], negative: Float[np.ndarray, "n"], rng: np.random.Generator
 ) -> float:
-    """How probable a sum of ranks is that is so far from the usual one, by permutation."""
+    """Return the probability of a rank sum at least this far from its mean, by permutation."""
     ranks = rankdata(np.concatenate([positive, negative]))
     count, expected = len(positive), len(positive) * float(ranks.mean())
     deviation = abs(float(ranks[:count].sum()) - expected)
     if min(count, len(negative)) > _FEW_ROWS:
         spread = ranks.std() * np.sqrt(count * len(negative) / (len(ranks) - 1))
         return float(2 * norm.sf(deviation / spread)) if spread else 1.0
-    ranks.sort()  # what comes of a draw must not hang on the order of the rows
+    ranks.sort()  # the draws must not depend on the order of the rows
     sums = np.array([rng.choice(ranks, count, replace=False).sum() for _ in range(_DRAWS)])
     return (1 + int((np.abs(sums - expected) >= deviation - 1e-9 * expected).sum())) / (1 + _DRAWS)
 
 
 def group_values(positive: Float[np.ndarray, "p"], negative: Float[np.ndarray, "n"]) -> Groups:
-    """The rows counted; `others` in ascending order."""
+    """Return the counts of rows by group; `negative` is in ascending order."""
     values, counts = np.unique(positive, return_counts=True)
     bounds = [np.searchsorted(negative, values, side) for side in ("left", "right")]
     negative_counts = np.diff(np.stack(bounds, 1).ravel(), prepend=0, append=len(negative))
@@ -158,14 +152,14 @@ def group_values(positive: Float[np.ndarray, "p"], negative: Float[np.ndarray, "
     return Groups(positive_counts, negative_counts)
 
 
-# What scikit-learn computes of one draw in a millisecond, of all draws at once: a run of 60 columns
-# and four kinds has 48,000 draws. Rows are draws, columns groups from the lowest to the highest.
+# scikit-learn takes a millisecond a draw, and a run of 60 columns and four kinds has 48,000 draws.
+# So these compute all draws at once: rows are draws, columns groups from the lowest to the highest.
 
 
 def average_precisions(
     positive: Int[np.ndarray, "r g"], negative: Int[np.ndarray, "r g"]
 ) -> Float[np.ndarray, "r"]:
-    """`average_precision_score` of each row: the mean over the wanted of the precision at each."""
+    """Return scikit-learn's `average_precision_score` of each row of counts."""
     hits, rows = _from_top(positive), _from_top(positive + negative)
     return (positive * hits / np.maximum(rows, 1)).sum(1) / positive.sum(1)
 
@@ -173,14 +167,14 @@ def average_precisions(
 def precisions(
     positive: Int[np.ndarray, "r g"], negative: Int[np.ndarray, "r g"]
 ) -> Float[np.ndarray, "r"]:
-    """The share of ours among as many of the highest as there are ours, ties broken at random."""
+    """Return the share of positive rows among the P highest, with ties broken at random."""
     size, count = positive + negative, positive.sum(1)
     room = count[:, None] - (_from_top(size) - size)
     return (positive * np.clip(room / np.maximum(size, 1), 0, 1)).sum(1) / count
 
 
 def _from_top(counts: Int[np.ndarray, "r g"]) -> Int[np.ndarray, "r g"]:
-    """How many are in each group or in a higher one."""
+    """Return the number of rows in each group or a higher one."""
     return np.cumsum(counts[:, ::-1], 1)[:, ::-1]
 
 
@@ -195,7 +189,7 @@ def _exact_auroc_and_ap(groups: Groups) -> tuple[float, float]:
 
 
 def _merge_groups(groups: Groups) -> Groups:
-    """Neighbours together until a thousand groups have the same number of wanted rows."""
+    """Return at most 1,000 merged groups, with nearly equal numbers of positive rows."""
     if len(groups.positive) <= 2 * _MAX_GROUPS + 1:
         return groups
     cumulative = np.cumsum(groups.positive)

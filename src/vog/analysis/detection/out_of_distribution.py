@@ -1,4 +1,4 @@
-"""How well scores tell the examples of one run from those of another: out of distribution."""
+"""Out-of-distribution detection: how well scores separate the examples of two runs."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,6 +13,7 @@ from vog.analysis.one_run.score_columns import columns_by_stage
 from vog.errors import ResultError, first_few
 from vog.progress import progress
 from vog.result import Run
+from vog.wording import command, option
 
 _LABEL_FREE = ("entropy",)
 _TARGET_SCORES = ("vog", "grad_norm")
@@ -20,15 +21,16 @@ _TARGET_SCORES = ("vog", "grad_norm")
 
 @dataclass(frozen=True)
 class OodMetrics:
-    """How well high values tell what is outside from a reference, all in [0, 1]; NaN if one lacks.
+    """Measures of how well high values find outside rows, in [0, 1]; NaN if either set is empty.
 
     Attributes:
-        auroc: that a row from outside has the higher value, equal ones counted half; 0.5 is chance.
-        aupr_out: area under the precision-recall curve of finding what is outside; by chance about
-            its share of the rows, but more where many values are equal.
-        aupr_in: the same of finding the reference by low values.
-        fpr95: the share of the reference that is taken for outside when as few as possible are,
-            but at least 95 % of what is outside; by chance 0.95.
+        auroc: probability that an outside row has the higher value, ties counted half; 0.5 is
+            chance.
+        aupr_out: area under the precision-recall curve with outside rows as positive; chance is
+            about their share of the rows, and more where many values are equal.
+        aupr_in: the same with reference rows as positive, found by low values.
+        fpr95: the share of the reference that is taken for outside by the highest cut-off that
+            finds at least 95 % of the outside rows; 0.95 is chance.
     """
 
     auroc: float
@@ -39,17 +41,17 @@ class OodMetrics:
 
 @dataclass(frozen=True)
 class OodColumn:
-    """One score at one stage.
+    """The detection by one score at one stage.
 
     Attributes:
-        score: its name.
-        stage: of the score.
-        uses_label: whether the label that an example was given plays a part; of scores that are
-            not the package's it is supposed.
-        outside: rows of the run that have a value.
-        reference: rows of the other run that have one.
-        left_out: rows of both that have none.
-        found: how well its hard end tells them apart.
+        score: the name of the score.
+        stage: the stage of the score.
+        uses_label: True if the score depends on the label of the example; assumed for scores that
+            are not part of the package.
+        outside: number of rows of the run with a value.
+        reference: number of rows of the reference run with a value.
+        left_out: number of rows of both runs without a value.
+        metrics: how well hard values separate the two.
     """
 
     score: str
@@ -61,20 +63,20 @@ class OodColumn:
     metrics: OodMetrics
 
     def row(self) -> dict[str, Any]:
-        """The same, flat."""
+        """Return the fields and the metrics as one flat dict."""
         flat = asdict(self)
         return flat | flat.pop("metrics")
 
 
 @dataclass(frozen=True)
 class OodDetection:
-    """Whether the examples of a run are harder than those of another, under the same checkpoints.
+    """The comparison of a run with a reference run, scored under the same checkpoints.
 
     Attributes:
-        run: the folder whose examples are taken for outside.
-        against: the folder of the reference.
-        columns: those that use no label first, then the best AUROC first.
-        warning: what must be known before these numbers are believed; None for nothing.
+        run: the folder of the run whose examples are outside.
+        against: the folder of the reference run.
+        columns: those that use no label first, then by falling AUROC.
+        warning: why the numbers may mislead; None if nothing is suspicious.
     """
 
     run: Path
@@ -83,27 +85,27 @@ class OodDetection:
     warning: str | None
 
     def rows(self) -> list[dict[str, Any]]:
-        """One flat row a column."""
+        """Return one flat dict a column."""
         return [column.row() for column in self.columns]
 
 
 def ood_detection(
     run: Run, against: Run, score: str | None = None, quiet: bool = False
 ) -> OodDetection:
-    """How well each score that both have tells the rows of `run` from those of `against`.
+    """Return how well each common score separates the rows of `run` from those of `against`.
 
-    Compared are the raw values, with the hard end up. Standards of a class are each run's own,
-    so that `vog:class` and the like of two runs cannot be compared.
+    Raw values are compared, turned so that large is hard. Standardised values such as `vog:class`
+    are relative to their own run and cannot be compared.
 
     Args:
-        run: what is taken for outside, the positive class.
-        against: the reference, as the test data of what the model was trained on.
-        score: only this one, without its stage.
-        quiet: no progress bar.
+        run: the outside examples, the positive class.
+        against: the reference, such as the test set of the training data.
+        score: the only score to compare, without its stage; None for all.
+        quiet: show no progress bar.
 
     Raises:
-        ResultError: it is the same run; the two were scored under other checkpoints, at another
-            target or with other settings; they have no score in common; or there is no such score.
+        ResultError: both are the same run; they were scored under different checkpoints, targets or
+            settings; they have no score in common; or there is no such score.
     """
     _check_comparable(run, against)
     names = _common_columns(run, against, score)
@@ -117,23 +119,24 @@ def ood_detection(
 
 
 def ood_metrics(outside: Float[np.ndarray, "p"], reference: Float[np.ndarray, "n"]) -> OodMetrics:
-    """How well high values tell one from the other.
+    """Return how well high values separate outside rows from the reference.
 
-    As pytorch-ood counts, so that figures can be set beside those of the field: its areas under the
-    precision-recall curve are those under straight lines between the thresholds, which is too much
-    where values are equal (Davis and Goadrich, ICML 2006). `vog verify` gives average precision.
+    The definitions are those of pytorch-ood, so that numbers can be compared with published ones.
+    Its areas under the precision-recall curve interpolate linearly between thresholds, which is too
+    large where values are equal (Davis and Goadrich, ICML 2006). `vog verify` gives average
+    precision.
 
     Args:
-        outside: the positive class; NaN is left out, infinities count as highest and lowest.
-        reference: the other.
+        outside: values of the positive class; NaN is left out, infinities are highest and lowest.
+        reference: values of the negative class.
     """
     positive, negative = (values[~np.isnan(values)] for values in (outside, reference))
     if not (len(positive) and len(negative)):
         return OodMetrics(np.nan, np.nan, np.nan, np.nan)
     truth = np.repeat([1, 0], [len(positive), len(negative)])
-    # Places in the order, for scikit-learn takes no infinity.
+    # Ranks, because scikit-learn accepts no infinity.
     ranks = np.unique(np.concatenate([positive, negative]), return_inverse=True)[1]
-    # Points on a line between others may be the first at 95 %.
+    # Keep collinear points: one of them may be the first at 95 %.
     fpr, tpr, _ = roc_curve(truth, ranks, drop_intermediate=False)
     return OodMetrics(
         float(roc_auc_score(truth, ranks)),
@@ -165,14 +168,8 @@ def _ood_column(run: Run, against: Run, name: str) -> OodColumn:
 
 
 def _sort_key(column: OodColumn) -> tuple[bool, bool, float, str, str]:
-    has_auroc = not np.isnan(column.metrics.auroc)
-    return (
-        column.uses_label,
-        not has_auroc,
-        -column.metrics.auroc if has_auroc else 0.0,
-        column.score,
-        column.stage,
-    )
+    auroc, missing = column.metrics.auroc, bool(np.isnan(column.metrics.auroc))
+    return column.uses_label, missing, 0.0 if missing else -auroc, column.score, column.stage
 
 
 def _uses_label(run: Run, score: str) -> bool:
@@ -181,16 +178,12 @@ def _uses_label(run: Run, score: str) -> bool:
 
 
 def _warning(run: Run, against: Run, columns: list[OodColumn]) -> str | None:
-    warnings = [
-        text
-        for text in (_label_warning(run, columns), _input_warning(run, against))
-        if text is not None
-    ]
-    return "\n".join(warnings) or None
+    texts = (_label_warning(run, columns), _input_warning(run, against))
+    return "\n".join(text for text in texts if text is not None) or None
 
 
 def _input_warning(run: Run, against: Run) -> str | None:
-    """That they were seen in another way, which other data may need, or `auto` have chosen."""
+    """Return a warning if transform or precision differ, as other data or `auto` may require."""
     inputs, reference = (
         {"transform": question["data"].get("transform"), "precision": question.get("precision")}
         for question in (run.question, against.question)
@@ -203,8 +196,8 @@ def _input_warning(run: Run, against: Run) -> str | None:
     if not differing:
         return None
     return (
-        f"the model did not see both in the same way ({'; '.join(differing)}), and scores may tell "
-        f"that apart and not the data."
+        f"the inputs of the two runs were prepared differently ({'; '.join(differing)}). Scores "
+        f"may separate the runs by that and not by the data."
     )
 
 
@@ -213,36 +206,36 @@ def _label_warning(run: Run, columns: list[OodColumn]) -> str | None:
     if not labelled:
         return None
     warning = (
-        f"labels take part in {', '.join(labelled)}: what is outside has no right label, so these "
-        f"tell how badly the labels it was given fit, and not whether it is outside."
+        f"labels influence {', '.join(labelled)}. Outside examples have no right label, so these "
+        f"scores measure how badly their labels fit, and not whether the examples are outside."
     )
     target = run.question.get("target")
     if target != "predicted" and set(labelled) & set(_TARGET_SCORES):
         warning += (
-            f" The target is {target}, at the label; score both runs with --target predicted, "
-            f"where no label takes part in {' and '.join(_TARGET_SCORES)}."
+            f" The target is {target}, at the label. Score both runs with "
+            f"{option('target', 'predicted')}: then {' and '.join(_TARGET_SCORES)} use no label."
         )
     return warning
 
 
 def _common_columns(run: Run, against: Run, score: str | None) -> list[str]:
-    """The score columns of both; refused where a score is not the same in both."""
+    """Return the score columns of both runs, or raise ResultError if none can be compared."""
     if score is not None and ":" in score:
         raise ResultError(
-            f"--score {score}: standards and ranks are each run's own, so raw values are what two "
-            f"runs are compared by. Give --score {score.partition(':')[0]}."
+            f"{option('score', score)}: standardised values and ranks are relative to their run. "
+            f"Two runs are compared by raw values: give {option('score', score.partition(':')[0])}."
         )
-    names = [one for one in run.score_columns if one in against.score_columns]
+    names = [name for name in run.score_columns if name in against.score_columns]
     if score is not None:
-        columns = [set(columns_by_stage(one, score).values()) for one in (run, against)]
+        columns = [set(columns_by_stage(scored, score).values()) for scored in (run, against)]
         names = [name for name in names if name in columns[0] & columns[1]]
     if not names:
         raise ResultError(
             f"{run.folder} has the columns {first_few(run.score_columns)}, {against.folder} has "
             f"{first_few(against.score_columns)}: no score in common. Score both with the same "
-            f"--scores and --stages."
+            f"{option('scores')} and {option('stages')}."
         )
-    settings, reference = (_score_settings(one.question) for one in (run, against))
+    settings, reference = (_score_settings(scored.question) for scored in (run, against))
     for name in dict.fromkeys(name.partition("@")[0] for name in names):
         _check_equal(run, against, f"settings of {name}", settings.get(name), reference.get(name))
     return names
@@ -253,18 +246,18 @@ def _score_settings(question: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_comparable(run: Run, against: Run) -> None:
-    """Nothing where both runs were scored alike."""
+    """Raise ResultError unless both runs were scored under the same checkpoints and settings."""
     if run.folder.resolve() == against.folder.resolve():
         raise ResultError(
-            f"--against {against.folder} is the run itself. Name a run of other data, scored under "
-            f"the same checkpoints."
+            f"{option('against', str(against.folder))} is the run itself. Name a run of other "
+            f"data, scored under the same checkpoints."
         )
     question, reference = run.question, against.question
     _check_equal(run, against, "target", question.get("target"), reference.get("target"))
-    models = [one.get("model", {}) for one in (question, reference)]
+    models = [stored.get("model", {}) for stored in (question, reference)]
     for part in dict.fromkeys([*models[0], *models[1]]):
-        _check_equal(run, against, f"{part} of the model", *(one.get(part) for one in models))
-    steps, reference_steps = (_checkpoints(one) for one in (run, against))
+        _check_equal(run, against, f"{part} of the model", *(model.get(part) for model in models))
+    steps, reference_steps = (_checkpoints(scored) for scored in (run, against))
     _check_equal(run, against, "number of checkpoints", len(steps), len(reference_steps))
     pairs = zip(steps, reference_steps, strict=True)
     differing = [pair for pair in pairs if pair[0]["sha256"] != pair[1]["sha256"]]
@@ -274,20 +267,24 @@ def _check_comparable(run: Run, against: Run) -> None:
         f"weights of {len(differing)} of {len(steps)} checkpoints",
         *(first_few([_checkpoint_text(pair[which]) for pair in differing], 3) for which in (0, 1)),
     )
-    stages = [one.get("stages", {}) for one in (question, reference)]
+    stages = [stored.get("stages", {}) for stored in (question, reference)]
     for name in stages[0]:
         if name in stages[1]:
             _check_equal(run, against, f"stage {name}", stages[0][name], stages[1][name])
 
 
 def _checkpoints(run: Run) -> list[dict[str, Any]]:
-    """Step and SHA-256 of each, in their order."""
+    """Return step and SHA-256 of each checkpoint, in training order.
+
+    Raises:
+        ResultError: the run does not have them.
+    """
     checkpoints = run.question.get("checkpoints", [])
     if not checkpoints or not all("sha256" in checkpoint for checkpoint in checkpoints):
         raise ResultError(
-            f"{run.folder} does not say which weights it was scored under, as runs that were "
-            f"imported or combined do not, so it cannot be compared with other data. Score both "
-            f"with `vog score`."
+            f"{run.folder} does not say which weights it was scored under (imported and combined "
+            f"runs do not), so it cannot be compared with other data. Score both with "
+            f"{command('score')}."
         )
     return checkpoints
 
@@ -299,7 +296,8 @@ def _checkpoint_text(checkpoint: Mapping[str, Any]) -> str:
 def _check_equal(run: Run, against: Run, setting: str, value: object, reference: object) -> None:
     if value != reference:
         raise ResultError(
-            f"the values of these runs cannot be compared, for they were scored differently:\n"
+            f"the values of these runs cannot be compared, because they were scored differently:\n"
             f"  {setting}: {value} in {run.folder}, {reference} in {against.folder}\n"
-            f"Score both under the same checkpoints, with the same --target, --stages and --scores."
+            f"Score both under the same checkpoints, with the same {option('target')}, "
+            f"{option('stages')} and {option('scores')}."
         )

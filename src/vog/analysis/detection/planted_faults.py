@@ -1,4 +1,4 @@
-"""How well each score of a run finds examples that are known to be of a kind."""
+"""Measures of how well each score of a run finds the planted examples."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,27 +14,29 @@ from vog.errors import ResultError, unknown
 from vog.progress import progress
 from vog.result import Run
 from vog.result.planting_record import KINDS, Planted, as_planting_record
+from vog.wording import option
 
 COMBINATION = "combination"
-_LEVEL = 0.05  # the level at which a score is told from chance
-_MIN_RESAMPLES = 20  # below, the outermost 2.5 % of the resamples are none
+_LEVEL = 0.05  # significance level of the permutation test
+_MIN_RESAMPLES = 20  # with fewer resamples, 2.5 % of them is less than one
 
 
 @dataclass(frozen=True)
 class Detection:
-    """How well the hard end of one column finds the planted examples of one kind.
+    """How well hard values of one column find the planted examples of one kind.
 
     Attributes:
-        kind: as `flip`.
-        score: its name; `combination` is what `vog suspects` ranks by.
-        stage: of the score.
-        planted: rows of this kind that have a value.
-        clean: rows that are planted in no way and have one.
-        left_out: rows of either sort that have none.
-        auroc: that a planted row is harder than a clean one, ties counted half; 0.5 is chance.
+        kind: the kind, such as `flip`.
+        score: the name of the score; `combination` is what `vog suspects` ranks by.
+        stage: the stage of the score.
+        planted: number of rows of this kind with a value.
+        clean: number of rows with a value that were not planted in any way.
+        left_out: number of rows of either sort without a value.
+        auroc: probability that a planted row is harder than a clean one, ties counted half; 0.5 is
+            chance.
         ap: average precision; `rate` is chance.
         precision: the share of planted rows among the `planted` hardest; `rate` is chance.
-        chance: how probable an AUROC so far from 0.5 is by chance, to either side, by permutation.
+        chance: two-sided p-value of the AUROC, by permutation.
     """
 
     kind: str
@@ -50,7 +52,7 @@ class Detection:
 
     @property
     def column(self) -> str:
-        """`vog@late`."""
+        """The name of the column, such as `vog@late`."""
         return f"{self.score}@{self.stage}"
 
     @property
@@ -60,11 +62,11 @@ class Detection:
 
     @property
     def tells(self) -> bool:
-        """Whether its values are not dealt out at random, at the level of 0.05."""
+        """True if the AUROC differs from chance at the level of 0.05."""
         return self.chance < _LEVEL
 
     def row(self) -> dict[str, Any]:
-        """The same, flat."""
+        """Return all fields as one flat dict, each measure with its interval."""
         counts = ("kind", "score", "stage", "planted", "clean", "left_out")
         return (
             {name: getattr(self, name) for name in counts}
@@ -79,12 +81,12 @@ class Detection:
 
 @dataclass(frozen=True)
 class Verification:
-    """Which score finds what was planted.
+    """The detections of all scores.
 
     Attributes:
-        detections: by kind, the best AUROC first.
-        resamples: how many the intervals of average precision are made of.
-        seed: that they were drawn with.
+        detections: kind by kind, the best AUROC first.
+        resamples: number of bootstrap draws for the intervals of average precision.
+        seed: of the draws.
     """
 
     detections: tuple[Detection, ...]
@@ -93,11 +95,11 @@ class Verification:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What was planted and looked for."""
+        """The planted kinds that were verified."""
         return tuple(dict.fromkeys(result.kind for result in self.detections))
 
     def of(self, kind: str, stage: str | None = None) -> tuple[Detection, ...]:
-        """Those of one kind, the best first; of one stage if it is given.
+        """Return the detections of one kind, the best first; of one stage if it is given.
 
         Raises:
             ResultError: there is no such kind or stage.
@@ -109,7 +111,7 @@ class Verification:
         return tuple(result for result in results if stage in (None, result.stage))
 
     def best(self, kind: str) -> Detection:
-        """The column with the highest AUROC.
+        """Return the detection with the highest AUROC.
 
         Raises:
             ResultError: there is no such kind.
@@ -119,7 +121,9 @@ class Verification:
     def better_stages(
         self, kind: str, stage: str = "all"
     ) -> tuple[tuple[Detection, Detection], ...]:
-        """By score, its best other stage and the given one, where the intervals do not overlap.
+        """Return pairs of a score at its best stage and at `stage`, if the best is clearly better.
+
+        That is, their intervals of AUROC do not overlap, and the better one is above chance.
 
         Raises:
             ResultError: there is no such kind or stage.
@@ -127,45 +131,35 @@ class Verification:
         base = {result.score: result for result in self.of(kind, stage)}
         better: dict[str, tuple[Detection, Detection]] = {}
         for result in self.of(kind):
-            clear = result.score in base and result.auroc.low > max(
-                0.5, base[result.score].auroc.high
-            )
-            if clear:
-                better.setdefault(result.score, (result, base[result.score]))
+            given = base.get(result.score)
+            if given is not None and result.auroc.low > max(0.5, given.auroc.high):
+                better.setdefault(result.score, (result, given))
         return tuple(better.values())
 
     def reading(self, kind: str, stage: str = "all") -> tuple[str, ...]:
-        """In sentences, which scores of a stage find this kind, and which do not.
+        """Return sentences that say which scores of a stage find this kind, and which do not.
 
         Raises:
             ResultError: there is no such kind or stage.
         """
         results, better = self.of(kind, stage), self.better_stages(kind, stage)
         groups = {
-            "Better than chance": [o for o in results if o.tells and o.auroc.value > 0.5],
+            "Better than chance": [x.score for x in results if x.tells and x.auroc.value > 0.5],
             f"No better than chance (by permutation, at {_LEVEL})": [
-                result for result in results if result.chance >= _LEVEL
+                result.score for result in results if result.chance >= _LEVEL
             ],
             f"The other way round, easier on {kind} than on clean rows": [
-                result for result in results if result.tells and result.auroc.value < 0.5
+                result.score for result in results if result.tells and result.auroc.value < 0.5
             ],
-            "Cannot be told, for lack of values": [
-                result for result in results if np.isnan(result.auroc.value)
-            ],
+            "Unknown, for lack of values": [x.score for x in results if np.isnan(x.auroc.value)],
         }
         sentences = [_best_sentence(kind, stage, results[0])]
-        sentences += [
-            f"{heading}: {', '.join(o.score for o in group)}."
-            for heading, group in groups.items()
-            if group
-        ]
-        other_stages = (
-            f"{o.column} ({o.auroc.value:.2f}, {h.auroc.value:.2f} here)" for o, h in better
-        )
-        return (
-            *sentences,
-            *([f"Clearly better at another stage: {', '.join(other_stages)}."] if better else []),
-        )
+        sentences += [f"{text}: {', '.join(names)}." for text, names in groups.items() if names]
+        if better:
+            pairs = ((best, best.auroc.value, given.auroc.value) for best, given in better)
+            texts = (f"{best.column} ({high:.2f}, {low:.2f} here)" for best, high, low in pairs)
+            sentences.append(f"Clearly better at another stage: {', '.join(texts)}.")
+        return tuple(sentences)
 
 
 def verify(
@@ -176,19 +170,19 @@ def verify(
     kind: str | None = None,
     quiet: bool = False,
 ) -> Verification:
-    """How well every score at every stage finds each kind of planted examples.
+    """Return how well every score at every stage finds each kind of planted examples.
 
-    Compared are the rows of one kind with those that are planted in no way, so that the kinds do
-    not blur each other. Rows without a value are left out and counted.
+    The rows of one kind are compared with the rows that were not planted in any way, so that other
+    kinds do not disturb the comparison. Rows without a value are left out and counted.
 
     Args:
-        run: of the planted data.
-        planted: the record of planting, or the folder that `vog plant` wrote.
-        resamples: of the bootstrap for average precision, which draws planted and clean rows
-            separately.
-        seed: it is drawn with; equal seeds give equal intervals.
-        kind: only this one.
-        quiet: no progress bar.
+        run: a run of the planted data.
+        planted: the record of planting, or the folder that `vog.plant` wrote.
+        resamples: number of bootstrap draws for average precision, at least 20. Planted and clean
+            rows are drawn separately.
+        seed: of the draws; equal seeds give equal intervals.
+        kind: the only kind to verify; None for all.
+        quiet: show no progress bar.
 
     Raises:
         ResultError: the run is not of the planted data, nothing or everything is planted, there is
@@ -197,7 +191,7 @@ def verify(
     record = as_planting_record(planted)
     if resamples < _MIN_RESAMPLES:
         raise ResultError(
-            f"{resamples} resamples give no 95 % interval; ask for {_MIN_RESAMPLES} or more."
+            f"{option('resamples', resamples)}: a 95 % interval needs {_MIN_RESAMPLES} or more."
         )
     if kind is not None:
         _check_name("kind", kind, record.kinds)
@@ -207,7 +201,7 @@ def verify(
         what = "none of its examples is planted" if not rows else "every row of it is planted"
         raise ResultError(
             f"{run.folder} cannot be verified: {what}, and planted examples are compared with "
-            f"those that were left as they were. Plant into a part of the data."
+            f"unchanged ones. Plant into a part of the data."
         )
     masks = {name: mask for name, mask in rows.items() if kind in (None, name)}
     detections: list[Detection] = []
@@ -219,7 +213,7 @@ def verify(
 
 
 def _hard_values(run: Run) -> Iterator[tuple[str, Float[np.ndarray, "n"]]]:
-    """Every column with its hard end up, and last the combination, where the run has it."""
+    """Yield every column, turned so that large is hard, and last the combination, if any."""
     for column in run.score_columns:
         values = run.numbers(column)
         yield column, values if run.hard_is_high(column) else -values
@@ -240,7 +234,7 @@ def _detections(
     score, _, stage = column.partition("@")
     for kind, mask in masks.items():
         planted = values[mask & has_value]
-        # Begun anew, so that the intervals do not depend on what else is asked for.
+        # A new generator for each, so that the intervals do not depend on the other kinds.
         result = separation(planted, clean_values, resamples, np.random.default_rng(seed))
         left_out = int(((mask | clean) & ~has_value).sum())
         parts = (result.auroc, result.ap, result.precision, result.chance)
@@ -248,7 +242,7 @@ def _detections(
 
 
 def _sort_key(result: Detection) -> tuple[int, float, float, str]:
-    """By kind the best first; those that cannot be told, NaN, last."""
+    """Return the key that sorts by kind and then by falling AUROC and AP, NaN last."""
     best = [np.nan_to_num(-number.value, nan=1.0).item() for number in (result.auroc, result.ap)]
     return KINDS.index(result.kind), best[0], best[1], result.column
 

@@ -1,1 +1,1 @@
-"""Which labels of a run are probably wrong, and how sure that is."""
+"""Labels of a run that are probably wrong, and the probability of it."""

@@ -1,4 +1,4 @@
-"""How probable it is that a label is wrong, learned from errors that were planted."""
+"""The probability that a label is wrong, learned from planted errors."""
 
 from dataclasses import dataclass
 
@@ -11,17 +11,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 _FOLDS = 5
-MIN_PLANTED = 2 * _FOLDS  # planted flips: fewer say nothing about probabilities
+MIN_PLANTED = 2 * _FOLDS  # of each class; fewer say nothing about probabilities
 
 
 @dataclass(frozen=True)
 class CrossFit:
-    """A probability for each example, from a model that had not seen the example.
+    """Out-of-fold probabilities: each example is judged by a model that was fitted without it.
 
     Attributes:
         probability: that the label is wrong, in [0, 1].
-        log_loss: mean of -log of the probability of what is so, in nats.
-        error: standard error of that mean over the folds.
+        log_loss: the mean over the folds, in nats.
+        standard_error: of that mean, from its spread over the folds.
     """
 
     probability: Float[np.ndarray, "n"]
@@ -30,15 +30,15 @@ class CrossFit:
 
 
 def calibrate(values: Float[np.ndarray, "scores n"], planted: Bool[np.ndarray, "n"]) -> CrossFit:
-    """Logistic regression of what was planted on the scores, cross-fitted in five folds.
+    """Return probabilities by a logistic regression of `planted` on the scores, in five folds.
 
-    The values of the scores and not their ranks: between wrong labels and right ones there is a
-    gap that ranks do not show. They are brought to mean 0 and deviation 1, so that the penalty,
-    which keeps weights finite where nothing overlaps, is the same for all.
+    The features are values and not ranks, because ranks hide the gap between wrong and right
+    labels. They are scaled to mean 0 and standard deviation 1, so that the penalty is the same for
+    all scores. It keeps the weights finite where the classes do not overlap.
 
     Args:
-        values: of each score, finite.
-        planted: which labels were flipped, at least `LEAST` and as many others.
+        values: one row a score, finite.
+        planted: True for flipped labels; at least `MIN_PLANTED` of each class.
     """
     features = values.T
     probability, losses = np.empty(len(features)), []

@@ -1,8 +1,8 @@
-"""Wrong labels as those that are doubted more than the tail of the right ones foretells.
+"""Wrong labels, counted as the excess over the tail that right labels have at high doubt.
 
-Doubt is one minus the mean probability of the label over training. Hard examples with right
-labels make a tail that falls with doubt: how fast is seen where the label is still the likely one,
-and what is left of the tail beyond is told from there. Only what exceeds it can be wrong labels.
+Doubt is one minus the mean probability of the label over training. The doubts of hard examples with
+right labels have a falling tail. An exponential is fitted where the label is still likely (doubt
+0.3 to 0.6) and extrapolated to higher doubts. Labels in excess of that are counted as wrong.
 """
 
 from dataclasses import dataclass
@@ -12,33 +12,25 @@ from jaxtyping import Float
 from scipy.optimize import root_scalar
 from sklearn.isotonic import IsotonicRegression
 
-TAIL_FROM, SUSPECT_FROM, _HIGHEST = (
-    0.3,
-    0.6,
-    1.0,
-)  # doubt: from where the tail is seen, to where; and the most
-_MIN_PROBABILITY = 0.5  # probability of being wrong that each suspect has
-_TAIL_ERRORS, _EXCESS_ERRORS = (
-    1.0,
-    2.0,
-)  # standard errors: of tail and rate; of what exceeds the tail
+TAIL_FROM, SUSPECT_FROM, _HIGHEST = 0.3, 0.6, 1.0  # doubts; the first two bound the fit
+_MIN_PROBABILITY = 0.5  # that the label of a suspect is wrong
+_TAIL_ERRORS, _EXCESS_ERRORS = 1.0, 2.0  # safety margins in standard errors
 
 
 @dataclass(frozen=True)
 class DoubtTail:
-    """An exponential tail of the doubts of right labels, by one standard error on the long side.
+    """An exponential tail of the doubts of right labels, cautious by one standard error.
 
     Attributes:
-        count: how many doubts are in the part that is seen, and one standard error more.
-        rate: how fast they fall there, a unit of doubt, and one standard error slower; 0 where they
-            do not fall.
+        count: number of doubts in the fitted range, plus one standard error.
+        rate: decay per unit of doubt, minus one standard error; 0 where the doubts do not fall.
     """
 
     count: float
     rate: float
 
     def expected_count(self, doubt: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-        """How many right labels are doubted at least so much; for doubts from 0.6 on."""
+        """Return the expected number of right labels with at least each doubt, from 0.6 on."""
         if self.rate == 0:
             return self.count * (_HIGHEST - doubt) / (SUSPECT_FROM - TAIL_FROM)
         mass = -np.exp(-self.rate * (doubt - TAIL_FROM)) * np.expm1(-self.rate * (_HIGHEST - doubt))
@@ -47,21 +39,21 @@ class DoubtTail:
 
 @dataclass(frozen=True)
 class Excess:
-    """What is doubted more than the tail foretells, from the most doubted on.
+    """The labels with doubts from 0.6 on, compared with the tail; the highest doubt first.
 
     Attributes:
-        probability: that each label is wrong, in [0, 1], falling; of all that are doubted by 0.6.
-        right: how many right ones are expected among the first one, two, three, ...
+        probability: that each label is wrong, in [0, 1], never rising.
+        expected_right: the expected number of right labels among the first 1, 2, 3, ... rows.
     """
 
     probability: Float[np.ndarray, "m"]
     expected_right: Float[np.ndarray, "m"]
 
     def count_suspects(self, fdr: float) -> int:
-        """How many of the first are taken so that the share of right ones is at most this.
+        """Return how many of the first rows are suspects, with `fdr` as the limit of right labels.
 
-        Each of them is more probably wrong than right. None are taken where what exceeds the tail
-        is within two standard errors of nothing.
+        Each of them has a probability of at least 0.5. The count is 0 where the excess is within
+        two standard errors of zero.
         """
         counts = np.arange(1, len(self.expected_right) + 1)
         clear = counts > self.expected_right + _EXCESS_ERRORS * np.sqrt(self.expected_right + 1)
@@ -71,14 +63,14 @@ class Excess:
 
 
 def fit_tail(doubt: Float[np.ndarray, "n"]) -> DoubtTail:
-    """The tail of right labels, by what is seen of it between doubts of 0.3 and 0.6.
+    """Return the tail of right labels, fitted to the doubts between 0.3 and 0.6.
 
     Args:
         doubt: of the labels that can be judged, in [0, 1].
 
-    Source: beyond a high threshold a distribution's tail is near an exponential one, or falls
-    faster where it ends (Pickands, Annals of Statistics 3, 1975); what exceeds a fitted null is
-    counted as in the empirical Bayes analysis of Efron (JASA 99, 2004). The two doubts were chosen
+    Source: above a high threshold a distribution's tail is nearly exponential, or falls faster
+    where it ends (Pickands, Annals of Statistics 3, 1975); the excess over a fitted null is counted
+    as in the empirical Bayes analysis of Efron (JASA 99, 2004). The limits 0.3 and 0.6 were chosen
     on digits and CIFAR-10N: docs/which-score.md.
     """
     offsets = doubt[(doubt >= TAIL_FROM) & (doubt < SUSPECT_FROM)] - TAIL_FROM
@@ -89,12 +81,12 @@ def fit_tail(doubt: Float[np.ndarray, "n"]) -> DoubtTail:
 
 
 def excess_over_tail(doubt: Float[np.ndarray, "n"]) -> Excess:
-    """What of these doubts, of labels that can be judged, exceeds the tail of right ones."""
+    """Compare the doubts of the labels that can be judged with the tail of right labels."""
     doubts = np.sort(doubt[doubt >= SUSPECT_FROM])[::-1]
     expected_right = fit_tail(doubt).expected_count(doubts)
     if not len(doubts):
         return Excess(doubts, doubts)
-    # The share of right ones at each place, which must not fall while doubt does.
+    # Isotonic: the share of right labels must not fall while doubt falls.
     right_share = IsotonicRegression(y_min=0, y_max=1).fit_transform(
         np.arange(len(doubts)), np.diff(expected_right, prepend=0)
     )
@@ -102,7 +94,7 @@ def excess_over_tail(doubt: Float[np.ndarray, "n"]) -> Excess:
 
 
 def _rate_from_mean(mean: float) -> float:
-    """The rate at which an exponential on 0 to 0.3 has this mean; 0 where it does not fall."""
+    """Return the rate of an exponential on [0, 0.3] with this mean; 0 where it does not fall."""
     width = SUSPECT_FROM - TAIL_FROM
     if mean >= width / 2 - 1e-9:
         return 0.0
@@ -115,7 +107,7 @@ def _rate_from_mean(mean: float) -> float:
 
 
 def _rate_error(rate: float) -> float:
-    """The standard error of the rate, of one doubt."""
+    """Return the standard error of the rate for a single doubt, by Fisher information."""
     width = SUSPECT_FROM - TAIL_FROM
     half = rate * width / 2
     information = width**2 / 12 if half < 1e-3 else 1 / rate**2 - (width / 2 / np.sinh(half)) ** 2

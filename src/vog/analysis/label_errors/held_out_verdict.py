@@ -1,4 +1,4 @@
-"""The verdict on labels by trainings without them: the probabilities of rows that were held out."""
+"""The verdict on labels of held-out rows, by the probabilities of models trained without them."""
 
 from dataclasses import replace
 
@@ -10,22 +10,22 @@ from vog.analysis.label_errors.verdict import Mask, PerRow, Verdict, ranking
 from vog.errors import ResultError
 from vog.result import Run
 from vog.result.derived_columns import rank
+from vog.wording import option
 
-_MIN_PREDICTED = (
-    0.5  # of as many rows as carry its label a class is the likeliest, where it is learned
-)
-_MARGIN = 2.0  # standard errors of how many are right, which are taken for right too
+_MIN_PREDICTED = 0.5  # predictions per label of a learned class
+_MARGIN = 2.0  # standard errors added to the expected number of right labels
 _ALL = "all"
 
 
 def held_out_verdict(run: Run, fdr: float, stage: str | None, rows: Mask | None = None) -> Verdict:
-    """Which labels are taken for wrong, by the probabilities of all classes out of sample.
+    """Return the verdict by the out-of-sample probabilities of all classes.
 
     Args:
-        run: of rows that were held out, with probabilities.
-        fdr: what is aimed at.
-        stage: whose last checkpoint is asked; None for the mean over the ends of all stages.
-        rows: those that are judged; None for all.
+        run: a run of held-out rows, with probabilities.
+        fdr: the target share of right labels among the suspects.
+        stage: the stage whose last checkpoint is used; None for the mean over the last checkpoints
+            of all stages.
+        rows: the rows to judge; None for all.
 
     Raises:
         ResultError: the run has no probabilities.
@@ -42,7 +42,7 @@ def held_out_verdict(run: Run, fdr: float, stage: str | None, rows: Mask | None 
     verdict = ranking("held out", (), (stage or _ALL, why), rank(probability), fdr)
     verdict = replace(verdict, unlearned=unlearned)
     if not judged.any():
-        return replace(verdict, why="in no class the model names as many rows as carry its label")
+        return replace(verdict, why=_WHY_NOTHING_LEARNED)
     count, right = _count_suspects(probability[judged], fdr)
     if not count:
         return replace(verdict, why=_WHY_NONE)
@@ -57,29 +57,29 @@ def held_out_verdict(run: Run, fdr: float, stage: str | None, rows: Mask | None 
     )
 
 
+_WHY_NOTHING_LEARNED = "the model predicts every class for less than half as many rows as have it"
 _WHY_NONE = (
-    "the models contradict no more labels than they would if they were calibrated and all labels "
-    "right, as where nothing is wrong, where classes are taken for each other, and where they have "
-    "learned too little"
+    "the models contradict no more labels than calibrated models would if all labels were right "
+    "(because nothing is wrong, or they confuse classes, or they have learned too little)"
 )
 
 
 def _mean_probs(run: Run, stage: str | None) -> Float[np.ndarray, "n classes"]:
-    """Of all classes, the mean over the ends of the stages; NaN where a row has none."""
+    """Return the class probabilities, averaged over the ends of the stages; NaN where missing."""
     stages = _stages_to_average(run) if stage is None else [stage]
     mean: Float[np.ndarray, "n classes"] | None = None
     for name in stages:
         probs = run.probabilities(name)
         if probs is None and "combined" in run.question:
             raise ResultError(
-                f"{run.folder} is the means over several runs, which keep no probabilities. Judge "
-                f"the labels of each run, or of all but one as a check."
+                f"{run.folder} holds means over several runs, without probabilities. Judge the "
+                f"labels of each run, or of all but one, and keep that one as a check."
             )
         if probs is None:
             raise ResultError(
-                f"{run.folder} has no probabilities of all classes, by which labels out of sample "
-                f"are judged. Score the held-out rows of each fold again, with "
-                f"--keep-probabilities."
+                f"{run.folder} has no probabilities of all classes, by which labels of held-out "
+                f"rows are judged. Score the held-out rows of each fold again, with "
+                f"{option('keep_probabilities', True)}."
             )
         share = probs.astype(np.float32) / np.float32(len(stages))
         mean = share if mean is None else mean + share
@@ -88,14 +88,17 @@ def _mean_probs(run: Run, stage: str | None) -> Float[np.ndarray, "n classes"]:
 
 
 def _stages_to_average(run: Run) -> list[str]:
-    """The stages but for `all`, which ends as the last does; `all` where there is no other."""
+    """Return the stages without `all`, which ends as the last one does; `all` if it is alone."""
     return [stage for stage in run.stages if stage != _ALL] or [_ALL]
 
 
 def _learned_by_prediction_count(
     probabilities: Float[np.ndarray, "n classes"], labels: np.ndarray, usable: Mask
 ) -> tuple[Mask, tuple[int, ...]]:
-    """The known rows of classes that the model has learned, and which classes it has not."""
+    """Return the usable rows of learned classes, and the classes that are not learned.
+
+    A class is learned if it is predicted for at least half as many rows as have its label.
+    """
     classes = probabilities.shape[1]
     predicted_counts = np.bincount(probabilities[usable].argmax(axis=1), minlength=classes)
     label_counts = np.bincount(labels[usable], minlength=classes)
@@ -105,9 +108,9 @@ def _learned_by_prediction_count(
 
 
 def _count_suspects(probability: PerRow, fdr: float) -> tuple[int, float]:
-    """How many of the likeliest are taken, and how many of these are expected to be right.
+    """Return the number of suspects, and how many of them are expected to be right.
 
-    By two standard errors careful, so that few are named only where they are clearly wrong.
+    Two standard errors are added, so that a short list is given only if it is clearly wrong.
     """
     right = np.cumsum(1 - np.sort(probability)[::-1])
     counts = np.arange(1, len(right) + 1)

@@ -1,12 +1,12 @@
-"""How labels come from true classes, fitted to probabilities of rows that were held out.
+"""A model of label noise, fitted to the class probabilities of held-out rows.
 
 A model that was not trained on a label may contradict it because the label is wrong, or because the
-model is. How often the model is wrong where it is sure shows in the labels themselves: one scale of
-its logits is fitted to them, and beside it how often a label is another class than the true one.
-Two accounts of that are fitted. In the first, a wrong label is any class alike; it finds few wrong
-labels, and none where there are none. In the second each class is taken for each other at a rate of
-its own, as people do; it also takes a model's own confusions for those of people. The mean of both
-probabilities is what is told.
+model is wrong. The labels show how often a confident model is wrong, so two things are fitted to
+them: one scale of the logits, and the noise, how often a label differs from the true class.
+Two noise models are fitted. In the first, a wrong label is any class with equal probability. It
+finds few wrong labels, and none where there are none. In the second, each pair of classes has its
+own rate, as people confuse some classes more than others. It also mistakes confusions of the model
+for confusions of people. The result is the mean of the two probabilities.
 """
 
 from collections.abc import Iterator
@@ -16,15 +16,11 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 from scipy.optimize import minimize_scalar
 
-_FLOOR = np.float32(3e-8)  # half of the least that float16 can tell from 0
-_MAX_CELLS = 2 * 10**7  # probabilities that the fit looks at, and that are in memory at once
-_MAX_ROUNDS, _ROUNDS_PER_SCALE, _TOLERANCE = (
-    300,
-    10,
-    1e-4,
-)  # of EM; rounds between scales; change of a rate
-_PRIOR = 50.0  # examples of each class that the first account counts as for the second
-_FIRST_RATE = 0.1  # where EM begins
+_FLOOR = np.float32(3e-8)  # half of the smallest positive float16
+_MAX_CELLS = 2 * 10**7  # probabilities that the fit uses, and that are in memory at once
+_MAX_ROUNDS, _ROUNDS_PER_SCALE, _TOLERANCE = 300, 10, 1e-4  # of EM; the last is of a rate
+_PRIOR = 50.0  # examples of each class that the first noise model counts as in the second
+_FIRST_RATE = 0.1  # start of EM
 
 Probabilities = Float[np.ndarray, "n classes"]
 Labels = Int[np.ndarray, "n"]
@@ -32,11 +28,11 @@ Labels = Int[np.ndarray, "n"]
 
 @dataclass(frozen=True)
 class Noise:
-    """How labels come from true classes, and how sharp the model should be.
+    """The noise of the labels, and the scale of the logits.
 
     Attributes:
-        scale: what logits are multiplied with so that their softmax is calibrated.
-        given: at [t, y] the share of labels y among the examples of true class t.
+        scale: factor of the logits that calibrates their softmax.
+        transition: at [t, y] the share of labels y among the examples of true class t.
     """
 
     scale: float
@@ -44,15 +40,15 @@ class Noise:
 
 
 def wrong_probability(probabilities: Probabilities, labels: Labels) -> Float[np.ndarray, "n"]:
-    """The probability that each label is wrong.
+    """Return the probability that each label is wrong.
 
     Args:
         probabilities: of all classes, by a model that was not trained on the row.
-        labels: the class of each row, of those there are columns for.
+        labels: the class of each row, from 0 to `classes` - 1.
 
-    Source: labels as the true class through a matrix of noise, Patrini et al. (CVPR 2017) and
+    Source: a noise transition matrix between true class and label, Patrini et al. (CVPR 2017) and
     Dawid and Skene (Applied Statistics 28, 1979), fitted by EM; the scale of the logits is that of
-    Guo et al. (ICML 2017). That the mean of two accounts is told is our own, chosen on half of the
+    Guo et al. (ICML 2017). The mean of the two noise models is our own choice, made on half of the
     data: docs/which-score.md.
     """
     rows = _sample_rows(len(labels), probabilities.shape[1])
@@ -68,7 +64,7 @@ def wrong_probability(probabilities: Probabilities, labels: Labels) -> Float[np.
 
 
 def _sample_rows(rows: int, classes: int) -> Int[np.ndarray, "m"] | slice:
-    """The rows that the fit looks at: all, or a fixed sample of many."""
+    """Return the rows that the fit uses: all, or a fixed sample of a large dataset."""
     count = max(1, _MAX_CELLS // classes)
     if count >= rows:
         return slice(None)
@@ -96,7 +92,7 @@ def _softmax(logits: Float32[np.ndarray, "n classes"]) -> Float32[np.ndarray, "n
 def _p_true(
     logits: Float32[np.ndarray, "n classes"], labels: Labels, noise: Noise
 ) -> Float32[np.ndarray, "n classes"]:
-    """The probability of each true class, of which each label came."""
+    """Return the probability of each true class, given the label."""
     joint = _softmax(noise.scale * logits) * noise.transition[:, labels].T.astype(np.float32)
     return joint / np.maximum(joint.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
@@ -109,7 +105,7 @@ def _p_wrong(
 
 
 def _uniform(rate: float, classes: int) -> Float[np.ndarray, "classes classes"]:
-    """A share of the labels is any class alike, the true one among them."""
+    """Return a matrix where this share of the labels is drawn from all classes, also the true."""
     return (1 - rate) * np.eye(classes) + rate / classes
 
 
@@ -117,7 +113,7 @@ def _fit_uniform(logits: Float32[np.ndarray, "n classes"], labels: Labels) -> No
     classes, rate = logits.shape[1], _FIRST_RATE
     noise = Noise(1.0, _uniform(rate, classes))
     for iteration in range(_MAX_ROUNDS):
-        # A drawn label is the true class once in as many as there are classes.
+        # A drawn label is right with probability 1 / classes.
         old, rate = rate, float(_p_wrong(logits, labels, noise).mean()) * classes / (classes - 1)
         noise = Noise(noise.scale, _uniform(min(rate, 1.0), classes))
         if iteration % _ROUNDS_PER_SCALE == 0:
@@ -145,7 +141,7 @@ def _fit_classes(logits: Float32[np.ndarray, "n classes"], labels: Labels, unifo
 
 
 def _rescale(logits: Float32[np.ndarray, "n classes"], labels: Labels, noise: Noise) -> Noise:
-    """The same noise with the scale under which the labels are likeliest."""
+    """Return the same noise with the scale of highest likelihood."""
     label_rates = noise.transition[:, labels].T.astype(np.float32)
 
     def loss(log_scale: float) -> float:

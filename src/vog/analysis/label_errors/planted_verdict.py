@@ -1,8 +1,8 @@
 """The verdict on labels of data into which flips were planted.
 
-The flips say how to weigh the scores and which stage to ask, by a logistic regression that judges
-every row in a fold that has not seen it. How many of the other labels are wrong is told by how far
-they reach among the flips, or by the tail of right labels where that tells more.
+A logistic regression learns from the flips how to weigh the scores, and which stage to use. Each
+row is judged by a fit without its fold. The number of other wrong labels follows from their
+quantiles among the flips. Where the verdict without flips (the baseline) names more, it is taken.
 """
 
 from dataclasses import dataclass, replace
@@ -22,13 +22,14 @@ from vog.errors import ResultError
 from vog.result import Run
 from vog.result.derived_columns import rank
 from vog.result.planting_record import FLIP
+from vog.wording import option
 
 _ALL = "all"
 
 
 @dataclass(frozen=True)
 class _StageFit:
-    """A calibration, the rows that it is of, the scores and the stage."""
+    """A calibration at one stage, with its scores and the rows that have all of them (`whole`)."""
 
     fit: calibration.CrossFit
     whole: Mask
@@ -45,24 +46,24 @@ def planted_verdict(
     stage: str | None,
     boundary: bool = False,
 ) -> Verdict:
-    """Which labels are taken for wrong, the planted and others.
+    """Return the verdict on all labels, planted and not.
 
     Args:
-        run: of the planted data.
-        rows: by kind, which were planted.
-        names: the scores that are weighed.
-        tail: the verdict on the rows that were not planted without a look at the flips.
-        fdr: what is aimed at among the rows that were not planted.
-        stage: whose scores are weighed; None for the one that tells the flips best.
-        boundary: flips were planted of ambiguous examples. As many of these were left right and
-            look the same, so how far others reach among the flips counts nothing.
+        run: a run of the planted data.
+        rows: for each kind, the planted rows.
+        names: the scores to weigh.
+        baseline: the verdict on the rows that were not planted, made without the flips.
+        fdr: the target share of right labels among the suspects that were not planted.
+        stage: the stage of the scores; None for the one that separates the flips best.
+        boundary: ambiguous examples were flipped. Equally ambiguous ones with right labels look the
+            same, so quantiles among the flips do not count wrong labels.
 
     Raises:
-        ResultError: too few flips, or other labels, have all scores.
+        ResultError: too few flipped or unflipped labels have all scores.
     """
     flipped = rows[FLIP]
     usable = np.ones(run.rows, bool)
-    for kind, mask in rows.items():  # what is wrong with these is not their label
+    for kind, mask in rows.items():  # skip the other planted faults: their labels are right
         usable &= ~mask if kind != FLIP else True
     best = _best_fit(run, names, flipped, usable, stage)
     vog_helps = None
@@ -81,7 +82,7 @@ def planted_verdict(
 def _best_fit(
     run: Run, names: tuple[str, ...], flipped: Mask, usable: Mask, stage: str | None
 ) -> _StageFit:
-    """The calibration at the stage asked for, or at the one that tells the flips best."""
+    """Return the calibration at the given stage, or at the one that separates the flips best."""
     if stage is not None:
         return _fit_at(run, names, stage, flipped, usable)
     best = _fit_at(run, names, _ALL, flipped, usable)
@@ -95,20 +96,24 @@ def _best_fit(
 
 def _why_stage(stage: str) -> str:
     if stage == _ALL:
-        return "no stage tells the planted flips better by more than its standard error"
-    return "it tells the planted flips best"
+        return "no stage separates the planted flips better by more than its standard error"
+    return "it separates the planted flips best"
 
 
 def _fit_at(run: Run, names: tuple[str, ...], stage: str, flipped: Mask, usable: Mask) -> _StageFit:
-    """The calibration by these scores at a stage, and the rows that it is of."""
+    """Return the calibration by these scores at a stage.
+
+    Raises:
+        ResultError: too few flipped or unflipped labels have all scores.
+    """
     values = np.stack([run.numbers(f"{name}@{stage}") for name in names])
     whole = np.isfinite(values).all(axis=0) & usable
     flips, unflipped = int(flipped[whole].sum()), int((~flipped[whole]).sum())
     if min(flips, unflipped) < calibration.MIN_PLANTED:
         raise ResultError(
-            f"{run.folder} has {flips} flipped and {unflipped} other labels with all scores; a "
-            f"probability is calibrated with at least {calibration.MIN_PLANTED} of each. Plant more with "
-            f"--flip, or leave --planted out."
+            f"{run.folder} has {flips} flipped and {unflipped} other labels with all scores; "
+            f"calibration needs at least {calibration.MIN_PLANTED} of each. Plant more with "
+            f"{option('flip')}, or leave {option('planted')} out."
         )
     return _StageFit(calibration.calibrate(values[:, whole], flipped[whole]), whole, names, stage)
 
@@ -116,7 +121,7 @@ def _fit_at(run: Run, names: tuple[str, ...], stage: str, flipped: Mask, usable:
 def _with_suspects(
     verdict: Verdict, wrongness: PerRow, unplanted: Mask, baseline: Verdict | None, boundary: bool
 ) -> Verdict:
-    """With as many suspects as keep the share of right labels among those not planted."""
+    """Return the verdict with as many suspects as its target share of right labels allows."""
     flips = wrongness[verdict.planted & ~np.isnan(wrongness)]
     quantile = quantiles_among_planted(wrongness[unplanted], flips)
     estimate = NO_ESTIMATE if boundary else fit_own_errors(quantile)
@@ -134,13 +139,13 @@ def _with_suspects(
 
 
 _WHY_BOUNDARY = (
-    "planted were flips of ambiguous examples, and ambiguous ones that were left right look the "
-    "same, so these flips say which scores to trust and not how many others are wrong"
+    "the planted flips are of ambiguous examples, and ambiguous examples with right labels look "
+    "the same, so these flips say which scores to trust and not how many other labels are wrong"
 )
 _WHY_NONE = (
-    "among the labels that were not planted, those that look like planted ones thin out as right "
-    "labels do, or look like planted ones everywhere, as where nothing is wrong, where what is "
-    "wrong is not of the kind that was planted, and where the model has learned too little"
+    "the labels that were not planted either become rare where labels look planted, as right ones "
+    "do, or look planted everywhere (because nothing is wrong, or the errors are of another kind "
+    "than the planted ones, or the model has learned too little)"
 )
 
 
@@ -154,7 +159,7 @@ def _probability(
 
 
 def _adopt(verdict: Verdict, wrongness: PerRow, unplanted: Mask, baseline: Verdict) -> Verdict:
-    """What was told without a look at the flips, and which flips look as wrong as these rows."""
+    """Return the verdict with the baseline's suspects, and flips that look at least as wrong."""
     ranked = np.sort(wrongness[unplanted])[::-1]
     cutoff = float(ranked[min(int(baseline.suspect.sum()), len(ranked)) - 1])
     probability = baseline.probability.copy()

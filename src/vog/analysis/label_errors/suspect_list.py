@@ -1,4 +1,4 @@
-"""The examples that look mislabelled, one by one, with the label that the model would give them."""
+"""The list of examples that look mislabelled, with the label that the model suggests."""
 
 from dataclasses import dataclass
 
@@ -16,16 +16,16 @@ class Suspect:
     """An example whose label looks wrong.
 
     Attributes:
-        index: its number in the data.
+        index: its row number in the data.
         id: its name.
-        label: the class it is given; None where there is none.
-        prediction: what the last checkpoint says; None where that is not known.
-        suggested: the class that the latest stage which contradicts the label ends with; None
-            where all stages end with the label, which the model has learned by heart then.
-        hardness: how suspicious it is among all, in [0, 1], by the scores together.
-        probability: that the label is wrong, in [0, 1]; None where it is not known.
-        suspect: whether the verdict takes the label for wrong.
-        vog: its hardness rank by VoG, in [0, 1], for comparison; None where it has none.
+        label: its class in the data; None for no label.
+        prediction: the class that the last checkpoint predicts; None where unknown.
+        suggested: the final prediction of the latest stage that contradicts the label; None where
+            all stages end with the label, because the model has memorised it.
+        hardness: how suspicious it is among all rows, in [0, 1], by the combined scores.
+        probability: that the label is wrong, in [0, 1]; None where unknown.
+        suspect: True if the verdict takes the label for wrong.
+        vog: its hardness rank by VoG, in [0, 1], for comparison; None where it has no value.
     """
 
     index: int
@@ -41,14 +41,14 @@ class Suspect:
 
 @dataclass(frozen=True)
 class LikelyErrors:
-    """Where to look for wrong labels first.
+    """The examples to check first for wrong labels.
 
     Attributes:
-        neighbours: the scores that are combined, or what is looked at in their place.
+        scores: the combined scores, or in words what is used instead.
         suspects: the most suspicious first.
-        contradicted: how many labels the last checkpoint contradicts.
-        verdict: on all labels; None where there can be none.
-        why_none: why not.
+        contradicted: number of labels that the last checkpoint contradicts.
+        verdict: on all labels; None where none is possible.
+        why_none: the reason for no verdict.
     """
 
     scores: tuple[str, ...]
@@ -59,15 +59,15 @@ class LikelyErrors:
 
 
 def likely_label_errors(run: Run, count: int = 24, stage: str | None = None) -> LikelyErrors:
-    """The examples that the verdict suspects or the last checkpoint contradicts.
+    """Return the examples that the verdict suspects or the last checkpoint contradicts.
 
-    VoG plays no part, since over all checkpoints it does not find label errors: on the digits of
-    `vog demo` the AUROC of vog@all is about 0.5, against above 0.99 for each of these scores.
+    VoG is not used, because over all checkpoints it does not find label errors: on the digits of
+    `vog demo` the AUROC of vog@all is about 0.5, and above 0.99 for each of these scores.
 
     Args:
-        run: rows that lack one of the scores are left out.
-        count: how many at most.
-        stage: which checkpoints judge; None for the rule of `vog.suspects`.
+        run: rows without a value of one of the scores are left out.
+        count: the maximum number of examples.
+        stage: the stage that is used; None for the rule of `vog.suspects`.
 
     Raises:
         ResultError: the run has none of the scores over all checkpoints, or no such stage.
@@ -86,14 +86,14 @@ def likely_label_errors(run: Run, count: int = 24, stage: str | None = None) -> 
 
 
 def most_suspicious(run: Run, verdict: Verdict, count: int | None = None) -> tuple[Suspect, ...]:
-    """The suspects of a verdict, the most suspicious first."""
+    """Return the suspects of a verdict, the most suspicious first."""
     rows = np.flatnonzero(verdict.suspect)
     order = np.argsort(-verdict.hardness[rows], kind="stable")
     return _suspects_at(run, verdict.hardness, verdict, rows[order][:count])
 
 
 def hardest(run: Run, verdict: Verdict, count: int) -> tuple[Suspect, ...]:
-    """So many rows that a verdict ranks highest, suspects or not."""
+    """Return the `count` rows that a verdict ranks highest, suspects or not."""
     order = np.argsort(-verdict.hardness, kind="stable")[:count]
     return _suspects_at(run, verdict.hardness, verdict, order[~np.isnan(verdict.hardness[order])])
 
@@ -101,7 +101,7 @@ def hardest(run: Run, verdict: Verdict, count: int) -> tuple[Suspect, ...]:
 def _suspects_at(
     run: Run, hard: Float[np.ndarray, "n"], verdict: Verdict | None, rows: Int[np.ndarray, "few"]
 ) -> tuple[Suspect, ...]:
-    """The rows at these positions, in their order."""
+    """Return these rows of the run's table, in the given order."""
     vog = run.hardness("vog@all") if "vog@all" in run.score_columns else np.full(run.rows, np.nan)
     return tuple(
         Suspect(
@@ -119,7 +119,7 @@ def _suspects_at(
 
 
 def _suggestions(run: Run, positions: Int[np.ndarray, "few"]) -> list[int | None]:
-    """By row, the class that the latest stage which contradicts the label ends with."""
+    """Return for each row the final prediction of the latest stage that contradicts the label."""
     stage_ranges = run.question.get("stages", {})
     latest = sorted(run.stages, key=lambda stage: -stage_ranges.get(stage, [0, 0])[1])
     columns = ["label", *(f"prediction@{stage}" for stage in latest)]

@@ -1,16 +1,17 @@
-"""A verdict on labels: how probable it is that each is wrong, and which are taken for it.
+"""The verdict on labels: the probability that each is wrong, and the suspects.
 
-    held out     each row was judged by a training without it: what calibrated models contradict
-    calibrated   errors were planted: they weigh the scores, choose the stage, and tell by how far
-                 others reach among them how many are wrong
-    threshold    threshold samples were planted: a label is suspicious whose AUM is below the 99th
-                 percentile of examples that cannot have a right label (Pleiss et al., NeurIPS 2020)
-    tail         nothing was planted: labels that are doubted more than the tail of the others
-                 foretells, which says how many; the neighbours together say which
+    held out     for rows scored by a training without them: labels that calibrated models
+                 contradict
+    calibrated   for data with planted flips: these weigh the scores and choose the stage; the
+                 quantiles of the other rows among the flips give the number of wrong labels
+    threshold    for data with threshold samples, which cannot have a right label: labels with an
+                 AUM below the 99th percentile of these samples (Pleiss et al., NeurIPS 2020)
+    tail         for all other data: the number of labels in excess of the tail that right labels
+                 have at high doubt; the combined scores say which labels
 
-All but the threshold give probabilities, and take as many as keep the expected share of right
-labels among those not planted, the false discovery rate, at what is aimed at. Where these tell
-nothing, how many labels are wrong is not known, and none is a suspect.
+All methods but `threshold` give probabilities. They name as many suspects as the target of the
+false discovery rate allows: the expected share of right labels among the suspects that were not
+planted. If they cannot estimate the number of wrong labels, they name no suspects.
 """
 
 from dataclasses import replace
@@ -27,14 +28,15 @@ from vog.analysis.one_run.correlation import hardness
 from vog.errors import ResultError, unknown
 from vog.result import Run
 from vog.result.planting_record import BOUNDARY, FLIP, THRESHOLD, Planted, as_planting_record
+from vog.wording import option
 
-# What judges labels. The first four look at the logits alone and need no planted errors to be
-# weighed: on digits and MNIST their mean ranks better than with the gradients of the loss added.
+# The four scores of the logits need no planted flips to be weighed: on digits and MNIST their mean
+# ranks better than with the two gradient scores added.
 LOGIT_SCORES = ("aum", "confidence", "loss", "el2n")
 LABEL_SCORES = (*LOGIT_SCORES, "volg", "csg")
-_CUTOFF_QUANTILE = 0.99  # the quantile of the threshold samples' AUM, as in the paper
+_CUTOFF_QUANTILE = 0.99  # of the AUM of the threshold samples, as in the paper
 _ALL = "all"
-_WHY_ALL = "the mean over the whole training, the rule where no flips are planted"
+_WHY_ALL = "the mean over the whole training, the rule without planted flips"
 
 
 def suspects(
@@ -43,27 +45,26 @@ def suspects(
     fdr: float = 0.1,
     stage: str | None = None,
 ) -> Verdict:
-    """Which labels of a run are taken for wrong.
+    """Return the verdict on the labels of a run: which are probably wrong.
 
     Args:
-        run: rows that lack one of the scores are never suspects.
-        planted: what was planted into the data that the run was trained on, or the folder that
-            `vog plant` wrote. Flips are learned from; threshold samples alone give a cut-off;
-            without either, held-out probabilities or doubts of the model decide.
-        fdr: the share of right labels among the suspects, the planted left aside, that is aimed
-            at, in (0, 1).
-        stage: which checkpoints decide; None for the stage that tells planted flips best, or else
-            for all; of held-out rows for the mean over the ends of all stages.
+        run: rows without a value of one of the scores are never suspects.
+        planted: the record of what was planted into the training data of the run, or the folder
+            that `vog.plant` wrote. Flips calibrate the verdict; threshold samples alone give a
+            cut-off. Without either, held-out probabilities or the doubts of the model decide.
+        fdr: the target share of right labels among the suspects that were not planted, in (0, 1).
+        stage: the stage whose checkpoints decide. None for the one that separates the flips best,
+            if there are any; for the mean over the ends of all stages, of held-out rows; or `all`.
 
     Raises:
-        ResultError: the run has no labels, no such stage or lacks what is needed, the record is not
-            of its data, too few flips were planted, or `fdr` is no share.
+        ResultError: the run has no labels, no such stage or not the necessary scores, the record is
+            not of its data, too few flips were planted, or `fdr` is not in (0, 1).
     """
     if not 0 < fdr < 1:
-        raise ResultError(f"--fdr is {fdr}; expected a share between 0 and 1, as 0.1.")
+        raise ResultError(f"{option('fdr', fdr)}: expected a share between 0 and 1, such as 0.1.")
     check_stage(run, stage)
     if run.table(["label"]).column(0).null_count == run.rows:
-        raise ResultError(f"{run.folder} has no labels that could be judged.")
+        raise ResultError(f"{run.folder} has no labels, so none can be judged.")
     record = None if planted is None else as_planting_record(planted)
     rows = {} if record is None else record.rows(run)
     if record is not None and FLIP in rows:
@@ -80,17 +81,13 @@ def suspects(
 
 
 def check_stage(run: Run, stage: str | None) -> None:
-    """Nothing where the run has this stage, or none is asked for.
-
-    Raises:
-        ResultError: it has not.
-    """
+    """Raise ResultError unless the stage is None or one of the run's."""
     if stage is not None and stage not in run.stages:
         raise ResultError(f"{run.folder} has no stage {stage!r}.{unknown(stage, run.stages)}")
 
 
 def combined_hardness(run: Run, stage: str = _ALL) -> tuple[tuple[str, ...], PerRow]:
-    """The scores that judge labels without being calibrated, and the mean of their hardness ranks.
+    """Return the scores that judge labels without calibration, and their mean hardness rank.
 
     Raises:
         ResultError: the run has none of them at this stage.
@@ -100,14 +97,14 @@ def combined_hardness(run: Run, stage: str = _ALL) -> tuple[tuple[str, ...], Per
 
 
 def _unplanted_verdict(run: Run, fdr: float, stage: str | None, rows: Mask) -> Verdict | None:
-    """The verdict on rows that were not planted, without a look at the flips; None without one."""
+    """Return the verdict on these rows without using the flips; None if there can be none."""
     try:
         return (
             held_out_verdict(run, fdr, stage, rows)
             if run.out_of_sample
             else _tail_verdict(run, fdr, stage, rows)
         )
-    except ResultError:  # no confidence, or no probabilities: the flips decide alone
+    except ResultError:  # without confidence or probabilities the flips decide alone
         return None
 
 
@@ -124,7 +121,7 @@ def _tail_verdict(run: Run, fdr: float, stage: str | None, rows: Mask | None = N
     verdict = replace(verdict, unlearned=unlearned)
     if not count:
         return replace(verdict, why=_why_no_suspects(run, judged, usable))
-    # How many are wrong is told by the doubts, which ones by all the scores together.
+    # The doubts give the number of wrong labels; the combined scores say which.
     ranked = np.flatnonzero(judged)[np.argsort(-hard[judged], kind="stable")]
     probability, suspect = np.full(len(hard), np.nan), np.zeros(len(hard), bool)
     probability[ranked] = 0.0
@@ -142,18 +139,18 @@ def _tail_verdict(run: Run, fdr: float, stage: str | None, rows: Mask | None = N
 def _confidence_values(run: Run, stage: str) -> PerRow:
     if f"confidence@{stage}" not in run.score_columns:
         raise ResultError(
-            f"{run.folder} has no score confidence, by which wrong labels are told from hard ones. "
-            f"Score again with confidence among --scores, or give --planted with flipped labels."
+            f"{run.folder} has no score confidence, by which labels are judged. Score again with "
+            f"confidence in {option('scores')}, or give {option('planted')} with flipped labels."
         )
     return run.numbers(f"confidence@{stage}")
 
 
 def _learned_by_median_doubt(run: Run, doubt: PerRow, usable: Mask) -> tuple[Mask, tuple[int, ...]]:
-    """The known rows of classes that the model has learned, and which classes it has not.
+    """Return the usable rows of learned classes, and the classes that are not learned.
 
-    It has where most examples are doubted less than those that may be suspects.
+    A class is learned if its median doubt is at most 0.6, the least doubt of a suspect.
     """
-    labels = run.table(["label"]).column(0).to_numpy().astype(float)  # NaN where there is none
+    labels = run.table(["label"]).column(0).to_numpy().astype(float)  # NaN: no label
     usable = usable & ~np.isnan(labels)
     judged, unlearned = np.zeros(len(doubt), bool), []
     for label in np.unique(labels[usable]):
@@ -167,26 +164,25 @@ def _learned_by_median_doubt(run: Run, doubt: PerRow, usable: Mask) -> tuple[Mas
 
 def _why_no_suspects(run: Run, judged: Mask, usable: Mask) -> str:
     if not usable.any():
-        return f"{run.folder} has no row with all scores that labels are judged by"
+        return f"{run.folder} has no row with a value of every score that judges labels"
     if not judged.any():
         return (
-            f"in every class the model gives most labels less than {1 - SUSPECT_FROM:.0%} over training, "
-            f"so it has not learned these data"
+            f"in every class the model gives most labels less than {1 - SUSPECT_FROM:.0%} on "
+            f"average over training, so it has not learned these data"
         )
     return (
-        "the labels that the model doubts are no more than its doubts of others foretell, as where "
-        "nothing is wrong, where it has not learned enough to tell, and where it has learned the "
-        "wrong ones"
+        "the model doubts no more labels than the tail of right labels explains (because nothing "
+        "is wrong, or it has learned too little, or it has also learned the wrong labels)"
     )
 
 
 def verdict_or_why(
     run: Run, planted: Planted | None = None, stage: str | None = None
 ) -> tuple[Verdict | None, str | None]:
-    """The verdict, or why there is none; with a record of planting there has to be one.
+    """Return the verdict and None, or None and the reason why there is no verdict.
 
     Raises:
-        ResultError: the run cannot be judged by the record.
+        ResultError: a record of planting is given, and the run cannot be judged by it.
     """
     if planted is not None:
         return suspects(run, planted, stage=stage), None
@@ -197,10 +193,10 @@ def verdict_or_why(
 
 
 def require_verdict(run: Run, planted: Planted | None = None) -> Verdict:
-    """The verdict, where it tells more than a ranking.
+    """Return the verdict if it gives probabilities or a cut-off.
 
     Raises:
-        ResultError: it does not, or there is none.
+        ResultError: it is only a ranking, or there is no verdict.
     """
     verdict = suspects(run, planted)
     if verdict.why is not None:
@@ -215,8 +211,9 @@ def _threshold_verdict(run: Run, samples: Mask, fdr: float, stage: str) -> Verdi
     sample_aum = margins[samples & np.isfinite(margins)]
     if len(sample_aum) < calibration.MIN_PLANTED:
         raise ResultError(
-            f"{run.folder} has {len(sample_aum)} threshold samples with an AUM; a cut-off needs at "
-            f"least {calibration.MIN_PLANTED}. Plant --threshold into more data, or leave --planted out."
+            f"{run.folder} has {len(sample_aum)} threshold samples with an AUM; a cut-off needs "
+            f"at least {calibration.MIN_PLANTED}. Plant them into more data with "
+            f"{option('threshold', True)}, or leave {option('planted')} out."
         )
     cutoff = float(np.quantile(sample_aum, _CUTOFF_QUANTILE))
     suspect = (margins < cutoff) & ~samples
@@ -227,8 +224,8 @@ def _threshold_verdict(run: Run, samples: Mask, fdr: float, stage: str) -> Verdi
 def _aum_values(run: Run, stage: str) -> PerRow:
     if f"aum@{stage}" not in run.score_columns:
         raise ResultError(
-            f"{run.folder} has no score aum, which threshold samples cut. Score again with aum "
-            f"among --scores, or give --planted with flipped labels."
+            f"{run.folder} has no score aum, whose cut-off the threshold samples give. Score again "
+            f"with aum in {option('scores')}, or give {option('planted')} with flipped labels."
         )
     return run.numbers(f"aum@{stage}")
 
@@ -237,7 +234,7 @@ def _scores_at(run: Run, candidates: tuple[str, ...], stage: str) -> tuple[str, 
     names = tuple(name for name in candidates if f"{name}@{stage}" in run.score_columns)
     if not names:
         raise ResultError(
-            f"{run.folder} has none of the scores {', '.join(candidates)}, by which labels are judged. "
-            f"Score again with one of them in --scores."
+            f"{run.folder} has none of the scores {', '.join(candidates)}, by which labels are "
+            f"judged. Score again with one of them in {option('scores')}."
         )
     return names

@@ -1,4 +1,4 @@
-"""What is said of the labels of a run: how probable it is that each is wrong, and which are."""
+"""The form of a verdict on the labels of a run."""
 
 from dataclasses import dataclass
 
@@ -9,36 +9,36 @@ PerRow = Float[np.ndarray, "n"]
 Mask = Bool[np.ndarray, "n"]
 
 VERDICT_ADVICE = (
-    "What would tell: judging every label by a training without it (vog folds), flips that are "
-    "planted before a training (vog plant), or a training that goes on until most right labels are "
-    "learned and stops before the wrong ones are."
+    "To find out, judge every label by a training without it (vog folds), plant flips before a "
+    "training (vog plant), or use a training that goes on until most right labels are learned and "
+    "stops before the wrong ones are."
 )
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which labels are taken for wrong; arrays are in the order of the run's rows.
+    """The labels of a run that are probably wrong; arrays have one entry a row of the run.
 
     Attributes:
         method: `held out`, `calibrated`, `threshold` or `tail`.
-        scores: what it combines; of `held out` none, as it looks at probabilities.
-        stage: the checkpoints whose scores, or whose last, it looks at.
-        why_stage: why these, as a clause; None where the stage was asked for.
-        hardness: what rows are ranked by, in [0, 1], 1 the most suspicious; NaN where a row lacks
-            one of the scores.
-        probability: that the label is wrong, in [0, 1]; NaN where it is not known. Of `calibrated`,
-            of labels that were not planted; planted ones have 1.
-        suspect: the rows whose label is taken for wrong, planted ones among them.
-        fdr: the share of right labels among the suspects, the planted left aside, that is aimed at.
-        expected_fdr: the share that is expected among them; NaN where it is not known.
-        wrong: how many labels are expected to be wrong, the planted left aside: a lower bound. NaN
-            where it is not known.
-        planted: which rows were planted, all False where none was.
-        vog_helps: whether VoG made the calibration better by more than its standard error; None
-            where nothing was calibrated, or the run has no VoG.
-        why: why it is not known how many are wrong, as a clause; None where it is, or where
-            threshold samples decide. Then `hardness` is a ranking and no more.
-        unlearned: classes that the model has not learned, so that their labels are not judged.
+        scores: the combined scores; empty for `held out`, which uses probabilities.
+        stage: the stage whose scores are used, or whose last checkpoint (`held out`).
+        why_stage: the reason for this stage, as a clause; None if the caller chose it.
+        hardness: the rank of suspicion in [0, 1], 1 the most suspicious; NaN where a row has no
+            value of one of the scores.
+        probability: that the label is wrong, in [0, 1]; NaN where unknown. For `calibrated`,
+            planted flips have 1.
+        suspect: True for labels taken for wrong, planted ones included.
+        fdr: the target share of right labels among the suspects that were not planted.
+        expected_fdr: the expected share of right labels among these; NaN where unknown.
+        wrong: expected number of wrong labels that were not planted: a lower bound. NaN where
+            unknown.
+        planted: True for planted flips.
+        vog_helps: True if VoG improved the calibration by more than its standard error; None
+            without a calibration or without VoG.
+        why: the reason why the number of wrong labels is unknown, as a clause. Then `hardness` is
+            only a ranking. None if the number is known or threshold samples decide.
+        unlearned: classes that the model has not learned. Their labels are not judged.
     """
 
     method: str
@@ -65,15 +65,15 @@ def ranking(
     fdr: float,
     planted: Mask | None = None,
 ) -> Verdict:
-    """A verdict that names nothing yet: the order of the rows, and no numbers.
+    """Return a verdict that only ranks the rows: no suspects and no probabilities.
 
     Args:
-        method: as in `Verdict`, as are the others.
-        scores: what it combines.
-        stage: its name, and why it.
-        hardness: by row.
-        fdr: what is aimed at.
-        planted: which rows were planted.
+        method: see `Verdict`, also for the other arguments.
+        scores: the combined scores.
+        stage: its name, and the reason for it.
+        hardness: the rank of suspicion of each row.
+        fdr: the target share of right labels.
+        planted: the rows with planted flips.
     """
     nans, no_rows = np.full(len(hardness), np.nan), np.zeros(len(hardness), bool)
     planted = no_rows if planted is None else planted

@@ -1,4 +1,4 @@
-"""Which rows are wanted: amounts, orders, what people decided, and what is decided so far."""
+"""The criteria of a selection: amounts, orders, marks, and the draft they are applied to."""
 
 import math
 import re
@@ -18,8 +18,9 @@ from vog.result import Run
 from vog.result.derived_columns import CLASS_STATISTICS
 from vog.result.ids import positions_of
 from vog.result.marks import Review
+from vog.wording import option
 
-# The first that holds for a row is why it is dropped.
+# A row's reason is the first of these that applies.
 REASONS = ("marked", "suspect", "problem", "redundant", "easy", "hard")
 KEPT = -1
 Amount = str | float | int
@@ -29,19 +30,19 @@ _Positions = Int[np.ndarray, "m"]
 
 @dataclass(frozen=True)
 class ParsedAmount:
-    """A share of rows, exactly, or a number of them."""
+    """An exact share of rows, or a number of rows."""
 
     value: Fraction
     is_share: bool
 
     def count_of(self, rows: int) -> Fraction:
-        """So many of these rows, before rounding."""
+        """Return the amount as a number of rows, before rounding."""
         return self.value * rows if self.is_share else self.value
 
 
 @dataclass(frozen=True)
 class KeptShare:
-    """How many rows are kept in the end, by which column and from which end."""
+    """The number of rows to keep in the end, the column that orders them, and the end to keep."""
 
     keep: int
     column: str
@@ -50,7 +51,7 @@ class KeptShare:
 
 @dataclass(frozen=True)
 class RowTable:
-    """The rows: names, classes (-1: none), problems, values turned so that large is hard."""
+    """The rows of a run: labels are -1 for none, large values of `hardness` are hard."""
 
     index: Int[np.ndarray, "n"]
     ids: pa.ChunkedArray
@@ -62,7 +63,7 @@ class RowTable:
 
 @dataclass(frozen=True)
 class Decisions:
-    """What people decided: rows to drop, rows whose label is right now, the labels."""
+    """The decisions of people: rows to drop, rows with trusted labels, and all labels."""
 
     dropped: _Mask
     trusted: _Mask
@@ -72,7 +73,7 @@ class Decisions:
 
 @dataclass(frozen=True)
 class Draft:
-    """What is decided so far: classes, how many of each are held back, and why rows are dropped."""
+    """The selection so far; `floor` is how many rows of the same class to keep at least."""
 
     labels: Int[np.ndarray, "n"]
     floor: Int[np.ndarray, "n"]
@@ -80,16 +81,16 @@ class Draft:
 
     @property
     def kept(self) -> _Mask:
-        """The rows that nothing has dropped."""
+        """The rows that are not dropped."""
         return self.reason == KEPT
 
     def without(self, rows: _Mask, reason: str) -> "Draft":
-        """The same without these rows, of which those that were dropped keep their reason."""
+        """Return a draft without these rows; rows that were dropped before keep their reason."""
         return replace(self, reason=np.where(self.kept & rows, REASONS.index(reason), self.reason))
 
 
 def parse_amount(amount: Amount | None, name: str, max_rows: int | None) -> ParsedAmount | None:
-    """What an amount says; `most` is how many rows there are, if it may not be more."""
+    """Return the amount of the setting `name`; a number of rows is at most `max_rows`, if given."""
     if amount is None:
         return None
     text = str(amount).strip()
@@ -99,7 +100,7 @@ def parse_amount(amount: Amount | None, name: str, max_rows: int | None) -> Pars
     elif re.fullmatch(r"\d*\.\d+", text, re.ASCII) and isinstance(amount, str):
         parsed = ParsedAmount(Fraction(text), is_share=True)
     elif isinstance(amount, float) and math.isfinite(amount):
-        # 1 - 0.9 is 0.09999999999999998, and a tenth is meant.
+        # 1 - 0.9 is 0.09999999999999998, and should count as a tenth.
         parsed = ParsedAmount(Fraction(amount).limit_denominator(10**9), is_share=True)
     elif re.fullmatch(r"\d{1,18}", text, re.ASCII):
         parsed = ParsedAmount(Fraction(text), is_share=False)
@@ -107,30 +108,29 @@ def parse_amount(amount: Amount | None, name: str, max_rows: int | None) -> Pars
     if parsed is None or parsed.value < 0 or (limit is not None and parsed.value > limit):
         least = "" if max_rows is None else f" to {max_rows:,}"
         raise ResultError(
-            f"{name} {amount!r}: expected a share from 0 % to 100 %, as 30% or 0.3, or a number "
-            f"of rows from 0{least}, as 20."
+            f"{option(name, amount)}: expected a share from 0 % to 100 %, such as 30% or 0.3, or a "
+            f"number of rows from 0{least}, such as 20."
         )
     return parsed
 
 
 def parse_share(run: Run, amounts: Mapping[str, Amount | None], by: str | None) -> KeptShare | None:
-    names = [option for option, amount in amounts.items() if amount is not None]
+    names = [name for name, amount in amounts.items() if amount is not None]
     if len(names) > 1:
-        raise ResultError(f"{' and '.join(names)} contradict each other. Give one of them.")
+        texts = " and ".join(option(name) for name in names)
+        raise ResultError(f"{texts} contradict each other. Give one of them.")
     if not names:
         if by is not None:
-            raise ResultError(
-                f"--by {by} says by what a share is taken, and none is asked. Give one of "
-                f"{', '.join(amounts)}."
-            )
+            texts = ", ".join(option(name) for name in amounts)
+            raise ResultError(f"{option('by', by)} only works with one of {texts}. Add one.")
         return None
     column = by or run.default_column
     run.score_column(column)
     parsed = parse_amount(amounts[names[0]], names[0], run.rows)
     assert parsed is not None
     rows = parsed.count_of(run.rows)
-    keep = run.rows - math.floor(rows) if names[0] == "--drop-easiest" else math.ceil(rows)
-    return KeptShare(keep, column, hardest=names[0] != "--keep-easiest")
+    keep = run.rows - math.floor(rows) if names[0] == "drop_easiest" else math.ceil(rows)
+    return KeptShare(keep, column, hardest=names[0] != "keep_easiest")
 
 
 def read_rows(run: Run, column: str | None, seed: int) -> RowTable:
@@ -140,7 +140,7 @@ def read_rows(run: Run, column: str | None, seed: int) -> RowTable:
     if column is not None:
         values = run.numbers(column) if run.hard_is_high(column) else -run.numbers(column)
         if column.partition(":")[2] in CLASS_STATISTICS:
-            # Sums depend on the order of the rows in their last digits; the choice must not.
+            # The last digits of sums depend on the order of the rows; the selection must not.
             values = values.round(6)
         problem = problem | np.isnan(values)
     key = str(seed).encode()
@@ -172,7 +172,7 @@ def read_marks(run: Run, rows: RowTable, drop: bool, relabel: bool, suspects: bo
 
 
 def row_floors(least: ParsedAmount | None, labels: Int[np.ndarray, "n"]) -> Int[np.ndarray, "n"]:
-    """For each row, how many of its class are held back; none of the rows without a class."""
+    """Return for each row the number of rows of its class to keep at least; 0 without a label."""
     assert least is not None
     classes, code, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     floors = [math.ceil(least.count_of(size)) for size in sizes.tolist()]
@@ -180,12 +180,12 @@ def row_floors(least: ParsedAmount | None, labels: Int[np.ndarray, "n"]) -> Int[
 
 
 def easiest_first(run: Run, column: str, seed: int = 0) -> Int[np.ndarray, "n"]:
-    """Positions of the rows, the easiest first; those without a value last, in any order.
+    """Return the positions of the rows, the easiest first; those without a value last.
 
-    Equal values are drawn by `seed` and the ids, whatever the order of the rows.
+    Ties are ordered at random by `seed` and the ids, independent of the order of the rows.
 
     Raises:
-        ResultError: there is no such column, or it is no score.
+        ResultError: there is no such column, or it is not a score.
     """
     run.score_column(column)
     rows = read_rows(run, column, seed)
@@ -193,7 +193,7 @@ def easiest_first(run: Run, column: str, seed: int = 0) -> Int[np.ndarray, "n"]:
 
 
 def rank_in_class(order: _Positions, labels: Int[np.ndarray, "n"]) -> _Positions:
-    """For each row of an order, how many of its class come before it."""
+    """Return for each row of an order the number of rows of its class before it."""
     order_labels = labels[order]
     by_class = np.argsort(order_labels, kind="stable")
     _, starts, sizes = np.unique(order_labels[by_class], return_index=True, return_counts=True)
@@ -203,7 +203,7 @@ def rank_in_class(order: _Positions, labels: Int[np.ndarray, "n"]) -> _Positions
 
 
 def redundant_rows(run: Run, rows: RowTable, draft: Draft, count: int) -> tuple[_Mask, list[str]]:
-    """The easiest by all scores but for those that a class holds back, and what is to be said."""
+    """Return the easiest redundant rows, at most as the class floors allow, and notes."""
     columns = [name for name in run.score_columns if name.endswith("@all")]
     mean = hardness(run, columns).mean(axis=0)
     right, notes = _always_right(run)
@@ -214,27 +214,27 @@ def redundant_rows(run: Run, rows: RowTable, draft: Draft, count: int) -> tuple[
     spare = np.bincount(code[draft.kept], minlength=int(code.max()) + 1)[code] - draft.floor
     order = order[rank_in_class(order, draft.labels) < spare[order]]
     if len(order) < count:
-        notes.append(f"{len(order):,} rows are redundant where {count:,} were asked.")
+        notes.append(f"{len(order):,} rows are redundant, and not {count:,} as requested.")
     return _mask(order[:count], len(rows.hardness)), notes
 
 
 def _always_right(run: Run) -> tuple[_Mask, list[str]]:
-    """Right at every checkpoint, or at the last where correctness was not scored, which is said."""
+    """Return the rows that are right at every checkpoint (or only at the last, with a note)."""
     if "correctness@all" in run.score_columns:
         return run.numbers("correctness@all") == 1, []
     if "prediction@all" not in run.columns:
         raise ResultError(
-            f"{run.folder} has neither correctness nor predictions, so nothing is known to be "
-            f"redundant. Score again with correctness among --scores."
+            f"{run.folder} has neither correctness nor predictions, so redundant rows are unknown. "
+            f"Score again with correctness in {option('scores')}."
         )
     errors, judged = misclassified(run, "all")
-    return judged & ~errors, ["correctness was not scored: redundant is right at the last one."]
+    return judged & ~errors, ["without correctness, only the last checkpoint has to be right."]
 
 
 def rows_beyond_share(rows: RowTable, share: KeptShare, draft: Draft) -> tuple[_Mask, list[str]]:
-    """The rows that are not wanted, and what is to be said of it."""
+    """Return the rows that the share leaves out, and notes."""
     lacking = np.isnan(rows.hardness)
-    # Draws are turned with the values: the easiest are then what the hardest leave.
+    # The tie-break is reversed too, so that keep_easiest is the complement of keep_hardest.
     order = np.lexsort((rows.tie_break, rows.hardness))[:: -1 if share.hardest else 1]
     order = order[np.argsort(~lacking[order], kind="stable")]
     order = order[draft.kept[order]]
@@ -243,14 +243,13 @@ def rows_beyond_share(rows: RowTable, share: KeptShare, draft: Draft) -> tuple[_
     size = min(max(share.keep, int(fixed.sum())), len(order))
     notes = []
     if missing := int(lacking[order].sum()):
-        notes.append(
-            f"{missing:,} rows have no {share.column} and are kept; --drop-problems drops them."
-        )
+        drop = option("drop_problems", True)
+        notes.append(f"{missing:,} rows have no {share.column} and are kept; {drop} drops them.")
     if size != share.keep:
         more = (
-            "the floor and rows without a value hold" if size > share.keep else "other options drop"
+            "the floor and rows without a value keep" if size > share.keep else "other options drop"
         )
-        notes.append(f"{size:,} rows are left where {share.keep:,} were asked: {more} more.")
+        notes.append(f"{size:,} rows are left, and not {share.keep:,} as requested: {more} more.")
     return _mask(order[size:], len(lacking)), notes
 
 

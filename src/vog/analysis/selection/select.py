@@ -1,4 +1,4 @@
-"""Which examples to train with: the hard, the right and the needed ones."""
+"""Selection of the examples to train with, and what it returns."""
 
 import math
 from collections import Counter
@@ -28,20 +28,28 @@ from vog.analysis.selection.list_files import write_lists
 from vog.errors import ResultError, first_few
 from vog.result import Run
 from vog.result.planting_record import Planted
+from vog.wording import command, option
 
-_LIMIT, _CLASS_LIMIT = 0.2, 0.5  # shares that are dropped as suspects without asking
+_OTHER_CRITERIA = (
+    "drop_suspects",
+    "drop_redundant",
+    "drop_marked",
+    "relabel_marked",
+    "drop_problems",
+)
+_LIMIT, _CLASS_LIMIT = 0.2, 0.5  # more suspects are dropped only with `yes`
 
 
 @dataclass(frozen=True)
 class ClassKept:
-    """What is left of one class.
+    """The numbers of kept and dropped rows of one class.
 
     Attributes:
-        label: its number, after relabelling; None for the rows without a label.
-        name: where the classes have names.
-        rows: how many there are.
-        kept: how many of them are kept.
-        dropped: by reason, how many are not.
+        label: the class, after relabelling; None for the rows without a label.
+        name: the name of the class; None if it has none.
+        rows: number of rows of the class.
+        kept: number of rows that are kept.
+        dropped: number of dropped rows for each reason.
     """
 
     label: int | None
@@ -56,15 +64,15 @@ class Selection:
     """The rows of a run that are kept, in the order of the data.
 
     Attributes:
-        run: what was selected from.
-        positions: of the kept rows, in the run's table.
-        indices: their numbers in the data.
+        run: the run.
+        positions: positions of the kept rows in the run's table.
+        indices: their row numbers in the data.
         ids: their names.
-        labels: their classes, after relabelling; -1 where there is none.
-        relabelled: how many of them have another label than the data.
-        dropped: by id, why each other row is not kept: one of `REASONS`.
-        classes: what is left of each class.
-        notes: where what was asked could not be had, in words.
+        labels: their classes, after relabelling; -1 for none.
+        relabelled: number of kept rows whose label differs from the data.
+        dropped: the reason for each dropped row, one of `REASONS`, by id.
+        classes: the counts of each class.
+        notes: sentences about requests that could not be met exactly.
     """
 
     run: Run
@@ -79,7 +87,7 @@ class Selection:
 
     @property
     def reasons(self) -> dict[str, int]:
-        """How many rows are dropped for each reason, of those that occur."""
+        """The number of dropped rows for each reason that occurs."""
         counts = Counter(self.dropped.values())
         return {reason: counts[reason] for reason in REASONS if counts[reason]}
 
@@ -90,20 +98,20 @@ class Selection:
         root: str | Path | None = None,
         data: str | Path | None = None,
     ) -> Path:
-        """Write the kept rows to a file, which is replaced only when the new one is whole.
+        """Write the kept rows to a file; an old file is replaced when the new one is complete.
 
         Args:
             path: the file.
-            form: `ids` or `indices`, one a line (indices as int64 where the file ends in .npy);
-                `npy`, the indices so; `list`, lines of `relative/path label`; `npz`, the `.npz`
-                that was scored with these rows alone. By default what the file's ending says,
-                or `list` for image files and `indices` for everything else.
+            form: `ids` or `indices`, one a line (int64 indices if the file ends in .npy); `npy`,
+                int64 indices; `list`, lines of `relative/path label`; `npz`, the `.npz` that was
+                scored with only these rows. By default the form of the file's ending, else `list`
+                for image files and `indices` for other data.
             root: the folder that the paths of a list are relative to; by default that of the data.
-            data: the `.npz`, if it has moved.
+            data: the `.npz` that was scored, if it has moved.
 
         Raises:
-            ResultError: nothing is kept, no such form, the rows cannot be written so, or the
-                data are not those that were scored.
+            ResultError: nothing is kept, there is no such form, the rows cannot be written in this
+                form, or the data are not those that were scored.
         """
         return write_lists(self, Path(path), form, root, data)
 
@@ -128,57 +136,54 @@ def select(
 ) -> Selection:
     """Choose the examples to train with.
 
-    What is asked is applied in this order: marks, suspects, problems, redundant examples, and
-    last the share by a column. Amounts are shares of all rows of the run ("70%", "0.7" or 0.7) or
-    numbers of rows (1000). `keep_hardest="70%"` says how many rows are left in the end: rows that
-    another reason drops count as dropped. Equal values are drawn by `seed`, whatever their order.
+    The criteria are applied in this order: marks, suspects, problems, redundant examples, and last
+    the share by a column. Amounts are shares of all rows of the run ("70%", "0.7" or 0.7) or
+    numbers of rows (1000). `keep_hardest="70%"` is the share of rows left in the end, so rows that
+    are dropped for other reasons count as dropped. Ties are ordered at random by `seed`.
 
     Args:
         run: rows without a value in the column are kept, and count as kept.
-        keep_hardest: so many rows are kept, rounded up, the hardest first.
-        drop_easiest: the same from the other side: 30 % here are 70 % there.
-        keep_easiest: so many rows are kept, the easiest first.
-        by: the column of these shares; by default `run.default_column`, VoG within the class: raw
-            scores of some kinds drop whole classes.
-        floor: at least so many of each class, or this share of it, are kept, first of all the
-            wanted ones, and other classes give up theirs. Suspects, marked rows and problems are
-            dropped all the same.
-        drop_suspects: the labels that `vog.suspects` takes for wrong, but for rows that people
-            marked `keep`, or that are relabelled.
-        planted: the record of planting or its folder, if the run is of planted data, for that
-            verdict.
-        stage: the stage that says what is suspicious; None for the rule of `vog.suspects`.
-        drop_redundant: so many of the examples that are right at every checkpoint, the easiest by
-            the mean of all scores first.
-        drop_marked: what people marked `drop` in the viewer.
-        relabel_marked: what people marked `relabel` there has the label that they chose.
-        drop_problems: the rows that could not be read or scored.
-        seed: of the draw among equal values.
-        yes: drop the suspects even where they are more than a fifth of all rows, or more than half
-            of a class.
+        keep_hardest: the amount of rows to keep, rounded up, the hardest first.
+        drop_easiest: the same as the amount to drop: 30 % here equals 70 % of `keep_hardest`.
+        keep_easiest: the amount of rows to keep, the easiest first.
+        by: the column of these shares; by default `run.default_column`, VoG within the class,
+            because some raw scores drop whole classes.
+        floor: keep at least this number or share of each class, in the same order; other classes
+            lose more rows for it. Suspects, marked rows and problems are dropped nevertheless.
+        drop_suspects: drop the rows whose label `vog.suspects` takes for wrong, except rows that
+            people marked `keep` or that are relabelled.
+        planted: for that verdict, the record of planting or its folder, if the run is of planted
+            data.
+        stage: the stage for that verdict; None for the rule of `vog.suspects`.
+        drop_redundant: the amount to drop of the examples that are right at every checkpoint, the
+            easiest by the mean of all scores first.
+        drop_marked: drop the rows that people marked `drop` in the viewer.
+        relabel_marked: give rows that people marked `relabel` there the label that they chose.
+        drop_problems: drop the rows that could not be read or scored.
+        seed: of the order of ties.
+        yes: drop the suspects even if they are more than a fifth of all rows, or more than half of
+            a class.
 
     Raises:
-        ResultError: so many suspects, without `yes`; nothing is asked, or what contradicts itself;
-            an amount that is none; no such column; the run lacks what the suspects are told by.
+        ResultError: more suspects than that, without `yes`; no criterion, or contradicting ones; an
+            invalid amount; no such column; the run lacks what the verdict on suspects needs.
     """
     amounts = {
-        "--keep-hardest": keep_hardest,
-        "--drop-easiest": drop_easiest,
-        "--keep-easiest": keep_easiest,
+        "keep_hardest": keep_hardest,
+        "drop_easiest": drop_easiest,
+        "keep_easiest": keep_easiest,
     }
     share = parse_share(run, amounts, by)
-    redundant = parse_amount(drop_redundant, "--drop-redundant", run.rows)
-    least = parse_amount(floor, "--floor", None)
+    redundant = parse_amount(drop_redundant, "drop_redundant", run.rows)
+    least = parse_amount(floor, "floor", None)
     flags = (drop_suspects, drop_marked, relabel_marked, drop_problems)
     if planted is not None and not drop_suspects:
-        raise ResultError("--planted is for the verdict of --drop-suspects, which is not asked.")
+        raise ResultError(f"{option('planted')} only works with {option('drop_suspects', True)}.")
     if stage is not None and not drop_suspects:
-        raise ResultError("--stage is for the verdict of --drop-suspects, which is not asked.")
+        raise ResultError(f"{option('stage')} only works with {option('drop_suspects', True)}.")
     if share is None and redundant is None and not any(flags):
-        raise ResultError(
-            f"nothing is asked. Give at least one of {', '.join(amounts)}, --drop-suspects, "
-            f"--drop-redundant, --drop-marked, --relabel-marked, --drop-problems."
-        )
+        texts = ", ".join(option(name) for name in (*amounts, *_OTHER_CRITERIA))
+        raise ResultError(f"there is no criterion to select by. Give at least one of {texts}.")
     rows = read_rows(run, None if share is None else share.column, seed)
     marks = read_marks(run, rows, drop_marked, relabel_marked, drop_suspects)
     draft = Draft(marks.labels, row_floors(least, marks.labels), np.full(run.rows, KEPT, np.int8))
@@ -191,7 +196,7 @@ def select(
         if verdict.why_stage is not None:
             notes.append(f"suspects by stage {verdict.stage}: {verdict.why_stage}.")
         if verdict.why is not None:
-            notes.append(f"no suspects: how many labels are wrong cannot be told: {verdict.why}.")
+            notes.append(f"no suspects: the number of wrong labels is unknown: {verdict.why}.")
         notes += _trusted_note(int((mask & marks.trusted & draft.kept).sum()))
         mask &= ~marks.trusted & draft.kept
         if not yes:
@@ -211,7 +216,7 @@ def select(
 def _check_suspect_shares(
     run: Run, labels: Int[np.ndarray, "n"], suspect: Bool[np.ndarray, "n"]
 ) -> None:
-    """Nothing where the suspects are few; a verdict that takes so many is seldom right."""
+    """Raise ResultError unless the suspects are few; a verdict on many is seldom right."""
     count, rows = int(suspect.sum()), len(suspect)
     parts = [f"{count:,} of {rows:,} rows ({count / rows:.0%})"] if count > _LIMIT * rows else []
     classes, code = np.unique(labels, return_inverse=True)
@@ -226,14 +231,14 @@ def _check_suspect_shares(
     parts += [f"more than half of {len(worst)} classes: {first_few(texts)}"] if texts else []
     if parts:
         raise ResultError(
-            f"--drop-suspects would drop {', and '.join(parts)}. So many wrong labels are rarer "
-            f"than a verdict that is wrong: look at some of them first (vog suspects, vog view). "
-            f"To drop them all the same: --yes. Nothing was written."
+            f"{option('drop_suspects', True)} would drop {', and '.join(parts)}. A wrong verdict "
+            f"is more likely: look at some of them first ({command('suspects')}, `vog view`). To "
+            f"drop them all: {option('yes', True)}. Nothing was written."
         )
 
 
 def _trusted_note(count: int) -> list[str]:
-    return [f"{count:,} suspects stay, marked keep or relabelled by people."] if count else []
+    return [f"{count:,} suspects stay: people kept or relabelled them."] if count else []
 
 
 def _make_selection(run: Run, rows: RowTable, draft: Draft, notes: Sequence[str]) -> Selection:
@@ -241,7 +246,7 @@ def _make_selection(run: Run, rows: RowTable, draft: Draft, notes: Sequence[str]
     reasons = [REASONS[code] for code in draft.reason[drops].tolist()]
     classes, first, code = np.unique(labels, return_index=True, return_inverse=True)
     counts = np.zeros((len(classes), len(REASONS) + 1), np.int64)
-    np.add.at(counts, (code, draft.reason), 1)  # the last column is of those kept
+    np.add.at(counts, (code, draft.reason), 1)  # KEPT is -1: the last column counts the kept rows
     summaries = tuple(
         ClassKept(
             None if label < 0 else label,
