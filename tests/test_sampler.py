@@ -447,7 +447,7 @@ def test_the_state_of_another_rank_will_do(stairs: Run) -> None:
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "order": ({"order": "curiculum"}, "there is no order 'curiculum'. Did you mean 'curriculum'?"),
-    "no epochs": ({}, "epochs=None: after how many epochs (at least 1) are all rows drawn?"),
+    "no epochs": ({}, "epochs=None: after how many epochs (from 1) are all rows drawn?"),
     "epochs": ({"epochs": 0}, "epochs=0: after how many"),
     "pacing": ({"epochs": 2, "pacing": "lin"}, "there is no pacing 'lin'. Did you mean 'linear'?"),
     "far pacing": (

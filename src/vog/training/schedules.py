@@ -79,9 +79,7 @@ Schedule = Curriculum | Weighted
 
 def epoch_shares(epochs: int | None, pacing: Pacing, start: float) -> tuple[float, ...]:
     if epochs is None or epochs < 1:
-        raise ResultError(
-            f"epochs={epochs!r}: after how many epochs (at least 1) are all rows drawn?"
-        )
+        raise ResultError(f"epochs={epochs!r}: after how many epochs (from 1) are all rows drawn?")
     if isinstance(pacing, str) and pacing not in PACINGS:
         raise ResultError(f"there is no pacing {pacing!r}.{unknown(pacing, PACINGS)}")
     progress = [epoch / epochs for epoch in range(epochs)]

@@ -131,9 +131,9 @@ class Verification:
         base = {result.score: result for result in self.of(kind, stage)}
         better: dict[str, tuple[Detection, Detection]] = {}
         for result in self.of(kind):
-            given = base.get(result.score)
-            if given is not None and result.auroc.low > max(0.5, given.auroc.high):
-                better.setdefault(result.score, (result, given))
+            at_stage = base.get(result.score)
+            if at_stage is not None and result.auroc.low > max(0.5, at_stage.auroc.high):
+                better.setdefault(result.score, (result, at_stage))
         return tuple(better.values())
 
     def reading(self, kind: str, stage: str = "all") -> tuple[str, ...]:
@@ -156,7 +156,7 @@ class Verification:
         sentences = [_best_sentence(kind, stage, results[0])]
         sentences += [f"{text}: {', '.join(names)}." for text, names in groups.items() if names]
         if better:
-            pairs = ((best, best.auroc.value, given.auroc.value) for best, given in better)
+            pairs = ((best, best.auroc.value, base.auroc.value) for best, base in better)
             texts = (f"{best.column} ({high:.2f}, {low:.2f} here)" for best, high, low in pairs)
             sentences.append(f"Clearly better at another stage: {', '.join(texts)}.")
         return tuple(sentences)
