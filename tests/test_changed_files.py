@@ -103,7 +103,7 @@ LISTS = {
     f"{HEADER}a,flip,uniform,1,b,0,c\n": "line 2 of planted.csv is of another form",
     f"{HEADER}a,flip,uniform,{'9' * 30},b,0\n": "line 2 of planted.csv is of another form",
     f"{HEADER}a,flip,uniform,\u0663,b,0\n": "line 2 of planted.csv is of another form",
-    f"{HEADER}a,flop,uniform,1,b,0\n": "has the kinds flop; known are",
+    f"{HEADER}a,flop,uniform,1,b,0\n": "has unknown kinds: flop. Expected flip",
     f"{HEADER}{'a' * 200_000},flip,uniform,1,b,0\n": "field larger than field limit",
     f"{HEADER}\0": "is damaged",
     f"{HEADER}\ud8ff": "'utf-8' codec can't decode",

@@ -93,12 +93,12 @@ def test_a_larger_sample_goes_on_with_the_parts_that_are_there(
     }, "the same rows are the same bytes, whatever the steps were"
 
 
-@pytest.mark.parametrize(("first", "said"), [(20, "with --limit 20"), (None, "without --limit")])
+@pytest.mark.parametrize(("first", "said"), [(20, "with limit=20"), (None, "without limit")])
 def test_a_smaller_sample_is_refused_with_a_sentence(
     checkpoints: Path, data: Path, tmp_path: Path, first: int | None, said: str
 ) -> None:
     limited(checkpoints, data, tmp_path / "run", first)
-    with pytest.raises(ResultError, match=rf"{said}, and --limit 12 is smaller\. Leave --limit"):
+    with pytest.raises(ResultError, match=rf"{said}, and limit=12 is smaller\. Leave limit"):
         limited(checkpoints, data, tmp_path / "run", 12)
 
 
@@ -123,7 +123,7 @@ def test_what_reads_a_sample_finds_its_rows(
     kept = np.load(tmp_path / "kept.npz")
     assert set(chosen.indices.tolist()) <= set(index_of(run))
     assert np.array_equal(kept["inputs"], inputs[chosen.indices])
-    with pytest.raises(ResultError, match="has 17 rows of its data, a sample that --limit took"):
+    with pytest.raises(ResultError, match="has 17 rows of its data, a sample by limit"):
         sample_weight(run)
 
 
@@ -151,7 +151,7 @@ def test_gradients_of_a_sample_are_numbered_anew(
     assert rows == sample_order(np.load(data)["labels"], ROWS)[:9].tolist()
     expected = whole.table(["vog@all"]).take(rows)["vog@all"]
     np.testing.assert_allclose(run.table(["vog@all"])["vog@all"], expected, rtol=1e-4)
-    with pytest.raises(ResultError, match="its row numbers are not theirs"):
+    with pytest.raises(ResultError, match="its row numbers are different ones"):
         run.require_row_numbers()
 
 

@@ -121,8 +121,8 @@ def test_the_default_of_top_is_within_the_class(run: Run) -> None:
     ("name", "message"),
     [
         ("vog@lat", "has no column 'vog@lat'. Did you mean 'vog@all'"),
-        ("vog@all:klass", "after a score stands :class, :robust, :rank"),
-        ("prediction@all:class", "after a score stands"),
+        ("vog@all:klass", "only scores may end in :class, :robust, :rank"),
+        ("prediction@all:class", "only scores may end in"),
     ],
 )
 def test_columns_that_are_not_there(run: Run, name: str, message: str) -> None:
@@ -195,7 +195,7 @@ def test_export_to_parquet_keeps_what_columns_mean(run: Run, tmp_path: Path) -> 
 
 
 def test_exports_that_are_refused(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(ResultError, match=r"End it in .csv, .parquet, .jsonl, or pass --format"):
+    with pytest.raises(ResultError, match=r"End it in .csv, .parquet, .jsonl, or pass format"):
         run.export(tmp_path / "a.xlsx")
     with pytest.raises(ResultError, match="could not be written"):
         run.export(tmp_path / "nowhere" / "a.parquet")
@@ -247,7 +247,7 @@ def test_damaged_folders(run: Run, tmp_path: Path) -> None:
     (run.folder / "question.json").write_text("{half")
     with pytest.raises(ResultError, match=r"question.json is damaged"):
         open_run(run.folder)
-    with pytest.raises(ResultError, match="is missing. Expected a folder written by `vog score`"):
+    with pytest.raises(ResultError, match="is missing. Expected a folder written by `vog.score`"):
         open_run(tmp_path / "nowhere")
     with pytest.raises(ResultError, match=r"is not a run folder: it has no question.json"):
         open_run(tmp_path)

@@ -165,7 +165,7 @@ def test_a_damaged_part_is_named_by_readers_and_mended_by_the_same_command(
     DAMAGE[how](part)
     spoiled = part.read_bytes()
     for read in (lambda: open_run(run).table(), lambda: RunTables(open_run(run))):
-        with pytest.raises(ResultError, match=r"part-0{11}8-8.parquet is damaged: .*same `vog sc"):
+        with pytest.raises(ResultError, match=r"part-0{11}8-8.parquet is damaged: .*`vog.score`"):
             read()
     score(scored, run)
     assert "part-000000000008-8.parquet: " in capsys.readouterr().err
@@ -268,7 +268,7 @@ def test_a_lost_question_is_written_again_where_the_parts_answer_it(
     (run / "question.json").unlink()
     with pytest.raises(ResultError, match="question.json is missing beside 5 parts of a run"):
         open_run(run)
-    with pytest.raises(ResultError, match="answers another question than this command asks"):
+    with pytest.raises(ResultError, match="answers another question. Use the settings"):
         score(scored, run, target="loss")
     # What was measured or asked when the run was begun is taken from its parts.
     words = {"batch_size": "auto", "rows_per_part": None}
@@ -276,7 +276,7 @@ def test_a_lost_question_is_written_again_where_the_parts_answer_it(
     (run / "part-000000000016-8.parquet").unlink()
     assert score(scored, run, **words).rows == ROWS
     assert contents(run) == before
-    assert "question.json was missing or damaged and is written anew" in capsys.readouterr().err
+    assert "question.json was missing or damaged and is written again" in capsys.readouterr().err
     (run / "question.json").write_text("{half")
     assert score(scored, run).rows == ROWS
     assert (run / "question.json.damaged").read_text() == "{half"
@@ -362,7 +362,9 @@ def test_a_file_of_a_run_is_no_run_folder(run: Path) -> None:
 def test_a_lost_question_of_0_1_is_told_the_same_by_all(old: Path) -> None:
     (old / "question.json").unlink()
     for command in (lambda: open_run(old), lambda: finish(old)):
-        with pytest.raises(ResultError, match="is missing.* Version 0.1 .* from a copy.*--overwr"):
+        with pytest.raises(
+            ResultError, match="is missing.* Version 0.1 .* from a copy.*overwrite=T"
+        ):
             command()
 
 

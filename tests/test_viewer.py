@@ -172,7 +172,7 @@ def test_classes_that_are_called_as_others_are_numbered(run: Run) -> None:
     ("query", "said"),
     [
         ("by=nothing", "has no column 'nothing'"),
-        ("by=vog@all:wrong", "after a score stands"),
+        ("by=vog@all:wrong", "only scores may end in"),
         ("score=vog&stage=never", "has no column"),
         ("score=vog&stage=all&as=odd", "as='odd'"),
         ("order=up", "order='up': expected asc, desc, hard, easy"),

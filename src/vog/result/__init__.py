@@ -1,4 +1,4 @@
-"""A folder of Parquet parts and the question they answer. Nothing here knows a tensor."""
+"""Run folders: Parquet parts and the question that they answer. No module here imports torch."""
 
 from vog.result.run import FORMATS as FORMATS
 from vog.result.run import Run as Run

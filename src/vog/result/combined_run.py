@@ -1,4 +1,4 @@
-"""The run folder that several runs become: the question it answers, and its rows as written."""
+"""Writing a run folder that is combined from several runs: its question and its rows."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ from vog.result.question import WHERE, Question
 from vog.result.rows import RowBlock, is_probabilities, to_table
 from vog.result.run import Run
 
-_ROWS_PER_PART = 2**17  # of a part
-# Where the data are, and not the checkpoints: no one model was behind these numbers.
+_ROWS_PER_PART = 2**17
+# Options that locate the data. Checkpoints are left out: no single model gave these numbers.
 _DATA_OPTIONS = ("data", "root", "transform", "gradients")
 
 
@@ -29,12 +29,12 @@ class CombinedRows:
     """All rows of a combined run.
 
     Attributes:
-        ids: one a row.
-        labels: one class a row, -1 where it is not known.
-        predictions: by stage, a class a row, -1 where it is not known.
-        scores: by column, a number a row; NaN where there is none.
-        metadata: by column of `scores`, what it says of itself.
-        problems: by row, what is wrong with it.
+        ids: the id of each row.
+        labels: the class of each row; -1 if unknown.
+        predictions: for each stage, the predicted class of each row; -1 if unknown.
+        scores: for each column, the value of each row; NaN if missing.
+        metadata: for each column of `scores`, its Parquet metadata.
+        problems: for each row with a problem, its description.
     """
 
     ids: pa.Array
@@ -53,19 +53,19 @@ def combined_question(
     has_all_rows: bool,
     folder: Path,
 ) -> dict[str, Any]:
-    """What a combined run answers.
+    """Return the question of a combined run.
 
     Args:
-        runs: that are combined.
-        names: what each is called.
-        columns: the score columns that all have.
-        rows: how many there are.
-        whole: whether these are all rows of the first run, so that the data are those of it.
-        folder: of the combined run.
+        runs: the runs to combine.
+        names: a name for each run.
+        columns: the score columns that all runs have.
+        rows: the number of rows in the combined run.
+        has_all_rows: whether these are all rows of the first run, so that its data stay the same.
+        folder: the folder of the combined run.
     """
     first = runs[0].question
     scores = {column.partition("@")[0] for column in columns}
-    # The rows are numbered anew, in the order of the data.
+    # A combined run has its own row numbers, in the order of the data.
     shared_data = {k: v for k, v in first["data"].items() if k not in ("examples", "order")}
     data = {"examples": rows} | shared_data
     if not has_all_rows or "limit" in first:
@@ -88,16 +88,16 @@ def combined_question(
 
 
 def folds_question(runs: Sequence[Run], columns: Sequence[str], folder: Path) -> dict[str, Any]:
-    """What a run answers whose rows are those that several folds hold out.
+    """Return the question of a run that joins the held-out rows of several folds.
 
     Args:
-        runs: one a fold.
-        columns: the stored columns that all have.
-        folder: of the new run.
+        runs: one run for each fold.
+        columns: the stored columns that all runs have.
+        folder: the folder of the new run.
     """
     first = runs[0].question
     fold = first["data"]["fold"]
-    # These say which rows a fold has, and of which file; the rest is so of all rows.
+    # Leave out what describes the rows and the file of one fold; the rest holds for all rows.
     shared_data = {
         key: value
         for key, value in first["data"].items()
@@ -121,14 +121,14 @@ def folds_question(runs: Sequence[Run], columns: Sequence[str], folder: Path) ->
 
 
 def _opens_by_id(run: Run) -> bool:
-    """Whether the data are files that are found by their ids; all others are by their numbers."""
+    """Return whether ids locate the examples of a run; otherwise row numbers do."""
     place = data_place(run)
     opens_by_number = place is None or place.suffix == ".npz" or "gradients" in run.question[WHERE]
     return not opens_by_number
 
 
 def _shared_training(runs: Sequence[Run]) -> dict[str, Any]:
-    """The steps and the stages, where they are the same in all runs; the weights never are."""
+    """Return steps and stages if all runs share them, else none; digests of weights differ."""
     first, *following = (
         {
             "checkpoints": [{"step": file["step"]} for file in run.question.get("checkpoints", [])],
@@ -141,23 +141,23 @@ def _shared_training(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def score_name(entry: Any) -> str:
-    """The name of a score as a question keeps it."""
+    """Return the name of a score from its entry in a question, a text or an object."""
     return str(entry["name"] if isinstance(entry, Mapping) else entry)
 
 
 def write_combined(folder: Path, rows: CombinedRows, label_names: Sequence[str] | None) -> None:
-    """Add the rows that are missing to a run folder that was begun."""
+    """Write the missing rows into a run folder that already has its question."""
     sink = PartSink.for_folder(folder)
     for part in parts.cut_into_parts(parts.gaps(sink.parts, len(rows.labels)), sink.rows_per_part):
         sink.write(part.start, [_part_table(rows, part, label_names)], 0.0)
 
 
 def write_combined_table(folder: Path, table: pa.Table) -> None:
-    """Add the rows that are missing to a run folder that was begun.
+    """Write the missing rows into a run folder that already has its question.
 
     Args:
         folder: the run folder.
-        whole: all rows in order.
+        table: all rows in order.
     """
     sink = PartSink.for_folder(folder)
     for part in parts.cut_into_parts(parts.gaps(sink.parts, len(table)), sink.rows_per_part):
@@ -187,7 +187,7 @@ def _part_table(rows: CombinedRows, part: range, label_names: Sequence[str] | No
 
 
 def _run_digest(question: Question) -> str:
-    # What has no part in the numbers is left out; of questions of version 0.1 all is kept.
+    # The places of files and the size of parts do not change the scores.
     excluded = (WHERE, "rows_per_part")
     compared = {key: value for key, value in question.items() if key not in excluded}
     return hashlib.sha256(as_json(compared).encode()).hexdigest()[:16]

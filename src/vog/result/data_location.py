@@ -1,8 +1,8 @@
-"""Where the data and the other files of a run are, for whoever opens them again.
+"""Where the data and the other input files of a run are now.
 
-A question keeps names as the user gave them, which may be relative to where the user stood. Beside
-them it keeps, under `absolute` and `from_run`, what they meant: as absolute paths, and as seen from
-the run folder, so that a run is found together with its data where both were moved as a whole.
+A question stores names as the user gave them, which may be relative to the working directory of
+that time. Beside them it stores the same places as absolute paths (`absolute`) and relative to the
+run folder (`from_run`), so that the data are still found after both were moved together.
 """
 
 import os
@@ -15,18 +15,19 @@ from vog.files.file_names import expanded
 from vog.result import marks, part_digests, question
 from vog.result.parts import LOCK
 from vog.result.run import Run
+from vog.wording import option as option_text
 
 ABSOLUTE, FROM_RUN = "absolute", "from_run"
-# What may be named by a path alone. All others are words, or functions in files.
+# Options that may name a path, and options that may name a `file.py:function`.
 _PATHS = ("data", "root", "gradients", "checkpoints", "fold")
 _FUNCTIONS = ("model", "data", "transform", "target", "read", "fold")
 
 
 def places_to_store(where: Mapping[str, Any], folder: Path) -> dict[str, dict[str, Any]]:
-    """Return what a question keeps beside the names of files, by `absolute` and `from_run`.
+    """Return the places that a question stores beside names, under `absolute` and `from_run`.
 
     Args:
-        where: by option, names as they are seen from here; those of no file are left out.
+        where: names by option, relative to the working directory; missing files are left out.
         folder: the run folder.
     """
     forms = {ABSOLUTE: _absolute_path, FROM_RUN: lambda path: _path_from_run(path, folder)}
@@ -44,21 +45,21 @@ def places_to_store(where: Mapping[str, Any], folder: Path) -> dict[str, dict[st
 
 
 def current_location(run: Run, option: str) -> str | None:
-    """Return the name of what a run was made with: the place where it is now.
+    """Return where an input of a run is now, or None if the run does not name it.
 
-    That is where it was when the run was begun, else where it is as seen from the run folder, else
-    what is called so as seen from here. Where it is nowhere, the name as it was given is returned.
+    Searched in this order: the stored absolute path, the path relative to the run folder, and the
+    name relative to the working directory. If nothing exists, return the name as the user gave it.
 
     Args:
         run: the run.
-        option: of the command, such as `data` or `model`.
+        option: an option of `vog score`, such as `data` or `model`.
     """
     name = _input_names(run).get(option)
     return None if name is None else _first_existing(option, str(name), _candidates(run, option))
 
 
 def checkpoint_locations(run: Run) -> list[str]:
-    """Return the files of the checkpoints of a run in training order, each as `named` does."""
+    """Return where the checkpoints of a run are, in training order; see `current_location`."""
     names = [str(name) for name in _input_names(run).get("checkpoints") or []]
     columns = [_as_list(places) for places in _stored_places(run, "checkpoints")]
     complete = [column for column in columns if len(column) == len(names)]
@@ -69,11 +70,11 @@ def checkpoint_locations(run: Run) -> list[str]:
 
 
 def data_place(run: Run, root: str | Path | None = None) -> Path | None:
-    """What the ids of a run are relative to, or rows of: a folder or an `.npz`; None if unknown.
+    """Return the folder or `.npz` that holds the examples of a run; None if unknown.
 
     Args:
-        run: says where its data were when it was begun.
-        root: where they are now, if they have moved.
+        run: the run, whose question says where its data were.
+        root: where the data are now, if they have moved.
     """
     if root:
         return data_container(Path(root))
@@ -82,13 +83,13 @@ def data_place(run: Run, root: str | Path | None = None) -> Path | None:
     if name is None:
         return None
     path = Path(name)
-    if option == "data" and ":" in name and not _exists(path):  # names a function
+    if option == "data" and ":" in name and not _exists(path):  # the name of a function
         return None
     return data_container(path)
 
 
 def missing_data_places(run: Run) -> str | None:
-    """Return where the data of a run were looked for, in words; None where something is there."""
+    """Return all places where the data of a run are missing, as text; None if they are found."""
     option, place = _data_option(run), data_place(run)
     if option is None or place is None or _exists(place):
         return None
@@ -97,34 +98,32 @@ def missing_data_places(run: Run) -> str | None:
 
 
 def data_container(data: Path) -> Path:
-    """What the ids of a folder, an `.npz` or a list file are relative to, or are rows of.
+    """Return what holds the examples: a folder or an `.npz` itself, or the folder of a list file.
 
-    A path that is not there is a folder if its name has no ending.
+    A path that does not exist counts as a folder if its name has no suffix.
     """
     is_folder = data.is_dir() or not (data.suffix or data.is_file())
     return data if is_folder or data.suffix == ".npz" else data.parent
 
 
 def refuse_to_overwrite_inputs(run: Run, path: Path, data: str | Path | None = None) -> None:
-    """Nothing where a file that is written is neither the data of a run nor a part of it.
+    """Raise ResultError if an output file would replace the data of a run or a file of the run.
 
     Args:
-        run: was read.
-        path: the file.
+        run: the run that is read.
+        path: the output file.
         data: where the data are now, if they have moved.
 
     Raises:
-        ResultError: it is.
+        ResultError: the output file is one of these.
     """
-    output = path.resolve()
+    output, advice = path.resolve(), f"Give another file as {option_text('out')}."
     sources = [data, *_candidates(run, "data")]
     if any(source is not None and Path(source).resolve() == output for source in sources):
-        raise ResultError(
-            f"{path} is the data that {run.folder} was made of. Give another file as --out."
-        )
+        raise ResultError(f"{path} is the data that {run.folder} was made of. {advice}")
     run_files = (question.FILE, marks.FILE, part_digests.FILE, LOCK, *run.part_names)
     if output.parent == run.folder.resolve() and output.name in run_files:
-        raise ResultError(f"{path} is a part of the run. Give another file as --out.")
+        raise ResultError(f"{path} is a part of the run. {advice}")
 
 
 def _input_names(run: Run) -> Mapping[str, Any]:
@@ -132,34 +131,34 @@ def _input_names(run: Run) -> Mapping[str, Any]:
 
 
 def _data_option(run: Run) -> str | None:
-    """The option that says where the data are."""
+    """Return the option that says where the data are; None if no option does."""
     where = _input_names(run)
     return next((key for key in ("gradients", "root", "data") if where.get(key)), None)
 
 
 def _candidates(run: Run, option: str) -> list[str]:
-    """The names that an option may have now, the surest first."""
+    """Return the places where the file of an option may be now, the most reliable first."""
     name = _input_names(run).get(option)
     places = [str(place) for place in _stored_places(run, option)]
     return places if name is None else [*places, str(name)]
 
 
 def _stored_places(run: Run, option: str) -> Iterator[Any]:
-    """What is noted beside the name of an option, as it is seen from here."""
+    """Yield the stored places of an option, as paths that hold from the working directory."""
     where, folder = _input_names(run), run.folder
     absolute, from_run = (where.get(form) or {} for form in (ABSOLUTE, FROM_RUN))
     if not _places_match_names(where.get(option), absolute.get(option)):
-        return  # the name was edited since, and is what holds
+        return  # the name was edited after the places were stored, so it decides
     yield absolute[option]
     if option in from_run:
-        # By the names of folders, and by where links lead: the run or the data may be one.
+        # With and without following links: the run folder or the data may be a link.
         for start in (os.path.abspath(folder), os.path.realpath(folder)):  # noqa: PTH100
             names = [os.path.normpath(f"{start}/{name}") for name in _as_list(from_run[option])]
             yield names if isinstance(from_run[option], list) else names[0]
 
 
 def _places_match_names(names: Any, places: Any) -> bool:
-    """Whether these are the places that were noted of these names."""
+    """Return whether each place ends in the name that it was stored for."""
     names, places = _as_list(names), _as_list(places)
     return (
         bool(places)
@@ -172,7 +171,7 @@ def _places_match_names(names: Any, places: Any) -> bool:
 
 
 def _first_existing(option: str, name: str, candidates: list[str]) -> str:
-    """The first name that is there; as the user gave it where that is the same."""
+    """Return the first place that exists, spelled as `name` if both are the same file."""
     existing = next((place for place in candidates if _split_name(option, place) is not None), name)
     new, old = _split_name(option, existing), _split_name(option, name)
     is_same_path = new and old and os.path.realpath(new[0]) == os.path.realpath(old[0])
@@ -180,7 +179,7 @@ def _first_existing(option: str, name: str, candidates: list[str]) -> str:
 
 
 def _split_name(option: str, name: str) -> tuple[Path, str] | None:
-    """The path that a name begins with, and `:function` or nothing; None where nothing is there."""
+    """Return the path in a name and its `:function` or ""; None if the path does not exist."""
     path = expanded(name)
     if option in _PATHS and _exists(path):
         return path, ""
@@ -198,7 +197,7 @@ def _absolute_path(path: Path) -> str:
 def _path_from_run(path: Path, folder: Path) -> str | None:
     try:
         return os.path.relpath(path.absolute(), folder.absolute())
-    except ValueError:  # on another drive
+    except ValueError:  # no relative path leads to another drive
         return None
 
 

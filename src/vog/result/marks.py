@@ -1,8 +1,8 @@
-"""What people decided about examples while they looked at them, kept in the run folder.
+"""Decisions that people make about examples in the viewer, stored in the run folder.
 
-`review.sqlite` holds one row a decision, in the order they were made; what is in force for an
-example is the last that was not taken back. A decision is on disk before the page says so, and
-a server that is killed loses none. Examples are known by their ids, which survive shuffling.
+`review.sqlite` holds one row for each decision, in the order in which they were made. The last
+decision about an example that was not undone is in force. A decision is on disk before the page
+confirms it, so that a killed server loses none. Examples are identified by their ids.
 """
 
 import sqlite3
@@ -38,7 +38,7 @@ _LATEST_DECISIONS = (
 )
 
 
-# What stands in a row that this viewer wrote.
+# Checks of the cells of a row: another program may have written the file.
 _CHECKS: dict[str, Callable[[Any], bool]] = {
     "at": lambda value: isinstance(value, str),
     "id": lambda value: isinstance(value, str),
@@ -50,15 +50,15 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
 
 @dataclass(frozen=True)
 class Mark:
-    """What was decided about one example.
+    """One decision about one example.
 
     Attributes:
-        number: in the order of decisions.
-        at: when, in UTC.
-        id: of the example.
-        verdict: None where a verdict was taken away, or only a note was written.
-        label: the class it should have, with `relabel`.
-        note: in words; empty where there is none.
+        number: counts the decisions in the order in which they were made.
+        at: the time, in UTC.
+        id: the id of the example.
+        verdict: None if a verdict was removed, or only a note was written.
+        label: with `relabel`, the class that the example should have.
+        note: free text; may be empty.
     """
 
     number: int
@@ -71,17 +71,17 @@ class Mark:
 
 @dataclass(frozen=True)
 class Review:
-    """The decisions about the examples of one run; made when the first is written."""
+    """The decisions about the examples of one run; the first one creates their file."""
 
     folder: Path
 
     @property
     def path(self) -> Path:
-        """Where they are kept."""
+        """The file of the decisions."""
         return self.folder / FILE
 
     def marks(self) -> dict[str, Mark]:
-        """By id, what is in force: a verdict, a note or both; the latest last."""
+        """Return by id the decisions in force, each a verdict, a note or both; the latest last."""
         if not self.path.exists():
             return {}
         with self._open() as connection:
@@ -90,7 +90,7 @@ class Review:
         return {mark.id: mark for mark in decisions if mark.verdict is not None or mark.note}
 
     def last(self) -> Mark | None:
-        """The decision that `undo` would take back."""
+        """Return the decision that `undo` would take back, or None."""
         if not self.path.exists():
             return None
         with self._open() as connection:
@@ -100,10 +100,10 @@ class Review:
         return None if row is None else self._parse_mark(row)
 
     def mark(self, id: str, verdict: str | None, label: int | None = None, note: str = "") -> Mark:
-        """Decide about an example, whatever was decided before.
+        """Store a decision about an example, which replaces earlier ones, and return it.
 
         Raises:
-            ResultError: no such verdict, no class to relabel to, or the folder cannot be written.
+            ResultError: unknown verdict, no class to relabel to, or the folder cannot be written.
         """
         if verdict is not None and verdict not in VERDICTS:
             raise ResultError(f"{verdict!r} is no verdict. Expected {', '.join(VERDICTS)}.")
@@ -120,7 +120,7 @@ class Review:
         return Mark(*row)
 
     def undo(self) -> Mark | None:
-        """Take back the latest decision; what it was, or None where there is none.
+        """Take back the latest decision and return it; None if there is none.
 
         Raises:
             ResultError: the folder cannot be written.
@@ -138,7 +138,7 @@ class Review:
         """Return a row of the file as a mark.
 
         Raises:
-            ResultError: another program wrote it, and it is none.
+            ResultError: a cell does not hold what this module writes.
         """
         cells: dict[str, Any] = dict(zip(_COLUMNS.split(", "), row, strict=True))
         wrong = next((name for name, check in _CHECKS.items() if not check(cells[name])), None)
@@ -146,7 +146,7 @@ class Review:
             wrong = "label"
         if wrong is not None:
             raise ResultError(
-                f"{self.path} holds a decision that is none of this viewer: in number "
+                f"{self.path} holds a decision that `vog view` did not write: in number "
                 f"{cells['number']} the {wrong} is {cells[wrong]!r:.60}. Correct it, or move the "
                 f"file away; its decisions are then not in force."
             )
@@ -154,11 +154,11 @@ class Review:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """A connection; what is done with it is on disk afterwards, or not done at all."""
+        """Yield a connection; its changes are on disk afterwards, or none of them is made."""
         try:
             with closing(sqlite3.connect(self.path, timeout=10)) as connection:
-                # On disk before a decision is said to be made. The journal is left at its default,
-                # beside the file, which unlike a write-ahead log works on network disks too.
+                # A decision must be on disk before the page confirms it. The default journal is
+                # kept: unlike a write-ahead log, it works on network disks too.
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.executescript(_TABLE)
                 with connection:

@@ -1,7 +1,7 @@
-"""The one door to the parts of a run: a part is checked before its first read in a process.
+"""Checks of the parts of a run: every reader checks a part before its first read in a process.
 
-Its bytes have to be those whose digest was noted, its rows those that its name says and none beyond
-the data, and its question that of the run. What was checked is remembered by size, time and inode.
+Its bytes must match the stored digest, its rows must be those in its name and lie within the data,
+and its question must be that of the run. A checked file is remembered by size, time and inode.
 """
 
 import os
@@ -22,25 +22,26 @@ from vog.result import question as questions
 from vog.result.part_digests import Digests
 from vog.result.part_names import DamagedPartError, Part
 from vog.result.question import Question, unreadable_message
+from vog.wording import same_again
 
 # Metadata of a part: the digest of its question, its rows as `START:STOP`, the version that wrote
-# it, and what was settled by measuring when the run was begun.
+# it, and the choices that were measured when the run was begun.
 QUESTION, ROWS, VERSION, SETTLED = b"question", b"rows", b"vog", b"settled"
-_THREADS = 4  # a digest keeps one processor busy; more of them wait for the disk
+_THREADS = 4  # each digest keeps one processor busy; more threads would wait for the disk
 
 _FileStamp = tuple[int, ...]
-# By file: what it was, and what it was compared with, when it was found to be whole.
+# Files that passed: their stamp, and the digest and expectations that they were checked against.
 _checked_files: dict[str, tuple[_FileStamp, str, "ExpectedParts"]] = {}
 
 
 @dataclass(frozen=True)
 class ExpectedParts:
-    """What the parts of a run are compared with.
+    """Facts about a run that its parts are checked against.
 
     Attributes:
         question: the digest of the run's question.
-        rows: how many the run has in all.
-        sample: whether the rows of a part are scattered over the data.
+        rows: the number of rows of the whole run.
+        has_gaps: whether the rows of a part need not be consecutive in the data.
         of_0_1: whether version 0.1 began the run, whose parts may have no digest.
     """
 
@@ -51,7 +52,7 @@ class ExpectedParts:
 
     @classmethod
     def for_question(cls, question: Question) -> "ExpectedParts":
-        """Return what the parts of a run that answers this question are compared with."""
+        """Return what the parts of a run with this question are checked against."""
         return cls(
             questions.question_digest(question),
             question["data"]["examples"],
@@ -61,29 +62,26 @@ class ExpectedParts:
 
 
 def check_parts(folder: Path, parts: Sequence[Part]) -> None:
-    """Raise an error unless each part is what was written, and of this run.
+    """Raise an error unless each part belongs to this run and is as it was written.
 
     Raises:
-        DamagedPartError: one is not; the message names it.
+        DamagedPartError: a part is damaged or belongs to another run; the message names it.
         ResultError: a part, the question or the digests are missing or cannot be read.
     """
     if not parts:
         return
-    expected, digests = (
-        ExpectedParts.for_question(_cached_question(folder)),
-        part_digests.load_digests(folder),
-    )
+    expected = ExpectedParts.for_question(_cached_question(folder))
+    digests, path = part_digests.load_digests(folder), folder / part_digests.FILE
     if digests.damage and not all(part.is_of_0_1 for part in parts):
         raise ResultError(
-            f"{folder / part_digests.FILE} is damaged: {digests.damage}. Run the same `vog score` "
-            f"command again: parts that can be told to be whole are kept, and all others computed "
-            f"again."
+            f"{path} is damaged: {digests.damage}. {same_again('score')}: parts that are certainly "
+            f"whole are kept, and the rows of all others are computed again."
         )
-    if not (folder / part_digests.FILE).exists() and not any(part.is_of_0_1 for part in parts):
+    if not path.exists() and not any(part.is_of_0_1 for part in parts):
         raise ResultError(
-            f"{folder / part_digests.FILE} is missing, and nothing else tells whether the parts "
-            f"of the run are whole. Bring it back from a copy, or run the same `vog score` command "
-            f"again: it sets the parts aside, and computes their rows again."
+            f"{path} is missing, and nothing else says whether the parts of the run are whole. "
+            f"Bring it back from a copy. {same_again('score')} if there is none: it sets the parts "
+            f"aside, and computes their rows again."
         )
     for part, why in zip(parts, find_faults(parts, expected, digests), strict=True):
         if why:
@@ -91,7 +89,7 @@ def check_parts(folder: Path, parts: Sequence[Part]) -> None:
 
 
 def find_faults(parts: Sequence[Part], expected: ExpectedParts, digests: Digests) -> list[str]:
-    """Return for each part what is wrong with it; an empty text where nothing is.
+    """Return for each part a description of its fault, or "" if it has none.
 
     Raises:
         ResultError: a part has vanished, or cannot be read.
@@ -103,11 +101,11 @@ def find_faults(parts: Sequence[Part], expected: ExpectedParts, digests: Digests
 
 
 def _cached_question(folder: Path) -> Question:
-    """Return the question of a folder, which is read again when its file has changed."""
+    """Return the question of a folder; its file is read again only when it has changed."""
     try:
         stamp = _stamp(folder / questions.FILE)
     except OSError:
-        return questions.load_question(folder)  # says what is wrong
+        return questions.load_question(folder)  # raises an error with the reason
     cached = _question_cache.get(str(folder))
     if cached is None or cached[0] != stamp:
         cached = _question_cache[str(folder)] = (stamp, questions.load_question(folder))
@@ -128,7 +126,7 @@ def _fault(part: Part, expected: ExpectedParts, digests: Digests) -> str:
     except FileNotFoundError as error:
         raise ResultError(f"{part.path} is missing, and was there before.") from error
     except OSError as error:
-        if error.errno is not None:  # what is in the file is not known, let alone damaged
+        if error.errno is not None:  # the file cannot be read, which says nothing about damage
             raise ResultError(unreadable_message(part.path, error)) from error
         why = _first_line(error)
     except (pa.ArrowException, ValueError, KeyError) as error:
@@ -149,7 +147,7 @@ def _byte_fault(part: Part, digest: str, expected: ExpectedParts, digests: Diges
     return (
         "its bytes are not those that were written"
         if digest
-        else f"{part_digests.FILE} is damaged, and does not tell whether it is whole"
+        else f"{part_digests.FILE} is damaged and does not say whether this part is whole"
     )
 
 

@@ -1,7 +1,7 @@
-"""The digests of the parts of a run, kept outside of them: `digests.json` in the run folder.
+"""The digests of the parts of a run, stored outside of them: `digests.json` in the run folder.
 
-A part whose bytes are not those that were written is told from a whole one, whatever reads it.
-Beside each digest stands what may differ from run to run, and so is not in the part: its seconds.
+They reveal a part whose bytes have changed since it was written. Beside each digest stand the
+seconds that its rows took, which are not in the part: the same rows must give the same bytes.
 """
 
 import hashlib
@@ -22,11 +22,11 @@ FILE = "digests.json"
 
 @dataclass(frozen=True)
 class PartDigest:
-    """What is noted of one part.
+    """The stored digest of one part.
 
     Attributes:
-        sha256: of all bytes of its file.
-        seconds: that its rows took to compute.
+        sha256: the digest of all bytes of its file.
+        seconds: the time that its rows took to compute.
     """
 
     sha256: str
@@ -35,13 +35,13 @@ class PartDigest:
 
 @dataclass(frozen=True)
 class Digests:
-    """What is noted of the parts of a run, by the names of their files.
+    """The contents of `digests.json`.
 
     Attributes:
-        parts: by name.
-        damage: why the file cannot be trusted; empty where it can.
-        loose: digests that stand somewhere in a damaged file. A part with such a digest is whole:
-            no damage makes a digest that fits.
+        parts: the digest of each part, by the name of its file.
+        damage: why `digests.json` cannot be trusted; "" if it can.
+        recovered: digests that stand anywhere in a damaged file. A part with such a digest is
+            whole: no damage produces a digest that fits.
     """
 
     parts: Mapping[str, PartDigest] = field(default_factory=dict)
@@ -50,10 +50,10 @@ class Digests:
 
 
 def load_digests(folder: Path) -> Digests:
-    """Return what is noted in a run folder: nothing where it has no such file.
+    """Return the digests of a run folder; none if it has no `digests.json`.
 
     Raises:
-        ResultError: the file may not be read.
+        ResultError: the file cannot be read.
     """
     path = folder / FILE
     try:
@@ -69,7 +69,7 @@ def load_digests(folder: Path) -> Digests:
         }
         if record["check"] == _checksum(parts):
             return Digests(parts)
-        why = "its own check does not fit"
+        why = "its own checksum does not fit"
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         why = f"{type(error).__name__}: {error}"
     text = content.decode("ascii", errors="replace")
@@ -77,7 +77,7 @@ def load_digests(folder: Path) -> Digests:
 
 
 def write_digests(folder: Path, parts: Mapping[str, PartDigest]) -> None:
-    """Replace the file as a whole, a line for each part."""
+    """Replace `digests.json` as a whole, with one line for each part."""
     lines = ",\n".join(f"{json.dumps(name)}: {_line(part)}" for name, part in sorted(parts.items()))
     check = json.dumps(_checksum(parts))
     write_text(folder / FILE, f'{{"parts": {{\n{lines}\n}},\n"check": {check}}}\n')

@@ -1,4 +1,4 @@
-"""The parts of a run by their names: which rows they hold, and which rows no part holds."""
+"""The names of the parts of a run: which rows each part holds, and which rows no part holds."""
 
 import itertools
 import re
@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 from vog.errors import ResultError
 from vog.files.output_paths import refuse_non_utf8
 from vog.result.question import is_name_of_0_1, unreadable_message
+from vog.wording import same_again
 
 _NAME = re.compile(r"part-(\d{12})-([1-9]\d{0,11})\.parquet")
 
 
 @dataclass(frozen=True)
 class Part:
-    """One file and the rows `start` to `stop - 1` in it."""
+    """A file that holds the rows `start` to `stop - 1`."""
 
     path: Path
     start: int
@@ -26,17 +27,17 @@ class Part:
 
     @property
     def is_of_0_1(self) -> bool:
-        """Whether version 0.1 wrote it, whose names do not tell the rows."""
+        """True if version 0.1 wrote the part, whose name does not contain its rows."""
         return is_name_of_0_1(self.path.name)
 
 
 class DamagedPartError(ResultError):
-    """A part is not what was written, or is none of this run; `why` says it in a few words."""
+    """A part has changed since it was written, or belongs to another run; `why` says which."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(
-            f"{path} is damaged: {why}. Run the same `vog score` command again: it sets the file "
-            f"aside, and computes its rows alone again."
+            f"{path} is damaged: {why}. {same_again('score')}: it sets the file aside, and "
+            f"computes only its rows again."
         )
         self.path, self.why = path, why
 
@@ -47,10 +48,10 @@ def part_name(start: int, stop: int) -> str:
 
 
 def files(folder: Path) -> list[Path]:
-    """Return the files that are called as parts are.
+    """Return the files in a folder that have the name of a part; none if there is no folder.
 
     Raises:
-        ResultError: the folder may not be looked into, or its path is not UTF-8.
+        ResultError: the folder cannot be read, or its path is not UTF-8.
     """
     try:
         names = [path.name for path in folder.iterdir()]
@@ -58,16 +59,16 @@ def files(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise ResultError(unreadable_message(folder, error)) from error
-    refuse_non_utf8(folder, "read")  # else what Arrow says of it would be taken for damage
+    refuse_non_utf8(folder, "read")  # Arrow's error would look like damage
     return [folder / name for name in names if _NAME.fullmatch(name) or is_name_of_0_1(name)]
 
 
 def identify_part(path: Path) -> Part:
-    """Return which rows a file holds: as its name says or, of version 0.1, as it says itself.
+    """Return a part with its rows, from its name or, if version 0.1 wrote it, from its contents.
 
     Raises:
-        DamagedPartError: a file of version 0.1 that does not say it.
-        ResultError: it may not be read.
+        DamagedPartError: a file of version 0.1 holds no row numbers.
+        ResultError: the file cannot be read.
     """
     if match := _NAME.fullmatch(path.name):
         start, count = int(match[1]), int(match[2])
@@ -86,13 +87,12 @@ def identify_part(path: Path) -> Part:
 
 
 def order_parts(parts: Sequence[Part]) -> list[Part]:
-    """Return the parts by the rows they hold.
+    """Return the parts in the order of their rows.
 
-    A part that another one contains, which begins with the same row, is left out: it is the end of
-    a sample that has grown since.
+    A part is left out if a larger part begins with the same row: the sample has grown since.
 
     Raises:
-        ResultError: two of them hold the same row otherwise.
+        ResultError: two parts hold the same row for another reason.
     """
     ordered = sorted(parts, key=lambda p: (p.start, -p.stop, p.path.name))
     distinct: list[Part] = []
@@ -110,7 +110,7 @@ def order_parts(parts: Sequence[Part]) -> list[Part]:
 
 
 def is_outgrown(part: Part, larger: Part) -> bool:
-    """Return whether a part contains another one that begins with the same row."""
+    """Return whether `larger` begins with the same row as a part and has more rows."""
     return (
         part.start == larger.start
         and part.stop < larger.stop
@@ -119,7 +119,7 @@ def is_outgrown(part: Part, larger: Part) -> bool:
 
 
 def list_parts(folder: Path) -> list[Part]:
-    """Return the parts of a run, by the rows they hold.
+    """Return the parts of a run in the order of their rows.
 
     Raises:
         ResultError: a part is damaged, or two of them hold the same row.
@@ -128,14 +128,14 @@ def list_parts(folder: Path) -> list[Part]:
 
 
 def gaps(parts: Sequence[Part], rows: int) -> list[range]:
-    """Return the runs of rows that no part holds."""
+    """Return the ranges of rows that no part holds."""
     edges = [0, *(edge for part in parts for edge in (part.start, part.stop)), rows]
     ranges = [range(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
     return [gap for gap in ranges if len(gap)]
 
 
 def cut_into_parts(gaps: Sequence[range], size: int) -> list[range]:
-    """Return the runs of rows, cut at the multiples of a part's size."""
+    """Return the same rows as ranges that are cut at the multiples of `size`."""
     return [
         range(max(gap.start, start), min(gap.stop, start + size))
         for gap in gaps

@@ -1,4 +1,4 @@
-"""Rows on their way to a part: collected until the part that they belong to is whole."""
+"""Collecting computed rows until their part is complete, and writing it then."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,19 +15,19 @@ from vog.result.rows import Meaning, RowBlock, to_table
 
 @dataclass
 class Clock:
-    """Where the seconds of a run go: waiting for data, and writing parts."""
+    """The seconds that a run takes in all, for reading data, and for writing parts."""
 
     start: float = field(default_factory=time.perf_counter)
     reading: float = 0.0
     writing: float = 0.0
 
     def elapsed(self) -> float:
-        """Seconds since the start."""
+        """Return the seconds since the start."""
         return time.perf_counter() - self.start
 
     @contextmanager
     def while_writing(self) -> Iterator[None]:
-        """The time while it is entered is counted as writing."""
+        """Count the time inside of the `with` block as writing."""
         before = time.perf_counter()
         yield
         self.writing += time.perf_counter() - before
@@ -35,19 +35,19 @@ class Clock:
 
 @dataclass
 class PartBuffer:
-    """Takes rows in the order in which they are missing, and writes each part when it is whole.
+    """Takes the missing rows in order, and writes each part when all of its rows are there.
 
-    Rows of a part that is not whole are dropped at the end: parts are cut at one grid alone. They
-    are about half a second of work.
+    Rows of an incomplete part are dropped at the end, about half a second of work: parts are only
+    cut at one fixed grid.
 
     Attributes:
-        sink: takes the parts.
-        todo: the rows of each part that is to be made, in order.
+        sink: writes the parts.
+        todo: the rows of each part to write, in order.
         clock: counts the seconds of writing.
-        meanings: by column, what the scores mean.
+        meanings: the meaning of each score column.
         label_names: the names of the classes by number.
-        numbers: by row as it is counted here, its number in the data; None where they are the same.
-        before_part: is called before each part is written.
+        numbers: the number in the data of each row of the run; None if the run counts the same.
+        before_part: a function to call before each part is written.
     """
 
     sink: PartSink
@@ -63,7 +63,7 @@ class PartBuffer:
     _started: float = field(default_factory=time.perf_counter)
 
     def add(self, rows: RowBlock) -> None:
-        """Keep the rows, and write each part that is whole with them."""
+        """Add rows, and write each part that they complete."""
         table = to_table(rows, self.meanings, self.label_names, self.numbers)
         while len(table):
             missing = len(self.todo[self._parts_written]) - self._buffered_rows
@@ -76,7 +76,7 @@ class PartBuffer:
     def _write(self) -> None:
         before = time.perf_counter()
         if self.before_part is not None:
-            self.before_part()  # what the part says is finished has to be on disk before it
+            self.before_part()  # files that belong to its rows must be on disk first
         self.sink.write(self.todo[self._parts_written].start, self._tables, before - self._started)
         self._tables.clear()
         self._buffered_rows, self._parts_written = 0, self._parts_written + 1

@@ -1,15 +1,15 @@
-"""The rows of a run on disk: Parquet parts, each of which appears only when it is whole.
+"""The rows of a run on disk: Parquet parts, each of which appears only when it is complete.
 
     RUN/
-      question.json                       what was asked
-      digests.json                        of the bytes of each part
+      question.json                       the settings that determine the numbers
+      digests.json                        a digest of the bytes of each part
       part-000000000000-4096.parquet      the first 4096 rows
       part-000000004096-4096.parquet      ...
 
-Parts are cut at multiples of the `rows_per_part` of the question and nowhere else, whoever computes
-them, so that the same rows are the same bytes. A run that was stopped goes on with the rows that
-are missing, wherever they are. Version 0.1 cut parts by the clock, and numbered them as they came;
-such a folder is read, and finished, as it is.
+Parts are cut only at multiples of the `rows_per_part` of the question, whichever process computes
+them, so that the same rows give the same bytes. A run that was stopped continues with the missing
+rows, wherever they are. Version 0.1 cut parts by elapsed time and numbered them in turn; such a
+folder is read, and can be finished, as it is.
 """
 
 import json
@@ -37,6 +37,7 @@ from vog.result.part_names import cut_into_parts as cut_into_parts
 from vog.result.part_names import gaps as gaps
 from vog.result.part_names import list_parts as list_parts
 from vog.result.question import Question
+from vog.wording import option
 
 LOCK = ".lock"
 _REPEATED = ("label", "prediction@", "problem")
@@ -44,13 +45,13 @@ _REPEATED = ("label", "prediction@", "problem")
 
 @dataclass(frozen=True)
 class PartSink:
-    """Takes the rows of a run, part by part; the process that has it alone may add parts.
+    """Writes the parts of a run; only the process that holds the sink may add parts.
 
     Attributes:
-        folder: of the run.
-        question: that the run answers.
-        parts: that were there when it was made.
-        noted: by name, what is noted of each part; grows with them.
+        folder: the run folder.
+        question: the question of the run.
+        parts: the parts that existed when the sink was made.
+        digests: the digests of all parts by name, including the parts that the sink has written.
     """
 
     folder: Path
@@ -60,44 +61,44 @@ class PartSink:
 
     @classmethod
     def for_folder(cls, folder: Path) -> "PartSink":
-        """Return the sink of a folder that was begun."""
+        """Return the sink of a folder that already has its question."""
         digests = dict(part_digests.load_digests(folder).parts)
         return cls(folder, questions.load_question(folder), tuple(list_parts(folder)), digests)
 
     @property
     def rows_per_part(self) -> int:
-        """Where parts are cut: at multiples of it."""
+        """Parts are cut at the multiples of this number of rows."""
         rows = max(1, int(self.question["data"]["examples"]))
         return int(self.question.get("rows_per_part", rows))
 
     def todo(self) -> list[range]:
-        """Return the rows that no part holds, a range for each part that is to be made."""
+        """Return the missing rows, as one range for each part to write."""
         rows = int(self.question["data"]["examples"])
         current = [part for part in self.parts if not self._is_too_short(part)]
         return cut_into_parts(gaps(current, rows), self.rows_per_part)
 
     def write(self, start: int, tables: Sequence[pa.Table], seconds: float) -> Part:
-        """Add these rows, which are consecutive, as one part.
+        """Write consecutive rows as one part, and return it.
 
         Args:
-            start: the number of the first one, in the order in which the run computes.
+            start: the number of the first row, in the order of the run.
             tables: the rows.
-            seconds: that they took to compute.
+            seconds: the time that the rows took to compute.
 
         Raises:
-            ResultError: the disk is full, or the folder cannot be written; nothing is changed.
+            ResultError: the disk is full, or the folder cannot be written. Nothing changes then.
         """
         table = pa.concat_tables(tables)
         if questions.is_sample(self.question):
             table = table.take(np.argsort(table["index"].to_numpy(), kind="stable"))
         stop = start + len(table)
         part = Part(self.folder / part_names.part_name(start, stop), start, stop)
-        # As one chunk: how the rows came would else show in the bytes.
+        # As one chunk: otherwise the sizes of the tables would change the bytes.
         table = table.combine_chunks().replace_schema_metadata(self._metadata(part))
 
         def fill(beside: Path) -> None:
             write_table(table, beside)
-            # Before the part has its name: a part without a digest could not be trusted.
+            # Before the part gets its name: a part without a digest cannot be trusted.
             self.digests[part.path.name] = PartDigest(checksum.sha256_of(beside), seconds)
             part_digests.write_digests(self.folder, self.digests)
 
@@ -117,7 +118,7 @@ class PartSink:
         }
 
     def _is_too_short(self, part: Part) -> bool:
-        """Whether a part was the last of a smaller sample, and is now too short."""
+        """Return whether a part was the last of a smaller sample and is now too short."""
         is_short = part.stop % self.rows_per_part and part.stop < self.question["data"]["examples"]
         return questions.is_sample(self.question) and bool(is_short)
 
@@ -126,19 +127,19 @@ class PartSink:
 def writing_session(
     folder: Path, question: Question, overwrite: bool = False, also: str | None = None
 ) -> Iterator[PartSink]:
-    """While entered, this process alone may add parts that answer the question.
+    """Lock a run folder and yield its sink; no other process can add parts meanwhile.
 
-    Damaged parts, and those of another question, are set aside with a word on stderr.
+    Damaged parts, and those of another question, are set aside with a warning on stderr.
 
     Args:
         folder: the run folder.
-        question: what its rows answer.
-        overwrite: remove the rows that are there.
-        also: a pattern of folders inside that belong to the rows and are removed with them.
+        question: the question of the run.
+        overwrite: remove the existing rows.
+        also: a glob pattern of subfolders that belong to the rows and are removed with them.
 
     Raises:
         OtherQuestionError: the folder answers another question.
-        ResultError: it holds something else, or another process is writing to it.
+        ResultError: it is no run folder, or another process is writing to it.
     """
     check_writable(folder, question, overwrite)
     make_folder(folder)
@@ -147,14 +148,13 @@ def writing_session(
         lock.acquire(blocking=False)
     except Timeout as error:
         raise ResultError(
-            f"another process is writing to {folder}. Wait for it, or give another --out."
+            f"another process is writing to {folder}. Wait for it, or give another {option('out')}."
         ) from error
     except OSError as error:
         raise ResultError(f"{folder} cannot be written: {error.strerror or error}.") from error
     try:
-        check_writable(
-            folder, question, overwrite
-        )  # it may have changed while nobody held the lock
+        # Again, because the folder may have changed before it was locked.
+        check_writable(folder, question, overwrite)
         if overwrite:
             _remove_rows(folder, also)
         repair.remove_unfinished(folder)
@@ -164,12 +164,12 @@ def writing_session(
 
 
 def check_writable(folder: Path, question: Question, overwrite: bool = False) -> None:
-    """Raise an error unless rows that answer the question may go into the folder; see `begun`."""
+    """Raise an error unless rows of this question may be written; see `writing_session`."""
     try:
         if not folder.exists():
             return
         if not folder.is_dir():
-            raise ResultError(f"{folder} is a file. Give a folder as --out.")
+            raise ResultError(f"{folder} is a file. Give a folder as {option('out')}.")
         has_question = (folder / questions.FILE).exists()
         foreign_names = [path.name for path in folder.iterdir() if not _is_run_file(path.name)]
     except OSError as error:
@@ -178,7 +178,7 @@ def check_writable(folder: Path, question: Question, overwrite: bool = False) ->
     if not has_question and foreign_names and (overwrite or not part_files):
         raise ResultError(
             f"{folder} holds other files and is no run folder, so nothing is written into it. "
-            f"Give a new or an empty folder as --out."
+            f"Give a new or an empty folder as {option('out')}."
         )
     if overwrite:
         return
@@ -193,16 +193,16 @@ def check_writable(folder: Path, question: Question, overwrite: bool = False) ->
 
 
 def remaining_rows(folder: Path, question: Question, overwrite: bool = False) -> tuple[int, str]:
-    """Return how many rows are to be computed, and what of the folder is going to be set aside.
+    """Return the number of rows to compute, and a summary of the damage in the folder.
 
     Raises:
-        ResultError: a file may not be read, or two whole parts hold the same row.
+        ResultError: a file cannot be read, or two undamaged parts hold the same row.
     """
     if overwrite or not folder.is_dir():
         return int(question["data"]["examples"]), ""
     try:
         stored = questions.load_question(folder)
-    except ResultError:  # it is written anew, or there is none yet
+    except ResultError:  # there is none yet, or it will be written again
         stored = question
     state = repair.folder_state(folder, stored)
     sink = PartSink(folder, _resumed_question(stored, question), state.parts, {})
@@ -210,15 +210,15 @@ def remaining_rows(folder: Path, question: Question, overwrite: bool = False) ->
 
 
 def write_part(folder: Path, tables: Sequence[pa.Table], seconds: float) -> Part:
-    """Add these rows, which are consecutive in the data, as one part of a run that was begun."""
+    """Write rows that are consecutive in the data as one part of an existing run."""
     return PartSink.for_folder(folder).write(tables[0]["index"][0].as_py(), tables, seconds)
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """As Parquet that is read fast: dictionaries only where values come again and again.
+    """Write Parquet that is fast to read, with dictionaries only for columns of repeated values.
 
-    Numbers that hardly do would be stored as a dictionary of themselves, half as large again and
-    half as fast to read.
+    A dictionary for scores, which hardly repeat, makes the file half as large again and half as
+    fast to read.
     """
     repeated: Any = [name for name in table.column_names if name.startswith(_REPEATED)]
     packed = {"index": "DELTA_BINARY_PACKED"} if "index" in table.column_names else None
@@ -226,7 +226,7 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 
 def _mended_sink(folder: Path, question: Question) -> PartSink:
-    """Return where rows go, after the folder was mended and its question settled."""
+    """Mend a folder, write its question if it is new, and return the sink."""
     try:
         stored = questions.load_question(folder) if (folder / questions.FILE).exists() else None
     except questions.DamagedQuestionError:
@@ -235,7 +235,7 @@ def _mended_sink(folder: Path, question: Question) -> PartSink:
         repair.restore_question(folder, question)
         stored = questions.load_question(folder)
     resumed = _resumed_question(stored, question)
-    # The digests first: in a run that 0.1 no longer continues, a part without one is not trusted.
+    # The digests first: once the question is of this version, a part without one is not trusted.
     state = repair.mend(folder, stored)
     if resumed != stored:
         questions.write_question(folder, resumed)
@@ -243,9 +243,9 @@ def _mended_sink(folder: Path, question: Question) -> PartSink:
 
 
 def _resumed_question(stored: Question, current: Question) -> dict[str, Any]:
-    """Return the question of a run that goes on: as it was, but perhaps of a larger sample."""
+    """Return the question of a continued run: the stored one, but perhaps a larger sample."""
     resumed = dict(stored)
-    if "rows_per_part" in current:  # of a run that 0.1 began there is none
+    if "rows_per_part" in current:  # missing if version 0.1 began the run
         resumed.setdefault("rows_per_part", current["rows_per_part"])
     if current["data"]["examples"] > stored["data"]["examples"]:
         for key in ("limit", "data"):
@@ -255,8 +255,8 @@ def _resumed_question(stored: Question, current: Question) -> dict[str, Any]:
 
 
 def _remove_rows(folder: Path, extra_folders: str | None) -> None:
-    # The rows first, which say what is finished, and the question last: without it a killed
-    # process leaves no run folder.
+    # The parts first and the question last: if the process is killed in between, the folder is
+    # still a run folder, and no part is left without its digest.
     for path in [*part_names.files(folder), *folder.glob("part-*.damaged*")]:
         path.unlink(missing_ok=True)
     for path in folder.glob(extra_folders) if extra_folders else ():
@@ -266,6 +266,6 @@ def _remove_rows(folder: Path, extra_folders: str | None) -> None:
 
 
 def _is_run_file(name: str) -> bool:
-    """Whether a file of this name is none that anybody else would miss."""
+    """Return whether a file with this name belongs to a run folder, or is hidden."""
     is_part = name.startswith("part-") and ".parquet" in name
     return name[0] == "." or is_part or name in (marks.FILE, part_digests.FILE)

@@ -1,11 +1,11 @@
-"""What was planted into a dataset: the record beside it, and the rows of a run that it names.
+"""The record of the faults planted into a dataset, and the rows of a run that it names.
 
     PLANTED/
-      planted.csv     one line a planted example
-      planted.json    what was asked: the data, the seed, how much of what; written last
+      planted.csv     one line for each planted example
+      planted.json    the settings: data, seed, and the amount of each kind; written last
       ...             the data
 
-Whatever the record does not name was left as it was.
+Examples that the record does not name are unchanged.
 """
 
 import csv
@@ -23,11 +23,12 @@ from vog.files.small_files import read_json
 from vog.files.writing import as_csv, as_json, write_text
 from vog.result.ids import positions_of
 from vog.result.run import Run
+from vog.wording import command, option, same_again
 
 QUESTION, PLANTS = "planted.json", "planted.csv"
 
-_LARGEST_FILE = 2**31  # bytes of the list: ten million planted examples
-# By key what may stand in `planted.json`, where it stands there.
+_LARGEST_FILE = 2**31  # bytes of planted.csv, enough for ten million planted examples
+# The types that the values in `planted.json` may have.
 _TYPES_BY_KEY: Mapping[str, type | tuple[type, ...]] = {
     "data": dict,
     "data.spec": (str, type(None)),
@@ -47,7 +48,7 @@ FLIP, DUPLICATE, CORRUPT, OUTSIDE, THRESHOLD = (
     "outside",
     "threshold",
 )
-BOUNDARY = "boundary"  # how: flips of ambiguous examples to the runner-up
+BOUNDARY = "boundary"  # a method: ambiguous examples get the label of the runner-up class
 KINDS = (FLIP, DUPLICATE, CORRUPT, OUTSIDE, THRESHOLD)
 
 
@@ -56,13 +57,13 @@ class Plant:
     """One planted example.
 
     Attributes:
-        id: its name in the planted data.
-        kind: `flip`, another label; `duplicate`, nearly another example; `corrupt`, harder to
-            see; `outside`, of no class; `threshold`, moved to a class of its own, as AUM needs.
-        how: as `uniform` or `noise`.
-        label: the class that it has in the planted data.
-        source: the id, in the data as they were, of the example it was made from; None for none.
-        was: the class of that; None for none.
+        id: its id in the planted data.
+        kind: `flip`, a wrong label; `duplicate`, a near copy of another example; `corrupt`, harder
+            to recognise; `outside`, of no class; `threshold`, moved to an extra class for AUM.
+        how: the method, such as `uniform` or `noise`.
+        label: its class in the planted data.
+        source: the id of the original example that it was made from; None if there is none.
+        was: the class of that original example; None if there is none.
     """
 
     id: str
@@ -73,14 +74,17 @@ class Plant:
     was: int | None
 
 
+_COLUMNS = tuple(field.name for field in fields(Plant))
+
+
 @dataclass(frozen=True)
 class Planted:
     """A record of planting.
 
     Attributes:
-        question: what was asked, as `planted.json` has it; `data.examples` is how many there are
-            with what was added.
-        plants: what came of it.
+        question: the settings in `planted.json`; `data.examples` is the number of examples after
+            planting.
+        plants: the planted examples.
     """
 
     question: Mapping[str, Any]
@@ -93,14 +97,14 @@ class Planted:
         return tuple(kind for kind in KINDS if kind in present)
 
     def hows(self, kind: str) -> tuple[str, ...]:
-        """The ways in which a kind was planted, as `uniform` or `boundary`."""
+        """Return the methods by which a kind was planted, such as `uniform` or `boundary`."""
         return tuple(dict.fromkeys(plant.how for plant in self.plants if plant.kind == kind))
 
     def rows(self, run: Run) -> dict[str, Bool[np.ndarray, "n"]]:
-        """By kind, which rows of a run are planted so.
+        """Return for each kind a mask of the rows of a run that are planted.
 
         Raises:
-            ResultError: the run is not of the planted data.
+            ResultError: the run does not score the planted data.
         """
         table = run.table(["id", "label"])
         positions = positions_of((plant.id for plant in self.plants), table["id"])
@@ -119,49 +123,47 @@ class Planted:
         missing = [plant.id for plant, row in zip(self.plants, positions, strict=True) if row < 0]
         if missing and run.missing_rows:
             raise ResultError(
-                f"{run.folder} is not finished: {run.missing_rows:,} rows are missing. Run the "
-                f"same `vog score` command again to continue."
+                f"{run.folder} is not finished: {run.missing_rows:,} rows are missing. "
+                f"{same_again('score')} to continue."
             )
         if missing:
             raise ResultError(
                 f"{run.folder} lacks {len(missing):,} of {len(self.plants):,} planted examples: "
-                f"{first_few(missing)}. Train on the planted data, and score these."
+                f"{first_few(missing)}. Train on the planted data, and score them."
             )
         if differs.any():
             changed = [plant.id for plant, wrong in zip(self.plants, differs, strict=True) if wrong]
             raise ResultError(
                 f"in {run.folder} {len(changed):,} of {len(self.plants):,} planted examples have "
-                f"another label than was planted: {first_few(changed)}. Score the planted data, and "
-                f"not the data as they were."
+                f"a different label than the record: {first_few(changed)}. Score the planted data, and "
+                f"not the original data."
             )
 
 
 def write_record(folder: Path, planted: Planted) -> None:
-    """Write the record into its folder; `planted.json` last, which says that all is there."""
-    columns = [plant.name for plant in fields(Plant)]
-    rows = [dict(zip(columns, astuple(plant), strict=True)) for plant in planted.plants]
-    text = as_csv(rows, columns)
-    write_text(folder / PLANTS, text)
+    """Write the record into its folder; `planted.json` last, to mark the folder as complete."""
+    rows = [dict(zip(_COLUMNS, astuple(plant), strict=True)) for plant in planted.plants]
+    write_text(folder / PLANTS, as_csv(rows, _COLUMNS))
     write_text(folder / QUESTION, as_json(planted.question))
 
 
 def load_planting_record(folder: Path, need_all_keys: bool = False) -> Planted:
-    """The record in a folder that `vog plant` wrote.
+    """Return the record in a folder that `vog plant` wrote.
 
     Args:
         folder: the folder.
-        whole: the question says everything that planting again or reopening the data needs.
+        need_all_keys: require every setting that planting again or reopening the data needs.
 
     Raises:
-        ResultError: there is none, or it is damaged.
+        ResultError: the folder holds no record, or the record is damaged.
     """
     try:
         question = _checked_question(read_json(folder / QUESTION), need_all_keys)
         plants = _read_plants(folder / PLANTS)
     except FileNotFoundError as error:
         raise ResultError(
-            f"--planted {folder} holds no {Path(error.filename).name}. Expected a folder that "
-            f"`vog plant` wrote."
+            f"{option('planted', str(folder))} holds no {Path(error.filename).name}. Expected a "
+            f"folder that {command('plant')} wrote."
         ) from error
     except OSError as error:
         raise ResultError(
@@ -174,26 +176,26 @@ def load_planting_record(folder: Path, need_all_keys: bool = False) -> Planted:
     unknown_kinds: Sequence[str] = sorted({plant.kind for plant in plants} - set(KINDS))
     if unknown_kinds:
         raise ResultError(
-            f"{folder / PLANTS} has the kinds {first_few(unknown_kinds)}; known are "
+            f"{folder / PLANTS} has unknown kinds: {first_few(unknown_kinds)}. Expected "
             f"{', '.join(KINDS)}."
         )
     return Planted(question, plants)
 
 
 def as_planting_record(planted: Planted | str | Path) -> Planted:
-    """A record, or that of a folder.
+    """Return a record, which is loaded if a folder is given.
 
     Raises:
-        ResultError: the folder holds none, or it is damaged.
+        ResultError: the folder holds no record, or the record is damaged.
     """
     return load_planting_record(Path(planted)) if isinstance(planted, str | Path) else planted
 
 
 def _checked_question(value: Any, need_all_keys: bool) -> dict[str, Any]:
-    """Return what `planted.json` holds, if it is what planting wrote.
+    """Return the contents of `planted.json` after checking the types of its values.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: a value has the wrong type, or a needed key is missing.
     """
     if not isinstance(value, dict) or not isinstance(value.get("data", {}), dict):
         raise ValueError(f"{QUESTION} is of another form")
@@ -207,27 +209,25 @@ def _checked_question(value: Any, need_all_keys: bool) -> dict[str, Any]:
 
 
 def _read_plants(path: Path) -> tuple[Plant, ...]:
-    """Return the planted examples that a file lists.
+    """Return the planted examples in a csv file.
 
     Raises:
-        OSError: it is not there, or may not be read.
-        ValueError: it is larger than such a file, or a line of it is of another form.
-        csv.Error: it is no csv.
+        OSError: the file is missing or cannot be read.
+        ValueError: the file is too large, lacks a column, or has a malformed line.
+        csv.Error: the file is no csv.
     """
     if path.stat().st_size > _LARGEST_FILE:
         raise ValueError(f"{PLANTS} has more than {_LARGEST_FILE:,} bytes")
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
-        missing_columns = [
-            field.name for field in fields(Plant) if field.name not in (rows.fieldnames or [])
-        ]
+        missing_columns = [name for name in _COLUMNS if name not in (rows.fieldnames or [])]
         if missing_columns:
             raise ValueError(f"{PLANTS} lacks the columns {first_few(missing_columns)}")
         return tuple(_parse_plant(row, rows.line_num) for row in rows)
 
 
 def _parse_plant(row: Mapping[str, str | None], line: int) -> Plant:
-    cells = [row[field.name] for field in fields(Plant)]
+    cells = [row[name] for name in _COLUMNS]
     id, kind, how, label, source, original = (cell or "" for cell in cells)
     is_malformed = None in cells or None in row or not id or not _INTEGER.fullmatch(label)
     if is_malformed or not (original == "" or _INTEGER.fullmatch(original)):

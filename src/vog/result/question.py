@@ -1,4 +1,4 @@
-"""Everything that determines a run's numbers, as JSON, and what differs between two of them."""
+"""The question of a run: all settings that determine its numbers, stored as `question.json`."""
 
 import hashlib
 import json
@@ -10,43 +10,38 @@ from typing import Any
 from vog.errors import OtherQuestionError, ResultError
 from vog.files.writing import as_json, write_text
 from vog.result import question_schema
+from vog.wording import command, option, same_again
 
 Question = Mapping[str, Any]
 
 
 class DamagedQuestionError(ResultError):
-    """A question is there, may be read, and is none."""
+    """`question.json` can be read, but does not hold a question."""
 
 
 FILE = "question.json"
 
-# Where things were found when the run was begun: moving them does not change the numbers.
+# Where the files were when the run was begun; moving them does not change the numbers.
 WHERE = "where"
-# A key that is absent counts as the default it had before there was such a key; so does one that
-# is null, false or empty. Here stand the defaults that are something else.
+# A key that is absent, null, false or empty counts as the default that held before the key was
+# introduced. These are the defaults that are not null, false or empty.
 DEFAULTS: Mapping[str, object] = {"precision": "float32", "folded": 0}
-# Which rows of the data there are, and how they are cut into parts: no number depends on it.
+# Which rows there are, and how they are cut into parts. No score depends on these.
 _ROWS_AND_PARTS = ("limit", "rows_per_part", "data.examples", "data.part")
-# What was measured when a way of computing was chosen. What was chosen has keys of its own.
+# Measurements that led to a choice of method. The choice itself is under other keys.
 _MEASURED = ("fidelity", "approximation")
-# What the user's own function is called with: its defaults are not ours to know.
+# Arguments of the user's own function. We do not know its defaults, so every value counts.
 _USER_ARGUMENTS = ("model.args",)
-# What was settled by measuring when a run was begun: measured again it might come out otherwise.
+# Choices that were measured when a run was begun. A second measurement could give another result.
 SETTLED = ("batch_size", "rows_per_part", "precision", "compiled", *_MEASURED)
-# Where such parts lie without their question.
-lost_question_advice = (
-    f"Version 0.1 wrote the parts beside it, and they do not say what they answer, so nothing can "
-    f"write it anew. Bring {FILE} back from a copy, or score again: with another --out, or with "
-    f"--overwrite, which removes the parts."
-)
-SAMPLE = "sample"  # as `data.order`: rows are computed in the order of `vog.data.sampling`
+SAMPLE = "sample"  # a value of `data.order`: the order of `vog.data.sampling`
 
 
 def load_question(folder: Path) -> dict[str, Any]:
-    """The question that a run folder answers.
+    """Return the question of a run folder.
 
     Raises:
-        ResultError: not a run folder, or its question is missing, damaged or may not be read.
+        ResultError: not a run folder, or its question is missing, damaged or cannot be read.
     """
     path = folder / FILE
     try:
@@ -69,67 +64,74 @@ def load_question(folder: Path) -> dict[str, Any]:
 
 
 def is_name_of_0_1(name: str) -> bool:
-    """Return whether a file is called as version 0.1 called parts: numbered as they came."""
+    """Return whether a file is named like a part of version 0.1, which numbered them in turn."""
     return re.fullmatch(r"part-\d+\.parquet", name) is not None
 
 
 def unreadable_message(path: Path, error: OSError) -> str:
-    """Return why a file of a run cannot be read, where that says nothing about what is in it."""
+    """Return the message for a file that cannot be opened, whatever it contains."""
     advice = " Make it readable for this user." if isinstance(error, PermissionError) else ""
     return f"{path} cannot be read: {error.strerror or error}.{advice}"
 
 
 def _absence_message(folder: Path) -> str:
+    score = command("score")
     try:
         if folder.is_file():
-            return f"{folder} is a file. Give the folder that `vog score` wrote: {folder.parent}?"
+            return f"{folder} is a file. Give the folder that {score} wrote: {folder.parent}?"
         if not folder.is_dir():
-            return f"{folder} is missing. Expected a folder written by `vog score`."
+            return f"{folder} is missing. Expected a folder written by {score}."
         names = [path.name for path in folder.glob("part-*") if path.suffix == ".parquet"]
     except OSError as error:
         return unreadable_message(folder, error)
     if any(map(is_name_of_0_1, names)):
-        return f"{folder / FILE} is missing. {lost_question_advice}"
+        return f"{folder / FILE} is missing. {lost_question_advice()}"
     if names:
         return (
-            f"{folder / FILE} is missing beside {len(names):,} parts of a run. Run the same "
-            f"`vog score` command with the same --out again: it writes the question anew where the "
-            f"parts answer it."
+            f"{folder / FILE} is missing beside {len(names):,} parts of a run. "
+            f"{same_again('score')}: it writes the file again if the parts answer its question."
         )
-    return (
-        f"{folder} is not a run folder: it has no {FILE}. Expected a folder written by `vog score`."
-    )
+    return f"{folder} is not a run folder: it has no {FILE}. Expected a folder written by {score}."
 
 
 def _damage_message(path: Path, why: str) -> str:
     return (
-        f"{path} is damaged: {why}. Run the same `vog score` command again: where the parts beside "
-        f"it answer what it asks, the question is written anew; otherwise score with --overwrite."
+        f"{path} is damaged: {why}. {same_again('score')}: it writes the file again if the parts "
+        f"beside it answer its question. If they do not, score with {option('overwrite', True)}."
+    )
+
+
+def lost_question_advice() -> str:
+    """Return what to do when parts of version 0.1 have lost their question."""
+    return (
+        f"Version 0.1 wrote the parts beside it. They do not say which question they answer, so "
+        f"it cannot be written again. Bring {FILE} back from a copy, or score again: with another "
+        f"{option('out')}, or with {option('overwrite', True)}, which removes the parts."
     )
 
 
 def write_question(folder: Path, question: Question) -> None:
-    """Write the question into its folder."""
+    """Write the question into a run folder."""
     write_text(folder / FILE, as_json(question))
 
 
 def is_of_0_1(question: Question) -> bool:
-    """Return whether version 0.1 began the run, whose parts carry no digest."""
+    """Return whether version 0.1 began the run; its parts contain no digest of the question."""
     return "rows_per_part" not in question
 
 
 def is_sample(question: Question) -> bool:
-    """Return whether the rows are computed in the order of a sample."""
+    """Return whether the rows are computed in the order of a random sample."""
     return question["data"].get("order") == SAMPLE
 
 
 def has_gaps(question: Question) -> bool:
-    """Return whether rows have numbers that are not where they stand: of a sample, or of a fold."""
+    """Return whether row numbers in the data differ from positions: in a sample or a fold."""
     return is_sample(question) or "fold" in question["data"]
 
 
 def question_digest(question: Question) -> str:
-    """Return a digest of what determines the numbers of a row, which its part carries."""
+    """Return a digest of all settings that determine the numbers of a row."""
     excluded = (*_ROWS_AND_PARTS, *_MEASURED, "vog")
     relevant = {
         key: value for key, value in _explicit(question).items() if not _is_under(key, excluded)
@@ -139,18 +141,17 @@ def question_digest(question: Question) -> str:
 
 
 def require_same_question(folder: Path, stored: Question, current: Question) -> None:
-    """Raise OtherQuestionError unless both ask the same, perhaps of a larger sample.
+    """Raise an error unless both questions are the same, or the current sample is larger.
 
     Raises:
         OtherQuestionError: they differ; the message shows each difference.
-        ResultError: they differ in the sample alone, and the present one is smaller.
+        ResultError: they differ only in the sample, and the current one is smaller.
     """
     old, new = _explicit(stored), _explicit(current)
     old_rows, new_rows = stored["data"]["examples"], current["data"]["examples"]
-    ignored = ["vog", "rows_per_part"]
+    ignored, missing = ["vog", "rows_per_part"], "nothing"
     if is_sample(current) and not is_of_0_1(stored) and (is_sample(stored) or new_rows < old_rows):
         ignored += [*_ROWS_AND_PARTS, "data.order"]
-    missing = "nothing"
     changed = {
         key: (old.get(key, missing), new.get(key, missing))
         for key in dict.fromkeys([*old, *new])
@@ -159,11 +160,12 @@ def require_same_question(folder: Path, stored: Question, current: Question) -> 
     if changed:
         raise OtherQuestionError(folder, changed)
     if new_rows < old_rows:
-        limit = stored.get("limit")
-        origin = f"with --limit {limit}" if limit else f"of {old_rows:,} rows, without --limit"
+        limit, key = stored.get("limit"), option("limit")
+        origin = option("limit", limit) if limit else f"{old_rows:,} rows and without {key}"
         raise ResultError(
-            f"{folder} was begun {origin}, and --limit {new_rows} is smaller. Leave --limit "
-            f"{'as it was, or give a larger one' if limit else 'out'}, or give another --out."
+            f"{folder} was begun with {origin}, and {option('limit', new_rows)} is smaller. Leave "
+            f"{key} {'as it was, or give a larger one' if limit else 'out'}, or give another "
+            f"{option('out')}."
         )
 
 
@@ -172,7 +174,7 @@ def _is_under(key: str, names: tuple[str, ...]) -> bool:
 
 
 def _explicit(question: Question) -> dict[str, object]:
-    """Return the flat question as JSON keeps it, without keys that hold what absence means."""
+    """Return the flat question as JSON stores it, without keys that have their default."""
     settings = flatten(json.loads(as_json(question)))
     return {
         key: value
@@ -187,7 +189,7 @@ def _is_empty(value: object) -> bool:
 
 
 def flatten(question: Question) -> dict[str, object]:
-    """`{"data": {"digest": "a"}}` as `{"data.digest": "a"}`, lists by position."""
+    """Return `{"data": {"digest": "a"}}` as `{"data.digest": "a"}`, and lists by position."""
     values: dict[str, object] = {}
 
     def add(key: str, value: object) -> None:

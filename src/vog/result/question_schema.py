@@ -1,25 +1,25 @@
-"""The form that `question.json` has: what stands under each key, checked before anything reads it.
+"""The schema of `question.json`, which is checked before any other code reads the file.
 
-A key that is not named here may hold anything: a later version may have written it.
+A key that is not named here may hold any value: a later version may have written it.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Twelve digits number the rows of a part in its name.
+# The name of a part has twelve digits for its first row.
 MOST_ROWS = 10**12
 _LONGEST_VALUE = 60
 
 
 @dataclass(frozen=True)
 class Misfit:
-    """A value of another form than expected.
+    """A value that does not have the expected form.
 
     Attributes:
-        key: where it stands, such as `data.examples`; empty for the whole.
-        value: what stands there.
-        expected: in words.
+        key: the path of the value, such as `data.examples`; "" for the whole question.
+        value: the value.
+        expected: a description of the expected form.
     """
 
     key: str
@@ -34,23 +34,23 @@ class Misfit:
 
 
 class _Missing:
-    """Stands for a key that is not there."""
+    """Stands for the value of an absent key."""
 
     def __repr__(self) -> str:
         return "missing"
 
 
-# Takes the key and the value, and returns what is wrong with it.
+# Takes a key and its value, and returns the misfit, or None if the value fits.
 Form = Callable[[str, Any], Misfit | None]
 
 
 def find_misfit(question: Any) -> Misfit | None:
-    """Return the first value of a question that has not the form it should have."""
+    """Return the first value of a question that does not fit the schema; None if all fit."""
     return _QUESTION("", question) or _stages_misfit(question)
 
 
 def _stages_misfit(question: Mapping[str, Any]) -> Misfit | None:
-    """Return a stage that has no checkpoint."""
+    """Return the first stage without a checkpoint; None if all have one."""
     for name, (start, stop) in question.get("stages", {}).items():
         if start >= stop:
             return Misfit(f"stages.{name}", [start, stop], "two numbers, the second of them larger")
@@ -98,7 +98,7 @@ def _list_of(form: Form, count: int | None = None) -> Form:
 
 
 def _object_of(form: Form) -> Form:
-    """An object whose keys are free."""
+    """Accept an object with any keys, whose values have the form."""
 
     def check(key: str, value: Any) -> Misfit | None:
         if not isinstance(value, dict):
@@ -110,7 +110,7 @@ def _object_of(form: Form) -> Form:
 
 
 def _record(required: Mapping[str, Form], optional: Mapping[str, Form]) -> Form:
-    """An object with these keys, of which some may be absent."""
+    """Accept an object whose values have the forms of their keys; `optional` may be absent."""
 
     def check(key: str, value: Any) -> Misfit | None:
         if not isinstance(value, dict):

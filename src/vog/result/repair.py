@@ -1,7 +1,7 @@
-"""What is mended when a run is continued: damaged and foreign parts are set aside.
+"""Repair of a run folder when the run continues: damaged and foreign parts are set aside.
 
-Nothing is removed that may be of use: a part that is set aside keeps its bytes under another name,
-and its rows are computed again. Where a file may not be read, nothing is touched.
+Nothing useful is removed: a part that is set aside keeps its bytes under another name, and its rows
+are computed again. If a file cannot be read, nothing is changed.
 """
 
 import itertools
@@ -25,8 +25,9 @@ from vog.result.part_checks import ExpectedParts
 from vog.result.part_digests import Digests, PartDigest
 from vog.result.part_names import DamagedPartError, Part
 from vog.result.question import Question
+from vog.wording import option
 
-# What only a process that holds the lock of the folder writes, while it is unfinished.
+# Temporary files that only a process with the lock of the folder writes.
 _UNFINISHED_FILE = re.compile(
     r"\.(?P<name>part-[\d-]+\.parquet|(?:digests|question)\.json|grad_\d+\.npy|img_\d+\.\w+)"
     r"\.(?P<process>.+)\.tmp(\..*)?"
@@ -35,15 +36,15 @@ _UNFINISHED_FILE = re.compile(
 
 @dataclass(frozen=True)
 class FolderState:
-    """What a run folder holds of a question.
+    """The condition of the parts of a run folder.
 
     Attributes:
-        parts: that are whole and answer it, in order.
-        bad: files that are not, with what is wrong with each.
-        outgrown: parts of a smaller sample, whose rows a larger part holds too.
-        noted: the digests of the parts; of `parts` alone.
-        is_noted: whether `digests.json` says just that.
-        damage: what is wrong with `digests.json`; empty where nothing is.
+        parts: the parts that are undamaged and answer the question, in order.
+        bad: the fault of each file that is not.
+        outgrown: parts of a smaller sample, whose rows a larger part also holds.
+        digests: the digests of `parts`.
+        digests_are_stored: whether `digests.json` holds exactly these digests.
+        damage: the fault of `digests.json`; "" if it has none.
     """
 
     parts: tuple[Part, ...]
@@ -55,7 +56,7 @@ class FolderState:
 
     @property
     def summary(self) -> str:
-        """What is going to be computed again and why; empty where nothing is."""
+        """The damage and its consequences, as text; "" if nothing is damaged."""
         if not (self.bad or self.damage):
             return ""
         damage = [f"{part_digests.FILE} is damaged ({self.damage})"] if self.damage else []
@@ -66,14 +67,14 @@ class FolderState:
 
 
 def folder_state(folder: Path, question: Question) -> FolderState:
-    """Return what a folder holds of a question; nothing is changed.
+    """Return the condition of a run folder, and change nothing.
 
     Raises:
-        ResultError: a file may not be read, or two whole parts hold the same row.
+        ResultError: a file cannot be read, or two undamaged parts hold the same row.
     """
     parts, bad = _identify_parts(folder)
     digests = part_digests.load_digests(folder)
-    # A run of 0.1 that was begun anew by this version keeps its parts: they are noted by then.
+    # A part of 0.1 has a digest by now if this version has continued its run.
     faults = part_checks.find_faults(parts, ExpectedParts.for_question(question), digests)
     bad |= {part.path: why for part, why in zip(parts, faults, strict=True) if why}
     whole = [part for part in parts if part.path not in bad]
@@ -92,10 +93,10 @@ def folder_state(folder: Path, question: Question) -> FolderState:
 
 
 def mend(folder: Path, question: Question) -> FolderState:
-    """Set aside what is damaged or of another question, and return what is left.
+    """Set aside parts that are damaged or of another question; return the new condition.
 
     Raises:
-        ResultError: a file may not be read or renamed, or two whole parts hold the same row.
+        ResultError: a file cannot be read or renamed, or two undamaged parts hold the same row.
     """
     state = folder_state(folder, question)
     if state.summary:
@@ -113,12 +114,12 @@ def mend(folder: Path, question: Question) -> FolderState:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what killed processes left of parts, and of what stands beside them."""
+    """Remove temporary files that killed processes left behind."""
     names: set[str] = set()
     for path in folder.glob(".*.tmp*"):
         match = _UNFINISHED_FILE.fullmatch(path.name)
         if match is not None and match["process"].isdecimal():
-            path.unlink(missing_ok=True)  # of version 0.1, which named no host, and had the lock
+            path.unlink(missing_ok=True)  # of version 0.1: it named no host, and we hold its lock
         elif match is not None:
             names.add(match["name"])
     for name in names:
@@ -137,9 +138,9 @@ def _identify_parts(folder: Path) -> tuple[list[Part], dict[Path, str]]:
 
 
 def _undecodable(parts: Sequence[Part]) -> dict[Path, str]:
-    """Return the parts without a digest of which a page cannot be read, or which have odd columns.
+    """Return the faults of parts without a digest, which version 0.1 wrote.
 
-    They are of version 0.1. Most columns that several have in common are taken for the right ones.
+    A part is faulty if it cannot be read, or if its columns differ from those of most parts.
     """
     bad: dict[Path, str] = {}
     schemas: dict[Path, pa.Schema] = {}
@@ -148,8 +149,8 @@ def _undecodable(parts: Sequence[Part]) -> dict[Path, str]:
             schemas[part.path] = pq.read_table(part.path).schema
         except (OSError, pa.ArrowException, ValueError) as error:
             bad[part.path] = (str(error).splitlines() or ["it cannot be read"])[0]
-    kinds = sorted(schemas.values(), key=lambda part: part.names)
-    groups = [list(group) for _, group in itertools.groupby(kinds, key=lambda part: part.names)]
+    kinds = sorted(schemas.values(), key=lambda schema: schema.names)
+    groups = [list(group) for _, group in itertools.groupby(kinds, key=lambda s: s.names)]
     if len(groups) > 1:
         usual_names = max(groups, key=len)[0].names
         bad |= {
@@ -166,7 +167,7 @@ def _part_digest(path: Path, digests: Digests) -> PartDigest:
 
 
 def seconds_in(path: Path) -> float:
-    """Return what a part of version 0.1 says that its rows took."""
+    """Return the seconds that a part of version 0.1 says its rows took; 0 if it does not say."""
     try:
         return float((pq.read_schema(path).metadata or {}).get(b"seconds", 0))
     except ValueError:
@@ -174,7 +175,7 @@ def seconds_in(path: Path) -> float:
 
 
 def _free_name(path: Path) -> Path:
-    """Return the name that a damaged file gets, which nothing has yet."""
+    """Return an unused name for a damaged file."""
     names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in itertools.count())
     return next(candidate for candidate in names if not candidate.exists())
 
@@ -182,12 +183,12 @@ def _free_name(path: Path) -> Path:
 def require_matching_parts(folder: Path, question: Question) -> None:
     """Raise ResultError unless the parts in a folder without a question answer this one.
 
-    Parts are asked whose bytes are those that were written; all others are set aside later.
+    Only parts with unchanged bytes are compared; the others are set aside later.
     """
     paths = part_names.files(folder)
     if any(questions.is_name_of_0_1(path.name) for path in paths):
         path = folder / questions.FILE
-        raise ResultError(f"{path} is missing or damaged. {questions.lost_question_advice}")
+        raise ResultError(f"{path} is missing or damaged. {questions.lost_question_advice()}")
     digests = part_digests.load_digests(folder)
     sha256s = {entry.sha256 for entry in digests.parts.values()} | digests.recovered
     whole = [path for path in paths if sha256s and _file_digest(path) in sha256s]
@@ -196,35 +197,35 @@ def require_matching_parts(folder: Path, question: Question) -> None:
     foreign_names = [name for name, digest in question_digests.items() if digest != expected]
     if paths and (foreign_names or not whole):
         why = (
-            f"{foreign_names[0]} answers another question than this command asks"
+            f"{foreign_names[0]} answers another question"
             if foreign_names
-            else "what they answer cannot be told"
+            else "nothing says which question they answer"
         )
         raise ResultError(
             f"{folder / questions.FILE} is missing or damaged beside {len(paths):,} parts, and "
-            f"{why}. Give the options that the run was begun with, or another --out, or pass "
-            f"--overwrite to start again."
+            f"{why}. Use the settings that the run was begun with, or another {option('out')}, or "
+            f"pass {option('overwrite', True)} to start again."
         )
 
 
 def restore_question(folder: Path, question: Question) -> None:
-    """Write the question into a folder whose own is missing or damaged."""
+    """Write the question into a folder whose question is missing or damaged."""
     path = folder / questions.FILE
     if path.exists():
         path.rename(_free_name(path))
     if part_names.files(folder):
         sys.stderr.write(
-            f"warning: {path} was missing or damaged and is written anew: the parts beside it "
-            f"answer what this command asks.\n"
+            f"warning: {path} was missing or damaged and is written again: the parts beside it "
+            f"answer the present question.\n"
         )
     questions.write_question(folder, question)
 
 
 def settled_choices(folder: Path) -> dict[str, Any]:
-    """Return what a run was begun with, as its question or else one of its parts says it."""
+    """Return the choices that a run was begun with, from its question or else from a part."""
     try:
         return questions.load_question(folder)
-    except ResultError:  # told when the folder is opened to be written
+    except ResultError:  # it is raised again when the folder is opened for writing
         pass
     try:
         texts = [
@@ -243,7 +244,7 @@ def _file_digest(path: Path) -> str:
 
 
 def _question_digest_of(path: Path) -> str | None:
-    """Return the digest of the question that a part says it answers."""
+    """Return the digest of a part's question, from its metadata."""
     question = _metadata(path).get(part_checks.QUESTION)
     return None if question is None else question.decode(errors="replace")
 

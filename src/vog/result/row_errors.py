@@ -1,4 +1,4 @@
-"""What goes wrong while rows are read, in words: a part that is damaged, or is no longer there."""
+"""Clear messages for errors while rows are read, such as a damaged or missing part."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,22 +13,22 @@ from vog.result.part_names import DamagedPartError
 
 @contextmanager
 def explain_read_errors(part: Path | None = None) -> Iterator[None]:
-    """What goes wrong says that the parts are not what they were when the run was opened.
+    """Turn errors of DuckDB, Arrow and the system into errors that name the run or the part.
 
-    Rows are still being read while they are fetched, so this goes around both.
+    DuckDB still reads while rows are fetched, so the `with` block must contain query and fetch.
 
     Args:
-        part: that is read, where it is one alone.
+        part: the part that is read, if it is only one.
     """
     try:
         yield
     except duckdb.OutOfMemoryException as error:
         raise ResultError(
-            "there is not enough memory for so many questions at once. Ask again, one at a time."
+            "there is not enough memory for this many queries at once. Repeat them one by one."
         ) from error
     except (OSError, pa.ArrowException, duckdb.Error) as error:
         read_errors = (OSError, pa.ArrowException, duckdb.IOException, duckdb.InvalidInputException)
-        # A damaged page is of no kind; whatever else DuckDB says is a bug of ours.
+        # For a damaged page DuckDB raises its base class. Other DuckDB errors are bugs of ours.
         if not isinstance(error, read_errors) and type(error) is not duckdb.Error:
             raise
         if part is not None and getattr(error, "errno", None) is None:

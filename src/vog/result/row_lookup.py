@@ -1,4 +1,4 @@
-"""What is asked of single rows and classes of a run: values, places in each score, numbers."""
+"""Queries about single rows and classes of a run: values, ranks in each score, row numbers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ _BATCH_ROWS = 2**16
 
 @dataclass(frozen=True)
 class ScorePlace:
-    """Where an example stands in one score.
+    """Value and rank of an example in one score; all None if it has no value.
 
     Attributes:
-        value: of the score; None where it has none.
-        rank: from 0, the smallest, to 1.
-        hardness: the rank, turned so that 1 is the hardest.
+        value: the score of the example.
+        rank: its rank, from 0 (smallest) to 1 (largest).
+        hardness: its rank, from 0 (easiest) to 1 (hardest).
     """
 
     value: float | None
@@ -26,13 +26,13 @@ class ScorePlace:
 
 @dataclass(frozen=True)
 class ClassSummary:
-    """One class as a whole.
+    """Size, error rate and mean score of one class.
 
     Attributes:
-        label: its number.
-        rows: how many have this label.
-        error: the share of them whose last prediction is another; None where it is not known.
-        mean: of a score, over the rows with a finite value; None where there is none.
+        label: the number of the class.
+        rows: the number of rows with this label.
+        error: the share of these rows that the last checkpoint misclassifies; None if unknown.
+        mean: the mean score of the rows with a finite value; None if there are none.
     """
 
     label: int
@@ -43,24 +43,24 @@ class ClassSummary:
 
 @dataclass(frozen=True)
 class RowLookup:
-    """Finds rows by their number or id, and counts classes."""
+    """Finds rows by number or id, and summarises classes."""
 
     source: RunTables
 
     def example(self, index: int) -> Row | None:
-        """Every stored column of one row, or None where there is no such row."""
+        """Return every stored column of one row; None if there is no such row."""
         rows = self.source.query_dicts("SELECT * FROM rows WHERE index = ?", [index])
         return rows[0] if rows else None
 
     def id_of(self, index: int) -> str | None:
-        """The id of one row, or None where there is no such row."""
+        """Return the id of one row; None if there is no such row."""
         rows = self.source.query("SELECT id FROM rows WHERE index = ?", [index])
         return rows[0][0] if rows else None
 
     def places(self, example: Row) -> dict[str, ScorePlace]:
-        """By score column, where a row that `example` gave stands among all of them."""
+        """Return by score column where a row from `example` ranks among all rows."""
         columns = self.source.run.score_columns
-        # Sums of comparisons: counts with a FILTER take ten times as long.
+        # A sum of comparisons is ten times as fast as a count with a FILTER.
         count_sql = ", ".join(
             f"sum(({name} < ?)::INT), sum(({name} = ?)::INT), count({name})"
             for name in map(quoted, columns)
@@ -80,14 +80,14 @@ class RowLookup:
         return places
 
     def labels(self) -> list[int]:
-        """The classes that have rows."""
+        """Return the classes that have rows, in order."""
         rows = self.source.query(
             "SELECT DISTINCT label FROM rows WHERE label IS NOT NULL ORDER BY 1", []
         )
         return [row[0] for row in rows]
 
     def predicted(self) -> list[int]:
-        """The classes that the last checkpoint predicts."""
+        """Return the classes that the last checkpoint predicts, in order."""
         if "prediction@all" not in self.source.run.columns:
             return []
         name = quoted("prediction@all")
@@ -95,10 +95,10 @@ class RowLookup:
         return sorted(row[0] for row in rows)
 
     def classes(self, score: str) -> list[ClassSummary]:
-        """The classes in the order of their numbers, with the mean of a stored score.
+        """Return a summary of each class by number, with the mean of a stored score.
 
         Raises:
-            ResultError: there is no such score.
+            ResultError: the score does not exist.
         """
         if score not in self.source.run.score_columns:
             raise ResultError(
@@ -119,16 +119,16 @@ class RowLookup:
         return [ClassSummary(*row) for row in rows]
 
     def index_of(self, id: str) -> int | None:
-        """The row of an id; None where there is none."""
+        """Return the row number of an id; None if there is no such id."""
         return self.indices_of([id]).get(id)
 
     def indices_of(self, ids: Sequence[str]) -> dict[str, int]:
-        """By id, its row; those that are none of ours are left out."""
+        """Return row numbers by id; ids that are not in the run are left out."""
         query = "SELECT id, index FROM rows WHERE id IN (SELECT unnest(?))"
         return dict(self.source.query(query, [list(ids)])) if ids else {}
 
     def id_with_line_break(self) -> str | None:
-        """The first of them; None where each id is one line, as `str.splitlines` sees it."""
+        """Return the first id that `str.splitlines` would split; None if there is none."""
         rows = self.source.query(
             "SELECT id FROM rows WHERE regexp_matches(id, ?) ORDER BY index LIMIT 1",
             ["[\n\v\f\r\x1c\x1d\x1e\u0085\u2028\u2029]"],
@@ -136,7 +136,7 @@ class RowLookup:
         return rows[0][0] if rows else None
 
     def ids_and_labels(self) -> Iterator[list[tuple[str, int | None]]]:
-        """Id and label of every row, in the order of the data, some thousand at a time."""
+        """Yield id and label of every row in batches, in the order of the data."""
         with self.source.reading():
             table = self.source.run.table(["id", "label"])
         for batch in table.to_batches(max_chunksize=_BATCH_ROWS):

@@ -1,4 +1,4 @@
-"""Pages of a run's rows, sorted and filtered, fast enough to click through a million."""
+"""Pages of sorted and filtered rows, fast enough to click through a million rows."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ from vog.result.sql import Row, RunTables, quoted
 
 @dataclass(frozen=True)
 class RowFilter:
-    """Which rows are shown; what is None or empty does not filter.
+    """Conditions on rows; a field that is None or empty sets no condition.
 
     Attributes:
         label: the class of the rows.
         predicted: the class that the last checkpoint of the stage predicts.
-        judged: whether that is the label.
-        low: the least value of the column that is sorted by.
-        high: the largest.
-        text: is somewhere in the id, in this case.
+        judged: whether the predicted class is the label.
+        low: the smallest value of the sort column.
+        high: the largest value of the sort column.
+        text: a part of the id, case-sensitive.
         ids: only rows with these ids.
-        without: no rows with these.
+        without: no rows with these ids.
         problem: only rows that could not be read or scored.
     """
 
@@ -42,7 +42,7 @@ class RowFilter:
 
 @dataclass(frozen=True)
 class RowOrder:
-    """What rows are sorted by: a column, stored or derived; rows without a value come last."""
+    """The sort column, stored or derived, and the direction; rows without a value come last."""
 
     by: str
     descending: bool
@@ -50,11 +50,11 @@ class RowOrder:
 
 @dataclass(frozen=True)
 class RowPage:
-    """Some of the rows in order, and how many there are altogether.
+    """One page of rows, and the number of rows on all pages.
 
     Attributes:
-        rows: `index`, `id`, `label`, `prediction`, `problem` and the columns asked for, each.
-        total: of the rows that the filter leaves.
+        rows: each with `index`, `id`, `label`, `prediction`, `problem` and the requested columns.
+        total: the number of rows that pass the filter.
     """
 
     rows: tuple[Row, ...]
@@ -63,7 +63,7 @@ class RowPage:
 
 @dataclass(frozen=True)
 class RowPages:
-    """Pages of rows in an order, and the neighbours of one. Several threads may ask at once."""
+    """Returns pages of rows, and the neighbours of a row. Several threads may use it at once."""
 
     source: RunTables
 
@@ -75,16 +75,16 @@ class RowPages:
         count: int = 48,
         extra: Sequence[str] = (),
     ) -> RowPage:
-        """The rows from place `start` on, with the column that is sorted by and those of `also`.
+        """Return `count` rows from position `start`, with the sort column and `extra` columns.
 
         Raises:
-            ResultError: there is no such column, or a range is asked of one that is text.
+            ResultError: a column does not exist, or `low` or `high` is set for a text column.
         """
         key, joins = self.source.column_sql(order.by)
         conditions, values = self._criteria(order, where, key)
         direction = "DESC" if order.descending else "ASC"
-        # Of all rows only the first few are put in order; those that a filter leaves are kept,
-        # to be counted as well.
+        # Without a filter, sorting only the top rows is fastest. With one, the rows that pass are
+        # stored, because they are counted too.
         materialization, total_sql = "NOT MATERIALIZED", str(self.source.run.rows)
         if conditions:
             materialization, total_sql = "MATERIALIZED", "(SELECT count(*) FROM hit)"
@@ -106,7 +106,7 @@ class RowPages:
         return RowPage(rows, total)
 
     def rows(self, indices: Sequence[int], stage: str, columns: Sequence[str]) -> tuple[Row, ...]:
-        """The rows of these numbers, in this order, with these columns, stored or derived."""
+        """Return the rows with these numbers in this order, with stored or derived columns."""
         if not indices:
             return ()
         keys, joins = [], ""
@@ -136,7 +136,7 @@ class RowPages:
     def neighbours(
         self, index: int, order: RowOrder, where: RowFilter, count: int = 3
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The rows just before and just after one in a view, the nearest first."""
+        """Return the numbers of the rows before and after a row, in each the nearest first."""
         key, joins = self.source.column_sql(order.by)
         conditions, values = self._criteria(order, where, key)
         key_rows = self.source.query(f"SELECT {key} FROM rows {joins} WHERE index = ?", [index])
@@ -156,7 +156,7 @@ class RowPages:
         return before, after
 
     def stage(self, column: str) -> str:
-        """The stage of a score column; `all` of any other."""
+        """Return the stage of a score column, or `all` for any other column."""
         stored, _, stage = column.partition(":")[0].partition("@")
         return stage if f"prediction@{stage}" in self.source.run.columns and stored else "all"
 
@@ -168,15 +168,13 @@ class RowPages:
         forward: bool,
         count: int,
     ) -> tuple[int, ...]:
-        """The rows after `mine` in an order in which missing values come last, or before it."""
+        """Return the rows after `position`, or before it; rows without a value come last."""
         select, conditions, values = source
         value, index = position
         sign, index_order = (">", "ASC") if forward else ("<", "DESC")
         if value is None:
-            tied = f"(key IS NULL AND index {sign} ?)"
-            beyond, extra = (
-                (tied, [index]) if forward else (f"(key IS NOT NULL OR {tied})", [index])
-            )
+            tied, extra = f"(key IS NULL AND index {sign} ?)", [index]
+            beyond = tied if forward else f"(key IS NOT NULL OR {tied})"
         else:
             is_rising = descending != forward
             beyond = f"(key {'>' if is_rising else '<'} ? OR (key = ? AND index {sign} ?)"
@@ -199,7 +197,7 @@ class RowPages:
                 row[column] = float(rank_among(ordered, np.array([value], ordered.dtype))[0])
 
     def _criteria(self, order: RowOrder, where: RowFilter, key: str) -> tuple[list[str], list[Any]]:
-        """SQL conditions and their parameters."""
+        """Return the SQL conditions of a filter, and their parameters."""
         predicted = quoted(f"prediction@{self.stage(order.by)}")
         sign = {"right": "=", "wrong": "<>"}
         low, high = self._bounds(order.by, where.low, where.high)
@@ -220,12 +218,12 @@ class RowPages:
     def _bounds(
         self, column: str, low: float | None, high: float | None
     ) -> tuple[float | None, float | None]:
-        """Bounds of the value that `Source.key` gives; of a rank, those of the score behind it."""
+        """Return bounds for the SQL of the column; bounds of a rank become bounds of its score."""
         if low is None and high is None:
             return None, None
         stored = self.source.run.stored_column(column)
         if pa.types.is_string(self.source.run.schema.field(stored).type):
-            raise ResultError(f"{column!r} is text, so no range of numbers can be asked of it.")
+            raise ResultError(f"{column!r} is text, so it has no range of numbers to choose from.")
         if not column.endswith(":rank"):
             return low, high
         ordered = self.source.sorted_values(stored)

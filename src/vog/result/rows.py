@@ -1,4 +1,4 @@
-"""Making the rows of a result: which columns there are, and what is null."""
+"""Making the table of a run from computed rows: its columns, and which cells are null."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,38 +7,38 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float16, Int, Shaped
 
-# A score of every other checkpoint of its stage: what the stability of a ranking is told from.
+# Scores from every second checkpoint of a stage; comparing them shows how stable a ranking is.
 HALVES = ("odd", "even")
 _PROBABILITIES = "probabilities@"
 
 
 def half_of(column: str, half: str) -> str:
-    """`vog@late.odd`, which is stored beside `vog@late` and shown to nobody."""
+    """Return `vog@late.odd`, a column that is stored beside `vog@late` and never displayed."""
     return f"{column}.{half}"
 
 
 def is_half(column: str) -> bool:
-    """Whether a stored column is such a half."""
+    """Return whether a stored column is the score of one half of the checkpoints."""
     return column.endswith(tuple(f".{half}" for half in HALVES))
 
 
 def probabilities_column(stage: str) -> str:
-    """`probabilities@late`: of all classes, by the last checkpoint of the stage."""
+    """Return `probabilities@late`, the column of all class probabilities of a stage."""
     return f"{_PROBABILITIES}{stage}"
 
 
 def is_probabilities(column: str) -> bool:
-    """Whether a stored column holds a list of probabilities, one a class, for each row."""
+    """Return whether a stored column holds the probabilities of all classes for each row."""
     return column.startswith(_PROBABILITIES)
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a score column says of itself wherever the file goes.
+    """The meaning of a score column, stored in the Parquet file with it.
 
     Attributes:
-        of: the score column that this one is another view of, as a mean rank is of its score. It
-            can be sorted by, and is left out where scores are compared with each other.
+        base: the score column that this column is another view of, such as the score of a mean
+            rank. Rows can be sorted by a view; comparisons between scores leave it out.
     """
 
     score: str
@@ -49,7 +49,7 @@ class Meaning:
     base: str | None = None
 
     def metadata(self) -> dict[str, str]:
-        """As Parquet keeps it."""
+        """Return the metadata of the column as Parquet stores it."""
         low, high = self.range
         metadata = {
             "score": self.score,
@@ -63,18 +63,18 @@ class Meaning:
 
 @dataclass(frozen=True)
 class RowBlock:
-    """Consecutive rows, of which those `at` these positions have values.
+    """Consecutive rows, of which only those at `scored_positions` have predictions and scores.
 
     Attributes:
-        rows: their numbers, as the run counts.
-        ids: one text a row.
-        labels: one class a row, -1 where it is not known.
-        at: positions of the rows that were scored.
-        predictions: by stage, the class that its last checkpoint predicts.
-        probabilities: by stage, the probability it gives that class, where it is known.
-        scores: by column, one number a scored row; NaN where there is none.
-        problems: by position, what is wrong with a row.
-        distributions: by stage, the probabilities of all classes; a row that is no number has none.
+        rows: the numbers of the rows in the order of the run.
+        ids: the id of each row.
+        labels: the class of each row; -1 if unknown.
+        scored_positions: the positions of the rows that were scored.
+        predictions: for each stage, the class that its last checkpoint predicts.
+        probabilities: for each stage, the probability of that class, if known.
+        scores: for each column, the value of each scored row; NaN if missing.
+        problems: for each position with a problem, its description.
+        distributions: for each stage, the probabilities of all classes; a row with NaN gets null.
     """
 
     rows: range
@@ -94,10 +94,10 @@ def to_table(
     label_names: Sequence[str] | None,
     numbers: Int[np.ndarray, "all"] | None = None,
 ) -> pa.Table:
-    """The rows as Arrow: index, id, label, label_name, predictions, scores, problem.
+    """Return the rows as Arrow: index, id, label, label_name, predictions, scores, problem.
 
-    Predictions of -1 and scores that are NaN become null. Where the run counts rows in an order
-    of its own, `numbers` holds what each is in the data.
+    Predictions of -1 and scores that are NaN become null. If the run has its own order of rows,
+    `numbers` holds for each row of the run its number in the data.
     """
     span = slice(rows.rows.start, rows.rows.stop)
     index = np.arange(span.start, span.stop) if numbers is None else numbers[span]
@@ -131,7 +131,7 @@ def to_table(
 def _scatter(
     values: Shaped[np.ndarray, "n"], is_null: Shaped[np.ndarray, "n"], rows: RowBlock
 ) -> pa.Array:
-    """The values at the positions of their rows, null where there is none."""
+    """Return an array of all rows with the values at the scored rows, and null elsewhere."""
     full = np.zeros(len(rows.rows), values.dtype)
     mask = np.ones(len(rows.rows), bool)
     full[rows.scored_positions] = values
@@ -140,7 +140,7 @@ def _scatter(
 
 
 def _scatter_lists(values: Float16[np.ndarray, "n classes"], rows: RowBlock) -> pa.Array:
-    """The lists at the positions of their rows, null where there is none."""
+    """Return an array of all rows with the lists at the scored rows, and null elsewhere."""
     full = np.zeros((len(rows.rows), values.shape[1]), np.float16)
     full[rows.scored_positions] = values
     mask = np.ones(len(rows.rows), bool)

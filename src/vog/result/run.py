@@ -1,4 +1,4 @@
-"""A run folder, read: tables of rows, the hardest of them, and exports."""
+"""Reading a run folder: tables of its rows, the hardest rows, and exports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,25 +25,25 @@ from vog.result.parts import write_table
 from vog.result.repair import seconds_in
 from vog.result.row_errors import explain_read_errors
 from vog.result.rows import is_half, is_probabilities, probabilities_column
+from vog.wording import command, option, same_again
 
 FORMATS = ("csv", "parquet", "jsonl")
 
 
 @dataclass(frozen=True)
 class Run:
-    """The rows of a run folder and the question they answer."""
+    """The rows of a run folder, and the question that they answer."""
 
     folder: Path
     question: dict[str, Any]
 
     @cached_property
     def listed_parts(self) -> list[Part]:
-        """The parts by their names; whoever reads one checks it first, see `checked_parts`."""
+        """The parts according to their names, unchecked; see `checked_parts`."""
         parts = list_parts(self.folder)
         if not parts:
             raise ResultError(
-                f"{self.folder} has no finished rows yet. Run the same `vog score` command "
-                f"again to continue."
+                f"{self.folder} has no finished rows yet. {same_again('score')} to continue."
             )
         rows = int(self.question["data"]["examples"])
         if parts[-1].stop > rows:
@@ -51,17 +51,17 @@ class Run:
         return parts
 
     def checked_parts(self) -> list[Part]:
-        """Return the parts, none of which is damaged: every reader takes them from here.
+        """Return the parts after checking that none is damaged; all readers use these.
 
         Raises:
-            ResultError: one is damaged, of another run, or was changed since the run was opened.
+            ResultError: a part is damaged, of another run, or has changed since the run was opened.
         """
         part_checks.check_parts(self.folder, self.listed_parts)
         return self.listed_parts
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """Names and types of the stored columns; each score's says what it means."""
+        """Names and types of the stored columns; the metadata of a score says what it means."""
         first = self.listed_parts[0]
         part_checks.check_parts(self.folder, [first])
         with explain_read_errors(first.path):
@@ -69,41 +69,41 @@ class Run:
 
     @property
     def columns(self) -> list[str]:
-        """The stored columns. Scores may be asked for with `:class`, `:robust`, `:rank` as well.
+        """The stored columns. After a score, `:class`, `:robust` or `:rank` gives a derived column.
 
-        Beside them there may be `probabilities@STAGE`, lists that have to be asked for by name.
+        There may also be `probabilities@STAGE`, lists that are only returned if named.
         """
         return [n for n in self.schema.names if not (is_half(n) or is_probabilities(n))]
 
     @property
     def score_columns(self) -> list[str]:
-        """The stored columns that are scores, `SCORE@STAGE`; not those that are views of one."""
+        """The stored scores, `SCORE@STAGE`, without columns that are views of a score."""
         return [
             name for name in self.ranked_columns if b"of" not in self.schema.field(name).metadata
         ]
 
     @cached_property
     def ranked_columns(self) -> list[str]:
-        """The columns of which it is known which end is hard: scores, and views of scores."""
+        """The columns for which the hard end is known: scores, and views of scores."""
         return [field.name for field in self.schema if b"higher_means" in (field.metadata or {})]
 
     @property
     def part_files(self) -> list[Path]:
-        """The files of the finished rows, in the order in which they were computed.
+        """The files of the finished rows, in the order of the run.
 
         Raises:
-            ResultError: one of them is damaged, or was changed since the run was opened.
+            ResultError: a file is damaged, or has changed since the run was opened.
         """
         return [part.path for part in self.checked_parts()]
 
     @property
     def part_names(self) -> list[str]:
-        """The names of these files, of which none is read."""
+        """The names of these files; none is read."""
         return [part.path.name for part in self.listed_parts]
 
     @property
     def seconds(self) -> float:
-        """What computing the finished rows took, all sittings together."""
+        """The seconds that the finished rows took to compute, over all calls together."""
         digests = part_digests.load_digests(self.folder).parts
         return sum(
             digests[part.path.name].seconds if part.path.name in digests else seconds_in(part.path)
@@ -112,34 +112,34 @@ class Run:
 
     @property
     def stages(self) -> list[str]:
-        """The stages in the order of the columns; `all` is always one of them."""
+        """The stages in the order of the columns; `all` is always among them."""
         return list(dict.fromkeys(name.partition("@")[2] for name in self.score_columns))
 
     @property
     def rows(self) -> int:
-        """How many rows are finished."""
+        """The number of finished rows."""
         return sum(part.stop - part.start for part in self.listed_parts)
 
     @property
     def missing_rows(self) -> int:
-        """How many rows are not; the same `vog score` computes them."""
+        """The number of missing rows; the same `vog score` command computes them."""
         return sum(map(len, gaps(self.listed_parts, int(self.question["data"]["examples"]))))
 
     def require_row_numbers(self) -> None:
-        """Raise ResultError unless the numbers of the rows are those that they have in the data.
+        """Raise ResultError unless row numbers of the run are row numbers of the data.
 
         Raises:
-            ResultError: it was combined from runs that share only a part of their rows.
+            ResultError: the run was combined from runs that share only a part of their rows.
         """
         data = self.question["data"]
         if data.get("part", False) and "limit" not in self.question and "fold" not in data:
             raise ResultError(
                 f"{self.folder} has only a part of the rows of its data, so its row numbers are "
-                f"not theirs. Use the ids: `--as ids`, a dataset with ids, or a key."
+                f"different ones. Use the ids: `--as ids`, a dataset with ids, or a key."
             )
 
     def require_every_row(self) -> None:
-        """Raise ResultError unless the first row is that of the data, and so on for all.
+        """Raise ResultError unless the run has every row of the data, in the same order.
 
         Raises:
             ResultError: the run has only a part of the rows of its data.
@@ -147,34 +147,34 @@ class Run:
         self.require_row_numbers()
         if limit := self.question.get("limit"):
             raise ResultError(
-                f"{self.folder} has {limit:,} rows of its data, a sample that --limit took, and "
-                f"this needs a value for every row. Run the same `vog score` command without "
-                f"--limit: it goes on with the rows that are missing. Or use the ids."
+                f"{self.folder} has {limit:,} rows of its data, a sample by {option('limit')}, and "
+                f"this needs a value for every row. Use {command('score')} in the same way without "
+                f"{option('limit')}: it adds the missing rows. Or use the ids."
             )
         if "fold" in self.question["data"]:
             raise ResultError(
                 f"{self.folder} has the rows of one fold, and this needs a value for every row. "
-                f"Combine the folds (`vog combine --folds`), or use the ids."
+                f"Combine the folds (`vog combine --folds`, `vog.combine_folds`), or use the ids."
             )
 
     @property
     def out_of_sample(self) -> bool:
-        """Whether the checkpoints that judged each row were trained without it."""
+        """True if each row was scored by checkpoints that were trained without it."""
         return bool(self.question.get("out_of_sample"))
 
     @property
     def label_names(self) -> list[str] | None:
-        """The names of the classes by number, where the data had names."""
+        """The names of the classes by number; None if the data have none."""
         return self.question["data"].get("label_names")
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows in the order of the data, as Arrow (`.to_pandas()`, and so on).
+        """Return the rows in the order of the data, as Arrow (such as for `.to_pandas()`).
 
         Args:
-            columns: stored or derived ones; by default every stored one.
+            columns: stored or derived columns; by default all of `columns`.
 
         Raises:
-            ResultError: there is no such column.
+            ResultError: a column does not exist.
         """
         names = list(self.columns if columns is None else columns)
         stored = list(dict.fromkeys(self.stored_column(name) for name in names))
@@ -184,7 +184,7 @@ class Run:
         return pa.table([self._derive(raw, name) for name in names], schema=self._schema(names))
 
     def _read(self, stored: list[str]) -> pa.Table:
-        """Stored columns of all rows, in the order of the data."""
+        """Return stored columns of all rows, in the order of the data."""
         is_sample = questions.is_sample(self.question)
         names = list(dict.fromkeys([*stored, "index"])) if is_sample else stored
         read: list[pa.Table] = []
@@ -199,23 +199,23 @@ class Run:
 
     @cached_property
     def numeric_names(self) -> dict[str, list[int]]:
-        """The classes that are called by a number, by that; it need not be their own."""
+        """The classes whose name or synonym is a number, by that number, perhaps not their own."""
         names = self.label_names or []
         words = {word.strip() for name in names for word in (name, *name.split(","))}
         return {word: find_labels(word, names) for word in words if word.isdecimal()}
 
     def numbers(self, column: str) -> Float[np.ndarray, "n"]:
-        """A score, stored or derived, as float64; NaN where a row has none.
+        """Return a stored or derived score as float64; NaN if a row has none.
 
         Raises:
-            ResultError: there is no such column.
+            ResultError: the column does not exist.
         """
         return self.table([column]).column(0).to_numpy().astype(np.float64)
 
     def probabilities(self, stage: str = "all") -> Float[np.ndarray, "n classes"] | None:
-        """Of all classes, by the last checkpoint of a stage, as float16; NaN where a row has none.
+        """Return the class probabilities by the last checkpoint of a stage, as float16.
 
-        None where the run was not asked to keep them, see `vog score --keep-probabilities`.
+        A row without them is NaN. None if not stored; see `vog score --keep-probabilities`.
         """
         name = probabilities_column(stage)
         if name not in self.schema.names:
@@ -227,10 +227,10 @@ class Run:
         return values
 
     def hardness(self, column: str) -> Float[np.ndarray, "n"]:
-        """The rank of a score in [0, 1], turned so that 1 is the hardest; NaN where there is none.
+        """Return the rank of a score in [0, 1], where 1 is the hardest; NaN if a row has none.
 
         Raises:
-            ResultError: there is no such column.
+            ResultError: the column does not exist.
         """
         ranks = rank(self.numbers(column))
         return ranks if self.hard_is_high(column) else 1 - ranks
@@ -242,17 +242,17 @@ class Run:
         label: str | int | None = None,
         easiest: bool = False,
     ) -> pa.Table:
-        """The hardest examples: index, id, label, what the last checkpoint predicts, and `by`.
+        """Return the hardest examples: index, id, label, last prediction, and `by`.
 
         Args:
-            count: how many rows at most.
-            by: a column; `default_column` unless told otherwise. Which end of it is hard is
-                known for every score: small `aum` is hard, large `vog` is.
+            count: the largest number of rows.
+            by: the column to sort by; default `default_column`. Each score knows its hard end:
+                small values of `aum` are hard, and large values of `vog`.
             label: only examples of this class, by name or number.
-            easiest: the other end.
+            easiest: return the easiest examples instead.
 
         Raises:
-            ResultError: there is no such column or class.
+            ResultError: the column or the class does not exist.
         """
         by = by or self.default_column
         stage = self.score_column(by).partition("@")[2] or "all"
@@ -265,16 +265,16 @@ class Run:
         return table.sort_by([(by, order), ("index", "ascending")]).slice(0, count)
 
     def hard_is_high(self, column: str) -> bool:
-        """Whether large values of the column, stored or derived, are the hard end."""
+        """Return whether large values of a stored or derived column are hard."""
         metadata = self.schema.field(self.stored_column(column)).metadata or {}
         return metadata.get(b"higher_means", b"harder") == b"harder"
 
     @cached_property
     def default_column(self) -> str:
-        """What is sorted by when nobody says: VoG within the class, else the first score.
+        """The default sort column: VoG within the class, or the first score if there is no VoG.
 
-        Where most examples are alone in their class, and so 0 within it, the raw VoG. Of a combined
-        run the mean z-score, or the mean rank: of mean values a run of large gradients decides.
+        If most examples are alone in their class, where they would get 0, it is the raw VoG. For a
+        combined run it is the mean z-score or mean rank: large gradients would dominate mean VoG.
         """
         scores = self.score_columns
         of_all = [name for name in scores if name.endswith("@all")]
@@ -287,12 +287,12 @@ class Run:
 
     @property
     def _mostly_alone(self) -> bool:
-        """Whether more than half of the examples are the only one of their class."""
+        """True if more than half of the examples are the only one of their class."""
         counts = self.table([self.class_column]).column(0).value_counts()
         return 2 * int((counts.field("counts").to_numpy() == 1).sum()) > self.rows
 
     def problems(self) -> pa.Table:
-        """The rows that could not be read or scored, and why."""
+        """Return the rows that could not be read or scored, and why."""
         table = self.table(["id", "problem"])
         return table.filter(pc.field("problem").is_valid())
 
@@ -306,26 +306,26 @@ class Run:
         """Write the rows to one file.
 
         Args:
-            path: the file; replaced only when the new one is whole.
-            format: by default what the suffix says: .csv, .parquet, .jsonl.
+            path: the file; it is replaced only when the new one is complete.
+            format: csv, parquet or jsonl; by default the suffix of `path`.
             columns: as for `table`.
-            safe_csv: of csv, write texts so that no spreadsheet runs them as formulas.
+            safe_csv: write csv so that no spreadsheet runs texts as formulas.
 
         Raises:
-            ResultError: no such format, or the file cannot be written.
+            ResultError: the format is unknown, or the file cannot be written.
         """
         path = output_path(path)
         kind = format or path.suffix.lstrip(".").lower()
         if kind not in FORMATS:
             raise ResultError(
-                f"the format of {path} cannot be told from its name. "
-                f"End it in .{', .'.join(FORMATS)}, or pass --format."
+                f"the name of {path} does not say its format. "
+                f"End it in .{', .'.join(FORMATS)}, or pass {option('format')}."
             )
         lists = [name for name in columns or () if is_probabilities(name)]
         if lists and kind != "parquet":
             raise ResultError(
-                f"{first_few(lists)} holds a list for each row, which {kind} has no place for. "
-                f"Export to a .parquet."
+                f"{first_few(lists)} holds a list for each row, which {kind} cannot store. "
+                f"Export to a .parquet file."
             )
         table = safe_table(self.table(columns)) if safe_csv else self.table(columns)
         if kind == "parquet":
@@ -338,25 +338,25 @@ class Run:
         return name.partition(":")[0] in self.columns
 
     def stored_column(self, name: str) -> str:
-        """The stored column behind a stored or derived one.
+        """Return the stored column of a stored or derived column.
 
         Raises:
-            ResultError: there is no such column.
+            ResultError: the column does not exist.
         """
         stored, colon, derived = name.partition(":")
         if stored not in self.schema.names:
             raise ResultError(f"{self.folder} has no column {name!r}.{unknown(name, self.columns)}")
         if colon and (derived not in DERIVED or stored not in self.ranked_columns):
             raise ResultError(
-                f"there is no column {name!r}: after a score stands :{', :'.join(DERIVED)}."
+                f"there is no column {name!r}: only scores may end in :{', :'.join(DERIVED)}."
             )
         return stored
 
     def score_column(self, name: str) -> str:
-        """The stored score behind a stored or derived column.
+        """Return the stored score of a stored or derived column.
 
         Raises:
-            ResultError: there is no such column, or it is no score.
+            ResultError: the column does not exist, or is no score.
         """
         stored = self.stored_column(name)
         if stored not in self.ranked_columns:
@@ -373,9 +373,9 @@ class Run:
 
     @property
     def class_column(self) -> str:
-        """What `:class` compares within: the class whose target was differentiated.
+        """The column of the classes of `:class`: those whose target was differentiated.
 
-        With `--target predicted` that is not the label, which would leak into the score here.
+        With `--target predicted` it is not the label, which would leak into the score.
         """
         return "prediction@all" if self.question.get("target") == "predicted" else "label"
 
@@ -387,10 +387,10 @@ class Run:
         return pa.schema(fields, metadata=self.schema.metadata)
 
     def label_number(self, label: str | int) -> int:
-        """The number of a class that is given by name, by one of its synonyms, or by number.
+        """Return the number of a class, given its name, a synonym or its number.
 
         Raises:
-            ResultError: no class or several are called so, or none with this number has examples.
+            ResultError: no class or several have this name, or no example has this number.
         """
         names = self.label_names or []
         labels = find_labels(str(label), names)
@@ -408,16 +408,16 @@ class Run:
         raise ResultError(f"there is no class {label!r}.{unknown(str(label), valid)}")
 
     def named(self, names: Sequence[str]) -> "Run":
-        """The same run with these names of its classes, by number."""
+        """Return the same run with new class names, by number."""
         data = self.question["data"] | {"label_names": list(names)}
         return replace(self, question=self.question | {"data": data})
 
 
 def open_run(folder: str | Path) -> Run:
-    """The run in a folder, whatever wrote it.
+    """Return the run in a folder, whichever command wrote it.
 
     Raises:
-        ResultError: it is no run folder, has no rows yet, or is damaged.
+        ResultError: the folder is no run folder, has no rows yet, or is damaged.
     """
     run = Run(Path(folder), questions.load_question(Path(folder)))
     if not run.score_columns:
@@ -426,8 +426,8 @@ def open_run(folder: str | Path) -> Run:
 
 
 def _copy_with_duckdb(table: pa.Table, path: Path, kind: str) -> None:
-    """Let DuckDB write csv or jsonl. JSON has no infinity: it becomes the text "Infinity"."""
-    # The file is a temporary one already; DuckDB's own would be left behind by a kill.
+    """Write csv or jsonl by DuckDB. JSON has no infinity, so it becomes the text "Infinity"."""
+    # `path` is temporary already; a temporary file of DuckDB would survive a killed process.
     selection, options = "*", "FORMAT csv, HEADER, USE_TMP_FILE false"
     if kind == "jsonl":
         names = [f.name for f in table.schema if pa.types.is_floating(f.type)]
@@ -437,7 +437,7 @@ def _copy_with_duckdb(table: pa.Table, path: Path, kind: str) -> None:
         )
     target = str(path).replace("'", "''")
     try:
-        with duckdb.connect() as connection:  # of its own: the user may have tables of that name
+        with duckdb.connect() as connection:  # a new one: the user may have a table `rows`
             connection.register("rows", table)
             connection.execute(f"COPY (SELECT {selection} FROM rows) TO '{target}' ({options})")
     except duckdb.IOException as error:

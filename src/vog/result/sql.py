@@ -1,7 +1,7 @@
-"""The rows of a run as DuckDB sees them: every column, stored or derived, as SQL.
+"""SQL queries over the rows of a run by DuckDB, for stored and derived columns.
 
-Nothing is indexed or copied beforehand: a question is a query over the Parquet parts. Only what a
-derived column compares with is computed once, when that column is first asked for.
+Nothing is indexed or copied beforehand: each query reads the Parquet parts. Only the statistics of
+a derived column, such as the mean of each class, are computed once, when it is first used.
 """
 
 import glob
@@ -25,23 +25,23 @@ from vog.result.derived_columns import CLASS_STATISTICS
 from vog.result.row_errors import explain_read_errors as explain_read_errors
 from vog.result.run import Run
 
-# What queries may take before they go on on disk. A million rows in order take a third of it.
+# Memory for queries before DuckDB uses the disk. Sorting a million rows takes a third of it.
 _MEMORY = "128MB"
 Row = dict[str, Any]
 _SortedValues = Float[np.ndarray, "n"]
 
 
 class RunTables:
-    """The finished rows of a run. Several threads may ask at the same time."""
+    """The finished rows of a run as SQL tables. Several threads may query them at once."""
 
     def __init__(self, run: Run) -> None:
-        """Look at these rows.
+        """Open the rows of a run.
 
         Raises:
-            ResultError: a part has vanished or is damaged; so for every question that is asked.
+            ResultError: a part has vanished or is damaged; every query checks this again.
         """
         self.run = run
-        # Removed at the end; by default it would be a folder .tmp wherever that was started.
+        # DuckDB's default is a folder .tmp in the working directory.
         temporary_path = str(temporary_folder())
         weakref.finalize(self, shutil.rmtree, temporary_path, ignore_errors=True)
         self._connection = duckdb.connect(
@@ -52,11 +52,11 @@ class RunTables:
             }
         )
         self._connection.execute("SET parquet_metadata_cache = true")
-        # What a query has freed goes back to the system, and is not kept for the next.
+        # Return freed memory to the system after each query.
         self._connection.execute("SET allocator_flush_threshold = '8MB'")
         self._connection.execute("SET allocator_bulk_deallocation_flush_threshold = '8MB'")
-        # A folder called run[1] would else be a pattern, and that of run1.
         self._check_parts()
+        # Unescaped, a folder called run[1] would be a pattern that matches run1.
         files = [glob.escape(str(part.path)) for part in run.listed_parts]
         with explain_read_errors():
             self._connection.from_parquet(files).create_view("rows")
@@ -65,10 +65,10 @@ class RunTables:
         self._sorted_columns: dict[str, _SortedValues] = {}
 
     def prepare(self, should_continue: Callable[[], bool]) -> None:
-        """Find what derived columns compare with before they are asked for.
+        """Compute the statistics of all derived columns before they are needed.
 
         Args:
-            may_go_on: is asked before each; it may wait, and False ends it.
+            should_continue: called before each column; it may wait, and False stops the loop.
         """
         for score in self.run.score_columns:
             for derived in CLASS_STATISTICS:
@@ -77,7 +77,7 @@ class RunTables:
                 self._statistics_table(f"{score}:{derived}")
 
     def column_sql(self, column: str, alias: str = "standard") -> tuple[str, str]:
-        """The SQL of a column, and the join that it needs; ranks are as their score is."""
+        """Return the SQL of a column and the join it needs; for a rank, those of its score."""
         stored = quoted(self.run.stored_column(column))
         derived = column.partition(":")[2]
         if derived not in CLASS_STATISTICS:
@@ -92,7 +92,7 @@ class RunTables:
         return key, f" LEFT JOIN {table} AS {alias} ON {class_sql} = {alias}.class"
 
     def _statistics_table(self, column: str) -> str:
-        """The table of what each class is compared with, made when it is first asked for."""
+        """Return the name of the table of class statistics, which the first call creates."""
         with self._lock:
             if column not in self._statistics_tables:
                 stored, derived = self.run.stored_column(column), column.partition(":")[2]
@@ -109,12 +109,12 @@ class RunTables:
 
     @cached_property
     def _classes(self) -> Int[np.ndarray, "n"]:
-        """The class that each row is compared within, in the order of the parts."""
+        """The class by which each row is standardised, in the order of the parts."""
         (labels,) = self.arrays(f"SELECT coalesce({quoted(self.run.class_column)}, -1) FROM rows")
         return labels
 
     def sorted_values(self, stored: str) -> _SortedValues:
-        """The values of a stored score from the smallest on; of the latest few it is kept."""
+        """Return the values of a stored score in ascending order; the last 8 scores are cached."""
         with self._lock:
             if stored not in self._sorted_columns:
                 if len(self._sorted_columns) == 8:  # 5 MB each for a million rows
@@ -126,7 +126,7 @@ class RunTables:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """While entered, rows may be read: DuckDB itself checks nothing of what it reads."""
+        """Check the parts before rows are read in a `with` block: DuckDB does not verify them."""
         with explain_read_errors():
             self._check_parts()
             yield
@@ -157,7 +157,7 @@ class RunTables:
 
 
 def use_system_memory() -> None:
-    """From now on Arrow takes memory from the C library, and keeps none of its own."""
+    """Let Arrow allocate with the C library, which returns freed memory to the system."""
     pa.set_memory_pool(pa.system_memory_pool())
 
 
