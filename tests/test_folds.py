@@ -395,7 +395,7 @@ def test_rows_that_are_no_numbers(tmp_path: Path) -> None:
     verdict = vog.suspects(made)
     assert not verdict.suspect[[5, 7]].any()
     for ending in ("csv", "jsonl"):
-        with pytest.raises(ResultError, match=f"holds a list for each row, which {ending} has no"):
+        with pytest.raises(ResultError, match=f"holds a list for each row, which {ending} cannot"):
             made.export(tmp_path / f"x.{ending}", columns=["id", "probabilities@all"])
     made.export(tmp_path / "x.parquet", columns=["id", "probabilities@all"])
 

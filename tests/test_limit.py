@@ -151,7 +151,7 @@ def test_gradients_of_a_sample_are_numbered_anew(
     assert rows == sample_order(np.load(data)["labels"], ROWS)[:9].tolist()
     expected = whole.table(["vog@all"]).take(rows)["vog@all"]
     np.testing.assert_allclose(run.table(["vog@all"])["vog@all"], expected, rtol=1e-4)
-    with pytest.raises(ResultError, match="its row numbers are different ones"):
+    with pytest.raises(ResultError, match="its row numbers are not those of the data"):
         run.require_row_numbers()
 
 

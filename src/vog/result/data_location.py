@@ -89,7 +89,7 @@ def data_place(run: Run, root: str | Path | None = None) -> Path | None:
 
 
 def missing_data_places(run: Run) -> str | None:
-    """Return all places where the data of a run are missing, as text; None if they are found."""
+    """Return all searched places if the data of a run are not found, as text; else None."""
     option, place = _data_option(run), data_place(run)
     if option is None or place is None or _exists(place):
         return None

@@ -98,7 +98,7 @@ def _list_of(form: Form, count: int | None = None) -> Form:
 
 
 def _object_of(form: Form) -> Form:
-    """Accept an object with any keys, whose values have the form."""
+    """Return the form of an object with any keys, whose values have the given form."""
 
     def check(key: str, value: Any) -> Misfit | None:
         if not isinstance(value, dict):
@@ -110,7 +110,7 @@ def _object_of(form: Form) -> Form:
 
 
 def _record(required: Mapping[str, Form], optional: Mapping[str, Form]) -> Form:
-    """Accept an object whose values have the forms of their keys; `optional` may be absent."""
+    """Return the form of an object with these keys; the optional ones may be absent."""
 
     def check(key: str, value: Any) -> Misfit | None:
         if not isinstance(value, dict):

@@ -135,7 +135,7 @@ class Run:
         if data.get("part", False) and "limit" not in self.question and "fold" not in data:
             raise ResultError(
                 f"{self.folder} has only a part of the rows of its data, so its row numbers are "
-                f"different ones. Use the ids: `--as ids`, a dataset with ids, or a key."
+                f"not those of the data. Use the ids: `--as ids`, a dataset with ids, or a key."
             )
 
     def require_every_row(self) -> None:
@@ -199,7 +199,7 @@ class Run:
 
     @cached_property
     def numeric_names(self) -> dict[str, list[int]]:
-        """The classes whose name or synonym is a number, by that number, perhaps not their own."""
+        """Maps each class name or synonym that is a number, such as "7", to the classes with it."""
         names = self.label_names or []
         words = {word.strip() for name in names for word in (name, *name.split(","))}
         return {word: find_labels(word, names) for word in words if word.isdecimal()}
