@@ -143,7 +143,7 @@ def test_a_larger_limit_goes_on_and_a_smaller_one_is_refused(cli: Cli) -> None: 
     assert vog.open("run").rows == 20
     code, _, err = score(cli, limit="7")
     assert code == 1
-    assert "run was begun of 20 rows, without --limit, and --limit 7 is smaller." in err
+    assert "run was begun with 20 rows and without --limit, and --limit 7 is smaller." in err
 
 
 def test_the_summary_says_what_held_the_run_up(cli: Cli) -> None:  # noqa: F811
