@@ -51,26 +51,26 @@ for name, given in cases.items():
 print(json.dumps(found))
 """
 SAID = {
-    "memory": "--memory is 1.5; expected a size as 4GB, or a number of bytes.",
-    "scores": "--scores is 3; expected names of scores.",
-    "weights": "--weights is 3; expected a key of the checkpoint, or keys joined by dots.",
-    "read": "--read is a dict; expected a function, or 'file.py:function'.",
-    "target": "--target is 4; expected logit, probability, loss, predicted, or a function.",
-    "device": "--device is 0; expected auto, cpu, cuda or cuda:i.",
-    "a part of a row": "--limit is 2.5; expected a whole number.",
-    "no row": "--limit is 0; expected at least 1.",
-    "a part of a batch": "--batch-size is 2.5; expected a whole number or 'auto'.",
-    "a word": "--batch-size is 'big'; expected a whole number or 'auto'.",
-    "a flag": "--batch-size is True; expected a whole number or 'auto'.",
-    "no batch": "--batch-size is None; expected a whole number or 'auto'.",
-    "too many": "--workers is 10000000000; expected at most 1000000000.",
-    "a text": "--checkpoints-per-stage is '2'; expected a whole number.",
-    "a state dict": "--model is an OrderedDict; weights alone do not tell what they compute. "
-    "Expected a module, a function that makes one, or 'file.py:function'.",
-    "a path": "--model is PosixPath('net.py'); expected a module, a function that makes one, or "
+    "memory": "memory=1.5: expected a size such as 4GB, or a number of bytes.",
+    "scores": "scores=3: expected names of scores.",
+    "weights": "weights=3: expected a key of the checkpoint, or keys joined by dots.",
+    "read": "read is a dict: expected a function, or 'file.py:function'.",
+    "target": "target=4: expected logit, probability, loss, predicted, or a function.",
+    "device": "device=0: expected auto, cpu, cuda or cuda:i.",
+    "a part of a row": "limit=2.5: expected a whole number.",
+    "no row": "limit=0: expected at least 1.",
+    "a part of a batch": "batch_size=2.5: expected a whole number or 'auto'.",
+    "a word": "batch_size='big': expected a whole number or 'auto'.",
+    "a flag": "batch_size=True: expected a whole number or 'auto'.",
+    "no batch": "batch_size=None: expected a whole number or 'auto'.",
+    "too many": "workers=10000000000: expected at most 1000000000.",
+    "a text": "checkpoints_per_stage='2': expected a whole number.",
+    "a state dict": "model is an OrderedDict: weights alone do not say how to compute with them. "
+    "Expected a module, a function that builds one, or 'file.py:function'.",
+    "a path": "model=PosixPath('net.py'): expected a module, a function that builds one, or "
     "'file.py:function'.",
     "numpy": "6 rows, 4 together",
-    "none": "--model is None; expected a module, a function that makes one, or 'file.py:function'.",
+    "none": "model=None: expected a module, a function that builds one, or 'file.py:function'.",
 }
 
 
@@ -84,7 +84,9 @@ def test_of_another_kind(checkpoints: Path, tmp_path: Path) -> None:
 
 def test_arguments_of_a_module_that_is_made_already(checkpoints: Path, tmp_path: Path) -> None:
     data = world.inputs_and_labels(9)
-    with pytest.raises(ModelError, match=r"--model-arg classes: a module was given, which is made"):
+    with pytest.raises(
+        ModelError, match="model_args classes: the model is a module, which is built"
+    ):
         vog.score(world.build(), checkpoints, data, tmp_path / "run", model_args={"classes": 4})
 
 

@@ -122,7 +122,7 @@ def test_sizes(text: str, expected: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "much", "-1GB", "0", "4 XB"])
 def test_no_sizes(text: str) -> None:
-    with pytest.raises(DataError, match="expected a size as 4GB or 500MB"):
+    with pytest.raises(DataError, match="expected a size such as 4GB or 500MB"):
         total_bytes(text, CPU)
 
 
@@ -181,7 +181,7 @@ def test_a_checkpoint_that_changes_while_it_is_streamed(
 def test_too_little_memory_is_told_before_anything_is_computed(
     checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
-    with pytest.raises(ModelError, match=r"weights and one example take .* Raise --memory"):
+    with pytest.raises(ModelError, match=r"weights and one example need .* Raise memory"):
         prepare(request(checkpoints, digits, tmp_path / "run", memory="1KB"))
     assert not (tmp_path / "run").exists()
 

@@ -94,7 +94,7 @@ def test_it_is_not_used_where_it_gives_other_numbers(
     monkeypatch.setattr(acceleration, "compile_forward", wrong)
     monkeypatch.setattr(acceleration, "_speed", lambda *_: 2.0)
     job = prepare(request(world.build, checkpoints, digits, tmp_path / "run"))
-    assert job.notes["compile"] == "no: the compiled model gives other numbers"
+    assert job.notes["compile"] == "no: the compiled model gives different numbers"
 
 
 class Branching(nn.Module):
@@ -123,4 +123,4 @@ def test_a_run_that_is_continued_is_not_measured_again(
     vog.score(world.build, checkpoints, digits, tmp_path / "run")
     monkeypatch.setattr(acceleration, "compiling_pays", lambda *_: pytest.fail("measured"))
     job = prepare(request(world.build, checkpoints, digits, tmp_path / "run"))
-    assert job.notes["compile"] == "no: as the run was begun"
+    assert job.notes["compile"] == "no: as when the run began"

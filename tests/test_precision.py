@@ -94,7 +94,7 @@ def test_asked_for_by_name_it_is_taken_whatever_is_found(
     job = prepare(request(checkpoints, digits, tmp_path / "run", precision="bfloat16"))
     assert job.question["precision"] == "bfloat16"
     assert job.question["fidelity"]["spearman"] == {"vog@all": 0.2}
-    assert "ranks in bfloat16 as in float32 at 0.2000" in job.notes["precision"]
+    assert "in bfloat16 has rank correlation 0.2000 with float32" in job.notes["precision"]
 
 
 def test_a_run_that_is_continued_keeps_its_precision(
@@ -184,5 +184,5 @@ def test_a_model_that_does_not_run_in_it(digits: Data, tmp_path: Path) -> None:
 def test_a_precision_that_there_is_not(checkpoints: Path, digits: Data, tmp_path: Path) -> None:
     asked = request(checkpoints, digits, tmp_path / "run")
     object.__setattr__(asked, "precision", "float16")  # as a caller without type checks does
-    with pytest.raises(ModelError, match="--precision is 'float16'; expected one of float32, bf"):
+    with pytest.raises(ModelError, match="precision='float16': expected one of float32, bf"):
         prepare(asked)

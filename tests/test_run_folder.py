@@ -102,7 +102,7 @@ def test_rows_are_cut_at_the_grid_wherever_they_are_missing() -> None:
         (6, {}, 1.0, 8, "8 rows each, in place of 6: whole batches of 4"),
         (8, {}, 1.0, 8, ""),
         (None, {"rows_per_part": 12}, 1.0, 12, ""),
-        (8, {"rows_per_part": 12}, 1.0, 12, "12 rows each, as the run was begun"),
+        (8, {"rows_per_part": 12}, 1.0, 12, "12 rows each, as when the run began"),
     ],
 )
 def test_how_many_rows_a_part_has(

@@ -92,7 +92,7 @@ def test_the_label_is_needed_by_other_targets(
     checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
     for target in ("logit", "loss"):
-        with pytest.raises(DataError, match=r"no labels \('0', ...\).*--target predicted"):
+        with pytest.raises(DataError, match=r"no labels \('0', ...\).*target='predicted'"):
             vog.score(world.build, checkpoints, (digits[0], None), tmp_path / "r", target=target)
     with pytest.raises(ScoreError, match="aum, loss needs labels, and the data have none"):
         scored(checkpoints, (digits[0], None), tmp_path / "r", scores="vog,aum,loss")
@@ -196,5 +196,5 @@ def test_a_row_without_a_label_among_others_is_called_that(
 
 
 def test_checkpoints_of_no_name_are_not_the_current_folder(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="--checkpoints is empty"):
+    with pytest.raises(CheckpointError, match="checkpoints is empty"):
         vog.score(world.build, "", [], tmp_path / "run", quiet=True)

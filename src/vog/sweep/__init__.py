@@ -1,4 +1,4 @@
-"""The asking: a folder of checkpoints and a dataset in, a folder of rows out."""
+"""Score a dataset under the checkpoints of a training run, and write a run folder."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -51,12 +51,12 @@ def score(
     """Score every example of `data` under every checkpoint, and open the result.
 
     The keywords are the flags of `vog score`; `vog.sweep.request.Request` explains each.
-    A module given as `model` is afterwards as it was. A run that was stopped goes on. Unless
-    `quiet`, it says on stderr how often the last checkpoint agrees with the labels, which tells
-    a run with another transform or another order of classes; see `vog.label_agreement`.
+    A module given as `model` is restored afterwards. A run that was stopped is continued. Unless
+    `quiet`, stderr shows how often the last checkpoint agrees with the labels: a low agreement
+    reveals a wrong transform or a wrong order of classes; see `vog.label_agreement`.
 
     Raises:
-        VogError: whatever is wrong with the request, before anything is computed.
+        VogError: something is wrong with the request. It is raised before anything is computed.
     """
     job = prepare.prepare(
         Request(

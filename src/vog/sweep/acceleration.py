@@ -1,4 +1,4 @@
-"""Faster ways to ask the same model, each of them taken only where it gives the same answers."""
+"""Faster ways to compute with the same model, used only if they give the same results."""
 
 import statistics
 import time
@@ -24,23 +24,24 @@ from vog.sweep.block import meanings, rows_of
 from vog.sweep.job import Job
 from vog.sweep.weights import read_all
 
-# Enough that a correlation of 0.995 is known to about 0.001.
+# With this many examples, the error of a correlation near 0.995 is about 0.001.
 _SAMPLE_SIZE = 128
-# What --precision auto asks of VoG in bfloat16.
+# precision="auto" uses bfloat16 from this rank correlation of VoG with float32 on.
 LEAST_CORRELATION = 0.995
 _TIMINGS = 3
-# Relative difference of the same sums in another order, in float32, with room for deep networks.
+# Relative differences in float32 between sums in a different order, with room for deep networks.
 _LOGIT_TOLERANCE, _GRADIENT_TOLERANCE = 1e-4, 1e-2
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """What comparing a faster way with the slow one showed.
+    """Agreement and speed of a faster job, compared with the slow one.
 
     Attributes:
-        spearman: rank correlation of both by column, on a sample of the examples; 1 is equal.
-        examples: in the sample.
-        speed: how many times as fast a batch is.
+        spearman: by column, the rank correlation of the two jobs' scores on a sample of the
+            examples; 1 is the same order.
+        examples: number of examples in the sample.
+        speed: how many times as fast the faster job computes a batch.
     """
 
     spearman: dict[str, float]
@@ -49,24 +50,24 @@ class Fidelity:
 
     @property
     def question_entry(self) -> dict[str, Any]:
-        """As the question keeps it."""
+        """Return the entry that the question stores."""
         return {"examples": self.examples, "spearman": self.spearman}
 
 
 def lowest_correlation(spearman: Mapping[str, float]) -> tuple[str, float]:
-    """The column that decides, and its correlation: the least of VoG's, or else of any score's.
+    """Return the column with the lowest correlation: of VoG, or of all scores without VoG.
 
-    Stages differ much: where little moves any more, late in training, rounding moves most.
+    Stages differ: late in training scores change little, so rounding weighs most there.
     """
     vog_only = {column: rho for column, rho in spearman.items() if column.startswith("vog@")}
     lowest = min((vog_only or spearman).items(), key=lambda pair: pair[1], default=None)
-    return lowest or ("no score", 0.0)  # there is none where all examples score the same
+    return lowest or ("no score", 0.0)  # constant scores have no correlation
 
 
 def with_folded_norms(
     model: TorchModel, fitted: Weights, first: Batch, needs: frozenset[Signal]
 ) -> TorchModel:
-    """The model with its norms in its convolutions, if the first batch shows no difference."""
+    """Return the model with norms folded into convolutions if the first batch stays the same."""
     inputs = model.place(first.inputs)
     classes = torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device)
     with model.evaluation_mode():
@@ -79,16 +80,16 @@ def with_folded_norms(
     try:
         with faster.evaluation_mode():
             folded = faster.observe(faster.ready(fitted), inputs, classes, needs)
-    except ModelError:  # the norms are reached in a way that cannot be replaced
+    except ModelError:  # the model reaches its norms in a way that cannot be replaced
         return model
     return faster if _equal_in_most_rows(plain, folded, needs) else model
 
 
 def _equal_in_most_rows(plain: Observation, faster: Observation, needs: frozenset[Signal]) -> bool:
-    """Whether both saw the same, but for rounding.
+    """Return whether two observations are equal up to rounding, example by example.
 
-    The logits of every example have to be equal. Gradients jump where a ReLU is met at zero, and
-    rounding decides on which side, so a few jumps are let pass in most examples.
+    The logits of every example must agree. Of gradients the median example must agree: rounding
+    decides on which side of zero the input of a ReLU falls, and can change a whole gradient.
     """
     for signal in needs | {Signal.LOGITS}:
         a, b = (
@@ -110,7 +111,7 @@ def _equal_in_most_rows(plain: Observation, faster: Observation, needs: frozense
 
 
 def with_bfloat16(job: Job) -> Job:
-    """The job with convolutions and linear layers in bfloat16."""
+    """Return the job with convolutions and linear layers in bfloat16."""
     assert isinstance(job.model, TorchModel)
     model = replace(job.model, precision="bfloat16")
     read = read_all(job.files, model, job.memory_plan.hold, job.request.quiet, job.request.reader)
@@ -118,18 +119,18 @@ def with_bfloat16(job: Job) -> Job:
 
 
 def try_bfloat16(job: Job, always: bool) -> tuple[Job, dict[str, Any] | None, str]:
-    """The job in bfloat16, if its scores rank as in float32 and it is faster.
+    """Return the job in bfloat16 if its scores rank as in float32 and it is faster.
 
     Args:
-        job: in float32.
-        always: whatever the comparison shows.
+        job: the job in float32.
+        always: use bfloat16 whatever the comparison shows.
 
     Returns:
-        The job to do; what the comparison showed, as the question keeps it, or None where the
-        job stays in float32; and what is to be said of it.
+        The job to run; the entry of the question with the comparison, or None if the job stays
+        in float32; and a note for the plan.
 
     Raises:
-        ModelError: `always`, and the model does not run in bfloat16.
+        ModelError: `always` is set and the model does not run in bfloat16.
     """
     fast = with_bfloat16(job)
     try:
@@ -140,23 +141,23 @@ def try_bfloat16(job: Job, always: bool) -> tuple[Job, dict[str, Any] | None, st
         return job, None, str(error).splitlines()[0]
     column, correlation = lowest_correlation(fidelity.spearman)
     note = (
-        f"{column} ranks in bfloat16 as in float32 at {correlation:.4f} ({fidelity.examples} examples), "
-        f"{fidelity.speed:.2f} times as fast"
+        f"{column} in bfloat16 has rank correlation {correlation:.4f} with float32 "
+        f"({fidelity.examples} examples), {fidelity.speed:.2f} times as fast"
     )
     if always or (correlation >= LEAST_CORRELATION and fidelity.speed > 1):
         return fast, fidelity.question_entry, note
-    return job, None, f"{note}; expected at least {LEAST_CORRELATION} and more than 1"
+    return job, None, f"{note}; expected at least {LEAST_CORRELATION}, and faster"
 
 
 def with_compiled_model(job: Job) -> Job:
-    """The job with a forward pass that is compiled when it first meets a full batch."""
+    """Return the job with a forward pass that is compiled at its first full batch."""
     assert isinstance(job.model, TorchModel)
     model = replace(job.model, compiled=compile_forward(job.model), full_batch=job.batch_size)
     return replace(job, model=model)
 
 
 def try_compiling(job: Job) -> tuple[bool, str]:
-    """Whether a compiled forward pass is faster on the first batch, and what was measured."""
+    """Return whether compiling makes the first batch faster, and a note with the measurement."""
     batch = data.read_batch(job.examples, range(job.batch_size))
     if len(batch.at) < job.batch_size:
         return False, "not all of the first batch can be read"
@@ -170,18 +171,18 @@ def try_compiling(job: Job) -> tuple[bool, str]:
             return False, str(error).splitlines()[0]
         seconds = time.perf_counter() - start
         if not is_equal:
-            return False, "the compiled model gives other numbers"
+            return False, "the compiled model gives different numbers"
         speed = _speedup(observe_plain, observe_compiled)
     return speed > 1, f"{speed:.2f} times as fast, after {seconds:.0f} s of compiling"
 
 
 def compare_jobs(slow: Job, fast: Job, activity: str) -> Fidelity:
-    """How two ways of doing a job agree on a sample of its examples, and which is faster."""
+    """Return how the scores of two jobs agree on a sample of the examples, and the speedup."""
     sample = _sample_examples(slow.examples)
     starts = range(0, len(sample), slow.batch_size)
     ranges = [range(start, min(start + slow.batch_size, len(sample))) for start in starts]
     batches = list(data.samples(sample, ranges))
-    # One loan for both: they are the same module, with the same parts of it replaced.
+    # Entered once for both jobs: they share the module, with the same parts of it replaced.
     with (
         progress(activity, 2 * len(sample), 0, slow.request.quiet) as advance,
         slow.model.evaluation_mode(),
@@ -192,7 +193,7 @@ def compare_jobs(slow: Job, fast: Job, activity: str) -> Fidelity:
         speed = _speedup(*(_last_observer(job, batches[0]) for job in (slow, fast)))
     agreement = {name: spearman(slow_scores[name], fast_scores[name]) for name in slow_scores}
     return Fidelity(
-        # Of scores that are the same for every example, as `forgetting` may be, there is none.
+        # A score that is equal for all examples, such as `forgetting`, has no correlation.
         {name: round(rho, 4) for name, rho in agreement.items() if np.isfinite(rho)},
         len(sample),
         speed,
@@ -200,7 +201,7 @@ def compare_jobs(slow: Job, fast: Job, activity: str) -> Fidelity:
 
 
 def _sample_examples(examples: Examples) -> Examples:
-    """Some of the rows, evenly over all."""
+    """Return a sample of the examples, evenly spaced over all."""
     rows = np.unique(np.linspace(0, len(examples) - 1, _SAMPLE_SIZE).round().astype(int)).tolist()
     return Examples(
         [str(examples.ids[row]) for row in rows],
@@ -214,7 +215,7 @@ def _sample_examples(examples: Examples) -> Examples:
 def _score_batches(
     job: Job, batches: list[Batch], advance: Callable[[int], None]
 ) -> dict[str, np.ndarray]:
-    """By column, its values."""
+    """Return the scores of all batches by column."""
     rows: list[RowBlock] = []
     for batch in batches:
         rows += rows_of(job, batch)
@@ -226,7 +227,7 @@ def _score_batches(
 
 
 def _last_observer(job: Job, batch: Batch) -> Callable[[], Observation]:
-    """What one checkpoint is asked about one batch."""
+    """Return a function that observes the batch under the last checkpoint."""
     inputs = job.model.place(batch.inputs)
     labels = batch.labels[batch.at].to(inputs.device)
 
@@ -239,7 +240,7 @@ def _last_observer(job: Job, batch: Batch) -> Callable[[], Observation]:
 
 
 def _speedup(slow: Callable[[], object], fast: Callable[[], object]) -> float:
-    """How many times as fast the one is as the other: the median of turns."""
+    """Return how many times as fast `fast` is as `slow`: the median of several timings."""
     ratios: list[float] = []
     for _ in range(_TIMINGS):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""A block of examples meets every checkpoint and becomes rows."""
+"""Compute the rows of a block of examples: its scores over all checkpoints."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,15 +18,11 @@ from vog.sweep.split_half import Halves, is_halved, nan_where_undefined
 
 
 def rows_of(job: Job, block: Batch, size: int | None = None) -> list[RowBlock]:
-    """The rows of a block: every score at every stage, and what the stage's end predicts.
+    """Return the rows of a block: all scores and the last prediction of every stage.
 
-    A row whose signals are not finite at some checkpoint has no score that needs them in a
-    stage with that checkpoint, and is marked.
-
-    Args:
-        job: what is asked.
-        block: the examples; each checkpoint's weights are at hand once for all of them.
-        size: how many of them are computed together; by default the job's batch size.
+    The weights of each checkpoint are loaded once for the whole block; `size` examples are computed
+    together, by default the job's batch size. Scores that need a signal which is not finite in
+    their stage are NaN, and the row is marked.
     """
     batches = block.split(size or job.batch_size)
     folds = [
@@ -52,12 +48,12 @@ def _start_halves(job: Job, batch: Batch) -> Halves:
 
 
 def observer(job: Job, batches: Sequence[Batch]) -> Callable[[Weights, Batch], Observation]:
-    """What the weights of a checkpoint say about the readable examples of each of some batches.
+    """Return a function that observes the readable examples of a batch under given weights.
 
-    Those without a label are observed as of class 0, which plays a part in nothing that is kept.
+    Examples without a label are observed with class 0, which influences no stored value.
 
     Raises:
-        DataError: a label outside the classes; a dataset may only tell its labels when it is read.
+        DataError: a label is outside the classes. Some datasets reveal labels only when read.
     """
     arguments: dict[range, tuple[Tensor, Tensor, Tensor | None]] = {}
     for batch in batches:
@@ -123,7 +119,7 @@ def _rows(job: Job, batch: Batch, fold: StageFold, halves: Halves) -> RowBlock:
 
 
 def _distributions(job: Job, fold: StageFold) -> dict[str, np.ndarray]:
-    """By stage, the probabilities of all classes, where these are kept."""
+    """Return the probabilities of all classes by stage; empty if they are not stored."""
     if not job.keeps_probabilities:
         return {}
     if not fold.distributions:  # no example could be read
@@ -134,16 +130,16 @@ def _distributions(job: Job, fold: StageFold) -> dict[str, np.ndarray]:
 def _score_columns(
     job: Job, states: dict[str, States], bad: dict[Signal, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """By column, the scores; NaN where what they need is not finite in the stage."""
+    """Return the scores by column; NaN where `bad` has a signal that they need in the stage."""
     columns: dict[str, np.ndarray] = {}
     for stage in job.stages:
         within = slice(stage.start, stage.stop)
         for score, state in zip(job.scores, states[stage.name], strict=True):
             values = score.compute(state).float().cpu().numpy()
-            # A gradient can be finite where the logits are not: ReLU stops it.
+            # A gradient can be finite though the logits are not: a ReLU blocks it.
             spoiled = [bad[signal][within].any(axis=0) for signal in score.needs | {Signal.LOGITS}]
             if score.needs - {Signal.LOGITS}:
-                # A finite gradient whose square overflows; for others infinity has a meaning.
+                # The square of a finite gradient overflowed. Scores of logits may be infinite.
                 spoiled.append(np.isinf(values))
             columns[column_name(score, stage.name)] = np.where(
                 np.any(spoiled, axis=0), np.nan, values
@@ -154,7 +150,7 @@ def _score_columns(
 def _without_unlabelled(
     job: Job, values: dict[str, np.ndarray], labelled: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The same, but NaN in the rows without a label where a score would need one."""
+    """Return the scores with NaN for rows without a label, if the score uses labels."""
     if labelled.all():
         return values
     label_columns = {
@@ -167,7 +163,7 @@ def _without_unlabelled(
 
 
 def meanings(scores: Sequence[Score], stages: Sequence[Stage]) -> dict[str, Meaning]:
-    """By column, what the score in it means."""
+    """Return the meaning of the score in each column."""
     return {
         column_name(score, stage.name): Meaning(
             score.name, score.higher_means, score.range, score.unit, score.source
@@ -178,7 +174,7 @@ def meanings(scores: Sequence[Score], stages: Sequence[Stage]) -> dict[str, Mean
 
 
 def signal_errors(job: Job, positions: np.ndarray, bad: dict[Signal, np.ndarray]) -> dict[int, str]:
-    """By position in the batch, the first signal and step that were not finite."""
+    """Return, by position in the batch, the first signal and step that are not finite."""
     problems: dict[int, str] = {}
     for signal, by_checkpoint in bad.items():
         for example in np.flatnonzero(by_checkpoint.any(axis=0)):

@@ -1,4 +1,4 @@
-"""The states of the scores of one batch, folded over the checkpoints stage by stage."""
+"""Fold the observations of one batch, checkpoint by checkpoint, into score states by stage."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ from vog.checkpoints import Stage, segments
 from vog.scores import Observation, Score, Signal, concat
 
 States = list[Any]
-# Looks at several checkpoints are folded at once, as long as they fit a processor's cache:
-# fifteen scores of a small batch cost more calls than arithmetic.
+# Observations of several checkpoints are folded together while they fit a processor's cache:
+# for a small batch, fifteen scores cost more time in calls than in arithmetic.
 _MOST_BYTES = 2**23
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What is kept of some checkpoints' observation beside the states of the scores."""
+    """Predictions of `k` checkpoints for `n` examples, and which signals are not finite."""
 
     not_finite: dict[Signal, Bool[Tensor, "k n"]]
     prediction: Tensor
@@ -30,12 +30,12 @@ class Predictions:
 
 @dataclass
 class StageFold:
-    """The states of the scores of one batch, while it is observed in training order.
+    """Score states of one batch; observations are added in training order.
 
     Attributes:
-        looking: whether predictions are kept beside them.
-        distributions: where it is a dict, the probabilities of all classes under the last
-            checkpoint of each stage are kept in it, by the number of checkpoints up to there.
+        keep_predictions: whether predictions are kept, too.
+        distributions: if it is a dict, it receives the probabilities of all classes under the
+            last checkpoint of each stage, by the number of checkpoints up to there.
     """
 
     stages: tuple[Stage, ...]
@@ -52,7 +52,7 @@ class StageFold:
         self._segments = segments(self.stages)
 
     def add(self, observation: Observation) -> None:
-        """Take in what the next checkpoint says."""
+        """Add the observation of the next checkpoint."""
         self._observations.append(observation)
         self._count += 1
         ends_segment = any(self._count == segment.stop for segment in self._segments)
@@ -60,7 +60,7 @@ class StageFold:
             self._flush()
 
     def states(self) -> dict[str, States]:
-        """By stage, when every checkpoint was taken in."""
+        """Return the states by stage, after the observations of all checkpoints were added."""
         return {
             stage.name: reduce(
                 self._merge,
@@ -72,9 +72,7 @@ class StageFold:
     def _flush(self) -> None:
         observation = concat(self._observations)
         self._observations.clear()
-        if (
-            self.keep_predictions and observation.logits is not None
-        ):  # there are none beside stored gradients
+        if self.keep_predictions and observation.logits is not None:  # stored gradients have none
             self.predictions.append(predictions_of(observation, self.needs))
         if self.distributions is not None and any(s.stop == self._count for s in self.stages):
             # A probability below 6e-8, the smallest of float16, is 0.
@@ -89,12 +87,12 @@ class StageFold:
 
 
 def column_name(score: Score, stage: str) -> str:
-    """`vog@late`."""
+    """Return the column of a score at a stage, such as `vog@late`."""
     return f"{score.name}@{stage}"
 
 
 def predictions_of(observation: Observation, needs: frozenset[Signal]) -> Predictions:
-    """Prediction, its probability, and which signals are not finite."""
+    """Return the predicted classes, their probabilities, and which signals are not finite."""
     probability, prediction = observation.log_probability.max(dim=-1)
     not_finite = {
         signal: _not_finite(observation.signal(signal))
@@ -105,17 +103,17 @@ def predictions_of(observation: Observation, needs: frozenset[Signal]) -> Predic
 
 
 def _not_finite(signal: Float[Tensor, "k n *rest"]) -> Bool[Tensor, "k n"]:
-    """Where an example has a value that is no number, or infinite."""
+    """Return which examples have a value that is NaN or infinite."""
     values = signal.flatten(start_dim=2) if signal.ndim > 2 else signal[..., None]
-    # A sum reads each value once and writes none; on a GPU asking for it would stop the queue.
-    # A finite sum is of finite values, and of any other the values themselves decide.
+    # A sum reads each value once and writes nothing. If it is finite, so are all values; otherwise
+    # the values are checked one by one. On a GPU, reading the sum would stall the queue.
     if signal.device.type == "cpu" and bool(values.sum(dim=-1).isfinite().all()):
         return torch.zeros(values.shape[:2], dtype=torch.bool)
     return ~values.isfinite().all(dim=-1)
 
 
 def not_finite_by_checkpoint(predictions: Sequence[Predictions]) -> dict[Signal, np.ndarray]:
-    """By signal, checkpoints x examples: where it is not finite."""
+    """Return, by signal, checkpoints x examples: whether the signal is not finite."""
     return {
         signal: torch.cat([segment.not_finite[signal] for segment in predictions]).cpu().numpy()
         for signal in predictions[0].not_finite

@@ -1,4 +1,4 @@
-"""What a sweep needs to know."""
+"""Everything that a sweep needs, ready to compute."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -15,20 +15,20 @@ from vog.sweep.memory_plan import MemoryPlan
 from vog.sweep.request import Request
 from vog.sweep.weights import AllWeights, Held
 
-# What rows on their way to a part may take.
+# Bytes that rows may take until they are written to a part.
 _UNWRITTEN_BYTES = 2**27
 
 
 @dataclass(frozen=True)
 class Job:
-    """A request whose parts are found, read, matched and checked; see `vog.sweep.prepare`.
+    """A checked request with its inputs opened and matched; see `vog.sweep.prepare`.
 
     Attributes:
-        input_shape: of one example, as the model takes it.
-        aim_at_prediction: the target is that of the class the last checkpoint predicts.
-        share: how large batches are, and what memory that takes.
-        left_out: scores of the default that cannot be had of this model or these data, and why.
-        told: what was found out about faster ways, in words, by the flag it is about.
+        input_shape: shape of one example, as the model takes it.
+        aim_at_prediction: the target is at the class that the last checkpoint predicts.
+        memory_plan: sizes of batches and blocks, and the memory that they take.
+        left_out: by default score that this model or these data do not allow, the reason.
+        notes: sentences for the plan, by the word that introduces them.
         question: everything that determines the numbers.
     """
 
@@ -50,17 +50,17 @@ class Job:
 
     @property
     def batch_size(self) -> int:
-        """How many examples are computed together."""
+        """Number of examples that are computed together."""
         return self.memory_plan.batch_size
 
     @property
     def keeps_probabilities(self) -> bool:
-        """Whether the probabilities of all classes are stored."""
+        """True if the probabilities of all classes are stored."""
         return bool(self.question.get("probabilities"))
 
     def memory_allocation(self) -> AbstractContextManager[Callable[[], None]]:
-        """How memory is allocated while batches are computed; see `vog.models.torch.memory`."""
-        if not isinstance(self.weights, Held):  # they come and go, whatever was planned
+        """Return the context for allocating batches; see `vog.models.torch.memory`."""
+        if not isinstance(self.weights, Held):  # streamed weights are freed after each block
             return memory.map_large_tensors()
         may_grow = self.memory_plan.total - self.weights.nbytes
         return memory.keep_freed_memory(
@@ -69,5 +69,5 @@ class Job:
 
     @property
     def needs(self) -> frozenset[Signal]:
-        """The signals that the scores need together."""
+        """Signals that the scores need, of all scores together."""
         return scores.needs_of(self.scores)

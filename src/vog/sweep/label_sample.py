@@ -1,4 +1,4 @@
-"""How often the last checkpoint agrees with the labels of a few examples, for the plan of a run."""
+"""Agreement of the last checkpoint with the labels of a few examples, for the plan of a run."""
 
 import numpy as np
 import torch
@@ -14,9 +14,9 @@ _EXAMPLES = 64
 
 
 def sample_agreement(job: Job) -> LabelAgreement | None:
-    """Return the agreement on examples drawn over the classes.
+    """Return the agreement on a sample of examples from all classes.
 
-    None where it says nothing: without labels, or with the predicted class as the target.
+    None if the target is at the predicted class, or if no example of the sample can be read.
     """
     if job.aim_at_prediction:
         return None

@@ -1,7 +1,7 @@
-"""The data-major sweep: each block of examples is read once, meets every checkpoint, and is done.
+"""The data-major sweep: read each block of examples once, and score it under every checkpoint.
 
-Memory holds the states of one block, the rows of the part in flight and the weights; beside the
-weights it grows neither with the data nor with the number of checkpoints.
+Memory holds the states of one block, the rows of the unfinished part, and the weights. Apart from
+the weights, it grows neither with the data nor with the number of checkpoints.
 """
 
 import itertools
@@ -24,20 +24,21 @@ from vog.result.parts import PartSink
 from vog.result.rows import Meaning, RowBlock
 from vog.sweep.block import meanings, rows_of
 from vog.sweep.job import Job
+from vog.wording import option
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a sweep did, in rows and seconds.
+    """Rows and seconds of a sweep.
 
     Attributes:
-        rows: how many were computed now; others were finished before.
+        rows: rows computed by this sweep, without those that were finished before.
         seconds: from the first batch to the last part.
-        reading: of these, waiting for the next batch.
-        writing: of these, writing parts.
-        decoding: seconds that reading took in the processes that read, all of them together.
-        readers: how many processes read at the same time.
-        batch_size: examples computed together in the end, fewer than planned where memory ran out.
+        reading: the seconds of these spent waiting for the next batch.
+        writing: the seconds of these spent writing parts.
+        decoding: seconds spent on reading examples, summed over all reading processes.
+        readers: number of processes that read at the same time.
+        batch_size: examples computed together at the end; fewer than planned if memory ran out.
     """
 
     rows: int
@@ -50,32 +51,32 @@ class Summary:
 
     @property
     def read_rate(self) -> float:
-        """Examples a second that could be read, if nothing else had to be waited for."""
+        """Examples per second that could be read without waiting for anything else."""
         return self.rows * self.readers / max(self.decoding, 1e-9)
 
     @property
     def scored_rate(self) -> float:
-        """Examples a second that could be scored, if nothing else had to be waited for."""
+        """Examples per second that could be scored without waiting for anything else."""
         return self.rows / max(self.seconds - self.reading - self.writing, 1e-9)
 
     @property
     def bottleneck(self) -> str:
-        """What the time was spent on, and what would help."""
+        """Return what took most of the time, and what would make it faster."""
         reading, writing = self.reading / self.seconds, self.writing / self.seconds
         if reading > 0.5:
-            return f"reading took {reading:.0%} of the time: raise --workers"
+            return f"reading took {reading:.0%} of the time: raise {option('workers')}"
         if writing > 0.5:
-            return f"writing took {writing:.0%} of the time: choose a faster disk for --out"
+            return f"writing took {writing:.0%} of the time: use a faster disk for {option('out')}"
         return f"computing took {1 - reading - writing:.0%} of the time"
 
 
 def sweep(job: Job) -> Summary:
-    """Write the rows of a job that are not there yet.
+    """Compute and write the missing rows of a job.
 
     Raises:
-        OtherQuestionError: the folder answers another question.
-        ResultError: another process writes to it, or the disk is full.
-        DataError: a batch that cannot be made, or a label outside the classes.
+        OtherQuestionError: the folder answers a different question.
+        ResultError: another process writes to the folder, or the disk is full.
+        DataError: a batch cannot be assembled, or a label is outside the classes.
     """
     columns = meanings(job.scores, job.stages)
     numbers = job.examples.row_numbers
@@ -89,17 +90,17 @@ def sweep(job: Job) -> Summary:
 
 
 def batches_of(gap: range, size: int) -> list[range]:
-    """The gap in batches, cut at multiples of the batch size wherever the gap begins.
+    """Return the rows of a gap in batches, cut at multiples of the batch size.
 
-    The last bits of a number depend on the batch it is computed in, so a resumed run has
-    to compute in the batches of an uninterrupted one.
+    The last bits of a number depend on its batch, so a resumed run must compute the same batches
+    as an uninterrupted run.
     """
     edges = [gap.start, *range(gap.start - gap.start % size + size, gap.stop, size), gap.stop]
     return [range(a, b) for a, b in itertools.pairwise(edges)]
 
 
 def merge_adjacent(cells: Sequence[range]) -> list[range]:
-    """Return the same rows in as few ranges as they make."""
+    """Return the ranges with adjacent ones merged."""
     ranges: list[range] = []
     for cell in cells:
         if ranges and ranges[-1].stop == cell.start:
@@ -109,7 +110,7 @@ def merge_adjacent(cells: Sequence[range]) -> list[range]:
     return ranges
 
 
-@torch.inference_mode(mode=False)  # the caller may be in it, and then nothing has gradients
+@torch.inference_mode(mode=False)  # in the caller's inference mode there are no gradients
 def write_rows(
     job: Job,
     sink: PartSink,
@@ -119,26 +120,21 @@ def write_rows(
     row_numbers: Int[np.ndarray, "n"] | None = None,
     before_part: Callable[[], None] | None = None,
 ) -> Summary:
-    """Make the rows that are not there yet, block by block, and write them in parts.
+    """Compute the missing rows, block by block, and write them in parts.
 
     Args:
-        job: the rows.
-        sink: takes them.
-        what: is done to the examples, as the bar says it.
-        means: by column, what the scores mean.
-        make: the rows of a block, computed so many examples at a time; what it writes itself
-            it counts on the clock.
-        numbers: by row as the job counts, its number in the data; None where they are the same.
-        before_part: is called before each part is written.
+        job: the job with the examples.
+        sink: where parts are written.
+        activity: the verb that the progress bar shows, such as "scoring".
+        columns: by column, the meaning of its score.
+        make_rows: from a block, a batch size and the clock to rows; it times what it writes.
+        row_numbers: by row of the job, its number in the data; None if the two are equal.
+        before_part: called before each part is written.
     """
-    examples, clock, todo = job.examples, Clock(), sink.todo()
+    examples, clock, todo, plan = job.examples, Clock(), sink.todo(), job.memory_plan
     count, decoding, size = 0, 0.0, job.batch_size
     buffer = PartBuffer(sink, todo, clock, columns, examples.label_names, row_numbers, before_part)
-    blocks = [
-        block
-        for gap in merge_adjacent(todo)
-        for block in batches_of(gap, job.memory_plan.block_size)
-    ]
+    blocks = [block for gap in merge_adjacent(todo) for block in batches_of(gap, plan.block_size)]
     finished_rows = len(examples) - sum(map(len, todo))
     with (
         progress(activity, len(examples), finished_rows, job.request.quiet) as advance,
@@ -159,10 +155,10 @@ def write_rows(
 def _make_within_memory(
     make_rows: Callable[[Batch, int, Clock], list[RowBlock]], block: Batch, size: int, clock: Clock
 ) -> tuple[list[RowBlock], int]:
-    """The rows of a block, and how many examples at a time memory was enough for.
+    """Return the rows of a block, and the batch size that fit in memory.
 
     Raises:
-        ModelError: not for one.
+        ModelError: not even one example fits.
     """
     while True:
         try:
@@ -172,10 +168,10 @@ def _make_within_memory(
                 raise
             if size == 1:
                 raise ModelError(
-                    "there is not enough memory for a batch of one example. Close what else uses "
-                    "it, or lower --memory so that the weights are read anew for each block."
+                    f"there is not enough memory for a batch of one example. Close other programs "
+                    f"that use it, or lower {option('memory')} so that weights are read per block."
                 ) from error
-        # Here nothing of the failed batch is held any more: the error kept its tensors alive.
+        # Outside the `except` block the error, which kept the tensors of the batch alive, is gone.
         size = -(-size // 2)
         memory.release()
 

@@ -1,4 +1,4 @@
-"""What a request asks, as the run folder keeps it: everything that determines the numbers."""
+"""Make the question of a run: everything that determines its numbers, as question.json has it."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ def make_question(
     examples: Examples,
     scores: Sequence[Score],
 ) -> dict[str, Any]:
-    """The parts of the question that say who was asked, when, about what, and what."""
+    """Return the model, checkpoints, data and scores, as question.json stores them."""
     label_names = examples.label_names
     sample, data_sample = sample_entries(examples, request.limit)
     return {
@@ -56,7 +56,7 @@ def make_question(
             **data_sample,
             **_fold_entry(examples),
             **({"exif": True} if request.exif else {}),
-            # Version 0.1 cut such images off at white.
+            # Version 0.1 clipped the values of such images at white.
             **({"deep": True} if getattr(examples.read, "deep", False) else {}),
         },
         **request.reader.question(),
@@ -70,7 +70,7 @@ def make_question(
 
 
 def _fold_entry(examples: Examples) -> dict[str, Any]:
-    """Which rows of the whole data there are, where they are a part of a fold."""
+    """Return which rows of the whole data a part of a fold has; empty without a fold."""
     fold = examples.fold
     if fold is None:
         return {}
@@ -86,15 +86,12 @@ def _fold_entry(examples: Examples) -> dict[str, Any]:
 
 
 def _architecture(module: nn.Module) -> dict[str, str]:
-    """The module as it prints itself, and the source and settings of its own classes.
+    """Return digests of the printed module, and of the code and settings of its custom layers.
 
-    What a module does not save but uses, non-persistent buffers, is in the digests of the
-    checkpoints as they were matched to it.
+    Non-persistent buffers, which a module does not save, are in the digests of the checkpoints.
     """
     custom = [m for m in module.modules() if not type(m).__module__.startswith("torch.")]
-    code = sorted(
-        user_functions.function_identity(kind) for kind in {type(layer) for layer in custom}
-    )
+    code = sorted(map(user_functions.function_identity, {type(layer) for layer in custom}))
     settings = [
         f"{name}={value!r}"
         for layer in custom
@@ -113,7 +110,7 @@ def _short_digest(text: str) -> str:
 
 
 def _transform_identity(examples: Examples) -> str:
-    """The transform that is in force, so that the default and its name are one."""
+    """Return the name or digest of the transform; a default equals the same transform by name."""
     transform = getattr(examples.read, "transform", None)
     return (
         "none"
@@ -123,12 +120,12 @@ def _transform_identity(examples: Examples) -> str:
 
 
 def _score_identity(score: Score) -> dict[str, str]:
-    """Name and settings; of a score of the user's own also what its code is."""
+    """Return the name and settings of a score, with a digest of the code of custom scores."""
     identity = {"name": score.name}
     if channels := getattr(score, "channels", None):
         identity["channels"] = channels
     default_score: Score = score
-    if isinstance(score, VoG | GradNorm):  # whose settings have keys of their own
+    if isinstance(score, VoG | GradNorm):  # their settings have keys of their own
         default_score = replace(score, channels="mean", layout=None)
     elif channels:
         default_score = replace(score, channels="mean")  # type: ignore[type-var]
@@ -138,15 +135,15 @@ def _score_identity(score: Score) -> dict[str, str]:
 
 
 def _layout_entry(scores: Sequence[Score]) -> dict[str, str]:
-    """Where colours are, unless they are where version 0.1 took them to be."""
+    """Return the axis of colours, unless it is the one that version 0.1 assumed."""
     layout = colours.layout_of(scores)
     return {} if layout is None else {"layout": layout}
 
 
 def _where(request: Request, files: Sequence[CheckpointFile], examples: Examples) -> dict[str, Any]:
-    """Where things were found, for people and for the viewer; not compared on resume.
+    """Return where inputs are, for people and for the viewer; not compared on resume.
 
-    The data are the whole, where a fold's are scored: row numbers are those of the whole.
+    For a fold, the data are the whole data set, because row numbers are those of the whole.
     """
     where = {
         "model": _text_or_none(request.model),
@@ -160,7 +157,7 @@ def _where(request: Request, files: Sequence[CheckpointFile], examples: Examples
 
 
 def _data_locations(request: Request, fold: FoldPart | None) -> dict[str, str | None]:
-    """The data, what their paths are relative to, and, of a fold, what opens it."""
+    """Return the data, the root of their paths, and, for a fold, the source that opens it."""
     data, root = request.data, request.root
     if fold is None:
         return {"data": _text_or_none(data), "root": _text_or_none(root)}

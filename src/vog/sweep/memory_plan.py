@@ -1,7 +1,7 @@
-"""How the memory there is is shared out between weights, the batch that is computed, and blocks.
+"""Divide memory between the weights, the batch that is computed, and the block of examples.
 
-A block is what meets the weights of a checkpoint at one go: one batch where all weights are in
-memory, as many as there is room for where they are read again for each block.
+A block is scored under a checkpoint as a whole. It is one batch if all weights stay in memory, and
+as many batches as fit if the weights are read again for each block.
 """
 
 import re
@@ -17,28 +17,29 @@ from vog.models import Model, Weights
 from vog.models.torch.memory import free_bytes, peak_bytes
 from vog.scores import Score, needs_of
 from vog.sweep.weights import STREAMED_COPIES, nbytes
+from vog.wording import option
 
-_FREE_SHARE = 0.7  # of what is free, unless the user says how much
-_PROBE_SIZES = 4, 8  # examples, whose difference tells what one of them takes
-# What a library keeps beside tensors, as workspaces of convolutions.
+_FREE_SHARE = 0.7  # of free memory, unless the user gives a size
+_PROBE_SIZES = 4, 8  # examples; the difference gives the bytes of one example
+# Libraries need memory beside tensors, such as workspaces of convolutions.
 _LIBRARY_FACTOR = 1.25
-# Elements of one batch of inputs: enough to keep a processor, or a GPU, busy.
+# Elements of a batch of inputs that keep a processor, or a GPU, busy.
 _BATCH_ELEMENTS = {"cpu": 2**18, "cuda": 2**24}
 _MIN_BATCH, _MAX_BATCH = 16, 1024
-# Of a block: beyond that, reading the weights takes next to nothing of the time.
+# Batches of a block; with more, reading the weights takes almost none of the time.
 _MAX_BATCHES = 64
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 @dataclass(frozen=True)
 class MemoryNeeds:
-    """What computing takes, in bytes.
+    """Memory that computing needs, in bytes.
 
     Attributes:
-        weights: of one checkpoint.
-        fixed: of any batch, however small.
-        example: of one example while it is computed.
-        state: of one example as long as its block is not finished, its input among it.
+        weights: bytes of one checkpoint.
+        fixed: bytes of any batch, however small.
+        example: bytes of one example while its batch is computed.
+        state: bytes of one example until its block is finished, with its input.
     """
 
     weights: int
@@ -47,17 +48,17 @@ class MemoryNeeds:
     state: int
 
     def bytes_for(self, weights: int, batch: int, block: int) -> int:
-        """With so many bytes of weights, and of examples in a batch and in a block."""
+        """Return the bytes for `weights` bytes, and `batch` and `block` examples."""
         return weights + self.fixed + batch * self.example + block * self.state
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Who gets what.
+    """Sizes of batches and blocks, and the memory that they take.
 
     Attributes:
-        total: bytes that may be taken.
-        needed: bytes that are going to be.
+        total: bytes that may be used.
+        needed: bytes that will be used.
         hold: whether the weights of all checkpoints stay in memory.
         batch_size: examples that are computed together.
         block_size: examples that are read together, a multiple of it.
@@ -79,9 +80,9 @@ def measure_needs(
     workers: int,
     halved_share: float = 0.0,
 ) -> MemoryNeeds:
-    """What one example takes, from two small batches that are really computed.
+    """Return the memory needs, measured on two small batches.
 
-    `halved` is the share of the examples whose scores are folded from half of the checkpoints too.
+    `halved_share` is the share of examples that are also scored on halves of the checkpoints.
     """
     peaks: list[int] = []
     states = 0
@@ -90,17 +91,17 @@ def measure_needs(
             device_inputs = model.place(inputs[torch.arange(count) % len(inputs)])
             labels = torch.zeros(count, dtype=torch.int64, device=device_inputs.device)
             observe = partial(model.observe, weights, device_inputs, labels, needs_of(scores))
-            observation = observe()  # what happens once has happened before the peak is measured
+            observation = observe()  # one-time costs come before the peak is measured
             states = sum(_state_nbytes(score.init(observation)) for score in scores) // count
             peaks.append(peak_bytes(observe, device_inputs.device))
     few, many = _PROBE_SIZES
     example, size = max(0, peaks[1] - peaks[0]) // (many - few), inputs[:1].nbytes
-    # Workers read ahead, two blocks each; of a block on a GPU nothing more is there.
+    # Workers prefetch two blocks each on the host; the GPU holds only the current one.
     read_ahead = size * (2 * workers + 2) if model.place(inputs[:1]).device.type == "cpu" else size
     return MemoryNeeds(
         weights=nbytes(weights),
         fixed=int(_LIBRARY_FACTOR * max(0, peaks[0] - few * example)),
-        # What one checkpoint said stays until the next has spoken; two states become a third.
+        # An observation lives until the next one is computed; a merge allocates a third state.
         example=int(_LIBRARY_FACTOR * example) + size + 2 * states,
         state=read_ahead + int((len(segments(stages)) + 1) * (1 + 2 * halved_share) * states),
     )
@@ -115,16 +116,16 @@ def plan_memory(
     checkpoints: int,
     examples: int,
 ) -> MemoryPlan:
-    """The largest useful batch that fits, with all weights in memory if they do as well.
+    """Return the largest useful batch that fits, with all weights in memory if they fit too.
 
     Args:
-        needs: what an example takes.
-        asked: a batch size, or "auto".
-        total: bytes that may be taken.
+        needs: the measured memory needs.
+        batch_size: a batch size, or "auto".
+        total: bytes that may be used.
         device: "cpu" or "cuda".
-        elements: of one input.
-        checkpoints: how many there are.
-        examples: how many there are.
+        elements: number of elements of one input.
+        checkpoints: number of checkpoints.
+        examples: number of examples.
 
     Raises:
         ModelError: not even a batch of one example fits.
@@ -148,41 +149,41 @@ def plan_memory(
 def _check_fits(plan: MemoryPlan) -> MemoryPlan:
     if plan.batch_size < 1:
         raise ModelError(
-            f"weights and one example take {plan.needed / 1e9:,.2f} GB, and "
-            f"{plan.total / 1e9:,.2f} GB may be taken. Raise --memory if there is more, or give "
-            f"a --batch-size to try all the same."
+            f"weights and one example need {plan.needed / 1e9:,.2f} GB, and "
+            f"{plan.total / 1e9:,.2f} GB may be used. Raise {option('memory')} if there is more, "
+            f"or set {option('batch_size')} to try anyway."
         )
     return plan
 
 
 def total_bytes(memory: str | int | None, device: torch.device) -> int:
-    """What may be taken: what the user says, as `4GB` or in bytes, or a share of what is free.
+    """Return the bytes that may be used: a size such as `4GB`, or a share of free memory.
 
     Raises:
-        DataError: no such size.
+        DataError: `memory` is not a size.
     """
     if memory is None:
         return int(_FREE_SHARE * free_bytes(device))
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", str(memory), re.IGNORECASE)
     size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
     if size < 1:
-        raise DataError(f"--memory is {memory!r}; expected a size as 4GB or 500MB.")
+        raise DataError(f"{option('memory', memory)}: expected a size such as 4GB or 500MB.")
     return size
 
 
 def _largest_fitting(needs: MemoryNeeds, weights: int, total: int, goal: int) -> int:
-    """As many examples as are wanted, or the largest power of two that fits; 0 if none does."""
+    """Return `goal` examples, or else the largest power of two that fits; 0 if none fits."""
     size = (total - weights - needs.fixed) // max(1, needs.example + needs.state)
     return goal if size >= goal else _power_of_two(size)
 
 
 def _power_of_two(number: int) -> int:
-    """The largest that is not above a number; 0 below one."""
+    """Return the largest power of two that is at most `number`; 0 if `number` is below 1."""
     return 2 ** (number.bit_length() - 1) if number > 0 else 0
 
 
 def _state_nbytes(state: object) -> int:
-    """Of the tensors in the state of a score."""
+    """Return the bytes of the tensors in the state of a score."""
     if isinstance(state, Tensor):
         return state.nbytes
     if is_dataclass(state):

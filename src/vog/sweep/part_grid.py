@@ -1,4 +1,4 @@
-"""Where the rows of a run are cut into parts: often enough that a kill costs little."""
+"""Choose where the rows of a run are cut into parts: often enough that a kill loses little."""
 
 import time
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from vog.models import Model, Weights
 from vog.models.torch import memory
 from vog.scores import Signal
 
-# A kill loses the part in flight: half a second of work, or a 300th of a long run. So a run of
-# days has some hundred parts, and not ten thousand. The most are held in memory before.
+# A kill loses the unfinished part: half a second of work, or a 300th of a long run, so that a run
+# of days has a few hundred parts and not ten thousand. The rows of a part are held in memory.
 PART_SECONDS, _LONG_RUN_PARTS, _MOST_ROWS = 0.5, 300, 2**15
-_TIMED_EXAMPLES = 128  # examples
+_TIMED_EXAMPLES = 128
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class PartGrid:
     """Where parts are cut.
 
     Attributes:
-        rows_per_part: parts are cut at multiples of it.
-        words: why it is another number than was asked for; empty where it is not.
+        rows_per_part: parts are cut at multiples of this number.
+        note: why it differs from the number that the user gave; empty if it does not.
     """
 
     rows_per_part: int
@@ -34,18 +34,18 @@ class PartGrid:
 def plan_parts(
     part_rows: int | None, stored: Mapping[str, Any], batch_size: int, rows: int, row_seconds: float
 ) -> PartGrid:
-    """Return where the parts of a run are cut: whole batches, as when the run was begun.
+    """Return where the parts of a run are cut: at whole batches, as when the run began.
 
     Args:
-        wanted: by the user; None for about half a second of work.
-        before: what the run that is continued was begun with.
+        part_rows: rows of a part that the user gave; None for about half a second of work.
+        stored: the question of the run that is continued; empty for a new run.
         batch_size: examples computed together.
-        rows: of the run.
-        seconds_a_row: that computing one of them takes.
+        rows: number of rows of the run.
+        row_seconds: seconds that computing one row takes.
     """
     if stored_rows := stored.get("rows_per_part"):
         is_different = part_rows is not None and whole_batches(part_rows, batch_size) != stored_rows
-        note = f"{stored_rows:,} rows each, as the run was begun" if is_different else ""
+        note = f"{stored_rows:,} rows each, as when the run began" if is_different else ""
         return PartGrid(int(stored_rows), note)
     if part_rows is None:
         useful = max(PART_SECONDS / max(row_seconds, 1e-9), rows / _LONG_RUN_PARTS)
@@ -56,7 +56,7 @@ def plan_parts(
 
 
 def whole_batches(rows: int, batch_size: int) -> int:
-    """Return the least multiple of a batch size that is not below a number of rows."""
+    """Return the smallest multiple of the batch size that is at least `rows`."""
     return max(1, -(-rows // batch_size)) * batch_size
 
 
@@ -69,7 +69,7 @@ def seconds_per_row(
     checkpoints: int,
     workers: int,
 ) -> float:
-    """Return about how long one row takes, from a batch that is observed under one checkpoint."""
+    """Return about how long one row takes, by timing one batch under one checkpoint."""
     count = max(1, min(batch_size, _TIMED_EXAMPLES))
     inputs = first.inputs[torch.arange(count) % len(first.inputs)]
     try:
@@ -90,9 +90,9 @@ def _time_observation(
     device_inputs = model.place(inputs)
     labels = torch.zeros(len(device_inputs), dtype=torch.int64, device=device_inputs.device)
     start = 0.0
-    for _ in range(2):  # the first time pays for what happens once
+    for _ in range(2):  # the first time includes one-time costs
         start = time.perf_counter()
         observation = model.observe(weights, device_inputs, labels, needs)
         if observation.logits is not None:
-            observation.logits.sum().item()  # on a GPU, waits for what was asked
+            observation.logits.sum().item()  # waits for a GPU
     return time.perf_counter() - start

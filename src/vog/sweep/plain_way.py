@@ -1,7 +1,8 @@
-"""The plain way (`load_state_dict`, `eval`, forward, `backward` on a fresh module) as the judge.
+"""Compare the model of the sweep with the plain way on a few examples.
 
-It looks at a few examples under the first checkpoint, which the model of the sweep is shown after
-the last. What that model kept of the last checkpoint, whatever the reason, comes out here.
+The plain way is `load_state_dict`, `eval`, forward and `backward` on a fresh module. The comparison
+is under the first checkpoint, which the model of the sweep loads after the last: whatever the model
+retains of the last checkpoint shows as a difference.
 """
 
 from collections.abc import Mapping
@@ -22,21 +23,21 @@ from vog.scores import Observation, Signal
 from vog.sweep.preflight import JUMPING_SHARE
 
 _EXAMPLES, _NORM_EXAMPLES = 8, 4
-_NO_NORM = -1.0  # what no norm equals
-# Of the size of a signal: sums in another order. Of its change from the first checkpoint to the
-# last: what would be of the change itself, since scores are made of that.
+_NO_NORM = -1.0  # never equal to a norm
+# Relative to the size of a signal, differences come from sums in a different order. Relative to its
+# change from the first checkpoint to the last, this share is allowed, since scores measure change.
 _ROUNDING = {Signal.LOGITS: 2e-5, Signal.LAST_LAYER_NORM: 1e-3}
 _GRADIENT_ROUNDING, _CHANGE_TOLERANCE = 2e-4, 1e-3
 
 
 @dataclass(frozen=True)
 class ComparedExamples:
-    """The examples and the weights that the model of the sweep is compared on.
+    """The examples and weights for the comparison.
 
     Attributes:
-        last: the weights of the last checkpoint, ready to be observed with.
-        first: the weights of the first checkpoint, as its file has them.
-        name: of that file.
+        last: weights of the last checkpoint, ready for observing.
+        first: weights of the first checkpoint, as its file has them.
+        name: the file of the first checkpoint.
         batch: the examples.
     """
 
@@ -51,15 +52,13 @@ def differing_signals(
 ) -> tuple[Signal, ...]:
     """Return the signals in which the model differs from the plain way.
 
+    Raise CheckpointError if the file does not fit `reference`, and ModelError if that cannot run.
+
     Args:
-        model: as the sweep uses it.
-        judge: a fresh module; it is loaded and run here.
+        model: the model of the sweep.
+        reference: a fresh module; weights are loaded into it here.
         comparison: the examples and the checkpoints.
         needs: the signals to compare, beside the logits.
-
-    Raises:
-        CheckpointError: the file does not fit the fresh module.
-        ModelError: the fresh module cannot be run.
     """
     inputs = comparison.batch.inputs[:_EXAMPLES]
     labels = comparison.batch.labels[comparison.batch.at][:_EXAMPLES].clamp(min=0).to(model.device)
@@ -69,11 +68,13 @@ def differing_signals(
         fast = model.observe(first, model.place(inputs), labels, needs)
     load(comparison.first, reference, comparison.name)
     loaded = LoadedWeights(reference.to(model.device))
-    plain_model = replace(model, module=reference, folding=Folding(), in_copies=True, restores=False)
+    plain_model = replace(
+        model, module=reference, folding=Folding(), in_copies=True, restores=False
+    )
     with plain_model.evaluation_mode():
         placed = plain_model.place(inputs)
         plain = plain_model.observe(loaded, placed, labels, needs - {Signal.LOSS_GRADIENT})
-        if Signal.LOSS_GRADIENT in needs:  # forward again, as nobody goes back through one twice
+        if Signal.LOSS_GRADIENT in needs:  # a graph allows only one backward pass
             second = plain_model.observe(loaded, placed, labels, frozenset({Signal.LOSS_GRADIENT}))
             plain = replace(plain, loss_gradient=second.loss_gradient)
         if Signal.LAST_LAYER_NORM in needs and model.head is not None:
@@ -87,8 +88,8 @@ def differing_signals(
 def _norms_by_autograd(
     model: TorchModel, loaded: LoadedWeights, head: Head, inputs: Tensor, labels: Tensor
 ) -> Tensor:
-    """Return the norm of d loss / d (W, b) of the last layer, example by example; NaN for most."""
-    layer = loaded.module.get_submodule(head.name).requires_grad_(True)  # a judge is used once
+    """Return the norm of d loss / d (W, b) of the last layer for a few examples, else NaN."""
+    layer = loaded.module.get_submodule(head.name).requires_grad_(True)  # used only once
     norms = torch.full((len(inputs),), torch.nan, device=inputs.device)
     for row in range(min(_NORM_EXAMPLES, len(inputs))):
         layer.zero_grad(set_to_none=True)
@@ -96,7 +97,7 @@ def _norms_by_autograd(
             logits, _ = model.forward(loaded, inputs[row : row + 1])
             try:
                 label_cross_entropy(logits, labels[row : row + 1]).sum().backward()
-            except RuntimeError:  # it goes backward through what it kept, and cannot do so again
+            except RuntimeError:  # the module reuses a graph that was freed
                 return norms.fill_(_NO_NORM)
         gradients = [p.grad.square().sum() for p in layer.parameters() if p.grad is not None]
         norms[row] = torch.stack(gradients).sum().sqrt()
@@ -104,7 +105,7 @@ def _norms_by_autograd(
 
 
 def _below_change(signal: Signal, plain: Observation, fast: Observation, last: Observation) -> bool:
-    """Whether the difference is rounding, and little beside the change over training."""
+    """Return whether all differences are within rounding plus a share of the training change."""
     expected, actual, trained = (
         observation.signal(signal)[0].flatten(start_dim=1)
         if observation.signal(signal).ndim > 2
@@ -121,7 +122,7 @@ def _below_change(signal: Signal, plain: Observation, fast: Observation, last: O
     size = torch.maximum(expected.norm(dim=1), actual.norm(dim=1))
     change = (expected - trained).norm(dim=1)
     rounding = _ROUNDING.get(signal, _GRADIENT_ROUNDING)
-    if signal is Signal.LAST_LAYER_NORM:  # small where a model is sure, by cancellation
+    if signal is Signal.LAST_LAYER_NORM:  # tiny by cancellation for confident predictions
         size, change = size.max().expand_as(size), change.max().expand_as(change)
     beyond = distance > rounding * size + _CHANGE_TOLERANCE * change + 1e-12
     may_jump = signal in (Signal.INPUT_GRADIENT, Signal.LOSS_GRADIENT)

@@ -1,4 +1,4 @@
-"""What a run is going to do and about how long it will take, before it does it."""
+"""The plan of a run, made before it starts: what it will do, and about how long it will take."""
 
 import time
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ class Plan:
     """The figures of a job.
 
     Attributes:
-        examples: rows of the data; `done` of them are in the run folder already.
-        weights_bytes: of all checkpoints together, or of those in memory at one time.
-        share: how large batches are, and what memory that takes.
-        told: what was found out about faster ways, in words.
-        seconds: estimated for what is left; None without probe batches.
+        examples: rows of the data; `finished_rows` of them are in the run folder already.
+        weights_bytes: bytes of all checkpoints, or of those that are in memory at one time.
+        memory_plan: sizes of batches and blocks, and the memory that they take.
+        notes: sentences about the job, by the word that introduces them.
+        seconds: estimate for the missing rows; None without probe batches.
     """
 
     examples: int
@@ -42,18 +42,18 @@ class Plan:
     seconds: float | None
 
 
-@torch.inference_mode(mode=False)  # the caller may be in it, and then nothing has gradients
+@torch.inference_mode(mode=False)  # in the caller's inference mode there are no gradients
 def plan(job: Job, probe: bool = False) -> Plan:
-    """The plan of a job.
+    """Return the plan of a job.
 
     Args:
-        job: what is planned.
-        probe: compute two batches, of which the second is timed: the first also pays for
-            what happens once. Nothing is written.
+        job: the job.
+        probe: compute two blocks and time the second; the first also has the one-time costs.
+            Nothing is written.
 
     Raises:
-        OtherQuestionError: the run folder answers another question.
-        ResultError: it is no run folder.
+        OtherQuestionError: the run folder answers a different question.
+        ResultError: the folder is not a run folder.
     """
     folder = job.request.out
     parts.check_writable(folder, job.question, job.request.overwrite)
@@ -77,7 +77,7 @@ def plan(job: Job, probe: bool = False) -> Plan:
 
 
 def _agreement_note(job: Job) -> dict[str, str]:
-    """Say how often the last checkpoint agrees with the labels, with a warning where it is low."""
+    """Return how often the last checkpoint agrees with the labels, or a warning if rarely."""
     agreement = sample_agreement(job)
     if agreement is None:
         return {}
@@ -93,6 +93,6 @@ def _measure_seconds_per_row(job: Job) -> float:
             start = time.perf_counter()
             rows_of(job, batch)
             reading, computing = batch.seconds, time.perf_counter() - start
-    # Workers read ahead while the model computes; without them the two follow each other.
+    # Workers read while the model computes; without workers, reading and computing alternate.
     block_seconds = max(reading / job.workers, computing) if job.workers else reading + computing
     return block_seconds / len(second_block)

@@ -1,8 +1,8 @@
-"""What would make every number wrong, looked for on the first batch before the long run.
+"""Checks on the first batch, before the long run, for mistakes that would make all numbers wrong.
 
-The one backward pass for a batch is only right if examples do not see each other; a
-spread over checkpoints is only training's if nothing else is random; a logit is only the
-label's if labels are numbered as the model's outputs are.
+One backward pass for a whole batch is right only if examples do not influence each other. A spread
+over checkpoints comes from training only if nothing else is random. A logit belongs to the label
+only if labels are numbered like the outputs of the model.
 """
 
 import numpy as np
@@ -16,20 +16,20 @@ from vog.errors import DataError, ModelError, first_few
 from vog.models import Model, Weights
 from vog.scores import Observation, Signal
 
-# Enough that a coin flip an example, as in random mirroring, is overlooked once in 60,000.
+# With 8 examples read twice more, random mirroring goes unnoticed once in 60,000 runs.
 _EXAMPLES, _READS = 8, 2
-# float32 kernels differ a little with the shape of the batch; other examples change much more.
+# float32 kernels differ slightly with the batch shape; an influence of other examples is larger.
 _TOLERANCE = 1e-3
-# A ReLU met at zero falls to either side by rounding, and moves one gradient by far more: of so
-# many examples the gradients may jump.
+# Rounding decides whether a ReLU at zero is on or off, which can change the whole gradient of an
+# example. This share of examples may have such a jump.
 JUMPING_SHARE = 0.25
 
 
 def probe_model(model: Model, weights: Weights, first: Batch) -> Float[Tensor, "n *input"]:
-    """A few inputs, after the model took them once.
+    """Return a few inputs, after a test that the model can take them.
 
     Raises:
-        ModelError: it cannot take such a batch.
+        ModelError: the model cannot take them, or all logits are NaN or infinite.
     """
     inputs = first.inputs[:_EXAMPLES]
     placed = model.place(inputs)
@@ -37,8 +37,8 @@ def probe_model(model: Model, weights: Weights, first: Batch) -> Float[Tensor, "
     observation = model.observe(weights, placed, labels, frozenset({Signal.LOGITS}))
     if not observation.signal(Signal.LOGITS).isfinite().all(dim=-1).any():
         raise ModelError(
-            "the logits of the first examples are all NaN or infinite. A class that is masked "
-            "with -inf has to be left out of the output; else look at the inputs."
+            "the logits of the first examples are all NaN or infinite. If a class is masked with "
+            "-inf, leave it out of the output; otherwise check the inputs."
         )
     return inputs
 
@@ -51,12 +51,12 @@ def preflight(
     first: Batch,
     at_prediction: bool,
 ) -> int:
-    """How many classes the model has, if nothing speaks against scoring with it.
+    """Run the checks and return the number of classes of the model.
 
-    Labels may be missing where the target is at the class that is predicted.
+    Labels may be missing if the target is at the predicted class.
 
     Raises:
-        ModelError: it returns probabilities, is random, or lets examples see each other.
+        ModelError: the model returns probabilities, is random, or mixes examples of a batch.
         DataError: the data are random, or their labels are not the model's classes.
     """
     placed = model.place(first.inputs)
@@ -91,13 +91,13 @@ def preflight(
 
 
 def differs_alone(model: Model, weights: Weights, needs: frozenset[Signal], first: Batch) -> bool:
-    """Whether the gradients of one example are others where it is with itself in a batch."""
+    """Return whether gradients, but not logits, differ between one example and two in a batch."""
     labels = first.labels[first.at][:1].clamp(min=0)
     alone, twice = model.place(first.inputs[:1]), model.place(torch.cat([first.inputs[:1]] * 2))
     labels = labels.to(alone.device)
     try:
         single = model.observe(weights, alone, labels, needs)
-    except ModelError:  # which `check` tells
+    except ModelError:  # `preflight` reports it
         return False
     pair = model.observe(weights, twice, labels.repeat(2), needs).of(slice(1))
     return within_tolerance(single, pair, frozenset()) and not within_tolerance(single, pair, needs)
@@ -111,10 +111,10 @@ def _refuse_mixed_examples(
     first: Batch,
     together: Observation,
 ) -> None:
-    """Do nothing if each example is answered alone as it was with the others.
+    """Raise ModelError if examples observed alone differ from those observed `together`.
 
-    A ReLU met at zero falls to either side by rounding, and moves the gradients of one example;
-    where examples see each other, those of most differ, or their logits do.
+    At the zero of a ReLU, rounding can change the gradient of single examples. If examples
+    influence each other, most gradients or the logits differ.
     """
     labels = first.labels[first.at].clamp(min=0).to(model.place(first.inputs[:1]).device)
     moved: list[int] = []
@@ -140,11 +140,11 @@ def _refuse_mixed_examples(
             )
     if len(moved) > count * JUMPING_SHARE:
         raise ModelError(
-            f"the gradients of {len(moved)} of {count} examples are others when each is alone in "
-            f"its batch, such as those of {examples.ids[int(first.at[moved[0]])]!r}, though their "
-            f"logits are the same; so there is no one number to give. Examples see each other on "
-            f"the way back, or PyTorch {torch.__version__} goes back through a batch of one in "
-            f"another way. Compare both in `backward`; try another version of PyTorch."
+            f"the gradients of {len(moved)} of {count} examples differ when each is alone in its "
+            f"batch, such as those of {examples.ids[int(first.at[moved[0]])]!r}, though their "
+            f"logits are the same; so the gradients are ambiguous. Examples influence each other "
+            f"in the backward pass, or PyTorch {torch.__version__} computes the backward pass of a "
+            f"batch of one differently. Compare the two; try a different version of PyTorch."
         )
 
 
@@ -155,11 +155,7 @@ def check_labels(
     classes: int,
     at_prediction: bool,
 ) -> None:
-    """Nothing if every label is one of the model's classes, or missing where it may be.
-
-    Raises:
-        DataError: others are; the first of them are named.
-    """
+    """Raise DataError unless each label is a class of the model, or missing if `at_prediction`."""
     missing = (labels == UNLABELLED) & at_prediction
     outside = np.flatnonzero(((labels < 0) & ~missing) | (labels >= classes))
     if len(outside):
@@ -188,7 +184,7 @@ def _refuse_probabilities(logits: Float[Tensor, "n classes"]) -> None:
         return
     raise ModelError(
         f"the model returns {kind}; expected logits, before the softmax: the gradient of another "
-        f"quantity is another score. Return what goes into the softmax."
+        f"quantity is a different score. Return what goes into the softmax."
     )
 
 
@@ -222,7 +218,7 @@ def within_tolerance(
     first_rows: slice = _ALL,
     second_rows: slice = _ALL,
 ) -> bool:
-    """Whether two looks at the same examples saw the same, as far as float32 can tell."""
+    """Return whether two observations, each taken as a whole, are equal up to float32 rounding."""
     for signal in needs | {Signal.LOGITS}:
         a, b = first.signal(signal)[:, first_rows], second.signal(signal)[:, second_rows]
         finite = a.isfinite() & b.isfinite()

@@ -1,4 +1,4 @@
-"""From a request to a job: everything found, read, matched and checked, and no row computed."""
+"""Turn a request into a job: open, read, match and check everything, without computing rows."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,16 +29,16 @@ from vog.sweep.trial import ModelTrial, first_working_trial
 from vog.sweep.weights import StateBesideWeightsError, Streamed, read_all
 
 Choices = Mapping[str, Any]
-# The module that is run has weights of its own, and so has the one that files are loaded into.
+# The module that runs has weights of its own, and so has the module that files are loaded into.
 _COPIES = 2
 
 
-@torch.inference_mode(mode=False)  # the caller may be in it, and then nothing has gradients
+@torch.inference_mode(mode=False)  # in the caller's inference mode there are no gradients
 def prepare(request: Request) -> Job:
-    """Everything a sweep needs, checked before the expensive part.
+    """Return the job of a request, with all checks done before the expensive part.
 
     Raises:
-        VogError: whatever is wrong with the request; see the guards of `vog.sweep.preflight`.
+        VogError: something is wrong with the request; see also `vog.sweep.preflight`.
     """
     request = check_arguments.check_request(request)
     setup = resolve(request)
@@ -120,7 +120,7 @@ def _plan_memory(
         split_half.halved_share(len(setup.examples)),
     )
     needs = replace(needs, fixed=needs.fixed + _COPIES * needs.weights)
-    if request.precision != "float32":  # compared with float32, whose weights are there as well
+    if request.precision != "float32":  # both precisions are in memory for the comparison
         needs = replace(needs, weights=needs.weights * 3 // 2)
     batch_size = request.batch_size
     return memory_plan.plan_memory(
@@ -130,7 +130,7 @@ def _plan_memory(
         setup.device.type,
         first.inputs[0].numel(),
         len(setup.files),
-        setup.examples.total or len(setup.examples),  # so that a sample may grow
+        setup.examples.total or len(setup.examples),  # a sample may grow later
     )
 
 
@@ -155,7 +155,7 @@ def _plan_grid(
 def _note_approximation(
     job: Job, files: tuple[CheckpointFile, ...], stages: tuple[Stage, ...], stored: Choices
 ) -> Job:
-    """The job, which may have some of the checkpoints, with what that costs."""
+    """Return the job with a note on what using only some of the checkpoints costs."""
     if len(job.files) == len(files):
         return job
     approximation = stored.get("approximation")
@@ -167,15 +167,15 @@ def _note_approximation(
         approximation = {"checkpoints": len(files), **fidelity.question_entry}
     column, correlation = acceleration.lowest_correlation(approximation["spearman"])
     note = (
-        f"{len(job.files)} of {len(files)} checkpoints; {column} ranks as with all of them at "
-        f"{correlation:.3f} ({approximation['examples']} examples)"
+        f"{len(job.files)} of {len(files)} checkpoints; {column} has rank correlation "
+        f"{correlation:.3f} with all of them ({approximation['examples']} examples)"
     )
     question = job.question | {"approximation": approximation}
     return replace(job, question=question, told={**job.notes, "picked": note})
 
 
 def _choose_precision(job: Job, stored: Choices) -> Job:
-    """The job in the precision that was asked for, or that is found good enough."""
+    """Return the job in the requested precision, or with "auto" in the faster accurate one."""
     requested, stored_precision = job.request.precision, stored.get("precision")
     if requested == "float32" or (requested == "auto" and stored_precision == "float32"):
         return job
@@ -183,7 +183,7 @@ def _choose_precision(job: Job, stored: Choices) -> Job:
         job, fidelity, note = (
             acceleration.with_bfloat16(job),
             stored.get("fidelity"),
-            "as the run was begun",
+            "as when the run began",
         )
     else:
         job, fidelity, note = acceleration.try_bfloat16(job, always=requested == "bfloat16")
@@ -194,13 +194,13 @@ def _choose_precision(job: Job, stored: Choices) -> Job:
 
 
 def _choose_compiling(job: Job, stored: Choices) -> Job:
-    """The job with a compiled model, where that was asked for and is faster."""
+    """Return the job with a compiled model if the user wants it and it is faster."""
     if not job.request.compile:
         return job
     if isinstance(job.model, TorchModel) and job.model.in_copies:
         compiles, note = False, "each checkpoint is loaded into a copy of its own"
     elif stored:
-        compiles, note = bool(stored.get("compiled")), "as the run was begun"
+        compiles, note = bool(stored.get("compiled")), "as when the run began"
     else:
         compiles, note = acceleration.try_compiling(job)
     notes = {**job.notes, "compile": f"{'yes' if compiles else 'no'}: {note}"}

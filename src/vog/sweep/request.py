@@ -1,4 +1,4 @@
-"""What a user asks for, in the words of the user, before anything is looked at."""
+"""The arguments of a scoring as the user gave them, before anything is opened."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,42 +19,44 @@ TargetSpec = str | Callable[..., Any]
 
 @dataclass(frozen=True)
 class Request:
-    """One scoring of one dataset; the attributes are the flags of `vog score`.
+    """Arguments for scoring one dataset; the attributes are the flags of `vog score`.
 
     Attributes:
-        model: a module, a function that makes one, or `file.py:function`.
+        model: a module, a function that builds one, or `file.py:function`.
         checkpoints: globs, folders, files, or `@list.txt` in the order of training.
-        data: a folder with one sub-folder a class, a list file, an `.npz`, a function that
-            returns a dataset, a dataset, or `(inputs, labels)`. Without labels the target is
-            `predicted`, and scores in which a label takes part are left out.
+        data: a folder with one sub-folder per class, a list file, an `.npz`, a function that
+            returns a dataset, a dataset, or `(inputs, labels)`. Data without labels need the
+            target `predicted`; scores that use labels are then left out.
         out: the run folder; continued if it answers the same question.
         weights: which weights of a checkpoint that has several: a key, or keys joined by dots.
-        read: reads a checkpoint in place of our readers, from a path to tensors or arrays by
-            name: a function, or `file.py:function`.
-        model_args: keywords for the function that makes the model.
+        read: a function, or `file.py:function`, that reads a checkpoint instead of our readers:
+            it takes a path and returns tensors or arrays by name.
+        model_args: keywords for the function that builds the model.
         root: the folder that the paths of a list file are relative to.
         transform: "imagenet" (default for image files), "none", or a function.
-        exif: turn image files as their EXIF says.
+        exif: rotate image files as their EXIF orientation says.
         scores: names or objects; None for all that need one backward pass, "all" for all.
         target: "logit", "probability", "loss", "predicted", or `(logits, labels) -> [n]`.
         channels: "mean" averages gradients over colours first, "keep" does not.
         layout: "channels-first", "channels-last" or "none": which axis of an example holds its
-            colours; None for what its shape tells.
-        stages: a number, `NAME=A:B,...`, or None for three where there are six checkpoints.
-        batch_size: examples that are computed together; "auto" goes by their size
-            and by memory.
+            colours; None to decide by its shape.
+        stages: a number, `NAME=A:B,...`, or None for three if there are at least six checkpoints.
+        batch_size: examples that are computed together; "auto" decides by their size and by
+            memory.
         device: "auto", "cpu", "cuda" or "cuda:i".
         precision: "float32", "bfloat16", or "auto" for bfloat16 where VoG ranks the same in it.
-        memory: what may be taken, as "4GB" or in bytes; None for 70 % of what is free.
-        fold: compute batch norms with the convolutions before them, where that is the same.
-        compile: with torch.compile, if it is faster.
-        checkpoints_per_stage: only so many of each stage, evenly; None for all.
-        workers: processes that read ahead; None for none with arrays, else by processors.
-        limit: a fixed sample over classes of so many examples; None for all. A larger one goes on.
-        keep_probabilities: store those of all classes too; None where rows of a fold are held out.
+        memory: bytes that may be used, or a size such as "4GB"; None for 70 % of free memory.
+        fold: fold batch norms into the convolutions before them if that gives the same numbers.
+        compile: use torch.compile if it is faster.
+        checkpoints_per_stage: use N checkpoints of each stage, evenly spaced; None for all.
+        workers: processes that read ahead; None for 0 with arrays, else by processors.
+        limit: score a fixed sample of N examples over all classes; None for all. A larger limit
+            continues the run.
+        keep_probabilities: also store the probabilities of all classes; None to do so if the rows
+            of a fold are held out.
         rows_per_part: rows in each file of the run folder; None for about half a second of work.
-        overwrite: start again: the rows that are in the folder are removed.
-        quiet: no progress.
+        overwrite: start again, and remove the rows that are in the folder.
+        quiet: show no progress.
     """
 
     model: ModelSpec
@@ -88,5 +90,5 @@ class Request:
 
     @property
     def reader(self) -> Reader:
-        """Return how checkpoints are read."""
+        """The reader for the checkpoints."""
         return Reader(self.weights, self.read)

@@ -1,4 +1,4 @@
-"""What the words of a request name: scores, checkpoints, stages, data, and the module."""
+"""Find what a request names: scores, checkpoints, stages, data, and the module."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,20 +19,21 @@ from vog.models.torch.weights_in_place import tensors_of
 from vog.scores import Score, colours
 from vog.sweep.request import Request
 from vog.sweep.row_limit import continues_0_1, limit_examples, stored_choices
+from vog.wording import option
 
-# Of the first batch, what the guards look at: more would cost and tell nothing.
+# Examples of the first batch for the checks; more would cost time and reveal nothing.
 _SAMPLE = 16
 _MOST_UNREADABLE = 100
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """What the words of a request name, before the model is made.
+    """The objects that a request names, before the model is built.
 
     Attributes:
-        everything: the files of all checkpoints; `whole`, the stages cut from them.
-        files: those that are used; `stages`, cut from these.
-        notes: what was left out of the checkpoints, in words, by what it is about.
+        all_files: the files of all checkpoints; `all_stages` are the stages cut from them.
+        files: the files that are used; `stages` are cut from these.
+        notes: sentences on checkpoints that were left out, by the word that introduces them.
     """
 
     target: Target
@@ -47,11 +48,7 @@ class Resolved:
 
 
 def resolve(request: Request) -> Resolved:
-    """What is asked, and where it is.
-
-    Raises:
-        VogError: something is not there, or makes no sense.
-    """
+    """Return what the request names; raise VogError if something is missing or invalid."""
     target, score_objects = targets.choose_target(request.target), _requested_scores(request)
     device = _choose_device(request.device)
     search = checkpoints.search(_as_list(request.checkpoints), request.read is not None)
@@ -78,15 +75,15 @@ def resolve(request: Request) -> Resolved:
 def _refuse_unlabelled(examples: Examples, target: Target) -> None:
     if examples.unlabelled and not target.at_prediction:
         raise DataError(
-            f"the data have no labels ({examples.ids[0]!r}, ...), and the target is that of the "
-            f"label. Give labels (a sub-folder a class, lines of `path label`, `labels` in an "
-            f".npz, items of (input, label)), or --target predicted, which needs none."
+            f"the data have no labels ({examples.ids[0]!r}, ...), and the target needs them. "
+            f"Give labels (a sub-folder per class, lines of `path label`, `labels` in an .npz, "
+            f"items of (input, label)), or {option('target', 'predicted')}, which needs none."
             f"{_notes_sentence(examples)}"
         )
 
 
 def _notes_sentence(examples: Examples) -> str:
-    """What was noted of the data, such as the keys of items that were not read, as a sentence."""
+    """Return the notes on the data, such as keys of items that were not read, as a sentence."""
     return f" Of the data: {'; '.join(examples.notes)}." if examples.notes else ""
 
 
@@ -104,14 +101,15 @@ def _requested_scores(request: Request) -> tuple[Score, ...]:
 def _choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    setting = option("device", name)
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ModelError(f"--device {name!r}: expected auto, cpu, cuda or cuda:i.") from error
+        raise ModelError(f"{setting}: expected auto, cpu, cuda or cuda:i.") from error
     if device.type not in ("cpu", "cuda"):
-        raise ModelError(f"--device {name!r}: expected auto, cpu, cuda or cuda:i.")
+        raise ModelError(f"{setting}: expected auto, cpu, cuda or cuda:i.")
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ModelError(f"--device {name!r}: there is no CUDA device here. Use --device cpu.")
+        raise ModelError(f"{setting}: there is no CUDA device here. Use {option('device', 'cpu')}.")
     return device
 
 
@@ -119,49 +117,49 @@ def _as_list(checkpoints: str | Path | Sequence[str | Path]) -> Sequence[str | P
     patterns = [checkpoints] if isinstance(checkpoints, str | Path) else checkpoints
     if any(isinstance(pattern, str) and not pattern.strip() for pattern in patterns):
         raise CheckpointError(
-            "--checkpoints is empty. Expected globs, files, a folder or @list.txt; the folder "
-            "where you are is `.`."
+            f"{option('checkpoints')} is empty. Expected globs, files, a folder or @list.txt; the "
+            f"current folder is `.`."
         )
     return patterns
 
 
 def module_source(request: Request) -> ModuleSource:
-    """The module that the request names or is, and a way to others; a function is called.
+    """Return the source of the module, which can also give fresh ones.
 
     Raises:
-        FunctionError: it cannot be found, fails, or makes no module.
+        FunctionError: the function cannot be found, fails, or returns no module.
     """
     model = request.model
     if isinstance(model, nn.Module):
         return fresh_modules.source_of(_require_values(model), None)
     spec = model if isinstance(model, str) else user_functions.function_identity(model)
-    function = user_functions.load_function(model, "--model") if isinstance(model, str) else model
+    what = option("model")
+    function = user_functions.load_function(model, what) if isinstance(model, str) else model
 
     def build() -> nn.Module:
-        module = user_functions.call_function(function, spec, "--model", **request.model_args)
+        module = user_functions.call_function(function, spec, what, **request.model_args)
         if not isinstance(module, nn.Module):
-            raise FunctionError(
-                f"--model {spec!r} returns {type(module).__name__}, not an nn.Module."
-            )
+            kind = type(module).__name__
+            raise FunctionError(f"{what} {spec!r} returns {kind}, not an nn.Module.")
         return _require_values(module)
 
     return fresh_modules.source_of(None, build)
 
 
 def _require_values(module: nn.Module) -> nn.Module:
-    """Return the module, unless its tensors are on the device that keeps no values."""
+    """Return the module; raise ModelError if tensors are on the meta device, without values."""
     valueless = [name for name, tensor in tensors_of(module).items() if tensor.is_meta]
     if valueless:
         raise ModelError(
             f"{len(valueless)} tensors of the model are on the meta device and have no values: "
-            f"{first_few(valueless)}. What is in no checkpoint, such as some buffers, would be left "
-            f"without. Build the model on the CPU."
+            f"{first_few(valueless)}. Tensors that no checkpoint holds, such as some buffers, "
+            f"would stay without values. Build the model on the CPU."
         )
     return module
 
 
 def first_examples(examples: Examples, batch_size: int | str) -> Batch:
-    """What the guards look at: of the first batch in which an example can be read, some."""
+    """Return examples for the checks: the start of the first batch with a readable example."""
     row = _first_readable(examples)
     size = min(len(examples), _SAMPLE, batch_size if isinstance(batch_size, int) else _SAMPLE)
     start = row - row % size
@@ -171,17 +169,17 @@ def first_examples(examples: Examples, batch_size: int | str) -> Batch:
 def with_colour_axis(
     request: Request, score_objects: tuple[Score, ...], first: Batch
 ) -> tuple[Score, ...]:
-    """The scores, which know where the colours of an example are.
+    """Return the scores with the axis of an example that holds its colours.
 
     Raises:
-        ScoreError: the shape of an example does not tell, and neither does the request.
+        ScoreError: neither the shape of an example nor the request determines the axis.
     """
     layout = colours.settle_layout(request.layout, tuple(first.inputs.shape[1:]), score_objects)
     return colours.with_layout(score_objects, layout)
 
 
 def data_notes(setup: Resolved) -> dict[str, str]:
-    """What the plan says of the data, by its first word."""
+    """Return the notes of the plan on the data, by the word that introduces them."""
     layout = colours.layout_of(setup.scores)
     notes = {} if layout is None else {"layout": layout}
     return notes | ({"data": "; ".join(setup.examples.notes)} if setup.examples.notes else {})
@@ -198,5 +196,5 @@ def _first_readable(examples: Examples) -> int:
         problem = problem or f"{examples.ids[row]!r}: {probe.problems[0]}"
     raise DataError(
         f"none of the first {min(len(examples), _MOST_UNREADABLE)} examples can be read; "
-        f"{problem}. Correct --data or --root."
+        f"{problem}. Correct {option('data')} or {option('root')}."
     )

@@ -1,9 +1,9 @@
-"""The same scores from every other checkpoint, for some rows: what stability is told from.
+"""Score some rows on each half of the checkpoints, to measure split-half reliability.
 
-Two halves of the checkpoints of a stage rank the examples each on its own; how well these
-rankings agree says how much of a score is more than the accident of which checkpoints were saved.
-They are folded from what the sweep observes anyway, so they cost no pass of the model. Each score
-has halves where its own `min_checkpoints` fit in both.
+Every other checkpoint of a stage forms a half. How well the rankings by the two halves agree shows
+how much a score depends on which checkpoints were saved. Halves are folded from the observations of
+the sweep, so they need no extra pass of the model. A score has halves at a stage if both halves
+have at least its `min_checkpoints`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,37 +22,37 @@ from vog.result.rows import HALVES, half_of
 from vog.scores import Observation, Score, Signal
 from vog.sweep.fold import StageFold, column_name
 
-# A correlation of so many rows is known to about 0.01, and millions would double the states.
+# The error of a correlation is about 0.01 with this many rows; millions would double the states.
 ROWS = 5000
 
 
 def halved_share(examples: int) -> float:
-    """The share of the rows that are halved, in (0, 1]."""
+    """Return the share of the rows that are halved, in (0, 1]."""
     return min(1.0, ROWS / examples)
 
 
 def is_halved(rows: Int[np.ndarray, "m"], examples: Examples) -> Bool[np.ndarray, "m"]:
     """Return which of these rows, as the run counts them, are halved.
 
-    Of a sample the first ones: they are so whatever its size.
+    In a sample these are the first rows, so that they stay the same if the sample grows.
     """
     return halved_rows(rows, len(examples)) if examples.rows is None else rows < ROWS
 
 
 def halved_rows(rows: Int[np.ndarray, "m"], examples: int) -> Bool[np.ndarray, "m"]:
-    """Which of these rows are halved: the same ones whatever the batches are."""
+    """Return which of these rows are halved; the result does not depend on the batches."""
     if examples <= ROWS:
         return np.ones(len(rows), bool)
     return row_hashes(rows) < np.uint64(int(2**64 * halved_share(examples)))
 
 
 def half_stages(stages: Sequence[Stage], half: int, least: int) -> tuple[Stage, ...]:
-    """The stages of one half, cut from its checkpoints; those that are too short are left out.
+    """Return the stages of one half, cut from its checkpoints, without those that are too short.
 
     Args:
-        stages: of all checkpoints; `all` is the last of them.
-        half: 0 for the first, third, ... checkpoint, 1 for the others.
-        least: how many the least demanding score needs, in either half.
+        stages: stages of all checkpoints; `all` is the last of them.
+        half: 0 for the first, third, ... checkpoint, 1 for the second, fourth, ...
+        least: checkpoints that the least demanding score needs, in either half.
     """
     count = stages[-1].stop
     stages_by_half = [
@@ -61,17 +61,17 @@ def half_stages(stages: Sequence[Stage], half: int, least: int) -> tuple[Stage, 
     return tuple(
         stage
         for stage, *pair in zip(stages_by_half[half], *stages_by_half, strict=True)
-        if all(start.stop - start.start >= least for start in pair)
+        if all(half_stage.stop - half_stage.start >= least for half_stage in pair)
     )
 
 
 @dataclass
 class Halves:
-    """The states of both halves of one batch, while it is observed in training order.
+    """Score states of both halves of one batch; observations are added in training order.
 
     Attributes:
-        rows: the positions in the batch of the rows that are halved.
-        folds: of the odd checkpoints and of the even ones.
+        rows: positions in the batch of the rows that are halved.
+        folds: the fold of the odd checkpoints and the fold of the even ones.
     """
 
     rows: Int[Tensor, "m"]
@@ -86,7 +86,7 @@ class Halves:
         needs: frozenset[Signal],
         halved: Bool[np.ndarray, "n"],
     ) -> "Halves":
-        """Those of a batch, of which the wanted rows are halved."""
+        """Return empty states for a batch; `halved` marks the rows of it that are halved."""
         least = min(score.min_checkpoints for score in scores)
         odd, even = (
             StageFold(half_stages(stages, half, least), scores, needs, keep_predictions=False)
@@ -95,14 +95,14 @@ class Halves:
         return cls(torch.from_numpy(np.flatnonzero(halved)), (odd, even))
 
     def add(self, observation: Observation) -> None:
-        """Take in what the next checkpoint says."""
+        """Add the observation of the next checkpoint."""
         fold = self.folds[self._count % 2]
         if len(self.rows) and fold.stages:
             fold.add(_select_rows(observation, self.rows))
         self._count += 1
 
     def values(self, count: int) -> dict[str, Shaped[np.ndarray, "n"]]:
-        """By column, a number for each of the batch's `count` examples; NaN for the others."""
+        """Return, by column, numbers for the `count` examples of the batch; NaN if not halved."""
         columns: dict[str, np.ndarray] = {}
         for name, fold in zip(HALVES, self.folds, strict=True):
             states = fold.states() if len(self.rows) else {}
@@ -115,7 +115,7 @@ class Halves:
         return columns
 
     def _stages_and_scores(self) -> Iterator[tuple[str, int]]:
-        """The stages, and the places of the scores that both halves have checkpoints enough for."""
+        """Yield stages with the index of each score that has enough checkpoints in both halves."""
         for odd, even in zip(*(fold.stages for fold in self.folds), strict=True):
             shorter = min(odd.stop - odd.start, even.stop - even.start)
             for index, score in enumerate(self.folds[0].scores):
@@ -126,7 +126,7 @@ class Halves:
 def nan_where_undefined(
     halves: Mapping[str, Shaped[np.ndarray, "n"]], scores: Mapping[str, Shaped[np.ndarray, "n"]]
 ) -> dict[str, Shaped[np.ndarray, "n"]]:
-    """The halves, but NaN where the score of both together has no value."""
+    """Return the halves, with NaN where the score over all checkpoints is NaN."""
     return {
         name: np.where(np.isnan(scores[name.rpartition(".")[0]]), np.nan, values)
         for name, values in halves.items()
@@ -134,7 +134,7 @@ def nan_where_undefined(
 
 
 def _select_rows(observation: Observation, rows: Int[Tensor, "m"]) -> Observation:
-    """What was observed of some of the examples."""
+    """Return the observation of some of the examples."""
     if len(rows) == len(observation.labels):
         return observation
     device_rows = rows.to(observation.labels.device)

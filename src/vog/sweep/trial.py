@@ -1,8 +1,8 @@
-"""The model tried out on a few examples, in the fastest way that equals the plain one.
+"""Try the model on a few examples, and choose the fastest way that equals the plain way.
 
-The ways are tried in turn: images with their channels last and norms folded; images as they are;
-each checkpoint loaded into a module of its own. The first that runs, passes the guards and equals
-`load_state_dict`, `eval` and `backward` on a fresh module is taken.
+The ways are tried in this order: images with channels last and norms folded; images as they are;
+each checkpoint loaded into a module of its own. The first way that runs, passes the checks and
+equals `load_state_dict`, `eval` and `backward` on a fresh module is chosen.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,17 +24,18 @@ from vog.sweep import acceleration, plain_way, preflight
 from vog.sweep.request import Request
 from vog.sweep.resolve import Resolved
 from vog.sweep.weights import refuse_foreign_objects
+from vog.wording import option
 
 
 @dataclass(frozen=True)
 class ModelTrial:
-    """The model after it was tried out on a few examples under the last checkpoint.
+    """The model after a trial on a few examples under the last checkpoint.
 
     Attributes:
-        weights: of that checkpoint, ready to be observed with.
-        scores: those that can be had; `left_out`, why others cannot.
-        classes: how many logits it has.
-        notes: what the plan says of the model, by word.
+        weights: weights of that checkpoint, ready for observing.
+        scores: scores that can be computed; `left_out` has the reason for each of the rest.
+        classes: number of logits.
+        notes: sentences for the plan, by the word that introduces them.
     """
 
     model: TorchModel
@@ -53,27 +54,30 @@ _IN_PAIRS_NOTE = (
     f"an example that is alone in its batch is computed twice: PyTorch {torch.__version__} gives "
     f"it another gradient than it has among others"
 )
-_IN_PLACE_NOTE = (
-    "compared with load_state_dict and backward on itself: it can be neither copied nor built anew "
-    "(give a function as --model)"
-)
+
+
+def _in_place_note() -> str:
+    return (
+        f"compared with load_state_dict and backward on itself: it can be neither copied nor built "
+        f"anew (give a function as {option('model')})"
+    )
 
 
 def first_working_trial(
     request: Request, setup: Resolved, source: ModuleSource, first: Batch, apart: bool = False
 ) -> ModelTrial:
-    """Return the model in the first way that works, past the guards.
+    """Return the model in the first way that works and passes the checks.
 
     Args:
-        request: what is asked.
-        found: what its words name.
-        source: of the module.
+        request: the request.
+        setup: the objects that the request names.
+        source: the source of the module.
         first: the examples.
-        apart: only with each checkpoint in a module of its own.
+        apart: only try to load each checkpoint into a module of its own.
 
     Raises:
-        ModelError: the model cannot be scored with, or differs from the plain way in every way.
-        ScoreError: a score that was asked for by name cannot be had.
+        ModelError: the model fails the checks, or differs from the plain way in every way.
+        ScoreError: a score that the request names cannot be computed.
     """
     contents = request.reader.contents(setup.files[-1].path)
     last, name = contents.weights, str(setup.files[-1].path)
@@ -90,7 +94,7 @@ def first_working_trial(
                 trial.weights, earliest, str(setup.files[0].path), first
             )
             differing = _differences(trial, source, comparison)
-            if differing == (Signal.LAST_LAYER_NORM,):  # it is used more than once, or tied
+            if differing == (Signal.LAST_LAYER_NORM,):  # the last layer is reused, or tied
                 trial = _try_model(request, setup, source, model, last, first, headless=True)
                 differing = _differences(trial, source, comparison)
         except ModelError as error:
@@ -105,21 +109,21 @@ def first_working_trial(
 
 
 def _no_way_error(name: str, source: ModuleSource, differing: tuple[str, ...]) -> ModelError:
-    """Return why no way to compute equals the plain way, or why there is no way."""
+    """Return the error that no way equals the plain way, or that there is no way to try."""
     if not differing:
         return ModelError(
-            "the model can be neither copied nor built anew, and it is compiled by TorchScript or "
-            "keeps more of a checkpoint than its tensors; so no checkpoint can be loaded into a "
-            "copy of its own. Give a function that builds it as --model."
+            f"the model can be neither copied nor built anew, and it is compiled by TorchScript or "
+            f"keeps more of a checkpoint than its tensors; so no checkpoint can be loaded into a "
+            f"copy of its own. Give a function that builds it as {option('model')}."
         )
     apart = ", even where each checkpoint is loaded into a copy of its own"
     return ModelError(
         f"{name}: the {' and the '.join(differing)} differ from those of load_state_dict, eval and "
-        f"backward on a fresh model{apart if source.can_be_fresh else ''}. Something that is not "
-        f"in the checkpoints decides on the output: random numbers that are drawn when the model "
-        f"is built, or a tensor that is made of a weight then and does not follow it. Store it in "
+        f"backward on a fresh model{apart if source.can_be_fresh else ''}. The output depends on "
+        f"something that is not in the checkpoints: random numbers that are drawn when the model "
+        f"is built, or a tensor that is computed from a weight then and not updated. Store it in "
         f"a buffer, or compute it in `forward`; if the model cannot be copied, give a function "
-        f"that builds it as --model."
+        f"that builds it as {option('model')}."
     )
 
 
@@ -128,7 +132,7 @@ def _differences(
 ) -> tuple[Signal, ...]:
     """Return the signals in which the model differs from the plain way on a fresh module.
 
-    Where there is none, the module of the user's is loaded, and then is as it was.
+    If there is no fresh module, the user's module is loaded, and restored afterwards.
     """
     needs, reference = scores.needs_of(trial.scores), source.fresh()
     if reference is not None:
@@ -140,7 +144,7 @@ def _differences(
 def _candidate_models(
     request: Request, setup: Resolved, source: ModuleSource, first: Batch, apart: bool
 ) -> Iterator[TorchModel]:
-    """Return the model in each way, the fastest first."""
+    """Yield the model in each way, the fastest first."""
     model = TorchModel(
         source.module,
         setup.target,
@@ -168,13 +172,13 @@ def _try_model(
     first: Batch,
     headless: bool = False,
 ) -> ModelTrial:
-    """Return the model with its head and its norms folded, and past the guards."""
+    """Return the model with its head found, its norms folded, and all checks passed."""
     name = str(setup.files[-1].path)
     if model.template is not None and not model.in_copies:
         module = source.copy_or_fresh()
         if module is None:
             raise ModelError("the model cannot be copied after a checkpoint was loaded into it.")
-        state_dict.load(last, module, name)  # which may make what it lacks, as in lazy layers
+        state_dict.load(last, module, name)  # creates what is missing, such as lazy layers
         model = replace(model, module=module)
     with model.evaluation_mode():
         fitted = model.fit(last, name)
@@ -194,14 +198,14 @@ def _try_model(
     notes = {"names": note} if note else {}
     remarks = [APART_NOTE] if model.in_copies else []
     remarks += [_IN_PAIRS_NOTE] if model.in_pairs else []
-    remarks += [] if source.can_be_fresh else [_IN_PLACE_NOTE]
+    remarks += [] if source.can_be_fresh else [_in_place_note()]
     if remarks:
         notes["model"] = "; ".join(remarks)
     return ModelTrial(model, weights, available, left_out, classes, notes)
 
 
 def _with_head(model: TorchModel, fitted: Weights, first: Batch) -> TorchModel:
-    """Return the model with its head, if it has one, after it took a few inputs."""
+    """Return the model with its head, if it has one, after a test with a few inputs."""
     with model.evaluation_mode(), torch.enable_grad():
         weights = model.ready(fitted)
         inputs = preflight.probe_model(model, weights, first)
@@ -216,10 +220,10 @@ def _with_head(model: TorchModel, fitted: Weights, first: Batch) -> TorchModel:
 def _available_scores(
     setup: Resolved, model: Model, leave_out: bool
 ) -> tuple[tuple[Score, ...], dict[str, str]]:
-    """Return the scores that can be had, and why others cannot.
+    """Return the scores that can be computed, and the reason for each score that cannot.
 
     Raises:
-        ScoreError: one was asked for by name.
+        ScoreError: the request names a score that cannot be computed.
     """
     headless = [score.name for score in setup.scores if not score.needs <= model.signals]
     no_labels = setup.examples.unlabelled and setup.target.at_prediction
@@ -227,11 +231,12 @@ def _available_scores(
     if headless and not leave_out:
         raise ScoreError(
             f"{', '.join(headless)} needs a model whose logits are the output of its last "
-            f"nn.Linear; this one's are not. Drop it from --scores."
+            f"nn.Linear; those of this model are not. Drop it from {option('scores')}."
         )
     if labelless and not leave_out:
         raise ScoreError(
-            f"{', '.join(labelless)} needs labels, and the data have none. Drop it from --scores."
+            f"{', '.join(labelless)} needs labels, and the data have none. Drop it from "
+            f"{option('scores')}."
         )
     left_out = dict.fromkeys(headless, "no linear head") | dict.fromkeys(labelless, "no labels")
     return tuple(score for score in setup.scores if score.name not in left_out), left_out

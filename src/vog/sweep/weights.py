@@ -1,4 +1,4 @@
-"""The weights of all checkpoints, in training order: held in memory, or read again and again."""
+"""The weights of all checkpoints, in training order: held in memory, or read for each block."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,38 +18,39 @@ from vog.models import Model, Weights
 from vog.models.torch import memory
 from vog.progress import progress
 from vog.scores import Signal
+from vog.wording import option
 
-# The last, one in use, and the next: as the file has it, matched, and made ready.
+# Copies alive at once: the last checkpoint, the current one, and the next in three forms.
 STREAMED_COPIES = 5
-# Examples that are looked at under every checkpoint.
+# Examples whose logits are computed under every checkpoint.
 _SAMPLE_SIZE = 4
 Stamp = tuple[int, int]  # size in bytes, and time of the last change
 
 
 @dataclass(frozen=True)
 class Held:
-    """All of them in memory."""
+    """Weights of all checkpoints, in memory."""
 
     weights: tuple[Weights, ...]
 
     @property
     def last(self) -> Weights:
-        """Of the last checkpoint."""
+        """The weights of the last checkpoint."""
         return self.weights[-1]
 
     @property
     def nbytes(self) -> int:
-        """Of all checkpoints together."""
+        """Bytes of all checkpoints together."""
         return sum(nbytes(weights) for weights in self.weights)
 
     def each(self) -> Iterator[Weights]:
-        """One checkpoint after the other."""
+        """Return an iterator over the checkpoints in training order."""
         return iter(self.weights)
 
 
 @dataclass(frozen=True)
 class Streamed:
-    """One in use and the next being read meanwhile; only the last checkpoint stays."""
+    """Weights read from files: the next while the current are used. Only the last are held."""
 
     files: tuple[CheckpointFile, ...]
     stamps: tuple[Stamp | None, ...]
@@ -61,16 +62,16 @@ class Streamed:
     def from_files(
         cls, files: Sequence[CheckpointFile], model: Model, last: Weights, reader: Reader
     ) -> "Streamed":
-        """The weights in files that were not changed from now on."""
+        """Return the weights in these files, which must not change from now on."""
         return cls(tuple(files), tuple(_stamp(file.path) for file in files), model, last, reader)
 
     @property
     def nbytes(self) -> int:
-        """Of those that are in memory at one time."""
+        """Bytes of the weights that are in memory at one time."""
         return STREAMED_COPIES * nbytes(self.last)
 
     def each(self) -> Iterator[Weights]:
-        """One checkpoint after the other.
+        """Yield the checkpoints in training order.
 
         Raises:
             CheckpointError: a file is gone or was changed since it was first read.
@@ -90,8 +91,8 @@ class Streamed:
         path = self.files[checkpoint].path
         if _stamp(path) != self.stamps[checkpoint]:
             raise CheckpointError(
-                f"checkpoint {path} was changed or removed while the run was going on. Rows that "
-                f"are finished are kept; bring the file back and run the same command again."
+                f"checkpoint {path} was changed or removed while the run was going on. Finished "
+                f"rows are kept: restore the file, then start the same run again to continue."
             )
         return self.model.ready(self.model.fit(self.reader(path), str(path)))
 
@@ -100,16 +101,16 @@ AllWeights = Held | Streamed
 
 
 class StateBesideWeightsError(ModelError):
-    """Loading changes more of the model than its tensors, and differently for each checkpoint."""
+    """Loading a checkpoint changes more of the model than its tensors."""
 
 
 @dataclass(frozen=True)
 class ReadWeights:
-    """The weights of all checkpoints, and what reading them showed.
+    """The weights of all checkpoints, with digests and notes from reading them.
 
     Attributes:
-        digests: of each checkpoint as it was matched to the model.
-        notes: what the plan says of them, by word.
+        digests: the digest of each checkpoint, as it was matched to the model.
+        notes: sentences for the plan, by the word that introduces them.
     """
 
     weights: AllWeights
@@ -125,20 +126,20 @@ def read_all(
     reader: Reader,
     sample: Batch | None = None,
 ) -> ReadWeights:
-    """Read the weights of all checkpoints, and look at a few examples under each.
+    """Read the weights of all checkpoints, and compare the logits of a few examples under each.
 
     Args:
-        files: in the order of training.
-        model: what they are matched to.
-        hold: whether all of them stay in memory.
-        quiet: no progress.
-        reader: reads them.
-        sample: examples; None where the checkpoints were looked at before.
+        files: the checkpoints in training order.
+        model: the model that they are matched to.
+        hold: whether the weights of all checkpoints stay in memory.
+        quiet: show no progress.
+        reader: reads the files.
+        sample: the examples; None if the logits were compared before.
 
     Raises:
-        CheckpointError: one cannot be read, does not fit, or equals another.
-        StateBesideWeightsError: loading them changes more than tensors.
-        ModelError: all of them give the same logits.
+        CheckpointError: a checkpoint cannot be read, does not fit, or equals another.
+        StateBesideWeightsError: loading changes more of the model than tensors.
+        ModelError: all checkpoints give the same logits.
     """
     held: list[Weights] = []
     path_by_digest: dict[str, Path] = {}
@@ -175,17 +176,16 @@ def read_all(
 
 
 def refuse_foreign_objects(extra_state: Mapping[str, Any], path: Path) -> None:
-    """Raise where the model would be given an object that reading a file does not make.
+    """Raise CheckpointError if an extra state holds an object that our readers do not create.
 
-    Raises:
-        CheckpointError: an extra state is of a class that only the file names.
+    Creating an object of a class that only the file names would execute code.
     """
     for key, value in extra_state.items():
         kind = checkpoints.stand_in_name(value)
         if kind is not None:
             raise CheckpointError(
                 f"checkpoint {path}: {key} holds an object of {kind}, which reading would have to "
-                f"execute. Give --read file.py:function, which makes it."
+                f"execute. Pass {option('read', 'file.py:function')}, which creates it."
             )
 
 
@@ -197,10 +197,10 @@ def _sample_logits(model: Model, weights: Weights, sample: Batch) -> Tensor:
 
 
 def _note_same_logits(files: Sequence[CheckpointFile], logits: Sequence[Tensor]) -> dict[str, str]:
-    """Say which neighbouring checkpoints give the same logits, bit for bit.
+    """Return a note on neighbouring checkpoints with the same logits, bit for bit.
 
     Raises:
-        ModelError: all of them do.
+        ModelError: all checkpoints give the same logits.
     """
     pairs = [
         f"{earlier.step} and {later.step}"
@@ -212,8 +212,8 @@ def _note_same_logits(files: Sequence[CheckpointFile], logits: Sequence[Tensor])
     if pairs and len(pairs) == len(files) - 1:
         raise ModelError(
             f"the {len(files)} checkpoints hold different weights, and the model gives the same "
-            f"logits under each of them, bit for bit: no tensor that differs plays a part in its "
-            f"output, and every spread would be 0. The model has to use the weights that it loads."
+            f"logits under each of them, bit for bit: its output depends on no tensor that differs"
+            f", and every spread would be 0. The model has to use the weights that it loads."
         )
     if not pairs:
         return {}
@@ -224,14 +224,14 @@ def _note_same_logits(files: Sequence[CheckpointFile], logits: Sequence[Tensor])
 
 
 def _refuse_equal(fitted: Mapping[str, Any], path: Path, path_by_digest: dict[str, Path]) -> None:
-    """Add the digest of the weights to those that were found, if it is not among them."""
+    """Record the digest of the weights; raise CheckpointError if another file has it."""
     digest = checkpoints.weights_digest(
         {key: tensor for key, tensor in fitted.items() if not key.endswith("num_batches_tracked")}
     )
     if digest in path_by_digest:
         raise CheckpointError(
-            f"{path_by_digest[digest]} and {path} hold equal weights, so nothing was learned between them "
-            f"and every spread would be too small. Leave one of them out."
+            f"{path_by_digest[digest]} and {path} hold equal weights: nothing was "
+            f"learned between them, and every spread would be too small. Leave one of them out."
         )
     path_by_digest[digest] = path
 
@@ -245,14 +245,14 @@ def _stamp(path: Path) -> Stamp | None:
 
 
 def nbytes(weights: Weights) -> int:
-    """Of one checkpoint."""
+    """Return the bytes of one checkpoint."""
     return sum(map(_tensor_nbytes, weights.values()))
 
 
 def _tensor_nbytes(value: Tensor) -> int:
-    """Return the bytes of a tensor, of a sparse one about."""
+    """Return the bytes of a tensor; approximate for a sparse one."""
     if value.layout is torch.strided:
         return value.nbytes
     if value.layout is torch.sparse_coo:
         return value._indices().nbytes + value._values().nbytes
-    return 3 * value.values().nbytes  # positions are whole numbers of eight bytes
+    return 3 * value.values().nbytes  # indices are integers of eight bytes
