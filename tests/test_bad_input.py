@@ -141,8 +141,8 @@ SPOILED = {
     ),
     "unknown score": (lambda: None, {"scores": "vgo"}, "no score is called 'vgo'. Did you mean"),
     "unknown target": (lambda: None, {"target": "logits"}, "Did you mean 'logit'?"),
-    "unknown device": (lambda: None, {"device": "tpu9"}, "--device 'tpu9': expected auto, cpu"),
-    "batch size": (lambda: None, {"batch_size": "big"}, "--batch-size is 'big'"),
+    "unknown device": (lambda: None, {"device": "tpu9"}, "--device tpu9: expected auto, cpu"),
+    "batch size": (lambda: None, {"batch_size": "big"}, "--batch-size big: expected"),
     "folder of others": (
         lambda: (Path("run").mkdir(), Path("run/photo.jpg").write_text("x")),
         {},

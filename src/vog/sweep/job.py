@@ -27,7 +27,7 @@ class Job:
         input_shape: shape of one example, as the model takes it.
         aim_at_prediction: the target is at the class that the last checkpoint predicts.
         memory_plan: sizes of batches and blocks, and the memory that they take.
-        left_out: by default score that this model or these data do not allow, the reason.
+        left_out: the reason for each default score that this model or these data do not allow.
         notes: sentences for the plan, by the word that introduces them.
         question: everything that determines the numbers.
     """

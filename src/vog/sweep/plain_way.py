@@ -24,8 +24,8 @@ from vog.sweep.preflight import JUMPING_SHARE
 
 _EXAMPLES, _NORM_EXAMPLES = 8, 4
 _NO_NORM = -1.0  # never equal to a norm
-# Relative to the size of a signal, differences come from sums in a different order. Relative to its
-# change from the first checkpoint to the last, this share is allowed, since scores measure change.
+# Tolerance relative to the size of a signal, for sums in a different order, and relative to its
+# change from the first checkpoint to the last, because scores are computed from that change.
 _ROUNDING = {Signal.LOGITS: 2e-5, Signal.LAST_LAYER_NORM: 1e-3}
 _GRADIENT_ROUNDING, _CHANGE_TOLERANCE = 2e-4, 1e-3
 

@@ -175,7 +175,7 @@ def _note_approximation(
 
 
 def _choose_precision(job: Job, stored: Choices) -> Job:
-    """Return the job in the requested precision, or with "auto" in the faster accurate one."""
+    """Return the job in the requested precision; with "auto", bfloat16 if accurate and faster."""
     requested, stored_precision = job.request.precision, stored.get("precision")
     if requested == "float32" or (requested == "auto" and stored_precision == "float32"):
         return job
