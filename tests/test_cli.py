@@ -200,7 +200,7 @@ def test_checkpoints_per_stage_say_what_they_cost(cli: Cli) -> None:  # noqa: F8
     assert f"has rank correlation {least:.3f} with all of them (20 examples)" in err
     _, out, again = score(cli, checkpoints_per_stage="2")
     assert "all 20 rows were there already" in out
-    assert f"at {least:.3f} (20 examples)" in again
+    assert f"{least:.3f} with all of them (20 examples)" in again
 
 
 def test_weights_that_are_read_again_are_in_the_plan(
