@@ -45,7 +45,7 @@ with tempfile.TemporaryDirectory() as folder:
     assert sweep(job).rows == rows
     import resource
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print((peak - before) / 2**20, job.share.hold)
+    print((peak - before) / 2**20, job.memory_plan.hold)
 """
 
 

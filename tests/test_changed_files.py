@@ -182,7 +182,7 @@ def test_size_is_looked_at_before_the_text(tmp_path: Path, monkeypatch: pytest.M
             file.truncate(2**40)
     with pytest.raises(ResultError, match="has more than .* bytes"):
         read_class_names(tmp_path / "names.txt")
-    monkeypatch.setattr("vog.planting.confusion_matrix._MOST", 2**20)
+    monkeypatch.setattr("vog.planting.confusion_matrix._MAX_BYTES", 2**20)
     with pytest.raises(DataError, match="has more than .* bytes"):
         read_confusion(tmp_path / "confusion.csv", 2, None)
     with pytest.raises(ResultError, match="has more than .* bytes"):

@@ -240,7 +240,7 @@ def test_the_same_again_is_there_already(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Parts of two rows; one that is lost is written again, and the others are not touched."""
-    monkeypatch.setattr(combined_run, "_ROWS", 2)
+    monkeypatch.setattr(combined_run, "_ROWS_PER_PART", 2)
     runs = [make(f"run{i}", {"vog@all": [i, 1, 2, 3, 4]}, target=f"t{0}") for i in range(3)]
     out = combine(runs, tmp_path / "mean")
     before = out.table()
@@ -264,7 +264,7 @@ def test_problems_stay_with_their_rows(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(combined_run, "_ROWS", 2)
+    monkeypatch.setattr(combined_run, "_ROWS_PER_PART", 2)
     runs = [make(f"run{i}", {"vog@all": [1, 2, 3, NAN, 5]}, problems={3: "p"}) for i in range(2)]
     out = combine(runs, tmp_path / "mean")
     assert [value is None for value in numbers(out, "problem")[0]] == [True] * 3 + [False, True]

@@ -32,8 +32,8 @@ COMPILE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import torch, vog, world
-from vog.sweep import faster
-faster._speed = lambda *_: 2.0
+from vog.sweep import acceleration
+acceleration._speedup = lambda *_: 2.0
 run = vog.score(world.build, sys.argv[2], world.inputs_and_labels(30), sys.argv[3], scores="all",
                 batch_size=8, precision=sys.argv[4], compile=True)
 assert run.question["compiled"] is True
@@ -78,7 +78,7 @@ def test_it_is_used_only_where_it_is_faster(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(acceleration, "compile_forward", lambda model: model._run)
-    monkeypatch.setattr(acceleration, "_speed", lambda *_: speed)
+    monkeypatch.setattr(acceleration, "_speedup", lambda *_: speed)
     job = prepare(request(world.build, checkpoints, digits, tmp_path / "run"))
     assert isinstance(job.model, TorchModel)
     assert (job.model.compiled is not None) == used == ("compiled" in job.question)
@@ -92,7 +92,7 @@ def test_it_is_not_used_where_it_gives_other_numbers(
         return lambda weights, inputs: model._run(weights, inputs * 1.001)
 
     monkeypatch.setattr(acceleration, "compile_forward", wrong)
-    monkeypatch.setattr(acceleration, "_speed", lambda *_: 2.0)
+    monkeypatch.setattr(acceleration, "_speedup", lambda *_: 2.0)
     job = prepare(request(world.build, checkpoints, digits, tmp_path / "run"))
     assert job.notes["compile"] == "no: the compiled model gives different numbers"
 
@@ -121,6 +121,6 @@ def test_a_run_that_is_continued_is_not_measured_again(
     checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vog.score(world.build, checkpoints, digits, tmp_path / "run")
-    monkeypatch.setattr(acceleration, "compiling_pays", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(acceleration, "try_compiling", lambda *_: pytest.fail("measured"))
     job = prepare(request(world.build, checkpoints, digits, tmp_path / "run"))
     assert job.notes["compile"] == "no: as when the run began"

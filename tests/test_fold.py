@@ -56,7 +56,7 @@ def test_as_many_at_once_as_fit_and_no_stage_is_cut(
     """One look is 4 x 3 logits and 4 x 75 gradients of 4 bytes: 1,248."""
     seen = looks(9)
     assert seen[0].nbytes == 1248
-    monkeypatch.setattr(fold, "_TOGETHER", room)
+    monkeypatch.setattr(fold, "_MOST_BYTES", room)
     one, sizes = folded(cut_stages(3, 9, 2), seen)
     assert sizes == expected
     (vog,) = choose_scores(["vog"])

@@ -34,7 +34,7 @@ from vog.sweep.request import Request
 from vog.sweep.loop import sweep
 job = prepare(Request(build, folder, data, folder / "run", quiet=True, memory=memory))
 assert sweep(job).rows == rows
-assert job.share.hold == (memory is None)
+assert job.memory_plan.hold == (memory is None)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 

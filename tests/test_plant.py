@@ -228,8 +228,11 @@ def test_a_list_that_leads_out_in_part_leaves_the_originals(
 def test_nothing_is_written_over_another_file(photos: Path, tmp_path: Path) -> None:
     examples = open_source(photos)
     writing = _FileWriter(
-        FilePlanter(examples, examples.read, None, None), tmp_path / "data", 0, False
-    )  # type: ignore[arg-type]
+        FilePlanter(examples, examples.read, None, None),  # type: ignore[arg-type]
+        tmp_path / "data",
+        0,
+        False,
+    )
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.jpg").touch()
     for name in ("../other.jpg", "b/../../other.jpg", "a.jpg"):

@@ -270,3 +270,8 @@ def test_paths_that_lead_out_of_their_folder_are_seen_from_another() -> None:
         below_one_folder(["../lists/a/1.jpg", "a/1.jpg"], root)
     with pytest.raises(DataError, match="names a file more than once"):
         below_one_folder(["a/1.jpg", "a/./1.jpg"], root)
+
+
+def test_the_text_in_digests_is_that_of_runs_of_0_1() -> None:
+    fault = PlannedFault("flip", "uniform", 3, 1, 0)
+    assert fault.digest_text == "Change(kind='flip', how='uniform', row=3, label=1, number=0)"

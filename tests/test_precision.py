@@ -30,7 +30,7 @@ def request(checkpoints: Path, data: Data, out: Path, **words: Any) -> Request:
 def speed(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """What timing says, which depends on the machine."""
     said = {"speed": 2.0}
-    monkeypatch.setattr(acceleration, "_speed", lambda *_: said["speed"])
+    monkeypatch.setattr(acceleration, "_speedup", lambda *_: said["speed"])
     return said
 
 
@@ -75,7 +75,7 @@ def test_when_it_is_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = acceleration.Fidelity(spearman_of, 30, times)
-    monkeypatch.setattr(acceleration, "compared", lambda *_: found)
+    monkeypatch.setattr(acceleration, "compare_jobs", lambda *_: found)
     job = prepare(request(checkpoints, digits, tmp_path / "run", precision="auto"))
     assert job.question["precision"] == ("bfloat16" if taken else "float32")
     assert ("fidelity" in job.question) == taken
@@ -89,7 +89,7 @@ def test_asked_for_by_name_it_is_taken_whatever_is_found(
     checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        acceleration, "compared", lambda *_: acceleration.Fidelity({"vog@all": 0.2}, 30, 0.5)
+        acceleration, "compare_jobs", lambda *_: acceleration.Fidelity({"vog@all": 0.2}, 30, 0.5)
     )
     job = prepare(request(checkpoints, digits, tmp_path / "run", precision="bfloat16"))
     assert job.question["precision"] == "bfloat16"

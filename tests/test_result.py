@@ -311,8 +311,8 @@ def test_a_question_with_infinity_is_itself_again(tmp_path: Path) -> None:
 def test_two_writers_of_one_folder(tmp_path: Path) -> None:
     """The lock is of the system: a killed process leaves none behind."""
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom vog.result.parts import begun\n"
-        "with begun(Path(sys.argv[1]), {'data': {'examples': 1}}):\n"
+        "import sys, time\nfrom pathlib import Path\nfrom vog.result.parts import writing_session\n"
+        "with writing_session(Path(sys.argv[1]), {'data': {'examples': 1}}):\n"
         "    print('in', flush=True)\n    time.sleep(60)"
     )
     asked = {"data": {"examples": 1}}

@@ -50,7 +50,9 @@ def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
         monkeypatch.setattr("vog.sweep.memory_plan.plan_memory", streamed)
     ways = trial._candidate_models
     first = SKIPPED.get(request.param, 0)
-    monkeypatch.setattr(trial, "_ways", lambda *words: itertools.islice(ways(*words), first, None))
+    monkeypatch.setattr(
+        trial, "_candidate_models", lambda *words: itertools.islice(ways(*words), first, None)
+    )
     monkeypatch.setattr(vog, "score", partial(vog.score, **words), raising=False)
     return str(request.param)
 

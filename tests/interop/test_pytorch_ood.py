@@ -5,7 +5,7 @@ import pytest
 import torch
 from pytorch_ood.metrics import OODMetrics
 
-from vog.analysis.detection.out_of_distribution import apart
+from vog.analysis.detection.out_of_distribution import ood_metrics
 
 INF = float("inf")
 CASES = {
@@ -35,7 +35,7 @@ def as_there(outside: np.ndarray, reference: np.ndarray) -> tuple[torch.Tensor, 
 @pytest.mark.filterwarnings("ignore:AUTC is undefined")
 def test_every_figure_is_theirs(scores: tuple[np.ndarray, np.ndarray]) -> None:
     theirs = OODMetrics().update(*as_there(*scores)).compute()
-    ours = apart(*scores)
+    ours = ood_metrics(*scores)
     assert ours.auroc == pytest.approx(theirs["AUROC"], abs=1e-12)
     assert ours.aupr_out == pytest.approx(theirs["AUPR-OUT"], abs=1e-12)
     assert ours.aupr_in == pytest.approx(theirs["AUPR-IN"], abs=1e-12)

@@ -103,7 +103,7 @@ def compare(architecture: Architecture, folder: Path) -> Comparison:
     run = vog.open(folder / "run")
     said = [
         *failed,
-        *job.told.values(),
+        *job.notes.values(),
         *(f"no {name}: {why}" for name, why in job.left_out.items()),
     ]
     folded = run.question.get("folded")

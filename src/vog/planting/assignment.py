@@ -1,7 +1,7 @@
 """The random choice of examples to plant, at most one fault each; a seed decides everything."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import cycle, islice
 
 import numpy as np
@@ -38,6 +38,12 @@ class PlannedFault:
     row: int
     label: int
     number: int
+
+    @property
+    def digest_text(self) -> str:
+        """The text in the digest of planted data; runs compare it, so it is the same for ever."""
+        named = (f"{field.name}={getattr(self, field.name)!r}" for field in fields(self))
+        return f"Change({', '.join(named)})"
 
     def rng(self, seed: int) -> np.random.Generator:
         """Return the random numbers of this fault alone."""

@@ -101,10 +101,9 @@ class PlantedDataset(Dataset[tuple[Any, int]]):
         names = examples.label_names
         has_threshold = names is not None and max(self._labels) == len(names)
         self.classes = None if names is None else [*names, *["threshold"] * has_threshold]
-        descriptions = [
-            f"{row} {fault}" for row, fault in zip(recipe.rows, recipe.faults, strict=True)
-        ]
-        self.digest = digest_of(examples.digest, seed, *descriptions)
+        faults = zip(recipe.rows, recipe.faults, strict=True)
+        texts = (f"{row} {fault.digest_text}" for row, fault in faults)
+        self.digest = digest_of(examples.digest, seed, *texts)
         self._examples, self._outside = examples, others
         self._values, self._seed = recipe.values, seed
         self._fault_by_row = dict(zip(recipe.rows, recipe.faults, strict=True))

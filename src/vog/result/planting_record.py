@@ -135,8 +135,8 @@ class Planted:
             changed = [plant.id for plant, wrong in zip(self.plants, differs, strict=True) if wrong]
             raise ResultError(
                 f"in {run.folder} {len(changed):,} of {len(self.plants):,} planted examples have "
-                f"a different label than the record: {first_few(changed)}. Score the planted data, and "
-                f"not the original data."
+                f"a different label than the record: {first_few(changed)}. Score the planted data, "
+                f"and not the original data."
             )
 
 

@@ -171,7 +171,7 @@ def _note_approximation(
         f"{correlation:.3f} with all of them ({approximation['examples']} examples)"
     )
     question = job.question | {"approximation": approximation}
-    return replace(job, question=question, told={**job.notes, "picked": note})
+    return replace(job, question=question, notes={**job.notes, "picked": note})
 
 
 def _choose_precision(job: Job, stored: Choices) -> Job:
@@ -190,7 +190,7 @@ def _choose_precision(job: Job, stored: Choices) -> Job:
     precision = "float32" if fidelity is None else "bfloat16"
     notes = {**job.notes, "precision": f"{precision}: {note}"}
     entries = {} if fidelity is None else {"precision": precision, "fidelity": fidelity}
-    return replace(job, told=notes, question=job.question | entries)
+    return replace(job, notes=notes, question=job.question | entries)
 
 
 def _choose_compiling(job: Job, stored: Choices) -> Job:
@@ -205,6 +205,6 @@ def _choose_compiling(job: Job, stored: Choices) -> Job:
         compiles, note = acceleration.try_compiling(job)
     notes = {**job.notes, "compile": f"{'yes' if compiles else 'no'}: {note}"}
     if not compiles:
-        return replace(job, told=notes)
+        return replace(job, notes=notes)
     fast = acceleration.with_compiled_model(job)
-    return replace(fast, told=notes, question=job.question | {"compiled": True})
+    return replace(fast, notes=notes, question=job.question | {"compiled": True})

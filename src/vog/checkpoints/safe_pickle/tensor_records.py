@@ -202,7 +202,7 @@ class QuantizedRecord(TensorRecord):
             )
         if not 0 <= self.axis < len(plain.shape):
             raise ValueError("axis")
-        scales, zero_points = self.scales.made(), self.zero_points.made()
+        scales, zero_points = self.scales.to_tensor(), self.zero_points.to_tensor()
         if not len(scales) == len(zero_points) == plain.shape[self.axis]:
             raise ValueError("length")
         return torch._empty_per_channel_affine_quantized(  # type: ignore[reportPrivateImportUsage]

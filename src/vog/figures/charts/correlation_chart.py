@@ -18,7 +18,7 @@ def correlation_chart(matrix: Mapping[str, Mapping[str, float]], stage: str) -> 
     """Spearman's correlation of every two columns, printed: blue alike, orange against each other.
 
     Args:
-        matrix: from `vog.analysis.one_run.correlation.matrix`.
+        matrix: from `vog.analysis.one_run.correlation.correlation_matrix`.
         stage: what the columns are of; it is left out of their names.
     """
     names = {column: column.replace(f"@{stage}", "") for column in matrix}
@@ -57,7 +57,7 @@ def comparison(density: Density, x_name: str, y_name: str, spearman: float) -> C
         density: of the two.
         x_name: what goes to the right.
         y_name: what goes upwards.
-        spearman: of their hardness, as `vog.analysis.one_run.correlation.matrix` has
+        spearman: of their hardness, as `vog.analysis.one_run.correlation.correlation_matrix` has
             it; NaN where it is not known.
     """
     most = max((one.count for one in density.cells), default=1)
