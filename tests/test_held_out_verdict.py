@@ -5,7 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vog.analysis.label_errors.held_out_verdict import _count_suspects, _learned_by_prediction_count
+from vog.analysis.label_errors.held_out_verdict import (
+    _at_least,
+    _count_suspects,
+    _learned_by_prediction_count,
+)
 
 
 def test_the_count_by_hand() -> None:
@@ -15,9 +19,9 @@ def test_the_count_by_hand() -> None:
     after them, of 54, 9.425 + 6.458 are at most 16.2; of 55, 9.925 + 6.611 are more than 16.5.
     """
     assert _count_suspects(np.full(36, 0.975), 0.1)[0] == 0
-    assert _count_suspects(np.full(37, 0.975), 0.1) == (37, pytest.approx(0.925))
+    assert _count_suspects(np.full(37, 0.975), 0.1) == (37, pytest.approx(0.925 + 2.775, abs=1e-3))
     mixed = np.concatenate([np.full(37, 0.975), np.full(30, 0.5)])
-    assert _count_suspects(mixed, 0.3) == (54, pytest.approx(9.425))
+    assert _count_suspects(mixed, 0.3) == (54, pytest.approx(9.425 + 6.458, abs=1e-3))
 
 
 def test_a_few_are_named_only_where_they_are_surely_wrong() -> None:
@@ -50,3 +54,9 @@ def test_a_class_that_no_model_names_is_not_judged() -> None:
     assert _learned_by_prediction_count(np.eye(3)[np.minimum(said, 1)], absent, known)[1] == (), (
         "it has no rows"
     )
+
+
+def test_how_many_are_wrong_by_hand() -> None:
+    """Two standard errors, 2 sqrt(25), are taken off; of one, 2 are more than there is."""
+    assert _at_least(25.0) == 15
+    assert _at_least(1.0) == 0

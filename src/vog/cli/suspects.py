@@ -153,10 +153,11 @@ def _counted(found: "Verdict", run: "Run", record: "Planted | None") -> list[str
             f"errors of the kind that was planted ({_kinds(record)})."
         )
     if found.method != "threshold":
-        least = "About" if found.method == "held out" else "At least about"
+        at_most = "at most about" if found.method == "held out" else "about"
         told.append(
-            f"{least} {found.wrong:,.0f} of these labels are wrong. Of the {own:,} suspects "
-            f"about {found.expected_fdr:.0%} are expected to be right (aimed at: {found.fdr:.0%})."
+            f"At least about {found.wrong:,.0f} of these labels are wrong. Of the {own:,} suspects "
+            f"{at_most} {found.expected_fdr:.0%} are expected to be right (aimed at: "
+            f"{found.fdr:.0%})."
         )
     return told
 

@@ -13,7 +13,7 @@ from vog.result.derived_columns import rank
 from vog.wording import option
 
 _MIN_PREDICTED = 0.5  # predictions per label of a learned class
-_MARGIN = 2.0  # standard errors added to the expected number of right labels
+_MARGIN = 2.0  # standard errors added to the number of right labels, taken off that of wrong ones
 _ALL = "all"
 
 
@@ -53,7 +53,7 @@ def held_out_verdict(run: Run, fdr: float, stage: str | None, rows: Mask | None 
         probability=probability,
         suspect=suspect,
         expected_fdr=right / count,
-        wrong=float(probability[judged].sum()),
+        wrong=_at_least(float(probability[judged].sum())),
     )
 
 
@@ -107,12 +107,19 @@ def _learned_by_prediction_count(
     return judged, tuple(np.flatnonzero(~learned & (label_counts > 0)).tolist())
 
 
-def _count_suspects(probability: PerRow, fdr: float) -> tuple[int, float]:
-    """Return the number of suspects, and how many of them are expected to be right.
+def _at_least(wrong: float) -> float:
+    """Return the expected number of wrong labels less two standard errors."""
+    return max(0.0, wrong - _MARGIN * np.sqrt(wrong))
 
-    Two standard errors are added, so that a short list is given only if it is clearly wrong.
+
+def _count_suspects(probability: PerRow, fdr: float) -> tuple[int, float]:
+    """Return the number of suspects, and how many of them may be right.
+
+    These are two standard errors more than expected: a short list is given only if it is clearly
+    wrong, and the models are surer of themselves than they should be.
     """
-    right = np.cumsum(1 - np.sort(probability)[::-1])
+    expected = np.cumsum(1 - np.sort(probability)[::-1])
+    right = expected + _MARGIN * np.sqrt(expected + 1)
     counts = np.arange(1, len(right) + 1)
-    cuts = np.flatnonzero(right + _MARGIN * np.sqrt(right + 1) <= fdr * counts)
+    cuts = np.flatnonzero(right <= fdr * counts)
     return (0, np.nan) if not len(cuts) else (int(counts[cuts[-1]]), float(right[cuts[-1]]))

@@ -30,7 +30,8 @@ class Verdict:
             planted flips have 1.
         suspect: True for labels taken for wrong, planted ones included.
         fdr: the target share of right labels among the suspects that were not planted.
-        expected_fdr: the expected share of right labels among these; NaN where unknown.
+        expected_fdr: the expected share of right labels among these, of `held out` an upper bound;
+            NaN where unknown.
         wrong: expected number of wrong labels that were not planted: a lower bound. NaN where
             unknown.
         planted: True for planted flips.
