@@ -513,5 +513,7 @@ def test_probabilities_are_kept_when_asked(data: Path, tmp_path: Path) -> None:
     folds(data, tmp_path / "F", folds=2)
     bare = scored(tmp_path / "F/fold-0/held_out.npz", tmp_path, 0, keep_probabilities=False)
     assert bare.probabilities() is None
-    with pytest.raises(ResultError, match="has no probabilities of all classes.*keep_probabilities=True"):
+    with pytest.raises(
+        ResultError, match="has no probabilities of all classes.*keep_probabilities=True"
+    ):
         vog.suspects(bare)

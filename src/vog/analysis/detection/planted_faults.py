@@ -23,7 +23,7 @@ _MIN_RESAMPLES = 20  # with fewer resamples, 2.5 % of them is less than one
 
 @dataclass(frozen=True)
 class Detection:
-    """How well hard values of one column find the planted examples of one kind.
+    """Measures of how well hard values of one column find the planted examples of one kind.
 
     Attributes:
         kind: the kind, such as `flip`.
