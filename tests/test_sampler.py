@@ -22,10 +22,19 @@ from test_select import STAIRS, TWO, make_run
 from vog.errors import DataError, ResultError, VogError
 from vog.result import Run, open_run
 from vog.training import schedules as module
-from vog.training.sampler import sampler
+from vog.training.run_sampler import RunSampler
+from vog.training.sampler import curriculum_sampler, weighted_sampler
+from vog.training.sampler import sampler as former_sampler
 from vog.training.schedules import PACINGS
 
 NAN = float("nan")
+
+
+def sampler(run: Run, dataset: Any = None, order: str = "curriculum", **asked: Any) -> RunSampler:
+    """The sampler of an order."""
+    return {"curriculum": curriculum_sampler, "weighted": weighted_sampler}[order](
+        run, dataset, **asked
+    )
 
 
 class Numbers(torch.utils.data.Dataset[Tensor]):
@@ -367,7 +376,7 @@ CHANGED: dict[str, tuple[dict[str, Any], str]] = {
     "pacing": ({"pacing": lambda done: done}, "pacing was 'linear', is now 'a function'"),
     "replicas": ({"num_replicas": 2, "rank": 0}, "num_replicas was 1, is now 2"),
     "order": (
-        {"order": "weighted", "epochs": None, "pacing": "linear"},
+        {"order": "weighted"},
         "order was 'curriculum', is now 'weighted'",
     ),
     "dataset": (
@@ -381,7 +390,8 @@ CHANGED: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_state_of_another_sampler_is_refused(stairs: Run, name: str) -> None:
     changes, message = CHANGED[name]
     state = sampler(stairs, epochs=3).state_dict()
-    other = sampler(stairs, **{"epochs": 3, **changes})
+    own = {"epochs": 3} if "order" not in changes else {}
+    other = sampler(stairs, **{**own, **changes})
     with pytest.raises(ResultError) as error:
         other.load_state_dict(state)
     assert message in str(error.value)
@@ -446,8 +456,6 @@ def test_the_state_of_another_rank_will_do(stairs: Run) -> None:
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "order": ({"order": "curiculum"}, "there is no order 'curiculum'. Did you mean 'curriculum'?"),
-    "no epochs": ({}, "epochs=None: after how many epochs (from 1) are all rows drawn?"),
     "epochs": ({"epochs": 0}, "epochs=0: after how many"),
     "pacing": ({"epochs": 2, "pacing": "lin"}, "there is no pacing 'lin'. Did you mean 'linear'?"),
     "far pacing": (
@@ -465,14 +473,6 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "floor": ({"order": "weighted", "floor": 0.0}, "floor=0.0: expected a weight in (0, 1]."),
     "cold": ({"order": "weighted", "temperature": 0.0}, "temperature=0.0: expected above 0."),
     "none": ({"order": "weighted", "num_samples": 0}, "num_samples=0: expected at least 1."),
-    "of the other": (
-        {"order": "weighted", "epochs": 3},
-        "epochs only works with order='curriculum', not",
-    ),
-    "of weights": (
-        {"epochs": 3, "weights": "label"},
-        "weights only works with order='weighted', not",
-    ),
     "column of labels": (
         {"order": "weighted", "weights": "label", "by": "vog@all"},
         "by='vog@all' only works with weights='hardness', not 'label'.",
@@ -488,6 +488,32 @@ def test_what_cannot_be_drawn(stairs: Run, name: str) -> None:
     assert message in str(error.value)
 
 
+FORMER_WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "order": ({"order": "curiculum"}, "no order 'curiculum'. Did you mean 'curriculum'?"),
+    "of the other": ({"order": "weighted", "epochs": 3}, "epochs only works with order='curr"),
+    "of weights": ({"epochs": 3, "weights": "label"}, "weights only works with order='weig"),
+    "no epochs": ({}, "epochs is required"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:vog.sampler is now")
+@pytest.mark.parametrize("name", FORMER_WRONG)
+def test_what_the_former_name_refuses(stairs: Run, name: str) -> None:
+    asked, message = FORMER_WRONG[name]
+    with pytest.raises(ResultError) as error:
+        former_sampler(stairs, **asked)
+    assert message in str(error.value)
+
+
+def test_the_former_name_makes_the_same_sampler(stairs: Run) -> None:
+    with pytest.warns(DeprecationWarning, match="is now called vog.weighted_sampler"):
+        former = former_sampler(stairs, order="weighted", seed=3)
+    assert former.state_dict() == weighted_sampler(stairs, seed=3).state_dict()
+    with pytest.warns(DeprecationWarning, match="is now called vog.curriculum_sampler"):
+        former = former_sampler(stairs, epochs=2)
+    assert list(former) == list(curriculum_sampler(stairs, epochs=2))
+
+
 def test_values_that_are_all_missing(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", {"vog@all": [NAN] * 3}, [0] * 3)
     with pytest.raises(ResultError, match="no row has a weight, as none has a value"):
@@ -500,12 +526,12 @@ import json, sys
 import torch
 from torch import distributed
 from torch.utils.data import DataLoader, TensorDataset
-from vog.training.sampler import sampler
+from vog.training.sampler import curriculum_sampler
 from vog.result import open_run
 
 folder, rank = sys.argv[1], int(sys.argv[2])
 distributed.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
-made = sampler(open_run(f"{folder}/run"), epochs=2, start=0.5, seed=3)
+made = curriculum_sampler(open_run(f"{folder}/run"), epochs=2, start=0.5, seed=3)
 loader = DataLoader(TensorDataset(torch.arange(8)), batch_size=2, sampler=made)
 found = []
 for epoch in range(3):

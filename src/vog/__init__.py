@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from vog.result import Run as Run
     from vog.result import open_run as open
     from vog.sweep import score as score
+    from vog.training.sampler import curriculum_sampler as curriculum_sampler
     from vog.training.sampler import sampler as sampler
+    from vog.training.sampler import weighted_sampler as weighted_sampler
 
 # Imported at first use: torch and pyarrow would make `import vog` slow.
 _LATER = {
@@ -41,6 +43,7 @@ _LATER = {
     "combine": ("vog.analysis.many_runs.averaging", "combine"),
     "compare": ("vog.analysis.many_runs.comparison", "compare"),
     "combine_folds": ("vog.analysis.many_runs.combined_folds", "combine_folds"),
+    "curriculum_sampler": ("vog.training.sampler", "curriculum_sampler"),
     "export": ("vog.exports", "export"),
     "fold": ("vog.data.folds.fold_dataset", "fold"),
     "folds": ("vog.data.folds.write_folds", "folds"),
@@ -53,6 +56,7 @@ _LATER = {
     "select": ("vog.analysis.selection.select", "select"),
     "suspects": ("vog.analysis.label_errors.suspects", "suspects"),
     "verify": ("vog.analysis.detection.planted_faults", "verify"),
+    "weighted_sampler": ("vog.training.sampler", "weighted_sampler"),
 }
 __all__ = [
     "Run",
@@ -62,6 +66,7 @@ __all__ = [
     "combine",
     "combine_folds",
     "compare",
+    "curriculum_sampler",
     "export",
     "fold",
     "folds",
@@ -74,6 +79,7 @@ __all__ = [
     "select",
     "suspects",
     "verify",
+    "weighted_sampler",
 ]
 
 

@@ -77,8 +77,8 @@ class Weighted:
 Schedule = Curriculum | Weighted
 
 
-def epoch_shares(epochs: int | None, pacing: Pacing, start: float) -> tuple[float, ...]:
-    if epochs is None or epochs < 1:
+def epoch_shares(epochs: int, pacing: Pacing, start: float) -> tuple[float, ...]:
+    if epochs < 1:
         raise ResultError(f"epochs={epochs!r}: after how many epochs (from 1) are all rows drawn?")
     if isinstance(pacing, str) and pacing not in PACINGS:
         raise ResultError(f"there is no pacing {pacing!r}.{unknown(pacing, PACINGS)}")
