@@ -24,18 +24,25 @@ from vog.result.part_names import DamagedPartError, Part, gaps, list_parts
 from vog.result.parts import write_table
 from vog.result.repair import seconds_in
 from vog.result.row_errors import explain_read_errors
+from vog.result.row_table import RowTable
 from vog.result.rows import is_half, is_probabilities, probabilities_column
 from vog.wording import command, option, same_again
 
 FORMATS = ("csv", "parquet", "jsonl")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """The rows of a run folder, and the question that they answer."""
 
     folder: Path
     question: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """Return the folder, and how many rows of how many checkpoints it holds, in one line."""
+        checkpoints = len(self.question.get("checkpoints", []))
+        examples = int(self.question["data"]["examples"])
+        return f"<vog.Run {str(self.folder)!r}: {examples:,} examples, {checkpoints} checkpoints>"
 
     @cached_property
     def listed_parts(self) -> list[Part]:
@@ -241,7 +248,7 @@ class Run:
         by: str | None = None,
         label: str | int | None = None,
         easiest: bool = False,
-    ) -> pa.Table:
+    ) -> RowTable:
         """Return the hardest examples: index, id, label, last prediction, and `by`.
 
         Args:
@@ -262,7 +269,7 @@ class Run:
             table = table.filter(pc.field("label") == self.label_number(label))
         table = table.filter(pc.field(by).is_valid())
         order = "ascending" if self.hard_is_high(by) == easiest else "descending"
-        return table.sort_by([(by, order), ("index", "ascending")]).slice(0, count)
+        return RowTable(table.sort_by([(by, order), ("index", "ascending")]).slice(0, count))
 
     def hard_is_high(self, column: str) -> bool:
         """Return whether large values of a stored or derived column are hard."""
