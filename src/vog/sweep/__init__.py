@@ -50,10 +50,47 @@ def score(
 ) -> Run:
     """Score every example of `data` under every checkpoint, and open the result.
 
-    The keywords are the flags of `vog score`; `vog.sweep.request.Request` explains each.
-    A module given as `model` is restored afterwards. A run that was stopped is continued. Unless
-    `quiet`, stderr shows how often the last checkpoint agrees with the labels: a low agreement
-    reveals a wrong transform or a wrong order of classes; see `vog.label_agreement`.
+    The arguments are the flags of `vog score`. A module given as `model` is restored afterwards. A
+    run that was stopped is continued. Unless `quiet`, stderr shows how often the last checkpoint
+    agrees with the labels: a low agreement reveals a wrong transform or a wrong order of classes;
+    see `vog.label_agreement`.
+
+    Args:
+        model: a module, a function that builds one, or `file.py:function`.
+        checkpoints: globs, folders, files, or `@list.txt` in the order of training.
+        data: a folder with one sub-folder per class, a list file, an `.npz`, a function that
+            returns a dataset, a dataset, or `(inputs, labels)`. Data without labels need the
+            target `predicted`; scores that use labels are then left out.
+        out: the run folder; continued if it answers the same question.
+        weights: which weights of a checkpoint that has several: a key, or keys joined by dots.
+        read: a function, or `file.py:function`, that reads a checkpoint instead of our readers:
+            it takes a path and returns tensors or arrays by name.
+        model_args: keywords for the function that builds the model.
+        root: the folder that the paths of a list file are relative to.
+        transform: "imagenet" (default for image files), "none", or a function.
+        exif: rotate image files as their EXIF orientation says.
+        scores: names or objects; None for all that need one backward pass, "all" for all.
+        target: "logit", "probability", "loss", "predicted", or `(logits, labels) -> [n]`.
+        channels: "mean" averages gradients over colours first, "keep" does not.
+        layout: "channels-first", "channels-last" or "none": which axis of an example holds its
+            colours; None to decide by its shape.
+        stages: a number, `NAME=A:B,...`, or None for three if there are at least six checkpoints.
+        batch_size: examples that are computed together; "auto" decides by their size and by
+            memory.
+        device: "auto", "cpu", "cuda" or "cuda:i".
+        precision: "float32", "bfloat16", or "auto" for bfloat16 where VoG ranks the same in it.
+        memory: bytes that may be used, or a size such as "4GB"; None for 70 % of free memory.
+        fold: fold batch norms into the convolutions before them if that gives the same numbers.
+        compile: use torch.compile if it is faster.
+        checkpoints_per_stage: use N checkpoints of each stage, evenly spaced; None for all.
+        workers: processes that read ahead; None for 0 with arrays, else by processors.
+        limit: score a fixed sample of N examples over all classes; None for all. A larger limit
+            continues the run.
+        keep_probabilities: also store the probabilities of all classes; None to do so if the rows
+            of a fold are held out.
+        rows_per_part: rows in each file of the run folder; None for about half a second of work.
+        overwrite: start again, and remove the rows that are in the folder.
+        quiet: show no progress.
 
     Raises:
         VogError: something is wrong with the request. It is raised before anything is computed.
