@@ -509,7 +509,7 @@ def test_several_threads_ask_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) 
         time.sleep(0.05)
         return numbers(source, sql)
 
-    monkeypatch.setattr(RunTables, "numbers", slow)
+    monkeypatch.setattr(RunTables, "arrays", slow)
     orders = [RowOrder(f"{score}:{how}", True) for score in run.score_columns for how in DERIVED]
     browser, start = RowPages(RunTables(run)), threading.Barrier(4)
 

@@ -135,7 +135,7 @@ def test_what_cannot_be_data(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"item 0 .* has the keys 'input'; expected an input"):
         open_source(Bare(np.zeros((3, 2)), lambda one: {"input": one}))
     for data in ((np.zeros((9, 4)), None), str(pictures(tmp_path / "p"))):
-        with pytest.raises(VogError, match="the data have no labels, and what is planted"):
+        with pytest.raises(VogError, match="the data have no labels, and planting needs them"):
             vog.plant(data, tmp_path / "planted", flip=0.5)
 
 
@@ -159,7 +159,7 @@ def test_the_whole_way(
     assert all(name in out for name in BLIND)
     assert cli("top", "run")[0] == cli("report", "run")[0] == 0
     code, _, err = cli("analyze", "run")
-    assert (code, "has no row with a label" in err, "`vog report` shows" in err) == (1, True, True)
+    assert (code, "has no row with a label" in err, "`vog report` still shows" in err) == (1, True, True)
     code, _, err = cli("suspects", "run")
     assert (code, "has no labels, so none can be judged" in err) == (1, True)
     code, _, err = cli("select", "run", "--keep-hardest", "50%", "--out", "kept.txt")

@@ -596,7 +596,7 @@ def test_derived_columns_are_prepared_in_pauses(run: Run, monkeypatch: pytest.Mo
     monkeypatch.setattr("vog.viewer.background._PAUSE", 0.001)
     with client(run) as pages:
         assert prepared.wait(60)
-        monkeypatch.setattr(RunTables, "numbers", None)
+        monkeypatch.setattr(RunTables, "arrays", None)
         for derived in ("class", "robust"):
             assert pages.get(f"/?by=aum@late:{derived}").status_code == 200
     RunTables(run).prepare(lambda: False)
