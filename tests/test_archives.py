@@ -118,7 +118,7 @@ def test_nothing_is_unpacked_that_memory_has_no_room_for(
 
     monkeypatch.setattr("psutil.virtual_memory", Little)
     monkeypatch.setattr("numpy.lib.format.read_array", lambda *_, **__: pytest.fail("unpacked"))
-    for opened in (open_source, example_reader._rows):
+    for opened in (open_source, example_reader._read_rows):
         with pytest.raises(Exception, match=r"its arrays unpack to 0.0 GB, but only 0.0 GB of"):
             opened(path)
 

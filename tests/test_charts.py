@@ -152,8 +152,8 @@ def contrast(one: str, other: str) -> float:
 @given(st.floats(-0.5, 1.5), st.integers(0, 2))
 def test_marks_and_text_stand_out(share: float, which: int) -> None:
     ramps = (theme.WRONG_TO_RIGHT, theme.FEW_TO_MANY, (theme.ORANGE, "#ffffff", theme.INK))
-    colour = theme.blended(ramps[which], share)
-    assert contrast(colour, theme.text_on(colour)) >= 4.5
+    colour = theme.blend(ramps[which], share)
+    assert contrast(colour, theme.text_colour(colour)) >= 4.5
     if which < 2:
         assert contrast(colour, "#ffffff") >= 3
     for mark in (theme.BLUE, theme.ORANGE, theme.FAINT):
@@ -163,12 +163,12 @@ def test_marks_and_text_stand_out(share: float, which: int) -> None:
 
 
 def test_colours_are_mixed_on_the_way() -> None:
-    assert theme.blended(("#000000", "#ffffff"), 0.5) == "#808080"
+    assert theme.blend(("#000000", "#ffffff"), 0.5) == "#808080"
     three = ("#ff0000", "#00ff00", "#0000ff")
-    assert [theme.blended(three, share) for share in (-1.0, 0.0, 0.5, 0.75, 1.0, 9.0)] == [
+    assert [theme.blend(three, share) for share in (-1.0, 0.0, 0.5, 0.75, 1.0, 9.0)] == [
         "#ff0000", "#ff0000", "#00ff00", "#008080", "#0000ff", "#0000ff"
     ]  # fmt: skip
-    assert [theme.text_on(colour) for colour in ("#ffffff", "#000000", "#757575", "#777777")] == [
+    assert [theme.text_colour(colour) for colour in ("#ffffff", "#000000", "#757575", "#777777")] == [
         "#000000", "#ffffff", "#ffffff", "#000000"
     ]  # fmt: skip
 
@@ -304,7 +304,7 @@ def test_agreement_prints_every_pair() -> None:
     assert rows["vog", "vog"]["text"] == "1"
     assert (rows["vog", "el2n"]["text"], rows["vog", "el2n"]["value"]) == ("", None)
     assert (rows["aum", "aum"]["colour"], rows["vog", "el2n"]["colour"]) == ("#2b5d9b", "#e4e7eb")
-    assert theme.blended((theme.ORANGE, "#ffffff"), 0.75) == rows["vog", "aum"]["colour"]
+    assert theme.blend((theme.ORANGE, "#ffffff"), 0.75) == rows["vog", "aum"]["colour"]
     assert marks(chart).count("rect mark") == 9
     title = " ".join(found["title"]["text"])
     assert title == (
@@ -392,5 +392,5 @@ def test_cells_print_black_on_light_and_white_on_dark() -> None:
         heatmap.HeatmapCell("b", "b", 0.0, "y", "#000000"),
     ]
     x, y = charts.alt.X("column:N"), charts.alt.Y("row:N")
-    rows = list(values(heatmap.table(pair, x, y, [], 10).to_dict()))
+    rows = list(values(heatmap.heatmap(pair, x, y, [], 10).to_dict()))
     assert [row["ink"] for row in rows][:2] == ["#000000", "#ffffff"]

@@ -112,10 +112,10 @@ def test_predictions_stand_below_and_wrong_ones_are_marked(
 def test_what_the_model_saw_is_what_is_shown(photos: Path, tmp_path: Path) -> None:
     """With the imagenet transform, the central 224 of 256 of the shorter side."""
     question = {"data": {"transform": "vog.data.images.imagenet 1"}, "where": {"data": str(photos)}}
-    opened = example_reader.opener(Run(tmp_path, question))(0, "photos/0.png")
+    opened = example_reader.image_reader(Run(tmp_path, question))(0, "photos/0.png")
     assert opened.size == (18, 18)
     other = Run(tmp_path, question | {"data": {"transform": "mine.py:crop 1"}})
-    assert example_reader.opener(other)(0, "photos/0.png").size == (20, 20)
+    assert example_reader.image_reader(other)(0, "photos/0.png").size == (20, 20)
 
 
 def test_images_of_an_npz(
@@ -189,14 +189,16 @@ def test_images_beside_gradients(tmp_path: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (32, 32), colour).save(folder / f"img_{row:05d}.png")
     question = {"data": {}, "where": {"gradients": str(tmp_path / "stored")}}
-    opened = example_reader.opener(Run(tmp_path, question))
+    opened = example_reader.image_reader(Run(tmp_path, question))
     assert opened(0, "0").getpixel((5, 5)) == (0, 0, 255)
     assert opened(1, "1").getpixel((5, 5)) == (0, 255, 0)
     assert opened(0, "0").size == (32, 32), "what a model saw of them is not known"
     with pytest.raises(ResultError, match=r"no weight_STEP/img_00002.jpg"):
         opened(2, "2")
     (tmp_path / "stored").rename(tmp_path / "moved")
-    assert example_reader.opener(Run(tmp_path, question), tmp_path / "moved")(1, "1").size == (
+    assert example_reader.image_reader(Run(tmp_path, question), tmp_path / "moved")(
+        1, "1"
+    ).size == (
         32,
         32,
     )

@@ -20,7 +20,7 @@ from test_bad_input import Cli, cli, score  # noqa: F401 (a fixture)
 from test_browse import plain, written
 from vog.analysis.one_run.column_pair import two_columns
 from vog.errors import ResultError
-from vog.reporting.findings import Missing, find_all
+from vog.reporting.findings import Missing, collect_findings
 from vog.reporting.page import galleries, report
 from vog.result import Run
 from vog.viewer import application
@@ -138,28 +138,28 @@ def test_errors_are_those_of_analyze(run: Run, page: str) -> None:
 
 
 def test_the_stages_and_the_classes(run: Run, page: str) -> None:
-    found = find_all(run)
-    assert not isinstance(found.course, Missing)
+    found = collect_findings(run)
+    assert not isinstance(found.stage_shift, Missing)
     said = section(page, "stages")
-    for group in found.course.groups:
+    for group in found.stage_shift.groups:
         assert f"{group.name} {group.examples} {group.share:.1%}" in said
     hard = gallery(page, "stages", 0)
     ids = run.table(["id"])["id"].to_pylist()
-    assert hard == [ids[row] for row in found.course.groups[0].rows[:9]]
+    assert hard == [ids[row] for row in found.stage_shift.groups[0].rows[:9]]
     names = run.label_names or []
     said = section(page, "classes")
-    places = [said.index(f" {names[one.label]} {one.examples} ") for one in found.spread]
+    places = [said.index(f" {names[one.label]} {one.examples} ") for one in found.class_spreads]
     assert places == sorted(places), "the hardest class first"
 
 
 def test_whether_the_scores_agree(run: Run, page: str) -> None:
-    found = find_all(run)
-    assert not isinstance(found.rival, Missing)
-    assert f"Here they agree at {found.rival.spearman:.2f}" in section(page, "agreement")
+    found = collect_findings(run)
+    assert not isinstance(found.gradient_norm, Missing)
+    assert f"Here they agree at {found.gradient_norm.spearman:.2f}" in section(page, "agreement")
     text = json.dumps(specs(page)["agreement"])
     assert all(name.removesuffix("@all") in text for name in found.agreement)
     ids = gallery(page, "agreement")
-    assert ids == [one.id for one in found.disputed]
+    assert ids == [one.id for one in found.disputes]
     said = {(one.score, one.stage): one.said for one in found.stability}
     assert any("none (halves -" in one for one in said.values())
     for name in found.agreement:
@@ -172,7 +172,7 @@ def test_whether_the_scores_agree(run: Run, page: str) -> None:
 
 
 def test_label_errors_without_a_promise(run: Run, page: str) -> None:
-    found = find_all(run)
+    found = collect_findings(run)
     assert not isinstance(found.suspects, Missing)
     said = section(page, "labels")
     assert "VoG over all checkpoints does not find label errors" in said
@@ -245,7 +245,7 @@ def test_one_score_has_a_stability(tmp_path: Path, checkpoints: Path) -> None:
     data = world.inputs_and_labels(30)
     run = vog.score(world.build, checkpoints, data, tmp_path / "run", scores="vog", quiet=True)
     text = report(run, tmp_path / "r.html").read_text(encoding="utf-8")
-    (stable,) = find_all(run).stability
+    (stable,) = collect_findings(run).stability
     said = section(text, "agreement")
     assert f"score all vog {stable.said} " in said
     assert "Not measured at stages early, middle, late: fewer than 4 checkpoints for vog." in said
@@ -278,8 +278,8 @@ def test_a_combined_run_is_ranked_by_a_view(combined: Run, tmp_path: Path) -> No
     assert "The ranking by vog_z at early and at late agree at " in section(text, "stages")
     assert "The raw vog@all within each class" in section(text, "classes")
     assert "median vog@all of " in specs(text)["classes"]["description"]
-    medians = [one.median for one in find_all(combined, "vog_z@all").spread]
-    assert medians == [one.median for one in find_all(combined, "vog@all").spread]
+    medians = [one.median for one in collect_findings(combined, "vog_z@all").class_spreads]
+    assert medians == [one.median for one in collect_findings(combined, "vog@all").class_spreads]
     assert "SCORE_z_se@STAGE" in section(text, "columns")
     assert "vog_z harder" not in section(text, "columns"), "one row a score"
 
@@ -319,7 +319,7 @@ def test_another_column_and_data_from_a_dataset(
 
 def test_the_pictures_of_many_classes_fit(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Classes are left out, the least hard last, when the page would become too large."""
-    asked = galleries.plan_galleries(run, find_all(run))
+    asked = galleries.plan_galleries(run, collect_findings(run))
     looked: list[int] = []
 
     def look(index: int, name: str) -> Any:
@@ -329,9 +329,9 @@ def test_the_pictures_of_many_classes_fit(run: Run, monkeypatch: pytest.MonkeyPa
         noise = np.random.default_rng(index).integers(0, 256, (112, 112, 3), dtype=np.uint8)
         return Preview(image=Image.fromarray(noise))
 
-    monkeypatch.setattr(galleries, "_ROOM", 2_100_000)
+    monkeypatch.setattr(galleries, "_MOST_PICTURE_TEXT", 2_100_000)
     shown = galleries.fill_galleries(run, asked, look, lambda count: None)
-    assert 0 < len(looked) < asked.pictures
+    assert 0 < len(looked) < asked.example_count
     assert len(looked) == len(set(looked)), "each is looked at once"
     assert 0 < len(shown.classes) < 4
     assert shown.left_out == 4 - len(shown.classes)

@@ -33,7 +33,7 @@ from vog.result import Run
 from vog.result.marks import Review
 from vog.result.sql import RunTables
 from vog.viewer import application, request_guard, server, view_query
-from vog.viewer.background import Idle
+from vog.viewer.background import IdleWorker
 from vog.viewer.inspection import Inspection, inspection
 from vog.viewer.request_guard import Guard
 from vog.viewer.view_query import View
@@ -140,8 +140,8 @@ def test_an_address_holds_the_whole_view(run: Run) -> None:
     assert view_query.read_view(run, dict(parse_qsl(view.address(run)))) == view
     assert set(asked) == set(vars(view)), "every attribute is a word of the address"
     assert view_query.read_view(run, {}).address(run) == "", "what is usual is left out"
-    assert view.filtered
-    assert not view_query.read_view(run, {"by": "aum@all"}).filtered
+    assert view.is_filtered
+    assert not view_query.read_view(run, {"by": "aum@all"}).is_filtered
 
 
 def test_a_zero_is_kept_in_an_address(run: Run) -> None:
@@ -566,18 +566,18 @@ def test_links_out_of_the_folder_are_not_followed(checkpoints: Path, tmp_path: P
 
 def test_work_waits_while_somebody_waits() -> None:
     """Done only in pauses; and whoever stops the server does not wait for the rest of it."""
-    idle, done = Idle(), threading.Semaphore(0)
+    idle, done = IdleWorker(), threading.Semaphore(0)
 
     def work(may_go_on: Callable[[], bool]) -> None:
         while may_go_on():
             done.release()
 
-    with idle.busy(), idle.busy(), idle.working(work):
+    with idle.serving_request(), idle.serving_request(), idle.run_in_background(work):
         assert not done.acquire(timeout=0.3), "somebody waits"
     assert not done.acquire(timeout=0.2), "it has ended"
-    with idle.working(work):
+    with idle.run_in_background(work):
         assert done.acquire(timeout=5)
-        with idle.busy():
+        with idle.serving_request():
             while done.acquire(timeout=0.3):  # what was under way
                 pass
             assert not done.acquire(timeout=0.3)

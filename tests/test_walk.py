@@ -197,7 +197,7 @@ def test_names_that_are_not_utf8_are_stored_shown_and_found_again(
     assert len(set(ids)) == 5
     assert not len(run.problems())
     greys = {
-        name: np.asarray(example_reader.opener(run, photos)(row, name))[0, 0, 0]
+        name: np.asarray(example_reader.image_reader(run, photos)(row, name))[0, 0, 0]
         for row, name in enumerate(ids)
         if name.startswith("d\\xe9but")
     }

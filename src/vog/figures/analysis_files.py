@@ -7,7 +7,7 @@ from vog.figures import charts
 from vog.files.writing import as_csv, as_json, make_folder, write_text
 
 
-def write_analysis(found: Overview, folder: Path, safe_csv: bool = False) -> list[Path]:
+def write_analysis(overview: Overview, folder: Path, safe_csv: bool = False) -> list[Path]:
     """Write analysis.json, classes.csv and error_by_decile as PNG and SVG; where they are.
 
     With `safe_csv` names of classes are written so that no spreadsheet runs them as formulas.
@@ -16,17 +16,17 @@ def write_analysis(found: Overview, folder: Path, safe_csv: bool = False) -> lis
         ResultError: the folder cannot be written.
     """
     make_folder(folder)
-    classes = as_csv(found.class_rows(), safe_csv=safe_csv)
-    texts = {"analysis.json": as_json(found.as_dict()), "classes.csv": classes}
+    classes = as_csv(overview.class_rows(), safe_csv=safe_csv)
+    texts = {"analysis.json": as_json(overview.as_dict()), "classes.csv": classes}
     for name, text in texts.items():
         write_text(folder / name, text)
     chart = charts.error_by_decile(
-        {stage: errors.deciles for stage, errors in found.errors.items()},
-        found.score,
-        f"How often the model is wrong, by {found.score}",
-        found.hard_is_high,
+        {stage: errors.deciles for stage, errors in overview.errors.items()},
+        overview.score,
+        f"How often the model is wrong, by {overview.score}",
+        overview.hard_is_high,
     )
-    drawn = [
+    figures = [
         charts.save_chart(chart, folder / f"error_by_decile.{kind}") for kind in ("png", "svg")
     ]
-    return [*(folder / name for name in texts), *drawn]
+    return [*(folder / name for name in texts), *figures]

@@ -39,14 +39,14 @@ def class_grid(
         raise ResultError(
             f"{_title(run, label)}: {len(ranked)} scored examples; a pair of grids needs 2."
         )
-    each = min(columns**2, len(ranked) // 2)
+    count = min(columns**2, len(ranked) // 2)
     names = run.label_names or []
-    opened = example_reader.opener(run, root)
+    read_image = example_reader.image_reader(run, root)
     easiest, hardest = (
-        [_tile(row, stage, names, opened) for row in end]
+        [_grid_image(row, stage, names, read_image) for row in end]
         for end in (
-            ranked.slice(0, each).to_pylist(),
-            ranked.slice(len(ranked) - each).to_pylist()[::-1],
+            ranked.slice(0, count).to_pylist(),
+            ranked.slice(len(ranked) - count).to_pylist()[::-1],
         )
     )
     low, high = ("lowest", "highest") if run.hard_is_high(by) else ("highest", "lowest")
@@ -67,12 +67,12 @@ def _title(run: Run, label: str | int | None) -> str:
     return main_name(names[number]) if number < len(names) else f"class {number}"
 
 
-def _tile(
-    row: dict[str, Any], stage: str, names: list[str], opened: example_reader.Opener
+def _grid_image(
+    row: dict[str, Any], stage: str, names: list[str], read_image: example_reader.ImageReader
 ) -> image_grid.GridImage:
     predicted, label = row.get(f"prediction@{stage}"), row["label"]
     caption = "?" if predicted is None else str(predicted)
     if predicted is not None and predicted < len(names):
         caption = main_name(names[predicted])
     wrong = None not in (predicted, label) and predicted != label
-    return image_grid.GridImage(opened(row["index"], row["id"]), caption, wrong)
+    return image_grid.GridImage(read_image(row["index"], row["id"]), caption, wrong)

@@ -18,18 +18,18 @@ from vog.result.data_location import data_container, data_place, missing_data_pl
 
 # From row number and id to an image, a text, or an array that the model was given.
 Reader = Callable[[int, str], Any]
-Opener = Callable[[int, str], Image.Image]
+ImageReader = Callable[[int, str], Image.Image]
 
 # What the imagenet transform keeps of the shorter side: 224 of 256 pixels.
-_SEEN = 224 / 256
+_CROP_SHARE = 224 / 256
 # Of an `.npz`, what is shown of a row, and the names of its columns.
-_KINDS, _FEATURES = ("texts", "images", "inputs"), "feature_names"
-_ENDINGS = sorted(Image.registered_extensions(), key=lambda ending: ending != ".jpg")
+_ARRAY_NAMES, _FEATURE_NAMES = ("texts", "images", "inputs"), "feature_names"
+_SUFFIXES = sorted(Image.registered_extensions(), key=lambda ending: ending != ".jpg")
 # What damaged images raise when they are decoded.
 UNREADABLE = (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError)
 
 
-def opener(run: Run, root: Path | None = None, data: Any = None) -> Opener:
+def image_reader(run: Run, root: Path | None = None, data: Any = None) -> ImageReader:
     """A function from the row number and the id of an example to its picture; see `reader`.
 
     Raises:
@@ -37,11 +37,11 @@ def opener(run: Run, root: Path | None = None, data: Any = None) -> Opener:
     """
     read = reader(run, root, data)
 
-    def opened(index: int, name: str) -> Image.Image:
-        found = read(index, name)
-        return found if isinstance(found, Image.Image) else to_image(np.asarray(found))
+    def read_image(index: int, name: str) -> Image.Image:
+        example = read(index, name)
+        return example if isinstance(example, Image.Image) else to_image(np.asarray(example))
 
-    return opened
+    return read_image
 
 
 def reader(
@@ -77,31 +77,33 @@ def reader(
         root, data = root or data_container(Path(data)), None
     if data is not None:
         run.require_row_numbers()
-        return _items(data)
-    where = run.question.get("where", {})
-    seen = _SEEN if "images.imagenet" in str(run.question["data"].get("transform")) else 1.0
+        return _dataset_reader(data)
+    locations = run.question.get("where", {})
+    crop = _CROP_SHARE if "images.imagenet" in str(run.question["data"].get("transform")) else 1.0
     exif = bool(run.question["data"].get("exif"))
-    place = data_place(run, root)
-    if place is None:
-        raise ResultError(_unknown_place(run, where.get("data")))
-    lost = missing_data_places(run) if root is None else None
-    if lost is not None:
-        what = "file" if place.suffix == ".npz" else "folder that the ids are relative to"
+    data_path = data_place(run, root)
+    if data_path is None:
+        raise ResultError(_unknown_location(run, locations.get("data")))
+    searched = missing_data_places(run) if root is None else None
+    if searched is not None:
+        expected = "file" if data_path.suffix == ".npz" else "folder that the ids are relative to"
         raise ResultError(
-            f"{place} with the images of the run cannot be read: nothing is there. It was looked "
-            f"for as {lost}. Give the {what} as --root."
+            f"{data_path} with the images of the run cannot be read: nothing is there. It was looked "
+            f"for as {searched}. Give the {expected} as --root."
         )
-    if place.suffix == ".npz":
+    if data_path.suffix == ".npz":
         run.require_row_numbers()
-        return _of_arrays(place)
-    stored = sorted((p for p in place.glob("weight_*") if p.is_dir()), reverse=True)
-    if stored and where.get("gradients"):
+        return _array_reader(data_path)
+    folders = sorted((path for path in data_path.glob("weight_*") if path.is_dir()), reverse=True)
+    if folders and locations.get("gradients"):
         if "combined" in run.question:  # else its numbers are those of the stored gradients
             run.require_row_numbers()
-        return lambda index, _: _cropped(
-            _open(_beside_gradients(stored, index, inside), size, exif), seen
+        return lambda index, _: _crop_centre(
+            _open_image(_gradient_image_path(folders, index, inside), size, exif), crop
         )
-    return lambda _, name: _cropped(_open(_below(place, name, inside), size, exif), seen)
+    return lambda _, name: _crop_centre(
+        _open_image(_path_below(data_path, name, inside), size, exif), crop
+    )
 
 
 def to_image(values: Shaped[np.ndarray, "*shape"]) -> Image.Image:
@@ -122,26 +124,28 @@ def to_image(values: Shaped[np.ndarray, "*shape"]) -> Image.Image:
     if not flat or not array.size:
         raise ResultError(f"an example of shape {values.shape} is no image.")
     if array.dtype.kind == "f":
-        array = _within_0_and_1(array.astype(np.float64)) * 255  # float16 would overflow
+        array = _scale_to_0_and_1(array.astype(np.float64)) * 255  # float16 would overflow
     return Image.fromarray(array.round().clip(0, 255).astype(np.uint8))
 
 
-def _within_0_and_1(array: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+def _scale_to_0_and_1(array: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     """The same, stretched if some are outside; infinities at the ends, and NaN black."""
-    known = array[np.isfinite(array)]
-    if ((known < 0) | (known > 1)).any():
-        array = (array - known.min()) / max(float(np.ptp(known)), 1e-12)
+    finite = array[np.isfinite(array)]
+    if ((finite < 0) | (finite > 1)).any():
+        array = (array - finite.min()) / max(float(np.ptp(finite)), 1e-12)
     return np.nan_to_num(array).clip(0, 1)
 
 
-def _unknown_place(run: Run, data: str | None) -> str:
-    said = f"{run.folder} does not say where its images are: its data came from "
+def _unknown_location(run: Run, data: str | None) -> str:
+    problem = f"{run.folder} does not say where its images are: its data came from "
     if data is None:
-        return f"{said}an object in Python. Give the folder that the ids are relative to as --root."
-    return f"{said}{data}. Give the function as --data {data}, or a folder of images as --root."
+        return (
+            f"{problem}an object in Python. Give the folder that the ids are relative to as --root."
+        )
+    return f"{problem}{data}. Give the function as --data {data}, or a folder of images as --root."
 
 
-def _items(data: Any) -> Reader:
+def _dataset_reader(data: Any) -> Reader:
     """What a dataset has of a row: what its `preview(row)` returns, or the input of its item."""
     if isinstance(data, str):
         data = user_functions.call_function(
@@ -164,23 +168,23 @@ def _items(data: Any) -> Reader:
     return read
 
 
-def _beside_gradients(folders: Sequence[Path], index: int, inside: bool) -> Path:
+def _gradient_image_path(folders: Sequence[Path], index: int, inside: bool) -> Path:
     """The image of a row in the last of these folders that has it."""
-    place = folders[0].parent
+    parent = folders[0].parent
     for folder in folders:
-        for ending in _ENDINGS:
-            path = folder / f"img_{index:05d}{ending}"
+        for suffix in _SUFFIXES:
+            path = folder / f"img_{index:05d}{suffix}"
             if path.exists():
-                return _below(place, str(path.relative_to(place)), inside)
+                return _path_below(parent, str(path.relative_to(parent)), inside)
     raise ResultError(
-        f"{place} holds no weight_STEP/img_{index:05d}.jpg. Give the folder of the "
+        f"{parent} holds no weight_STEP/img_{index:05d}.jpg. Give the folder of the "
         f"images as --root, if the ids are paths in it."
     )
 
 
-def _of_arrays(path: Path) -> Reader:
+def _array_reader(path: Path) -> Reader:
     """What an `.npz` has of a row; with names of features, values by name."""
-    rows, names = _rows(path)
+    rows, names = _read_rows(path)
 
     def read(index: int, name: str) -> Any:
         if index >= len(rows):
@@ -194,16 +198,16 @@ def _of_arrays(path: Path) -> Reader:
     return read
 
 
-def _rows(path: Path) -> tuple[Shaped[np.ndarray, "n *shape"], list[str] | None]:
+def _read_rows(path: Path) -> tuple[Shaped[np.ndarray, "n *shape"], list[str] | None]:
     """The rows of an `.npz`, its `texts` if it has such; and the names of features, if it has."""
     try:
-        there = npz.array_names(path)
-        kind = next((one for one in _KINDS if one in there), _KINDS[-1])
-        arrays = npz.load_arrays(path, (kind, _FEATURES))
-        rows = np.atleast_1d(arrays[kind])
+        stored = npz.array_names(path)
+        array_name = next((name for name in _ARRAY_NAMES if name in stored), _ARRAY_NAMES[-1])
+        arrays = npz.load_arrays(path, (array_name, _FEATURE_NAMES))
+        rows = np.atleast_1d(arrays[array_name])
         names = None
-        if rows.ndim == 2 and _FEATURES in arrays:
-            names = [str(one) for one in arrays[_FEATURES]]
+        if rows.ndim == 2 and _FEATURE_NAMES in arrays:
+            names = [str(name) for name in arrays[_FEATURE_NAMES]]
         return rows, names if names and len(names) == rows.shape[1] else None
     except npz.UNPACKABLE as error:
         raise ResultError(
@@ -212,32 +216,32 @@ def _rows(path: Path) -> tuple[Shaped[np.ndarray, "n *shape"], list[str] | None]
         ) from error
 
 
-def _below(place: Path, name: str, inside: bool) -> Path:
+def _path_below(folder: Path, name: str, inside: bool) -> Path:
     """The file of an id below its folder.
 
     Raises:
         ResultError: it must not lead out of the folder, and does.
     """
-    path = path_below(place, name)
+    path = path_below(folder, name)
     try:
-        out = inside and not path.resolve().is_relative_to(place.resolve())
+        is_outside = inside and not path.resolve().is_relative_to(folder.resolve())
     except (OSError, ValueError, RuntimeError):  # names no file could have, or links in a circle
-        out = True
-    if out:
-        raise ResultError(f"{name!r} leads out of {place}, so it is not shown.")
+        is_outside = True
+    if is_outside:
+        raise ResultError(f"{name!r} leads out of {folder}, so it is not shown.")
     return path
 
 
-def _open(path: Path, size: int | None = None, exif: bool = False) -> Image.Image:
+def _open_image(path: Path, size: int | None = None, exif: bool = False) -> Image.Image:
     """The picture of a file, whose values are scaled where it has more than eight bits."""
 
-    def shown(image: Image.Image) -> Image.Image:
+    def to_display(image: Image.Image) -> Image.Image:
         if size is not None:
             image.draft("RGB", (2 * size, 2 * size))
         return pixels.rgb_for_display(pixels.as_stored(image, exif))
 
     try:
-        return pixels.open_file(path, shown)
+        return pixels.open_file(path, to_display)
     except pixels.UNREADABLE as error:
         raise ResultError(
             f"the image {path} cannot be read: {error}. Give the folder that the ids are "
@@ -245,8 +249,8 @@ def _open(path: Path, size: int | None = None, exif: bool = False) -> Image.Imag
         ) from error
 
 
-def _cropped(image: Image.Image, share: float) -> Image.Image:
+def _crop_centre(image: Image.Image, share: float) -> Image.Image:
     """The central square, with this share of the shorter side."""
     edge = round(min(image.size) * share)
-    left, top = (image.width - edge) // 2, (image.height - edge) // 2
-    return image.crop((left, top, left + edge, top + edge))
+    x, y = (image.width - edge) // 2, (image.height - edge) // 2
+    return image.crop((x, y, x + edge, y + edge))

@@ -10,7 +10,7 @@ from vog.errors import ResultError
 from vog.files.writing import write_whole
 from vog.pixels import rgb_for_display
 
-_BACKGROUND, _INK, _QUIET, _WRONG = "#ffffff", "#1f2933", "#7b8794", "#c0392b"
+_BACKGROUND, _INK, _GREY, _WRONG = "#ffffff", "#1f2933", "#7b8794", "#c0392b"
 _GAP, _MARGIN, _FRAME = 8, 24, 3
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -51,25 +51,25 @@ def easiest_and_hardest(
     longest = max(len(easiest), len(hardest), 1)
     rows = min(columns, -(-longest // columns))
     width = columns * (size + _GAP) - _GAP
-    head = 3 * (size // 6) + _MARGIN
+    top = 3 * (size // 6) + _MARGIN
     sheet = Image.new(
         "RGB",
-        (2 * width + 3 * _MARGIN, head + rows * (size + caption + _GAP) + _MARGIN),
+        (2 * width + 3 * _MARGIN, top + rows * (size + caption + _GAP) + _MARGIN),
         _BACKGROUND,
     )
     draw = ImageDraw.Draw(sheet)
     draw.text((_MARGIN, _MARGIN // 2), title, _INK, large)
-    for left, name, tiles in (
+    for x, name, tiles in (
         (_MARGIN, headings[0], easiest),
         (width + 2 * _MARGIN, headings[1], hardest),
     ):
-        draw.text((left, head - caption - 2), name, _QUIET, small)
-        for place, tile in enumerate(tiles[: rows * columns]):
-            row, column = divmod(place, columns)
-            corner = (left + column * (size + _GAP), head + row * (size + caption + _GAP))
+        draw.text((x, top - caption - 2), name, _GREY, small)
+        for position, tile in enumerate(tiles[: rows * columns]):
+            row, column = divmod(position, columns)
+            corner = (x + column * (size + _GAP), top + row * (size + caption + _GAP))
             _paste(sheet, draw, tile, corner, size, small)
     middle = width + 3 * _MARGIN // 2
-    draw.line((middle, head - caption, middle, sheet.height - _MARGIN), fill="#d9dee3", width=1)
+    draw.line((middle, top - caption, middle, sheet.height - _MARGIN), fill="#d9dee3", width=1)
     return sheet
 
 
@@ -79,12 +79,12 @@ def save_grid(image: Image.Image, path: Path) -> Path:
     Raises:
         ResultError: no format has that ending, or the file cannot be written.
     """
-    kinds = Image.registered_extensions()
-    if kinds.get(path.suffix.lower()) not in Image.SAVE:
+    formats = Image.registered_extensions()
+    if formats.get(path.suffix.lower()) not in Image.SAVE:
         raise ResultError(
             f"{path}: a picture is saved as .png, .jpg, .webp or another of Pillow's."
         )
-    write_whole(path, lambda beside: image.save(beside))
+    write_whole(path, lambda file: image.save(file))
     return path
 
 
@@ -96,23 +96,23 @@ def _paste(
     size: int,
     font: Font,
 ) -> None:
-    left, top = corner
-    sheet.paste(_square(tile.image, size), corner)
+    x, y = corner
+    sheet.paste(_crop_square(tile.image, size), corner)
     colour = _WRONG if tile.wrong else _INK
     if tile.wrong:
-        draw.rectangle((left, top, left + size - 1, top + size - 1), outline=_WRONG, width=_FRAME)
-    text, font = _fitting(tile.caption, size, font)
-    draw.text((left + (size - font.getlength(text)) / 2, top + size + 2), text, colour, font)
+        draw.rectangle((x, y, x + size - 1, y + size - 1), outline=_WRONG, width=_FRAME)
+    text, font = _fit_text(tile.caption, size, font)
+    draw.text((x + (size - font.getlength(text)) / 2, y + size + 2), text, colour, font)
 
 
-def _square(image: Image.Image, size: int) -> Image.Image:
+def _crop_square(image: Image.Image, size: int) -> Image.Image:
     edge = min(image.size)
-    left, top = (image.width - edge) // 2, (image.height - edge) // 2
-    cropped = rgb_for_display(image).crop((left, top, left + edge, top + edge))
+    x, y = (image.width - edge) // 2, (image.height - edge) // 2
+    cropped = rgb_for_display(image).crop((x, y, x + edge, y + edge))
     return cropped.resize((size, size), Image.Resampling.BICUBIC)
 
 
-def _fitting(text: str, width: int, font: Font) -> tuple[str, Font]:
+def _fit_text(text: str, width: int, font: Font) -> tuple[str, Font]:
     """The text in a font at most a third smaller; one that is longer still ends in an ellipsis."""
     full = font.size if isinstance(font, ImageFont.FreeTypeFont) else 0
     for size in range(int(full), int(full * 2 / 3), -1):

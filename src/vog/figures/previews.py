@@ -14,7 +14,7 @@ from vog.errors import ResultError
 from vog.figures import example_reader
 from vog.result import Run
 
-_LONGEST, _MOST = 2000, 400
+_TEXT_LETTERS, _MOST_VALUES = 2000, 400
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ def previewer(
     try:
         read = example_reader.reader(run, root, data, size, inside)
     except ResultError as error:
-        why = str(error)
-        return lambda index, name: Preview(missing=why)
+        reason = str(error)
+        return lambda index, name: Preview(missing=reason)
 
     def preview(index: int, name: str) -> Preview:
         try:
@@ -71,30 +71,30 @@ def previewer(
     return preview
 
 
-def preview_of(found: Any) -> Preview:
+def preview_of(example: Any) -> Preview:
     """The preview of an image, a text, values by name, or an array of any shape."""
-    if isinstance(found, Image.Image):
-        return _in_colours(found)
-    if isinstance(found, str):
-        text = str(found)
-        return Preview(text=text if len(text) <= _LONGEST else text[:_LONGEST] + "\u2026")
+    if isinstance(example, Image.Image):
+        return _image_preview(example)
+    if isinstance(example, str):
+        text = str(example)
+        return Preview(text=text if len(text) <= _TEXT_LETTERS else text[:_TEXT_LETTERS] + "\u2026")
     try:
-        if isinstance(found, Mapping):
-            return Preview(values={str(name): float(value) for name, value in found.items()})
-        array = np.asarray(found)
+        if isinstance(example, Mapping):
+            return Preview(values={str(name): float(value) for name, value in example.items()})
+        array = np.asarray(example)
     except (TypeError, ValueError, RuntimeError):
-        return preview_of(str(found))
+        return preview_of(str(example))
     if array.ndim == 0 or array.dtype.kind not in "biuf":
-        return preview_of(str(found))
+        return preview_of(str(example))
     if not array.size:
         return Preview(missing=f"an example of shape {array.shape} has no values.")
     try:
-        return _in_colours(example_reader.to_image(array))
+        return _image_preview(example_reader.to_image(array))
     except ResultError:
-        return Preview(values=_values(array))
+        return Preview(values=_largest_values(array))
 
 
-def _in_colours(image: Image.Image) -> Preview:
+def _image_preview(image: Image.Image) -> Preview:
     """The picture, which a dataset may have opened without reading it yet."""
     try:
         return Preview(image=pixels.rgb_for_display(image))
@@ -102,12 +102,14 @@ def _in_colours(image: Image.Image) -> Preview:
         return Preview(missing=f"the picture cannot be read: {error}.")
 
 
-def _values(array: np.ndarray) -> dict[str, float]:
+def _largest_values(array: np.ndarray) -> dict[str, float]:
     """By position; of very many the largest, in the order of the data."""
     flat = array.reshape(-1).astype(np.float64)
-    chosen = np.sort(np.argsort(-np.abs(flat), kind="stable")[:_MOST])  # NaN comes last
-    names = (", ".join(map(str, np.unravel_index(one, array.shape))) for one in chosen.tolist())
-    return dict(zip(names, flat[chosen].tolist(), strict=True))
+    largest = np.sort(np.argsort(-np.abs(flat), kind="stable")[:_MOST_VALUES])  # NaN comes last
+    names = (
+        ", ".join(map(str, np.unravel_index(index, array.shape))) for index in largest.tolist()
+    )
+    return dict(zip(names, flat[largest].tolist(), strict=True))
 
 
 def encode_thumbnail(image: Image.Image, size: int) -> tuple[bytes, str]:

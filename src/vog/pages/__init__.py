@@ -14,7 +14,7 @@ from vog.progress import duration
 from vog.result import Run
 from vog.result.class_names import main_name
 
-_HERE = Path(__file__).parent
+_FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,15 @@ class GalleryTile:
     @property
     def alt(self) -> str:
         """The picture in words."""
-        said = f"example {self.id}"
+        words = f"example {self.id}"
         if self.label is not None:
-            said += f", labelled {self.label}"
+            words += f", labelled {self.label}"
         if self.prediction is not None:
-            said += f", predicted {self.prediction}"
-        return said
+            words += f", predicted {self.prediction}"
+        return words
 
 
-def tile(run: Run, row: Mapping[str, Any], **more: Any) -> GalleryTile:
+def make_tile(run: Run, row: Mapping[str, Any], **fields: Any) -> GalleryTile:
     """The tile of a row with `index`, `id`, `label` and `prediction`; `more` as for `Tile`."""
     label, prediction = row["label"], row["prediction"]
     return GalleryTile(
@@ -63,7 +63,7 @@ def tile(run: Run, row: Mapping[str, Any], **more: Any) -> GalleryTile:
         label=class_text(run, label),
         prediction=class_text(run, prediction),
         wrong=None not in (label, prediction) and label != prediction,
-        **more,
+        **fields,
     )
 
 
@@ -75,7 +75,7 @@ def class_text(run: Run, label: int | None) -> str | None:
     return main_name(names[label]) if 0 <= label < len(names) else str(label)
 
 
-def target(run: Run) -> str:
+def target_words(run: Run) -> str:
     """What was differentiated, in words."""
     words = {
         "logit": "the logit of the label",
@@ -83,13 +83,13 @@ def target(run: Run) -> str:
         "probability": "the probability of the label",
         "loss": "the loss",
     }
-    asked = str(run.question.get("target"))
-    if asked == "as stored":  # by whoever made the gradients that were imported
+    name = str(run.question.get("target"))
+    if name == "as stored":  # by whoever made the gradients that were imported
         return "what was differentiated when it was stored"
-    return words.get(asked, "a target of its own")
+    return words.get(name, "a target of its own")
 
 
-def embedded(preview: Preview, size: int) -> dict[str, Any]:
+def preview_fields(preview: Preview, size: int) -> dict[str, Any]:
     """What `Tile` takes of a preview whose picture, if any, is to stand in the page itself."""
     if preview.image is None:
         return {"preview": preview}
@@ -101,30 +101,30 @@ def embedded(preview: Preview, size: int) -> dict[str, Any]:
 @cache
 def environment(package: str) -> jinja2.Environment:
     """The templates of a package and those here; what comes from data is text, never markup."""
-    own, shared = (jinja2.PackageLoader(name) for name in (package, __name__))
-    made = jinja2.Environment(
-        loader=jinja2.ChoiceLoader([own, shared]),
+    package_loader, shared_loader = (jinja2.PackageLoader(name) for name in (package, __name__))
+    templates = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([package_loader, shared_loader]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {
-        "number": number,
+    templates.filters |= {
+        "number": format_number,
         "share": as_percentage,
         "count": "{:,}".format,
         "duration": duration,
     }
-    return made
+    return templates
 
 
 @cache
-def look() -> str:
+def style_sheet() -> str:
     """The style sheet of all pages."""
-    return (_HERE / "look.css").read_text(encoding="utf-8")
+    return (_FOLDER / "look.css").read_text(encoding="utf-8")
 
 
-def number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     """Four digits, or a dash where there is none."""
     if value is None or value != value:
         return "\u2013"

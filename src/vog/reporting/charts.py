@@ -9,31 +9,34 @@ from vog.result import Run
 _MANY_CLASSES = 40
 
 
-def charts_by_section(run: Run, found: Findings) -> dict[str, dict[str, Chart]]:
+def charts_by_section(run: Run, findings: Findings) -> dict[str, dict[str, Chart]]:
     """By section, its charts by name; nothing for what the run cannot tell."""
-    made: dict[str, dict[str, Chart]] = {}
-    if not isinstance(found.overview, Missing):
-        made["errors"] = _deciles(found.overview)
-    if not isinstance(found.map, Missing):
-        made["map"] = {"data_map": charts.data_map_chart(found.map)}
-    if not isinstance(found.course, Missing):
-        made["stages"] = {"stages": charts.stage_shift_chart(found.course)}
-    if found.spread:
-        made["classes"] = _classes(run, found)
-    if len(found.agreement) > 1:
-        made["agreement"] = {"agreement": charts.correlation_chart(found.agreement, "all")}
-    if not isinstance(found.rival, Missing):
+    sections: dict[str, dict[str, Chart]] = {}
+    if not isinstance(findings.overview, Missing):
+        sections["errors"] = _error_charts(findings.overview)
+    if not isinstance(findings.data_map, Missing):
+        sections["map"] = {"data_map": charts.data_map_chart(findings.data_map)}
+    if not isinstance(findings.stage_shift, Missing):
+        sections["stages"] = {"stages": charts.stage_shift_chart(findings.stage_shift)}
+    if findings.class_spreads:
+        sections["classes"] = _class_charts(run, findings)
+    if len(findings.agreement) > 1:
+        sections["agreement"] = {"agreement": charts.correlation_chart(findings.agreement, "all")}
+    if not isinstance(findings.gradient_norm, Missing):
         compared = charts.comparison(
-            found.rival.density, "vog@all", "grad_norm@all", found.rival.spearman
+            findings.gradient_norm.density,
+            "vog@all",
+            "grad_norm@all",
+            findings.gradient_norm.spearman,
         )
-        made["rival"] = {"vog_against_grad_norm": compared}
-    return made
+        sections["rival"] = {"vog_against_grad_norm": compared}
+    return sections
 
 
-def _deciles(overview: Overview) -> dict[str, Chart]:
+def _error_charts(overview: Overview) -> dict[str, Chart]:
     """A panel a stage, all on one scale."""
-    errors = {stage: one.deciles for stage, one in overview.errors.items()}
-    top = max((one.high for bins in errors.values() for one in bins), default=1.0)
+    errors = {stage: stage_errors.deciles for stage, stage_errors in overview.errors.items()}
+    top = max((stage_errors.high for bins in errors.values() for stage_errors in bins), default=1.0)
     return {
         f"error_by_decile_{stage}": charts.error_by_decile(
             {stage: bins}, overview.score, f"Stage {stage}", overview.hard_is_high, top
@@ -42,9 +45,13 @@ def _deciles(overview: Overview) -> dict[str, Chart]:
     }
 
 
-def _classes(run: Run, found: Findings) -> dict[str, Chart]:
-    hard_is_high = run.hard_is_high(found.raw)
-    made = {"classes": charts.class_spread_chart(found.spread, found.raw, hard_is_high)}
-    if len(found.spread) > _MANY_CLASSES:
-        made["all_classes"] = charts.class_band(found.spread, found.raw, hard_is_high)
-    return made
+def _class_charts(run: Run, findings: Findings) -> dict[str, Chart]:
+    hard_is_high = run.hard_is_high(findings.raw)
+    section = {
+        "classes": charts.class_spread_chart(findings.class_spreads, findings.raw, hard_is_high)
+    }
+    if len(findings.class_spreads) > _MANY_CLASSES:
+        section["all_classes"] = charts.class_band(
+            findings.class_spreads, findings.raw, hard_is_high
+        )
+    return section

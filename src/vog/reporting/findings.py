@@ -57,14 +57,14 @@ class Findings:
     problems: list[dict[str, Any]]
     problem_count: int
     overview: Overview | Missing
-    map: DataMap | Missing
-    course: StageShift | Missing
-    spread: tuple[ClassSpread, ...]
+    data_map: DataMap | Missing
+    stage_shift: StageShift | Missing
+    class_spreads: tuple[ClassSpread, ...]
     agreement: dict[str, dict[str, float]]
     stability: tuple[Stability, ...]
     not_measured: str | None
-    rival: TwoColumns | Missing
-    disputed: tuple[Dispute, ...]
+    gradient_norm: TwoColumns | Missing
+    disputes: tuple[Dispute, ...]
     suspects: LikelyErrors | Missing
     out_of_sample: bool
     columns: list[dict[str, str]]
@@ -73,7 +73,7 @@ class Findings:
 STEPS = 9
 
 
-def find_all(
+def collect_findings(
     run: Run,
     by: str | None = None,
     advance: Callable[[int], None] = lambda steps: None,
@@ -91,66 +91,66 @@ def find_all(
         ResultError: there is no such score or stage.
     """
 
-    def step(work: Callable[[], T]) -> T:
+    def count_step(work: Callable[[], T]) -> T:
         try:
             return work()
         finally:
             advance(1)
 
-    def found(work: Callable[[], T]) -> T | Missing:
+    def attempt(work: Callable[[], T]) -> T | Missing:
         try:
-            return step(work)
+            return count_step(work)
         except ResultError as error:
             return Missing(str(error))
 
     check_stage(run, stage)
     by = by or run.default_column
-    stored = run.score_column(by)
-    score = stored.partition("@")[0] + by.removeprefix(stored)
+    stored_column = run.score_column(by)
+    score = stored_column.partition("@")[0] + by.removeprefix(stored_column)
     raw = raw_column(run, by)
-    of_all = [name for name in run.score_columns if name.endswith("@all")]
+    whole_run_columns = [name for name in run.score_columns if name.endswith("@all")]
     problems = run.problems()
     return Findings(
         by=by,
         raw=raw,
-        unit=_told(run, stored)["unit"] if by == stored != raw else None,
+        unit=_column_metadata(run, stored_column)["unit"] if by == stored_column != raw else None,
         problems=problems.slice(0, 20).to_pylist(),
         problem_count=len(problems),
-        overview=found(lambda: analyze(run, score)),
-        map=found(lambda: data_map(run)),
-        course=found(lambda: stage_shift(run, score)),
-        spread=step(lambda: class_spread(run, raw)),
-        agreement=step(lambda: correlation_matrix(run, of_all)),
-        stability=step(lambda: stability(run)),
+        overview=attempt(lambda: analyze(run, score)),
+        data_map=attempt(lambda: data_map(run)),
+        stage_shift=attempt(lambda: stage_shift(run, score)),
+        class_spreads=count_step(lambda: class_spread(run, raw)),
+        agreement=count_step(lambda: correlation_matrix(run, whole_run_columns)),
+        stability=count_step(lambda: stability(run)),
         not_measured=unmeasured_stages(run),
-        rival=found(lambda: _rival(run)),
-        disputed=step(lambda: disputed_examples(run, of_all, 14)),
-        suspects=found(lambda: likely_label_errors(run, 28, stage)),
+        gradient_norm=attempt(lambda: _vog_and_gradient_norm(run)),
+        disputes=count_step(lambda: disputed_examples(run, whole_run_columns, 14)),
+        suspects=attempt(lambda: likely_label_errors(run, 28, stage)),
         out_of_sample=run.out_of_sample,
-        columns=_columns(run),
+        columns=_score_meanings(run),
     )
 
 
-def _rival(run: Run) -> TwoColumns:
+def _vog_and_gradient_norm(run: Run) -> TwoColumns:
     lacking = [name for name in ("vog@all", "grad_norm@all") if name not in run.score_columns]
     if lacking:
         raise ResultError(f"The run has no {' and no '.join(lacking)}.")
     return two_columns(run, "vog@all", "grad_norm@all")
 
 
-def _columns(run: Run) -> list[dict[str, str]]:
+def _score_meanings(run: Run) -> list[dict[str, str]]:
     """One row a score: its meaning is the same at every stage."""
-    said: dict[str, dict[str, str]] = {}
+    meanings: dict[str, dict[str, str]] = {}
     for name in run.score_columns:
         score, _, stage = name.partition("@")
-        if score in said:
-            said[score]["stages"] += f", {stage}"
+        if score in meanings:
+            meanings[score]["stages"] += f", {stage}"
         else:
-            said[score] = {**_told(run, name), "score": score, "stages": stage}
-    return list(said.values())
+            meanings[score] = {**_column_metadata(run, name), "score": score, "stages": stage}
+    return list(meanings.values())
 
 
-def _told(run: Run, column: str) -> dict[str, str]:
+def _column_metadata(run: Run, column: str) -> dict[str, str]:
     """What a stored column says of itself."""
     metadata = run.schema.field(column).metadata
     return {key.decode(): value.decode() for key, value in metadata.items()}

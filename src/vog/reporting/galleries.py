@@ -11,21 +11,21 @@ from vog import pages
 from vog.analysis.label_errors.suspect_list import Suspect
 from vog.analysis.one_run.row_facts import row_summaries
 from vog.figures.previews import Previewer
-from vog.pages import GalleryTile, number
+from vog.pages import GalleryTile, format_number
 from vog.reporting.findings import Findings, Missing
 from vog.result import Run
 
-SIZE = 112
-_SMALL = 80
-_ENDS, _OF_GROUP = 14, 9
+THUMBNAIL_SIZE = 112
+_SMALL_SIZE = 80
+_END_TILES, _GROUP_TILES = 14, 9
 # Of each end of a class at most so many, and of all classes together.
-_OF_CLASS, _OF_ALL = 12, 2600
+_CLASS_TILES, _ALL_CLASS_TILES = 12, 2600
 # What all pictures may take, as text in the page: the report is to stay below 15 MB.
-_ROOM = 11_000_000
+_MOST_PICTURE_TEXT = 11_000_000
 
 
 @dataclass(frozen=True)
-class SelectedRows:
+class SelectedRow:
     """An example that is to be shown, and what stands below it."""
 
     index: int
@@ -42,20 +42,20 @@ class GalleryPlan:
         left_out: how many classes have no gallery of their own.
     """
 
-    shown: Mapping[str, Sequence[SelectedRows]]
-    classes: Mapping[int, tuple[Sequence[SelectedRows], Sequence[SelectedRows]]]
+    galleries: Mapping[str, Sequence[SelectedRow]]
+    classes: Mapping[int, tuple[Sequence[SelectedRow], Sequence[SelectedRow]]]
     left_out: int
 
     @property
-    def pictures(self) -> int:
+    def example_count(self) -> int:
         """How many examples have to be looked at."""
         return len(set(self.indices))
 
     @property
     def indices(self) -> list[int]:
         """Their rows; those of the classes come last, where there may be no room any more."""
-        several = [*self.shown.values(), *(end for both in self.classes.values() for end in both)]
-        return [one.index for gallery in several for one in gallery]
+        rows = [*self.galleries.values(), *(end for ends in self.classes.values() for end in ends)]
+        return [entry.index for gallery in rows for entry in gallery]
 
 
 @dataclass(frozen=True)
@@ -74,119 +74,129 @@ class Galleries:
     classes: Mapping[int, tuple[list[GalleryTile], list[GalleryTile]]]
     left_out: int
     missing: str | None
-    looked_at: int
-    unseen: int
+    example_count: int
+    without_preview: int
 
 
-def plan_galleries(run: Run, found: Findings) -> GalleryPlan:
+def plan_galleries(run: Run, findings: Findings) -> GalleryPlan:
     """The hardest and the easiest of all and of each class, and those that sections speak of."""
-    values = run.numbers(found.by)
-    sign = -1 if run.hard_is_high(found.by) else 1
+    values = run.numbers(findings.by)
+    sign = -1 if run.hard_is_high(findings.by) else 1
     order = np.lexsort((np.arange(len(values)), sign * values))
     order = order[: int((~np.isnan(values)).sum())]
-    ends = min(_ENDS, len(order) // 2)
+    ends = min(_END_TILES, len(order) // 2)
 
     index = run.table(["index"])["index"].to_numpy()  # not the place, where parts are missing
 
-    def wanted(places: Int[np.ndarray, "few"]) -> list[SelectedRows]:
+    def select_rows(places: Int[np.ndarray, "few"]) -> list[SelectedRow]:
         return [
-            SelectedRows(int(index[at]), (f"{found.by} {number(float(values[at]))}",))
-            for at in places
+            SelectedRow(int(index[row]), (f"{findings.by} {format_number(float(values[row]))}",))
+            for row in places
         ]
 
-    shown = {"hardest": wanted(order[:ends]), "easiest": wanted(order[::-1][:ends])}
-    classes, left_out = _by_class(run, order, wanted)
-    return GalleryPlan(shown | _of_sections(found), classes, left_out)
+    galleries = {"hardest": select_rows(order[:ends]), "easiest": select_rows(order[::-1][:ends])}
+    classes, left_out = _class_galleries(run, order, select_rows)
+    return GalleryPlan(galleries | _section_galleries(findings), classes, left_out)
 
 
 def fill_galleries(
-    run: Run, asked: GalleryPlan, look: Previewer, advance: Callable[[int], None]
+    run: Run, plan: GalleryPlan, preview_example: Previewer, advance: Callable[[int], None]
 ) -> Galleries:
     """Look at each example once; classes are left out when the page would become too large."""
-    times = Counter(asked.indices)
+    times = Counter(plan.indices)
     indices = list(times)
     places = np.searchsorted(run.table(["index"])["index"].to_numpy(), indices)
     rows = {row["index"]: row for row in row_summaries(run, places, "all")}
     tiles: dict[int, GalleryTile] = {}
-    missing, taken, unseen = None, 0, 0
-    size = SIZE if len(indices) < 1000 else _SMALL
+    missing, picture_text, unseen = None, 0, 0
+    size = THUMBNAIL_SIZE if len(indices) < 1000 else _SMALL_SIZE
     for index in indices:
-        if taken > _ROOM:
+        if picture_text > _MOST_PICTURE_TEXT:
             break
         row = rows[index]
-        preview = look(index, row["id"])
+        preview = preview_example(index, row["id"])
         missing, unseen = missing or preview.missing, unseen + (preview.missing is not None)
-        tiles[index] = pages.tile(run, row, **pages.embedded(preview, size))
-        taken += len(tiles[index].picture or "") * times[index]
+        tiles[index] = pages.make_tile(run, row, **pages.preview_fields(preview, size))
+        picture_text += len(tiles[index].picture or "") * times[index]
         advance(1)
 
-    def made(wanted: Sequence[SelectedRows]) -> list[GalleryTile]:
-        return [replace(tiles[w.index], facts=w.facts) for w in wanted if w.index in tiles]
+    def make_tiles(entries: Sequence[SelectedRow]) -> list[GalleryTile]:
+        return [
+            replace(tiles[example.index], facts=example.facts)
+            for example in entries
+            if example.index in tiles
+        ]
 
     classes = {
-        label: (made(hard), made(easy))
-        for label, (hard, easy) in asked.classes.items()
-        if all(one.index in tiles for one in [*hard, *easy])
+        label: (make_tiles(hard), make_tiles(easy))
+        for label, (hard, easy) in plan.classes.items()
+        if all(entry.index in tiles for entry in [*hard, *easy])
     }
     return Galleries(
-        tiles={name: made(gallery) for name, gallery in asked.shown.items()},
+        tiles={name: make_tiles(gallery) for name, gallery in plan.galleries.items()},
         classes=classes,
-        left_out=asked.left_out + len(asked.classes) - len(classes),
+        left_out=plan.left_out + len(plan.classes) - len(classes),
         missing=missing,
-        looked_at=len(tiles),
-        unseen=unseen,
+        example_count=len(tiles),
+        without_preview=unseen,
     )
 
 
-def _by_class(
+def _class_galleries(
     run: Run,
     order: Int[np.ndarray, "n"],
-    wanted: Callable[[Int[np.ndarray, "few"]], list[SelectedRows]],
-) -> tuple[dict[int, tuple[list[SelectedRows], list[SelectedRows]]], int]:
+    select_rows: Callable[[Int[np.ndarray, "few"]], list[SelectedRow]],
+) -> tuple[dict[int, tuple[list[SelectedRow], list[SelectedRow]]], int]:
     """By class, its hardest and its easiest; and how many classes there is no room for."""
     labels = run.table(["label"])["label"].fill_null(-1).to_numpy()[order]
     grouped = np.argsort(labels, kind="stable")
-    known, start, count = np.unique(labels[grouped], return_index=True, return_counts=True)
-    kept = [(label, a, n) for label, a, n in zip(known, start, count, strict=True) if label >= 0]
-    fit = kept[: _OF_ALL // 2]
-    each = max(1, min(_OF_CLASS, _OF_ALL // (2 * max(1, len(fit)))))
+    numbers, start, count = np.unique(labels[grouped], return_index=True, return_counts=True)
+    labelled = [
+        (label, begin, size)
+        for label, begin, size in zip(numbers, start, count, strict=True)
+        if label >= 0
+    ]
+    fitting = labelled[: _ALL_CLASS_TILES // 2]
+    each = max(1, min(_CLASS_TILES, _ALL_CLASS_TILES // (2 * max(1, len(fitting)))))
     classes = {}
-    for label, first, members in fit:
-        mine = order[grouped[first : first + members]]
+    for label, first, members in fitting:
+        class_rows = order[grouped[first : first + members]]
         hard = min(each, max(1, members // 2))
         easy = min(each, members - hard)
-        classes[int(label)] = (wanted(mine[:hard]), wanted(mine[::-1][:easy]))
-    return classes, len(kept) - len(fit)
+        classes[int(label)] = (select_rows(class_rows[:hard]), select_rows(class_rows[::-1][:easy]))
+    return classes, len(labelled) - len(fitting)
 
 
-def _of_sections(found: Findings) -> dict[str, list[SelectedRows]]:
+def _section_galleries(findings: Findings) -> dict[str, list[SelectedRow]]:
     """What the sections on stages, disputes and labels speak of."""
-    shown: dict[str, list[SelectedRows]] = {}
-    if not isinstance(found.course, Missing):
-        shown |= {
-            group.name: [SelectedRows(row) for row in group.rows[:_OF_GROUP]]
-            for group in found.course.groups
+    galleries: dict[str, list[SelectedRow]] = {}
+    if not isinstance(findings.stage_shift, Missing):
+        galleries |= {
+            group.name: [SelectedRow(row) for row in group.rows[:_GROUP_TILES]]
+            for group in findings.stage_shift.groups
         }
-    shown["disputed"] = [
-        SelectedRows(
-            one.index,
+    galleries["disputed"] = [
+        SelectedRow(
+            example.index,
             (
-                f"{one.hardest:.0%} hard by {one.hardest_by.partition('@')[0]}",
-                f"{one.easiest:.0%} by {one.easiest_by.partition('@')[0]}",
+                f"{example.hardest:.0%} hard by {example.hardest_by.partition('@')[0]}",
+                f"{example.easiest:.0%} by {example.easiest_by.partition('@')[0]}",
             ),
         )
-        for one in found.disputed
+        for example in findings.disputes
     ]
-    if not isinstance(found.suspects, Missing):
-        shown["suspects"] = [
-            SelectedRows(one.index, _why_suspicious(one, found.suspects.scores[0]))
-            for one in found.suspects.suspects
+    if not isinstance(findings.suspects, Missing):
+        galleries["suspects"] = [
+            SelectedRow(example.index, _why_suspicious(example, findings.suspects.scores[0]))
+            for example in findings.suspects.suspects
         ]
-    return shown
+    return galleries
 
 
-def _why_suspicious(one: Suspect, first: str) -> tuple[str, ...]:
-    said = f"{one.hardness:.1%} by {first}" + (" and others" if "all classes" not in first else "")
-    if one.probability is not None:
-        said = f"wrong with {one.probability:.0%}"
-    return (said,) if one.vog is None else (said, f"{one.vog:.0%} by vog")
+def _why_suspicious(suspect: Suspect, first: str) -> tuple[str, ...]:
+    reason = f"{suspect.hardness:.1%} by {first}" + (
+        " and others" if "all classes" not in first else ""
+    )
+    if suspect.probability is not None:
+        reason = f"wrong with {suspect.probability:.0%}"
+    return (reason,) if suspect.vog is None else (reason, f"{suspect.vog:.0%} by vog")

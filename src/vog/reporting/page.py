@@ -20,10 +20,10 @@ from vog.files.writing import make_folder, write_text
 from vog.progress import progress
 from vog.reporting import charts as charts_by_section
 from vog.reporting import galleries
-from vog.reporting.findings import STEPS, Findings, find_all
+from vog.reporting.findings import STEPS, Findings, collect_findings
 from vog.result import Run
 
-_SNIPPET = "window.vegaEmbed = vegaEmbed;"
+_VEGA_SNIPPET = "window.vegaEmbed = vegaEmbed;"
 SUFFIXES = (".html", ".htm")
 
 
@@ -59,18 +59,22 @@ def report(
     out = output_path(out)
     if out.suffix.lower() not in SUFFIXES:
         raise ResultError(f"{out}: a report is a page. End its name in .html.")
-    look = previewer(run, None if root is None else Path(root), data, size=galleries.SIZE)
+    preview = previewer(
+        run, None if root is None else Path(root), data, size=galleries.THUMBNAIL_SIZE
+    )
     with progress("reading", STEPS, quiet=quiet) as advance:
-        found = find_all(run, by, advance, stage)
-    asked = galleries.plan_galleries(run, found)
-    with progress("pictures", asked.pictures, quiet=quiet) as advance:
-        shown = galleries.fill_galleries(run, asked, look, advance)
-    if shown.missing is not None:
-        warn(f"{shown.unseen:,} of {shown.looked_at:,} examples have no picture. {shown.missing}")
-    made = charts_by_section.charts_by_section(run, found)
-    write_text(out, _page(run, found, shown, made))
+        findings = collect_findings(run, by, advance, stage)
+    plan = galleries.plan_galleries(run, findings)
+    with progress("pictures", plan.example_count, quiet=quiet) as advance:
+        filled = galleries.fill_galleries(run, plan, preview, advance)
+    if filled.missing is not None:
+        warn(
+            f"{filled.without_preview:,} of {filled.example_count:,} examples have no picture. {filled.missing}"
+        )
+    sections = charts_by_section.charts_by_section(run, findings)
+    write_text(out, _page_html(run, findings, filled, sections))
     if figures is not None:
-        _save(_by_name(made), Path(figures), quiet)
+        _save_charts(_charts_by_name(sections), Path(figures), quiet)
     return out
 
 
@@ -79,64 +83,71 @@ def charts_of(run: Run, by: str | None = None) -> dict[str, Chart]:
 
     What the run cannot tell, for want of scores or stages, has no chart.
     """
-    return _by_name(charts_by_section.charts_by_section(run, find_all(run, by)))
+    return _charts_by_name(charts_by_section.charts_by_section(run, collect_findings(run, by)))
 
 
-def _by_name(made: Mapping[str, Mapping[str, Chart]]) -> dict[str, Chart]:
-    return {name: chart for section in made.values() for name, chart in section.items()}
+def _charts_by_name(sections: Mapping[str, Mapping[str, Chart]]) -> dict[str, Chart]:
+    return {name: chart for section in sections.values() for name, chart in section.items()}
 
 
-def _save(made: Mapping[str, Chart], folder: Path, quiet: bool) -> None:
+def _save_charts(charts_by_name: Mapping[str, Chart], folder: Path, quiet: bool) -> None:
     make_folder(folder)
-    with progress("figures", len(made), quiet=quiet) as advance:
-        for name, chart in made.items():
+    with progress("figures", len(charts_by_name), quiet=quiet) as advance:
+        for name, chart in charts_by_name.items():
             for kind in ("png", "svg"):
                 charts.save_chart(chart, folder / f"{name}.{kind}")
             advance(1)
 
 
-def _page(
-    run: Run, found: Findings, shown: galleries.Galleries, made: Mapping[str, Mapping[str, Chart]]
+def _page_html(
+    run: Run,
+    findings: Findings,
+    filled: galleries.Galleries,
+    sections: Mapping[str, Mapping[str, Chart]],
 ) -> str:
-    here = Path(__file__).parent
+    folder = Path(__file__).parent
     return (
         pages.environment("vog.reporting")
         .get_template("report.html")
         .render(
             run=run,
             agreement=label_agreement(run),
-            found=found,
-            shown=shown,
+            found=findings,
+            shown=filled,
             charts={
-                section: {name: _spec(chart) for name, chart in of.items()}
-                for section, of in made.items()
+                section: {name: _chart_spec(chart) for name, chart in named_charts.items()}
+                for section, named_charts in sections.items()
             },
-            look=_inline(pages.look() + (here / "report.css").read_text(encoding="utf-8")),
-            script=_inline(_drawing() + "\n" + (here / "report.js").read_text(encoding="utf-8")),
-            target=pages.target(run),
+            look=_unescaped(
+                pages.style_sheet() + (folder / "report.css").read_text(encoding="utf-8")
+            ),
+            script=_unescaped(
+                _vega_script() + "\n" + (folder / "report.js").read_text(encoding="utf-8")
+            ),
+            target=pages.target_words(run),
             class_name=lambda label: pages.class_text(run, label),
         )
     )
 
 
-def _spec(chart: Chart) -> dict[str, str]:
+def _chart_spec(chart: Chart) -> dict[str, str]:
     """The definition of a chart as text that cannot end the script element it stands in."""
     spec = chart.to_dict()
     text = json.dumps(spec, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return {
-        "spec": _inline(text.replace("<", "\\u003c")),
+        "spec": _unescaped(text.replace("<", "\\u003c")),
         "alt": str(spec.get("description", "a chart")),
     }
 
 
-def _drawing() -> str:
+def _vega_script() -> str:
     """Vega-Lite and what draws it, of the version that the charts are written for."""
     version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    return vl_convert.javascript_bundle(_SNIPPET, vl_version=version).replace(
+    return vl_convert.javascript_bundle(_VEGA_SNIPPET, vl_version=version).replace(
         "</script", "<\\/script"
     )
 
 
-def _inline(text: str) -> Markup:
+def _unescaped(text: str) -> Markup:
     """Text of ours that is not escaped again."""
     return Markup(text)

@@ -16,23 +16,23 @@ from starlette.types import ASGIApp
 
 from vog.errors import VogError
 from vog.figures.previews import previewer
-from vog.pages import look
+from vog.pages import style_sheet
 from vog.result import Run
 from vog.result.marks import Review
 from vog.result.row_lookup import RowLookup
 from vog.result.row_pages import RowPages
 from vog.result.sql import RunTables, explain_read_errors
-from vog.viewer.background import Idle
+from vog.viewer.background import IdleWorker
 from vog.viewer.context import Site
 from vog.viewer.inspection import Inspection
 from vog.viewer.pages import compare_page, example_page, gallery_page, image_responses, marks_page
-from vog.viewer.request_guard import Guard, Guarded, RefusedError
+from vog.viewer.request_guard import Guard, GuardedApp, RefusedError
 
 _STATIC = Path(__file__).parent / "static"
-_KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _THREADS = 8
-Page = Callable[[Site, Request], Response]
-Change = Callable[[Site, Request, dict[str, str]], Response]
+PageHandler = Callable[[Site, Request], Response]
+FormHandler = Callable[[Site, Request, dict[str, str]], Response]
 
 
 def application(
@@ -51,10 +51,10 @@ def application(
     source = RunTables(run)
     pages, rows = RowPages(source), RowLookup(source)
     site = Site(run, pages, rows, Review(run.folder), guard, preview, inspection)
-    if site.first.missing is not None:
-        tell(f"There are no pictures. {site.first.missing}")
-    idle = Idle()
-    shown: dict[str, Page] = {
+    if site.first_preview.missing is not None:
+        tell(f"There are no pictures. {site.first_preview.missing}")
+    idle = IdleWorker()
+    pages_by_path: dict[str, PageHandler] = {
         "/": gallery_page.gallery,
         "/classes": gallery_page.classes,
         "/compare": compare_page.compare_page,
@@ -66,85 +66,88 @@ def application(
         "/review": marks_page.review,
         "/review.csv": marks_page.as_table,
         "/review.txt": marks_page.as_list,
-        "/static/{name}": lambda site, request: _static(request),
+        "/static/{name}": lambda site, request: _static_file(request),
     }
-    changed: dict[str, Change] = {
+    forms_by_path: dict[str, FormHandler] = {
         "/mark": marks_page.mark,
         "/undo": marks_page.undo,
         "/inspect/{index}": example_page.inspect,
     }
-    routes = [Route(path, _shows(site, page, idle)) for path, page in shown.items()]
+    routes = [Route(path, _page_endpoint(site, page, idle)) for path, page in pages_by_path.items()]
     routes += [
-        Route(path, _changes(site, page), methods=["POST"]) for path, page in changed.items()
+        Route(path, _form_endpoint(site, page), methods=["POST"])
+        for path, page in forms_by_path.items()
     ]
     app = Starlette(
         routes=routes,
-        lifespan=lambda app: _running(site, idle),
+        lifespan=lambda app: _lifespan(site, idle),
         exception_handlers=dict.fromkeys(
             (VogError, RefusedError, HTTPException),
-            lambda request, error: _told(site, request, error),
+            lambda request, error: _error_page(site, request, error),
         ),
     )
     app.router.redirect_slashes = False  # by the address that is asked for, which a proxy changes
-    return Guarded(app, guard)
+    return GuardedApp(app, guard)
 
 
 @asynccontextmanager
-async def _running(site: Site, idle: Idle) -> AsyncIterator[None]:
+async def _lifespan(site: Site, idle: IdleWorker) -> AsyncIterator[None]:
     """While the server runs, and nobody waits for a page, derived columns are prepared."""
     # More at a time would not be faster, and each keeps memory of its own.
     to_thread.current_default_thread_limiter().total_tokens = _THREADS
-    with idle.working(site.browser.source.prepare):
+    with idle.run_in_background(site.row_pages.source.prepare):
         yield
 
 
-def _shows(site: Site, page: Page, idle: Idle) -> Callable[[Request], Response]:
+def _page_endpoint(
+    site: Site, page: PageHandler, idle: IdleWorker
+) -> Callable[[Request], Response]:
     """A page that changes nothing; it is not a coroutine, so it is made in a thread."""
 
     def answer(request: Request) -> Response:
-        with idle.busy(), explain_read_errors():
+        with idle.serving_request(), explain_read_errors():
             return page(site, request)
 
     return answer
 
 
-def _changes(site: Site, page: Change) -> Callable[[Request], Awaitable[Response]]:
+def _form_endpoint(site: Site, page: FormHandler) -> Callable[[Request], Awaitable[Response]]:
     """A page that takes a form of this viewer."""
 
-    def changed(request: Request, fields: dict[str, str]) -> Response:
+    def handle(request: Request, fields: dict[str, str]) -> Response:
         with explain_read_errors():
             return page(site, request, fields)
 
     async def answer(request: Request) -> Response:
         fields = await site.guard.form(request)
-        return await run_in_threadpool(changed, request, fields)
+        return await run_in_threadpool(handle, request, fields)
 
     return answer
 
 
-def _told(site: Site, request: Request, error: Exception) -> Response:
+def _error_page(site: Site, request: Request, error: Exception) -> Response:
     """What is wrong, on a page that leads back."""
     if isinstance(error, HTTPException):
-        status, said = error.status_code, str(error.detail)
+        status, message = error.status_code, str(error.detail)
     else:
-        status, said = getattr(error, "status", 400), str(error)
+        status, message = getattr(error, "status", 400), str(error)
     if status == 404:
-        said = "There is no such page or example."
-    return site.page("error.html", request, status, said=said)
+        message = "There is no such page or example."
+    return site.page("error.html", request, status, said=message)
 
 
-def _static(request: Request) -> Response:
+def _static_file(request: Request) -> Response:
     """One of the files of the pages; the name is looked up, never opened as a path."""
     name = request.path_params["name"]
     if name == "look.css":
-        content = look()
+        content = style_sheet()
     else:
-        known = {path.name: path for path in _STATIC.iterdir()}
-        if name not in known:
+        files = {path.name: path for path in _STATIC.iterdir()}
+        if name not in files:
             raise HTTPException(404)
-        content = known[name].read_text(encoding="utf-8")
+        content = files[name].read_text(encoding="utf-8")
     return Response(
         content,
-        media_type=_KINDS[Path(name).suffix],
+        media_type=_MEDIA_TYPES[Path(name).suffix],
         headers={"cache-control": "no-cache"},
     )

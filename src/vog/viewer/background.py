@@ -7,7 +7,7 @@ from contextlib import contextmanager
 _PAUSE = 0.1  # seconds without a request; whoever reads a page takes longer
 
 
-class Idle:
+class IdleWorker:
     """Knows whether pages are being made, and works in a thread of its own while none is."""
 
     def __init__(self) -> None:
@@ -16,29 +16,29 @@ class Idle:
         self._ended = False
 
     @contextmanager
-    def busy(self) -> Iterator[None]:
+    def serving_request(self) -> Iterator[None]:
         """While entered, somebody waits for a page."""
-        self._count(1)
+        self._change_waiting(1)
         try:
             yield
         finally:
-            self._count(-1)
+            self._change_waiting(-1)
 
     @contextmanager
-    def working(self, work: Callable[[Callable[[], bool]], None]) -> Iterator[None]:
+    def run_in_background(self, work: Callable[[Callable[[], bool]], None]) -> Iterator[None]:
         """While entered, `work` is done beside it; what it is given waits until nobody waits."""
         self._ended = False
-        beside = threading.Thread(target=work, args=[self.may_go_on], daemon=True)
-        beside.start()
+        thread = threading.Thread(target=work, args=[self.wait_until_idle], daemon=True)
+        thread.start()
         try:
             yield
         finally:
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
-            beside.join()
+            thread.join()
 
-    def may_go_on(self) -> bool:
+    def wait_until_idle(self) -> bool:
         """Wait until nobody has waited for a moment; False when it is to end."""
         with self._changed:
             while not self._ended:
@@ -48,7 +48,7 @@ class Idle:
                     return True
         return False
 
-    def _count(self, more: int) -> None:
+    def _change_waiting(self, change: int) -> None:
         with self._changed:
-            self._waiting += more
+            self._waiting += change
             self._changed.notify_all()

@@ -28,7 +28,7 @@ from vog.viewer.view_query import View
 if TYPE_CHECKING:
     from vog.analysis.one_run.column_pair import TwoColumns
 
-_KEPT = 32
+_CACHE_SIZE = 32
 
 
 @dataclass
@@ -42,27 +42,27 @@ class Site:
     """
 
     run: Run
-    browser: RowPages
+    row_pages: RowPages
     lookup: RowLookup
     review: Review
     guard: Guard
     preview: Previewer
     inspection: Inspection | None = None
-    inspected: dict[int, InspectedExample] = field(default_factory=dict)
-    compared: dict[tuple[str, str], "TwoColumns"] = field(default_factory=dict)
+    inspected_examples: dict[int, InspectedExample] = field(default_factory=dict)
+    comparisons: dict[tuple[str, str], "TwoColumns"] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
-    def first(self) -> Preview:
+    def first_preview(self) -> Preview:
         """What the first row that can be seen looks like: the others are of its kind."""
-        found = self.browser.page(RowOrder("index", descending=False), RowFilter(), count=20).rows
-        looks = [self.preview(row["index"], row["id"]) for row in found]
-        return next((one for one in looks if one.missing is None), looks[0])
+        rows = self.row_pages.page(RowOrder("index", descending=False), RowFilter(), count=20).rows
+        previews = [self.preview(row["index"], row["id"]) for row in rows]
+        return next((preview for preview in previews if preview.missing is None), previews[0])
 
     @property
     def has_pictures(self) -> bool:
         """Whether examples are shown as pictures; then each has an address of its own."""
-        return self.first.image is not None
+        return self.first_preview.image is not None
 
     @cached_property
     def agreement(self) -> LabelAgreement | None:
@@ -77,8 +77,8 @@ class Site:
     @cached_property
     def names(self) -> dict[int, str]:
         """By number, the names of all classes that are known, also those without rows."""
-        known = {*range(len(self.run.label_names or [])), *self.labels, *self.lookup.predicted()}
-        return {label: self.class_name(label) or "" for label in sorted(known)}
+        numbers = {*range(len(self.run.label_names or [])), *self.labels, *self.lookup.predicted()}
+        return {label: self.class_name(label) or "" for label in sorted(numbers)}
 
     def class_name(self, label: int | None) -> str | None:
         """The first name of a class, or its number."""
@@ -103,27 +103,29 @@ class Site:
             ResultError: it makes no sense.
         """
         try:
-            words = parse_qsl(query, max_num_fields=50)
+            parameters = parse_qsl(query, max_num_fields=50)
         except ValueError as error:
             raise ResultError(f"the view to go back to makes no sense: {error}.") from error
-        return view_query.read_view(self.run, dict(words)).address(self.run)
+        return view_query.read_view(self.run, dict(parameters)).address(self.run)
 
     def tiles(
         self, request: Request, rows: Iterable[Row], columns: Sequence[str] = ()
     ) -> list[GalleryTile]:
         """The rows as a gallery shows them, with the values of some columns below."""
-        above = up(request)
+        root = relative_root(request)
         return [
-            self._tile(above, row, [_fact(name, row[name]) for name in columns]) for row in rows
+            self._tile(root, row, [_fact_text(name, row[name]) for name in columns]) for row in rows
         ]
 
-    def _tile(self, above: str, row: Row, facts: list[str]) -> GalleryTile:
+    def _tile(self, root: str, row: Row, facts: list[str]) -> GalleryTile:
         if self.has_pictures:
-            small = self.first.image is not None and max(self.first.image.size) <= 64
-            shown = {"picture": f"{above}picture/{row['index']}?size=240", "small": small}
+            small = (
+                self.first_preview.image is not None and max(self.first_preview.image.size) <= 64
+            )
+            fields = {"picture": f"{root}picture/{row['index']}?size=240", "small": small}
         else:
-            shown = {"preview": self.preview(row["index"], row["id"])}
-        return pages.tile(self.run, row, facts=facts, **shown)
+            fields = {"preview": self.preview(row["index"], row["id"])}
+        return pages.make_tile(self.run, row, facts=facts, **fields)
 
     def page(self, name: str, request: Request, status: int = 200, **context: Any) -> Response:
         """A page from its template, with what all pages show."""
@@ -131,42 +133,52 @@ class Site:
         marks, last, agreement = {}, None, None
         if status < 400:
             marks, last, agreement = self.review.marks(), self.review.last(), self.agreement
-        text = pages.environment("vog.viewer").get_template(name)
-        known = {"run": self.run, "site": self, "token": self.guard.token, "up": up(request)}
-        known |= {"at": _path(request), "marks": marks, "last": last, "agreement": agreement}
-        return HTMLResponse(text.render(**known, **context), status)
+        template = pages.environment("vog.viewer").get_template(name)
+        shared = {
+            "run": self.run,
+            "site": self,
+            "token": self.guard.token,
+            "up": relative_root(request),
+        }
+        shared |= {"at": _page_path(request), "marks": marks, "last": last, "agreement": agreement}
+        return HTMLResponse(template.render(**shared, **context), status)
 
-    def keep(self, kept: dict[Any, Any], key: object, found: object) -> None:
+    def remember(self, cache: dict[Any, Any], key: object, result: object) -> None:
         """Remember what took long to compute; the oldest is forgotten."""
         with self._lock:
-            kept.pop(key, None)
-            while len(kept) >= _KEPT:
-                kept.pop(next(iter(kept)))
-            kept[key] = found
+            cache.pop(key, None)
+            while len(cache) >= _CACHE_SIZE:
+                cache.pop(next(iter(cache)))
+            cache[key] = result
 
 
-def _fact(column: str, value: object) -> str:
+def _fact_text(column: str, value: object) -> str:
     """A value of a column as a tile says it."""
     if value is None or isinstance(value, float):
-        return f"{column} {pages.number(value)}"
+        return f"{column} {pages.format_number(value)}"
     return f"{column} {value}"
 
 
-def up(request: Request) -> str:
+def relative_root(request: Request) -> str:
     """Return what leads from a page to the first one, as links begin.
 
     Links are relative, because behind a proxy the first page may be `/user/me/proxy/8765/`.
     """
-    return "../" * (_path(request).count("/") - 1) or "./"
+    return "../" * (_page_path(request).count("/") - 1) or "./"
 
 
-def to(request: Request, page: str, query: str = "", place: str = "") -> Response:
+def redirect(request: Request, page: str, query: str = "", fragment: str = "") -> Response:
     """On to another page, as `example/3`, after something was changed."""
-    address = up(request) + page + (f"?{query}" if query else "") + (f"#{place}" if place else "")
+    address = (
+        relative_root(request)
+        + page
+        + (f"?{query}" if query else "")
+        + (f"#{fragment}" if fragment else "")
+    )
     return RedirectResponse(address, 303)
 
 
-def _path(request: Request) -> str:
+def _page_path(request: Request) -> str:
     """The path of a page below that of the viewer, which a server may know."""
     path, root = request.scope["path"], request.scope.get("root_path", "")
     return path.removeprefix(root) if path.startswith(f"{root}/") else path

@@ -62,7 +62,7 @@ class Inspection:
 
 
 def inspection(
-    run: Run, asked: Mapping[str, Any], inspect: Callable[[int], InspectedExample]
+    run: Run, overrides: Mapping[str, Any], inspect: Callable[[int], InspectedExample]
 ) -> Inspection:
     """How examples of a run are inspected, told from words alone: nothing is imported or run.
 
@@ -73,14 +73,14 @@ def inspection(
         inspect: does it.
     """
     if "combined" in run.question:
-        said = "This run is the mean over several: open one of them to have them."
-        return Inspection("", inspect, said)
+        reason = "This run is the mean over several: open one of them to have them."
+        return Inspection("", inspect, reason)
     where = run.question.get("where", {})
     if where.get("gradients") is not None:
         return Inspection(
             f"no code; the gradients in {current_location(run, 'gradients')} are read", inspect
         )
-    model, data = (asked.get(name) or current_location(run, name) for name in ("model", "data"))
+    model, data = (overrides.get(name) or current_location(run, name) for name in ("model", "data"))
     for name, value in (("model", model), ("data", data)):
         if value is None:
             return Inspection(
@@ -89,19 +89,21 @@ def inspection(
                 f"The run does not name its {name}, which was an object in Python: start the "
                 f"viewer with --{name} to have them.",
             )
-    code = [f"{model}({_keywords(run, asked)})"]
-    others = (
+    code = [f"{model}({_model_arguments(run, overrides)})"]
+    functions = (
         data,
-        asked.get("transform") or current_location(run, "transform"),
+        overrides.get("transform") or current_location(run, "transform"),
         current_location(run, "target"),
-        asked.get("read") or current_location(run, "read"),
+        overrides.get("read") or current_location(run, "read"),
     )
-    code += [str(one) for one in others if one is not None and ":" in str(one)]
+    code += [
+        str(function) for function in functions if function is not None and ":" in str(function)
+    ]
     count = len(run.question["checkpoints"])
     return Inspection(f"{', '.join(code)} under {count} checkpoints", inspect)
 
 
-def _keywords(run: Run, asked: Mapping[str, Any]) -> str:
+def _model_arguments(run: Run, overrides: Mapping[str, Any]) -> str:
     """Arguments are part of what is run: a function of any package can be named as a model."""
-    noted = asked.get("model_args") or run.question.get("model", {}).get("args", {})
-    return ", ".join(f"{name}={value!r}" for name, value in noted.items())
+    arguments = overrides.get("model_args") or run.question.get("model", {}).get("args", {})
+    return ", ".join(f"{name}={value!r}" for name, value in arguments.items())

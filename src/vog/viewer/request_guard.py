@@ -22,7 +22,7 @@ from vog.errors import ResultError
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 # `name[:port]`, where a name may be an address of version 6 in brackets.
 _HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::[0-9]{1,5})?")
-_LONGEST = 2**16
+_MOST_FORM_BYTES = 2**16
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
@@ -63,15 +63,15 @@ class Guard:
         Raises:
             RefusedError: it is not.
         """
-        name = _name(header)
+        name = _host_name(header)
         if name is None:
             raise RefusedError(421, "the Host of this request is not of the form name[:port].")
-        known = {*_LOCAL, self.host.lower(), *self.allow_host}
+        allowed = {*_LOCAL, self.host.lower(), *self.allow_host}
         if not is_local(self.host):  # it is meant to be reached from elsewhere, by a number
-            known.add(socket.gethostname().lower())
+            allowed.add(socket.gethostname().lower())
             if _is_address(name):
                 return
-        if name not in known:
+        if name not in allowed:
             raise RefusedError(
                 421,
                 f"this viewer is not called {name!r}; open it as it was printed, or start it with "
@@ -84,10 +84,10 @@ class Guard:
         A proxy may be called by another name than the Host that it passes on.
         """
         try:
-            place = urlsplit(origin).netloc
+            address = urlsplit(origin).netloc
         except ValueError:
             return False
-        return place == host or _name(place) in self.allow_host
+        return address == host or _host_name(address) in self.allow_host
 
     async def form(self, request: Request) -> dict[str, str]:
         """The fields of a form that a page of this server sent.
@@ -101,9 +101,9 @@ class Guard:
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise RefusedError(403, "changes are taken from pages of this viewer alone.")
         body = b""
-        async for some in request.stream():
-            body += some
-            if len(body) > _LONGEST:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _MOST_FORM_BYTES:
                 raise RefusedError(413, "that is too long.")
         try:
             fields = dict(
@@ -121,7 +121,7 @@ class Guard:
 
 
 @dataclass(frozen=True)
-class Guarded:
+class GuardedApp:
     """The application behind a guard; every answer forbids what the pages do not need."""
 
     app: ASGIApp
@@ -134,8 +134,8 @@ class Guarded:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                more = [(key.encode(), value.encode()) for key, value in _HEADERS.items()]
-                message = {**message, "headers": [*message.get("headers", ()), *more]}
+                extra = [(key.encode(), value.encode()) for key, value in _HEADERS.items()]
+                message = {**message, "headers": [*message.get("headers", ()), *extra]}
             await send(message)
 
         try:
@@ -148,22 +148,22 @@ class Guarded:
         await self.app(scope, receive, with_headers)
 
 
-def host_names(words: Sequence[str]) -> tuple[str, ...]:
+def host_names(hosts: Sequence[str]) -> tuple[str, ...]:
     """Return names that a viewer is to be asked by, as they are compared.
 
     Raises:
         ResultError: a word is no name.
     """
-    names = {word: _name(word) for word in words}
-    odd = [word for word, name in names.items() if name is None]
-    if odd:
+    name_by_host = {host: _host_name(host) for host in hosts}
+    invalid = [host for host, name in name_by_host.items() if name is None]
+    if invalid:
         raise ResultError(
-            f"--allow-host {odd[0]!r}: expected the name of a host alone, as hub.example.org."
+            f"--allow-host {invalid[0]!r}: expected the name of a host alone, as hub.example.org."
         )
-    return tuple(name for name in names.values() if name is not None)
+    return tuple(name for name in name_by_host.values() if name is not None)
 
 
-def _name(header: str) -> str | None:
+def _host_name(header: str) -> str | None:
     """`localhost` of `localhost:8765`, `::1` of `[::1]:8765`; None of what is no `name[:port]`."""
     match = _HOST.fullmatch(header)
     return None if match is None else (match["six"] or match["name"]).rstrip(".").lower()

@@ -51,35 +51,35 @@ def serve(
     use_system_memory()
     guard = Guard(host, allow_host=host_names(allow_host))
     app = application(run, guard, root, data, inspection, warn)
-    listening = _listen(host, port)
+    listener = _listen(host, port)
     name = f"[{host}]" if ":" in host else host
     name = "localhost" if host in ("0.0.0.0", "::") else name
-    address = f"http://{name}:{listening.getsockname()[1]}/"
+    address = f"http://{name}:{listener.getsockname()[1]}/"
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
     )
     tell(address)
     if show:
         threading.Timer(0.3, webbrowser.open, [address]).start()
-    with listening:
-        server.run(sockets=[listening])
+    with listener:
+        server.run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:
     """A socket that listens already, so that the address is known to be free."""
-    made = None
+    listener = None
     try:
-        kind = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        made = socket.socket(kind[0], kind[1])
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(kind[4])
-        made.listen(128)
+        address_info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(address_info[0], address_info[1])
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address_info[4])
+        listener.listen(128)
     except (OSError, OverflowError, UnicodeError) as error:
-        if made is not None:
-            made.close()
+        if listener is not None:
+            listener.close()
         why = getattr(error, "strerror", None) or error
         raise ResultError(
             f"--host {host} --port {port} cannot be listened on: {why}. "
             f"Another viewer may be running there: give another --port, or 0 for a free one."
         ) from error
-    return made
+    return listener

@@ -13,7 +13,7 @@ from vog.result.marks import VERDICTS
 from vog.result.row_pages import RowFilter, RowOrder
 
 _LAST_PAGE = 10**7
-_OTHERS = ("index", "id", "label", "label_name", "problem")
+_OTHER_COLUMNS = ("index", "id", "label", "label_name", "problem")
 MARKED = (*VERDICTS, "any", "none")
 Query = Mapping[str, str]
 
@@ -51,18 +51,18 @@ class View:
     page: int = 1
 
     @property
-    def sorted_by(self) -> RowOrder:
+    def row_order(self) -> RowOrder:
         """As the rows are asked for."""
         return RowOrder(self.by, self.order == "desc")
 
     @property
-    def filtered(self) -> bool:
+    def is_filtered(self) -> bool:
         """Whether anything but the order is chosen."""
-        chosen = (self.label, self.predicted, self.judged, self.low, self.high)
-        words = (self.text, self.marked, self.problem, self.also)
-        return any(one is not None for one in chosen) or any(words)
+        numbers = (self.label, self.predicted, self.judged, self.low, self.high)
+        texts = (self.text, self.marked, self.problem, self.also)
+        return any(number is not None for number in numbers) or any(texts)
 
-    def filter(self, ids: tuple[str, ...] | None) -> RowFilter:
+    def row_filter(self, ids: tuple[str, ...] | None) -> RowFilter:
         """As the rows are asked for; `ids` are those with the mark that is asked for."""
         return RowFilter(
             label=self.label,
@@ -78,17 +78,19 @@ class View:
 
     def address(self, run: Run, **changes: object) -> str:
         """The query that shows this view, with these changes; what is as usual is left out."""
-        asked = replace(self, **changes)
-        usual = View(run.default_column, orders(run, asked.by)[0])
-        words = {
+        view = replace(self, **changes)
+        usual = View(run.default_column, orders(run, view.by)[0])
+        parameters = {
             name: value
-            for name, value in vars(asked).items()
+            for name, value in vars(view).items()
             if value != getattr(usual, name) and value is not None
         }
         for name in ("label", "predicted"):
-            if name in words:
-                words[name] = class_word(run, words[name])
-        return urlencode({k: "1" if v is True else _plain(v) for k, v in words.items()})
+            if name in parameters:
+                parameters[name] = class_word(run, parameters[name])
+        return urlencode(
+            {k: "1" if v is True else _parameter_text(v) for k, v in parameters.items()}
+        )
 
 
 def read_view(run: Run, query: Query) -> View:
@@ -97,23 +99,23 @@ def read_view(run: Run, query: Query) -> View:
     Raises:
         ResultError: a word of it makes no sense; the message says which.
     """
-    by = _column(run, query)
+    by = _read_column(run, query)
     also = query.get("also", "")
     if also:
         run.stored_column(also)
     return View(
         by=by,
-        order=_order(run, query, by),
+        order=_read_order(run, query, by),
         label=class_number(run, query.get("label", "")),
         predicted=class_number(run, query.get("predicted", "")),
-        judged=_one_of(query, "judged", ("right", "wrong")) or None,  # type: ignore[arg-type]
-        low=_number(query, "low"),
-        high=_number(query, "high"),
+        judged=_read_choice(query, "judged", ("right", "wrong")) or None,  # type: ignore[arg-type]
+        low=_read_number(query, "low"),
+        high=_read_number(query, "high"),
         text=query.get("text", ""),
-        marked=_one_of(query, "marked", MARKED),
-        problem=_one_of(query, "problem", ("1",)) == "1",
+        marked=_read_choice(query, "marked", MARKED),
+        problem=_read_choice(query, "problem", ("1",)) == "1",
         also=also,
-        page=_page(query),
+        page=_read_page(query),
     )
 
 
@@ -150,8 +152,8 @@ def class_number(run: Run, text: str) -> int | None:
 def columns(run: Run) -> list[str]:
     """Whatever can be sorted by, without the derived ones."""
     predicted = [name for name in run.columns if name.startswith("prediction")]
-    others = [name for name in _OTHERS if name in run.columns]
-    return [*run.ranked_columns, *others, *predicted, *standard_errors(run).values()]
+    other_columns = [name for name in _OTHER_COLUMNS if name in run.columns]
+    return [*run.ranked_columns, *other_columns, *predicted, *standard_errors(run).values()]
 
 
 def standard_errors(run: Run) -> dict[str, str]:
@@ -161,7 +163,7 @@ def standard_errors(run: Run) -> dict[str, str]:
     return {name: error for name, error in errors.items() if error in run.columns}
 
 
-def _column(run: Run, query: Query) -> str:
+def _read_column(run: Run, query: Query) -> str:
     """`by`, or what the form says in three words: score, stage and what it is compared with."""
     score = query.get("score", "")
     if not score:
@@ -179,16 +181,16 @@ def _column(run: Run, query: Query) -> str:
     return column
 
 
-def _order(run: Run, query: Query, by: str) -> Literal["asc", "desc"]:
+def _read_order(run: Run, query: Query, by: str) -> Literal["asc", "desc"]:
     """As the address says it; in a form `hard` and `easy`, which mean the same for every score."""
-    usual, other = orders(run, by)
-    word = _one_of(query, "order", ("asc", "desc", "hard", "easy"))
+    usual, reversed_order = orders(run, by)
+    word = _read_choice(query, "order", ("asc", "desc", "hard", "easy"))
     if word == "easy":
-        return other
-    return usual if word in ("", "hard", usual) else other
+        return reversed_order
+    return usual if word in ("", "hard", usual) else reversed_order
 
 
-def _number(query: Query, name: str) -> float | None:
+def _read_number(query: Query, name: str) -> float | None:
     text = query.get(name, "").strip()
     if not text:
         return None
@@ -201,19 +203,19 @@ def _number(query: Query, name: str) -> float | None:
     return value
 
 
-def _one_of(query: Query, name: str, known: tuple[str, ...]) -> str:
+def _read_choice(query: Query, name: str, allowed: tuple[str, ...]) -> str:
     text = query.get(name, "")
-    if text and text not in known:
-        raise ResultError(f"{name}={text!r}: expected {', '.join(known)}, or nothing.")
+    if text and text not in allowed:
+        raise ResultError(f"{name}={text!r}: expected {', '.join(allowed)}, or nothing.")
     return text
 
 
-def _page(query: Query) -> int:
+def _read_page(query: Query) -> int:
     text = query.get("page", "") or "1"
     if not (text.isascii() and text.isdecimal() and len(text) < 9 and 0 < int(text) < _LAST_PAGE):
         raise ResultError(f"page={text!r} is no page; they are counted from 1.")
     return int(text)
 
 
-def _plain(value: object) -> str:
+def _parameter_text(value: object) -> str:
     return repr(value) if isinstance(value, float) else str(value)

@@ -14,18 +14,18 @@ from vog.figures.charts.theme import (
     LIGHT,
     Chart,
     data,
-    direction,
+    direction_words,
     narrow,
-    short,
+    rounded,
 )
 from vog.result.class_names import main_name
 
-_MOST = 40  # more classes cannot be read one by one
+_MOST_CLASSES = 40  # more classes cannot be read one by one
 _GAP = "\u22ef"
-_LONGEST = 30  # letters
+_NAME_LETTERS = 30  # letters
 
 
-def class_spread_chart(found: Sequence[ClassSpread], column: str, hard_is_high: bool) -> Chart:
+def class_spread_chart(spreads: Sequence[ClassSpread], column: str, hard_is_high: bool) -> Chart:
     """A bar a class: thin from 5 to 95 %, thick from 25 to 75 %, a tick at the median.
 
     Of more than 40 classes the 20 hardest and the 20 easiest.
@@ -35,9 +35,9 @@ def class_spread_chart(found: Sequence[ClassSpread], column: str, hard_is_high: 
         column: what the quantiles are of.
         hard_is_high: which end of it is hard.
     """
-    names = _names(found)
-    rows = [asdict(one) | {"class": name} for one, name in zip(found, names, strict=True)]
-    left_out, half = len(found) - _MOST, _MOST // 2
+    names = _unique_names(spreads)
+    rows = [asdict(spread) | {"class": name} for spread, name in zip(spreads, names, strict=True)]
+    left_out, half = len(spreads) - _MOST_CLASSES, _MOST_CLASSES // 2
     if left_out > 0:
         rows = [*rows[:half], *rows[-half:]]
         names = [*names[:half], _GAP, *names[-half:]]
@@ -48,18 +48,22 @@ def class_spread_chart(found: Sequence[ClassSpread], column: str, hard_is_high: 
         axis=alt.Axis(labelLimit=110, domain=False, ticks=False),
     )
     base = alt.Chart(data(rows)).encode(y=y, tooltip=_tooltip("class:N"))
-    title = f"{column}   {direction(hard_is_high)}"
+    title = f"{column}   {direction_words(hard_is_high)}"
     x = alt.X("low:Q", title=title, scale=alt.Scale(zero=False))
     thin = base.mark_rule(color=FAINT, strokeWidth=2).encode(x=x, x2="high:Q")
     thick = base.mark_bar(color=BLUE, height=8).encode(x="quarter:Q", x2="three_quarters:Q")
     median = base.mark_tick(color=INK, thickness=2, height=13, opacity=1).encode(x="median:Q")
     chart = alt.layer(thin, thick, median).properties(width=345, height=alt.Step(17))
-    shown = "hardest on top" if left_out <= 0 else f"the {half} hardest and {half} easiest classes"
-    said = f"{shown}; tick: median; bar: middle half; line: 5 to 95 %"
-    return narrow(chart, _finding(found, column), said, f"{_finding(found, column)}. {said}.")
+    selection = (
+        "hardest on top" if left_out <= 0 else f"the {half} hardest and {half} easiest classes"
+    )
+    subtitle = f"{selection}; tick: median; bar: middle half; line: 5 to 95 %"
+    return narrow(
+        chart, _headline(spreads, column), subtitle, f"{_headline(spreads, column)}. {subtitle}."
+    )
 
 
-def class_band(found: Sequence[ClassSpread], column: str, hard_is_high: bool) -> Chart:
+def class_band(spreads: Sequence[ClassSpread], column: str, hard_is_high: bool) -> Chart:
     """All classes side by side, the hardest on the left: bands of 5-95 % and 25-75 %, medians.
 
     Args:
@@ -68,19 +72,23 @@ def class_band(found: Sequence[ClassSpread], column: str, hard_is_high: bool) ->
         hard_is_high: which end of it is hard.
     """
     rows = [
-        asdict(one) | {"class": name, "place": place}
-        for place, (one, name) in enumerate(zip(found, _names(found), strict=True), start=1)
+        asdict(spread) | {"class": name, "place": position}
+        for position, (spread, name) in enumerate(
+            zip(spreads, _unique_names(spreads), strict=True), start=1
+        )
     ]
     x = alt.X(
         "place:Q",
         title="classes, from hard to easy",
         axis=alt.Axis(tickCount=5, tickMinStep=1),
-        scale=alt.Scale(domain=[1, max(2, len(found))], nice=False),
+        scale=alt.Scale(domain=[1, max(2, len(spreads))], nice=False),
     )
     base = alt.Chart(data(rows)).encode(x=x)
     outer = base.mark_area(color=LIGHT, opacity=1).encode(
         y=alt.Y(
-            "low:Q", title=f"{column}   {direction(hard_is_high)}", scale=alt.Scale(zero=False)
+            "low:Q",
+            title=f"{column}   {direction_words(hard_is_high)}",
+            scale=alt.Scale(zero=False),
         ),
         y2="high:Q",
     )
@@ -94,38 +102,43 @@ def class_band(found: Sequence[ClassSpread], column: str, hard_is_high: bool) ->
         y="median:Q", tooltip=_tooltip("class:N", "place:Q")
     )
     chart = alt.layer(outer, *edges, inner, median).properties(width=400, height=240)
-    said = f"{len(found):,} classes; black: median; blue: middle half; pale: 5 to 95 %"
-    return narrow(chart, _finding(found, column), said, f"{_finding(found, column)}. {said}.")
+    subtitle = f"{len(spreads):,} classes; black: median; blue: middle half; pale: 5 to 95 %"
+    return narrow(
+        chart, _headline(spreads, column), subtitle, f"{_headline(spreads, column)}. {subtitle}."
+    )
 
 
-def _names(found: Sequence[ClassSpread]) -> list[str]:
+def _unique_names(spreads: Sequence[ClassSpread]) -> list[str]:
     """The first name of each class, cut if it is long, with its number where two have the same."""
-    names = [main_name(one.label_name or str(one.label)) for one in found]
-    names = [name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "\u2026" for name in names]
+    names = [main_name(spread.label_name or str(spread.label)) for spread in spreads]
+    names = [
+        name if len(name) <= _NAME_LETTERS else name[: _NAME_LETTERS - 1] + "\u2026"
+        for name in names
+    ]
     count = Counter(names)
     return [
-        name if count[name] == 1 else f"{name} ({one.label})"
-        for one, name in zip(found, names, strict=True)
+        name if count[name] == 1 else f"{name} ({spread.label})"
+        for spread, name in zip(spreads, names, strict=True)
     ]
 
 
-def _tooltip(*first: str) -> list[alt.Tooltip]:
+def _tooltip(*fields: str) -> list[alt.Tooltip]:
     numbers = ("low", "quarter", "median", "three_quarters", "high")
     return [
-        *map(alt.Tooltip, first),
+        *map(alt.Tooltip, fields),
         alt.Tooltip("examples:Q", format=","),
         *(alt.Tooltip(f"{name}:Q", format=".3g") for name in numbers),
     ]
 
 
-def _finding(found: Sequence[ClassSpread], column: str) -> str:
-    if not found:
+def _headline(spreads: Sequence[ClassSpread], column: str) -> str:
+    if not spreads:
         return f"No class has a value of {column}"
-    hard, easy = found[0], found[-1]
-    names = _names(found)
-    if len(found) == 1:
-        return f"{names[0]} is the only class, with a median {column} of {short(hard.median)}"
+    hard, easy = spreads[0], spreads[-1]
+    names = _unique_names(spreads)
+    if len(spreads) == 1:
+        return f"{names[0]} is the only class, with a median {column} of {rounded(hard.median)}"
     return (
-        f"{names[0]} is the hardest class, with a median {column} of {short(hard.median)}; "
-        f"{names[-1]} the easiest, with {short(easy.median)}"
+        f"{names[0]} is the hardest class, with a median {column} of {rounded(hard.median)}; "
+        f"{names[-1]} the easiest, with {rounded(easy.median)}"
     )

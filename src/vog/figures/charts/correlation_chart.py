@@ -7,10 +7,10 @@ from dataclasses import asdict
 import altair as alt
 
 from vog.analysis.one_run.density_grid import Density
-from vog.figures.charts.heatmap import HeatmapCell, table
-from vog.figures.charts.theme import FEW_TO_MANY, ORANGE, Chart, blended, data, narrow, short
+from vog.figures.charts.heatmap import HeatmapCell, heatmap
+from vog.figures.charts.theme import FEW_TO_MANY, ORANGE, Chart, blend, data, narrow, rounded
 
-_AGAINST_TO_ALIKE = (ORANGE, "#ffffff", "#2b5d9b")
+_OPPOSITE_TO_SAME = (ORANGE, "#ffffff", "#2b5d9b")
 _UNKNOWN = "#e4e7eb"
 
 
@@ -23,13 +23,13 @@ def correlation_chart(matrix: Mapping[str, Mapping[str, float]], stage: str) -> 
     """
     names = {column: column.replace(f"@{stage}", "") for column in matrix}
     cells = [
-        HeatmapCell(names[b], names[a], value, _printed(value), _colour(value))
+        HeatmapCell(names[b], names[a], value, _cell_text(value), _cell_colour(value))
         for a, row in matrix.items()
         for b, value in row.items()
     ]
     order = list(names.values())
     axis = {"labelLimit": 94, "domain": False, "ticks": False, "labelFontSize": 11}
-    chart = table(
+    chart = heatmap(
         cells,
         alt.X("column:N", sort=order, title=None, axis=alt.Axis(labelAngle=-45, **axis)),
         alt.Y("row:N", sort=order, title=None, axis=alt.Axis(**axis)),
@@ -40,13 +40,15 @@ def correlation_chart(matrix: Mapping[str, Mapping[str, float]], stage: str) -> 
         ],
         letters=10,
     )
-    title = _finding(matrix, names, stage)
-    said = "Spearman's correlation of the hardness: 1 the same order, 0 unrelated, -1 reversed"
+    title = _headline(matrix, names, stage)
+    explanation = (
+        "Spearman's correlation of the hardness: 1 the same order, 0 unrelated, -1 reversed"
+    )
     return narrow(
         chart.properties(width=374, height=max(60, 22 * len(order))),
         title,
-        said,
-        f"{title}. {said}.",
+        explanation,
+        f"{title}. {explanation}.",
     )
 
 
@@ -60,7 +62,7 @@ def comparison(density: Density, x_name: str, y_name: str, spearman: float) -> C
         spearman: of their hardness, as `vog.analysis.one_run.correlation.correlation_matrix` has
             it; NaN where it is not known.
     """
-    most = max((one.count for one in density.cells), default=1)
+    most = max((cell.count for cell in density.cells), default=1)
     base = alt.Chart(data(map(asdict, density.cells)))
     scale = alt.Scale(
         type="log", domain=[1, max(2, most)], range=list(FEW_TO_MANY), interpolate="rgb"
@@ -79,16 +81,16 @@ def comparison(density: Density, x_name: str, y_name: str, spearman: float) -> C
         y=alt.Y("y0:Q", title=y_name, scale=fitting, axis=alt.Axis(tickCount=6)),
         y2="y1:Q",
         color=alt.Color("count:Q", scale=scale, legend=legend),
-        tooltip=_edges(x_name, y_name),
+        tooltip=_tooltips(x_name, y_name),
     )
-    title = f"{x_name} and {y_name} {_alike(spearman)}"
-    said = f"{density.counted:,} examples; the outermost cells hold what lies beyond"
+    title = f"{x_name} and {y_name} {_agreement_words(spearman)}"
+    subtitle = f"{density.counted:,} examples; the outermost cells hold what lies beyond"
     if density.left_out:
-        said += f"; {density.left_out:,} without two finite values are left out"
-    return narrow(chart.properties(width=400, height=320), title, said, f"{title}. {said}.")
+        subtitle += f"; {density.left_out:,} without two finite values are left out"
+    return narrow(chart.properties(width=400, height=320), title, subtitle, f"{title}. {subtitle}.")
 
 
-def _edges(x_name: str, y_name: str) -> list[alt.Tooltip]:
+def _tooltips(x_name: str, y_name: str) -> list[alt.Tooltip]:
     """What is said of a cell."""
     return [
         alt.Tooltip("count:Q", title="examples", format=","),
@@ -99,7 +101,7 @@ def _edges(x_name: str, y_name: str) -> list[alt.Tooltip]:
     ]
 
 
-def _printed(value: float) -> str:
+def _cell_text(value: float) -> str:
     """`.87`, `-.02`, `1`: two digits, for narrow cells."""
     if not math.isfinite(value):
         return ""
@@ -107,20 +109,22 @@ def _printed(value: float) -> str:
     return str(round(value)) if text.endswith(".00") else text.replace("0.", ".")
 
 
-def _colour(value: float) -> str:
-    return blended(_AGAINST_TO_ALIKE, (value + 1) / 2) if math.isfinite(value) else _UNKNOWN
+def _cell_colour(value: float) -> str:
+    return blend(_OPPOSITE_TO_SAME, (value + 1) / 2) if math.isfinite(value) else _UNKNOWN
 
 
-def _alike(spearman: float) -> str:
+def _agreement_words(spearman: float) -> str:
     """How strong a correlation is, in words."""
     if not math.isfinite(spearman):
         return "cannot be compared by rank"
     words = {0.9: "nearly alike", 0.6: "much alike", 0.3: "somewhat alike", -0.3: "independently"}
-    said = next((word for least, word in words.items() if spearman >= least), "against each other")
-    return f"rank {said} (Spearman {short(spearman)})"
+    agreement = next(
+        (word for least, word in words.items() if spearman >= least), "against each other"
+    )
+    return f"rank {agreement} (Spearman {rounded(spearman)})"
 
 
-def _finding(
+def _headline(
     matrix: Mapping[str, Mapping[str, float]], names: Mapping[str, str], stage: str
 ) -> str:
     """The pair that is closest, and the score that agrees least with the others."""
@@ -133,13 +137,13 @@ def _finding(
     if not pairs:
         return f"Whether the scores agree at stage {stage} cannot be told"
     a, b = max(pairs, key=pairs.__getitem__)
-    said = f"Stage {stage}: {names[a]} and {names[b]} are closest ({pairs[a, b]:.2f})"
+    closest = f"Stage {stage}: {names[a]} and {names[b]} are closest ({pairs[a, b]:.2f})"
     means = {
-        column: sum(of) / len(of)
+        column: sum(correlations) / len(correlations)
         for column in matrix
-        if (of := [value for (one, _), value in pairs.items() if one == column])
+        if (correlations := [value for (first, _), value in pairs.items() if first == column])
     }
     least = min(means, key=means.__getitem__)
     if len(means) < 3:
-        return said
-    return f"{said}; {names[least]} agrees least ({means[least]:.2f} on average)"
+        return closest
+    return f"{closest}; {names[least]} agrees least ({means[least]:.2f} on average)"

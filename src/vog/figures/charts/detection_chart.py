@@ -7,12 +7,12 @@ from typing import Any
 import altair as alt
 
 from vog.analysis.detection.planted_faults import COMBINATION, Detection, Verification
-from vog.figures.charts.theme import BLUE, INK, ORANGE, QUIET, Chart, Panel, data, styled, wrapped
+from vog.figures.charts.theme import BLUE, INK, ORANGE, QUIET, Chart, Panel, data, styled, wrap
 
-_WIDTH, _STEP, _LABELS, _VALUES = 290, 20, 110, 46
+_WIDTH, _STEP, _LABEL_WIDTH, _VALUE_WIDTH = 290, 20, 110, 46
 
 
-def detection(found: Verification, stage: str = "all", kind: str | None = None) -> Chart:
+def detection(verification: Verification, stage: str = "all", kind: str | None = None) -> Chart:
     """AUROC of the scores of a stage with 95 % intervals, the best on top; one panel a kind.
 
     Args:
@@ -23,26 +23,34 @@ def detection(found: Verification, stage: str = "all", kind: str | None = None) 
     Raises:
         ResultError: there is no such kind or stage.
     """
-    shown = {one: found.of(one, stage) for one in found.kinds if kind in (None, one)}
+    by_kind = {
+        entry: verification.of(entry, stage)
+        for entry in verification.kinds
+        if kind in (None, entry)
+    }
     if kind is not None:
-        shown = {kind: found.of(kind, stage)}
-    panels = [_panel(name, of) for name, of in shown.items()]
+        by_kind = {kind: verification.of(kind, stage)}
+    panels = [_panel(name, detections) for name, detections in by_kind.items()]
     columns = min(2, len(panels))
-    title = _finding(shown, stage)
-    said = [
+    title = _headline(by_kind, stage)
+    subtitle = [
         "AUROC: a planted example is harder than a clean one; dashed: chance",
         "lines: 95 % intervals; orange: the combination of scores"
-        if any(one.score == COMBINATION for of in shown.values() for one in of)
+        if any(
+            entry.score == COMBINATION for detections in by_kind.values() for entry in detections
+        )
         else "lines: 95 % intervals",
     ]
-    words = " ".join(f"{name}: {_order(of)}." for name, of in shown.items())
+    words = " ".join(
+        f"{name}: {_scores_in_words(detections)}." for name, detections in by_kind.items()
+    )
     chart = alt.concat(*panels, columns=columns, spacing=28).resolve_scale(y="independent")
-    return styled(chart, wrapped(title, 58 * columns), said, f"{title}. {words}")
+    return styled(chart, wrap(title, 58 * columns), subtitle, f"{title}. {words}")
 
 
-def _panel(kind: str, of: tuple[Detection, ...]) -> Panel:
-    rows = [_row(one) for one in of]
-    axis = alt.Axis(labelLimit=_LABELS, domain=False, ticks=False, minExtent=_LABELS)
+def _panel(kind: str, detections: tuple[Detection, ...]) -> Panel:
+    rows = [_row(detection) for detection in detections]
+    axis = alt.Axis(labelLimit=_LABEL_WIDTH, domain=False, ticks=False, minExtent=_LABEL_WIDTH)
     base = alt.Chart(data(rows)).encode(
         y=alt.Y("score:N", sort=None, title=None, axis=axis),
         color=alt.condition("datum.combined", alt.value(ORANGE), alt.value(BLUE)),
@@ -60,45 +68,45 @@ def _panel(kind: str, of: tuple[Detection, ...]) -> Panel:
     )
     lines = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q", title="AUROC"), x2="high:Q")
     dots = base.mark_circle(size=75, opacity=1).encode(x=x)
-    numbers = base.mark_text(align="right", dx=_VALUES - 6, color=INK, fontSize=11).encode(
+    numbers = base.mark_text(align="right", dx=_VALUE_WIDTH - 6, color=INK, fontSize=11).encode(
         x=alt.value(_WIDTH), text="printed:N", color=alt.value(INK)
     )
     chance = alt.Chart(data([{"chance": 0.5}])).mark_rule(color=QUIET, strokeDash=[4, 4])
     layers = (chance.encode(x="chance:Q"), lines, dots, numbers)
-    heading = f"{kind}: {of[0].planted:,} planted, {of[0].clean:,} clean"
+    heading = f"{kind}: {detections[0].planted:,} planted, {detections[0].clean:,} clean"
     title = alt.Title(heading, anchor="start", fontSize=13, fontWeight="normal", offset=6)
     return alt.layer(*layers).properties(width=_WIDTH, height=alt.Step(_STEP), title=title)
 
 
-def _row(one: Detection) -> dict[str, Any]:
-    auroc = one.auroc
+def _row(detection: Detection) -> dict[str, Any]:
+    auroc = detection.auroc
     return {
-        "score": one.score,
+        "score": detection.score,
         "auroc": auroc.value,
         "low": auroc.low,
         "high": auroc.high,
-        "ap": one.ap.value,
-        "printed": _printed(one),
-        "combined": one.score == COMBINATION,
+        "ap": detection.ap.value,
+        "printed": _auroc_text(detection),
+        "combined": detection.score == COMBINATION,
     }
 
 
-def _finding(shown: Mapping[str, tuple[Detection, ...]], stage: str) -> str:
+def _headline(by_kind: Mapping[str, tuple[Detection, ...]], stage: str) -> str:
     """Of one kind, which score finds it best; of several, what is to be seen."""
-    if len(shown) > 1:
+    if len(by_kind) > 1:
         return f"How well each score of stage {stage} finds what was planted"
-    kind, (best, *_) = next(iter(shown.items()))
+    kind, (best, *_) = next(iter(by_kind.items()))
     if best.auroc.low > 0.5:
-        return f"{best.score} finds {kind} best at stage {stage}, with an AUROC of " + _printed(
+        return f"{best.score} finds {kind} best at stage {stage}, with an AUROC of " + _auroc_text(
             best
         )
     return f"No score of stage {stage} finds {kind}"
 
 
-def _printed(one: Detection) -> str:
-    return f"{one.auroc.value:.3f}" if math.isfinite(one.auroc.value) else "?"
+def _auroc_text(detection: Detection) -> str:
+    return f"{detection.auroc.value:.3f}" if math.isfinite(detection.auroc.value) else "?"
 
 
-def _order(of: tuple[Detection, ...]) -> str:
+def _scores_in_words(detections: tuple[Detection, ...]) -> str:
     """All of the chart in words, for who cannot see it."""
-    return ", ".join(f"{row['score']} {row['printed']}" for row in map(_row, of))
+    return ", ".join(f"{row['score']} {row['printed']}" for row in map(_row, detections))

@@ -5,25 +5,27 @@ import math
 import altair as alt
 
 from vog.analysis.many_runs.ensemble_size import SeedsCurve
-from vog.figures.charts.theme import BLUE, INK, ORANGE, QUIET, Chart, data, narrow, short
+from vog.figures.charts.theme import BLUE, INK, ORANGE, QUIET, Chart, data, narrow, rounded
 
 _MEASURED, _PREDICTED = "measured; bar: lowest to highest pair", "predicted from single runs"
 
 
-def seeds_curve_chart(found: SeedsCurve) -> Chart:
+def seeds_curve_chart(curve: SeedsCurve) -> Chart:
     """What was measured as points with bars from the lowest to the highest pair; the rest dashed.
 
     Args:
         found: from `vog.analysis.many_runs.ensemble_size.seeds_curve`.
     """
     rows = [
-        {"runs": one.runs, "value": one.mean, "low": one.low, "high": one.high}
-        | {"pairs": one.pairs, "kind": _MEASURED}
-        for one in found.measured
+        {"runs": point.runs, "value": point.mean, "low": point.low, "high": point.high}
+        | {"pairs": point.pairs, "kind": _MEASURED}
+        for point in curve.measured
     ]
-    later = [{"runs": one.runs, "value": one.value, "kind": _PREDICTED} for one in found.predicted]
-    low = min([0.0, *(one.low for one in found.measured if math.isfinite(one.low))])
-    x = _across(max(row["runs"] for row in [*rows, *later]))
+    predictions = [
+        {"runs": point.runs, "value": point.value, "kind": _PREDICTED} for point in curve.predicted
+    ]
+    low = min([0.0, *(point.low for point in curve.measured if math.isfinite(point.low))])
+    x = _x_axis(max(row["runs"] for row in [*rows, *predictions]))
     scale = alt.Scale(domain=[low, 1], nice=False)
     y = alt.Y("value:Q", title="Spearman's correlation of the mean ranks", scale=scale)
     colour = alt.Color(
@@ -31,22 +33,22 @@ def seeds_curve_chart(found: SeedsCurve) -> Chart:
         scale=alt.Scale(domain=[_MEASURED, _PREDICTED], range=[BLUE, ORANGE]),
         legend=alt.Legend(orient="bottom", title=None, symbolType="circle", labelLimit=300),
     )
-    line = alt.Chart(data(later)).encode(x=x, y=y, color=colour)
+    line = alt.Chart(data(predictions)).encode(x=x, y=y, color=colour)
     points = alt.Chart(data(rows)).encode(x=x, color=colour)
     dots = points.mark_point(filled=True, size=70, opacity=1).encode(
         y=y, tooltip=["runs:Q", alt.Tooltip("value:Q", format=".3f"), "pairs:Q"]
     )
     bars = points.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q")
     dashed = line.mark_line(strokeDash=[5, 4], strokeWidth=2)
-    chart = alt.layer(*_aim(found.aim), dashed, bars, dots).properties(width=400, height=260)
+    chart = alt.layer(*_aim_line(curve.aim), dashed, bars, dots).properties(width=400, height=260)
     subtitle = (
-        f"{found.runs} runs, {found.examples:,} examples ranked by {found.column}; means over "
+        f"{curve.runs} runs, {curve.examples:,} examples ranked by {curve.column}; means over "
         f"some runs against means over as many others"
     )
-    return narrow(chart, _finding(found), subtitle, f"{_finding(found)}. {found.summary}")
+    return narrow(chart, _headline(curve), subtitle, f"{_headline(curve)}. {curve.summary}")
 
 
-def _across(last: int) -> alt.X:
+def _x_axis(last: int) -> alt.X:
     return alt.X(
         "runs:Q",
         title="runs that are averaged on each side",
@@ -55,7 +57,7 @@ def _across(last: int) -> alt.X:
     )
 
 
-def _aim(aim: float) -> list[alt.Chart]:
+def _aim_line(aim: float) -> list[alt.Chart]:
     """A line at what is aimed at, and its number."""
     base = alt.Chart(data([{"aim": aim, "said": f"{aim:g}"}])).encode(y="aim:Q")
     rule = base.mark_rule(color=QUIET, strokeWidth=1)
@@ -63,14 +65,14 @@ def _aim(aim: float) -> list[alt.Chart]:
     return [rule, word.encode(x=alt.value(0), text="said:N")]
 
 
-def _finding(found: SeedsCurve) -> str:
-    alone = found.measured[0].mean
+def _headline(curve: SeedsCurve) -> str:
+    alone = curve.measured[0].mean
     if alone != alone:
         return "Nothing can be told: not every run ranks the examples"
     if not alone > 0:
         return "Single runs do not agree on what is hard"
-    said = f"Single runs agree at {short(round(alone, 2))}"
-    if found.enough == 1:
-        return f"{said}: one is enough"
-    needed = "over 50" if found.enough is None else f"about {found.enough}"
-    return f"{said}; {found.aim:g} would need means of {needed}"
+    agreement = f"Single runs agree at {rounded(round(alone, 2))}"
+    if curve.enough == 1:
+        return f"{agreement}: one is enough"
+    needed = "over 50" if curve.enough is None else f"about {curve.enough}"
+    return f"{agreement}; {curve.aim:g} would need means of {needed}"

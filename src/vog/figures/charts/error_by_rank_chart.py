@@ -14,9 +14,9 @@ from vog.figures.charts.theme import (
     Chart,
     Panel,
     data,
-    direction,
+    direction_words,
     styled,
-    wrapped,
+    wrap,
 )
 
 
@@ -37,24 +37,29 @@ def error_by_decile(
         top: where the axis of error rates ends, so that charts side by side can be compared; at
             least the largest `high`. By default what these bins need.
     """
-    axis = f"percentile of {score}   {direction(hard_is_high)}"
-    panels = [_deciles(of, stage, axis, len(bins) > 1, top) for stage, of in bins.items()]
-    count = sum(one.examples for one in next(iter(bins.values())))
+    axis = f"percentile of {score}   {direction_words(hard_is_high)}"
+    panels = [_panel(deciles, stage, axis, len(bins) > 1, top) for stage, deciles in bins.items()]
+    count = sum(decile.examples for decile in next(iter(bins.values())))
     subtitle = [
         f"{count:,} examples in bins of equal size, the lowest and the highest darker",
         "dashed: all of them; whiskers: 95 % Wilson intervals",
     ]
-    said = f"{title}. " + " ".join(_said(of, stage) for stage, of in bins.items())
+    description = f"{title}. " + " ".join(
+        _description(deciles, stage) for stage, deciles in bins.items()
+    )
     columns = 1 if len(panels) == 1 else 2
     chart = alt.concat(*panels, columns=columns, spacing=28).resolve_scale(y="shared")
-    return styled(chart, wrapped(title, 58 * columns), subtitle, said)
+    return styled(chart, wrap(title, 58 * columns), subtitle, description)
 
 
-def _deciles(bins: Sequence[Bin], stage: str, axis: str, named: bool, top: float | None) -> Panel:
+def _panel(bins: Sequence[Bin], stage: str, axis: str, named: bool, top: float | None) -> Panel:
     rows: list[dict[str, Any]] = [
-        asdict(one)
-        | {"bin": f"{100 * one.first:.0f}-{100 * one.last:.0f}", "end": i in (0, len(bins) - 1)}
-        for i, one in enumerate(bins)
+        asdict(decile)
+        | {
+            "bin": f"{100 * decile.first:.0f}-{100 * decile.last:.0f}",
+            "end": i in (0, len(bins) - 1),
+        }
+        for i, decile in enumerate(bins)
     ]
     base = alt.Chart(data(rows)).encode(
         x=alt.X("bin:N", sort=None, title=axis, axis=alt.Axis(labelAngle=0, labelFontSize=11))
@@ -67,17 +72,21 @@ def _deciles(bins: Sequence[Bin], stage: str, axis: str, named: bool, top: float
         tooltip=["bin:N", "examples:Q", alt.Tooltip("error:Q", format=".1%")],
     )
     whiskers = base.mark_rule(color=INK, strokeWidth=1.5).encode(y="low:Q", y2="high:Q")
-    line = alt.Chart(data([{"mean": _mean(bins)}]))
+    line = alt.Chart(data([{"mean": _mean_error(bins)}]))
     rule = line.mark_rule(color=INK, strokeDash=[4, 4]).encode(y="mean:Q")
-    said = f"{stage}: {_mean(bins):.1%} wrong" if named else f"{_mean(bins):.1%} wrong"
-    title = alt.Title(said, anchor="start", fontSize=13, fontWeight="normal", offset=6)
+    heading = (
+        f"{stage}: {_mean_error(bins):.1%} wrong" if named else f"{_mean_error(bins):.1%} wrong"
+    )
+    title = alt.Title(heading, anchor="start", fontSize=13, fontWeight="normal", offset=6)
     return alt.layer(bars, whiskers, rule).properties(width=410, height=220, title=title)
 
 
-def _mean(bins: Sequence[Bin]) -> float:
-    return sum(one.error * one.examples for one in bins) / max(1, sum(b.examples for b in bins))
+def _mean_error(bins: Sequence[Bin]) -> float:
+    return sum(decile.error * decile.examples for decile in bins) / max(
+        1, sum(b.examples for b in bins)
+    )
 
 
-def _said(bins: Sequence[Bin], stage: str) -> str:
+def _description(bins: Sequence[Bin], stage: str) -> str:
     ends = f", {bins[0].error:.1%} in the lowest bin and {bins[-1].error:.1%} in the highest"
-    return f"At {stage} {_mean(bins):.1%} are wrong{ends if bins else ''}."
+    return f"At {stage} {_mean_error(bins):.1%} are wrong{ends if bins else ''}."

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 import altair as alt
 
-from vog.figures.charts.theme import Panel, data, text_on
+from vog.figures.charts.theme import Panel, data, text_colour
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class HeatmapCell:
     colour: str
 
 
-def table(
+def heatmap(
     cells: Iterable[HeatmapCell], x: alt.X, y: alt.Y, tooltip: Sequence[alt.Tooltip], letters: int
 ) -> Panel:
     """The cells by the fields `column` and `row`, their text in letters of this many pixels."""
-    rows = [asdict(one) | {"ink": text_on(one.colour)} for one in cells]
+    rows = [asdict(cell) | {"ink": text_colour(cell.colour)} for cell in cells]
     base = alt.Chart(data(rows)).encode(x=x, y=y, tooltip=list(tooltip))
     filled = base.mark_rect(stroke="white", strokeWidth=1).encode(
         color=alt.Color("colour:N", scale=None)

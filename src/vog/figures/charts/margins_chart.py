@@ -8,7 +8,7 @@ from vog.figures.charts.theme import BLUE, INK, ORANGE, Chart, data, narrow
 from vog.result import Run
 
 _BINS = 60
-_SAID = {
+_METHOD_WORDS = {
     "tail": "doubts beyond the tail of right labels say how many, the scores together say which",
     "threshold": "AUM below that of 99 % of the threshold samples",
     "calibrated": "what looks like planted flips, by scores that these weigh",
@@ -16,23 +16,23 @@ _SAID = {
 }
 
 
-def margins(run: Run, found: Verdict) -> Chart:
+def margins(run: Run, verdict: Verdict) -> Chart:
     """A histogram of AUM over all checkpoints, with the suspects on top of the others.
 
     Raises:
         ResultError: the run has no AUM.
     """
     values = run.numbers("aum@all")
-    shown = np.isfinite(values)
-    edges = np.histogram_bin_edges(values[shown], _BINS) if shown.any() else np.array([0.0, 1.0])
+    finite = np.isfinite(values)
+    edges = np.histogram_bin_edges(values[finite], _BINS) if finite.any() else np.array([0.0, 1.0])
     names = ("taken for right", "taken for wrong")
     rows = [
         {"low": low, "high": high, "examples": count, "labels": name}
-        for name, rows_of in zip(names, (~found.suspect, found.suspect), strict=True)
+        for name, in_group in zip(names, (~verdict.suspect, verdict.suspect), strict=True)
         for low, high, count in zip(
             edges[:-1].tolist(),
             edges[1:].tolist(),
-            np.histogram(values[shown & rows_of], edges)[0].tolist(),
+            np.histogram(values[finite & in_group], edges)[0].tolist(),
             strict=True,
         )
         if count
@@ -66,7 +66,9 @@ def margins(run: Run, found: Verdict) -> Chart:
         )
     )
     zero = alt.Chart(data([{"at": 0.0}])).mark_rule(color=INK, strokeDash=[4, 4]).encode(x="at:Q")
-    count = int(found.suspect.sum())
+    count = int(verdict.suspect.sum())
     title = f"{count:,} of {len(values):,} labels are taken for wrong"
-    subtitle = f"{_SAID[found.method]}; left of the dashed line another class is above the label"
+    subtitle = (
+        f"{_METHOD_WORDS[verdict.method]}; left of the dashed line another class is above the label"
+    )
     return narrow(alt.layer(bars, zero).properties(width=400, height=240), title, subtitle, title)

@@ -25,27 +25,28 @@ def decision_regions(
         normal: of the line `normal . x + offset = 0`, which is not vertical.
         offset: class 1 is on its positive side.
     """
-    (left, bottom), (right, top) = points.min(0) - 1, points.max(0) + 1
+    (x_min, y_min), (x_max, y_max) = points.min(0) - 1, points.max(0) + 1
     edges = [
-        {"x": float(x), "line": float(-(offset + normal[0] * x) / normal[1])} for x in (left, right)
+        {"x": float(x), "line": float(-(offset + normal[0] * x) / normal[1])}
+        for x in (x_min, x_max)
     ]
-    x = alt.X("x:Q", title="feature 1", scale=alt.Scale(domain=[left, right], nice=False))
-    y = alt.Scale(domain=[bottom, top], nice=False)
+    x = alt.X("x:Q", title="feature 1", scale=alt.Scale(domain=[x_min, x_max], nice=False))
+    y = alt.Scale(domain=[y_min, y_max], nice=False)
     below, above = _REGIONS if normal[1] > 0 else _REGIONS[::-1]
     base = alt.Chart(data(edges)).encode(x=x)
     regions = [
         base.mark_area(color=colour, clip=True).encode(
             y=alt.Y("line:Q", scale=y, title="feature 2"), y2=alt.datum(float(end))
         )
-        for colour, end in ((below, bottom), (above, top))
+        for colour, end in ((below, y_min), (above, y_max))
     ]
     line = base.mark_line(color=QUIET, strokeWidth=1.5, clip=True).encode(y="line:Q")
     rows = [
         {"x": float(a), "y": float(b), "class": f"class {label}"}
         for (a, b), label in zip(points, labels, strict=True)
     ]
-    drawn = _points(rows).encode(x=x, y=alt.Y("y:Q", scale=y))
-    chart = alt.layer(*regions, line, drawn).properties(width=480, height=360)
+    dots = _points(rows).encode(x=x, y=alt.Y("y:Q", scale=y))
+    chart = alt.layer(*regions, line, dots).properties(width=480, height=360)
     return styled(
         chart,
         "What the network learned",
@@ -73,13 +74,13 @@ def vog_against_distance(
         {"vog": float(value), "distance": float(distance), "class": f"class {label}"}
         for value, distance, label in zip(values, distances, labels, strict=True)
     ]
-    drawn = _points(rows).encode(
+    dots = _points(rows).encode(
         x=alt.X("vog:Q", title=vog, scale=alt.Scale(zero=False, padding=12)),
         y=alt.Y("distance:Q", title="distance to the learned boundary"),
         tooltip=["class:N", alt.Tooltip("vog:Q", format=".3g"), "distance:Q"],
     )
     title = "VoG against the distance to the boundary"
-    return styled(drawn.properties(width=480, height=360), title, subtitle)
+    return styled(dots.properties(width=480, height=360), title, subtitle)
 
 
 def _points(rows: list[dict[str, Any]]) -> alt.Chart:

@@ -5,16 +5,16 @@ from dataclasses import asdict, dataclass
 
 import altair as alt
 
-from vog.figures.charts.theme import BLUE, FAINT, INK, QUIET, Chart, Panel, data, narrow, short
+from vog.figures.charts.theme import BLUE, FAINT, INK, QUIET, Chart, Panel, data, narrow, rounded
 
 _WIDTH, _HEIGHT = 390, 90
 _TITLES = {"margin": "margin (logits)", "loss": "loss (nats)"}
-_DOTS = 60  # more lie on one another
-_LETTER = 7  # pixels
+_MOST_DOTS = 60  # more lie on one another
+_LETTER_WIDTH = 7  # pixels
 
 
 @dataclass(frozen=True)
-class _Start:
+class _StageStart:
     """Where a stage begins, on the axis of steps."""
 
     stage: str
@@ -43,11 +43,15 @@ def trajectory_chart(
         _panel(steps, name, series[name], stages, name == names[0], name == names[-1])
         for name in names
     ]
-    ends = [f"{name} {short(of[0])} to {short(of[-1])}" for name, of in series.items()]
+    ends = [
+        f"{name} {rounded(values[0])} to {rounded(values[-1])}" for name, values in series.items()
+    ]
     named = ", ".join(stage for stage in stages if stage != "all")
     subtitle = f"at {len(steps)} checkpoints" + (f"; stages: {named}" if named else "")
-    said = f"{title}. From the first of {len(steps)} checkpoints to the last: {', '.join(ends)}."
-    return narrow(alt.vconcat(*panels, spacing=14), title, subtitle, said)
+    description = (
+        f"{title}. From the first of {len(steps)} checkpoints to the last: {', '.join(ends)}."
+    )
+    return narrow(alt.vconcat(*panels, spacing=14), title, subtitle, description)
 
 
 def _panel(
@@ -60,10 +64,10 @@ def _panel(
 ) -> Panel:
     """One quantity; the first panel names the stages, and the last has the axis of steps."""
     rows = [{"step": step, name: value} for step, value in zip(steps, values, strict=True)]
-    across = _across(steps).title("step of training" if last else None)
-    across = across.axis(labels=last, ticks=last, tickCount=6)
+    x = _x_axis(steps).title("step of training" if last else None)
+    x = x.axis(labels=last, ticks=last, tickCount=6)
     scale = alt.Scale(domain=[0, 1]) if name == "confidence" else alt.Scale(zero=True)
-    upwards = alt.Y(
+    y = alt.Y(
         f"{name}:Q",
         title=_TITLES.get(name, name),
         scale=scale,
@@ -72,52 +76,53 @@ def _panel(
     line = alt.Chart(data(rows)).mark_line(
         color=BLUE,
         strokeWidth=2,
-        point=alt.OverlayMarkDef(size=28, color=BLUE) if len(steps) <= _DOTS else False,
+        point=alt.OverlayMarkDef(size=28, color=BLUE) if len(steps) <= _MOST_DOTS else False,
     )
-    drawn = line.encode(
-        x=across, y=upwards, tooltip=["step:Q", alt.Tooltip(f"{name}:Q", format=".3g")]
-    )
-    layers = [*_borders(steps, stages, first), drawn]
+    curve = line.encode(x=x, y=y, tooltip=["step:Q", alt.Tooltip(f"{name}:Q", format=".3g")])
+    layers = [*_stage_borders(steps, stages, first), curve]
     if name == "margin":
         zero = alt.Chart(data([{name: 0.0}])).mark_rule(color=INK, strokeDash=[4, 4])
         layers.insert(0, zero.encode(y=f"{name}:Q"))
     return alt.layer(*layers).properties(width=_WIDTH, height=_HEIGHT)
 
 
-def _borders(
+def _stage_borders(
     steps: Sequence[int], stages: Mapping[str, tuple[int, int]], named: bool
 ) -> list[alt.Chart]:
     """A faint line between two stages, and their names where there is room for them."""
-    starts = _starts(steps, stages)
-    borders = alt.Chart(data(asdict(one) for one in starts if one.step > steps[0]))
-    found = [borders.mark_rule(color=FAINT).encode(x=_across(steps))]
+    starts = _stage_starts(steps, stages)
+    borders = alt.Chart(data(asdict(start) for start in starts if start.step > steps[0]))
+    layers = [borders.mark_rule(color=FAINT).encode(x=_x_axis(steps))]
     if named:
-        words = alt.Chart(data(map(asdict, _with_room(starts, steps))))
-        found.append(
-            words.mark_text(color=QUIET, fontSize=11, align="left", dx=4, baseline="bottom").encode(
-                x=_across(steps), y=alt.value(-3), text="stage:N"
+        names = alt.Chart(data(map(asdict, _wide_enough(starts, steps))))
+        layers.append(
+            names.mark_text(color=QUIET, fontSize=11, align="left", dx=4, baseline="bottom").encode(
+                x=_x_axis(steps), y=alt.value(-3), text="stage:N"
             )
         )
-    return found
+    return layers
 
 
-def _across(steps: Sequence[int]) -> alt.X:
+def _x_axis(steps: Sequence[int]) -> alt.X:
     domain = [steps[0], max(steps[-1], steps[0] + 1)]
     return alt.X("step:Q", scale=alt.Scale(domain=domain, nice=False))
 
 
-def _starts(steps: Sequence[int], stages: Mapping[str, tuple[int, int]]) -> list[_Start]:
+def _stage_starts(steps: Sequence[int], stages: Mapping[str, tuple[int, int]]) -> list[_StageStart]:
     """In order; between two steps, half way."""
     order = sorted((start, name) for name, (start, _) in stages.items() if name != "all")
-    return [_Start(name, (steps[max(0, at - 1)] + steps[at]) / 2) for at, name in order]
+    return [
+        _StageStart(name, (steps[max(0, position - 1)] + steps[position]) / 2)
+        for position, name in order
+    ]
 
 
-def _with_room(starts: Sequence[_Start], steps: Sequence[int]) -> list[_Start]:
+def _wide_enough(starts: Sequence[_StageStart], steps: Sequence[int]) -> list[_StageStart]:
     """The stages that are wider than their names."""
-    ends = [*(one.step for one in starts[1:]), float(steps[-1])]
+    ends = [*(start.step for start in starts[1:]), float(steps[-1])]
     pixels = _WIDTH / max(1, steps[-1] - steps[0])
     return [
-        one
-        for one, end in zip(starts, ends, strict=False)
-        if (end - one.step) * pixels > _LETTER * len(one.stage)
+        start
+        for start, end in zip(starts, ends, strict=False)
+        if (end - start.step) * pixels > _LETTER_WIDTH * len(start.stage)
     ]

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def compare_page(site: Site, request: Request) -> Response:
     """Their ranks against each other, and the examples that they disagree about most."""
-    x, y = _asked(site, request)
-    found = _compared(site, x, y)
+    x, y = _requested_columns(site, request)
+    comparison = _comparison(site, x, y)
     rows = {
         row["index"]: row
-        for row in site.browser.rows(
-            [*found.first_alone, *found.second_alone], site.browser.stage(x), [x, y]
+        for row in site.row_pages.rows(
+            [*comparison.first_alone, *comparison.second_alone], site.row_pages.stage(x), [x, y]
         )
     }
     return site.page(
@@ -29,10 +29,10 @@ def compare_page(site: Site, request: Request) -> Response:
         request,
         x=x,
         y=y,
-        found=found,
-        columns=_columns(site),
-        first=site.tiles(request, [rows[one] for one in found.first_alone], (x, y)),
-        second=site.tiles(request, [rows[one] for one in found.second_alone], (x, y)),
+        found=comparison,
+        columns=_score_columns(site),
+        first=site.tiles(request, [rows[index] for index in comparison.first_alone], (x, y)),
+        second=site.tiles(request, [rows[index] for index in comparison.second_alone], (x, y)),
     )
 
 
@@ -40,44 +40,48 @@ def chart(site: Site, request: Request) -> Response:
     """The chart of that page."""
     from vog.figures import charts
 
-    x, y = _asked(site, request)
-    found = _compared(site, x, y)
-    return svg_response(charts.comparison(found.density, x, y, found.spearman))
+    x, y = _requested_columns(site, request)
+    comparison = _comparison(site, x, y)
+    return svg_response(charts.comparison(comparison.density, x, y, comparison.spearman))
 
 
-def _asked(site: Site, request: Request) -> tuple[str, str]:
+def _requested_columns(site: Site, request: Request) -> tuple[str, str]:
     """The two columns; by default the usual one and what it should be told apart from.
 
     Raises:
         ResultError: they are no score columns.
     """
-    known = _columns(site)
+    score_columns = _score_columns(site)
     usual = site.run.default_column
-    rival = f"grad_norm@{site.browser.stage(usual)}"
-    other = rival if rival in known else next((one for one in known if one != usual), usual)
-    asked = request.query_params.get("x") or usual, request.query_params.get("y") or other
-    for name in asked:
-        if name not in known:
+    gradient_norm = f"grad_norm@{site.row_pages.stage(usual)}"
+    second = (
+        gradient_norm
+        if gradient_norm in score_columns
+        else next((column for column in score_columns if column != usual), usual)
+    )
+    requested = request.query_params.get("x") or usual, request.query_params.get("y") or second
+    for name in requested:
+        if name not in score_columns:
             raise ResultError(f"{name!r} is no score.{unknown(name, site.run.ranked_columns)}")
-    return asked
+    return requested
 
 
-def _columns(site: Site) -> list[str]:
+def _score_columns(site: Site) -> list[str]:
     """All score columns, stored and derived, and the views of a combined run."""
     run = site.run
     scores = [
         f"{stored}{derived}"
         for stored in run.score_columns
-        for derived in ("", *(f":{one}" for one in DERIVED))
+        for derived in ("", *(f":{view}" for view in DERIVED))
     ]
     return [*scores, *(name for name in run.ranked_columns if name not in run.score_columns)]
 
 
-def _compared(site: Site, x: str, y: str) -> "TwoColumns":
+def _comparison(site: Site, x: str, y: str) -> "TwoColumns":
     from vog.analysis.one_run.column_pair import two_columns
 
-    found = site.compared.get((x, y))
-    if found is None:
-        found = two_columns(site.run, x, y)
-        site.keep(site.compared, (x, y), found)
-    return found
+    comparison = site.comparisons.get((x, y))
+    if comparison is None:
+        comparison = two_columns(site.run, x, y)
+        site.remember(site.comparisons, (x, y), comparison)
+    return comparison

@@ -16,14 +16,14 @@ from starlette.responses import Response
 from vog.figures.previews import encode_thumbnail
 from vog.viewer.context import Site
 from vog.viewer.inspection import InspectedExample
-from vog.viewer.pages.example_page import row_in_address
+from vog.viewer.pages.example_page import row_in_path
 
 if TYPE_CHECKING:
     from vog.figures.charts import Chart
 
 LARGE = 768
-_SIZES = (240, LARGE)
-_MISSING = (
+_ALLOWED_SIZES = (240, LARGE)
+_MISSING_SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 120">'
     '<rect width="120" height="120" fill="#8593a1" opacity=".25"/>'
     '<path d="M40 40 80 80M80 40 40 80" stroke="#8593a1" stroke-width="4"/></svg>'
@@ -41,40 +41,40 @@ _SIGNED = np.array([(33, 88, 155), (247, 247, 247), (178, 76, 26)], np.float64)
 
 def picture(site: Site, request: Request) -> Response:
     """The picture of an example; its sizes are fixed."""
-    index, id = row_in_address(site, request.path_params["index"])
-    asked = request.query_params.get("size", "")
-    size = int(asked) if asked in map(str, _SIZES) else LARGE
+    index, id = row_in_path(site, request.path_params["index"])
+    requested = request.query_params.get("size", "")
+    size = int(requested) if requested in map(str, _ALLOWED_SIZES) else LARGE
     preview = site.preview(index, id)
     if preview.image is None:
-        return Response(_MISSING, 404, media_type="image/svg+xml")
+        return Response(_MISSING_SVG, 404, media_type="image/svg+xml")
     content, kind = encode_thumbnail(preview.image, size)
     return Response(content, media_type=kind, headers={"cache-control": "private, max-age=600"})
 
 
 def gradient_map(site: Site, request: Request) -> Response:
     """The VoG map of an example (`spread`), or its gradient at a checkpoint (0, 1, ...)."""
-    found, which = _seen(site, request), request.path_params["which"]
+    example, which = _inspected_example(site, request), request.path_params["which"]
     if which == "spread":
-        largest = max(float(np.quantile(found.spread, _BRIGHTEST)), 1e-30)
-        return _png(_coloured(found.spread / largest, _HEAT))
-    if which not in map(str, range(len(found.steps))):
+        largest = max(float(np.quantile(example.spread, _BRIGHTEST)), 1e-30)
+        return _png(_colour_map(example.spread / largest, _HEAT))
+    if which not in map(str, range(len(example.steps))):
         raise HTTPException(404)
     # One scale for all checkpoints, or the strip would not show that gradients fade.
-    largest = max(float(np.quantile(np.abs(found.gradients), _BRIGHTEST)), 1e-30)
-    return _png(_coloured(found.gradients[int(which)] / largest / 2 + 0.5, _SIGNED))
+    largest = max(float(np.quantile(np.abs(example.gradients), _BRIGHTEST)), 1e-30)
+    return _png(_colour_map(example.gradients[int(which)] / largest / 2 + 0.5, _SIGNED))
 
 
 def trajectory_response(site: Site, request: Request) -> Response:
     """Confidence, margin and loss of an example over the checkpoints."""
     from vog.figures import charts  # it takes 80 MB, and most pages have none
 
-    found = _seen(site, request)
-    of = {"confidence": found.confidence, "margin": found.margin, "loss": found.loss}
-    series = {name: list(values) for name, values in of.items() if values is not None}
+    example = _inspected_example(site, request)
+    curves = {"confidence": example.confidence, "margin": example.margin, "loss": example.loss}
+    series = {name: list(values) for name, values in curves.items() if values is not None}
     stages = site.run.question.get("stages", {})
-    cut = {name: (a, b) for name, (a, b) in stages.items() if name != "all"}
-    said = f"Row {request.path_params['index']} over training"
-    return svg_response(charts.trajectory_chart(list(found.steps), series, said, cut))
+    stage_spans = {name: (a, b) for name, (a, b) in stages.items() if name != "all"}
+    title = f"Row {request.path_params['index']} over training"
+    return svg_response(charts.trajectory_chart(list(example.steps), series, title, stage_spans))
 
 
 def svg_response(chart: "Chart") -> Response:
@@ -85,19 +85,21 @@ def svg_response(chart: "Chart") -> Response:
     return Response(text, media_type="image/svg+xml", headers={"cache-control": "no-store"})
 
 
-def _seen(site: Site, request: Request) -> InspectedExample:
-    index, _ = row_in_address(site, request.path_params["index"])
-    found = site.inspected.get(index)
-    if found is None:
+def _inspected_example(site: Site, request: Request) -> InspectedExample:
+    index, _ = row_in_path(site, request.path_params["index"])
+    example = site.inspected_examples.get(index)
+    if example is None:
         raise HTTPException(404)
-    return found
+    return example
 
 
-def _coloured(values: Float[np.ndarray, "h w"], scale: Float[np.ndarray, "s 3"]) -> Image.Image:
+def _colour_map(values: Float[np.ndarray, "h w"], scale: Float[np.ndarray, "s 3"]) -> Image.Image:
     """Values from 0 to 1 in the colours of a scale."""
-    at = np.clip(np.nan_to_num(values), 0, 1)
+    shares = np.clip(np.nan_to_num(values), 0, 1)
     stops = np.linspace(0, 1, len(scale))
-    pixels = np.stack([np.interp(at, stops, scale[:, one]) for one in range(3)], axis=-1)
+    pixels = np.stack(
+        [np.interp(shares, stops, scale[:, channel]) for channel in range(3)], axis=-1
+    )
     return Image.fromarray(pixels.round().astype(np.uint8))
 
 

@@ -7,27 +7,27 @@ from vog.errors import ResultError
 from vog.files.writing import as_csv
 from vog.result.marks import Mark
 from vog.viewer import view_query
-from vog.viewer.context import Site, to
-from vog.viewer.pages.example_page import next_in, row_in_address
+from vog.viewer.context import Site, redirect
+from vog.viewer.pages.example_page import next_example, row_in_path
 
 
 def mark(site: Site, request: Request, fields: dict[str, str]) -> Response:
     """Decide about an example, and go on: from its own page to the next, else stay."""
-    index, id = row_in_address(site, fields.get("index", ""))
+    index, id = row_in_path(site, fields.get("index", ""))
     query = site.address(fields.get("back", ""))
-    before = site.review.marks().get(id)
-    verdict = fields.get("verdict", before.verdict if before else None) or None
-    note = fields.get("note", before.note if before else "").strip()
-    chosen = fields.get("label", "").strip()
-    kept = before.label if before and "verdict" not in fields else None
-    label = view_query.class_number(site.run, chosen) if chosen else kept
+    old_mark = site.review.marks().get(id)
+    verdict = fields.get("verdict", old_mark.verdict if old_mark else None) or None
+    note = fields.get("note", old_mark.note if old_mark else "").strip()
+    class_text = fields.get("label", "").strip()
+    old_label = old_mark.label if old_mark and "verdict" not in fields else None
+    label = view_query.class_number(site.run, class_text) if class_text else old_label
     if label is not None and label not in site.names:
         raise ResultError(f"there is no class {label}.")
     site.review.mark(id, verdict, label, note)
     if fields.get("from") != "example":
-        return to(request, "", query, f"e{index}")
-    here = index if "verdict" not in fields else next_in(site, index, query)
-    return to(request, f"example/{here}", query)
+        return redirect(request, "", query, f"e{index}")
+    next_index = index if "verdict" not in fields else next_example(site, index, query)
+    return redirect(request, f"example/{next_index}", query)
 
 
 def undo(site: Site, request: Request, fields: dict[str, str]) -> Response:
@@ -35,27 +35,27 @@ def undo(site: Site, request: Request, fields: dict[str, str]) -> Response:
     query = site.address(fields.get("back", ""))
     undone = site.review.undo()
     if fields.get("from") == "review":
-        return to(request, "review")
+        return redirect(request, "review")
     index = None if undone is None else site.lookup.index_of(undone.id)
     if fields.get("from") == "example" and index is not None:
-        return to(request, f"example/{index}", query)
-    return to(request, "", query, "" if index is None else f"e{index}")
+        return redirect(request, f"example/{index}", query)
+    return redirect(request, "", query, "" if index is None else f"e{index}")
 
 
 def review(site: Site, request: Request) -> Response:
     """The marks, the latest first."""
     marks = list(reversed(site.review.marks().values()))
-    shown = marks[:500]
-    places = site.lookup.indices_of([one.id for one in shown])
-    return site.page("review.html", request, listed=shown, places=places, count=len(marks))
+    listed = marks[:500]
+    places = site.lookup.indices_of([mark.id for mark in listed])
+    return site.page("review.html", request, listed=listed, places=places, count=len(marks))
 
 
 def as_table(site: Site, request: Request) -> Response:
     """The marks as csv; `?safe=1` is for a spreadsheet, which would run some texts as formulas."""
-    rows = [_row(site, one) for one in site.review.marks().values()]
-    header = list(_row(site, Mark(0, "", "", None, None, "")))
+    rows = [_table_row(site, mark) for mark in site.review.marks().values()]
+    header = list(_table_row(site, Mark(0, "", "", None, None, "")))
     text = as_csv(rows, header, safe_csv=request.query_params.get("safe") == "1")
-    return Response(text, media_type="text/csv; charset=utf-8", headers=_saved_as("review.csv"))
+    return Response(text, media_type="text/csv; charset=utf-8", headers=_download("review.csv"))
 
 
 def as_list(site: Site, request: Request) -> Response:
@@ -66,34 +66,34 @@ def as_list(site: Site, request: Request) -> Response:
             f"{site.run.missing_rows:,} rows are not scored yet, and the list would lack them."
         )
 
-    odd = site.lookup.id_with_line_break()
-    if odd is not None:
-        raise ResultError(f"the id {odd!r} has a line break, which no list of lines can hold.")
+    bad_id = site.lookup.id_with_line_break()
+    if bad_id is not None:
+        raise ResultError(f"the id {bad_id!r} has a line break, which no list of lines can hold.")
 
     def line(id: str, label: int | None) -> str:
-        one = marks.get(id)
-        if one is not None and one.verdict == "drop":
+        mark = marks.get(id)
+        if mark is not None and mark.verdict == "drop":
             return ""
-        right = one.label if one is not None and one.verdict == "relabel" else label
+        right = mark.label if mark is not None and mark.verdict == "relabel" else label
         return f"{id}\n" if right is None else f"{id} {right}\n"
 
     # Some thousand lines at a time: each piece goes through a thread of its own.
-    pieces = ("".join(line(*row) for row in some) for some in site.lookup.ids_and_labels())
+    pieces = ("".join(line(*row) for row in rows) for rows in site.lookup.ids_and_labels())
     return StreamingResponse(
-        pieces, media_type="text/plain; charset=utf-8", headers=_saved_as("review.txt")
+        pieces, media_type="text/plain; charset=utf-8", headers=_download("review.txt")
     )
 
 
-def _row(site: Site, one: Mark) -> dict[str, object]:
+def _table_row(site: Site, mark: Mark) -> dict[str, object]:
     return {
-        "id": one.id,
-        "verdict": one.verdict or "",
-        "label": "" if one.label is None else one.label,
-        "label_name": site.class_name(one.label) or "",
-        "note": one.note,
-        "at": one.at,
+        "id": mark.id,
+        "verdict": mark.verdict or "",
+        "label": "" if mark.label is None else mark.label,
+        "label_name": site.class_name(mark.label) or "",
+        "note": mark.note,
+        "at": mark.at,
     }
 
 
-def _saved_as(name: str) -> dict[str, str]:
+def _download(name: str) -> dict[str, str]:
     return {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
