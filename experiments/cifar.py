@@ -67,22 +67,22 @@ class Cifar:
 class Block(nn.Module):
     """Two 3 x 3 convolutions and a way around them."""
 
-    def __init__(self, inside: int, outside: int, stride: int) -> None:
+    def __init__(self, c_in: int, c_out: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inside, outside, 3, stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outside)
-        self.conv2 = nn.Conv2d(outside, outside, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outside)
+        self.conv1 = nn.Conv2d(c_in, c_out, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(c_out)
+        self.conv2 = nn.Conv2d(c_out, c_out, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(c_out)
         self.around = nn.Sequential()
-        if stride != 1 or inside != outside:
+        if stride != 1 or c_in != c_out:
             self.around = nn.Sequential(
-                nn.Conv2d(inside, outside, 1, stride, bias=False), nn.BatchNorm2d(outside)
+                nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out)
             )
 
     def forward(self, x: Tensor) -> Tensor:
         """Rectified sum of both ways."""
-        within = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        return F.relu(within + self.around(x))
+        residual = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(residual + self.around(x))
 
 
 def resnet18(classes: int = 10) -> nn.Sequential:
@@ -96,7 +96,7 @@ def resnet18(classes: int = 10) -> nn.Sequential:
         nn.Conv2d(3, 64, 3, padding=1, bias=False),
         nn.BatchNorm2d(64),
         nn.ReLU(),
-        *(Block(inside, outside, stride) for inside, outside, stride in widths),
+        *(Block(c_in, c_out, stride) for c_in, c_out, stride in widths),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
         nn.Linear(512, classes),
@@ -112,33 +112,33 @@ def main(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")] = "auto",
 ) -> None:
     """Train, score both splits, and analyze them."""
-    cifar = read(data)
+    cifar = read_cifar(data)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     recipe = {"epochs": epochs, "batch_size": batch_size, "seed": seed}
-    refuse_other(out, recipe | {"images": digest_of(cifar.train.pixels, cifar.train.labels)})
+    check_recipe(out, recipe | {"images": digest_of(cifar.train.pixels, cifar.train.labels)})
     train(cifar, out, epochs, batch_size, seed, torch.device(device))
     for name, images in (("train", cifar.train), ("test", cifar.test)):
         run = vog.score(
             resnet18,
             [out / "checkpoints" / f"ckpt_{epoch:03d}.pth" for epoch in snapshots(epochs)],
-            (scaled(images.pixels), images.labels),
+            (standardised(images.pixels), images.labels),
             out / name,
             model_args={"classes": len(cifar.names)},
             device=device,
             stages=3,
         )
-        found = vog.analyze(run.named(cifar.names))
-        for stage, errors in found.errors.items():
+        overview = vog.analyze(run.named(cifar.names))
+        for stage, errors in overview.errors.items():
             typer.echo(f"{name}, {stage}: {errors.everything.error:.2%} wrong; ", nl=False)
             typer.echo(
                 f"lowest tenth {errors.lowest.error:.2%}, highest {errors.highest.error:.2%}"
             )
-        for path in analysis_files.write_analysis(found, out / f"{name}-analysis"):
+        for path in analysis_files.write_analysis(overview, out / f"{name}-analysis"):
             typer.echo(path)
 
 
-def read(folder: Path) -> Cifar:
+def read_cifar(folder: Path) -> Cifar:
     """Either set, told by the files that are there.
 
     Raises:
@@ -155,56 +155,56 @@ def read(folder: Path) -> Cifar:
             f"Unpack the binary version of the set; --data is the folder of its .bin files."
         )
     # CIFAR-100 has the coarse label first; the fine one stands right before the pixels in both.
-    before = 2 if names == "fine_label_names.txt" else 1
-    parts = [read_images(folder / name, before) for name in train_files]
-    both = Images(
+    offset = 2 if names == "fine_label_names.txt" else 1
+    parts = [read_images(folder / name, offset) for name in train_files]
+    train = Images(
         np.concatenate([part.pixels for part in parts]),
         np.concatenate([part.labels for part in parts]),
     )
-    test = read_images(folder / test_file, before)
+    test = read_images(folder / test_file, offset)
     try:
-        called = [line.strip() for line in (folder / names).read_text().split("\n")]
+        classes = [line.strip() for line in (folder / names).read_text().split("\n")]
     except OSError as error:
         raise DataError(f"{folder / names} with the names of the classes is missing.") from error
-    called = [name for name in called if name]
-    if max(both.labels.max(), test.labels.max()) >= len(called):
-        raise DataError(f"{folder / names} names {len(called)} classes; the labels go further.")
-    return Cifar(both, test, called)
+    classes = [name for name in classes if name]
+    if max(train.labels.max(), test.labels.max()) >= len(classes):
+        raise DataError(f"{folder / names} names {len(classes)} classes; the labels go further.")
+    return Cifar(train, test, classes)
 
 
-def read_images(path: Path, before: int) -> Images:
+def read_images(path: Path, offset: int) -> Images:
     """Records of `before` label bytes and 3,072 pixels."""
     if not path.is_file():
         raise DataError(f"{path} is missing.")
-    raw, length = np.fromfile(path, np.uint8), before + _PIXELS
+    raw, length = np.fromfile(path, np.uint8), offset + _PIXELS
     if len(raw) == 0 or len(raw) % length:
         raise DataError(f"{path} has {len(raw):,} bytes; expected a multiple of {length:,}.")
     records = raw.reshape(-1, length)
     return Images(
-        records[:, before:].reshape(-1, 3, 32, 32), records[:, before - 1].astype(np.int64)
+        records[:, offset:].reshape(-1, 3, 32, 32), records[:, offset - 1].astype(np.int64)
     )
 
 
-def scaled(pixels: UInt8[np.ndarray, "n 3 32 32"]) -> Float[np.ndarray, "n 3 32 32"]:
+def standardised(pixels: UInt8[np.ndarray, "n 3 32 32"]) -> Float[np.ndarray, "n 3 32 32"]:
     """Pixels as the network takes them: mean 0 and deviation 1 by colour over CIFAR-10."""
     return (pixels / np.float32(255) - _MEAN) / _STD
 
 
-def refuse_other(out: Path, recipe: dict[str, Any]) -> None:
+def check_recipe(out: Path, recipe: dict[str, Any]) -> None:
     """Nothing where `out` is new, or was begun with the same recipe and images.
 
     Raises:
         DataError: another training was begun there; the snapshots of both would be mixed.
     """
     make_folder(out)
-    noted = out / "recipe.json"
-    before = json.loads(noted.read_text()) if noted.exists() else recipe
-    if before != recipe:
+    file = out / "recipe.json"
+    stored = json.loads(file.read_text()) if file.exists() else recipe
+    if stored != recipe:
         changed = [
-            f"{k} was {before.get(k)}, is {v}" for k, v in recipe.items() if before.get(k) != v
+            f"{k} was {stored.get(k)}, is {v}" for k, v in recipe.items() if stored.get(k) != v
         ]
         raise DataError(f"{out} was begun otherwise: {'; '.join(changed)}. Give another --out.")
-    write_text(noted, as_json(recipe))
+    write_text(file, as_json(recipe))
 
 
 def snapshots(epochs: int) -> list[int]:
@@ -219,8 +219,8 @@ def train(
     """Train where a stopped call left off; nothing where all snapshots are there."""
     folder, state = out / "checkpoints", out / "training.pt"
     make_folder(folder)
-    wanted = snapshots(epochs)
-    if not state.exists() and all((folder / f"ckpt_{e:03d}.pth").exists() for e in wanted):
+    saves = snapshots(epochs)
+    if not state.exists() and all((folder / f"ckpt_{e:03d}.pth").exists() for e in saves):
         return
     torch.manual_seed(seed)
     model = resnet18(len(cifar.names)).to(device)
@@ -229,20 +229,20 @@ def train(
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, drops)
     start = 0
     if state.exists():
-        saved: dict[str, Any] = torch.load(state, map_location=device, weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        schedule.load_state_dict(saved["schedule"])
-        torch.set_rng_state(saved["random"].cpu())
-        start = saved["epoch"] + 1
+        loaded: dict[str, Any] = torch.load(state, map_location=device, weights_only=True)
+        model.load_state_dict(loaded["model"])
+        optimizer.load_state_dict(loaded["optimizer"])
+        schedule.load_state_dict(loaded["schedule"])
+        torch.set_rng_state(loaded["random"].cpu())
+        start = loaded["epoch"] + 1
     inputs, labels = (
-        torch.from_numpy(scaled(cifar.train.pixels)),
+        torch.from_numpy(standardised(cifar.train.pixels)),
         torch.from_numpy(cifar.train.labels),
     )
     for epoch in range(start, epochs):
-        right = one_epoch(model, optimizer, inputs, labels, batch_size)
+        train_accuracy = train_epoch(model, optimizer, inputs, labels, batch_size)
         schedule.step()
-        if epoch in wanted:
+        if epoch in saves:
             save(folder / f"ckpt_{epoch:03d}.pth", {"net": model.state_dict()})
         progress = {
             "model": model.state_dict(),
@@ -252,11 +252,11 @@ def train(
             "epoch": epoch,
         }
         save(state, progress)
-        typer.echo(f"epoch {epoch + 1} of {epochs}: {right:.1%} right while training")
+        typer.echo(f"epoch {epoch + 1} of {epochs}: {train_accuracy:.1%} right while training")
     state.unlink()
 
 
-def one_epoch(
+def train_epoch(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     inputs: Float[Tensor, "n 3 32 32"],
@@ -266,17 +266,17 @@ def one_epoch(
     """The share that was right while it was trained on."""
     model.train()
     device = next(model.parameters()).device
-    right = 0
+    correct = 0
     for batch in torch.randperm(len(labels)).split(batch_size):
         if len(batch) < 2:
             continue  # batch normalisation needs two
-        seen, truth = augmented(inputs[batch]).to(device), labels[batch].to(device)
-        logits = model(seen)
+        images, truth = augment(inputs[batch]).to(device), labels[batch].to(device)
+        logits = model(images)
         optimizer.zero_grad()
         F.cross_entropy(logits, truth).backward()
         optimizer.step()
-        right += int((logits.argmax(1) == truth).sum())
-    return right / len(labels)
+        correct += int((logits.argmax(1) == truth).sum())
+    return correct / len(labels)
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -284,7 +284,7 @@ def save(path: Path, content: dict[str, Any]) -> None:
     write_whole(path, lambda beside: torch.save(content, beside))
 
 
-def augmented(images: Float[Tensor, "n 3 32 32"]) -> Float[Tensor, "n 3 32 32"]:
+def augment(images: Float[Tensor, "n 3 32 32"]) -> Float[Tensor, "n 3 32 32"]:
     """Each cut at random out of itself with a border of four pixels, and every other mirrored."""
     count = len(images)
     padded = F.pad(images, (4, 4, 4, 4))
@@ -292,8 +292,8 @@ def augmented(images: Float[Tensor, "n 3 32 32"]) -> Float[Tensor, "n 3 32 32"]:
     rows, columns = torch.arange(32) + down, torch.arange(32) + right
     mirrored = torch.rand(count, 1) < 0.5
     columns = torch.where(mirrored, columns.flip(1), columns)
-    which = torch.arange(count)[:, None, None]
-    return padded[which, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    image_numbers = torch.arange(count)[:, None, None]
+    return padded[image_numbers, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 if __name__ == "__main__":

@@ -41,17 +41,17 @@ def main(
 ) -> None:
     """Print both tables, and write them to definition.json."""
     make_folder(out)
-    found = {
-        "published": against_published(gradients, scores_in(published)),
+    results = {
+        "published": difference_to_published(gradients, read_published(published)),
         "variants": variants(gradients),
         "targets": targets(checkpoints, data, root, out),
     }
-    text = as_json(found)
+    text = as_json(results)
     write_text(out / "definition.json", text)
     typer.echo(text)
 
 
-def scores_in(path: Path) -> Float[np.ndarray, "n"]:
+def read_published(path: Path) -> Float[np.ndarray, "n"]:
     """The published scores."""
     try:
         return np.load(path, allow_pickle=False)
@@ -59,19 +59,19 @@ def scores_in(path: Path) -> Float[np.ndarray, "n"]:
         raise DataError(f"--published {path} cannot be read: {error}") from error
 
 
-def against_published(folder: Path, published: Float[np.ndarray, "n"]) -> dict[str, float]:
+def difference_to_published(folder: Path, published: Float[np.ndarray, "n"]) -> dict[str, float]:
     """The largest relative difference of our scores to theirs."""
-    ours = vog_of(read(folder))
+    ours = vog_of(read_gradients(folder))
     if ours.shape != published.shape:
         raise DataError(f"{len(ours)} examples have gradients; --published has {published.shape}.")
     return {"largest relative difference": float(np.abs(ours / published - 1).max())}
 
 
-def read(folder: Path) -> Gradients:
+def read_gradients(folder: Path) -> Gradients:
     """All stored gradients, in double precision."""
-    found = stored_checkpoints(folder)
-    rows = range(len(found[0].labels))
-    return np.stack([[one.gradient(row) for row in rows] for one in found]).astype(np.float64)
+    steps = stored_checkpoints(folder)
+    rows = range(len(steps[0].labels))
+    return np.stack([[step.gradient(row) for row in rows] for step in steps]).astype(np.float64)
 
 
 def vog_of(gradients: Gradients) -> Float[np.ndarray, "n"]:
@@ -81,12 +81,12 @@ def vog_of(gradients: Gradients) -> Float[np.ndarray, "n"]:
 
 def variants(folder: Path) -> dict[str, float]:
     """Spearman's correlation with VoG of what the paper prints and others compute."""
-    gradients = read(folder)
+    gradients = read_gradients(folder)
     count = len(gradients)
     squares = ((gradients - gradients.mean(axis=0)) ** 2).sum(axis=0)
     summed = np.cumsum(gradients, axis=0)
-    of_all = vog_of(gradients)
-    others = {
+    vog_scores = vog_of(gradients)
+    variant_scores = {
         "as printed: sum of squares times sqrt(1/K)": squares.mean(axis=(1, 2)) / np.sqrt(count),
         "variance in place of standard deviation": gradients.var(axis=0).mean(axis=(1, 2)),
         "sample standard deviation (ddof 1)": gradients.std(axis=0, ddof=1).mean(axis=(1, 2)),
@@ -100,13 +100,13 @@ def variants(folder: Path) -> dict[str, float]:
         "without the first checkpoint": vog_of(gradients[1:]),
         "without the last checkpoint": vog_of(gradients[:-1]),
     }
-    return {name: spearman(of_all, values) for name, values in others.items()}
+    return {name: spearman(vog_scores, values) for name, values in variant_scores.items()}
 
 
 def targets(checkpoints: Path, data: Path, root: Path, out: Path) -> dict[str, float]:
     """Spearman's correlation with VoG of the label's logit, colours averaged, over all stages."""
 
-    def scored(target: str, channels: str) -> Float[np.ndarray, "n"]:
+    def vog_of_target(target: str, channels: str) -> Float[np.ndarray, "n"]:
         run = vog.score(
             build,
             checkpoints,
@@ -119,9 +119,9 @@ def targets(checkpoints: Path, data: Path, root: Path, out: Path) -> dict[str, f
         )
         return run.table(["vog@all"])["vog@all"].to_numpy().astype(np.float64)
 
-    of_logit = scored("logit", "mean")
-    return {"colours kept apart": spearman(of_logit, scored("logit", "keep"))} | {
-        f"target {name}": spearman(of_logit, scored(name, "mean"))
+    logit_scores = vog_of_target("logit", "mean")
+    return {"colours kept apart": spearman(logit_scores, vog_of_target("logit", "keep"))} | {
+        f"target {name}": spearman(logit_scores, vog_of_target(name, "mean"))
         for name in ("predicted", "probability", "loss")
     }
 

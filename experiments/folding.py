@@ -19,17 +19,17 @@ IMAGES, CHECKPOINTS, BATCH = 256, 3, 64
 
 def plain_way(files: list[Path], images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return VoG by `load_state_dict`, `eval` and `backward`, one checkpoint after the other."""
-    wanted, seen = torch.from_numpy(labels)[:, None], []
+    targets, gradients = torch.from_numpy(labels)[:, None], []
     for file in files:
         model = resnet18()
         model.load_state_dict(torch.load(file, weights_only=True))
         model.eval()
         inputs = torch.from_numpy(images).requires_grad_()
-        for some, label in zip(inputs.split(BATCH), wanted.split(BATCH), strict=True):
-            model(some).gather(1, label).sum().backward()
+        for batch, label in zip(inputs.split(BATCH), targets.split(BATCH), strict=True):
+            model(batch).gather(1, label).sum().backward()
         assert inputs.grad is not None
-        seen.append(inputs.grad.double().mean(dim=1).numpy())
-    return np.std(seen, axis=0).mean(axis=(1, 2))
+        gradients.append(inputs.grad.double().mean(dim=1).numpy())
+    return np.std(gradients, axis=0).mean(axis=(1, 2))
 
 
 def main() -> None:
@@ -55,10 +55,10 @@ def main() -> None:
                 batch_size=BATCH,
                 quiet=True,
             )
-            off = np.abs(run.numbers("vog@all") - expected) / expected
+            error = np.abs(run.numbers("vog@all") - expected) / expected
             sys.stdout.write(
-                f"{'folded' if fold else 'as it is'}: median {np.median(off):.0e}, most "
-                f"{off.max():.0e}; above 1e-5 in {(off > 1e-5).sum()} of {IMAGES}\n"
+                f"{'folded' if fold else 'as it is'}: median {np.median(error):.0e}, most "
+                f"{error.max():.0e}; above 1e-5 in {(error > 1e-5).sum()} of {IMAGES}\n"
             )
 
 

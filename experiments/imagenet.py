@@ -54,11 +54,11 @@ def main(
     for step in range(STEPS + 1):
         torch.save(model.state_dict(), out / f"step-{step}.pt")
         if step < STEPS:
-            batch = torch.randperm(len(examples))[:BATCH].tolist()
-            seen = [read_batch(examples, range(row, row + 1)) for row in batch]
-            labels = torch.cat([one.labels[one.at] for one in seen])
+            rows = torch.randperm(len(examples))[:BATCH].tolist()
+            batches = [read_batch(examples, range(row, row + 1)) for row in rows]
+            labels = torch.cat([batch.labels[batch.at] for batch in batches])
             loss = F.cross_entropy(
-                model(torch.cat([one.inputs for one in seen if len(one.at)])), labels
+                model(torch.cat([batch.inputs for batch in batches if len(batch.at)])), labels
             )
             optimizer.zero_grad()
             loss.backward()

@@ -21,7 +21,7 @@ import numpy as np
 import typer
 
 import vog
-from mnist import Digits, build, split, trained
+from mnist import Digits, build, split, train_net
 from tables import row, spread
 from vog.analysis.detection.planted_faults import Verification
 from vog.cli import run_command
@@ -40,13 +40,13 @@ def main(
 ) -> None:
     """Plant, train, score, verify."""
     train, test = split(data)
-    found = [one(train, test, seed, out / f"seed-{seed}") for seed in SEEDS]
-    write_text(out / "table.md", table(found))
+    verifications = [verify_seed(train, test, seed, out / f"seed-{seed}") for seed in SEEDS]
+    write_text(out / "table.md", table(verifications))
     typer.echo(out / "table.md")
-    typer.echo(charts.save_chart(charts.detection(found[0]), out / "kinds.png"))
+    typer.echo(charts.save_chart(charts.detection(verifications[0]), out / "kinds.png"))
 
 
-def one(train: Digits, test: Digits, seed: int, folder: Path) -> Verification:
+def verify_seed(train: Digits, test: Digits, seed: int, folder: Path) -> Verification:
     """One training on planted digits; continued where it was stopped."""
     typer.echo(f"seed {seed}")
     make_folder(folder)
@@ -62,22 +62,22 @@ def one(train: Digits, test: Digits, seed: int, folder: Path) -> Verification:
     )
     with np.load(folder / "planted" / "data.npz") as file:
         planted = Digits(file["inputs"], file["labels"].astype(np.int64))
-    trained(folder, planted, test, seed, EPOCHS, True, 5e-4, EPOCHS)
+    train_net(folder, planted, test, seed, EPOCHS, True, 5e-4, EPOCHS)
     run = vog.score(
         build, folder / "checkpoints", folder / "planted" / "data.npz", folder / "run", scores="all"
     )
     return vog.verify(run, record, quiet=True)
 
 
-def table(found: list[Verification]) -> str:
+def table(verifications: list[Verification]) -> str:
     """By score over all checkpoints and kind, the AUROC over seeds."""
     text = row("score", *KINDS) + row(*["---"] * (1 + len(KINDS)))
     for score in SHOWN:
         cells = [
             spread(
                 [
-                    next(o.auroc.value for o in one.of(kind, "all") if o.score == score)
-                    for one in found
+                    next(o.auroc.value for o in verification.of(kind, "all") if o.score == score)
+                    for verification in verifications
                 ],
                 2,
             )

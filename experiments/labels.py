@@ -44,7 +44,7 @@ from torch import nn
 import vog
 from mnist import Digits as Images
 from mnist import build as build_mnist
-from mnist import split, trained
+from mnist import split, train_net
 from tables import row, spread
 from vog.cli import run_command
 from vog.experiments import demo
@@ -84,25 +84,25 @@ def main(
     ] = None,
 ) -> None:
     """Plant, train, score, judge and compare."""
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for dataset in (digits(), *(() if data is None else (mnist(data),))):
         for seed, rate in itertools.product(SEEDS, RATES):
             typer.echo(f"{dataset.name}, {rate:.0%} flipped, seed {seed}")
-            made = one(dataset, rate, seed, out / dataset.name / f"{rate:.0%}-seed-{seed}")
-            found.setdefault(dataset.name, {}).setdefault(f"{rate:.0%}", []).append(made)
-    write_text(out / "results.json", as_json(found))
-    write_text(out / "tables.md", tables(found))
+            result = judge(dataset, rate, seed, out / dataset.name / f"{rate:.0%}-seed-{seed}")
+            results.setdefault(dataset.name, {}).setdefault(f"{rate:.0%}", []).append(result)
+    write_text(out / "results.json", as_json(results))
+    write_text(out / "tables.md", tables(results))
     typer.echo(out / "tables.md")
 
 
 def digits() -> Dataset:
     """Those of scikit-learn, split as the demo splits them but with their own labels."""
-    train, test = demo._data()
+    train, test = demo._load_data()
 
     def fit(labels: Int[np.ndarray, "n"], seed: int, folder: Path) -> None:
-        demo._train(demo.Digits(train.images, train.shown, labels), test, folder, seed)
+        demo._train(demo.Digits(train.images, train.truth, labels), test, folder, seed)
 
-    return Dataset("digits", train.images, train.shown, demo.build, fit)
+    return Dataset("digits", train.images, train.truth, demo.build, fit)
 
 
 def mnist(path: Path) -> Dataset:
@@ -111,18 +111,18 @@ def mnist(path: Path) -> Dataset:
 
     def fit(labels: Int[np.ndarray, "n"], seed: int, folder: Path) -> None:
         data = Images(train.images, labels)
-        trained(folder.parent, data, test, seed, 12, shift=True, weight_decay=5e-4, saved=12)
+        train_net(folder.parent, data, test, seed, 12, shift=True, weight_decay=5e-4, saves=12)
 
     return Dataset("MNIST", train.images, train.labels, build_mnist, fit)
 
 
-def one(dataset: Dataset, rate: float, seed: int, folder: Path) -> dict[str, Any]:
+def judge(dataset: Dataset, rate: float, seed: int, folder: Path) -> dict[str, Any]:
     """One training, judged; read again where it was judged before."""
-    written = folder / "judged.json"
-    if written.exists():
-        return json.loads(written.read_text())
+    result_file = folder / "judged.json"
+    if result_file.exists():
+        return json.loads(result_file.read_text())
     make_folder(folder)
-    labels, record = planted(dataset, rate, seed, folder)
+    labels, record = plant_flips(dataset, rate, seed, folder)
     checkpoints = folder / "checkpoints"
     make_folder(checkpoints)
     dataset.train(labels, seed, checkpoints)
@@ -131,30 +131,30 @@ def one(dataset: Dataset, rate: float, seed: int, folder: Path) -> dict[str, Any
     )
     wrong = labels != dataset.labels
     verdicts = {"tail": (vog.suspects(run).suspect, wrong)}
-    made: dict[str, Any] = {"flipped": int(wrong.sum())}
+    result: dict[str, Any] = {"flipped": int(wrong.sum())}
     if record is not None:
         half = Planted(record.question, record.plants[::2])
         if len(half.plants) >= LEAST_FLIPS:
             verdict = vog.suspects(run, half)
             unplanted = ~verdict.planted
             verdicts["half planted"] = (verdict.suspect[unplanted], wrong[unplanted])
-            made["vog helps"] = verdict.vog_helps
-        seen = vog.verify(run, record, quiet=True)
-        made["verified"] = [one.row() for one in seen.of(FLIP, "all")]
-    for name, probabilities in predicted(dataset, checkpoints).items():
+            result["vog helps"] = verdict.vog_helps
+        verification = vog.verify(run, record, quiet=True)
+        result["verified"] = [detection.row() for detection in verification.of(FLIP, "all")]
+    for name, probabilities in predict(dataset, checkpoints).items():
         verdicts[f"cleanlab, {name}"] = (find_label_issues(labels, probabilities), wrong)
         if record is not None:
             quality = -get_label_quality_scores(labels, probabilities)
-            made[f"cleanlab, {name}"] = {
+            result[f"cleanlab, {name}"] = {
                 "auroc": float(roc_auc_score(wrong, quality)),
                 "ap": float(average_precision_score(wrong, quality)),
             }
-    made["verdicts"] = {name: judged(*of) for name, of in verdicts.items()}
-    write_text(written, as_json(made))
-    return json.loads(written.read_text())
+    result["verdicts"] = {name: shares(*pair) for name, pair in verdicts.items()}
+    write_text(result_file, as_json(result))
+    return json.loads(result_file.read_text())
 
 
-def planted(
+def plant_flips(
     dataset: Dataset, rate: float, seed: int, folder: Path
 ) -> tuple[Int[np.ndarray, "n"], Planted | None]:
     """The labels to train on, in the order of the data, and what was planted."""
@@ -168,18 +168,18 @@ def planted(
 
 
 @torch.no_grad()
-def predicted(dataset: Dataset, checkpoints: Path) -> dict[str, Float[np.ndarray, "n classes"]]:
+def predict(dataset: Dataset, checkpoints: Path) -> dict[str, Float[np.ndarray, "n classes"]]:
     """The softmax of every example, averaged over the checkpoints, and of the last alone."""
-    model, each = dataset.build(), []
+    model, by_checkpoint = dataset.build(), []
     for path in sorted(checkpoints.glob("*.pt")):
         model.load_state_dict(torch.load(path, weights_only=True))
         model.eval()
         parts = torch.from_numpy(dataset.images).split(500)
-        each.append(torch.cat([model(part) for part in parts]).double().softmax(1).numpy())
-    return {"mean": np.mean(each, axis=0), "last": each[-1]}
+        by_checkpoint.append(torch.cat([model(part) for part in parts]).double().softmax(1).numpy())
+    return {"mean": np.mean(by_checkpoint, axis=0), "last": by_checkpoint[-1]}
 
 
-def judged(flags: Bool[np.ndarray, "n"], wrong: Bool[np.ndarray, "n"]) -> dict[str, float | None]:
+def shares(flags: Bool[np.ndarray, "n"], wrong: Bool[np.ndarray, "n"]) -> dict[str, float | None]:
     """How many are suspects, which share of these is wrong, and which share of the wrong found."""
     right = int((flags & wrong).sum())
     return {
@@ -189,35 +189,39 @@ def judged(flags: Bool[np.ndarray, "n"], wrong: Bool[np.ndarray, "n"]) -> dict[s
     }
 
 
-def tables(found: dict[str, Any]) -> str:
+def tables(results: dict[str, Any]) -> str:
     """What docs/which-score.md shows."""
     text = ""
-    for name, rates in found.items():
-        flipped = {rate: made for rate, made in rates.items() if rate != "0%"}
+    for name, rates in results.items():
+        flipped = {rate: seeds for rate, seeds in rates.items() if rate != "0%"}
         text += (
             f"\n{name}: AUROC\n\n" + row("score", *flipped) + row("---", *["---"] * len(flipped))
         )
         for score in (*SHOWN, "combination"):
-            cells = [spread([value(one, score) for one in made], 3) for made in flipped.values()]
+            cells = [
+                spread([auroc(result, score) for result in seeds], 3) for seeds in flipped.values()
+            ]
             text += row(f"`{score}`", *cells)
         text += f"\n{name}: verdicts\n\n" + row("", "flipped", "suspects", "precision", "recall")
         text += row(*["---"] * 5)
-        for rate, made in rates.items():
-            for judge in made[0]["verdicts"]:
-                each = [one["verdicts"][judge] for one in made]
+        for rate, seeds in rates.items():
+            for method in seeds[0]["verdicts"]:
+                verdicts = [result["verdicts"][method] for result in seeds]
                 text += row(
-                    f"{judge}, {rate}",
-                    ", ".join(str(one["flipped"]) for one in made),
-                    ", ".join(str(one["suspects"]) for one in each),
-                    spread([one["precision"] for one in each], 2),
-                    spread([one["recall"] for one in each], 2),
+                    f"{method}, {rate}",
+                    ", ".join(str(result["flipped"]) for result in seeds),
+                    ", ".join(str(result["suspects"]) for result in verdicts),
+                    spread([result["precision"] for result in verdicts], 2),
+                    spread([result["recall"] for result in verdicts], 2),
                 )
     return text
 
 
-def value(made: dict[str, Any], score: str) -> float:
+def auroc(result: dict[str, Any], score: str) -> float:
     """The AUROC of a score over all checkpoints."""
-    return next(one["auroc"] for one in made["verified"] if one["score"] == score)
+    return next(
+        detection["auroc"] for detection in result["verified"] if detection["score"] == score
+    )
 
 
 if __name__ == "__main__":

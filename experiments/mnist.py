@@ -86,16 +86,14 @@ class Digits:
 class Block(nn.Module):
     """Two 3 x 3 convolutions, the first at half the resolution, and a 1 x 1 way around them."""
 
-    def __init__(self, inside: int, outside: int) -> None:
+    def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()
         self.within = nn.Sequential(
-            *(nn.Conv2d(inside, outside, 3, 2, padding=1, bias=False), nn.BatchNorm2d(outside)),
-            *(nn.ReLU(), nn.Conv2d(outside, outside, 3, padding=1, bias=False)),
-            nn.BatchNorm2d(outside),
+            *(nn.Conv2d(c_in, c_out, 3, 2, padding=1, bias=False), nn.BatchNorm2d(c_out)),
+            *(nn.ReLU(), nn.Conv2d(c_out, c_out, 3, padding=1, bias=False)),
+            nn.BatchNorm2d(c_out),
         )
-        self.around = nn.Sequential(
-            nn.Conv2d(inside, outside, 1, 2, bias=False), nn.BatchNorm2d(outside)
-        )
+        self.around = nn.Sequential(nn.Conv2d(c_in, c_out, 1, 2, bias=False), nn.BatchNorm2d(c_out))
 
     def forward(self, x: Tensor) -> Tensor:
         """Rectified sum of both ways."""
@@ -112,7 +110,7 @@ def build() -> nn.Module:
 
 
 @dataclass(frozen=True)
-class Seed:
+class SeedResult:
     """What one seed made.
 
     Attributes:
@@ -141,29 +139,29 @@ def main(
 ) -> None:
     """Train, score and measure."""
     train, test = split(data)
-    made = [one_seed(seed, train, test, out / f"seed-{seed}") for seed in range(seeds)]
-    found = {
+    runs = [run_seed(seed, train, test, out / f"seed-{seed}") for seed in range(seeds)]
+    stats = {
         "accuracy": {
-            "recipe": [one.recipe for one in made],
-            "shuffled": [one.shuffled for one in made],
+            "recipe": [run.recipe for run in runs],
+            "shuffled": [run.shuffled for run in runs],
         },
-        "error by label": errors([one.by_label for one in made]),
-        "error by prediction": errors([one.by_prediction for one in made]),
-        "memorization": memorization(made),
+        "error by label": errors_by_vog([run.by_label for run in runs]),
+        "error by prediction": errors_by_vog([run.by_prediction for run in runs]),
+        "memorization": memorization(runs),
         "outside": {
             kind: {
                 name: [
-                    told_apart(one.outside["digits"][name], one.outside[kind][name]) for one in made
+                    separation(run.outside["digits"][name], run.outside[kind][name]) for run in runs
                 ]
-                for name in made[0].outside["digits"]
+                for name in runs[0].outside["digits"]
             }
-            for kind in made[0].outside
+            for kind in runs[0].outside
             if kind != "digits"
         },
     }
-    write_text(out / "results.json", as_json(found))
+    write_text(out / "results.json", as_json(stats))
     typer.echo(out / "results.json")
-    for name, chart in figures(made, found).items():
+    for name, chart in figures(runs, stats).items():
         typer.echo(charts.save_chart(chart, out / f"{name}.png"))
 
 
@@ -187,27 +185,27 @@ def scaled(images: UInt8[np.ndarray, "n 28 28"]) -> Float[np.ndarray, "n 1 28 28
     return ((images[:, None] / np.float32(255) - 0.1307) / 0.3081).astype(np.float32)
 
 
-def one_seed(seed: int, train: Digits, test: Digits, folder: Path) -> Seed:
+def run_seed(seed: int, train: Digits, test: Digits, folder: Path) -> SeedResult:
     """Trained and scored; continued where it was stopped."""
     typer.echo(f"seed {seed}: the recipe")
-    made = folder / "recipe"
-    recipe = trained(made, train, test, seed, EPOCHS, shift=True, weight_decay=5e-4)
+    base = folder / "recipe"
+    recipe = train_net(base, train, test, seed, EPOCHS, shift=True, weight_decay=5e-4)
     by_label, by_prediction = (
-        scored(made, test, made / f"test-{target}", target) for target in ("logit", "predicted")
+        score_run(base, test, base / f"test-{target}", target) for target in ("logit", "predicted")
     )
     typer.echo(f"seed {seed}: a fifth of the labels shuffled")
     shuffled = with_shuffled_labels(train, seed)
     fitted = folder / "shuffled"
-    fit = trained(fitted, shuffled, test, seed, SHUFFLED_EPOCHS, shift=False, weight_decay=0.0)
-    memorized = scored(fitted, shuffled, fitted / "train", "logit")
+    fit = train_net(fitted, shuffled, test, seed, SHUFFLED_EPOCHS, shift=False, weight_decay=0.0)
+    memorized = score_run(fitted, shuffled, fitted / "train", "logit")
     typer.echo(f"seed {seed}: images that are no MNIST digits")
-    kinds = {"digits": test.images} | others(test, seed)
-    outside = {k: strangeness(made, images, folder / "outside" / k) for k, images in kinds.items()}
+    kinds = {"digits": test.images} | ood_images(test, seed)
+    outside = {k: ood_scores(base, images, folder / "outside" / k) for k, images in kinds.items()}
     changed = shuffled.labels != train.labels
-    return Seed(recipe, by_label, by_prediction, fit, memorized, changed, outside)
+    return SeedResult(recipe, by_label, by_prediction, fit, memorized, changed, outside)
 
 
-def trained(
+def train_net(
     folder: Path,
     train: Digits,
     test: Digits,
@@ -215,13 +213,13 @@ def trained(
     epochs: int,
     shift: bool,
     weight_decay: float,
-    saved: int | None = None,
+    saves: int | None = None,
 ) -> dict[str, float]:
     """The accuracies after training; so many checkpoints, evenly, are in the folder."""
-    saved = CHECKPOINTS if saved is None else saved
-    written = folder / "training.json"
-    if written.exists():
-        return json.loads(written.read_text())
+    saves = CHECKPOINTS if saves is None else saves
+    accuracy_file = folder / "training.json"
+    if accuracy_file.exists():
+        return json.loads(accuracy_file.read_text())
     make_folder(folder / "checkpoints")
     torch.manual_seed(seed)
     model = build()
@@ -233,20 +231,20 @@ def trained(
     for epoch in range(1, epochs + 1):
         model.train()
         for batch in torch.randperm(len(labels)).split(BATCH):
-            seen = shifted(images[batch]) if shift else images[batch]
-            loss = F.cross_entropy(model(seen), labels[batch])
+            inputs = shift_images(images[batch]) if shift else images[batch]
+            loss = F.cross_entropy(model(inputs), labels[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
         schedule.step()
-        if epoch % (epochs // saved) == 0:
+        if epoch % (epochs // saves) == 0:
             torch.save(model.state_dict(), folder / "checkpoints" / f"epoch-{epoch:02d}.pt")
-    measured = {"train": accuracy(model, train), "test": accuracy(model, test)}
-    write_text(written, as_json(measured))
-    return measured
+    accuracies = {"train": accuracy(model, train), "test": accuracy(model, test)}
+    write_text(accuracy_file, as_json(accuracies))
+    return accuracies
 
 
-def shifted(images: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 1 28 28"]:
+def shift_images(images: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 1 28 28"]:
     """Each image moved by up to two pixels either way: the crop of the CIFAR recipe.
 
     It has no mirroring: a mirrored digit is another sign.
@@ -269,137 +267,137 @@ def accuracy(model: nn.Module, digits: Digits) -> float:
     return float((logits(model, digits.images).argmax(1).numpy() == digits.labels).mean())
 
 
-def scored(made: Path, digits: Digits, out: Path, target: str) -> vog.Run:
+def score_run(training: Path, digits: Digits, out: Path, target: str) -> vog.Run:
     """The digits under the checkpoints of a training; continued where it was stopped."""
     return vog.score(
-        build, made / "checkpoints", (digits.images, digits.labels), out, target=target
+        build, training / "checkpoints", (digits.images, digits.labels), out, target=target
     )
 
 
 def with_shuffled_labels(train: Digits, seed: int) -> Digits:
     """A fifth of the labels permuted among themselves; one in ten of these stays as it was."""
     rng = np.random.default_rng(seed)
-    chosen = rng.choice(len(train.labels), round(SHUFFLED * len(train.labels)), replace=False)
+    rows = rng.choice(len(train.labels), round(SHUFFLED * len(train.labels)), replace=False)
     labels = train.labels.copy()
-    labels[chosen] = labels[rng.permutation(chosen)]
+    labels[rows] = labels[rng.permutation(rows)]
     return Digits(train.images, labels)
 
 
-def errors(runs: Sequence[vog.Run]) -> dict[str, Any]:
+def errors_by_vog(runs: Sequence[vog.Run]) -> dict[str, Any]:
     """By stage, how the errors at its end lie along VoG within the class."""
-    found: dict[str, Any] = {}
+    by_stage: dict[str, Any] = {}
     for stage in STAGES:
-        ranks, wrongs = zip(*(ranked(run, stage) for run in runs), strict=True)
-        found[stage] = {
-            "auroc": [float(roc_auc_score(w, r)) for r, w in zip(ranks, wrongs, strict=True)],
-            "deciles": error_by_rank(np.concatenate(ranks), np.concatenate(wrongs)),
+        ranks, misread = zip(*(vog_ranks(run, stage) for run in runs), strict=True)
+        by_stage[stage] = {
+            "auroc": [float(roc_auc_score(w, r)) for r, w in zip(ranks, misread, strict=True)],
+            "deciles": error_by_rank(np.concatenate(ranks), np.concatenate(misread)),
         }
-    return found
+    return by_stage
 
 
-def ranked(run: vog.Run, stage: str) -> tuple[Float[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
+def vog_ranks(run: vog.Run, stage: str) -> tuple[Float[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
     """The rank of each digit by VoG within its class, in (0, 1], and whether it is misread."""
     columns = [f"vog@{stage}:class", f"prediction@{stage}", "label"]
     values, predicted, labels = (column.to_numpy() for column in run.table(columns).columns)
     return rankdata(values) / len(values), predicted != labels
 
 
-def memorization(made: Sequence[Seed]) -> dict[str, Any]:
+def memorization(seeds: Sequence[SeedResult]) -> dict[str, Any]:
     """Whether digits with another digit's label have another VoG, and which score finds them."""
-    found: dict[str, Any] = {"changed": [int(one.changed.sum()) for one in made]}
+    stats: dict[str, Any] = {"changed": [int(seed.changed.sum()) for seed in seeds]}
     for stage in STAGES:
         rows = []
-        for one in made:
-            table = one.memorized.table([f"vog@{stage}", f"vog@{stage}:class"])
+        for seed in seeds:
+            table = seed.memorized.table([f"vog@{stage}", f"vog@{stage}:class"])
             raw, within = (column.to_numpy() for column in table.columns)
             rows.append(
                 {
-                    "mean changed": float(raw[one.changed].mean()),
-                    "mean others": float(raw[~one.changed].mean()),
-                    "auroc": float(roc_auc_score(one.changed, within)),
-                    "p": float(mannwhitneyu(within[one.changed], within[~one.changed])[1]),
+                    "mean changed": float(raw[seed.changed].mean()),
+                    "mean others": float(raw[~seed.changed].mean()),
+                    "auroc": float(roc_auc_score(seed.changed, within)),
+                    "p": float(mannwhitneyu(within[seed.changed], within[~seed.changed])[1]),
                 }
             )
-        found[stage] = {name: [row[name] for row in rows] for name in rows[0]}
-    by_seed = [auroc_by_score(one) for one in made]
-    found["auroc of all scores"] = {name: [one[name] for one in by_seed] for name in by_seed[0]}
-    return found
+        stats[stage] = {name: [row[name] for row in rows] for name in rows[0]}
+    by_seed = [auroc_by_score(seed) for seed in seeds]
+    stats["auroc of all scores"] = {name: [seed[name] for seed in by_seed] for name in by_seed[0]}
+    return stats
 
 
-def auroc_by_score(one: Seed) -> dict[str, float]:
+def auroc_by_score(seed: SeedResult) -> dict[str, float]:
     """By score over all checkpoints, how well its hard end finds the changed labels, best first."""
-    run = one.memorized
-    found = {
-        name.removesuffix("@all"): float(roc_auc_score(one.changed, run.hardness(name)))
+    run = seed.memorized
+    aurocs = {
+        name.removesuffix("@all"): float(roc_auc_score(seed.changed, run.hardness(name)))
         for name in run.score_columns
         if name.endswith("@all")
     }
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+    return dict(sorted(aurocs.items(), key=lambda item: -item[1]))
 
 
-def others(test: Digits, seed: int) -> dict[str, Float[np.ndarray, "m 1 28 28"]]:
+def ood_images(test: Digits, seed: int) -> dict[str, Float[np.ndarray, "m 1 28 28"]]:
     """Images that are no MNIST digits, scaled as those are."""
     rng = np.random.default_rng(seed)
     pixels = ((test.images[:, 0] * 0.3081 + 0.1307) * 255).round().astype(np.uint8)
     uci = load_digits(return_X_y=True)[0].reshape(-1, 8, 8) / 16 * 255
-    enlarged = [Image.fromarray(one.astype(np.uint8)).resize((28, 28)) for one in uci]
+    enlarged = [Image.fromarray(image.astype(np.uint8)).resize((28, 28)) for image in uci]
     normal = rng.normal(pixels.mean(), pixels.std(), pixels.shape).clip(0, 255)
     return {
         "rotated": scaled(np.rot90(pixels, axes=(1, 2))),
         "inverted": scaled(255 - pixels),
-        "uci": scaled(np.stack([np.asarray(one) for one in enlarged])),
+        "uci": scaled(np.stack([np.asarray(image) for image in enlarged])),
         "uniform": scaled(rng.integers(0, 256, pixels.shape, np.uint8)),
         "gaussian": scaled(normal.astype(np.uint8)),
     }
 
 
-def strangeness(made: Path, images: Float[np.ndarray, "n 1 28 28"], out: Path) -> Scores:
+def ood_scores(training: Path, images: Float[np.ndarray, "n 1 28 28"], out: Path) -> Scores:
     """By name, scores that are meant to be high on what the network was not trained for."""
-    nobody = Digits(images, np.zeros(len(images), np.int64))
-    run = scored(made, nobody, out, "predicted")
+    digits = Digits(images, np.zeros(len(images), np.int64))
+    run = score_run(training, digits, out, "predicted")
     columns = [f"{name}@{stage}" for name in ("vog", "grad_norm") for stage in STAGES]
     table = run.table(columns)
     model = build()
-    last = max((made / "checkpoints").glob("*.pt"))
+    last = max((training / "checkpoints").glob("*.pt"))
     model.load_state_dict(torch.load(last, weights_only=True))
-    said = logits(model, images).double()  # else 1 - 0.99999999 is 0
+    class_logits = logits(model, images).double()  # else 1 - 0.99999999 is 0
     return {name: table[name].to_numpy().astype(np.float64) for name in columns} | {
-        "1 - max softmax": 1 - said.softmax(1).amax(1).numpy(),
-        "entropy": torch.distributions.Categorical(logits=said).entropy().numpy(),
-        "energy": -said.logsumexp(1).numpy(),
+        "1 - max softmax": 1 - class_logits.softmax(1).amax(1).numpy(),
+        "entropy": torch.distributions.Categorical(logits=class_logits).entropy().numpy(),
+        "energy": -class_logits.logsumexp(1).numpy(),
     }
 
 
-def told_apart(inside: np.ndarray, beyond: np.ndarray) -> dict[str, float]:
+def separation(inside: np.ndarray, outside: np.ndarray) -> dict[str, float]:
     """AUROC, AUPR and false positive rate at 95 % true positives; outside is positive."""
-    found, truth = ood_metrics(beyond, inside), np.repeat([0, 1], [len(inside), len(beyond)])
-    precision = average_precision_score(truth, np.concatenate([inside, beyond]))
-    return {"auroc": found.auroc, "aupr": float(precision), "fpr95": found.fpr95}
+    metrics, truth = ood_metrics(outside, inside), np.repeat([0, 1], [len(inside), len(outside)])
+    precision = average_precision_score(truth, np.concatenate([inside, outside]))
+    return {"auroc": metrics.auroc, "aupr": float(precision), "fpr95": metrics.fpr95}
 
 
-def figures(made: Sequence[Seed], found: dict[str, Any]) -> dict[str, charts.Chart]:
+def figures(seeds: Sequence[SeedResult], stats: dict[str, Any]) -> dict[str, charts.Chart]:
     """By file name, what the docs show."""
-    drawn = {
+    plots = {
         f"error_by_{target}": charts.error_by_decile(
-            {stage: of["deciles"] for stage, of in found[f"error by {target}"].items()},
+            {stage: errors["deciles"] for stage, errors in stats[f"error by {target}"].items()},
             "vog:class",
-            f"MNIST test digits misread, by VoG of the {what}; {len(made)} seeds together",
+            f"MNIST test digits misread, by VoG of the {what}; {len(seeds)} seeds together",
             hard_is_high=True,
         )
         for target, what in (("label", "label"), ("prediction", "predicted class"))
     }
-    return drawn | {"memorization": memorization_chart(made), "outside": outside_chart(found)}
+    return plots | {"memorization": memorization_chart(seeds), "outside": outside_chart(stats)}
 
 
-def memorization_chart(made: Sequence[Seed]) -> charts.Chart:
+def memorization_chart(seeds: Sequence[SeedResult]) -> charts.Chart:
     """Histograms of VoG within the class, digits with a changed label against the others."""
     edges = np.linspace(-3, 4, 36)
     rows: list[dict[str, Any]] = []
     for stage in STAGES:
         values = np.concatenate(
-            [one.memorized.table([f"vog@{stage}:class"]).column(0).to_numpy() for one in made]
+            [seed.memorized.table([f"vog@{stage}:class"]).column(0).to_numpy() for seed in seeds]
         )
-        changed = np.concatenate([one.changed for one in made])
+        changed = np.concatenate([seed.changed for seed in seeds])
         for group, members in (("label shuffled", changed), ("label kept", ~changed)):
             share, _ = np.histogram(values[members].clip(-3, 4), edges)
             rows += [
@@ -420,18 +418,18 @@ def memorization_chart(made: Sequence[Seed]) -> charts.Chart:
     return charts.styled(
         line,
         "VoG of digits whose label was shuffled, and of the others",
-        f"{len(made)} seeds together; each area is 100 %; the outermost bins hold all beyond",
+        f"{len(seeds)} seeds together; each area is 100 %; the outermost bins hold all beyond",
     )
 
 
-def outside_chart(found: dict[str, Any]) -> charts.Chart:
+def outside_chart(stats: dict[str, Any]) -> charts.Chart:
     """AUROC of each score and kind of image, a dot a seed."""
-    shown = ["vog@late", "grad_norm@late", "1 - max softmax", "entropy", "energy"]
+    score_names = ["vog@late", "grad_norm@late", "1 - max softmax", "entropy", "energy"]
     rows = [
-        {"kind": kind, "score": name, "auroc": one["auroc"]}
-        for kind, scores in found["outside"].items()
-        for name in shown
-        for one in scores[name]
+        {"kind": kind, "score": name, "auroc": metrics["auroc"]}
+        for kind, scores in stats["outside"].items()
+        for name in score_names
+        for metrics in scores[name]
     ]
     dots = (
         alt.Chart(alt.Data(values=rows))
@@ -443,8 +441,8 @@ def outside_chart(found: dict[str, Any]) -> charts.Chart:
                 scale=alt.Scale(domain=[0, 1]),
                 axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2f"),
             ),
-            y=alt.Y("score:N", sort=shown, title=None),
-            color=alt.Color("score:N", sort=shown, legend=None),
+            y=alt.Y("score:N", sort=score_names, title=None),
+            color=alt.Color("score:N", sort=score_names, legend=None),
         )
     )
     chance = alt.Chart(alt.Data(values=[{"x": 0.5}])).mark_rule(strokeDash=[4, 4]).encode(x="x:Q")
@@ -452,7 +450,7 @@ def outside_chart(found: dict[str, Any]) -> charts.Chart:
         alt.layer(chance, dots.transform_filter(f"datum.kind == '{kind}'")).properties(
             width=300, height=110, title=_KINDS[kind]
         )
-        for kind in found["outside"]
+        for kind in stats["outside"]
     ]
     return charts.styled(
         alt.concat(*panels, columns=2),

@@ -31,42 +31,42 @@ FLAGS = ["--no-sandbox", "--no-first-run", "--disable-gpu", "--disable-backgroun
 
 def main() -> None:
     """Draw all of them."""
-    words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("--demo", type=Path, required=True)
-    words.add_argument("--reference", type=Path, required=True)
-    words.add_argument("--out", type=Path, default=Path("docs"))
-    asked = words.parse_args()
-    names = asked.reference / "imagenet_classes.txt"
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--demo", type=Path, required=True)
+    parser.add_argument("--reference", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    arguments = parser.parse_args()
+    names = arguments.reference / "imagenet_classes.txt"
     browsers = (os.environ.get("VOG_BROWSER"), "chromium", "chromium-browser", "google-chrome")
-    found = next((path for name in browsers if name and (path := shutil.which(name))), None)
-    if found is None:
+    executable = next((path for name in browsers if name and (path := shutil.which(name))), None)
+    if executable is None:
         raise SystemExit("No Chromium or Chrome: `make browser` installs one, where it can.")
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as beside:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         photographs = Path(beside) / "photographs"
-        import_stored(asked.reference / "train_results", photographs, quiet=True)
+        import_stored(arguments.reference / "train_results", photographs, quiet=True)
         digits = Path(beside) / "digits"
-        shutil.copytree(asked.demo / "run", digits, ignore=shutil.ignore_patterns("review*"))
-        draw(browser, open_run(digits), [], asked.out, Path(beside))
-        draw(browser, open_run(photographs), ["--classes", str(names)], asked.out, Path(beside))
+        shutil.copytree(arguments.demo / "run", digits, ignore=shutil.ignore_patterns("review*"))
+        draw(browser, open_run(digits), [], arguments.out, Path(beside))
+        draw(browser, open_run(photographs), ["--classes", str(names)], arguments.out, Path(beside))
         browser.close()
 
 
-def draw(browser: Browser, run: Run, words: list[str], out: Path, beside: Path) -> None:
+def draw(browser: Browser, run: Run, args: list[str], out: Path, beside: Path) -> None:
     """Report and viewer of one run."""
     name = run.folder.name
-    named = run.named(read_class_names(Path(words[1]))) if words else run
+    named = run.named(read_class_names(Path(args[1]))) if args else run
     page_file = report(named, beside / f"{name}.html")
     hardest = run.top(1, by="aum@all" if "aum@all" in run.columns else None)["index"][0].as_py()
-    with served(run.folder, words) as address:
+    with serve_run(run.folder, args) as address:
         for size in SIZES:
-            with opened(browser, size, "light") as page:
+            with open_page(browser, size, "light") as page:
                 page.goto(page_file.as_uri())
                 page.wait_for_function("document.querySelectorAll('[data-drawn]').length > 3")
                 save(page, out / f"report-{name}-{size}.png")
                 page.evaluate("document.querySelector('#agreement').scrollIntoView()")
                 save(page, out / f"report-{name}-{size}-agreement.png")
-            with opened(browser, size, "dark" if size == "narrow" else "light") as page:
+            with open_page(browser, size, "dark" if size == "narrow" else "light") as page:
                 page.goto(address)
                 save(page, out / f"viewer-{name}-{size}.png")
                 page.goto(f"{address}example/{hardest}")
@@ -78,7 +78,7 @@ def draw(browser: Browser, run: Run, words: list[str], out: Path, beside: Path) 
 
 
 @contextmanager
-def opened(browser: Browser, size: str, scheme: str) -> Iterator[Page]:
+def open_page(browser: Browser, size: str, scheme: str) -> Iterator[Page]:
     """A window of one of the sizes, light or dark."""
     width, height = SIZES[size]
     window = browser.new_context(
@@ -106,9 +106,9 @@ def save(page: Page, path: Path, full: bool = False) -> None:
 
 
 @contextmanager
-def served(folder: Path, words: list[str]) -> Iterator[str]:
+def serve_run(folder: Path, args: list[str]) -> Iterator[str]:
     """The address of `vog view`."""
-    command = [sys.executable, "-m", "vog", "view", str(folder), "--no-open", "--port", "0", *words]
+    command = [sys.executable, "-m", "vog", "view", str(folder), "--no-open", "--port", "0", *args]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         address = re.search(r"http://\S+/", process.stdout.readline())

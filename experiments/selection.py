@@ -26,7 +26,7 @@ from jaxtyping import Int
 from torch.nn import functional as F
 
 import vog
-from mnist import BATCH, Digits, accuracy, build, scored, shifted, split, trained
+from mnist import BATCH, Digits, accuracy, build, score_run, shift_images, split, train_net
 from tables import row, spread
 from vog.cli import run_command
 from vog.files.writing import as_json, make_folder, write_text
@@ -41,24 +41,24 @@ def main(
 ) -> None:
     """Train, score, select, and train again."""
     train, test = split(data)
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for seed in SEEDS:
         folder = out / f"seed-{seed}"
-        whole = trained(folder, train, test, seed, EPOCHS, True, 5e-4, EPOCHS)
-        found.setdefault("all of them", {}).setdefault("100%", []).append(whole["test"])
-        run = scored(folder, train, folder / "run", "logit")
+        accuracies = train_net(folder, train, test, seed, EPOCHS, True, 5e-4, EPOCHS)
+        results.setdefault("all of them", {}).setdefault("100%", []).append(accuracies["test"])
+        run = score_run(folder, train, folder / "run", "logit")
         for name, by in BY.items():
             for share in SHARES:
-                rows = kept(run, by, share, seed)
-                got = again(folder / f"{name}-{share}.json", train, test, rows, seed)
-                typer.echo(f"seed {seed}, {share} by {name}: {got:.2%} with {len(rows):,} digits")
-                found.setdefault(name, {}).setdefault(share, []).append(got)
-    write_text(out / "results.json", as_json(found))
-    write_text(out / "table.md", table(found))
+                rows = select_rows(run, by, share, seed)
+                right = retrain(folder / f"{name}-{share}.json", train, test, rows, seed)
+                typer.echo(f"seed {seed}, {share} by {name}: {right:.2%} with {len(rows):,} digits")
+                results.setdefault(name, {}).setdefault(share, []).append(right)
+    write_text(out / "results.json", as_json(results))
+    write_text(out / "table.md", table(results))
     typer.echo(out / "table.md")
 
 
-def kept(run: vog.Run, by: str | None, share: str, seed: int) -> Int[np.ndarray, "k"]:
+def select_rows(run: vog.Run, by: str | None, share: str, seed: int) -> Int[np.ndarray, "k"]:
     """The numbers of the digits that are trained with."""
     if by is not None:
         return vog.select(run, keep_hardest=share, by=by, seed=seed).indices
@@ -66,13 +66,13 @@ def kept(run: vog.Run, by: str | None, share: str, seed: int) -> Int[np.ndarray,
     return np.sort(np.random.default_rng(seed).permutation(run.rows)[:count])
 
 
-def again(
-    written: Path, train: Digits, test: Digits, rows: Int[np.ndarray, "k"], seed: int
+def retrain(
+    result_file: Path, train: Digits, test: Digits, rows: Int[np.ndarray, "k"], seed: int
 ) -> float:
     """The accuracy of a network that was trained on these digits alone, for as many steps."""
-    if written.exists():
-        return json.loads(written.read_text())
-    make_folder(written.parent)
+    if result_file.exists():
+        return json.loads(result_file.read_text())
+    make_folder(result_file.parent)
     torch.manual_seed(seed)
     model = build()
     images = torch.from_numpy(train.images[rows])
@@ -83,31 +83,31 @@ def again(
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, drops)
     model.train()
     for batch in batches(len(rows), steps):
-        loss = F.cross_entropy(model(shifted(images[batch])), labels[batch])
+        loss = F.cross_entropy(model(shift_images(images[batch])), labels[batch])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-    got = accuracy(model, test)
-    write_text(written, as_json(got))
-    return got
+    test_accuracy = accuracy(model, test)
+    write_text(result_file, as_json(test_accuracy))
+    return test_accuracy
 
 
 def batches(rows: int, steps: int) -> list[torch.Tensor]:
     """So many batches, of as many passes over the rows as that takes."""
-    made: list[torch.Tensor] = []
-    while len(made) < steps:
-        made += torch.randperm(rows).split(BATCH)
-    return made[:steps]
+    row_batches: list[torch.Tensor] = []
+    while len(row_batches) < steps:
+        row_batches += torch.randperm(rows).split(BATCH)
+    return row_batches[:steps]
 
 
-def table(found: dict[str, dict[str, Sequence[float]]]) -> str:
+def table(results: dict[str, dict[str, Sequence[float]]]) -> str:
     """Accuracy in percent by what was kept."""
     shares = ("100%", *SHARES)
     text = row("the hardest by", *shares) + row(*["---"] * (1 + len(shares)))
-    for name, by_share in found.items():
+    for name, by_share in results.items():
         cells = [
-            spread([100 * one for one in by_share[share]], 2) if share in by_share else ""
+            spread([100 * fraction for fraction in by_share[share]], 2) if share in by_share else ""
             for share in shares
         ]
         text += row(name, *cells)

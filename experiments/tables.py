@@ -13,8 +13,8 @@ def row(*cells: str) -> str:
 
 def spread(values: Sequence[float | None], digits: int) -> str:
     """Mean and 95 % interval of Student's t over seeds; a dash where there is nothing to judge."""
-    known = [one for one in values if one is not None]
-    if len(known) < 2:
+    numbers = [value for value in values if value is not None]
+    if len(numbers) < 2:
         return "-"
-    half = t.ppf(0.975, len(known) - 1) * np.std(known, ddof=1) / np.sqrt(len(known))
-    return f"{np.mean(known):.{digits}f} ± {half:.{digits}f}"
+    half_width = t.ppf(0.975, len(numbers) - 1) * np.std(numbers, ddof=1) / np.sqrt(len(numbers))
+    return f"{np.mean(numbers):.{digits}f} ± {half_width:.{digits}f}"

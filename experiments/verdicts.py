@@ -77,9 +77,9 @@ def main(out: Annotated[Path, typer.Option(help="The tables to write.")]) -> Non
     """Train, score and judge; print a line a kind of error."""
     tables: dict[str, list[str]] = {"in sample": [], "held out": []}
     for name, kind, rate in settings():
-        seeds = [judged(kind, rate, seed) for seed in SEEDS]
+        seeds = [judge_seed(kind, rate, seed) for seed in SEEDS]
         for method, lines in tables.items():
-            lines.append(row(name, *cells([one[method] for one in seeds])))
+            lines.append(row(name, *cells([seed_result[method] for seed_result in seeds])))
             typer.echo(f"{method}: {lines[-1]}", nl=False)
     head = row("wrong labels", *HEAD) + row(*["---"] * (1 + len(HEAD)))
     text = [f"{method}:\n\n{head}{''.join(lines)}\n" for method, lines in tables.items()]
@@ -96,18 +96,18 @@ def settings() -> Iterator[tuple[str, str, float]]:
     yield "tag, none", "tag", 0.0
 
 
-def judged(kind: str, rate: float, seed: int) -> dict[str, Comparison]:
+def judge_seed(kind: str, rate: float, seed: int) -> dict[str, Comparison]:
     """Of one seed, the verdict in sample and held out beside the truth."""
     rng = np.random.default_rng(seed)
-    inputs, truth = (part.astype(of) for part, of in zip(digits(), ("f4", "i8"), strict=True))
+    inputs, truth = (part.astype(dtype) for part, dtype in zip(digits(), ("f4", "i8"), strict=True))
     if kind == "rare":
-        kept = (truth < 2) | (rng.random(len(truth)) < 0.02)
-        inputs, truth = inputs[kept], truth[kept]
+        rows = (truth < 2) | (rng.random(len(truth)) < 0.02)
+        inputs, truth = inputs[rows], truth[rows]
     if kind == "tag":  # two digits in one picture, of which the label names either
-        other = rng.permutation(len(truth))
-        inputs = (inputs + inputs[other]) / 2
-        truth = np.where(rng.random(len(truth)) < 0.5, truth, truth[other])
-    labels = mislabelled(inputs, truth, kind, rate, rng)
+        partners = rng.permutation(len(truth))
+        inputs = (inputs + inputs[partners]) / 2
+        truth = np.where(rng.random(len(truth)) < 0.5, truth, truth[partners])
+    labels = add_label_errors(inputs, truth, kind, rate, rng)
     if kind == "untrained":
         inputs += rng.normal(size=inputs.shape).astype("f4")
     epochs = {"untrained": 3, "rare": 8}.get(kind, 15)
@@ -116,7 +116,7 @@ def judged(kind: str, rate: float, seed: int) -> dict[str, Comparison]:
             "in sample": in_sample(inputs, labels, seed, epochs, Path(name)),
             "held out": held_out(inputs, labels, seed, epochs, Path(name)),
         }
-        return {name: compared(vog.suspects(run), labels != truth) for name, run in runs.items()}
+        return {name: compare(vog.suspects(run), labels != truth) for name, run in runs.items()}
 
 
 def in_sample(inputs: Inputs, labels: Labels, seed: int, epochs: int, folder: Path) -> Run:
@@ -134,16 +134,16 @@ def held_out(inputs: Inputs, labels: Labels, seed: int, epochs: int, folder: Pat
     runs = []
     for number in range(record.folds):
         part = np.load(folder / f"folds/fold-{number}/train.npz")
-        place = folder / f"{number}"
-        place.mkdir()
-        train(build, part["inputs"], part["labels"], seed + 100 * number, epochs, place)
+        subdir = folder / f"{number}"
+        subdir.mkdir()
+        train(build, part["inputs"], part["labels"], seed + 100 * number, epochs, subdir)
         unseen = folder / f"folds/fold-{number}/held_out.npz"
         out = folder / f"run-{number}"
-        runs.append(vog.score(build, place, unseen, out, scores="loss", quiet=True))
+        runs.append(vog.score(build, subdir, unseen, out, scores="loss", quiet=True))
     return vog.combine_folds(runs, folder / "all")
 
 
-def compared(verdict: Verdict, wrong: Bool[np.ndarray, "n"]) -> Comparison:
+def compare(verdict: Verdict, wrong: Bool[np.ndarray, "n"]) -> Comparison:
     """What the verdict says beside what is true."""
     return Comparison(
         wrong=int(wrong.sum()),
@@ -156,15 +156,15 @@ def compared(verdict: Verdict, wrong: Bool[np.ndarray, "n"]) -> Comparison:
 
 def cells(seeds: list[Comparison]) -> Iterator[str]:
     """A row of the table, in the order of `HEAD`: a number a seed, and an interval over all."""
-    yield ", ".join(str(one.wrong) for one in seeds)
-    yield ", ".join(number(one.expected_wrong, 0) for one in seeds)
-    yield ", ".join(str(one.named) for one in seeds)
-    yield ", ".join(number(share(one.wrong_of_named, one.named), 2) for one in seeds)
-    wrong, named = sum(one.wrong_of_named for one in seeds), sum(one.named for one in seeds)
+    yield ", ".join(str(seed.wrong) for seed in seeds)
+    yield ", ".join(number(seed.expected_wrong, 0) for seed in seeds)
+    yield ", ".join(str(seed.named) for seed in seeds)
+    yield ", ".join(number(share(seed.wrong_of_named, seed.named), 2) for seed in seeds)
+    wrong, named = sum(seed.wrong_of_named for seed in seeds), sum(seed.named for seed in seeds)
     interval = wilson(wrong / named, named) if named else None
     yield "-" if interval is None else f"{interval.low:.2f} to {interval.high:.2f}"
-    yield ", ".join(number(one.expected_precision, 2) if one.named else "-" for one in seeds)
-    yield ", ".join(number(share(one.wrong_of_named, one.wrong), 2) for one in seeds)
+    yield ", ".join(number(seed.expected_precision, 2) if seed.named else "-" for seed in seeds)
+    yield ", ".join(number(share(seed.wrong_of_named, seed.wrong), 2) for seed in seeds)
 
 
 def share(part: int, whole: int) -> float:
@@ -183,7 +183,7 @@ def digits() -> tuple[Inputs, Labels]:
     return np.asarray(pixels) / 16, np.asarray(classes)
 
 
-def mislabelled(
+def add_label_errors(
     inputs: Inputs, truth: Labels, kind: str, rate: float, rng: np.random.Generator
 ) -> Labels:
     """Labels of which a share is wrong, in the manner of a kind."""
@@ -200,9 +200,9 @@ def mislabelled(
         threes = np.flatnonzero(truth == 3)
         labels[rng.choice(threes, int(2 * rate * len(threes)), replace=False)] = 8
     elif kind == "cluster":
-        cluster = KMeans(60, random_state=0).fit_predict(inputs)
-        for one in rng.permutation(60):
-            rows = np.flatnonzero(cluster == one)
+        clusters = KMeans(60, random_state=0).fit_predict(inputs)
+        for cluster_id in rng.permutation(60):
+            rows = np.flatnonzero(clusters == cluster_id)
             if (labels != truth).sum() + len(rows) <= count:
                 labels[rows] = (truth[rows[0]] + rng.integers(1, CLASSES)) % CLASSES
     return labels
@@ -232,12 +232,12 @@ def train(
 ) -> nn.Module:
     """Adam; a checkpoint an epoch."""
     torch.manual_seed(seed)
-    module, given, wanted = build(), torch.from_numpy(inputs), torch.from_numpy(labels)
+    module, features, targets = build(), torch.from_numpy(inputs), torch.from_numpy(labels)
     optimizer = torch.optim.Adam(module.parameters(), rate)
     for epoch in range(epochs):
-        for rows in torch.randperm(len(given)).split(batch):
+        for rows in torch.randperm(len(features)).split(batch):
             optimizer.zero_grad()
-            F.cross_entropy(module(given[rows]), wanted[rows]).backward()
+            F.cross_entropy(module(features[rows]), targets[rows]).backward()
             optimizer.step()
         torch.save(module.state_dict(), folder / f"epoch-{epoch:02d}.pt")
     return module.eval()

@@ -33,7 +33,7 @@ class Scored:
 
 def train_digits(folder: Path) -> demo.Digits:
     """The training digits of `vog demo`; six checkpoints of its network are in the folder."""
-    train, test = demo._data()
+    train, test = demo._load_data()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo, "EPOCHS", 6)
         demo._train(train, test, folder)
@@ -47,4 +47,4 @@ def score_digits(train: demo.Digits, checkpoints: Path, folder: Path) -> Scored:
     run = vog.score(
         demo.build, checkpoints, str(data), folder / "run", scores=SCORES, quiet=True, workers=0
     )
-    return Scored(run, train.images.reshape(-1, 64), train.labels, train.shown)
+    return Scored(run, train.images.reshape(-1, 64), train.labels, train.truth)

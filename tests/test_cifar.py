@@ -51,7 +51,7 @@ def test_the_formats(tmp_path: Path) -> None:
         folder = tmp_path / write.__name__
         folder.mkdir()
         write(folder)
-        read = cifar.read(folder)
+        read = cifar.read_cifar(folder)
         assert (len(read.train.labels), len(read.test.labels), len(read.names)) == (train, 12, 4)
         np.testing.assert_array_equal(read.test.pixels, images(12, 4, 9).pixels)
         np.testing.assert_array_equal(read.test.labels, images(12, 4, 9).labels)
@@ -72,7 +72,7 @@ def test_damaged_sets(tmp_path: Path, spoil: object, said: str) -> None:
     assert callable(spoil)
     spoil(tmp_path)
     with pytest.raises(DataError, match=said):
-        cifar.read(tmp_path)
+        cifar.read_cifar(tmp_path)
 
 
 def test_a_mistake_is_a_message(tmp_path: Path) -> None:
@@ -91,10 +91,10 @@ def test_snapshots() -> None:
 def test_augmentation_moves_and_mirrors() -> None:
     """Every result is the padded image cut somewhere, mirrored or not, and both happen."""
     torch.manual_seed(0)
-    originals = torch.from_numpy(cifar.scaled(images(60, 4, 0).pixels))
+    originals = torch.from_numpy(cifar.standardised(images(60, 4, 0).pixels))
     padded = torch.nn.functional.pad(originals, (4, 4, 4, 4))
     found = set()
-    for one, whole in zip(cifar.augmented(originals), padded, strict=True):
+    for one, whole in zip(cifar.augment(originals), padded, strict=True):
         places = [
             (down, right, mirrored)
             for down in range(9)
@@ -114,7 +114,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cifar10(tmp_path)
-    read = cifar.read(tmp_path)
+    read = cifar.read_cifar(tmp_path)
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     monkeypatch.setattr(
         cifar,
@@ -128,11 +128,11 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(
     )
     cpu = torch.device("cpu")
     cifar.train(read, whole, 9, 16, 0, cpu)
-    one_epoch = cifar.one_epoch
-    monkeypatch.setattr(cifar, "one_epoch", world.interrupted(one_epoch, at=5))
+    one_epoch = cifar.train_epoch
+    monkeypatch.setattr(cifar, "train_epoch", world.interrupted(one_epoch, at=5))
     with pytest.raises(KeyboardInterrupt):
         cifar.train(read, stopped, 9, 16, 0, cpu)
-    monkeypatch.setattr(cifar, "one_epoch", one_epoch)
+    monkeypatch.setattr(cifar, "train_epoch", one_epoch)
     cifar.train(read, stopped, 9, 16, 0, cpu)
     for epoch in range(9):
         name = f"checkpoints/ckpt_{epoch:03d}.pth"

@@ -454,8 +454,8 @@ def test_what_cannot_be_verified(tmp_path: Path) -> None:
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Half of the digits of the demo as if their flips had been planted: `run` and `planted`."""
     folder = tmp_path_factory.mktemp("digits")
-    train, test = demo._data()
-    train = demo.Digits(train.images[:700], train.shown[:700], train.labels[:700])
+    train, test = demo._load_data()
+    train = demo.Digits(train.images[:700], train.truth[:700], train.labels[:700])
     (folder / "c").mkdir()
     with patch.object(demo, "EPOCHS", 8):
         demo._train(train, test, folder / "c")
@@ -463,7 +463,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vog.score(demo.build, folder / "c", data, folder / "run", scores="all", quiet=True)
     (folder / "planted").mkdir()
     plants = [
-        Plant(str(i), "flip", "uniform", int(train.labels[i]), str(i), int(train.shown[i]))
+        Plant(str(i), "flip", "uniform", int(train.labels[i]), str(i), int(train.truth[i]))
         for i in np.flatnonzero(train.flipped)
     ]
     write_record(

@@ -65,7 +65,7 @@ def test_told_apart_by_hand() -> None:
     Of both outside both are found only with a cut at 2.5, which takes 3 and 4 along: half of the
     inside. Precision where outside are found: 1 of 1, then 2 of 4.
     """
-    found = mnist.told_apart(np.array([1.0, 2, 3, 4]), np.array([2.5, 5]))
+    found = mnist.separation(np.array([1.0, 2, 3, 4]), np.array([2.5, 5]))
     assert found == {"auroc": 6 / 8, "aupr": (1 + 2 / 4) / 2, "fpr95": 2 / 4}
 
 
@@ -74,7 +74,7 @@ def test_shifts_move_by_two_pixels_at_most() -> None:
     images = torch.rand(50, 1, 28, 28)
     padded = torch.nn.functional.pad(images, (2, 2, 2, 2), value=float(images.min()))
     found = set()
-    for one, whole in zip(mnist.shifted(images), padded, strict=True):
+    for one, whole in zip(mnist.shift_images(images), padded, strict=True):
         places = [
             (down, right)
             for down in range(5)
@@ -99,7 +99,7 @@ def test_images_outside_are_what_they_are_called() -> None:
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (5, 28, 28), dtype=np.uint8)
     digits = mnist.Digits(mnist.scaled(pixels), np.zeros(5, np.int64))
-    kinds = mnist.others(digits, 0)
+    kinds = mnist.ood_images(digits, 0)
     assert set(kinds) == KINDS
     unscaled = {k: ((v[:, 0] * 0.3081 + 0.1307) * 255).round() for k, v in kinds.items()}
     np.testing.assert_array_equal(unscaled["inverted"], 255 - pixels)

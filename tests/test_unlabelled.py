@@ -159,7 +159,11 @@ def test_the_whole_way(
     assert all(name in out for name in BLIND)
     assert cli("top", "run")[0] == cli("report", "run")[0] == 0
     code, _, err = cli("analyze", "run")
-    assert (code, "has no row with a label" in err, "`vog report` still shows" in err) == (1, True, True)
+    assert (code, "has no row with a label" in err, "`vog report` still shows" in err) == (
+        1,
+        True,
+        True,
+    )
     code, _, err = cli("suspects", "run")
     assert (code, "has no labels, so none can be judged" in err) == (1, True)
     code, _, err = cli("select", "run", "--keep-hardest", "50%", "--out", "kept.txt")

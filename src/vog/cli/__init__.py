@@ -63,13 +63,13 @@ app.command("demo")(demo.demo)
 app.command("toy")(toy.toy)
 
 
-def _version(asked: bool) -> bool:
-    if asked:
+def _version(requested: bool) -> bool:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"vog {version('vog')}")
         raise typer.Exit
-    return asked
+    return requested
 
 
 @app.callback()
@@ -88,9 +88,9 @@ def main() -> None:
 
 def run_command(command: Callable[[], object]) -> None:
     """Run a command: a user's mistake is a message and exit code 1, a bug a traceback."""
-    streams.take_any_text()
+    streams.escape_unprintable_text()
     try:
-        with streams.telling(), for_command_line():
+        with streams.report_unwritable_output(), for_command_line():
             command()
     except VogError as error:
         typer.echo(f"Error: {error}", err=True)

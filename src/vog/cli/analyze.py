@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vog.analysis.one_run.overview import Overview
     from vog.analysis.one_run.stability import Stability
 
-_HARDEST = 10
+_PRINTED_CLASSES = 10
 
 
 def analyze(
@@ -30,7 +30,7 @@ def analyze(
     ] = None,
     out: Annotated[
         Path | None,
-        options.written("A folder for analysis.json, classes.csv and the figure (PNG, SVG)."),
+        options.output("A folder for analysis.json, classes.csv and the figure (PNG, SVG)."),
     ] = None,
     classes: Classes = None,
     against: Annotated[
@@ -59,146 +59,146 @@ def analyze(
             raise typer.BadParameter("--out is of no use with --against: print with --format csv.")
         if classes is not None:
             raise typer.BadParameter("--classes is of no use with --against, which names none.")
-        _outside(run, against, score, form)
+        _print_ood_detection(run, against, score, form)
         return
     import vog
     from vog.analysis.one_run.stability import unmeasured_stages
     from vog.figures import analysis_files
     from vog.files.writing import as_json
 
-    scored = open_named_run(run, classes)
-    found = vog.analyze(scored, score)
+    opened_run = open_named_run(run, classes)
+    overview = vog.analyze(opened_run, score)
     if form is TableFormat.TABLE:
-        _print(found, unmeasured_stages(scored))
+        _print_overview(overview, unmeasured_stages(opened_run))
     elif form is TableFormat.CSV:
-        printing.print_table(_bins(found), form, safe_csv=safe_csv)
+        printing.print_table(_bin_rows(overview), form, safe_csv=safe_csv)
     else:
-        typer.echo(as_json(found.as_dict()), nl=False)
+        typer.echo(as_json(overview.as_dict()), nl=False)
     if out is not None:
-        for path in analysis_files.write_analysis(found, out, safe_csv):
+        for path in analysis_files.write_analysis(overview, out, safe_csv):
             typer.echo(path, err=form is not TableFormat.TABLE)
 
 
-def _outside(folder: Path, against: Path, score: str | None, form: TableFormat) -> None:
+def _print_ood_detection(folder: Path, against: Path, score: str | None, form: TableFormat) -> None:
     from vog.analysis.detection.out_of_distribution import ood_detection
 
-    run, other = open_named_run(folder, None), open_named_run(against, None)
-    found = ood_detection(run, other, score)
-    if found.warning is not None:
-        typer.echo(f"Warning: {found.warning}", err=True)
+    run, reference = open_named_run(folder, None), open_named_run(against, None)
+    detection = ood_detection(run, reference, score)
+    if detection.warning is not None:
+        typer.echo(f"Warning: {detection.warning}", err=True)
     if form is not TableFormat.TABLE:
-        printing.print_table(found.rows(), form)
+        printing.print_table(detection.rows(), form)
         return
-    share = run.rows / (run.rows + other.rows)
+    share = run.rows / (run.rows + reference.rows)
     typer.echo(
-        f"{run.rows:,} examples of {folder}, taken for outside where hard, against {other.rows:,} "
+        f"{run.rows:,} examples of {folder}, taken for outside where hard, against {reference.rows:,} "
         f"of {against}\n"
         f"By chance AUROC 0.5, AUPR-OUT {share:.3f}, AUPR-IN {1 - share:.3f}, FPR95 0.95 "
         f"(FPR95 is better low; AUPR depends on how many rows each has)\n"
     )
-    gaps = any(one.left_out for one in found.columns)
+    gaps = any(column.left_out for column in detection.columns)
     printing.print_aligned(
         [
             {
-                "score": one.score,
-                "stage": one.stage,
-                "AUROC": _share(one.metrics.auroc),
-                "AUPR-OUT": _share(one.metrics.aupr_out),
-                "AUPR-IN": _share(one.metrics.aupr_in),
-                "FPR95": _share(one.metrics.fpr95),
-                "label": "takes part" if one.uses_label else "-",
+                "score": column.score,
+                "stage": column.stage,
+                "AUROC": _format_share(column.metrics.auroc),
+                "AUPR-OUT": _format_share(column.metrics.aupr_out),
+                "AUPR-IN": _format_share(column.metrics.aupr_in),
+                "FPR95": _format_share(column.metrics.fpr95),
+                "label": "takes part" if column.uses_label else "-",
             }
-            | ({"without value": one.left_out} if gaps else {})
-            for one in found.columns
+            | ({"without value": column.left_out} if gaps else {})
+            for column in detection.columns
         ]
     )
 
 
-def _share(value: float) -> str:
+def _format_share(value: float) -> str:
     return f"{value:.3f}" if value == value else "-"
 
 
-def _print(found: "Overview", not_measured: str | None) -> None:
-    ends = ("easiest", "hardest") if found.hard_is_high else ("hardest", "easiest")
-    bins = len(next(iter(found.errors.values())).deciles)
+def _print_overview(overview: "Overview", not_measured: str | None) -> None:
+    end_names = ("easiest", "hardest") if overview.hard_is_high else ("hardest", "easiest")
+    bins = len(next(iter(overview.errors.values())).deciles)
     share = f"{100 / bins:.0f} %"
-    typer.echo(f"Error rate by {found.score}, with 95 % Wilson intervals\n")
+    typer.echo(f"Error rate by {overview.score}, with 95 % Wilson intervals\n")
     printing.print_aligned(
         [
             {
                 "stage": stage,
-                f"lowest {share} ({ends[0]})": _rate(one.lowest),
-                "all": _rate(one.everything),
-                f"highest {share} ({ends[1]})": _rate(one.highest),
+                f"lowest {share} ({end_names[0]})": _error_with_interval(errors.lowest),
+                "all": _error_with_interval(errors.everything),
+                f"highest {share} ({end_names[1]})": _error_with_interval(errors.highest),
             }
-            for stage, one in found.errors.items()
+            for stage, errors in overview.errors.items()
         ]
     )
     typer.echo("\nError rate by decile\n")
-    deciles = next(iter(found.errors.values())).deciles
+    deciles = next(iter(overview.errors.values())).deciles
     printing.print_aligned(
         [
-            {"percentile": _percentile(deciles[i])}
-            | {s: f"{one.deciles[i].error:.1%}" for s, one in found.errors.items()}
-            for i in range(min(len(one.deciles) for one in found.errors.values()))
+            {"percentile": _percentile_range(deciles[i])}
+            | {s: f"{errors.deciles[i].error:.1%}" for s, errors in overview.errors.items()}
+            for i in range(min(len(errors.deciles) for errors in overview.errors.values()))
         ]
     )
-    classes = [row | {"error": f"{row['error']:.1%}"} for row in found.class_rows()]
+    classes = [row | {"error": f"{row['error']:.1%}"} for row in overview.class_rows()]
     typer.echo(f"\nThe hardest of {len(classes):,} classes: mean of the raw score, last error\n")
-    printing.print_aligned(classes[:_HARDEST])
-    alone = sum(one.examples == 1 for one in found.classes)
-    if alone and found.score.endswith((":class", ":robust", "_z")):
+    printing.print_aligned(classes[:_PRINTED_CLASSES])
+    single_example_classes = sum(errors.examples == 1 for errors in overview.classes)
+    if single_example_classes and overview.score.endswith((":class", ":robust", "_z")):
         typer.echo(
-            f"\n{alone:,} of {len(classes):,} classes have one example, which is 0 within its "
-            f"class: with so few, rank by the raw score, --score {found.raw}."
+            f"\n{single_example_classes:,} of {len(classes):,} classes have one example, which is 0 within its "
+            f"class: with so few, rank by the raw score, --score {overview.raw}."
         )
     typer.echo("\nSpearman correlation of the rankings between stages\n")
     printing.print_aligned(
-        [{"": a} | {b: f"{v:.2f}" for b, v in row.items()} for a, row in found.agreement.items()]
+        [{"": a} | {b: f"{v:.2f}" for b, v in row.items()} for a, row in overview.agreement.items()]
     )
-    _print_stability(found.stability, not_measured)
+    _print_stability(overview.stability, not_measured)
     typer.echo("")
 
 
-def _print_stability(found: "Sequence[Stability]", not_measured: str | None) -> None:
+def _print_stability(stabilities: "Sequence[Stability]", not_measured: str | None) -> None:
     """One row a score and one column a stage, and where there is none, why."""
-    if not found and not_measured is None:
+    if not stabilities and not_measured is None:
         return
     typer.echo(
         "\nStability of the rankings: odd checkpoints against even ones, by Spearman-Brown for all "
         "of them.\nIt measures the checkpoints and not the seed, between which rankings differ "
         "more: vog compare.\n"
     )
-    stages = dict.fromkeys(one.stage for one in found)
+    stages = dict.fromkeys(stability.stage for stability in stabilities)
     # Of all checkpoints a score has halves if it has them anywhere.
-    scores = [one.score for one in found if one.stage == "all"]
+    scores = [stability.score for stability in stabilities if stability.stage == "all"]
     by_score = {score: {"score": score} | dict.fromkeys(stages, "-") for score in scores}
-    for one in found:
-        by_score[one.score][one.stage] = one.said
-    if found:
+    for stability in stabilities:
+        by_score[stability.score][stability.stage] = stability.said
+    if stabilities:
         printing.print_aligned(list(by_score.values()))
     if not_measured is not None:
-        typer.echo(("\n" if found else "") + not_measured)
+        typer.echo(("\n" if stabilities else "") + not_measured)
 
 
-def _bins(found: "Overview") -> list[dict[str, Any]]:
+def _bin_rows(overview: "Overview") -> list[dict[str, Any]]:
     return [
         {
             "stage": stage,
-            "percentile": _percentile(one),
-            "examples": one.examples,
-            "error": one.error,
-            "low": one.low,
-            "high": one.high,
+            "percentile": _percentile_range(error_bin),
+            "examples": error_bin.examples,
+            "error": error_bin.error,
+            "low": error_bin.low,
+            "high": error_bin.high,
         }
-        for stage, errors in found.errors.items()
-        for one in (*errors.deciles, errors.everything)
+        for stage, errors in overview.errors.items()
+        for error_bin in (*errors.deciles, errors.everything)
     ]
 
 
-def _percentile(one: "Bin") -> str:
-    return f"{100 * one.first:.0f}-{100 * one.last:.0f}"
+def _percentile_range(error_bin: "Bin") -> str:
+    return f"{100 * error_bin.first:.0f}-{100 * error_bin.last:.0f}"
 
 
-def _rate(one: "Bin") -> str:
-    return f"{one.error:.1%}  [{one.low:.1%}, {one.high:.1%}]"
+def _error_with_interval(error_bin: "Bin") -> str:
+    return f"{error_bin.error:.1%}  [{error_bin.low:.1%}, {error_bin.high:.1%}]"

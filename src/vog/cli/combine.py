@@ -7,7 +7,7 @@ import typer
 
 from vog.cli import options, printing
 from vog.cli.printing import TableFormat
-from vog.cli.run_options import PrintedAs, RunFolders, open_runs, tell_left_out, warn_of_other_data
+from vog.cli.run_options import PrintedAs, RunFolders, open_runs, print_left_out, warn_of_other_data
 from vog.errors import ResultError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def combine(
     runs: RunFolders,
-    out: Annotated[Path, options.written("The run folder to write.")],
+    out: Annotated[Path, options.output("The run folder to write.")],
     by: Annotated[
         str | None,
         typer.Option(
@@ -26,7 +26,7 @@ def combine(
         ),
     ] = None,
     chart: Annotated[
-        Path | None, options.written("Draw that as well: .png, .svg, .html or .json.")
+        Path | None, options.output("Draw that as well: .png, .svg, .html or .json.")
     ] = None,
     folds: Annotated[
         bool,
@@ -53,7 +53,7 @@ def combine(
     from vog.analysis.many_runs.averaging import combine_aligned
     from vog.analysis.many_runs.ensemble_size import seeds_curve_aligned
 
-    printing.refuse_other_chart(chart)
+    printing.check_chart_path(chart)
     opened = open_runs(runs)
     if folds:
         _combine_folds(opened, out, by, chart, overwrite, form)
@@ -61,20 +61,20 @@ def combine(
     if by is not None:
         for run in opened:
             run.score_column(by)
-    joined = align_runs(opened)
-    made = combine_aligned(joined, out, overwrite, quiet)
-    warn_of_other_data(joined.runs_of_other_data)
-    tell_left_out(dict(zip(joined.names, joined.only, strict=True)))
-    found = seeds_curve_aligned(joined, by, quiet)
+    aligned = align_runs(opened)
+    result = combine_aligned(aligned, out, overwrite, quiet)
+    warn_of_other_data(aligned.runs_of_other_data)
+    print_left_out(dict(zip(aligned.names, aligned.only, strict=True)))
+    curve = seeds_curve_aligned(aligned, by, quiet)
     form_is_table = form is TableFormat.TABLE
-    typer.echo(f"{out}: {made.rows:,} rows, means over {len(opened)} runs", err=not form_is_table)
-    printing.marked(made)
-    _print_curve(found, form)
+    typer.echo(f"{out}: {result.rows:,} rows, means over {len(opened)} runs", err=not form_is_table)
+    printing.print_problem_rows(result)
+    _print_curve(curve, form)
     if chart is not None:
         from vog.figures import charts
         from vog.figures.charts.ensemble_size_chart import seeds_curve_chart as drawn
 
-        typer.echo(charts.save_chart(drawn(found), chart), err=not form_is_table)
+        typer.echo(charts.save_chart(drawn(curve), chart), err=not form_is_table)
 
 
 def _combine_folds(
@@ -92,31 +92,31 @@ def _combine_folds(
             raise ResultError(
                 f"{option} is about means over several runs, and --folds makes none. Leave it out."
             )
-    made = combine_folds(runs, out, overwrite)
+    union = combine_folds(runs, out, overwrite)
     typer.echo(
-        f"{out}: {made.rows:,} rows, each judged by a training without it, from {len(runs)} folds",
+        f"{out}: {union.rows:,} rows, each judged by a training without it, from {len(runs)} folds",
         err=form is not TableFormat.TABLE,
     )
     rows = [{"fold": run.question["data"]["fold"]["number"], "rows": run.rows} for run in runs]
     if form is not TableFormat.TABLE:
         printing.print_table(rows, form)
-    printing.marked(made)
-    printing.warn_label_agreement(made, also_high=True)
+    printing.print_problem_rows(union)
+    printing.warn_label_agreement(union, also_high=True)
     typer.echo(f"Next: vog suspects {out}", err=form is not TableFormat.TABLE)
 
 
-def _print_curve(found: "SeedsCurve", form: TableFormat) -> None:
+def _print_curve(curve: "SeedsCurve", form: TableFormat) -> None:
     if form is TableFormat.TABLE:
-        typer.echo(f"\nAgreement of means over some runs with means over others, {found.column}\n")
+        typer.echo(f"\nAgreement of means over some runs with means over others, {curve.column}\n")
         printing.print_aligned(
-            [{k: printing.with_digits(k, v) for k, v in row.items()} for row in found.rows()]
+            [{k: printing.format_number(k, v) for k, v in row.items()} for row in curve.rows()]
         )
-        typer.echo(f"\n{found.summary}")
+        typer.echo(f"\n{curve.summary}")
     else:
-        printing.print_table(found.rows(), form)
-    if found.runs < 4:
+        printing.print_table(curve.rows(), form)
+    if curve.runs < 4:
         typer.echo(
-            f"With {found.runs} runs nothing is measured beyond single ones: means of 2 against "
+            f"With {curve.runs} runs nothing is measured beyond single ones: means of 2 against "
             f"means of 2 others need 4.",
             err=True,
         )

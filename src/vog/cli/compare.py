@@ -6,7 +6,7 @@ import typer
 
 from vog.cli import options, printing
 from vog.cli.printing import TableFormat
-from vog.cli.run_options import PrintedAs, RunFolders, open_runs, tell_left_out
+from vog.cli.run_options import PrintedAs, RunFolders, open_runs, print_left_out
 
 if TYPE_CHECKING:
     from vog.analysis.many_runs.comparison import Comparison
@@ -45,76 +45,76 @@ def compare(
     from vog.analysis.many_runs.comparison import compare as compared
     from vog.files.writing import as_json
 
-    names = options.words(scores)
-    found = compared(open_runs(runs), names, by, count, quiet)
+    names = options.split_list(scores)
+    result = compared(open_runs(runs), names, by, count, quiet)
     if form is TableFormat.TABLE:
-        _print(found, whole=names is not None)
+        _print_comparison(result, full=names is not None)
         return
-    tell_left_out(dict(zip(found.runs, found.only, strict=True)))
+    print_left_out(dict(zip(result.runs, result.only, strict=True)))
     if form is TableFormat.CSV:
-        printing.print_table([one.row() for one in (*found.agreements, *_over_pairs(found))], form)
+        printing.print_table([pair.row() for pair in (*result.agreements, *_means(result))], form)
     else:
-        typer.echo(as_json(found.as_dict()), nl=False)
+        typer.echo(as_json(result.as_dict()), nl=False)
 
 
-def _print(found: "Comparison", whole: bool) -> None:
+def _print_comparison(result: "Comparison", full: bool) -> None:
     """For people: of all stages only if scores were named, else of all checkpoints together."""
-    typer.echo(f"{found.shared:,} examples are in all of {', '.join(found.runs)}.")
-    tell_left_out(dict(zip(found.runs, found.only, strict=True)), err=False)
-    if found.relabelled:
-        typer.echo(f"{found.relabelled:,} of them do not have the same label in all runs.")
-    many = len(found.runs) > 2
-    over = ", mean over pairs of runs" if many else ""
+    typer.echo(f"{result.shared:,} examples are in all of {', '.join(result.runs)}.")
+    print_left_out(dict(zip(result.runs, result.only, strict=True)), err=False)
+    if result.relabelled:
+        typer.echo(f"{result.relabelled:,} of them do not have the same label in all runs.")
+    pairwise = len(result.runs) > 2
+    over = ", mean over pairs of runs" if pairwise else ""
     typer.echo(f"\nAgreement of the rankings{over}; of the hardest, the share that is the same\n")
-    shown = [one for one in found.means if whole or "@all" in one.column or one.column == found.by]
-    printing.print_aligned([_shown(one.row(), {"runs"}) for one in shown])
-    if len(shown) < len(found.means):
+    means = [row for row in result.means if full or "@all" in row.column or row.column == result.by]
+    printing.print_aligned([_format_row(row.row(), {"runs"}) for row in means])
+    if len(means) < len(result.means):
         typer.echo("\nAll other stages: --format csv, or name a score with --scores.")
-    if many:
-        typer.echo(f"\nBy {found.by}, pair by pair\n")
-        pairs = [one for one in found.agreements if one.column == found.by]
-        printing.print_aligned([_shown(one.row(), {"column"}) for one in pairs])
-    typer.echo(f"\n{found.said}")
-    _print_moved(found)
-    if found.differences:
+    if pairwise:
+        typer.echo(f"\nBy {result.by}, pair by pair\n")
+        pairs = [row for row in result.agreements if row.column == result.by]
+        printing.print_aligned([_format_row(row.row(), {"column"}) for row in pairs])
+    typer.echo(f"\n{result.said}")
+    _print_moved(result)
+    if result.differences:
         typer.echo("\nWhat was asked differently\n")
         printing.print_aligned(
             [
-                {"": one.key} | dict(zip(found.runs, one.values, strict=True))
-                for one in found.differences
+                {"": row.key} | dict(zip(result.runs, row.values, strict=True))
+                for row in result.differences
             ]
         )
     typer.echo("")
 
 
-def _print_moved(found: "Comparison") -> None:
-    if not found.moved:
+def _print_moved(result: "Comparison") -> None:
+    if not result.moved:
         return
-    typer.echo(f"\nThe examples that moved most by {found.by}: rank from 0, easy, to 1, hard\n")
-    named = any(one.label_name is not None for one in found.moved)
+    typer.echo(f"\nThe examples that moved most by {result.by}: rank from 0, easy, to 1, hard\n")
+    named = any(example.label_name is not None for example in result.moved)
     printing.print_aligned(
         [
-            {"id": one.id, "label": one.label}
-            | ({"label_name": one.label_name} if named else {})
-            | {_apart(run): rank for run, rank in zip(found.runs, one.ranks, strict=True)}
-            | {"difference": one.difference}
-            for one in found.moved
+            {"id": example.id, "label": example.label}
+            | ({"label_name": example.label_name} if named else {})
+            | {_run_head(run): rank for run, rank in zip(result.runs, example.ranks, strict=True)}
+            | {"difference": example.difference}
+            for example in result.moved
         ]
     )
 
 
-def _apart(run: str) -> str:
+def _run_head(run: str) -> str:
     """The name of a run as the head of a column that no other has."""
     return f"{run} (run)" if run in ("id", "label", "label_name", "difference") else run
 
 
-def _shown(row: dict[str, Any], silent: set[str]) -> dict[str, Any]:
+def _format_row(row: dict[str, Any], omit: set[str]) -> dict[str, Any]:
     """Correlations with two digits, as two seeds hardly give more; shares as such."""
     return {
-        name: printing.with_digits(name, value) for name, value in row.items() if name not in silent
+        name: printing.format_number(name, value) for name, value in row.items() if name not in omit
     }
 
 
-def _over_pairs(found: "Comparison") -> tuple[Any, ...]:
+def _means(result: "Comparison") -> tuple[Any, ...]:
     """The means, where they are not of one pair."""
-    return found.means if len(found.runs) > 2 else ()
+    return result.means if len(result.runs) > 2 else ()

@@ -11,7 +11,7 @@ from vog.cli.run_options import RunFolder
 
 def export(
     run: RunFolder,
-    out: Annotated[Path, options.written("The file to write.")],
+    out: Annotated[Path, options.output("The file to write.")],
     form: Annotated[
         str | None,
         typer.Option(
@@ -57,23 +57,23 @@ def export(
     from vog.exports import export as save
     from vog.result.planting_record import load_planting_record
 
-    opened = vog.open(run)
-    how = {
+    opened_run = vog.open(run)
+    settings = {
         "root": root,
         "planted": None if planted is None else load_planting_record(planted),
         "url_prefix": url_prefix,
         "count": count,
         "safe_csv": safe_csv or None,
     }
-    given = {name: value for name, value in how.items() if value is not None}
-    save(opened, out, form, options.words(columns), **given)
-    typer.echo(f"{out}: {min(count or opened.rows, opened.rows):,} rows")
-    printing.warn_unfinished(opened)
+    used_settings = {name: value for name, value in settings.items() if value is not None}
+    save(opened_run, out, form, options.split_list(columns), **used_settings)
+    typer.echo(f"{out}: {min(count or opened_run.rows, opened_run.rows):,} rows")
+    printing.warn_unfinished(opened_run)
     if form in ("fiftyone", "label-studio") and planted is None:
         from vog.analysis.label_errors.suspects import verdict_or_why
 
-        found, why = verdict_or_why(opened)
-        if why := why or (found and found.why):
-            typer.echo(f"Without a verdict on the labels: {why}", err=True)
+        verdict, reason = verdict_or_why(opened_run)
+        if reason := reason or (verdict and verdict.why):
+            typer.echo(f"Without a verdict on the labels: {reason}", err=True)
     if form == "label-studio":
         typer.echo(f"{out.with_suffix('.xml')}: the labelling interface")

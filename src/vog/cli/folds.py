@@ -13,7 +13,7 @@ from vog.errors import first_few
 
 def folds(
     data: options.Data,
-    out: Annotated[Path, options.written("The folder to make.")],
+    out: Annotated[Path, options.output("The folder to make.")],
     folds: Annotated[int, typer.Option(help="How many.")] = 5,
     root: options.Root = None,
     seed: Annotated[int, typer.Option(help="The same seed draws the same.")] = 0,
@@ -32,7 +32,7 @@ def folds(
     from vog.data.folds.fold_record import FILE
     from vog.data.folds.write_folds import folds as write_folds
 
-    there = (out / FILE).exists()
+    existed = (out / FILE).exists()
     record = write_folds(data, out, folds=folds, root=root, seed=seed, quiet=quiet)
     if quiet:
         return
@@ -47,7 +47,7 @@ def folds(
     printing.print_table(counts, form)
     if record.alone:
         names = [
-            str(record.label_names[one] if record.label_names else one) for one in record.alone
+            str(record.label_names[code] if record.label_names else code) for code in record.alone
         ]
         typer.echo(
             f"The classes {first_few(names)} have a single example each, whose training has seen "
@@ -63,7 +63,7 @@ def folds(
         )
     typer.echo(
         f"{out}: {len(record.held_out_by):,} examples, each held out once"
-        f"{' (was there already)' if there else ''}\n"
+        f"{' (was there already)' if existed else ''}\n"
         f"Next: for each fold I from 0 to {record.folds - 1}, train on {train}, then\n"
         f"  vog score --data {out}/fold-I/held_out{ending} --model ... --checkpoints ... "
         f"--out scores/fold-I\n"

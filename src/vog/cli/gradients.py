@@ -12,7 +12,7 @@ def gradients(
     model: options.Model,
     checkpoints: options.Checkpoints,
     data: options.Data,
-    out: Annotated[Path, options.written("The folder to write, or to continue.")],
+    out: Annotated[Path, options.output("The folder to write, or to continue.")],
     weights: options.Weights = None,
     read: options.Read = None,
     model_arg: options.ModelArg = None,
@@ -58,7 +58,7 @@ def gradients(
             out=out,
             weights=weights,
             read=read,
-            model_args=options.keywords(model_arg),
+            model_args=options.parse_keywords(model_arg),
             root=root,
             transform=transform,
             exif=exif,
@@ -83,7 +83,7 @@ def gradients(
         printing.print_plan(plan(job, probe=dry_run), out, count * storing.bytes_per_example)
     if dry_run:
         return
-    with options.kept_when_stopped(overwrite):
+    with options.explain_interruption(overwrite):
         summary = store(storing)
     if not quiet:
         printing.print_summary(summary, out, count, len(job.files), job.batch_size)

@@ -11,7 +11,7 @@ from vog.cli.run_options import Classes, RunFolder, open_named_run
 
 def grid(
     run: RunFolder,
-    out: Annotated[Path, options.written("The picture to write: .png, .jpg, ...")],
+    out: Annotated[Path, options.output("The picture to write: .png, .jpg, ...")],
     by: Annotated[
         str | None, typer.Option(help="A score column. Default: vog@all:class, as for `vog top`.")
     ] = None,

@@ -24,8 +24,8 @@ def import_gradients(
     """
     from vog.gradients.score_stored import import_stored
 
-    with options.kept_when_stopped(overwrite):
+    with options.explain_interruption(overwrite):
         run = import_stored(folder, out, stages, overwrite, quiet)
     if not quiet:
-        printing.marked(run)
+        printing.print_problem_rows(run)
         typer.echo(f"{out}: {run.rows:,} rows. Next: vog top {out}")

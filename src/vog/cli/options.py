@@ -147,12 +147,12 @@ RowsPerPart = Annotated[
 ]
 
 
-def written(help: str) -> Any:
+def output(help: str) -> Any:
     """Return the option of a file or a folder that is written: refused here where it cannot be."""
     return typer.Option(parser=output_path, metavar="PATH", help=help)
 
 
-OutFolder = Annotated[Path, written("The run folder to write, or to continue.")]
+OutFolder = Annotated[Path, output("The run folder to write, or to continue.")]
 SafeCsv = Annotated[
     bool,
     typer.Option(
@@ -183,41 +183,41 @@ class ManyCheckpoints(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Repeat the option before each of its words."""
-        spread: list[str] = []
+        repeated: list[str] = []
         option = "--checkpoints"
         following = False
         for word in args:
-            if following and not word.startswith("-") and spread[-1] != option:
-                spread.append(option)
+            if following and not word.startswith("-") and repeated[-1] != option:
+                repeated.append(option)
             following = word == option or (following and not word.startswith("-"))
-            spread.append(word)
-        return super().parse_args(ctx, spread)
+            repeated.append(word)
+        return super().parse_args(ctx, repeated)
 
 
 @contextmanager
-def kept_when_stopped(overwrite: bool) -> Iterator[None]:
+def explain_interruption(overwrite: bool) -> Iterator[None]:
     """Says to whoever presses Ctrl-C that nothing is lost, and how to keep it so."""
     try:
         yield
     except KeyboardInterrupt:
-        how = " without --overwrite, which would start again," if overwrite else ""
-        typer.echo(f"Stopped. Finished rows are kept: the same command{how} goes on.", err=True)
+        advice = " without --overwrite, which would start again," if overwrite else ""
+        typer.echo(f"Stopped. Finished rows are kept: the same command{advice} goes on.", err=True)
         raise typer.Exit(130) from None
 
 
-def keywords(words: list[str] | None) -> dict[str, Any]:
+def parse_keywords(words: list[str] | None) -> dict[str, Any]:
     """`["num_classes=100"]` as `{"num_classes": 100}`: Python literals, or else text.
 
     Raises:
         FunctionError: a word is not of that form.
     """
-    return dict(_keyword(word) for word in words or [])
+    return dict(_parse_keyword(word) for word in words or [])
 
 
-def words(text: str | None) -> list[str] | None:
+def split_list(text: str | None) -> list[str] | None:
     """`a, b` as ["a", "b"]; None where nothing is named."""
-    found = [word.strip() for word in (text or "").split(",") if word.strip()]
-    return found or None
+    parts = [word.strip() for word in (text or "").split(",") if word.strip()]
+    return parts or None
 
 
 def number_or_word(text: str) -> int | str:
@@ -225,7 +225,7 @@ def number_or_word(text: str) -> int | str:
     return int(text) if text.isdecimal() else text
 
 
-def _keyword(word: str) -> tuple[str, Any]:
+def _parse_keyword(word: str) -> tuple[str, Any]:
     """`num_classes=100` as ("num_classes", 100): a Python literal, or else text."""
     name, equals, value = word.partition("=")
     if not equals or not name.isidentifier():

@@ -14,36 +14,36 @@ from vog.errors import DataError
 if TYPE_CHECKING:
     from vog.result.planting_record import Planted
 
-_PERCENT = "SHARE"
+_SHARE = "SHARE"
 
 
 def plant(
     data: options.Data,
-    out: Annotated[Path, options.written("The folder to make.")],
+    out: Annotated[Path, options.output("The folder to make.")],
     root: options.Root = None,
     flip: Annotated[
         str,
         typer.Option(
-            metavar=_PERCENT,
+            metavar=_SHARE,
             help="The share of examples that get the label of another class, as 5% or 0.05.",
         ),
     ] = "0",
     duplicate: Annotated[
         str,
         typer.Option(
-            metavar=_PERCENT, help="The share that are added once more, moved by a pixel or two."
+            metavar=_SHARE, help="The share that are added once more, moved by a pixel or two."
         ),
     ] = "0",
     corrupt: Annotated[
         str,
         typer.Option(
-            metavar=_PERCENT, help="The share that are made hard to see: see --corruptions."
+            metavar=_SHARE, help="The share that are made hard to see: see --corruptions."
         ),
     ] = "0",
     outside: Annotated[
         str,
         typer.Option(
-            metavar=_PERCENT,
+            metavar=_SHARE,
             help="The share that are added although they are of no class: examples with their "
             "patches or columns in disorder, and noise, or what --outside-from holds.",
         ),
@@ -108,52 +108,52 @@ def plant(
     from vog.result.planting_record import QUESTION
 
     shares = {"flip": flip, "duplicate": duplicate, "corrupt": corrupt, "outside": outside}
-    there = (out / QUESTION).exists()
+    existed = (out / QUESTION).exists()
     planted = plant_into(
         data,
         out,
         root=root,
-        **{kind: _share(word, f"--{kind}") for kind, word in shares.items()},
+        **{kind: _parse_share(word, f"--{kind}") for kind, word in shares.items()},
         threshold=threshold,
         flip_kind=flip_kind,
         run=earlier,
         confusion=confusion,
-        corruptions=options.words(corruptions) or [],
+        corruptions=options.split_list(corruptions) or [],
         outside_from=outside_from,
         seed=seed,
         link=link,
         quiet=quiet,
     )
     if not quiet:
-        _tell(planted, out, there, form)
+        _print_planted(planted, out, existed, form)
 
 
-def _tell(planted: "Planted", out: Path, there: bool, form: TableFormat) -> None:
+def _print_planted(planted: "Planted", out: Path, existed: bool, form: TableFormat) -> None:
     """What was planted on stdout; what to do next there too, if people read it."""
-    counts = Counter((one.kind, one.how) for one in planted.plants)
+    counts = Counter((fault.kind, fault.how) for fault in planted.plants)
     printing.print_table(
         [{"kind": kind, "how": how, "examples": count} for (kind, how), count in counts.items()],
         form,
     )
     data = planted.question["data"]
-    where = out / data["planted"]
-    words = f"{where} --root {out / 'data'}" if where.suffix == ".txt" else f"{where}"
-    state = "was there already, finished" if there else f"was {data['was']:,} before"
+    path = out / data["planted"]
+    data_args = f"{path} --root {out / 'data'}" if path.suffix == ".txt" else f"{path}"
+    state = "was there already, finished" if existed else f"was {data['was']:,} before"
     typer.echo(
-        f"{where}: {data['examples']:,} examples ({state})\n"
-        f"Next: train on {where}{_threshold(planted)}, then\n"
-        f"  vog score --data {words} --model ... --checkpoints ... --out RUN\n"
+        f"{path}: {data['examples']:,} examples ({state})\n"
+        f"Next: train on {path}{_threshold_note(planted)}, then\n"
+        f"  vog score --data {data_args} --model ... --checkpoints ... --out RUN\n"
         f"  vog verify RUN --planted {out}",
         err=form is not TableFormat.TABLE,
     )
 
 
-def _threshold(planted: "Planted") -> str:
-    last = next((one.label for one in planted.plants if one.kind == "threshold"), None)
-    return "" if last is None else f" with a model of {last + 1} classes"
+def _threshold_note(planted: "Planted") -> str:
+    label = next((fault.label for fault in planted.plants if fault.kind == "threshold"), None)
+    return "" if label is None else f" with a model of {label + 1} classes"
 
 
-def _share(word: str, option: str) -> float:
+def _parse_share(word: str, option: str) -> float:
     """`5%` or `0.05` as 0.05."""
     percent = word.strip().endswith("%")
     try:

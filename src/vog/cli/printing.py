@@ -56,16 +56,16 @@ def print_aligned(rows: Sequence[Row]) -> None:
     if not rows:
         console.print("no rows")
         return
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for name in rows[0]:
         numeric = all(isinstance(row[name], int | float | None) for row in rows)
-        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*(_cell(value) for value in row.values()))
-    console.print(drawn)
+        table.add_row(*(_format_cell(value) for value in row.values()))
+    console.print(table)
 
 
-def print_plan(made: "Plan", folder: Path, stored_bytes: int | None = None) -> None:
+def print_plan(plan: "Plan", folder: Path, stored_bytes: int | None = None) -> None:
     """What is going to be done, on stderr.
 
     Args:
@@ -73,61 +73,61 @@ def print_plan(made: "Plan", folder: Path, stored_bytes: int | None = None) -> N
         folder: where its results go.
         stored_bytes: of gradients, where these and not scores are what is made.
     """
-    done = f" ({made.finished_rows:,} of them done already)" if made.finished_rows else ""
-    reasons = {
-        why: ", ".join(name for name, of in made.left_out.items() if of == why)
-        for why in made.left_out.values()
+    finished = f" ({plan.finished_rows:,} of them done already)" if plan.finished_rows else ""
+    by_reason = {
+        reason: ", ".join(name for name, cause in plan.left_out.items() if cause == reason)
+        for reason in plan.left_out.values()
     }
-    left_out = "".join(f" (not {names}: {why})" for why, names in reasons.items())
-    scored = {
-        "stages": ", ".join(f"{name} {a}:{b}" for name, (a, b) in made.stages.items()),
-        "scores": ", ".join(made.scores) + left_out,
+    left_out = "".join(f" (not {names}: {reason})" for reason, names in by_reason.items())
+    scoring = {
+        "stages": ", ".join(f"{name} {a}:{b}" for name, (a, b) in plan.stages.items()),
+        "scores": ", ".join(plan.scores) + left_out,
     }
     lines = {
-        "examples": f"{made.examples:,}{done}",
-        "checkpoints": f"{made.checkpoints}, step {made.steps[0]} to {made.steps[1]}",
-        **(scored if stored_bytes is None else {"gradients": f"{stored_bytes / 1e9:,.2f} GB"}),
-        "target": f"{made.target} on {made.device}",
-        "weights": f"{made.weights_bytes / 1e6:,.1f} MB in memory" + _streamed(made.memory_plan),
-        "batch size": f"{made.memory_plan.batch_size}, {made.workers} worker processes",
-        "memory": f"{made.memory_plan.needed / 1e9:,.2f} of {made.memory_plan.total / 1e9:,.2f} GB",
-        **made.notes,
+        "examples": f"{plan.examples:,}{finished}",
+        "checkpoints": f"{plan.checkpoints}, step {plan.steps[0]} to {plan.steps[1]}",
+        **(scoring if stored_bytes is None else {"gradients": f"{stored_bytes / 1e9:,.2f} GB"}),
+        "target": f"{plan.target} on {plan.device}",
+        "weights": f"{plan.weights_bytes / 1e6:,.1f} MB in memory" + _rereading(plan.memory_plan),
+        "batch size": f"{plan.memory_plan.batch_size}, {plan.workers} worker processes",
+        "memory": f"{plan.memory_plan.needed / 1e9:,.2f} of {plan.memory_plan.total / 1e9:,.2f} GB",
+        **plan.notes,
         "folder" if stored_bytes is not None else "run folder": str(folder),
     }
-    if made.seconds is not None:
-        lines["estimate"] = f"{duration(made.seconds)} from two probe batches; nothing is written"
+    if plan.seconds is not None:
+        lines["estimate"] = f"{duration(plan.seconds)} from two probe batches; nothing is written"
     console = console_for(stderr=True)
     for name, value in lines.items():
         console.print(f"{name:12} {value}")
 
 
-def _streamed(share: "MemoryPlan") -> str:
+def _rereading(memory_plan: "MemoryPlan") -> str:
     """Nothing where all weights stay in memory."""
-    return "" if share.hold else f"; read again for each {share.block_size:,} examples"
+    return "" if memory_plan.hold else f"; read again for each {memory_plan.block_size:,} examples"
 
 
-def print_summary(done: "Summary", folder: Path, rows: int, checkpoints: int, planned: int) -> None:
+def print_summary(summary: "Summary", folder: Path, rows: int, steps: int, planned: int) -> None:
     """What a sweep did, how fast, and what held it up; `planned` is the batch size."""
-    if done.rows == 0:
+    if summary.rows == 0:
         typer.echo(f"{folder}: all {rows:,} rows were there already.")
         return
-    rate = done.rows / done.seconds
+    rate = summary.rows / summary.seconds
     typer.echo(
-        f"{folder}: {done.rows:,} rows in {duration(done.seconds)}, "
-        f"{rate:,.0f} examples or {rate * checkpoints:,.0f} examples x checkpoints a second.\n"
-        f"Alone, {done.readers} process{'es' * (done.readers > 1)} would read "
-        f"{done.read_rate:,.0f} examples a second and the model score {done.scored_rate:,.0f}; "
-        f"{done.bottleneck}."
+        f"{folder}: {summary.rows:,} rows in {duration(summary.seconds)}, "
+        f"{rate:,.0f} examples or {rate * steps:,.0f} examples x checkpoints a second.\n"
+        f"Alone, {summary.readers} process{'es' * (summary.readers > 1)} would read "
+        f"{summary.read_rate:,.0f} examples a second and the model score {summary.scored_rate:,.0f}; "
+        f"{summary.bottleneck}."
     )
-    if done.batch_size < planned:
+    if summary.batch_size < planned:
         typer.echo(
-            f"Memory ran out: batches of {planned} were computed {done.batch_size} examples at a "
+            f"Memory ran out: batches of {planned} were computed {summary.batch_size} examples at a "
             f"time in the end. Give --memory to have that planned.",
             err=True,
         )
 
 
-def marked(run: "Run") -> None:
+def print_problem_rows(run: "Run") -> None:
     """The rows that could not be read or scored, on stderr."""
     problems = run.problems().to_pylist()
     if problems:
@@ -138,7 +138,7 @@ def marked(run: "Run") -> None:
             typer.echo(f"  ... and {len(problems) - 10:,} more, in column `problem`", err=True)
 
 
-def refuse_other_chart(path: Path | None) -> None:
+def check_chart_path(path: Path | None) -> None:
     """Nothing where a chart, if one is asked for, can be saved under its name."""
     if path is not None:
         from vog.figures.charts import format_of
@@ -167,9 +167,9 @@ def warn_label_agreement(run: "Run", also_high: bool = False) -> None:
     """
     from vog.analysis.one_run.label_agreement import label_agreement
 
-    counted = label_agreement(run)
-    if counted is not None and (counted.is_low or also_high):
-        typer.echo(counted.warning or counted.sentence, err=True)
+    agreement = label_agreement(run)
+    if agreement is not None and (agreement.is_low or also_high):
+        typer.echo(agreement.warning or agreement.sentence, err=True)
 
 
 def console_for(stderr: bool) -> Console:
@@ -180,13 +180,13 @@ def console_for(stderr: bool) -> Console:
     return console
 
 
-def _cell(value: object) -> str:
+def _format_cell(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def with_digits(name: str, value: Any) -> Any:
+def format_number(name: str, value: Any) -> Any:
     """Format a number for a table: a share of the hardest as a percentage, else two digits."""
     if not isinstance(value, float):
         return value

@@ -11,12 +11,12 @@ from vog.cli.run_options import Classes, Data, Root, RunFolder, open_named_run, 
 
 def report(
     run: RunFolder,
-    out: Annotated[Path, options.written("The page to write, .html.")] = Path("report.html"),
+    out: Annotated[Path, options.output("The page to write, .html.")] = Path("report.html"),
     by: Annotated[
         str | None, typer.Option(help="A score column. Default: vog@all:class, as for `vog top`.")
     ] = None,
     figures: Annotated[
-        Path | None, options.written("A folder to save each chart in, as PNG and SVG.")
+        Path | None, options.output("A folder to save each chart in, as PNG and SVG.")
     ] = None,
     stage: options.VerdictStage = None,
     classes: Classes = None,

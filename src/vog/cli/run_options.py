@@ -64,9 +64,9 @@ def open_runs(folders: list[Path]) -> "list[Run]":
     return runs
 
 
-def tell_left_out(only: dict[str, int], err: bool = True) -> None:
+def print_left_out(left_out: dict[str, int], err: bool = True) -> None:
     """Say how many rows each run has that not all have."""
-    for name, count in only.items():
+    for name, count in left_out.items():
         if count:
             typer.echo(
                 f"{name} has {count:,} that are not in all runs, which are left out.", err=err

@@ -66,7 +66,7 @@ def score(
             out=out,
             weights=weights,
             read=read,
-            model_args=options.keywords(model_arg),
+            model_args=options.parse_keywords(model_arg),
             root=root,
             transform=transform,
             exif=exif,
@@ -94,11 +94,11 @@ def score(
         printing.print_plan(plan(job, probe=dry_run), out)
     if dry_run:
         return
-    with options.kept_when_stopped(overwrite):
+    with options.explain_interruption(overwrite):
         summary = sweep(job)
     run = vog.open(out)
     if not quiet:
-        printing.marked(run)
+        printing.print_problem_rows(run)
         printing.print_summary(summary, out, run.rows, len(job.files), job.batch_size)
         if "model" in job.notes:  # not the way that most models take
             typer.echo(f"Of the model: {job.notes['model']}.", err=True)

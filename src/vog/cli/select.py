@@ -13,7 +13,7 @@ from vog.cli.run_options import PlantedFolder, PrintedAs, RunFolder
 if TYPE_CHECKING:
     from vog.analysis.selection.select import Selection
 
-_SHOWN = 10
+_PRINTED_CLASSES = 10
 
 
 class WrittenAs(StrEnum):
@@ -106,7 +106,7 @@ def select(
     seed: Annotated[int, typer.Option(help="Of the draw among rows of equal value.")] = 0,
     out: Annotated[
         Path | None,
-        options.written("The file to write. Default: only what would be kept is printed."),
+        options.output("The file to write. Default: only what would be kept is printed."),
     ] = None,
     written: Annotated[
         WrittenAs | None,
@@ -143,9 +143,9 @@ def select(
 
     if out is None and (written or root or data):
         raise typer.BadParameter("--as, --root and --data say what is written: give --out.")
-    opened = vog.open(run)
-    found = select.select(
-        opened,
+    opened_run = vog.open(run)
+    selection = select.select(
+        opened_run,
         keep_hardest=keep_hardest,
         drop_easiest=drop_easiest,
         keep_easiest=keep_easiest,
@@ -162,49 +162,49 @@ def select(
         yes=yes,
     )
     if out is not None:
-        found.save(out, None if written is None else str(written), root, data)
+        selection.save(out, None if written is None else str(written), root, data)
     if form is TableFormat.TABLE:
-        _print(found)
+        _print_selection(selection)
     else:
-        printing.print_table(_class_rows(found), form, safe_csv=safe_csv)
-    for note in found.notes:
+        printing.print_table(_class_rows(selection), form, safe_csv=safe_csv)
+    for note in selection.notes:
         typer.echo(f"Note: {note}", err=True)
-    printing.warn_unfinished(opened)
-    printing.warn_label_agreement(opened)
+    printing.warn_unfinished(opened_run)
+    printing.warn_label_agreement(opened_run)
     if out is not None:
-        kept = f"{out}: {len(found.ids):,} of {opened.rows:,} rows"
-        typer.echo(kept, err=form is not TableFormat.TABLE)
+        file_line = f"{out}: {len(selection.ids):,} of {opened_run.rows:,} rows"
+        typer.echo(file_line, err=form is not TableFormat.TABLE)
 
 
-def _print(found: "Selection") -> None:
-    rows = len(found.ids) + len(found.dropped)
-    counts = {f"dropped: {why}": count for why, count in found.reasons.items()}
-    counts |= {"kept": len(found.ids)} | {"kept, relabelled": found.relabelled}
+def _print_selection(selection: "Selection") -> None:
+    rows = len(selection.ids) + len(selection.dropped)
+    counts = {f"dropped: {why}": count for why, count in selection.reasons.items()}
+    counts |= {"kept": len(selection.ids)} | {"kept, relabelled": selection.relabelled}
     printing.print_aligned(
         [
-            {"rows": what, "how many": count, "share": f"{count / rows:.1%}"}
-            for what, count in counts.items()
-            if count or what == "kept"
+            {"rows": outcome, "how many": count, "share": f"{count / rows:.1%}"}
+            for outcome, count in counts.items()
+            if count or outcome == "kept"
         ]
     )
-    by_share = sorted(_class_rows(found), key=lambda one: one["kept"] / one["rows"])
-    labelled = [one for one in found.classes if one.label is not None]
-    smallest = min(labelled, key=lambda one: one.kept, default=None)
-    now = (
+    by_share = sorted(_class_rows(selection), key=lambda group: group["kept"] / group["rows"])
+    labelled = [group for group in selection.classes if group.label is not None]
+    smallest = min(labelled, key=lambda group: group.kept, default=None)
+    smallest_note = (
         ""
         if smallest is None
         else f"; the smallest is now {smallest.name or smallest.label} with {smallest.kept:,} rows"
     )
-    typer.echo(f"\nBy class, those of which least is kept first{now}\n")
-    printing.print_aligned(by_share[:_SHOWN])
-    if len(by_share) > _SHOWN:
-        typer.echo(f"... and {len(by_share) - _SHOWN:,} more classes")
+    typer.echo(f"\nBy class, those of which least is kept first{smallest_note}\n")
+    printing.print_aligned(by_share[:_PRINTED_CLASSES])
+    if len(by_share) > _PRINTED_CLASSES:
+        typer.echo(f"... and {len(by_share) - _PRINTED_CLASSES:,} more classes")
     typer.echo("")
 
 
-def _class_rows(found: "Selection") -> list[dict[str, Any]]:
+def _class_rows(selection: "Selection") -> list[dict[str, Any]]:
     return [
-        {"class": one.label, "name": one.name, "rows": one.rows, "kept": one.kept}
-        | {reason: one.dropped.get(reason, 0) for reason in found.reasons}
-        for one in found.classes
+        {"class": group.label, "name": group.name, "rows": group.rows, "kept": group.kept}
+        | {reason: group.dropped.get(reason, 0) for reason in selection.reasons}
+        for group in selection.classes
     ]

@@ -31,10 +31,10 @@ def suspects(
     stage: options.VerdictStage = None,
     count: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 25,
     out: Annotated[
-        Path | None, options.written("A csv file for all suspects, the most suspicious first.")
+        Path | None, options.output("A csv file for all suspects, the most suspicious first.")
     ] = None,
     chart: Annotated[
-        Path | None, options.written("A picture of the margins and the cut: .png, .svg, ...")
+        Path | None, options.output("A picture of the margins and the cut: .png, .svg, ...")
     ] = None,
     classes: Classes = None,
     form: PrintedAs = TableFormat.TABLE,
@@ -55,22 +55,24 @@ def suspects(
     from vog.result import planting_record as records
     from vog.result.data_location import refuse_to_overwrite_inputs
 
-    printing.refuse_other_chart(chart)
+    printing.check_chart_path(chart)
     scored = open_named_run(run, classes)
     printing.warn_label_agreement(scored)
     if out is not None:
         refuse_to_overwrite_inputs(scored, out)
     record = None if planted is None else records.load_planting_record(planted)
-    found = vog.suspects(scored, record, fdr, stage)
-    rows = _rows(scored, most_suspicious(scored, found), record)
+    verdict = vog.suspects(scored, record, fdr, stage)
+    rows = _rows(scored, most_suspicious(scored, verdict), record)
     columns = [*_COLUMNS, *(["planted"] if record is not None else [])]
     if form is TableFormat.TABLE:
-        ranked = rows if found.why is None else _rows(scored, hardest(scored, found, count), record)
+        ranked = (
+            rows if verdict.why is None else _rows(scored, hardest(scored, verdict, count), record)
+        )
         printing.print_aligned(ranked[:count])
-        typer.echo("\n" + verdict_sentences(found, scored, record))
+        typer.echo("\n" + verdict_sentences(verdict, scored, record))
     else:
         printing.print_table(rows, form, columns, safe_csv)
-        typer.echo(verdict_sentences(found, scored, record), err=True)
+        typer.echo(verdict_sentences(verdict, scored, record), err=True)
     if out is not None:
         from vog.files.writing import as_csv, write_text
 
@@ -80,7 +82,7 @@ def suspects(
         from vog.figures import charts
 
         typer.echo(
-            charts.save_chart(charts.margins(scored, found), chart),
+            charts.save_chart(charts.margins(scored, verdict), chart),
             err=form is not TableFormat.TABLE,
         )
 
@@ -88,16 +90,16 @@ def suspects(
 def _rows(
     run: "Run", listed: "Sequence[Suspect]", record: "Planted | None"
 ) -> list[dict[str, Any]]:
-    planted = {} if record is None else {one.id: one.kind for one in record.plants}
+    planted = {} if record is None else {suspect.id: suspect.kind for suspect in record.plants}
     rows = [
         {
-            "id": one.id,
-            "label": class_label(run, one.label),
-            "suggested": class_label(run, one.suggested),
-            "probability": one.probability,
-            "hardness": one.hardness,
+            "id": suspect.id,
+            "label": class_label(run, suspect.label),
+            "suggested": class_label(run, suspect.suggested),
+            "probability": suspect.probability,
+            "hardness": suspect.hardness,
         }
-        for one in listed
+        for suspect in listed
     ]
     if record is None:
         return rows
@@ -111,78 +113,82 @@ def class_label(run: "Run", label: int | None) -> str | int | None:
     return None if label is None else class_name(run, label) or label
 
 
-def verdict_sentences(found: "Verdict", run: "Run", record: "Planted | None" = None) -> str:
+def verdict_sentences(verdict: "Verdict", run: "Run", record: "Planted | None" = None) -> str:
     """A verdict in sentences: how many are suspects, by what, and how sure that is."""
-    parts = [_stage(found, run), *_counted(found, run, record), *_left_out(found, run)]
-    if found.vog_helps is not None:
-        helped = "helped, and is in" if found.vog_helps else "did not help, and is left out"
-        parts.append(f"VoG {helped}.")
+    parts = [_which_stage(verdict, run), *_counts(verdict, run, record), *_unjudged(verdict, run)]
+    if verdict.vog_helps is not None:
+        vog_use = "helped, and is in" if verdict.vog_helps else "did not help, and is left out"
+        parts.append(f"VoG {vog_use}.")
     return "\n".join(parts)
 
 
-def _stage(found: "Verdict", run: "Run") -> str:
-    rule = f": {found.why_stage}" if found.why_stage else ", as asked"
-    unseen = "Out of sample: each label was judged by a training without it. "
-    return f"{unseen if run.out_of_sample else ''}Stage {found.stage}{rule}."
+def _which_stage(verdict: "Verdict", run: "Run") -> str:
+    reason = f": {verdict.why_stage}" if verdict.why_stage else ", as asked"
+    held_out_sentence = "Out of sample: each label was judged by a training without it. "
+    return f"{held_out_sentence if run.out_of_sample else ''}Stage {verdict.stage}{reason}."
 
 
-def _counted(found: "Verdict", run: "Run", record: "Planted | None") -> list[str]:
+def _counts(verdict: "Verdict", run: "Run", record: "Planted | None") -> list[str]:
     from vog.analysis.label_errors.verdict import VERDICT_ADVICE
 
-    own = int((found.suspect & ~found.planted).sum())
-    planted = int(found.planted.sum())
-    others = f"{run.rows - planted:,} labels" + (" that were not planted" if planted else "")
-    by = f"by {', '.join(found.scores)}" if found.scores else "by the probabilities of all classes"
-    if found.why is not None:
+    suspects = int((verdict.suspect & ~verdict.planted).sum())
+    planted = int(verdict.planted.sum())
+    labels = f"{run.rows - planted:,} labels" + (" that were not planted" if planted else "")
+    basis = (
+        f"by {', '.join(verdict.scores)}"
+        if verdict.scores
+        else "by the probabilities of all classes"
+    )
+    if verdict.why is not None:
         return [
-            f"How many of {others} are wrong cannot be told: {found.why}. These rank highest, {by}."
-            f"{_among_planted(found)}",
+            f"How many of {labels} are wrong cannot be told: {verdict.why}. These rank highest, {basis}."
+            f"{_planted_rank(verdict)}",
             VERDICT_ADVICE,
         ]
-    how = {
-        "tail": f"doubted more than the others foretell, ranked {by}",
+    rule = {
+        "tail": f"doubted more than the others foretell, ranked {basis}",
         "held out": "contradicted more than calibrated models would contradict right ones",
         "threshold": "by AUM, below the 99th percentile of the threshold samples, whatever --fdr",
-        "calibrated": f"that look like the planted ones, {by}",
-    }[found.method]
-    told = [f"{own:,} of {others} are suspects, {how}."]
+        "calibrated": f"that look like the planted ones, {basis}",
+    }[verdict.method]
+    lines = [f"{suspects:,} of {labels} are suspects, {rule}."]
     if planted:
-        caught = int((found.suspect & found.planted).sum())
-        told.append(
+        caught = int((verdict.suspect & verdict.planted).sum())
+        lines.append(
             f"The same cut finds {caught:,} of the {planted:,} planted. What is expected is so for "
-            f"errors of the kind that was planted ({_kinds(record)})."
+            f"errors of the kind that was planted ({_flip_methods(record)})."
         )
-    if found.method != "threshold":
-        at_most = "at most about" if found.method == "held out" else "about"
-        told.append(
-            f"At least about {found.wrong:,.0f} of these labels are wrong. Of the {own:,} suspects "
-            f"{at_most} {found.expected_fdr:.0%} are expected to be right (aimed at: "
-            f"{found.fdr:.0%})."
+    if verdict.method != "threshold":
+        at_most = "at most about" if verdict.method == "held out" else "about"
+        lines.append(
+            f"At least about {verdict.wrong:,.0f} of these labels are wrong. Of the {suspects:,} "
+            f"suspects {at_most} {verdict.expected_fdr:.0%} are expected to be right (aimed at: "
+            f"{verdict.fdr:.0%})."
         )
-    return told
+    return lines
 
 
-def _kinds(record: "Planted | None") -> str:
+def _flip_methods(record: "Planted | None") -> str:
     return ", ".join(() if record is None else record.hows("flip"))
 
 
-def _among_planted(found: "Verdict") -> str:
+def _planted_rank(verdict: "Verdict") -> str:
     """Where the planted rank, in a sentence; nothing where none was."""
-    planted, known = found.planted, found.hardness == found.hardness
-    if not (planted & known).any():
+    planted, valid = verdict.planted, verdict.hardness == verdict.hardness
+    if not (planted & valid).any():
         return ""
-    hard = found.hardness
-    middle = float(sorted(hard[planted & known])[int((planted & known).sum()) // 2])
-    before = int((hard[known & ~planted] > middle).sum())
-    return f" Half of the planted rank above all but {before:,} of the others."
+    hardness = verdict.hardness
+    median = float(sorted(hardness[planted & valid])[int((planted & valid).sum()) // 2])
+    ranked_above = int((hardness[valid & ~planted] > median).sum())
+    return f" Half of the planted rank above all but {ranked_above:,} of the others."
 
 
-def _left_out(found: "Verdict", run: "Run") -> list[str]:
-    told = []
-    unknown = int((found.hardness != found.hardness).sum())
-    if unknown and found.why is None and not found.unlearned:
-        told.append(f"{unknown:,} rows could not be judged.")
-    if found.unlearned:
-        names = first_few([str(class_label(run, one)) for one in found.unlearned])
-        told.append(f"Not judged are labels of classes that the model has not learned: {names}.")
-    return told
+def _unjudged(verdict: "Verdict", run: "Run") -> list[str]:
+    lines = []
+    unjudged = int((verdict.hardness != verdict.hardness).sum())
+    if unjudged and verdict.why is None and not verdict.unlearned:
+        lines.append(f"{unjudged:,} rows could not be judged.")
+    if verdict.unlearned:
+        names = first_few([str(class_label(run, label)) for label in verdict.unlearned])
+        lines.append(f"Not judged are labels of classes that the model has not learned: {names}.")
+    return lines

@@ -34,11 +34,11 @@ def top(
     """
     import vog
 
-    opened = vog.open(run)
-    rows = opened.top(count, by=by, label=label, easiest=easiest).to_pylist()
-    silent = {n for n in ("problem", "label_name") if all(row.get(n) is None for row in rows)}
-    silent.add("index")  # the id is enough for people; the library gives both
-    rows = [{key: value for key, value in row.items() if key not in silent} for row in rows]
+    opened_run = vog.open(run)
+    rows = opened_run.top(count, by=by, label=label, easiest=easiest).to_pylist()
+    hidden = {n for n in ("problem", "label_name") if all(row.get(n) is None for row in rows)}
+    hidden.add("index")  # the id is enough for people; the library gives both
+    rows = [{key: value for key, value in row.items() if key not in hidden} for row in rows]
     printing.print_table(rows, form, safe_csv=safe_csv)
-    printing.warn_unfinished(opened)
-    printing.warn_label_agreement(opened)
+    printing.warn_unfinished(opened_run)
+    printing.warn_label_agreement(opened_run)

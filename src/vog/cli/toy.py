@@ -10,7 +10,7 @@ from vog.cli import options
 
 def toy(
     out: Annotated[
-        Path, options.written("A folder for checkpoints, run, figures and toy.json.")
+        Path, options.output("A folder for checkpoints, run, figures and toy.json.")
     ] = Path("toy"),
     split: Annotated[
         Literal["train", "test"], typer.Option(help="The 450 training or the 50 test points.")
@@ -41,14 +41,14 @@ def toy(
     """
     from vog.experiments import toy as experiment
 
-    made = experiment.run_toy(out, split, mode, vog_cal, quiet)
+    result = experiment.run_toy(out, split, mode, vog_cal, quiet)
     typer.echo(
-        f"accuracy   {made.train_accuracy:.1%} of the training, {made.test_accuracy:.1%} of the "
+        f"accuracy   {result.train_accuracy:.1%} of the training, {result.test_accuracy:.1%} of the "
         f"test points\n"
-        f"Spearman   {made.spearman:.3f} between VoG ({split}, {mode}, {vog_cal}) and the distance "
+        f"Spearman   {result.spearman:.3f} between VoG ({split}, {mode}, {vog_cal}) and the distance "
         f"to the boundary\n"
-        f"run        {made.run.folder}\n"
-        f"summary    {made.summary}"
+        f"run        {result.run.folder}\n"
+        f"summary    {result.summary}"
     )
-    for figure in made.figures:
+    for figure in result.figures:
         typer.echo(f"figure     {figure}")

@@ -31,7 +31,7 @@ def verify(
         int | None, typer.Option(min=1, help="Scores of each kind, the best. Default: every one.")
     ] = None,
     chart: Annotated[
-        Path | None, options.written("A picture to write as well: .png, .svg, .html, .json.")
+        Path | None, options.output("A picture to write as well: .png, .svg, .html, .json.")
     ] = None,
     resamples: Annotated[
         int, typer.Option(max=10_000, help="For the intervals of average precision; 20 at least.")
@@ -52,60 +52,62 @@ def verify(
     from vog.analysis.label_errors.suspects import check_stage
     from vog.result.planting_record import load_planting_record
 
-    printing.refuse_other_chart(chart)
-    opened = vog.open(run)
-    check_stage(opened, stage)
+    printing.check_chart_path(chart)
+    opened_run = vog.open(run)
+    check_stage(opened_run, stage)
     record = load_planting_record(planted)
-    found = measured(opened, record, resamples, kind=kind, quiet=quiet)
+    result = measured(opened_run, record, resamples, kind=kind, quiet=quiet)
     if form is TableFormat.TABLE:
-        if opened.out_of_sample:
+        if opened_run.out_of_sample:
             typer.echo("Out of sample: each row was judged by a training without it.")
         if stage is None:
             typer.echo("Stage all, the whole training, as no --stage is given.\n")
-        for one in found.kinds:
-            _print(found, one, stage or "all", count, record.hows(one))
+        for detection in result.kinds:
+            _print_kind(result, detection, stage or "all", count, record.hows(detection))
     else:
-        rows = [one.row() for k in found.kinds for one in found.of(k, stage)[:count]]
+        rows = [detection.row() for k in result.kinds for detection in result.of(k, stage)[:count]]
         printing.print_table(rows, form)
     if chart is not None:
         from vog.figures import charts
 
-        path = charts.save_chart(charts.detection(found, stage or "all"), chart)
+        path = charts.save_chart(charts.detection(result, stage or "all"), chart)
         typer.echo(path, err=form is not TableFormat.TABLE)
-    printing.warn_unfinished(opened)
+    printing.warn_unfinished(opened_run)
 
 
-def _print(
-    found: "Verification", kind: str, stage: str, count: int | None, hows: "tuple[str, ...]"
+def _print_kind(
+    result: "Verification", kind: str, stage: str, count: int | None, methods: "tuple[str, ...]"
 ) -> None:
-    rows = found.of(kind, stage)
-    most = max(rows, key=lambda one: one.planted)
+    rows = result.of(kind, stage)
+    largest = max(rows, key=lambda detection: detection.planted)
     typer.echo(
-        f"{kind} ({', '.join(hows)}): {most.planted:,} planted examples against {most.clean:,} "
+        f"{kind} ({', '.join(methods)}): {largest.planted:,} planted examples against {largest.clean:,} "
         f"that were left alone; by chance AUROC 0.5, average precision and precision "
-        f"{most.rate:.3f}\n"
+        f"{largest.rate:.3f}\n"
     )
-    gaps = any(one.left_out for one in rows)
-    printing.print_aligned([_row(one, gaps) for one in rows[:count]])
+    gaps = any(detection.left_out for detection in rows)
+    printing.print_aligned([_table_row(detection, gaps) for detection in rows[:count]])
     typer.echo("")
-    for sentence in found.reading(kind, stage):
+    for sentence in result.reading(kind, stage):
         typer.echo(sentence)
     if kind == "flip":
-        typer.echo(f"This is so for wrong labels of the kind that was planted: {', '.join(hows)}.")
+        typer.echo(
+            f"This is so for wrong labels of the kind that was planted: {', '.join(methods)}."
+        )
     typer.echo("")
 
 
-def _row(one: "Detection", gaps: bool) -> dict[str, Any]:
+def _table_row(detection: "Detection", gaps: bool) -> dict[str, Any]:
     return {
-        "score": one.score,
-        "AUROC": _number(one.auroc),
-        "average precision": _number(one.ap),
-        f"precision of {one.planted:,} hardest": _number(one.precision),
-        **({"without value": one.left_out} if gaps else {}),
+        "score": detection.score,
+        "AUROC": _format_estimate(detection.auroc),
+        "average precision": _format_estimate(detection.ap),
+        f"precision of {detection.planted:,} hardest": _format_estimate(detection.precision),
+        **({"without value": detection.left_out} if gaps else {}),
     }
 
 
-def _number(one: "Estimate") -> str:
-    if one.value != one.value:
+def _format_estimate(estimate: "Estimate") -> str:
+    if estimate.value != estimate.value:
         return "-"
-    return f"{one.value:.3f}  [{one.low:.3f}, {one.high:.3f}]"
+    return f"{estimate.value:.3f}  [{estimate.low:.3f}, {estimate.high:.3f}]"

@@ -56,11 +56,11 @@ def view(
     from vog import viewer
     from vog.viewer.request_guard import is_local
 
-    found = open_named_run(run, classes)
-    asked = {
+    opened_run = open_named_run(run, classes)
+    settings = {
         "model": model,
         "checkpoints": checkpoints,
-        "model_args": options.keywords(model_arg) or None,
+        "model_args": options.parse_keywords(model_arg) or None,
         "data": data,
         "root": root,
         "transform": transform,
@@ -74,20 +74,20 @@ def view(
             err=True,
         )
     viewer.serve(
-        found,
+        opened_run,
         host,
         port,
         show=not no_open,
         root=root,
         data=data,
-        inspection=_inspection(found, asked),
+        inspection=_make_inspection(opened_run, settings),
         tell=lambda address: typer.echo(f"{run} at {address}   (Ctrl-C stops it)"),
         warn=warn,
         allow_host=allow_host or (),
     )
 
 
-def _inspection(run: "Run", asked: dict[str, Any]) -> "Inspection":
+def _make_inspection(run: "Run", settings: dict[str, Any]) -> "Inspection":
     """How examples are computed again; torch is imported when somebody asks for it."""
     from vog.viewer.inspection import inspection
 
@@ -95,6 +95,6 @@ def _inspection(run: "Run", asked: dict[str, Any]) -> "Inspection":
     def inspector() -> "Callable[[int], InspectedExample]":
         from vog.inspection import inspector
 
-        return inspector.inspector(run, **asked)
+        return inspector.inspector(run, **settings)
 
-    return inspection(run, asked, lambda index: inspector()(index))
+    return inspection(run, settings, lambda index: inspector()(index))

@@ -40,13 +40,13 @@ class Digits:
     """Images in [0, 1], what they show, and the labels that are trained on."""
 
     images: Float[np.ndarray, "n 1 8 8"]
-    shown: Int[np.ndarray, "n"]
+    truth: Int[np.ndarray, "n"]
     labels: Int[np.ndarray, "n"]
 
     @property
     def flipped(self) -> Int[np.ndarray, "n"]:
         """1 where the label is not what the image shows."""
-        return (self.labels != self.shown).astype(np.int64)
+        return (self.labels != self.truth).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ class Demo:
     flipped: int
     hardest: pa.Table
     planted: Path
-    verified: Verification
+    verification: Verification
     suspects: int
-    found: int
+    flipped_suspects: int
     grid: Path
     chart: Path
-    which: Path
+    score_chart: Path
     report: Path
     command: str
 
@@ -89,7 +89,7 @@ def run_demo(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambd
     Raises:
         ResultError: `out` holds something else than an earlier demo.
     """
-    train, test = _data()
+    train, test = _load_data()
     refuse_foreign_files(out, _DATA)
     make_folder(out)
     data = out / _DATA
@@ -106,7 +106,7 @@ def run_demo(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambd
     tell(f"training on {len(train.labels):,} digits, {train.flipped.sum()} of them mislabelled")
     accuracy = _train(train, test, out / "checkpoints")
     tell("scoring them under every checkpoint")
-    scored = vog.score(
+    run = vog.score(
         "vog.experiments.demo:build",
         str(out / "checkpoints"),
         str(data),
@@ -116,53 +116,53 @@ def run_demo(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambd
         quiet=quiet,
     )
     tell("comparing the scores with what was planted, and writing the report")
-    planted = _record(train)
+    planted = _planting_record(train)
     make_folder(out / "planted")
     records.write_record(out / "planted", planted)
-    verified = vog.verify(scored, planted, quiet=True)
-    suspect = vog.suspects(scored).suspect
+    verification = vog.verify(run, planted, quiet=True)
+    suspect = vog.suspects(run).suspect
     return Demo(
-        run=scored,
+        run=run,
         test_accuracy=accuracy,
         examples=len(train.labels),
         flipped=int(train.flipped.sum()),
-        hardest=_hardest(scored, train),
+        hardest=_hardest_digits(run, train),
         planted=out / "planted",
-        verified=verified,
+        verification=verification,
         suspects=int(suspect.sum()),
-        found=int((suspect & (train.flipped == 1)).sum()),
-        grid=_grid(scored, train, out / "grid.png"),
-        chart=_chart(scored, out / "error_by_decile.png"),
-        which=charts.save_chart(charts.detection(verified), out / "which_score.png"),
-        report=vog.report(scored, out / "report.html"),
+        flipped_suspects=int((suspect & (train.flipped == 1)).sum()),
+        grid=_save_grid(run, train, out / "grid.png"),
+        chart=_save_error_chart(run, out / "error_by_decile.png"),
+        score_chart=charts.save_chart(charts.detection(verification), out / "which_score.png"),
+        report=vog.report(run, out / "report.html"),
         command=f"vog score --model vog.experiments.demo:build --checkpoints {out}/checkpoints "
         f"--data {data} --scores all --out {out}/run",
     )
 
 
-def _record(train: Digits) -> Planted:
+def _planting_record(train: Digits) -> Planted:
     """The flipped labels as `vog plant` would have noted them."""
     plants = tuple(
-        Plant(str(row), FLIP, "uniform", int(train.labels[row]), str(row), int(train.shown[row]))
+        Plant(str(row), FLIP, "uniform", int(train.labels[row]), str(row), int(train.truth[row]))
         for row in np.flatnonzero(train.flipped).tolist()
     )
     count = len(train.labels)
     return Planted({"data": {"examples": count, "was": count}, "flip": _FLIPPED}, plants)
 
 
-def _data() -> tuple[Digits, Digits]:
+def _load_data() -> tuple[Digits, Digits]:
     """Training digits, some of them with another digit's label, and test digits."""
-    pixels, shown = (np.asarray(one) for one in load_digits(return_X_y=True))
+    pixels, truth = (np.asarray(array) for array in load_digits(return_X_y=True))
     images = (pixels.reshape(-1, 1, 8, 8) / 16).astype(np.float32)  # 17 shades of grey
-    shown = shown.astype(np.int64)
+    truth = truth.astype(np.int64)
     rng = np.random.default_rng(_SEED)
-    order = rng.permutation(len(shown))
+    order = rng.permutation(len(truth))
     held_out, rest = order[:_HELD_OUT], np.sort(order[_HELD_OUT:])
-    labels = shown[rest].copy()
+    labels = truth[rest].copy()
     wrong = rng.choice(len(rest), round(_FLIPPED * len(rest)), replace=False)
     labels[wrong] = (labels[wrong] + rng.integers(1, 10, len(wrong))) % 10
-    test = Digits(images[held_out], shown[held_out], shown[held_out])
-    return Digits(images[rest], shown[rest], labels), test
+    test = Digits(images[held_out], truth[held_out], truth[held_out])
+    return Digits(images[rest], truth[rest], labels), test
 
 
 def _train(train: Digits, test: Digits, folder: Path, seed: int = _SEED) -> float:
@@ -182,23 +182,23 @@ def _train(train: Digits, test: Digits, folder: Path, seed: int = _SEED) -> floa
             torch.save(model.state_dict(), folder / f"epoch-{epoch:02d}.pt")
     model.eval()
     with torch.no_grad():
-        right: Tensor = model(torch.from_numpy(test.images)).argmax(1).numpy() == test.shown
+        right: Tensor = model(torch.from_numpy(test.images)).argmax(1).numpy() == test.truth
     return float(right.mean())
 
 
-def _hardest(scored: Run, digits: Digits) -> pa.Table:
+def _hardest_digits(run: Run, digits: Digits) -> pa.Table:
     """The top of the run, with what the image really shows."""
-    top = scored.top(15, by=_BY)
-    shown = digits.shown[[int(one) for one in top["id"].to_pylist()]]
-    return top.append_column("shows", pa.array(shown)).drop("problem")
+    top = run.top(15, by=_BY)
+    truth = digits.truth[[int(row_id) for row_id in top["id"].to_pylist()]]
+    return top.append_column("shows", pa.array(truth)).drop("problem")
 
 
-def _grid(scored: Run, digits: Digits, path: Path) -> Path:
+def _save_grid(run: Run, digits: Digits, path: Path) -> Path:
     """Easiest and hardest of the class that has the most flipped labels."""
     counts = np.bincount(digits.labels, weights=digits.flipped)
     label = int(counts.argmax())
     easiest, hardest = (
-        [_tile(row, digits) for row in scored.top(25, by=_BY, label=label, easiest=end).to_pylist()]
+        [_tile(row, digits) for row in run.top(25, by=_BY, label=label, easiest=end).to_pylist()]
         for end in (True, False)
     )
     title = f"Labelled {label}: by VoG within the class, and what the model predicts"
@@ -213,10 +213,10 @@ def _tile(row: dict[str, int | str], digits: Digits) -> image_grid.GridImage:
     )
 
 
-def _chart(scored: Run, path: Path) -> Path:
-    found = vog.analyze(scored)
+def _save_error_chart(run: Run, path: Path) -> Path:
+    overview = vog.analyze(run)
     title = "Digits: does the last checkpoint contradict the label?"
-    bins = {"all": found.errors["all"].deciles}
+    bins = {"all": overview.errors["all"].deciles}
     return charts.save_chart(
-        charts.error_by_decile(bins, _BY, title, hard_is_high=found.hard_is_high), path
+        charts.error_by_decile(bins, _BY, title, hard_is_high=overview.hard_is_high), path
     )

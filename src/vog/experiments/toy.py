@@ -35,8 +35,8 @@ EPOCHS, SEED = 15, 212
 STAGES = {"early": (0, 5), "middle": (5, 10), "late": (10, 15)}
 _TRAIN, _TEST = 450, 50
 _SUMMARY = "toy.json"
-_EPOCHS_OF = {stage: f"epochs {a + 1} to {b}" for stage, (a, b) in STAGES.items()}
-_EPOCHS_OF["complete"] = f"epochs 1 to {EPOCHS}"
+_SPANS = {stage: f"epochs {a + 1} to {b}" for stage, (a, b) in STAGES.items()}
+_SPANS["complete"] = f"epochs 1 to {EPOCHS}"
 _AXES = {
     "raw": "VoG of the probability",
     "normalize": "VoG of the probability, standardised within the class",
@@ -52,7 +52,7 @@ Calibration = Literal["raw", "normalize", "abs_normalize"]
 class Points:
     """Points of the plane and their class, 0 or 1."""
 
-    at: Float[np.ndarray, "n 2"]
+    xy: Float[np.ndarray, "n 2"]
     labels: Int[np.ndarray, "n"]
 
 
@@ -104,18 +104,18 @@ def run_toy(
     Raises:
         ResultError: `out` holds something else than an earlier toy.
     """
-    train, test = _data()
+    train, test = _make_data()
     refuse_foreign_files(out, _SUMMARY)
     make_folder(out)
     write_text(out / _SUMMARY, as_json({"split": split, "mode": mode, "vog_cal": vog_cal}))
     make_folder(out / "checkpoints")
-    model = _trained(train, out / "checkpoints")
+    model = _train(train, out / "checkpoints")
     points = train if split == "train" else test
-    scored = _scored(out / "checkpoints", points, out / "run", quiet)
+    run = _score(out / "checkpoints", points, out / "run", quiet)
     boundary = _boundary(model)
-    values = _calibrated(scored, mode, vog_cal)
-    distances = boundary.distance(points.at)
-    found = {
+    values = _calibrated_vog(run, mode, vog_cal)
+    distances = boundary.distance(points.xy)
+    results = {
         "split": split,
         "mode": mode,
         "vog_cal": vog_cal,
@@ -125,29 +125,29 @@ def run_toy(
         "boundary": {"normal": boundary.normal.tolist(), "offset": boundary.offset},
     }
     summary = out / _SUMMARY
-    write_text(summary, as_json(found))
-    subtitle = f"{len(values)} {split} points, {_EPOCHS_OF[mode]}; Spearman {found['spearman']:.2f}"
-    against = charts.vog_against_distance(
+    write_text(summary, as_json(results))
+    subtitle = f"{len(values)} {split} points, {_SPANS[mode]}; Spearman {results['spearman']:.2f}"
+    distance_chart = charts.vog_against_distance(
         values, distances, points.labels, _AXES[vog_cal], subtitle
     )
     return Toy(
-        run=scored,
-        spearman=found["spearman"],
-        train_accuracy=found["train_accuracy"],
-        test_accuracy=found["test_accuracy"],
+        run=run,
+        spearman=results["spearman"],
+        train_accuracy=results["train_accuracy"],
+        test_accuracy=results["test_accuracy"],
         figures=(
-            *_saved(_regions(points, boundary), out / "decision_regions"),
-            *_saved(against, out / "vog_against_distance"),
+            *_save_chart(_regions_chart(points, boundary), out / "decision_regions"),
+            *_save_chart(distance_chart, out / "vog_against_distance"),
         ),
         summary=summary,
     )
 
 
-def _scored(folder: Path, points: Points, out: Path, quiet: bool) -> Run:
+def _score(folder: Path, points: Points, out: Path, quiet: bool) -> Run:
     return vog.score(
         build,
         folder,
-        (points.at, points.labels),
+        (points.xy, points.labels),
         out,
         target="probability",
         stages=STAGES,
@@ -156,17 +156,17 @@ def _scored(folder: Path, points: Points, out: Path, quiet: bool) -> Run:
     )
 
 
-def _data() -> tuple[Points, Points]:
+def _make_data() -> tuple[Points, Points]:
     """450 points for training and 50 for testing; the second and third blob are one class."""
-    made = make_blobs(_TRAIN + _TEST, n_features=2, centers=3, cluster_std=2, random_state=SEED)
-    at, labels = np.asarray(made[0], np.float32), (np.asarray(made[1]) > 0).astype(np.int64)
-    return Points(at[:_TRAIN], labels[:_TRAIN]), Points(at[_TRAIN:], labels[_TRAIN:])
+    blobs = make_blobs(_TRAIN + _TEST, n_features=2, centers=3, cluster_std=2, random_state=SEED)
+    xy, labels = np.asarray(blobs[0], np.float32), (np.asarray(blobs[1]) > 0).astype(np.int64)
+    return Points(xy[:_TRAIN], labels[:_TRAIN]), Points(xy[_TRAIN:], labels[_TRAIN:])
 
 
-def _trained(train: Points, folder: Path) -> nn.Module:
+def _train(train: Points, folder: Path) -> nn.Module:
     """Full-batch SGD from weights of N(0, 1); a checkpoint after every epoch."""
     model = build()
-    inputs, labels = torch.from_numpy(train.at), torch.from_numpy(train.labels)
+    inputs, labels = torch.from_numpy(train.xy), torch.from_numpy(train.labels)
     with torch.random.fork_rng(), torch.no_grad():
         for layer in model.children():
             torch.manual_seed(0)  # before each layer, as the authors' script does
@@ -183,7 +183,7 @@ def _trained(train: Points, folder: Path) -> nn.Module:
 
 def _accuracy(model: nn.Module, points: Points) -> float:
     with torch.no_grad():
-        predicted = model(torch.from_numpy(points.at)).argmax(1).numpy()
+        predicted = model(torch.from_numpy(points.xy)).argmax(1).numpy()
     return float((predicted == points.labels).mean())
 
 
@@ -195,17 +195,17 @@ def _boundary(model: nn.Module) -> Boundary:
     return Boundary(np.array([right - origin, up - origin]), float(origin))
 
 
-def _calibrated(scored: Run, mode: Mode, vog_cal: Calibration) -> Float[np.ndarray, "n"]:
+def _calibrated_vog(run: Run, mode: Mode, vog_cal: Calibration) -> Float[np.ndarray, "n"]:
     column = f"vog@{'all' if mode == 'complete' else mode}"
     if vog_cal != "raw":
         column += ":class"
-    values = scored.numbers(column)
+    values = run.numbers(column)
     return np.abs(values) if vog_cal == "abs_normalize" else values
 
 
-def _regions(points: Points, boundary: Boundary) -> charts.Chart:
-    return charts.decision_regions(points.at, points.labels, boundary.normal, boundary.offset)
+def _regions_chart(points: Points, boundary: Boundary) -> charts.Chart:
+    return charts.decision_regions(points.xy, points.labels, boundary.normal, boundary.offset)
 
 
-def _saved(chart: charts.Chart, path: Path) -> list[Path]:
+def _save_chart(chart: charts.Chart, path: Path) -> list[Path]:
     return [charts.save_chart(chart, path.with_suffix(f".{kind}")) for kind in ("png", "svg")]
