@@ -79,22 +79,22 @@ def main(
 ) -> None:
     """Train, score, judge and compare."""
     out.mkdir(parents=True, exist_ok=True)
-    whole = dict(np.load(data))
-    inputs, tests = features(whole["images"], whole["test_images"], out)
-    found: dict[str, list[dict[str, Any]]] = {}
+    arrays = dict(np.load(data))
+    inputs, tests = features(arrays["images"], arrays["test_images"], out)
+    results: dict[str, list[dict[str, Any]]] = {}
     for name, seed in itertools.product(SETS, SEEDS):
         file = out / f"{name}-{seed}.json"
         if not file.exists():
-            labels, truth = whole[name].astype(np.int64), whole["labels"].astype(np.int64)
-            test = tests, whole["test_labels"].astype(np.int64)
-            made = one(inputs, labels, truth, seed, test, out / f"{name}-{seed}")
-            write_text(file, as_json(made))
-        found.setdefault(name, []).append(json.loads(file.read_text()))
+            labels, truth = arrays[name].astype(np.int64), arrays["labels"].astype(np.int64)
+            test = tests, arrays["test_labels"].astype(np.int64)
+            result = run_seed(inputs, labels, truth, seed, test, out / f"{name}-{seed}")
+            write_text(file, as_json(result))
+        results.setdefault(name, []).append(json.loads(file.read_text()))
         typer.echo(file)
-    small = {name: [small_network(whole, name, seed, out) for seed in SEEDS] for name in SMALL}
-    write_text(out / "results.json", as_json(found))
-    write_text(out / "tables.md", tables(found, small))
-    picture(whole, out)
+    small = {name: [small_network(arrays, name, seed, out) for seed in SEEDS] for name in SMALL}
+    write_text(out / "results.json", as_json(results))
+    write_text(out / "tables.md", tables(results, small))
+    draw_errors(arrays, out)
     typer.echo(out / "tables.md")
 
 
@@ -108,14 +108,14 @@ def features(
         model = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights).eval()
         blocks = torch.from_numpy(np.concatenate([images, tests])).split(100)
         with torch.no_grad():
-            seen = torch.cat([model.extract_features(_shown(b)).mean((2, 3)) for b in blocks])
-        write_array(file, seen.numpy())
-    seen = np.load(file)
-    seen = (seen - seen.mean(axis=0)) / (seen.std(axis=0) + 1e-3)
-    return seen[: len(images)].astype(np.float32), seen[len(images) :].astype(np.float32)
+            pooled = torch.cat([model.extract_features(resized(b)).mean((2, 3)) for b in blocks])
+        write_array(file, pooled.numpy())
+    pooled = np.load(file)
+    pooled = (pooled - pooled.mean(axis=0)) / (pooled.std(axis=0) + 1e-3)
+    return pooled[: len(images)].astype(np.float32), pooled[len(images) :].astype(np.float32)
 
 
-def _shown(block: torch.Tensor) -> torch.Tensor:
+def resized(block: torch.Tensor) -> torch.Tensor:
     mean, sd = (
         torch.tensor(v).view(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     )
@@ -123,7 +123,7 @@ def _shown(block: torch.Tensor) -> torch.Tensor:
     return (scaled - mean) / sd
 
 
-def one(
+def run_seed(
     inputs: Features,
     labels: Labels,
     truth: Labels,
@@ -134,35 +134,35 @@ def one(
     """Everything of one set of labels and one seed."""
     wrong = labels != truth
     run = in_sample(inputs, labels, seed, folder / "in-sample")
-    held = held_out(inputs, labels, seed, folder / "folds")
+    held_run = held_out(inputs, labels, seed, folder / "folds")
     cleanlab = {
-        "in sample": issues(run, labels),
-        "held out": issues(held, labels),
+        "in sample": cleanlab_issues(run, labels),
+        "held out": cleanlab_issues(held_run, labels),
     }
-    judged = {f"{aim:g}": vog.suspects(held, fdr=aim) for aim in AIMS}
-    verdicts = {aim: compared(one.suspect, wrong, one) for aim, one in judged.items()}
+    by_aim = {f"{aim:g}": vog.suspects(held_run, fdr=aim) for aim in AIMS}
+    verdicts = {aim: compared(v.suspect, wrong, v) for aim, v in by_aim.items()}
     alone = vog.suspects(run)
     dropped = {
         "all kept": np.zeros(len(labels), bool),
-        "vog, 0.1": judged["0.1"].suspect,
-        "vog, 0.5": judged["0.5"].suspect,
+        "vog, 0.1": by_aim["0.1"].suspect,
+        "vog, 0.5": by_aim["0.5"].suspect,
         "cleanlab, held out": cleanlab["held out"],
         "the wrong ones": wrong,
     }
     return {
         "wrong": int(wrong.sum()),
         "rankings": rankings(run, wrong),
-        "held-out ranking": ranking(judged["0.1"].hardness, wrong),
+        "held-out ranking": ranking(by_aim["0.1"].hardness, wrong),
         "in sample": compared(alone.suspect, wrong, alone),
         "planted": {
-            kind: planted(inputs, labels, truth, seed, kind, run, folder) for kind in PLANTED
+            kind: with_planted(inputs, labels, truth, seed, kind, run, folder) for kind in PLANTED
         },
         "held out": verdicts,
-        "cleanlab": {how: compared(rows, wrong) for how, rows in cleanlab.items()},
-        "at cleanlab's recall": at_recall(judged["0.1"].hardness, wrong, cleanlab["held out"]),
+        "cleanlab": {name: compared(rows, wrong) for name, rows in cleanlab.items()},
+        "at cleanlab's recall": precisions(by_aim["0.1"].hardness, wrong, cleanlab["held out"]),
         "accuracy": {
-            how: accuracy(inputs[~rows], labels[~rows], seed, test, folder / "dropped")
-            for how, rows in dropped.items()
+            name: accuracy(inputs[~rows], labels[~rows], seed, test, folder / "dropped")
+            for name, rows in dropped.items()
         },
     }
 
@@ -170,69 +170,69 @@ def one(
 def small() -> nn.Module:
     """Three convolutions for images of 32 pixels."""
     layers: list[nn.Module] = []
-    for wide, narrow, stride in ((3, 24, 2), (24, 48, 2), (48, 96, 1)):
-        layers += [nn.Conv2d(wide, narrow, 3, stride, 1), nn.BatchNorm2d(narrow), nn.ReLU()]
+    for c_in, c_out, stride in ((3, 24, 2), (24, 48, 2), (48, 96, 1)):
+        layers += [nn.Conv2d(c_in, c_out, 3, stride, 1), nn.BatchNorm2d(c_out), nn.ReLU()]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(384, 10))
 
 
 def small_network(
-    whole: dict[str, np.ndarray], name: str, seed: int, out: Path
+    arrays: dict[str, np.ndarray], name: str, seed: int, out: Path
 ) -> dict[str, dict[str, Any]]:
     """The verdicts on what a small network was trained on, as it is and with 5 % planted."""
     file, folder = out / f"small-{name}-{seed}.json", out / f"small-{name}-{seed}"
     if file.exists():
         return json.loads(file.read_text())
-    images = (whole["images"].transpose(0, 3, 1, 2) / 255 - 0.47) / 0.25
-    data = images.astype(np.float32), whole[name].astype(np.int64)
-    wrong = data[1] != whole["labels"]
-    run = vog.score(small, stopped(*data, seed, folder / "c"), data, folder / "run", quiet=True)
+    images = (arrays["images"].transpose(0, 3, 1, 2) / 255 - 0.47) / 0.25
+    data = images.astype(np.float32), arrays[name].astype(np.int64)
+    wrong = data[1] != arrays["labels"]
+    run = vog.score(small, train_small(*data, seed, folder / "c"), data, folder / "run", quiet=True)
     record = vog.plant(data, folder / "planted", flip=0.05, seed=seed, quiet=True)
     changed = np.load(folder / "planted/data.npz")["labels"]
-    points = stopped(data[0], changed, seed, folder / "cp")
+    checkpoints = train_small(data[0], changed, seed, folder / "cp")
     planted_run = vog.score(
-        small, points, folder / "planted/data.npz", folder / "planted-run", quiet=True
+        small, checkpoints, folder / "planted/data.npz", folder / "planted-run", quiet=True
     )
-    alone, found = vog.suspects(run), vog.suspects(planted_run, record)
-    own = ~found.planted
-    made = {
-        "small network": compared(alone.suspect, wrong, alone),
-        "small network, planted": compared(found.suspect[own], wrong[own], found),
+    plain, planted = vog.suspects(run), vog.suspects(planted_run, record)
+    rest = ~planted.planted
+    summaries = {
+        "small network": compared(plain.suspect, wrong, plain),
+        "small network, planted": compared(planted.suspect[rest], wrong[rest], planted),
     }
-    write_text(file, as_json(made))
+    write_text(file, as_json(summaries))
     return json.loads(file.read_text())
 
 
-def stopped(
+def train_small(
     images: Float[np.ndarray, "n 3 32 32"], labels: Labels, seed: int, folder: Path
 ) -> Path:
     """The checkpoints of a training that ends at a training accuracy of 0.68."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    module, given, wanted = small(), torch.from_numpy(images), torch.from_numpy(labels)
+    module, inputs, targets = small(), torch.from_numpy(images), torch.from_numpy(labels)
     optimizer = torch.optim.Adam(module.parameters(), 2e-3)
     for epoch in range(25):
         module.train()
-        for rows in torch.randperm(len(given)).split(64):
+        for rows in torch.randperm(len(inputs)).split(64):
             optimizer.zero_grad()
-            F.cross_entropy(module(given[rows]), wanted[rows]).backward()
+            F.cross_entropy(module(inputs[rows]), targets[rows]).backward()
             optimizer.step()
         torch.save(module.state_dict(), folder / f"epoch-{epoch:02d}.pt")
         module.eval()
         with torch.no_grad():
-            right = torch.cat([module(part).argmax(1) for part in given.split(500)]) == wanted
-        if right.float().mean() >= 0.68:
+            correct = torch.cat([module(part).argmax(1) for part in inputs.split(500)]) == targets
+        if correct.float().mean() >= 0.68:
             break
     return folder
 
 
 def in_sample(inputs: Features, labels: Labels, seed: int, folder: Path) -> Run:
     """A head on all labels, judged on what it was trained on."""
-    checkpoints = trained(inputs, labels, seed, 25, folder / "checkpoints")
-    how: dict[str, Any] = {"keep_probabilities": True, "quiet": True}
-    return vog.score(build, checkpoints, (inputs, labels), folder / "run", **how)
+    checkpoints = train_head(inputs, labels, seed, 25, folder / "checkpoints")
+    settings: dict[str, Any] = {"keep_probabilities": True, "quiet": True}
+    return vog.score(build, checkpoints, (inputs, labels), folder / "run", **settings)
 
 
-def trained(inputs: Features, labels: Labels, seed: int, epochs: int, folder: Path) -> Path:
+def train_head(inputs: Features, labels: Labels, seed: int, epochs: int, folder: Path) -> Path:
     """The checkpoints of a training."""
     if not (folder / f"epoch-{epochs - 1:02d}.pt").exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -250,14 +250,14 @@ def held_out(inputs: Features, labels: Labels, seed: int, folder: Path) -> Run:
     runs = []
     for number in range(FOLDS):
         part = np.load(lists / f"fold-{number}/train.npz")
-        place = folder / f"checkpoints-{number}"
-        checkpoints = trained(part["inputs"], part["labels"], seed + 10 * number, 8, place)
+        subdir = folder / f"checkpoints-{number}"
+        checkpoints = train_head(part["inputs"], part["labels"], seed + 10 * number, 8, subdir)
         unseen = lists / f"fold-{number}/held_out.npz"
         runs.append(vog.score(build, checkpoints, unseen, folder / f"run-{number}", quiet=True))
     return vog.combine_folds(runs, folder / "run")
 
 
-def planted(
+def with_planted(
     inputs: Features,
     labels: Labels,
     truth: Labels,
@@ -267,9 +267,9 @@ def planted(
     folder: Path,
 ) -> dict[str, Any]:
     """The verdict on what was not planted, by 5 % flips of a kind."""
-    place = folder / f"planted-{kind}"
+    subdir = folder / f"planted-{kind}"
     record = vog.plant(
-        *((inputs, labels), place / "data"),
+        *((inputs, labels), subdir / "data"),
         flip=0.05,
         flip_kind=kind,
         seed=seed,
@@ -279,21 +279,21 @@ def planted(
     changed = labels.copy()
     for plant in record.plants:
         changed[int(plant.id)] = plant.label
-    checkpoints = trained(inputs, changed, seed, 25, place / "checkpoints")
-    data = place / "data" / record.question["data"]["planted"]
-    run = vog.score(build, checkpoints, data, place / "run", quiet=True)
-    found = vog.suspects(run, record)
-    own = ~found.planted
+    checkpoints = train_head(inputs, changed, seed, 25, subdir / "checkpoints")
+    data = subdir / "data" / record.question["data"]["planted"]
+    run = vog.score(build, checkpoints, data, subdir / "run", quiet=True)
+    verdict = vog.suspects(run, record)
+    rest = ~verdict.planted
     return {
-        **compared(found.suspect[own], (labels != truth)[own], found),
-        "stage": found.stage,
+        **compared(verdict.suspect[rest], (labels != truth)[rest], verdict),
+        "stage": verdict.stage,
     }
 
 
-def issues(run: Run, labels: Labels) -> Rows:
+def cleanlab_issues(run: Run, labels: Labels) -> Rows:
     """What cleanlab names by the mean of the ends of the stages, as our verdict takes it."""
     ends = [run.probabilities(stage) for stage in run.stages if stage != "all"]
-    mean = np.mean([np.asarray(one, np.float64) for one in ends], axis=0)
+    mean = np.mean([np.asarray(probabilities, np.float64) for probabilities in ends], axis=0)
     return find_label_issues(labels, mean / mean.sum(axis=1, keepdims=True))
 
 
@@ -315,16 +315,16 @@ def ranking(hardness: Float[np.ndarray, "n"], wrong: Rows) -> dict[str, float]:
     }
 
 
-def at_recall(
+def precisions(
     hardness: Float[np.ndarray, "n"], wrong: Rows, named: Rows
 ) -> dict[str, float] | None:
     """The precision of a ranking and of what is named, where both find equally many."""
-    found = int((named & wrong).sum())
-    if not found:
+    right_count = int((named & wrong).sum())
+    if not right_count:
         return None
     order = np.argsort(-hardness, kind="stable")
-    count = int(np.searchsorted(np.cumsum(wrong[order]), found)) + 1
-    return {"ours": found / count, "theirs": found / int(named.sum())}
+    count = int(np.searchsorted(np.cumsum(wrong[order]), right_count)) + 1
+    return {"ours": right_count / count, "theirs": right_count / int(named.sum())}
 
 
 def compared(named: Rows, wrong: Rows, verdict: Verdict | None = None) -> dict[str, Any]:
@@ -351,105 +351,118 @@ def accuracy(
     folder.mkdir(parents=True, exist_ok=True)
     module = train(build, inputs, labels, seed, 8, folder, rate=5e-4, batch=64)
     with torch.no_grad():
-        said = module(torch.from_numpy(test[0])).argmax(dim=1).numpy()
-    return float((said == test[1]).mean())
+        predicted = module(torch.from_numpy(test[0])).argmax(dim=1).numpy()
+    return float((predicted == test[1]).mean())
 
 
 def tables(
-    found: dict[str, list[dict[str, Any]]], small: dict[str, list[dict[str, dict[str, Any]]]]
+    results: dict[str, list[dict[str, Any]]], small: dict[str, list[dict[str, dict[str, Any]]]]
 ) -> str:
     """Everything that the page shows."""
-    human = {name: of for name, of in found.items() if of[0]["wrong"]}
+    human = {name: runs for name, runs in results.items() if runs[0]["wrong"]}
     parts = [
         "## Rankings\n\n", _rankings(human),
-        "\n## Verdicts\n\n", _verdicts(found, small),
-        "\n## Test accuracy\n\n", _accuracies(found),
+        "\n## Verdicts\n\n", _verdicts(results, small),
+        "\n## Test accuracy\n\n", _accuracies(results),
     ]  # fmt: skip
     return "".join(parts)
 
 
-def _rankings(human: dict[str, list[dict[str, Any]]]) -> str:
-    lines = [row("AUROC", *human), row("---", *["---"] * len(human))]
+def _rankings(sets: dict[str, list[dict[str, Any]]]) -> str:
+    lines = [row("AUROC", *sets), row("---", *["---"] * len(sets))]
     for column in [f"{score}@{stage}" for score in RANKED for stage in STAGES]:
-        cells = [spread([o["rankings"][column]["auroc"] for o in of], 2) for of in human.values()]
+        cells = [
+            spread([run["rankings"][column]["auroc"] for run in runs], 2) for runs in sets.values()
+        ]
         lines.append(row(f"`{column}`", *cells))
     for name, key in (
         ("held out", "auroc"),
         ("held out, average precision", "ap"),
         ("held out, found where 0.6 are wrong", "recall at 0.6"),
     ):
-        cells = [spread([o["held-out ranking"][key] for o in of], 2) for of in human.values()]
+        cells = [
+            spread([run["held-out ranking"][key] for run in runs], 2) for runs in sets.values()
+        ]
         lines.append(row(name, *cells))
-    for whose in ("ours", "theirs"):
-        cells = [spread([o["at cleanlab's recall"][whose] for o in of], 2) for of in human.values()]
-        lines.append(row(f"held out, precision at cleanlab's recall, {whose}", *cells))
-    best = [spread([o["rankings"]["confidence@all"]["ap"] for o in of], 2) for of in human.values()]
+    for who in ("ours", "theirs"):
+        cells = [
+            spread([run["at cleanlab's recall"][who] for run in runs], 2) for runs in sets.values()
+        ]
+        lines.append(row(f"held out, precision at cleanlab's recall, {who}", *cells))
+    best = [
+        spread([run["rankings"]["confidence@all"]["ap"] for run in runs], 2)
+        for runs in sets.values()
+    ]
     lines.append(row("`confidence@all`, average precision", *best))
     return "".join(lines)
 
 
 def _verdicts(
-    found: dict[str, list[dict[str, Any]]], small: dict[str, list[dict[str, dict[str, Any]]]]
+    results: dict[str, list[dict[str, Any]]], small: dict[str, list[dict[str, dict[str, Any]]]]
 ) -> str:
     head = ("labels", "verdict", "wrong at least", "named", "of these wrong", "expected", "found")
     lines = [row(*head), row(*["---"] * len(head))]
-    for name, of in found.items():
-        ways: dict[str, list[dict[str, Any]]] = {"in sample": [one["in sample"] for one in of]}
-        ways |= {f"planted, {kind}": [one["planted"][kind] for one in of] for kind in PLANTED}
-        ways |= {f"held out, aim {1 - a:g}": [o["held out"][f"{a:g}"] for o in of] for a in AIMS}
-        ways |= {f"cleanlab, {how}": [o["cleanlab"][how] for o in of] for how in of[0]["cleanlab"]}
-        of_small = small.get(name, [])
-        ways |= {way: [one[way] for one in of_small] for way in (of_small[0] if of_small else ())}
-        wrong, keys = of[0]["wrong"], ("precision", "expected", "recall")
+    for name, runs in results.items():
+        ways: dict[str, list[dict[str, Any]]] = {"in sample": [run["in sample"] for run in runs]}
+        ways |= {f"planted, {kind}": [run["planted"][kind] for run in runs] for kind in PLANTED}
+        ways |= {f"held out, aim {1 - a:g}": [o["held out"][f"{a:g}"] for o in runs] for a in AIMS}
+        ways |= {
+            f"cleanlab, {how}": [o["cleanlab"][how] for o in runs] for how in runs[0]["cleanlab"]
+        }
+        small_runs = small.get(name, [])
+        ways |= {
+            way: [run[way] for run in small_runs] for way in (small_runs[0] if small_runs else ())
+        }
+        wrong, keys = runs[0]["wrong"], ("precision", "expected", "recall")
         lines += [
             row(
                 f"{name}, {wrong:,} wrong",
                 way,
-                _three([one["expected wrong"] for one in seeds], ",.0f"),
-                _three([one["named"] for one in seeds], ","),
-                *(_three([one[key] for one in seeds]) for key in keys),
+                _per_seed([run["expected wrong"] for run in seeds], ",.0f"),
+                _per_seed([run["named"] for run in seeds], ","),
+                *(_per_seed([run[key] for run in seeds]) for key in keys),
             )
             for way, seeds in ways.items()
         ]
     return "".join(lines)
 
 
-def _three(values: list[float | None], form: str = ".2f") -> str:
+def _per_seed(values: list[float | None], form: str = ".2f") -> str:
     if all(value is None for value in values):
         return "-"
     return ", ".join("-" if value is None else format(value, form) for value in values)
 
 
-def _accuracies(found: dict[str, list[dict[str, Any]]]) -> str:
-    ways = list(next(iter(found.values()))[0]["accuracy"])
-    lines = [row("dropped", *found), row("---", *["---"] * len(found))]
+def _accuracies(results: dict[str, list[dict[str, Any]]]) -> str:
+    ways = list(next(iter(results.values()))[0]["accuracy"])
+    lines = [row("dropped", *results), row("---", *["---"] * len(results))]
     for way in ways:
-        cells = [spread([one["accuracy"][way] for one in of], 3) for of in found.values()]
+        cells = [spread([run["accuracy"][way] for run in runs], 3) for runs in results.values()]
         lines.append(row(way, *cells))
     return "".join(lines)
 
 
-def picture(whole: dict[str, np.ndarray], out: Path) -> None:
+def draw_errors(arrays: dict[str, np.ndarray], out: Path) -> None:
     """The 40 likeliest errors of human_random1, held out, seed 0, with what they are."""
     from PIL import Image, ImageDraw, ImageFont
 
     run = vog.open(out / "human_random1-0/folds/run")
     order = np.argsort(-vog.suspects(run).hardness, kind="stable")[:40]
-    names = [str(name) for name in whole["label_names"]]
+    names = [str(name) for name in arrays["label_names"]]
     side, text, columns = 96, 40, 10
     sheet = Image.new("RGB", (columns * (side + 8) + 8, 4 * (side + text + 8) + 8), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
-    for at, index in enumerate(order.tolist()):
-        x, y = 8 + at % columns * (side + 8), 8 + at // columns * (side + text + 8)
-        tile = Image.fromarray(whole["images"][index]).resize(
+    for place, index in enumerate(order.tolist()):
+        x, y = 8 + place % columns * (side + 8), 8 + place // columns * (side + text + 8)
+        tile = Image.fromarray(arrays["images"][index]).resize(
             (side, side), Image.Resampling.LANCZOS
         )
         sheet.paste(tile, (x, y))
-        given, true = (names[int(whole[key][index])] for key in ("human_random1", "labels"))
-        draw.text((x, y + side + 2), f"said {given}", fill="black", font=font)
-        said = "and is so" if given == true else f"is {true}"
-        colour = "#b35806" if given == true else "#1f6f3d"
-        draw.text((x, y + side + 18), said, fill=colour, font=font)
+        label, truth = (names[int(arrays[key][index])] for key in ("human_random1", "labels"))
+        draw.text((x, y + side + 2), f"said {label}", fill="black", font=font)
+        caption = "and is so" if label == truth else f"is {truth}"
+        colour = "#b35806" if label == truth else "#1f6f3d"
+        draw.text((x, y + side + 18), caption, fill=colour, font=font)
     sheet.save(out / "errors.png", optimize=True)
 
 
