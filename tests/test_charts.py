@@ -168,7 +168,8 @@ def test_colours_are_mixed_on_the_way() -> None:
     assert [theme.blend(three, share) for share in (-1.0, 0.0, 0.5, 0.75, 1.0, 9.0)] == [
         "#ff0000", "#ff0000", "#00ff00", "#008080", "#0000ff", "#0000ff"
     ]  # fmt: skip
-    assert [theme.text_colour(colour) for colour in ("#ffffff", "#000000", "#757575", "#777777")] == [
+    colours = ("#ffffff", "#000000", "#757575", "#777777")
+    assert [theme.text_colour(colour) for colour in colours] == [
         "#000000", "#ffffff", "#ffffff", "#000000"
     ]  # fmt: skip
 

@@ -160,10 +160,10 @@ def test_images_that_cannot_be_found(
     in_memory = vog.score(
         world.build, checkpoints, world.inputs_and_labels(8), tmp_path / "other", quiet=True
     )
-    with pytest.raises(ResultError, match="does not say where its images are.*--root"):
+    with pytest.raises(ResultError, match="does not say where its images are.*as root"):
         class_grid.class_grid(in_memory)
     (tmp_path / "photos").rename(tmp_path / "moved")
-    with pytest.raises(ResultError, match=r"photos/\d+.png cannot be read.*--root"):
+    with pytest.raises(ResultError, match=r"photos/\d+.png cannot be read.*as root"):
         class_grid.class_grid(run)
     (tmp_path / "there").mkdir()
     (tmp_path / "moved").rename(tmp_path / "there" / "photos")
@@ -174,7 +174,7 @@ def test_arrays_that_have_moved(checkpoints: Path, tmp_path: Path) -> None:
     data = world.save_npz(tmp_path / "data.npz", 8)
     run = vog.score(world.build, checkpoints, str(data), tmp_path / "run", quiet=True)
     data.rename(tmp_path / "moved.npz")
-    with pytest.raises(ResultError, match=r"data.npz.*cannot be read.*file as --root"):
+    with pytest.raises(ResultError, match=r"data.npz.*cannot be read.*file as root"):
         class_grid.class_grid(run)
     assert class_grid.class_grid(run, root=tmp_path / "moved.npz").width > 1000
     data.write_bytes(b"no archive")

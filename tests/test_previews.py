@@ -136,7 +136,7 @@ def test_images_beside_gradients(photos: Path, tmp_path: Path) -> None:
     look = previewer(run_of(tmp_path, gradients=tmp_path / "stored"), inside=True)
     assert pixel(look(7, "7")) == RED
     assert "holds no weight_STEP/img_00008.jpg" in missing(look(8, "8"))
-    assert "--root" in missing(look(8, "8"))
+    assert "images as root" in missing(look(8, "8"))
 
 
 class Pairs:
@@ -183,7 +183,7 @@ def test_a_dataset_that_a_function_returns(tmp_path: Path, monkeypatch: pytest.M
     )
     run, file = run_of(tmp_path), tmp_path / "made_for_previews.py"
     assert previewer(run, data=f"{file}:texts")(1, "1").text == "second"
-    with pytest.raises(FunctionError, match=r"--data .* failed: KeyError: 'no such split'"):
+    with pytest.raises(FunctionError, match=r"data .* failed: KeyError: 'no such split'"):
         previewer(run, data=f"{file}:fails")
     with pytest.raises(FunctionError, match=r"has no 'text'. Did you mean 'texts'"):
         previewer(run, data=f"{file}:text")
@@ -203,7 +203,7 @@ def test_nothing_that_the_run_names_is_imported(
     trace = file.with_suffix(".trace")
     for named in (f"{file}:build", "leaves_a_trace.py:build", "leaves_a_trace:build"):
         run = run_of(tmp_path, f"{named} 1", data=named)
-        assert f"Give the function as --data {named}" in missing(previewer(run)(0, "0"))
+        assert f"Give the function as data={named!r}" in missing(previewer(run)(0, "0"))
         run = run_of(tmp_path, f"{named} 1", data=named, root=named, gradients=named)
         missing(previewer(run, inside=True)(0, "0"))
         missing(previewer(run, root=tmp_path)(0, "leaves_a_trace.py"))
@@ -276,20 +276,20 @@ def test_why_nothing_can_be_shown(photos: Path, tmp_path: Path) -> None:
     for name in ("scalar", "packed", "method"):
         said[name] = missing(previewer(run_of(tmp_path, data=tmp_path / f"{name}.npz"))(1, "1"))
     assert "short.npz has 2 rows, and 'the third' was row 2 of what was scored" in said["short"]
-    assert all(f"{name}.npz " in text and "file as --root" in text for name, text in said.items())
+    assert all(f"{name}.npz " in text and "file as root" in text for name, text in said.items())
     look = previewer(run_of(tmp_path, data=photos))
     for name in ("nowhere.png", "text.png", "half.png", "a", "", "a\0b", "a" * 5000):
         found = missing(look(0, name))
         assert f"the image {photos / name} cannot be read" in found
-        assert "relative to as --root" in found
+        assert "relative to as root" in found
     in_python = missing(previewer(run_of(tmp_path))(0, "0"))
     assert "came from an object in Python" in in_python
-    assert "as --root" in in_python
+    assert "as root" in in_python
     gone = missing(previewer(run_of(tmp_path, root="gone:away/photos"))(0, "a.png"))
     assert "gone:away/photos with the images of the run cannot be read" in gone
-    assert "Give the folder that the ids are relative to as --root" in gone
+    assert "Give the folder that the ids are relative to as root" in gone
     function = missing(previewer(run_of(tmp_path, data="my.py:build"))(0, "0"))
-    assert "Give the function as --data my.py:build, or a folder of images as --root" in function
+    assert "Give the function as data='my.py:build', or a folder of images as root" in function
 
 
 def test_links_and_paths_out_of_the_folder_are_refused(photos: Path, tmp_path: Path) -> None:

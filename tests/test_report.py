@@ -329,7 +329,7 @@ def test_the_pictures_of_many_classes_fit(run: Run, monkeypatch: pytest.MonkeyPa
         noise = np.random.default_rng(index).integers(0, 256, (112, 112, 3), dtype=np.uint8)
         return Preview(image=Image.fromarray(noise))
 
-    monkeypatch.setattr(galleries, "_MOST_PICTURE_TEXT", 2_100_000)
+    monkeypatch.setattr(galleries, "_MOST_TEXT", 2_100_000)
     shown = galleries.fill_galleries(run, asked, look, lambda count: None)
     assert 0 < len(looked) < asked.example_count
     assert len(looked) == len(set(looked)), "each is looked at once"

@@ -742,9 +742,9 @@ def test_what_cannot_be_inspected_says_why(run: Run) -> None:
 
     found = inspection(run, {}, never)
     assert found.missing is not None
-    assert "--model" in found.missing
+    assert "model='file.py:function'" in found.missing
     pages = client(run, inspection=found)
-    assert "start the viewer with --model" in html.unescape(pages.get("/example/3").text)
+    assert "Start the viewer with model=" in html.unescape(pages.get("/example/3").text)
     assert post(pages, "/inspect/3").status_code == 404
     named = inspection(run, {"model": "net.py:build", "model_args": {"classes": 4}}, never)
     assert named.runs == "net.py:build(classes=4) under 7 checkpoints"
@@ -779,9 +779,9 @@ def test_a_port_that_is_taken(run: Run) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ResultError, match=rf"--port {port} cannot be listened on.*--port"):
+        with pytest.raises(ResultError, match=rf"port={port} cannot be listened on.*another port"):
             server.serve(run, port=port, show=False)
-    with pytest.raises(ResultError, match="--host nowhere.invalid"):
+    with pytest.raises(ResultError, match="host='nowhere.invalid'"):
         server.serve(run, host="nowhere.invalid", port=0, show=False)
 
 
@@ -921,7 +921,7 @@ def test_names_that_are_allowed(run: Run) -> None:
         ("evil.hub.example.org", 421),
     ):
         assert pages.get("/", headers={"host": host}).status_code == status, host
-    assert "--allow-host example.org" in pages.get("/", headers={"host": "example.org"}).text
+    assert "allow_host example.org" in pages.get("/", headers={"host": "example.org"}).text
     for origin, host, status in (
         ("https://hub.example.org", "127.0.0.1:8765", 303),
         ("https://hub.example.org:8443", "hub.example.org", 303),
@@ -939,7 +939,7 @@ def test_names_that_are_allowed(run: Run) -> None:
 
 @pytest.mark.parametrize("word", ["https://hub.example.org/", "a b", "", "hub/x", "*"])
 def test_what_is_no_name_cannot_be_allowed(word: str) -> None:
-    with pytest.raises(ResultError, match=r"--allow-host .*: expected the name of a host alone"):
+    with pytest.raises(ResultError, match=r"allow_host .*: expected the name of a host alone"):
         request_guard.host_names([word])
 
 
@@ -979,4 +979,4 @@ def test_the_viewer_says_that_there_are_no_pictures(
     server.serve(moved(run), port=0, show=False, warn=said.append)
     assert len(said) == 1
     assert "gone/data.npz" in said[0]
-    assert "--root" in said[0]
+    assert "as root" in said[0]

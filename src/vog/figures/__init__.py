@@ -1,1 +1,1 @@
-"""What is seen: charts by Altair, grids of images by Pillow."""
+"""Figures of a run: charts by Altair, grids of images by Pillow."""

@@ -1,4 +1,4 @@
-"""What `vog analyze` says, as files: numbers, a table of the classes, and the figure."""
+"""Files of `vog analyze`: numbers, a table of the classes, and a chart of the errors."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from vog.files.writing import as_csv, as_json, make_folder, write_text
 
 
 def write_analysis(overview: Overview, folder: Path, safe_csv: bool = False) -> list[Path]:
-    """Write analysis.json, classes.csv and error_by_decile as PNG and SVG; where they are.
+    """Write analysis.json, classes.csv and error_by_decile as PNG and SVG; return their paths.
 
-    With `safe_csv` names of classes are written so that no spreadsheet runs them as formulas.
+    With `safe_csv`, names of classes are written so that no spreadsheet runs them as formulas.
 
     Raises:
         ResultError: the folder cannot be written.

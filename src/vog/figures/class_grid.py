@@ -1,4 +1,4 @@
-"""The authors' pair of grids for a run: the easiest of a class on the left, the hardest right."""
+"""The pair of grids of the VoG paper: easiest images of a class on the left, hardest right."""
 
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,16 @@ def class_grid(
     root: Path | None = None,
     columns: int = 5,
 ) -> Image.Image:
-    """Images with the predicted class under each; wrong predictions are marked.
+    """Return two grids of images with predicted classes; wrong predictions are marked.
 
-    No image is on both sides: of a class with fewer than two grids' worth, each side gets half.
+    No image is on both sides: if there are too few for two full grids, each side gets half.
 
     Args:
-        run: its question says where the images are.
-        by: a column, by default VoG within the class over all checkpoints.
-        label: the class, by name or number; by default all of them.
-        root: where the image files are, if they have moved.
-        columns: of each grid, and rows at most.
+        run: the run; its question says where the images are.
+        by: the column that ranks the images; by default VoG within the class, all checkpoints.
+        label: the class, by name or number; by default all classes.
+        root: the folder of the image files, if they have moved.
+        columns: the number of columns of each grid, and its largest number of rows.
 
     Raises:
         ResultError: no such column or class, no images, or fewer than two.

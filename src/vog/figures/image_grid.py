@@ -1,4 +1,4 @@
-"""Grids of images: the easiest of a class on the left, the hardest on the right."""
+"""Grids of images: the easiest on the left, the hardest on the right."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @dataclass(frozen=True)
 class GridImage:
-    """One image, what stands under it, and whether the model is wrong there."""
+    """One image, the caption below it, and whether its prediction is wrong."""
 
     image: Image.Image
     caption: str
@@ -33,18 +33,18 @@ def easiest_and_hardest(
     size: int = 112,
     headings: tuple[str, str] = ("easiest", "hardest"),
 ) -> Image.Image:
-    """Two square grids side by side, as in the figures of the VoG paper.
+    """Return two square grids side by side, as in the figures of the VoG paper.
 
-    Wrong predictions have a red frame and caption. Images are centre-cropped to a square;
-    captions that are too long are set smaller, or end in an ellipsis.
+    Wrong predictions have a red frame and caption. Images are centre-cropped to a square.
+    Captions that are too long have a smaller font, or end in an ellipsis.
 
     Args:
-        easiest: for the left grid, the easiest first; at most `columns` rows of them.
-        hardest: for the right one, the hardest first.
-        title: above both.
-        columns: of each grid.
+        easiest: images of the left grid, the easiest first; at most `columns` rows are shown.
+        hardest: images of the right grid, the hardest first.
+        title: the title above the grids.
+        columns: the number of columns of each grid.
         size: edge of an image, in pixels.
-        headings: above the left and the right grid.
+        headings: headings of the left and the right grid.
     """
     small, large = _font(size // 8 + 1), _font(size // 6 + 1)
     caption = size // 5 + 4
@@ -74,15 +74,15 @@ def easiest_and_hardest(
 
 
 def save_grid(image: Image.Image, path: Path) -> Path:
-    """Write an image whole, in the format that the ending of the path names.
+    """Write an image in the format of the suffix of the path; a failed write leaves no file.
 
     Raises:
-        ResultError: no format has that ending, or the file cannot be written.
+        ResultError: no format has that suffix, or the file cannot be written.
     """
     formats = Image.registered_extensions()
     if formats.get(path.suffix.lower()) not in Image.SAVE:
         raise ResultError(
-            f"{path}: a picture is saved as .png, .jpg, .webp or another of Pillow's."
+            f"{path}: a picture is saved as .png, .jpg, .webp or another suffix of Pillow."
         )
     write_whole(path, lambda file: image.save(file))
     return path
@@ -113,7 +113,7 @@ def _crop_square(image: Image.Image, size: int) -> Image.Image:
 
 
 def _fit_text(text: str, width: int, font: Font) -> tuple[str, Font]:
-    """The text in a font at most a third smaller; one that is longer still ends in an ellipsis."""
+    """Return a text that fits and its font, at most a third smaller; an ellipsis may end it."""
     full = font.size if isinstance(font, ImageFont.FreeTypeFont) else 0
     for size in range(int(full), int(full * 2 / 3), -1):
         smaller = _font(size)

@@ -1,4 +1,4 @@
-"""What stands for an example on a page: its picture, its text, or its values."""
+"""Previews of examples on a page: a picture, a text, or values."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -19,13 +19,13 @@ _TEXT_LETTERS, _MOST_VALUES = 2000, 400
 
 @dataclass(frozen=True)
 class Preview:
-    """One of these; the others are None.
+    """The preview of an example; all attributes but one are None.
 
     Attributes:
         image: a picture, in RGB.
         text: the beginning of a text.
-        values: of features, by name; the largest in absolute value where there are many.
-        missing: in words, why there is nothing to be seen.
+        values: feature values by name; if there are many, the largest in absolute value.
+        missing: a sentence that says why there is no preview.
     """
 
     image: Image.Image | None = None
@@ -44,17 +44,17 @@ def previewer(
     size: int | None = None,
     inside: bool = False,
 ) -> Previewer:
-    """A function from the row number and the id of an example to its preview; it never raises.
+    """Return a function from the row number and id of an example to its preview; it never raises.
 
     Args:
         run: the run.
-        root: as for `pictures.reader`; so are the others.
+        root: as for `example_reader.reader`, which documents all arguments.
         data: the dataset, or `file.py:function`.
-        size: of pictures, about.
-        inside: refuse links out of the folder.
+        size: approximate size of pictures, in pixels.
+        inside: refuse links that lead out of the folder.
 
     Raises:
-        FunctionError: `data` names no function, or it fails.
+        FunctionError: `data` names no function, or the function fails.
     """
     try:
         read = example_reader.reader(run, root, data, size, inside)
@@ -72,7 +72,7 @@ def previewer(
 
 
 def preview_of(example: Any) -> Preview:
-    """The preview of an image, a text, values by name, or an array of any shape."""
+    """Return the preview of an image, a text, values by name, or an array of any shape."""
     if isinstance(example, Image.Image):
         return _image_preview(example)
     if isinstance(example, str):
@@ -95,7 +95,7 @@ def preview_of(example: Any) -> Preview:
 
 
 def _image_preview(image: Image.Image) -> Preview:
-    """The picture, which a dataset may have opened without reading it yet."""
+    """Return the preview of a picture, which a dataset may have opened but not yet read."""
     try:
         return Preview(image=pixels.rgb_for_display(image))
     except pixels.UNREADABLE as error:
@@ -103,19 +103,17 @@ def _image_preview(image: Image.Image) -> Preview:
 
 
 def _largest_values(array: np.ndarray) -> dict[str, float]:
-    """By position; of very many the largest, in the order of the data."""
+    """Return values by position in the order of the data; if there are many, the largest."""
     flat = array.reshape(-1).astype(np.float64)
-    largest = np.sort(np.argsort(-np.abs(flat), kind="stable")[:_MOST_VALUES])  # NaN comes last
-    names = (
-        ", ".join(map(str, np.unravel_index(index, array.shape))) for index in largest.tolist()
-    )
+    largest = np.sort(np.argsort(-np.abs(flat), kind="stable")[:_MOST_VALUES])  # NaN sorts last
+    names = (", ".join(map(str, np.unravel_index(i, array.shape))) for i in largest.tolist())
     return dict(zip(names, flat[largest].tolist(), strict=True))
 
 
 def encode_thumbnail(image: Image.Image, size: int) -> tuple[bytes, str]:
-    """An image of at most `size` pixels a side as bytes and their media type.
+    """Return an image with sides of at most `size` pixels as bytes, and their media type.
 
-    Small images stay as they are, without loss: a page shows their pixels as squares.
+    Small images keep their size, without loss: a page shows their pixels as squares.
     """
     out = io.BytesIO()
     if max(image.size) <= min(size, 64):

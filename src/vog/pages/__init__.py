@@ -1,4 +1,4 @@
-"""What the report and the viewer share: templates, the look, and how an example is shown."""
+"""The common parts of the report and the viewer: templates, style sheet and tiles."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -19,18 +19,18 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class GalleryTile:
-    """One example as a gallery shows it.
+    """One example in a gallery.
 
     Attributes:
         index: its row.
         id: its name.
-        label: the name of its class; None where it has none.
-        prediction: the name of the class that is predicted; None where it is not known.
-        wrong: whether these two differ.
-        preview: what it looks like, where that is not a picture with an address of its own.
-        picture: the address of its picture, which may be the picture itself as text.
-        small: whether the picture has so few pixels that each is to be seen.
-        facts: what stands below it, in words.
+        label: the name of its class; None if it has no label.
+        prediction: the name of the predicted class; None if it is unknown.
+        wrong: True if the label and the prediction differ.
+        preview: its preview, unless it has a `picture`.
+        picture: the address of its picture, which may be a `data:` address with the picture.
+        small: True if the picture has so few pixels that they are shown as squares.
+        facts: lines of text below it.
     """
 
     index: int
@@ -45,7 +45,7 @@ class GalleryTile:
 
     @property
     def alt(self) -> str:
-        """The picture in words."""
+        """Return the text that describes the picture."""
         words = f"example {self.id}"
         if self.label is not None:
             words += f", labelled {self.label}"
@@ -55,7 +55,7 @@ class GalleryTile:
 
 
 def make_tile(run: Run, row: Mapping[str, Any], **fields: Any) -> GalleryTile:
-    """The tile of a row with `index`, `id`, `label` and `prediction`; `more` as for `Tile`."""
+    """Return the tile of a row; `fields` are more attributes of `GalleryTile`."""
     label, prediction = row["label"], row["prediction"]
     return GalleryTile(
         index=row["index"],
@@ -68,7 +68,7 @@ def make_tile(run: Run, row: Mapping[str, Any], **fields: Any) -> GalleryTile:
 
 
 def class_text(run: Run, label: int | None) -> str | None:
-    """The first name of a class, or its number as text; None for none."""
+    """Return the first name of a class, or its number as text; None for no label."""
     if label is None:
         return None
     names = run.label_names or []
@@ -76,7 +76,7 @@ def class_text(run: Run, label: int | None) -> str | None:
 
 
 def target_words(run: Run) -> str:
-    """What was differentiated, in words."""
+    """Return what was differentiated, in words."""
     words = {
         "logit": "the logit of the label",
         "predicted": "the logit of the predicted class",
@@ -84,13 +84,13 @@ def target_words(run: Run) -> str:
         "loss": "the loss",
     }
     name = str(run.question.get("target"))
-    if name == "as stored":  # by whoever made the gradients that were imported
+    if name == "as stored":  # imported gradients
         return "what was differentiated when it was stored"
     return words.get(name, "a target of its own")
 
 
 def preview_fields(preview: Preview, size: int) -> dict[str, Any]:
-    """What `Tile` takes of a preview whose picture, if any, is to stand in the page itself."""
+    """Return the fields of `GalleryTile` for a preview; its picture becomes part of the page."""
     if preview.image is None:
         return {"preview": preview}
     content, kind = encode_thumbnail(preview.image, size)
@@ -100,7 +100,7 @@ def preview_fields(preview: Preview, size: int) -> dict[str, Any]:
 
 @cache
 def environment(package: str) -> jinja2.Environment:
-    """The templates of a package and those here; what comes from data is text, never markup."""
+    """Return the templates of a package and those here; text from data is always escaped."""
     package_loader, shared_loader = (jinja2.PackageLoader(name) for name in (package, __name__))
     templates = jinja2.Environment(
         loader=jinja2.ChoiceLoader([package_loader, shared_loader]),
@@ -120,17 +120,17 @@ def environment(package: str) -> jinja2.Environment:
 
 @cache
 def style_sheet() -> str:
-    """The style sheet of all pages."""
+    """Return the style sheet of all pages."""
     return (_FOLDER / "look.css").read_text(encoding="utf-8")
 
 
 def format_number(value: float | None) -> str:
-    """Four digits, or a dash where there is none."""
+    """Return a number in four digits; a dash for None and NaN."""
     if value is None or value != value:
         return "\u2013"
     return f"{value:.4g}".replace("inf", "\u221e").replace("-", "\u2212", 1)
 
 
 def as_percentage(value: float | None) -> str:
-    """A share as a percentage, or a dash where it is not known."""
+    """Return a share as a percentage; a dash for None and NaN."""
     return "\u2013" if value is None or value != value else f"{value:.1%}"

@@ -1,1 +1,1 @@
-"""The report: one page that says what a run found, opens offline, and can be sent to anybody."""
+"""The report of a run: one page with the results, which opens offline and can be sent."""

@@ -10,7 +10,7 @@ _MANY_CLASSES = 40
 
 
 def charts_by_section(run: Run, findings: Findings) -> dict[str, dict[str, Chart]]:
-    """By section, its charts by name; nothing for what the run cannot tell."""
+    """Return the charts of each section by name; a section without results is left out."""
     sections: dict[str, dict[str, Chart]] = {}
     if not isinstance(findings.overview, Missing):
         sections["errors"] = _error_charts(findings.overview)
@@ -23,20 +23,16 @@ def charts_by_section(run: Run, findings: Findings) -> dict[str, dict[str, Chart
     if len(findings.agreement) > 1:
         sections["agreement"] = {"agreement": charts.correlation_chart(findings.agreement, "all")}
     if not isinstance(findings.gradient_norm, Missing):
-        compared = charts.comparison(
-            findings.gradient_norm.density,
-            "vog@all",
-            "grad_norm@all",
-            findings.gradient_norm.spearman,
-        )
-        sections["rival"] = {"vog_against_grad_norm": compared}
+        pair = findings.gradient_norm
+        chart = charts.comparison(pair.density, "vog@all", "grad_norm@all", pair.spearman)
+        sections["gradient_norm"] = {"vog_against_grad_norm": chart}
     return sections
 
 
 def _error_charts(overview: Overview) -> dict[str, Chart]:
-    """A panel a stage, all on one scale."""
+    """Return a chart for each stage, all with the same axis."""
     errors = {stage: stage_errors.deciles for stage, stage_errors in overview.errors.items()}
-    top = max((stage_errors.high for bins in errors.values() for stage_errors in bins), default=1.0)
+    top = max((decile.high for bins in errors.values() for decile in bins), default=1.0)
     return {
         f"error_by_decile_{stage}": charts.error_by_decile(
             {stage: bins}, overview.score, f"Stage {stage}", overview.hard_is_high, top
@@ -47,11 +43,8 @@ def _error_charts(overview: Overview) -> dict[str, Chart]:
 
 def _class_charts(run: Run, findings: Findings) -> dict[str, Chart]:
     hard_is_high = run.hard_is_high(findings.raw)
-    section = {
-        "classes": charts.class_spread_chart(findings.class_spreads, findings.raw, hard_is_high)
-    }
-    if len(findings.class_spreads) > _MANY_CLASSES:
-        section["all_classes"] = charts.class_band(
-            findings.class_spreads, findings.raw, hard_is_high
-        )
-    return section
+    spreads = findings.class_spreads
+    named = {"classes": charts.class_spread_chart(spreads, findings.raw, hard_is_high)}
+    if len(spreads) > _MANY_CLASSES:
+        named["all_classes"] = charts.class_band(spreads, findings.raw, hard_is_high)
+    return named

@@ -1,4 +1,4 @@
-"""Everything the report says, found before anything is drawn: numbers, or why there are none."""
+"""All results in the report, computed before any chart: numbers, or the reason they are missing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,33 +22,33 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Missing:
-    """What the run cannot tell, and why."""
+    """The reason why a result is missing."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What each section of the report says.
+    """The results in each section of the report.
 
     Attributes:
-        by: the column that examples are ranked by.
-        raw: the score that it shows, as `vog@all` of `vog@all:class`; classes are told apart by it.
-        unit: of a view of a score, as `vog_z@all` of a combined run; None for a score itself.
-        problems: rows that could not be read or scored: id and why, the first of them.
-        problem_count: how many there are.
+        by: the column that ranks the examples.
+        raw: the raw score behind it, such as `vog@all` for `vog@all:class`; it compares classes.
+        unit: unit of a view of a score, such as `vog_z@all` of a combined run; None for a score.
+        problems: id and problem of the first rows that could not be read or scored.
+        problem_count: the number of all such rows.
         overview: errors along the score at each stage, and the classes.
-        map: of confidence and variability over all checkpoints.
-        course: how the ranking changes from the first stage to the last.
-        spread: of the raw score in each class.
-        agreement: Spearman's correlation of every two scores over all checkpoints.
-        stability: how well half of the checkpoints rank as the other half, by score and stage.
-        not_measured: in a sentence, where that is not known; None where it is.
-        rival: VoG against the gradient norm.
-        disputed: about which the scores differ most.
+        data_map: confidence and variability over all checkpoints.
+        stage_shift: change of the ranking from the first stage to the last.
+        class_spreads: quantiles of the raw score in each class.
+        agreement: Spearman's correlation of each pair of scores over all checkpoints.
+        stability: agreement of the rankings by two halves of the checkpoints, by score and stage.
+        not_measured: a sentence that names stages without `stability`; None if there are none.
+        gradient_norm: comparison of VoG with the gradient norm.
+        disputes: the examples on which the scores differ most.
         suspects: likely label errors.
-        out_of_sample: whether each row was judged by a training without it.
-        columns: what each stored score column means.
+        out_of_sample: True if each row was judged by a training without it.
+        columns: the meaning of each stored score column.
     """
 
     by: str
@@ -79,13 +79,13 @@ def collect_findings(
     advance: Callable[[int], None] = lambda steps: None,
     stage: str | None = None,
 ) -> Findings:
-    """What is to be said of a run.
+    """Return all results in the report of a run.
 
     Args:
         run: the run.
-        by: the column that examples are ranked by; the usual one of the run by default.
-        advance: hears of each of `STEPS` steps that is done.
-        stage: which checkpoints judge the labels; None for the rule of `vog.suspects`.
+        by: the column that ranks the examples; by default the default column of the run.
+        advance: called with 1 after each of `STEPS` steps.
+        stage: the stage whose checkpoints judge the labels; None for the rule of `vog.suspects`.
 
     Raises:
         ResultError: there is no such score or stage.
@@ -132,14 +132,14 @@ def collect_findings(
 
 
 def _vog_and_gradient_norm(run: Run) -> TwoColumns:
-    lacking = [name for name in ("vog@all", "grad_norm@all") if name not in run.score_columns]
-    if lacking:
-        raise ResultError(f"The run has no {' and no '.join(lacking)}.")
+    missing = [name for name in ("vog@all", "grad_norm@all") if name not in run.score_columns]
+    if missing:
+        raise ResultError(f"The run has no {' and no '.join(missing)}.")
     return two_columns(run, "vog@all", "grad_norm@all")
 
 
 def _score_meanings(run: Run) -> list[dict[str, str]]:
-    """One row a score: its meaning is the same at every stage."""
+    """Return one row for each score, whose meaning is the same at every stage."""
     meanings: dict[str, dict[str, str]] = {}
     for name in run.score_columns:
         score, _, stage = name.partition("@")
@@ -151,6 +151,6 @@ def _score_meanings(run: Run) -> list[dict[str, str]]:
 
 
 def _column_metadata(run: Run, column: str) -> dict[str, str]:
-    """What a stored column says of itself."""
+    """Return the metadata of a stored column."""
     metadata = run.schema.field(column).metadata
     return {key.decode(): value.decode() for key, value in metadata.items()}

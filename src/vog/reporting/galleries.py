@@ -1,4 +1,4 @@
-"""The pictures of the report: which examples are shown where, and how many there is room for."""
+"""The galleries of the report: which examples each shows, within the size limit of the page."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,18 +15,18 @@ from vog.pages import GalleryTile, format_number
 from vog.reporting.findings import Findings, Missing
 from vog.result import Run
 
-THUMBNAIL_SIZE = 112
+SIZE = 112
 _SMALL_SIZE = 80
 _END_TILES, _GROUP_TILES = 14, 9
-# Of each end of a class at most so many, and of all classes together.
+# The largest number of tiles at each end of a class, and of all classes together.
 _CLASS_TILES, _ALL_CLASS_TILES = 12, 2600
-# What all pictures may take, as text in the page: the report is to stay below 15 MB.
-_MOST_PICTURE_TEXT = 11_000_000
+# The largest length of all pictures as text in the page, so that it stays below 15 MB.
+_MOST_TEXT = 11_000_000
 
 
 @dataclass(frozen=True)
 class SelectedRow:
-    """An example that is to be shown, and what stands below it."""
+    """An example of a gallery, and the lines of text below it."""
 
     index: int
     facts: tuple[str, ...] = ()
@@ -34,12 +34,12 @@ class SelectedRow:
 
 @dataclass(frozen=True)
 class GalleryPlan:
-    """Which examples are shown, by the name of the gallery.
+    """The examples of each gallery.
 
     Attributes:
-        shown: by gallery.
-        classes: by class, its hardest and its easiest.
-        left_out: how many classes have no gallery of their own.
+        galleries: examples by name of the gallery.
+        classes: the hardest and the easiest examples of each class.
+        left_out: the number of classes without a gallery.
     """
 
     galleries: Mapping[str, Sequence[SelectedRow]]
@@ -48,26 +48,27 @@ class GalleryPlan:
 
     @property
     def example_count(self) -> int:
-        """How many examples have to be looked at."""
+        """Return the number of different examples."""
         return len(set(self.indices))
 
     @property
     def indices(self) -> list[int]:
-        """Their rows; those of the classes come last, where there may be no room any more."""
+        """Return the rows of all examples; those of classes come last, as room may run out."""
         rows = [*self.galleries.values(), *(end for ends in self.classes.values() for end in ends)]
         return [entry.index for gallery in rows for entry in gallery]
 
 
 @dataclass(frozen=True)
 class Galleries:
-    """The plan with pictures.
+    """The galleries of a plan, with pictures.
 
     Attributes:
-        tiles: by gallery.
-        classes: by class, its hardest and its easiest.
-        left_out: classes without a gallery of their own.
-        missing: why there is no picture of an example, where there is none.
-        looked_at: how many examples were to be shown; `unseen`, how many of them cannot be.
+        tiles: tiles by name of the gallery.
+        classes: tiles of the hardest and the easiest examples of each class.
+        left_out: the number of classes without a gallery.
+        missing: why the first example without a preview has none; None if all have one.
+        example_count: the number of examples with a tile.
+        without_preview: the number of these that have no preview.
     """
 
     tiles: Mapping[str, list[GalleryTile]]
@@ -79,19 +80,19 @@ class Galleries:
 
 
 def plan_galleries(run: Run, findings: Findings) -> GalleryPlan:
-    """The hardest and the easiest of all and of each class, and those that sections speak of."""
+    """Choose the hardest and the easiest of all and of each class, and examples of sections."""
     values = run.numbers(findings.by)
     sign = -1 if run.hard_is_high(findings.by) else 1
     order = np.lexsort((np.arange(len(values)), sign * values))
     order = order[: int((~np.isnan(values)).sum())]
     ends = min(_END_TILES, len(order) // 2)
 
-    index = run.table(["index"])["index"].to_numpy()  # not the place, where parts are missing
+    index = run.table(["index"])["index"].to_numpy()  # not the position if parts are missing
 
     def select_rows(places: Int[np.ndarray, "few"]) -> list[SelectedRow]:
         return [
-            SelectedRow(int(index[row]), (f"{findings.by} {format_number(float(values[row]))}",))
-            for row in places
+            SelectedRow(int(index[i]), (f"{findings.by} {format_number(float(values[i]))}",))
+            for i in places
         ]
 
     galleries = {"hardest": select_rows(order[:ends]), "easiest": select_rows(order[::-1][:ends])}
@@ -102,30 +103,26 @@ def plan_galleries(run: Run, findings: Findings) -> GalleryPlan:
 def fill_galleries(
     run: Run, plan: GalleryPlan, preview_example: Previewer, advance: Callable[[int], None]
 ) -> Galleries:
-    """Look at each example once; classes are left out when the page would become too large."""
+    """Preview each example once; leave out classes if the page would become too large."""
     times = Counter(plan.indices)
     indices = list(times)
     places = np.searchsorted(run.table(["index"])["index"].to_numpy(), indices)
     rows = {row["index"]: row for row in row_summaries(run, places, "all")}
     tiles: dict[int, GalleryTile] = {}
-    missing, picture_text, unseen = None, 0, 0
-    size = THUMBNAIL_SIZE if len(indices) < 1000 else _SMALL_SIZE
+    missing, letters, unseen = None, 0, 0
+    size = SIZE if len(indices) < 1000 else _SMALL_SIZE
     for index in indices:
-        if picture_text > _MOST_PICTURE_TEXT:
+        if letters > _MOST_TEXT:
             break
         row = rows[index]
         preview = preview_example(index, row["id"])
         missing, unseen = missing or preview.missing, unseen + (preview.missing is not None)
         tiles[index] = pages.make_tile(run, row, **pages.preview_fields(preview, size))
-        picture_text += len(tiles[index].picture or "") * times[index]
+        letters += len(tiles[index].picture or "") * times[index]
         advance(1)
 
-    def make_tiles(entries: Sequence[SelectedRow]) -> list[GalleryTile]:
-        return [
-            replace(tiles[example.index], facts=example.facts)
-            for example in entries
-            if example.index in tiles
-        ]
+    def make_tiles(group: Sequence[SelectedRow]) -> list[GalleryTile]:
+        return [replace(tiles[row.index], facts=row.facts) for row in group if row.index in tiles]
 
     classes = {
         label: (make_tiles(hard), make_tiles(easy))
@@ -147,28 +144,25 @@ def _class_galleries(
     order: Int[np.ndarray, "n"],
     select_rows: Callable[[Int[np.ndarray, "few"]], list[SelectedRow]],
 ) -> tuple[dict[int, tuple[list[SelectedRow], list[SelectedRow]]], int]:
-    """By class, its hardest and its easiest; and how many classes there is no room for."""
+    """Return the hardest and easiest rows of each class, and the number of classes left out."""
     labels = run.table(["label"])["label"].fill_null(-1).to_numpy()[order]
     grouped = np.argsort(labels, kind="stable")
     numbers, start, count = np.unique(labels[grouped], return_index=True, return_counts=True)
-    labelled = [
-        (label, begin, size)
-        for label, begin, size in zip(numbers, start, count, strict=True)
-        if label >= 0
-    ]
+    groups = zip(numbers, start, count, strict=True)
+    labelled = [(label, first, size) for label, first, size in groups if label >= 0]
     fitting = labelled[: _ALL_CLASS_TILES // 2]
     each = max(1, min(_CLASS_TILES, _ALL_CLASS_TILES // (2 * max(1, len(fitting)))))
     classes = {}
-    for label, first, members in fitting:
-        class_rows = order[grouped[first : first + members]]
-        hard = min(each, max(1, members // 2))
-        easy = min(each, members - hard)
-        classes[int(label)] = (select_rows(class_rows[:hard]), select_rows(class_rows[::-1][:easy]))
+    for label, first, size in fitting:
+        rows = order[grouped[first : first + size]]
+        hard = min(each, max(1, size // 2))
+        easy = min(each, size - hard)
+        classes[int(label)] = (select_rows(rows[:hard]), select_rows(rows[::-1][:easy]))
     return classes, len(labelled) - len(fitting)
 
 
 def _section_galleries(findings: Findings) -> dict[str, list[SelectedRow]]:
-    """What the sections on stages, disputes and labels speak of."""
+    """Return the examples of the sections on stages, disputes and labels."""
     galleries: dict[str, list[SelectedRow]] = {}
     if not isinstance(findings.stage_shift, Missing):
         galleries |= {
@@ -194,9 +188,8 @@ def _section_galleries(findings: Findings) -> dict[str, list[SelectedRow]]:
 
 
 def _why_suspicious(suspect: Suspect, first: str) -> tuple[str, ...]:
-    reason = f"{suspect.hardness:.1%} by {first}" + (
-        " and others" if "all classes" not in first else ""
-    )
+    more = " and others" if "all classes" not in first else ""
+    reason = f"{suspect.hardness:.1%} by {first}{more}"
     if suspect.probability is not None:
         reason = f"wrong with {suspect.probability:.0%}"
     return (reason,) if suspect.vog is None else (reason, f"{suspect.vog:.0%} by vog")

@@ -1,4 +1,4 @@
-"""The report: one page that says what a run found, opens offline, and can be sent to anybody."""
+"""Writes the report of a run: one page that opens offline and can be sent to anybody."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -25,6 +25,7 @@ from vog.result import Run
 
 _VEGA_SNIPPET = "window.vegaEmbed = vegaEmbed;"
 SUFFIXES = (".html", ".htm")
+_Sections = Mapping[str, Mapping[str, Chart]]  # charts by section and name
 
 
 def report(
@@ -38,39 +39,35 @@ def report(
     warn: Callable[[str], None] = lambda _: None,
     stage: str | None = None,
 ) -> Path:
-    """Write the report of a run as one file that needs nothing from elsewhere.
+    """Write the report of a run as one file that needs no other files, and return its path.
 
     Args:
         run: the run.
-        out: the file; replaced only when the new one is whole.
-        by: the column that examples are ranked by, `vog@all:class` unless told otherwise.
-        root: where the images, the `.npz` or the stored gradients are, if they have moved.
+        out: the file, which ends in `.html`; it is replaced only by a complete file.
+        by: the column that ranks the examples; by default the default column of the run.
+        root: location of the images, the `.npz` or the stored gradients, if they have moved.
         data: the dataset that was scored, or `file.py:function`, to show its items.
         figures: a folder to save each chart in, as PNG and SVG.
-        quiet: no progress.
-        stage: which checkpoints judge the labels; None for the rule of `vog.suspects`.
-        warn: hears how many examples have no picture, and why, where some have none.
+        quiet: show no progress.
+        stage: the stage whose checkpoints judge the labels; None for the rule of `vog.suspects`.
+        warn: called with a message if some examples have no picture.
 
     Raises:
-        ResultError: there is no such column or stage, the file cannot be written, or is named as
-            something else than a page.
-        FunctionError: `data` names no function, or it fails.
+        ResultError: there is no such column or stage, or `out` is no page or cannot be written.
+        FunctionError: `data` names no function, or the function fails.
     """
     out = output_path(out)
     if out.suffix.lower() not in SUFFIXES:
         raise ResultError(f"{out}: a report is a page. End its name in .html.")
-    preview = previewer(
-        run, None if root is None else Path(root), data, size=galleries.THUMBNAIL_SIZE
-    )
+    preview = previewer(run, None if root is None else Path(root), data, size=galleries.SIZE)
     with progress("reading", STEPS, quiet=quiet) as advance:
         findings = collect_findings(run, by, advance, stage)
     plan = galleries.plan_galleries(run, findings)
     with progress("pictures", plan.example_count, quiet=quiet) as advance:
         filled = galleries.fill_galleries(run, plan, preview, advance)
     if filled.missing is not None:
-        warn(
-            f"{filled.without_preview:,} of {filled.example_count:,} examples have no picture. {filled.missing}"
-        )
+        share = f"{filled.without_preview:,} of {filled.example_count:,}"
+        warn(f"{share} examples have no picture. {filled.missing}")
     sections = charts_by_section.charts_by_section(run, findings)
     write_text(out, _page_html(run, findings, filled, sections))
     if figures is not None:
@@ -79,14 +76,14 @@ def report(
 
 
 def charts_of(run: Run, by: str | None = None) -> dict[str, Chart]:
-    """The charts of the report by name; each shows itself in a notebook, and can be saved.
+    """Return the charts of the report by name; a notebook displays them, and they can be saved.
 
-    What the run cannot tell, for want of scores or stages, has no chart.
+    Charts that need scores or stages that the run lacks are left out.
     """
     return _charts_by_name(charts_by_section.charts_by_section(run, collect_findings(run, by)))
 
 
-def _charts_by_name(sections: Mapping[str, Mapping[str, Chart]]) -> dict[str, Chart]:
+def _charts_by_name(sections: _Sections) -> dict[str, Chart]:
     return {name: chart for section in sections.values() for name, chart in section.items()}
 
 
@@ -100,30 +97,24 @@ def _save_charts(charts_by_name: Mapping[str, Chart], folder: Path, quiet: bool)
 
 
 def _page_html(
-    run: Run,
-    findings: Findings,
-    filled: galleries.Galleries,
-    sections: Mapping[str, Mapping[str, Chart]],
+    run: Run, findings: Findings, filled: galleries.Galleries, sections: _Sections
 ) -> str:
     folder = Path(__file__).parent
+    style, script = ((folder / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
     return (
         pages.environment("vog.reporting")
         .get_template("report.html")
         .render(
             run=run,
             agreement=label_agreement(run),
-            found=findings,
-            shown=filled,
+            findings=findings,
+            galleries=filled,
             charts={
                 section: {name: _chart_spec(chart) for name, chart in named_charts.items()}
                 for section, named_charts in sections.items()
             },
-            look=_unescaped(
-                pages.style_sheet() + (folder / "report.css").read_text(encoding="utf-8")
-            ),
-            script=_unescaped(
-                _vega_script() + "\n" + (folder / "report.js").read_text(encoding="utf-8")
-            ),
+            style=_unescaped(pages.style_sheet() + style),
+            script=_unescaped(_vega_script() + "\n" + script),
             target=pages.target_words(run),
             class_name=lambda label: pages.class_text(run, label),
         )
@@ -131,7 +122,7 @@ def _page_html(
 
 
 def _chart_spec(chart: Chart) -> dict[str, str]:
-    """The definition of a chart as text that cannot end the script element it stands in."""
+    """Return the JSON of a chart as text that cannot close the script element around it."""
     spec = chart.to_dict()
     text = json.dumps(spec, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return {
@@ -141,7 +132,7 @@ def _chart_spec(chart: Chart) -> dict[str, str]:
 
 
 def _vega_script() -> str:
-    """Vega-Lite and what draws it, of the version that the charts are written for."""
+    """Return the script that draws charts, with the Vega-Lite version of Altair."""
     version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
     return vl_convert.javascript_bundle(_VEGA_SNIPPET, vl_version=version).replace(
         "</script", "<\\/script"
@@ -149,5 +140,5 @@ def _vega_script() -> str:
 
 
 def _unescaped(text: str) -> Markup:
-    """Text of ours that is not escaped again."""
+    """Return text from this package as markup that is not escaped."""
     return Markup(text)

@@ -1,4 +1,4 @@
-// Draws the charts, and shows the class that is chosen.
+// Draws the charts, and shows the galleries of the selected class.
 document.getElementById("no-script").hidden = true;
 document.querySelectorAll("[data-spec]").forEach((place) => {
   const spec = JSON.parse(document.getElementById(place.dataset.spec).textContent);
@@ -7,11 +7,11 @@ document.querySelectorAll("[data-spec]").forEach((place) => {
     .then(() => { place.dataset.drawn = "yes"; })
     .catch((error) => { place.textContent = `This chart could not be drawn: ${error.message}`; });
 });
-const chosen = document.getElementById("class");
-if (chosen) {
-  const show = () => document.querySelectorAll("[data-class]").forEach((one) => {
-    one.hidden = one.dataset.class !== chosen.value;
+const select = document.getElementById("class");
+if (select) {
+  const show = () => document.querySelectorAll("[data-class]").forEach((pair) => {
+    pair.hidden = pair.dataset.class !== select.value;
   });
-  chosen.addEventListener("change", show);
+  select.addEventListener("change", show);
   show();
 }

@@ -1,4 +1,4 @@
-"""A local page for every row of a run: sort, filter, look, and decide."""
+"""The viewer: local pages that sort, filter, show and mark the rows of a run."""
 
 from vog.viewer.app import application as application
 from vog.viewer.server import serve as serve

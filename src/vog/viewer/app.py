@@ -1,4 +1,4 @@
-"""The addresses of the viewer, and what is answered when something is not as it should be."""
+"""The viewer as an ASGI application: its addresses, and its error page."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -43,9 +43,9 @@ def application(
     inspection: Inspection | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> ASGIApp:
-    """The viewer of a run as an ASGI application; see `serve` for the arguments.
+    """Return the viewer of a run as an ASGI application; see `serve` for the arguments.
 
-    `tell` hears why no example can be shown, if none can.
+    `tell` is called with the reason if no example can be shown.
     """
     preview = previewer(run, root, data, image_responses.LARGE, inside=True)
     source = RunTables(run)
@@ -68,15 +68,14 @@ def application(
         "/review.txt": marks_page.as_list,
         "/static/{name}": lambda site, request: _static_file(request),
     }
-    forms_by_path: dict[str, FormHandler] = {
+    forms: dict[str, FormHandler] = {
         "/mark": marks_page.mark,
         "/undo": marks_page.undo,
         "/inspect/{index}": example_page.inspect,
     }
-    routes = [Route(path, _page_endpoint(site, page, idle)) for path, page in pages_by_path.items()]
+    routes = [Route(path, _page_route(site, page, idle)) for path, page in pages_by_path.items()]
     routes += [
-        Route(path, _form_endpoint(site, page), methods=["POST"])
-        for path, page in forms_by_path.items()
+        Route(path, _form_route(site, page), methods=["POST"]) for path, page in forms.items()
     ]
     app = Starlette(
         routes=routes,
@@ -86,23 +85,21 @@ def application(
             lambda request, error: _error_page(site, request, error),
         ),
     )
-    app.router.redirect_slashes = False  # by the address that is asked for, which a proxy changes
+    app.router.redirect_slashes = False  # they would have the address behind the proxy
     return GuardedApp(app, guard)
 
 
 @asynccontextmanager
 async def _lifespan(site: Site, idle: IdleWorker) -> AsyncIterator[None]:
-    """While the server runs, and nobody waits for a page, derived columns are prepared."""
-    # More at a time would not be faster, and each keeps memory of its own.
+    """Prepare derived columns while the server runs and no request is waiting."""
+    # More threads would not be faster, and each has its own memory.
     to_thread.current_default_thread_limiter().total_tokens = _THREADS
     with idle.run_in_background(site.row_pages.source.prepare):
         yield
 
 
-def _page_endpoint(
-    site: Site, page: PageHandler, idle: IdleWorker
-) -> Callable[[Request], Response]:
-    """A page that changes nothing; it is not a coroutine, so it is made in a thread."""
+def _page_route(site: Site, page: PageHandler, idle: IdleWorker) -> Callable[[Request], Response]:
+    """Return the endpoint of a page. It is no coroutine, so that it runs in a thread."""
 
     def answer(request: Request) -> Response:
         with idle.serving_request(), explain_read_errors():
@@ -111,8 +108,8 @@ def _page_endpoint(
     return answer
 
 
-def _form_endpoint(site: Site, page: FormHandler) -> Callable[[Request], Awaitable[Response]]:
-    """A page that takes a form of this viewer."""
+def _form_route(site: Site, page: FormHandler) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint of a form of this viewer."""
 
     def handle(request: Request, fields: dict[str, str]) -> Response:
         with explain_read_errors():
@@ -126,18 +123,18 @@ def _form_endpoint(site: Site, page: FormHandler) -> Callable[[Request], Awaitab
 
 
 def _error_page(site: Site, request: Request, error: Exception) -> Response:
-    """What is wrong, on a page that leads back."""
+    """Return a page with the error message and a link to the gallery."""
     if isinstance(error, HTTPException):
         status, message = error.status_code, str(error.detail)
     else:
         status, message = getattr(error, "status", 400), str(error)
     if status == 404:
         message = "There is no such page or example."
-    return site.page("error.html", request, status, said=message)
+    return site.page("error.html", request, status, message=message)
 
 
 def _static_file(request: Request) -> Response:
-    """One of the files of the pages; the name is looked up, never opened as a path."""
+    """Return a static file. Its name is looked up in a list, and never opened as a path."""
     name = request.path_params["name"]
     if name == "look.css":
         content = style_sheet()

@@ -1,14 +1,14 @@
-"""Work that is done while nobody waits for a page, so that the next one is there sooner."""
+"""Background work while no request is waiting, so that later pages are faster."""
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-_PAUSE = 0.1  # seconds without a request; whoever reads a page takes longer
+_PAUSE = 0.1  # seconds without a request before work goes on; reading a page takes longer
 
 
 class IdleWorker:
-    """Knows whether pages are being made, and works in a thread of its own while none is."""
+    """Counts requests in progress, and works in its own thread while there are none."""
 
     def __init__(self) -> None:
         self._waiting = 0
@@ -17,7 +17,7 @@ class IdleWorker:
 
     @contextmanager
     def serving_request(self) -> Iterator[None]:
-        """While entered, somebody waits for a page."""
+        """Count a request as in progress until the block ends."""
         self._change_waiting(1)
         try:
             yield
@@ -26,7 +26,7 @@ class IdleWorker:
 
     @contextmanager
     def run_in_background(self, work: Callable[[Callable[[], bool]], None]) -> Iterator[None]:
-        """While entered, `work` is done beside it; what it is given waits until nobody waits."""
+        """Run `work` in a thread until the block ends; its argument is `wait_until_idle`."""
         self._ended = False
         thread = threading.Thread(target=work, args=[self.wait_until_idle], daemon=True)
         thread.start()
@@ -39,7 +39,7 @@ class IdleWorker:
             thread.join()
 
     def wait_until_idle(self) -> bool:
-        """Wait until nobody has waited for a moment; False when it is to end."""
+        """Wait until no request is in progress; return False if the work has to end."""
         with self._changed:
             while not self._ended:
                 if self._waiting:

@@ -1,4 +1,4 @@
-"""What all pages of the viewer need: the rows, the marks, how examples look, and the templates."""
+"""The context of all pages of the viewer: rows, marks, previews and templates."""
 
 import threading
 from collections.abc import Iterable, Sequence
@@ -33,12 +33,12 @@ _CACHE_SIZE = 32
 
 @dataclass
 class Site:
-    """One run, and how it is looked at.
+    """The run that is viewed, with its rows, marks and cached results.
 
     Attributes:
-        preview: of a row and its id; pictures are as large as the page of one example shows them.
-        inspected: by row, what was computed on demand; the latest only.
-        compared: by two columns, the same.
+        preview: returns the preview of a row and id, with pictures in the largest size.
+        inspected_examples: the latest results that were computed on demand, by row.
+        comparisons: the latest comparisons of two columns, by their names.
     """
 
     run: Run
@@ -54,64 +54,64 @@ class Site:
 
     @cached_property
     def first_preview(self) -> Preview:
-        """What the first row that can be seen looks like: the others are of its kind."""
+        """The preview of the first row that has one: all rows have the same kind."""
         rows = self.row_pages.page(RowOrder("index", descending=False), RowFilter(), count=20).rows
         previews = [self.preview(row["index"], row["id"]) for row in rows]
         return next((preview for preview in previews if preview.missing is None), previews[0])
 
     @property
     def has_pictures(self) -> bool:
-        """Whether examples are shown as pictures; then each has an address of its own."""
+        """True if examples are pictures; then each picture has its own address."""
         return self.first_preview.image is not None
 
     @cached_property
     def agreement(self) -> LabelAgreement | None:
-        """How often the last checkpoint agrees with the labels."""
+        """The agreement of the last checkpoint with the labels."""
         return label_agreement(self.run)
 
     @cached_property
     def labels(self) -> dict[int, str]:
-        """By number, the names of the classes that have rows, for people to choose from."""
+        """The names of the classes that have rows, by number."""
         return {label: self.class_name(label) or "" for label in self.lookup.labels()}
 
     @cached_property
     def names(self) -> dict[int, str]:
-        """By number, the names of all classes that are known, also those without rows."""
+        """The names of all known classes by number, including those without rows."""
         numbers = {*range(len(self.run.label_names or [])), *self.labels, *self.lookup.predicted()}
         return {label: self.class_name(label) or "" for label in sorted(numbers)}
 
     def class_name(self, label: int | None) -> str | None:
-        """The first name of a class, or its number."""
+        """Return the first name of a class, or its number."""
         return pages.class_text(self.run, label)
 
     def class_word(self, label: int) -> str:
-        """A class as the fields of forms say it."""
+        """Return the text of a class in fields of forms."""
         return view_query.class_word(self.run, label)
 
     def view(self, request: Request) -> View:
-        """The view that the address of a page asks for.
+        """Return the view that the address of a page describes.
 
         Raises:
-            ResultError: it makes no sense.
+            ResultError: a query parameter is not valid.
         """
         return view_query.read_view(self.run, request.query_params)
 
     def address(self, query: str) -> str:
-        """A query that a form sent back, as an address of ours or, if it is none, the usual.
+        """Return the query of the view that a form sent back, in its shortest form.
 
         Raises:
-            ResultError: it makes no sense.
+            ResultError: a query parameter is not valid.
         """
         try:
             parameters = parse_qsl(query, max_num_fields=50)
         except ValueError as error:
-            raise ResultError(f"the view to go back to makes no sense: {error}.") from error
+            raise ResultError(f"the view to go back to cannot be read: {error}.") from error
         return view_query.read_view(self.run, dict(parameters)).address(self.run)
 
     def tiles(
         self, request: Request, rows: Iterable[Row], columns: Sequence[str] = ()
     ) -> list[GalleryTile]:
-        """The rows as a gallery shows them, with the values of some columns below."""
+        """Return the tiles of rows, with the values of some columns below each."""
         root = relative_root(request)
         return [
             self._tile(root, row, [_fact_text(name, row[name]) for name in columns]) for row in rows
@@ -119,32 +119,27 @@ class Site:
 
     def _tile(self, root: str, row: Row, facts: list[str]) -> GalleryTile:
         if self.has_pictures:
-            small = (
-                self.first_preview.image is not None and max(self.first_preview.image.size) <= 64
-            )
+            image = self.first_preview.image
+            small = image is not None and max(image.size) <= 64
             fields = {"picture": f"{root}picture/{row['index']}?size=240", "small": small}
         else:
             fields = {"preview": self.preview(row["index"], row["id"])}
         return pages.make_tile(self.run, row, facts=facts, **fields)
 
     def page(self, name: str, request: Request, status: int = 200, **context: Any) -> Response:
-        """A page from its template, with what all pages show."""
-        # A page that says what is wrong needs nothing that may be what is wrong.
+        """Return a page from its template, with the context of all pages."""
+        # An error page must not depend on anything that can fail.
         marks, last, agreement = {}, None, None
         if status < 400:
             marks, last, agreement = self.review.marks(), self.review.last(), self.agreement
         template = pages.environment("vog.viewer").get_template(name)
-        shared = {
-            "run": self.run,
-            "site": self,
-            "token": self.guard.token,
-            "up": relative_root(request),
-        }
-        shared |= {"at": _page_path(request), "marks": marks, "last": last, "agreement": agreement}
-        return HTMLResponse(template.render(**shared, **context), status)
+        context |= {"run": self.run, "site": self, "token": self.guard.token}
+        context |= {"up": relative_root(request), "path": _page_path(request)}
+        context |= {"marks": marks, "last": last, "agreement": agreement}
+        return HTMLResponse(template.render(**context), status)
 
     def remember(self, cache: dict[Any, Any], key: object, result: object) -> None:
-        """Remember what took long to compute; the oldest is forgotten."""
+        """Put a result that took long to compute into a cache, and drop the oldest one."""
         with self._lock:
             cache.pop(key, None)
             while len(cache) >= _CACHE_SIZE:
@@ -153,14 +148,14 @@ class Site:
 
 
 def _fact_text(column: str, value: object) -> str:
-    """A value of a column as a tile says it."""
+    """Return the value of a column as the text of a tile."""
     if value is None or isinstance(value, float):
         return f"{column} {pages.format_number(value)}"
     return f"{column} {value}"
 
 
 def relative_root(request: Request) -> str:
-    """Return what leads from a page to the first one, as links begin.
+    """Return the relative path from a page to the first page, with which links begin.
 
     Links are relative, because behind a proxy the first page may be `/user/me/proxy/8765/`.
     """
@@ -168,17 +163,13 @@ def relative_root(request: Request) -> str:
 
 
 def redirect(request: Request, page: str, query: str = "", fragment: str = "") -> Response:
-    """On to another page, as `example/3`, after something was changed."""
-    address = (
-        relative_root(request)
-        + page
-        + (f"?{query}" if query else "")
-        + (f"#{fragment}" if fragment else "")
-    )
+    """Return a redirect to another page, such as `example/3`, after a change."""
+    address = relative_root(request) + page
+    address += (f"?{query}" if query else "") + (f"#{fragment}" if fragment else "")
     return RedirectResponse(address, 303)
 
 
 def _page_path(request: Request) -> str:
-    """The path of a page below that of the viewer, which a server may know."""
+    """Return the path of a page below the root path of the viewer, which a server may set."""
     path, root = request.scope["path"], request.scope.get("root_path", "")
     return path.removeprefix(root) if path.startswith(f"{root}/") else path

@@ -1,6 +1,7 @@
-"""What the viewer asks for when somebody wants to see an example under every checkpoint.
+"""The results that the viewer computes on demand for one example under every checkpoint.
 
-Whoever starts the viewer hands it in: computing takes a framework, and nothing here needs one.
+The caller of the viewer passes the function that computes them, which needs a framework; nothing
+here needs one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from jaxtyping import Float
 
 from vog.result import Run
 from vog.result.data_location import current_location
+from vog.wording import option
 
 
 @runtime_checkable  # so that beartype can check it while the tests run
@@ -48,12 +50,12 @@ class InspectedExample(Protocol):
 
 @dataclass(frozen=True)
 class Inspection:
-    """How examples are inspected.
+    """The function that inspects examples, and what it runs.
 
     Attributes:
-        runs: in words, what is read and run for it; nothing is before somebody asks.
-        inspect: from the row to what was found; raises `VogError` where it cannot be.
-        missing: why it cannot be done at all, and what would help; then it is never called.
+        runs: text that names what is read and run on demand.
+        inspect: returns the result for a row; raises `VogError` if it cannot be computed.
+        missing: why no example can be inspected, and what to do; then `inspect` is not called.
     """
 
     runs: str
@@ -64,16 +66,16 @@ class Inspection:
 def inspection(
     run: Run, overrides: Mapping[str, Any], inspect: Callable[[int], InspectedExample]
 ) -> Inspection:
-    """How examples of a run are inspected, told from words alone: nothing is imported or run.
+    """Return how examples of a run are inspected, without importing or running anything.
 
     Args:
-        run: names what it was scored with.
-        asked: what the user names instead: `model`, `model_args`, `checkpoints`, `data`,
+        run: the run, which names the inputs of its scoring.
+        overrides: inputs that replace them: `model`, `model_args`, `checkpoints`, `data`,
             `transform`, `read`.
-        inspect: does it.
+        inspect: the function that inspects a row.
     """
     if "combined" in run.question:
-        reason = "This run is the mean over several: open one of them to have them."
+        reason = "This run is the mean over several runs. Open one of those to compute them."
         return Inspection("", inspect, reason)
     where = run.question.get("where", {})
     if where.get("gradients") is not None:
@@ -83,12 +85,11 @@ def inspection(
     model, data = (overrides.get(name) or current_location(run, name) for name in ("model", "data"))
     for name, value in (("model", model), ("data", data)):
         if value is None:
-            return Inspection(
-                "",
-                inspect,
-                f"The run does not name its {name}, which was an object in Python: start the "
-                f"viewer with --{name} to have them.",
+            reason = (
+                f"The run does not name its {name}, which was an object in Python. Start the "
+                f"viewer with {option(name, 'file.py:function')} to compute them."
             )
+            return Inspection("", inspect, reason)
     code = [f"{model}({_model_arguments(run, overrides)})"]
     functions = (
         data,
@@ -96,14 +97,12 @@ def inspection(
         current_location(run, "target"),
         overrides.get("read") or current_location(run, "read"),
     )
-    code += [
-        str(function) for function in functions if function is not None and ":" in str(function)
-    ]
+    code += [str(spec) for spec in functions if spec is not None and ":" in str(spec)]
     count = len(run.question["checkpoints"])
     return Inspection(f"{', '.join(code)} under {count} checkpoints", inspect)
 
 
 def _model_arguments(run: Run, overrides: Mapping[str, Any]) -> str:
-    """Arguments are part of what is run: a function of any package can be named as a model."""
+    """Return the arguments of the model: any function can be a model, so they have to be shown."""
     arguments = overrides.get("model_args") or run.question.get("model", {}).get("args", {})
     return ", ".join(f"{name}={value!r}" for name, value in arguments.items())

@@ -1,8 +1,8 @@
-"""What keeps the pages of others out: whatever is open in a browser can reach a viewer beside it.
+"""The guard against requests from other pages: any page in a browser can reach a local viewer.
 
-A page from elsewhere may send requests here, and by a name that it lets point to this machine
-it may even read the answers. So the Host has to be a name of this machine, and what changes
-something has to come from a page of the viewer itself.
+A page of another site can send requests to the viewer. If its host name resolves to this machine
+(DNS rebinding), it can even read the answers. So the Host header must be a name of this machine,
+and a request that changes something must come from a page of the viewer.
 """
 
 import ipaddress
@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vog.errors import ResultError
+from vog.wording import option
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 # `name[:port]`, where a name may be an address of version 6 in brackets.
@@ -36,7 +37,7 @@ _HEADERS = {
 
 
 class RefusedError(Exception):
-    """A request that is not answered, and why."""
+    """A request was refused; the message says why."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -45,12 +46,12 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Guard:
-    """Who may ask, and the word that only pages of this server know.
+    """The allowed hosts, and the secret token that only pages of this server know.
 
     Attributes:
-        host: the address that is listened on.
-        token: stands in every form.
-        allow_host: more names that the viewer may be asked by; see `host_names`.
+        host: the address that the server listens on.
+        token: the token in every form.
+        allow_host: more host names that requests may use; see `host_names`.
     """
 
     host: str
@@ -58,30 +59,30 @@ class Guard:
     allow_host: tuple[str, ...] = ()
 
     def check_host(self, header: str) -> None:
-        """Nothing where the Host is a name of this machine.
+        """Raise unless the Host header is an allowed name.
 
         Raises:
-            RefusedError: it is not.
+            RefusedError: the Host header is not of the form `name[:port]`, or not allowed.
         """
         name = _host_name(header)
         if name is None:
             raise RefusedError(421, "the Host of this request is not of the form name[:port].")
         allowed = {*_LOCAL, self.host.lower(), *self.allow_host}
-        if not is_local(self.host):  # it is meant to be reached from elsewhere, by a number
+        if not is_local(self.host):  # other machines may reach it by its IP address
             allowed.add(socket.gethostname().lower())
             if _is_address(name):
                 return
         if name not in allowed:
             raise RefusedError(
                 421,
-                f"this viewer is not called {name!r}; open it as it was printed, or start it with "
-                f"--allow-host {name} where a proxy or a tunnel calls it so.",
+                f"this viewer is not called {name!r}. Open the address that it printed, or start "
+                f"it with {option('allow_host')} {name} if a proxy or a tunnel uses this name.",
             )
 
     def _is_own(self, origin: str, host: str) -> bool:
-        """Whether a page of this viewer has that origin: by its Host, or by an allowed name.
+        """Return True if the origin is a page of this viewer: its Host, or an allowed name.
 
-        A proxy may be called by another name than the Host that it passes on.
+        A proxy may have a name that differs from the Host that it passes on.
         """
         try:
             address = urlsplit(origin).netloc
@@ -90,10 +91,10 @@ class Guard:
         return address == host or _host_name(address) in self.allow_host
 
     async def form(self, request: Request) -> dict[str, str]:
-        """The fields of a form that a page of this server sent.
+        """Return the fields of a form that a page of this server sent.
 
         Raises:
-            RefusedError: it came from elsewhere, or is too long.
+            RefusedError: the form came from a different page, is too long, or is not valid.
         """
         origin = request.headers.get("origin")
         if origin is not None and not self._is_own(origin, request.headers.get("host", "")):
@@ -104,7 +105,7 @@ class Guard:
         async for chunk in request.stream():
             body += chunk
             if len(body) > _MOST_FORM_BYTES:
-                raise RefusedError(413, "that is too long.")
+                raise RefusedError(413, f"the form is larger than {_MOST_FORM_BYTES:,} bytes.")
         try:
             fields = dict(
                 parse_qsl(
@@ -112,17 +113,17 @@ class Guard:
                 )
             )
         except ValueError as error:
-            raise RefusedError(400, "that is no form of this viewer.") from error
+            raise RefusedError(400, "this is no form of this viewer.") from error
         if not secrets.compare_digest(fields.get("token", "").encode(), self.token.encode()):
             raise RefusedError(
-                403, "this page is from before the viewer was started again: reload it, and repeat."
+                403, "this page is older than the start of the viewer. Reload it, and try again."
             )
         return fields
 
 
 @dataclass(frozen=True)
 class GuardedApp:
-    """The application behind a guard; every answer forbids what the pages do not need."""
+    """The application behind a guard; headers of every answer forbid what no page needs."""
 
     app: ASGIApp
     guard: Guard
@@ -149,28 +150,29 @@ class GuardedApp:
 
 
 def host_names(hosts: Sequence[str]) -> tuple[str, ...]:
-    """Return names that a viewer is to be asked by, as they are compared.
+    """Return host names in the form in which they are compared.
 
     Raises:
-        ResultError: a word is no name.
+        ResultError: one of them is no host name.
     """
     name_by_host = {host: _host_name(host) for host in hosts}
     invalid = [host for host, name in name_by_host.items() if name is None]
     if invalid:
         raise ResultError(
-            f"--allow-host {invalid[0]!r}: expected the name of a host alone, as hub.example.org."
+            f"{option('allow_host')} {invalid[0]!r}: expected the name of a host alone, such as "
+            f"hub.example.org."
         )
     return tuple(name for name in name_by_host.values() if name is not None)
 
 
 def _host_name(header: str) -> str | None:
-    """`localhost` of `localhost:8765`, `::1` of `[::1]:8765`; None of what is no `name[:port]`."""
+    """Return the name in `name[:port]`, such as `::1` in `[::1]:8765`; None in other texts."""
     match = _HOST.fullmatch(header)
     return None if match is None else (match["six"] or match["name"]).rstrip(".").lower()
 
 
 def is_local(host: str) -> bool:
-    """Whether only this machine can reach the address."""
+    """Return True if only this machine can reach the address."""
     return host in _LOCAL or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 

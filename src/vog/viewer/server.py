@@ -1,4 +1,4 @@
-"""Serving the viewer until it is stopped."""
+"""The web server of the viewer."""
 
 import socket
 import threading
@@ -16,6 +16,7 @@ from vog.result.sql import use_system_memory
 from vog.viewer.app import application
 from vog.viewer.inspection import Inspection
 from vog.viewer.request_guard import Guard, host_names
+from vog.wording import option
 
 
 def serve(
@@ -34,18 +35,18 @@ def serve(
 
     Args:
         run: the run.
-        host: the address to listen on; any other than this machine's own lets others in.
-        port: 0 for a free one.
+        host: the address to listen on; at any but a local one, other machines have access.
+        port: the port; 0 for a free one.
         show: open a browser.
-        root: where the data are, if they have moved.
+        root: the location of the data, if they have moved.
         data: the dataset, or `file.py:function`.
-        inspection: how examples are seen under every checkpoint.
-        tell: hears the address when it can be opened.
-        warn: hears why no example can be shown, if none can.
-        allow_host: more names that the viewer may be opened by, as those of a proxy or a tunnel.
+        inspection: computes results of an example under every checkpoint.
+        tell: called with the address once it can be opened.
+        warn: called with the reason if no example can be shown.
+        allow_host: more host names of the viewer, such as those of a proxy or a tunnel.
 
     Raises:
-        ResultError: the address cannot be listened on, or what is to be allowed is no name.
+        ResultError: the address cannot be listened on, or `allow_host` has an invalid name.
     """
     allocator.return_freed_memory()
     use_system_memory()
@@ -66,7 +67,7 @@ def serve(
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens already, so that the address is known to be free."""
+    """Return a socket that already listens, so that the address is known to be free."""
     listener = None
     try:
         address_info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -79,7 +80,7 @@ def _listen(host: str, port: int) -> socket.socket:
             listener.close()
         why = getattr(error, "strerror", None) or error
         raise ResultError(
-            f"--host {host} --port {port} cannot be listened on: {why}. "
-            f"Another viewer may be running there: give another --port, or 0 for a free one."
+            f"{option('host', host)} {option('port', port)} cannot be listened on: {why}. "
+            f"If the port is in use, give another {option('port')}, or 0 for a free one."
         ) from error
     return listener

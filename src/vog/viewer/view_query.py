@@ -1,4 +1,4 @@
-"""The address of a view: every choice that makes a page, so that a link shows the same again."""
+"""The query of a view: it holds every choice, so that a link shows the same page again."""
 
 import math
 from collections.abc import Mapping
@@ -20,21 +20,21 @@ Query = Mapping[str, str]
 
 @dataclass(frozen=True)
 class View:
-    """What is shown and in which order; the attributes are the words of the address.
+    """The rows of a page and their order; the attributes are the query parameters.
 
     Attributes:
-        by: the column that is sorted by.
+        by: the column that sorts the rows.
         order: "asc" or "desc"; by default the hard end of a score first.
-        label: a class, by number.
-        predicted: a class that is predicted.
-        judged: right or wrong.
+        label: number of the class of the rows.
+        predicted: number of the predicted class.
+        judged: "right" or "wrong" for rows with such a prediction.
         low: the least value of the column.
-        high: the largest.
-        text: somewhere in the id.
-        marked: with this verdict, with any mark, or with none.
-        problem: only what could not be read or scored.
-        also: a second column, shown beside the first.
-        page: from 1.
+        high: the largest value of the column.
+        text: a part of the id.
+        marked: a verdict, or "any" or "none" for rows with or without a mark.
+        problem: True for only the rows that could not be read or scored.
+        also: a second column to show.
+        page: number of the page, from 1.
     """
 
     by: str
@@ -52,18 +52,18 @@ class View:
 
     @property
     def row_order(self) -> RowOrder:
-        """As the rows are asked for."""
+        """The order of the rows."""
         return RowOrder(self.by, self.order == "desc")
 
     @property
     def is_filtered(self) -> bool:
-        """Whether anything but the order is chosen."""
+        """True if the view differs from all rows in an order."""
         numbers = (self.label, self.predicted, self.judged, self.low, self.high)
         texts = (self.text, self.marked, self.problem, self.also)
         return any(number is not None for number in numbers) or any(texts)
 
     def row_filter(self, ids: tuple[str, ...] | None) -> RowFilter:
-        """As the rows are asked for; `ids` are those with the mark that is asked for."""
+        """Return the filter of the rows; `ids` are those of the rows with the mark of the view."""
         return RowFilter(
             label=self.label,
             predicted=self.predicted,
@@ -77,7 +77,7 @@ class View:
         )
 
     def address(self, run: Run, **changes: object) -> str:
-        """The query that shows this view, with these changes; what is as usual is left out."""
+        """Return the query of this view with some changes, without parameters at their default."""
         view = replace(self, **changes)
         usual = View(run.default_column, orders(run, view.by)[0])
         parameters = {
@@ -88,16 +88,14 @@ class View:
         for name in ("label", "predicted"):
             if name in parameters:
                 parameters[name] = class_word(run, parameters[name])
-        return urlencode(
-            {k: "1" if v is True else _parameter_text(v) for k, v in parameters.items()}
-        )
+        return urlencode({k: "1" if v is True else _as_text(v) for k, v in parameters.items()})
 
 
 def read_view(run: Run, query: Query) -> View:
-    """The view that an address asks for.
+    """Return the view that a query describes.
 
     Raises:
-        ResultError: a word of it makes no sense; the message says which.
+        ResultError: a parameter is not valid; the message names it.
     """
     by = _read_column(run, query)
     also = query.get("also", "")
@@ -120,21 +118,21 @@ def read_view(run: Run, query: Query) -> View:
 
 
 def orders(run: Run, by: str) -> tuple[Literal["asc", "desc"], Literal["asc", "desc"]]:
-    """The usual order of a column, of a score the hard end first, and the other one."""
+    """Return the usual order of a column, the hard end of a score first, and the reverse."""
     has_ends = run.stored_column(by) in run.ranked_columns
     return ("desc", "asc") if has_ends and run.hard_is_high(by) else ("asc", "desc")
 
 
 def class_word(run: Run, label: int) -> str:
-    """A class as an address and a field say it: its number, with # where a class is called so."""
+    """Return a class as text of a query: its number, with # if that is the name of a class."""
     return f"#{label}" if run.numeric_names.get(str(label), [label]) != [label] else str(label)
 
 
 def class_number(run: Run, text: str) -> int | None:
-    """The class that is named, by `class_word` or by its name; None for nothing.
+    """Return the number of a class from its `class_word` or its name; None for an empty text.
 
     Raises:
-        ResultError: there is no such class, or the word may mean several.
+        ResultError: there is no such class, or the text may mean different classes.
     """
     text = text.strip()
     if not text:
@@ -150,21 +148,21 @@ def class_number(run: Run, text: str) -> int | None:
 
 
 def columns(run: Run) -> list[str]:
-    """Whatever can be sorted by, without the derived ones."""
+    """Return all columns that can sort the rows, except derived ones."""
     predicted = [name for name in run.columns if name.startswith("prediction")]
     other_columns = [name for name in _OTHER_COLUMNS if name in run.columns]
     return [*run.ranked_columns, *other_columns, *predicted, *standard_errors(run).values()]
 
 
 def standard_errors(run: Run) -> dict[str, str]:
-    """By the column of a mean over runs, as `vog_z@all`, that of its standard error."""
+    """Return the column of the standard error for each mean over runs, such as `vog_z@all`."""
     parts = {name: name.partition("@") for name in run.ranked_columns}
     errors = {name: f"{score}_se@{stage}" for name, (score, _, stage) in parts.items()}
     return {name: error for name, error in errors.items() if error in run.columns}
 
 
 def _read_column(run: Run, query: Query) -> str:
-    """`by`, or what the form says in three words: score, stage and what it is compared with."""
+    """Return `by`, or the column that the form gives as `score`, `stage` and `as`."""
     score = query.get("score", "")
     if not score:
         by = query.get("by") or run.default_column
@@ -182,7 +180,7 @@ def _read_column(run: Run, query: Query) -> str:
 
 
 def _read_order(run: Run, query: Query, by: str) -> Literal["asc", "desc"]:
-    """As the address says it; in a form `hard` and `easy`, which mean the same for every score."""
+    """Return the order; a form sends `hard` or `easy`, whose direction depends on the score."""
     usual, reversed_order = orders(run, by)
     word = _read_choice(query, "order", ("asc", "desc", "hard", "easy"))
     if word == "easy":
@@ -213,9 +211,9 @@ def _read_choice(query: Query, name: str, allowed: tuple[str, ...]) -> str:
 def _read_page(query: Query) -> int:
     text = query.get("page", "") or "1"
     if not (text.isascii() and text.isdecimal() and len(text) < 9 and 0 < int(text) < _LAST_PAGE):
-        raise ResultError(f"page={text!r} is no page; they are counted from 1.")
+        raise ResultError(f"page={text!r} is no page; pages are counted from 1.")
     return int(text)
 
 
-def _parameter_text(value: object) -> str:
+def _as_text(value: object) -> str:
     return repr(value) if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""Whether scores rank alike: a table of correlations, and the plane of two of them."""
+"""Charts of the agreement of scores: a table of correlations, and the plane of two columns."""
 
 import math
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ _UNKNOWN = "#e4e7eb"
 
 
 def correlation_chart(matrix: Mapping[str, Mapping[str, float]], stage: str) -> Chart:
-    """Spearman's correlation of every two columns, printed: blue alike, orange against each other.
+    """Return a table of Spearman's correlations: blue is the same order, orange the opposite.
 
     Args:
         matrix: from `vog.analysis.one_run.correlation.correlation_matrix`.
-        stage: what the columns are of; it is left out of their names.
+        stage: the stage of the columns. It is left out of their names.
     """
     names = {column: column.replace(f"@{stage}", "") for column in matrix}
     cells = [
@@ -41,26 +41,24 @@ def correlation_chart(matrix: Mapping[str, Mapping[str, float]], stage: str) -> 
         letters=10,
     )
     title = _headline(matrix, names, stage)
-    explanation = (
-        "Spearman's correlation of the hardness: 1 the same order, 0 unrelated, -1 reversed"
-    )
+    subtitle = "Spearman's correlation of the hardness: 1 the same order, 0 unrelated, -1 reversed"
     return narrow(
         chart.properties(width=374, height=max(60, 22 * len(order))),
         title,
-        explanation,
-        f"{title}. {explanation}.",
+        subtitle,
+        f"{title}. {subtitle}.",
     )
 
 
 def comparison(density: Density, x_name: str, y_name: str, spearman: float) -> Chart:
-    """How many examples have which values of two columns.
+    """Return a chart of the number of examples with each pair of values of two columns.
 
     Args:
-        density: of the two.
-        x_name: what goes to the right.
-        y_name: what goes upwards.
-        spearman: of their hardness, as `vog.analysis.one_run.correlation.correlation_matrix` has
-            it; NaN where it is not known.
+        density: the joint density of the two columns.
+        x_name: the column on the horizontal axis.
+        y_name: the column on the vertical axis.
+        spearman: correlation of their hardness, as in
+            `vog.analysis.one_run.correlation.correlation_matrix`; NaN if it is unknown.
     """
     most = max((cell.count for cell in density.cells), default=1)
     base = alt.Chart(data(map(asdict, density.cells)))
@@ -91,7 +89,7 @@ def comparison(density: Density, x_name: str, y_name: str, spearman: float) -> C
 
 
 def _tooltips(x_name: str, y_name: str) -> list[alt.Tooltip]:
-    """What is said of a cell."""
+    """Return the tooltips of a cell: the number of examples, and its edges."""
     return [
         alt.Tooltip("count:Q", title="examples", format=","),
         alt.Tooltip("x0:Q", title=f"{x_name} from", format=".3g"),
@@ -102,7 +100,7 @@ def _tooltips(x_name: str, y_name: str) -> list[alt.Tooltip]:
 
 
 def _cell_text(value: float) -> str:
-    """`.87`, `-.02`, `1`: two digits, for narrow cells."""
+    """Return a correlation in two digits, for narrow cells: `.87`, `-.02`, `1`."""
     if not math.isfinite(value):
         return ""
     text = f"{value:.2f}"
@@ -114,20 +112,18 @@ def _cell_colour(value: float) -> str:
 
 
 def _agreement_words(spearman: float) -> str:
-    """How strong a correlation is, in words."""
+    """Return how strong a correlation is, in words."""
     if not math.isfinite(spearman):
         return "cannot be compared by rank"
     words = {0.9: "nearly alike", 0.6: "much alike", 0.3: "somewhat alike", -0.3: "independently"}
-    agreement = next(
-        (word for least, word in words.items() if spearman >= least), "against each other"
-    )
-    return f"rank {agreement} (Spearman {rounded(spearman)})"
+    alike = next((word for least, word in words.items() if spearman >= least), "against each other")
+    return f"rank {alike} (Spearman {rounded(spearman)})"
 
 
 def _headline(
     matrix: Mapping[str, Mapping[str, float]], names: Mapping[str, str], stage: str
 ) -> str:
-    """The pair that is closest, and the score that agrees least with the others."""
+    """Name the most similar pair, and the score with the lowest mean correlation."""
     pairs = {
         (a, b): value
         for a, row in matrix.items()

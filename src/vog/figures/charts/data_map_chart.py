@@ -1,4 +1,4 @@
-"""The data map: which examples are easy, ambiguous or hard to learn."""
+"""The chart of the data map: examples that are easy, ambiguous or hard to learn."""
 
 from dataclasses import asdict
 
@@ -10,8 +10,8 @@ from vog.figures.charts.theme import QUIET, WRONG_TO_RIGHT, Chart, data, narrow
 
 _SCORES = ("variability", "confidence", "correctness")
 _WIDTH, _HEIGHT = 400, 320
-_LEAST_AREA = 9.0  # square pixels that can still be seen
-# What the two scores can be at all, so that the maps of two stages can be compared.
+_LEAST_AREA = 9.0  # square pixels; smaller squares are hardly visible
+# The axes span all possible values, so that maps of different stages can be compared.
 _MOST_VARIABILITY, _MOST_CONFIDENCE = 0.5, 1.0
 _REGIONS = (
     {"x": 0.36, "y": 0.98, "text": "easy to learn"},
@@ -21,10 +21,9 @@ _REGIONS = (
 
 
 def data_map_chart(data_map: DataMap) -> Chart:
-    """Variability to the right, confidence upwards, coloured by the share of checkpoints right.
+    """Return a chart of variability (x) and confidence (y), coloured by correctness.
 
-    A point for each example where they are few; else a square for each cell of the density, the
-    larger the more examples it holds.
+    A point is an example; if there are many, a square is a cell of their density.
 
     Source: Swayamdipta et al., EMNLP 2020.
     """
@@ -32,11 +31,10 @@ def data_map_chart(data_map: DataMap) -> Chart:
     chart = alt.layer(marks, *_region_names()).properties(width=_WIDTH, height=_HEIGHT)
     title = f"No example has a place on the data map of stage {data_map.stage}"
     if data_map.examples:
-        title = f"Stage {data_map.stage}: on average {_mean_correctness(data_map):.0%} of its checkpoints are right"
-    marks_words = (
-        "a point each" if data_map.points else "more of them in a larger square (log scale)"
-    )
-    subtitle = f"{data_map.examples:,} examples, {marks_words}"
+        mean = _mean_correctness(data_map)
+        title = f"Stage {data_map.stage}: on average {mean:.0%} of its checkpoints are right"
+    unit = "a point each" if data_map.points else "more of them in a larger square (log scale)"
+    subtitle = f"{data_map.examples:,} examples, {unit}"
     return narrow(
         chart,
         title,
@@ -47,9 +45,8 @@ def data_map_chart(data_map: DataMap) -> Chart:
 
 
 def _points(data_map: DataMap) -> alt.Chart:
-    mark = alt.Chart(data(map(asdict, data_map.points))).mark_circle(
-        size=20, opacity=0.85, aria=False
-    )
+    rows = data(map(asdict, data_map.points))
+    mark = alt.Chart(rows).mark_circle(size=20, opacity=0.85, aria=False)
     return mark.encode(
         x=_x("variability"),
         y=_y("confidence"),
@@ -88,7 +85,7 @@ def _squares(data_map: DataMap) -> alt.Chart:
 
 
 def _largest_area(cells: tuple[DensityCell, ...]) -> float:
-    """The area in square pixels of a square that just fits into a cell; all are of one size."""
+    """Return the area of the largest square that fits into a cell, in square pixels."""
     if not cells:
         return _LEAST_AREA
     wide = (cells[0].x1 - cells[0].x0) / _MOST_VARIABILITY * _WIDTH
@@ -97,7 +94,7 @@ def _largest_area(cells: tuple[DensityCell, ...]) -> float:
 
 
 def _region_names() -> tuple[alt.Chart, alt.Chart]:
-    """The names of the regions, with a white edge where points lie under them."""
+    """Return the names of the regions, with a white edge to be readable over points."""
     base = alt.Chart(data(_REGIONS)).encode(x=_x("x"), y=_y("y"), text="text:N")
     style = {"align": "right", "fontSize": 12, "fontStyle": "italic"}
     edge = base.mark_text(stroke="white", strokeWidth=4, **style)
@@ -105,7 +102,7 @@ def _region_names() -> tuple[alt.Chart, alt.Chart]:
 
 
 def _mean_correctness(data_map: DataMap) -> float:
-    """The mean correctness of all examples."""
+    """Return the mean correctness of all examples, in [0, 1]."""
     cells = data_map.density.cells
     return sum(cell.mean * cell.count for cell in cells) / sum(cell.count for cell in cells)
 
@@ -114,7 +111,7 @@ def _x(field: str) -> alt.X:
     scale = alt.Scale(domain=[0, _MOST_VARIABILITY], nice=False)
     return alt.X(
         f"{field}:Q",
-        title="variability: standard deviation of that",
+        title="variability: standard deviation of that probability",
         scale=scale,
         axis=alt.Axis(tickCount=5),
     )

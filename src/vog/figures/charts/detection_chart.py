@@ -1,4 +1,4 @@
-"""Which scores find what was planted: a dot a score, with its interval, and chance."""
+"""The chart of `vog verify`: how well each score finds planted faults."""
 
 import math
 from collections.abc import Mapping
@@ -13,37 +13,29 @@ _WIDTH, _STEP, _LABEL_WIDTH, _VALUE_WIDTH = 290, 20, 110, 46
 
 
 def detection(verification: Verification, stage: str = "all", kind: str | None = None) -> Chart:
-    """AUROC of the scores of a stage with 95 % intervals, the best on top; one panel a kind.
+    """Return a chart of AUROC with 95 % intervals, the best score on top; a panel for each kind.
 
     Args:
-        found: from `vog.verify`.
-        stage: of the scores.
-        kind: only this one.
+        verification: from `vog.verify`.
+        stage: the stage of the scores.
+        kind: the only kind of fault to show; None for all.
 
     Raises:
         ResultError: there is no such kind or stage.
     """
-    by_kind = {
-        entry: verification.of(entry, stage)
-        for entry in verification.kinds
-        if kind in (None, entry)
-    }
-    if kind is not None:
-        by_kind = {kind: verification.of(kind, stage)}
+    kinds = verification.kinds if kind is None else (kind,)
+    by_kind = {name: verification.of(name, stage) for name in kinds}
     panels = [_panel(name, detections) for name, detections in by_kind.items()]
     columns = min(2, len(panels))
     title = _headline(by_kind, stage)
+    scores = {detection.score for detections in by_kind.values() for detection in detections}
     subtitle = [
         "AUROC: a planted example is harder than a clean one; dashed: chance",
         "lines: 95 % intervals; orange: the combination of scores"
-        if any(
-            entry.score == COMBINATION for detections in by_kind.values() for entry in detections
-        )
+        if COMBINATION in scores
         else "lines: 95 % intervals",
     ]
-    words = " ".join(
-        f"{name}: {_scores_in_words(detections)}." for name, detections in by_kind.items()
-    )
+    words = " ".join(f"{name}: {_scores_in_words(scores)}." for name, scores in by_kind.items())
     chart = alt.concat(*panels, columns=columns, spacing=28).resolve_scale(y="independent")
     return styled(chart, wrap(title, 58 * columns), subtitle, f"{title}. {words}")
 
@@ -92,7 +84,7 @@ def _row(detection: Detection) -> dict[str, Any]:
 
 
 def _headline(by_kind: Mapping[str, tuple[Detection, ...]], stage: str) -> str:
-    """Of one kind, which score finds it best; of several, what is to be seen."""
+    """Name the best score if there is one kind; describe the chart if there are several."""
     if len(by_kind) > 1:
         return f"How well each score of stage {stage} finds what was planted"
     kind, (best, *_) = next(iter(by_kind.items()))
@@ -108,5 +100,5 @@ def _auroc_text(detection: Detection) -> str:
 
 
 def _scores_in_words(detections: tuple[Detection, ...]) -> str:
-    """All of the chart in words, for who cannot see it."""
+    """Return the numbers of a panel in words, for readers who cannot see it."""
     return ", ".join(f"{row['score']} {row['printed']}" for row in map(_row, detections))

@@ -1,4 +1,4 @@
-"""How many runs are enough: the agreement of means over some with means over as many others."""
+"""The chart of how many runs are enough: agreement of means over separate runs."""
 
 import math
 
@@ -11,10 +11,9 @@ _MEASURED, _PREDICTED = "measured; bar: lowest to highest pair", "predicted from
 
 
 def seeds_curve_chart(curve: SeedsCurve) -> Chart:
-    """What was measured as points with bars from the lowest to the highest pair; the rest dashed.
+    """Return a chart of measured agreement (points; bars: lowest to highest pair), and predictions.
 
-    Args:
-        found: from `vog.analysis.many_runs.ensemble_size.seeds_curve`.
+    The prediction from the agreement of single runs is a dashed line.
     """
     rows = [
         {"runs": point.runs, "value": point.mean, "low": point.low, "high": point.high}
@@ -58,7 +57,7 @@ def _x_axis(last: int) -> alt.X:
 
 
 def _aim_line(aim: float) -> list[alt.Chart]:
-    """A line at what is aimed at, and its number."""
+    """Return a line at the agreement that is the aim, and its number."""
     base = alt.Chart(data([{"aim": aim, "said": f"{aim:g}"}])).encode(y="aim:Q")
     rule = base.mark_rule(color=QUIET, strokeWidth=1)
     word = base.mark_text(color=INK, fontSize=11, align="left", dx=4, dy=-6)

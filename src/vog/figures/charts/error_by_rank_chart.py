@@ -1,4 +1,4 @@
-"""How often the model is wrong along a score: bars of error rates by stage."""
+"""Charts of the error rate of the model along the ranking by a score."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from vog.figures.charts.theme import (
     Chart,
     Panel,
     data,
-    direction_words,
+    direction,
     styled,
     wrap,
 )
@@ -27,66 +27,57 @@ def error_by_decile(
     hard_is_high: bool,
     top: float | None = None,
 ) -> Chart:
-    """By stage, bars of the error rate in each bin with 95 % Wilson intervals, and the mean.
+    """Return bars of the error rate in each bin with 95 % Wilson intervals, and the mean.
 
     Args:
-        bins: by stage, from `vog.analysis.one_run.error_by_rank.error_by_rank`; one panel a stage.
-        score: the column they are ranked by, as the axis names it.
-        title: what is scored.
-        hard_is_high: which end of the axis is called hard.
-        top: where the axis of error rates ends, so that charts side by side can be compared; at
-            least the largest `high`. By default what these bins need.
+        bins: by stage, from `vog.analysis.one_run.error_by_rank.error_by_rank`. Each has a panel.
+        score: the name on the axis of the column that ranks the examples.
+        title: the title of the chart.
+        hard_is_high: True if high values of the score are hard.
+        top: end of the axis of error rates, at least the largest `high`, so that charts side by
+            side can be compared; None for the end that these bins need.
     """
-    axis = f"percentile of {score}   {direction_words(hard_is_high)}"
+    axis = f"percentile of {score}   {direction(hard_is_high)}"
     panels = [_panel(deciles, stage, axis, len(bins) > 1, top) for stage, deciles in bins.items()]
     count = sum(decile.examples for decile in next(iter(bins.values())))
     subtitle = [
         f"{count:,} examples in bins of equal size, the lowest and the highest darker",
         "dashed: all of them; whiskers: 95 % Wilson intervals",
     ]
-    description = f"{title}. " + " ".join(
-        _description(deciles, stage) for stage, deciles in bins.items()
-    )
+    words = f"{title}. " + " ".join(_words(deciles, stage) for stage, deciles in bins.items())
     columns = 1 if len(panels) == 1 else 2
     chart = alt.concat(*panels, columns=columns, spacing=28).resolve_scale(y="shared")
-    return styled(chart, wrap(title, 58 * columns), subtitle, description)
+    return styled(chart, wrap(title, 58 * columns), subtitle, words)
 
 
 def _panel(bins: Sequence[Bin], stage: str, axis: str, named: bool, top: float | None) -> Panel:
     rows: list[dict[str, Any]] = [
-        asdict(decile)
-        | {
-            "bin": f"{100 * decile.first:.0f}-{100 * decile.last:.0f}",
-            "end": i in (0, len(bins) - 1),
-        }
-        for i, decile in enumerate(bins)
+        asdict(b)
+        | {"bin": f"{100 * b.first:.0f}-{100 * b.last:.0f}", "end": i in (0, len(bins) - 1)}
+        for i, b in enumerate(bins)
     ]
     base = alt.Chart(data(rows)).encode(
         x=alt.X("bin:N", sort=None, title=axis, axis=alt.Axis(labelAngle=0, labelFontSize=11))
     )
     rate = alt.Y("error:Q", title="error rate", axis=alt.Axis(format="%", tickCount=6))
-    # The edge is what stands out from white: the fill of the inner bars is too light for that.
+    # The light fill of the inner bars has too little contrast with white: they get dark edges.
     bars = base.mark_bar(size=25, stroke=BLUE, strokeWidth=1).encode(
         y=rate if top is None else rate.scale(domain=[0, top]),
         color=alt.condition("datum.end", alt.value(BLUE), alt.value(LIGHT)),
         tooltip=["bin:N", "examples:Q", alt.Tooltip("error:Q", format=".1%")],
     )
     whiskers = base.mark_rule(color=INK, strokeWidth=1.5).encode(y="low:Q", y2="high:Q")
-    line = alt.Chart(data([{"mean": _mean_error(bins)}]))
+    line = alt.Chart(data([{"mean": _error(bins)}]))
     rule = line.mark_rule(color=INK, strokeDash=[4, 4]).encode(y="mean:Q")
-    heading = (
-        f"{stage}: {_mean_error(bins):.1%} wrong" if named else f"{_mean_error(bins):.1%} wrong"
-    )
+    heading = f"{stage}: {_error(bins):.1%} wrong" if named else f"{_error(bins):.1%} wrong"
     title = alt.Title(heading, anchor="start", fontSize=13, fontWeight="normal", offset=6)
     return alt.layer(bars, whiskers, rule).properties(width=410, height=220, title=title)
 
 
-def _mean_error(bins: Sequence[Bin]) -> float:
-    return sum(decile.error * decile.examples for decile in bins) / max(
-        1, sum(b.examples for b in bins)
-    )
+def _error(bins: Sequence[Bin]) -> float:
+    return sum(b.error * b.examples for b in bins) / max(1, sum(b.examples for b in bins))
 
 
-def _description(bins: Sequence[Bin], stage: str) -> str:
+def _words(bins: Sequence[Bin], stage: str) -> str:
     ends = f", {bins[0].error:.1%} in the lowest bin and {bins[-1].error:.1%} in the highest"
-    return f"At {stage} {_mean_error(bins):.1%} are wrong{ends if bins else ''}."
+    return f"At {stage} {_error(bins):.1%} are wrong{ends if bins else ''}."

@@ -1,4 +1,4 @@
-"""Tables of coloured cells with their numbers printed in them, in black or white."""
+"""Tables of coloured cells with a text in each, in black or white."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -13,11 +13,11 @@ class HeatmapCell:
     """One cell.
 
     Attributes:
-        column: which it is in, from the left.
-        row: which it is in, as the axis names it.
-        value: what the tooltip says; NaN where there is none.
-        text: what is printed in it.
-        colour: of the cell.
+        column: name of its column on the axis.
+        row: name of its row on the axis.
+        value: the number in the tooltip; NaN if there is none.
+        text: the text in the cell.
+        colour: the colour of the cell, such as `#ffffff`.
     """
 
     column: str
@@ -30,7 +30,7 @@ class HeatmapCell:
 def heatmap(
     cells: Iterable[HeatmapCell], x: alt.X, y: alt.Y, tooltip: Sequence[alt.Tooltip], letters: int
 ) -> Panel:
-    """The cells by the fields `column` and `row`, their text in letters of this many pixels."""
+    """Return a table of cells by `column` and `row`; `letters` is the font size in pixels."""
     rows = [asdict(cell) | {"ink": text_colour(cell.colour)} for cell in cells]
     base = alt.Chart(data(rows)).encode(x=x, y=y, tooltip=list(tooltip))
     filled = base.mark_rect(stroke="white", strokeWidth=1).encode(

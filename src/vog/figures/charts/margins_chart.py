@@ -1,4 +1,4 @@
-"""Margins of right and of suspected labels: where the verdict cuts."""
+"""The chart of `vog suspects`: margins of right and of suspected labels."""
 
 import altair as alt
 import numpy as np
@@ -8,16 +8,16 @@ from vog.figures.charts.theme import BLUE, INK, ORANGE, Chart, data, narrow
 from vog.result import Run
 
 _BINS = 60
-_METHOD_WORDS = {
-    "tail": "doubts beyond the tail of right labels say how many, the scores together say which",
+_METHODS = {
+    "tail": "the tail of the margins gives the number, the combined scores say which labels",
     "threshold": "AUM below that of 99 % of the threshold samples",
-    "calibrated": "what looks like planted flips, by scores that these weigh",
-    "held out": "what calibrated models contradict that were trained without the label",
+    "calibrated": "labels that look like planted flips; the flips set the weights of the scores",
+    "held out": "labels that calibrated models contradict, which were trained without them",
 }
 
 
 def margins(run: Run, verdict: Verdict) -> Chart:
-    """A histogram of AUM over all checkpoints, with the suspects on top of the others.
+    """Return a histogram of AUM over all checkpoints, with the suspects on top of the rest.
 
     Raises:
         ResultError: the run has no AUM.
@@ -48,7 +48,7 @@ def margins(run: Run, verdict: Verdict) -> Chart:
                 axis=alt.Axis(tickCount=8),
             ),
             x2="high:Q",
-            # Ten wrong labels beside ten thousand right ones are seen on no other scale.
+            # On a linear scale, ten wrong labels beside ten thousand right ones are invisible.
             y=alt.Y(
                 "examples:Q",
                 title="examples (square-root scale)",
@@ -68,7 +68,5 @@ def margins(run: Run, verdict: Verdict) -> Chart:
     zero = alt.Chart(data([{"at": 0.0}])).mark_rule(color=INK, strokeDash=[4, 4]).encode(x="at:Q")
     count = int(verdict.suspect.sum())
     title = f"{count:,} of {len(values):,} labels are taken for wrong"
-    subtitle = (
-        f"{_METHOD_WORDS[verdict.method]}; left of the dashed line another class is above the label"
-    )
-    return narrow(alt.layer(bars, zero).properties(width=400, height=240), title, subtitle, title)
+    words = f"{_METHODS[verdict.method]}; left of the dashed line another class is above the label"
+    return narrow(alt.layer(bars, zero).properties(width=400, height=240), title, words, title)

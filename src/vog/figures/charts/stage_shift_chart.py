@@ -1,4 +1,4 @@
-"""The course of a ranking: where the tenths of the first stage are at the last."""
+"""The chart of how a ranking changes from the first stage to the last."""
 
 import math
 
@@ -8,14 +8,14 @@ from vog.analysis.one_run.stage_shift import DecilePair, StageShift
 from vog.figures.charts.heatmap import HeatmapCell, heatmap
 from vog.figures.charts.theme import Chart, blend, narrow, rounded
 
-# White is what every cell would have if the stages had nothing in common.
+# A cell is white if it has the share that unrelated stages would give.
 _CHANCE, _FEWER, _MORE = 0.1, ("#f2c1a3", "#ffffff"), ("#ffffff", "#7596bb", "#1d4273")
 
 
 def stage_shift_chart(shift: StageShift) -> Chart:
-    """For each tenth of the first stage, a row, which share of it is in which tenth of the last."""
+    """Return a table: share of each tenth of the first stage (row) in each tenth of the last."""
     shares = [pair.share for pair in shift.deciles if math.isfinite(pair.share)]
-    most = max([0.3, *shares])  # chance alone must not look like a pattern
+    most = max([0.3, *shares])  # so that small deviations from chance stay pale
     cells = [_cell(pair, most) for pair in shift.deciles if math.isfinite(pair.share)]
     tenths = [str(tenth) for tenth in range(1, 11)]
     axis = alt.Axis(labelAngle=0, domain=False, ticks=False)
@@ -50,13 +50,12 @@ def stage_shift_chart(shift: StageShift) -> Chart:
 def _cell(pair: DecilePair, most: float) -> HeatmapCell:
     over = (pair.share - _CHANCE) / (most - _CHANCE)
     colour = blend(_MORE, over) if over > 0 else blend(_FEWER, pair.share / _CHANCE)
-    return HeatmapCell(
-        str(pair.last), str(pair.first), pair.share, f"{100 * pair.share:.0f}", colour
-    )
+    percent = f"{100 * pair.share:.0f}"
+    return HeatmapCell(str(pair.last), str(pair.first), pair.share, percent, colour)
 
 
 def _title_and_subtitle(shift: StageShift) -> tuple[str, str]:
-    """Title and subtitle."""
+    """Return the title and the subtitle."""
     hardest = shift.deciles[-1]
     title = f"{shift.score} at {shift.first} and at {shift.last}"
     if math.isfinite(hardest.share):

@@ -1,4 +1,4 @@
-"""What all charts share: their look, their colours, clean numbers, and how they are saved."""
+"""The common theme of all charts: style, colours, valid numbers, and saving."""
 
 import io
 import math
@@ -19,22 +19,20 @@ FORMATS = ("png", "svg", "html", "json")
 
 INK, QUIET, FAINT = "#1f2933", "#616e7c", "#8795a3"
 LIGHT, BLUE, ORANGE = "#b5cbe2", "#4a7fb5", "#c2490f"
-# What the colour-blind tell apart, and each at least 3:1 against white.
+# Colour-blind readers can distinguish these; each has a contrast of at least 3:1 with white.
 WRONG_TO_RIGHT = (ORANGE, "#7b5a86", "#2b5d9b")
 FEW_TO_MANY = ("#7596bb", "#0d2a4f")
 
-_TITLE_LETTERS, _SUBTITLE_LETTERS = 58, 72  # letters in a line of 440 pixels
+_TITLE_WIDTH, _SUBTITLE_WIDTH = 58, 72  # letters in a line of 440 pixels
 
 
 def data(rows: Iterable[Mapping[str, Any]]) -> alt.Data:
-    """Rows for a chart. JSON has no infinity and no NaN: they become null, which is not drawn."""
-    return alt.Data(
-        values=[{key: _finite_or_none(value) for key, value in row.items()} for row in rows]
-    )
+    """Return rows for a chart. NaN and infinity become null, because JSON has neither."""
+    return alt.Data(values=[{key: _finite(value) for key, value in row.items()} for row in rows])
 
 
 def blend(colours: Sequence[str], share: float) -> str:
-    """The colour at a share in [0, 1] of the way from the first through all to the last."""
+    """Return the colour at a share in [0, 1] of the way from the first colour to the last."""
     position = min(max(share, 0.0), 1.0) * (len(colours) - 1)
     lower = min(int(position), len(colours) - 2)
     channels = (
@@ -45,9 +43,9 @@ def blend(colours: Sequence[str], share: float) -> str:
 
 
 def text_colour(colour: str) -> str:
-    """Black or white, whichever is read more easily; the contrast is 4.5:1 on every colour.
+    """Return black or white, whichever has more contrast; it is at least 4.5:1 on every colour.
 
-    Source: relative luminance as in WCAG 2.2; at 0.179 both have the same contrast.
+    Source: relative luminance as in WCAG 2.2; at 0.179 black and white have the same contrast.
     """
     linear = [
         level / 12.92 if level <= 0.04045 else ((level + 0.055) / 1.055) ** 2.4
@@ -57,22 +55,22 @@ def text_colour(colour: str) -> str:
     return "#000000" if luminance > 0.179 else "#ffffff"
 
 
-def direction_words(hard_is_high: bool) -> str:
-    """Which way an axis grows harder, as its title says it."""
+def direction(hard_is_high: bool) -> str:
+    """Return the direction in which an axis gets harder, for its title."""
     easy, hard = ("easy", "hard") if hard_is_high else ("hard", "easy")
     return f"({easy} \u2192 {hard})"
 
 
 def rounded(value: float) -> str:
-    """A number in three digits; a question mark where there is none."""
+    """Return a number in three digits; a question mark if it is not finite."""
     return f"{value:.3g}" if math.isfinite(value) else "?"
 
 
 def save_chart(chart: Chart, path: Path) -> Path:
-    """Write a chart in the format that the ending of the path names; PNG at twice the size.
+    """Write a chart in the format of the suffix of the path; PNG at twice the size.
 
     Raises:
-        ResultError: another ending, or the file cannot be written.
+        ResultError: the suffix is not one of `FORMATS`, or the file cannot be written.
     """
     kind = format_of(path)
     scale, inline = 2 if kind == "png" else 1, kind == "html"
@@ -81,10 +79,10 @@ def save_chart(chart: Chart, path: Path) -> Path:
 
 
 def format_of(path: Path) -> str:
-    """What a chart of this name is saved as; asked before what takes long.
+    """Return the format of the suffix of a path; for a check before a long computation.
 
     Raises:
-        ResultError: another ending.
+        ResultError: the suffix is not one of `FORMATS`.
     """
     kind = path.suffix.lstrip(".").lower()
     if kind not in FORMATS:
@@ -93,34 +91,32 @@ def format_of(path: Path) -> str:
 
 
 def chart_svg(chart: Chart) -> str:
-    """A chart as the text of an SVG, for a page."""
+    """Return a chart as the text of an SVG, for a page."""
     text = io.StringIO()
     chart.save(text, format="svg")
     return text.getvalue()
 
 
 def narrow(chart: AnyChart, title: str, subtitle: str, description: str) -> Chart:
-    """The look of a chart of at most 480 pixels: as `styled`, its title and subtitle in lines."""
-    return styled(
-        chart, wrap(title, _TITLE_LETTERS), wrap(subtitle, _SUBTITLE_LETTERS), description
-    )
+    """Return a chart of at most 480 pixels as `styled` does, with title and subtitle in lines."""
+    return styled(chart, wrap(title, _TITLE_WIDTH), wrap(subtitle, _SUBTITLE_WIDTH), description)
 
 
-def wrap(text: str, width: int = _TITLE_LETTERS) -> str | list[str]:
-    """A text in lines of so many letters; as it is where it fits in one."""
+def wrap(text: str, width: int = _TITLE_WIDTH) -> str | list[str]:
+    """Return a text in lines of at most `width` letters; unchanged if it fits in one line."""
     return text if len(text) <= width else textwrap.wrap(text, width)
 
 
 def styled(
     chart: AnyChart, title: str | list[str], subtitle: str | list[str], description: str = ""
 ) -> Chart:
-    """The look that all charts share: no grid, quiet axes, the title above on the left.
+    """Return a chart in the common style: no grid, grey axes, the title at the top left.
 
     Args:
-        chart: what is drawn.
-        title: what it says, in lines if it is long.
-        subtitle: how it is to be read.
-        description: for who cannot see it; the title and the subtitle unless it is given.
+        chart: the chart.
+        title: its main result, in lines if it is long.
+        subtitle: how to read it.
+        description: text for readers who cannot see it; by default the title and the subtitle.
     """
     heading = alt.Title(title, subtitle=subtitle, anchor="start", subtitleColor=QUIET)
     texts = [" ".join([text] if isinstance(text, str) else text) for text in (title, subtitle)]
@@ -149,7 +145,7 @@ def styled(
     )
 
 
-def _finite_or_none(value: Any) -> Any:
+def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -1,4 +1,4 @@
-"""The toy in two dimensions: what its network learned, and VoG against the distance to that."""
+"""Charts of the two-dimensional toy: the learned boundary, and VoG against the distance to it."""
 
 from typing import Any
 
@@ -17,28 +17,27 @@ def decision_regions(
     normal: Float[np.ndarray, "2"],
     offset: float,
 ) -> Chart:
-    """Points of two classes, and the half planes where a linear network says one or the other.
+    """Return a chart of points of two classes, and the half plane where each class is predicted.
 
     Args:
-        points: where they are.
+        points: their coordinates.
         labels: 0 or 1.
-        normal: of the line `normal . x + offset = 0`, which is not vertical.
-        offset: class 1 is on its positive side.
+        normal: normal of the boundary `normal . x + offset = 0`, which is not vertical.
+        offset: offset of the boundary; class 1 is on its positive side.
     """
-    (x_min, y_min), (x_max, y_max) = points.min(0) - 1, points.max(0) + 1
+    (x0, y0), (x1, y1) = points.min(0) - 1, points.max(0) + 1
     edges = [
-        {"x": float(x), "line": float(-(offset + normal[0] * x) / normal[1])}
-        for x in (x_min, x_max)
+        {"x": float(x), "line": float(-(offset + normal[0] * x) / normal[1])} for x in (x0, x1)
     ]
-    x = alt.X("x:Q", title="feature 1", scale=alt.Scale(domain=[x_min, x_max], nice=False))
-    y = alt.Scale(domain=[y_min, y_max], nice=False)
+    x = alt.X("x:Q", title="feature 1", scale=alt.Scale(domain=[x0, x1], nice=False))
+    y = alt.Scale(domain=[y0, y1], nice=False)
     below, above = _REGIONS if normal[1] > 0 else _REGIONS[::-1]
     base = alt.Chart(data(edges)).encode(x=x)
     regions = [
         base.mark_area(color=colour, clip=True).encode(
             y=alt.Y("line:Q", scale=y, title="feature 2"), y2=alt.datum(float(end))
         )
-        for colour, end in ((below, y_min), (above, y_max))
+        for colour, end in ((below, y0), (above, y1))
     ]
     line = base.mark_line(color=QUIET, strokeWidth=1.5, clip=True).encode(y="line:Q")
     rows = [
@@ -61,14 +60,14 @@ def vog_against_distance(
     vog: str,
     subtitle: str,
 ) -> Chart:
-    """VoG of each point against its perpendicular distance to the learned boundary, by class.
+    """Return a chart of VoG against the perpendicular distance to the learned boundary, by class.
 
     Args:
-        values: of which VoG; the axis calls it `vog`.
-        distances: of the points, in the units of the features.
+        values: VoG of each point.
+        distances: distance of each point, in the units of the features.
         labels: 0 or 1.
-        vog: what `values` are.
-        subtitle: which points, and what was found.
+        vog: title of the axis of `values`.
+        subtitle: which points these are, and the result.
     """
     rows = [
         {"vog": float(value), "distance": float(distance), "class": f"class {label}"}
@@ -84,7 +83,7 @@ def vog_against_distance(
 
 
 def _points(rows: list[dict[str, Any]]) -> alt.Chart:
-    """Points of two classes, coloured alike in every figure."""
+    """Return points of two classes, in the same colours in every figure."""
     scale = alt.Scale(domain=["class 0", "class 1"], range=list(_CLASSES))
     mark = alt.Chart(data(rows)).mark_point(
         filled=True, size=70, opacity=0.85, stroke="white", strokeWidth=1

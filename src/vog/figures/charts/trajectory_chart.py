@@ -1,4 +1,4 @@
-"""One example over training: a small line chart for each quantity."""
+"""The chart of one example over training: a small line chart for each quantity."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,13 +9,13 @@ from vog.figures.charts.theme import BLUE, FAINT, INK, QUIET, Chart, Panel, data
 
 _WIDTH, _HEIGHT = 390, 90
 _TITLES = {"margin": "margin (logits)", "loss": "loss (nats)"}
-_MOST_DOTS = 60  # more lie on one another
+_MOST_DOTS = 60  # more would overlap
 _LETTER_WIDTH = 7  # pixels
 
 
 @dataclass(frozen=True)
 class _StageStart:
-    """Where a stage begins, on the axis of steps."""
+    """The start of a stage on the axis of steps."""
 
     stage: str
     step: float
@@ -27,31 +27,27 @@ def trajectory_chart(
     title: str,
     stages: Mapping[str, tuple[int, int]],
 ) -> Chart:
-    """Confidence, margin, loss or others at each checkpoint, one panel below the other.
+    """Return a chart with a panel for each quantity, such as confidence, margin or loss.
 
     The margin has a line at zero: above it the prediction is right. A value that is not finite
     leaves a gap.
 
     Args:
-        steps: of training, at least one, in order.
-        series: by quantity, its value at each step.
-        title: which example it is, and what it did.
-        stages: by name, the positions of its steps from start to before stop; `all` is not drawn.
+        steps: steps of training in order, at least one.
+        series: the values of each quantity, one for each step.
+        title: which example it is, and the main result.
+        stages: the start and stop position of each stage in `steps`; `all` is not drawn.
     """
     names = list(series)
     panels = [
         _panel(steps, name, series[name], stages, name == names[0], name == names[-1])
         for name in names
     ]
-    ends = [
-        f"{name} {rounded(values[0])} to {rounded(values[-1])}" for name, values in series.items()
-    ]
+    ends = [f"{name} {rounded(line[0])} to {rounded(line[-1])}" for name, line in series.items()]
     named = ", ".join(stage for stage in stages if stage != "all")
     subtitle = f"at {len(steps)} checkpoints" + (f"; stages: {named}" if named else "")
-    description = (
-        f"{title}. From the first of {len(steps)} checkpoints to the last: {', '.join(ends)}."
-    )
-    return narrow(alt.vconcat(*panels, spacing=14), title, subtitle, description)
+    words = f"{title}. From the first of {len(steps)} checkpoints to the last: {', '.join(ends)}."
+    return narrow(alt.vconcat(*panels, spacing=14), title, subtitle, words)
 
 
 def _panel(
@@ -62,7 +58,7 @@ def _panel(
     first: bool,
     last: bool,
 ) -> Panel:
-    """One quantity; the first panel names the stages, and the last has the axis of steps."""
+    """Return the panel of a quantity; the first has names of stages, the last the axis of steps."""
     rows = [{"step": step, name: value} for step, value in zip(steps, values, strict=True)]
     x = _x_axis(steps).title("step of training" if last else None)
     x = x.axis(labels=last, ticks=last, tickCount=6)
@@ -89,7 +85,7 @@ def _panel(
 def _stage_borders(
     steps: Sequence[int], stages: Mapping[str, tuple[int, int]], named: bool
 ) -> list[alt.Chart]:
-    """A faint line between two stages, and their names where there is room for them."""
+    """Return faint lines between stages, and names of the stages that are wide enough."""
     starts = _stage_starts(steps, stages)
     borders = alt.Chart(data(asdict(start) for start in starts if start.step > steps[0]))
     layers = [borders.mark_rule(color=FAINT).encode(x=_x_axis(steps))]
@@ -109,16 +105,13 @@ def _x_axis(steps: Sequence[int]) -> alt.X:
 
 
 def _stage_starts(steps: Sequence[int], stages: Mapping[str, tuple[int, int]]) -> list[_StageStart]:
-    """In order; between two steps, half way."""
+    """Return the starts in order, each half way between two steps."""
     order = sorted((start, name) for name, (start, _) in stages.items() if name != "all")
-    return [
-        _StageStart(name, (steps[max(0, position - 1)] + steps[position]) / 2)
-        for position, name in order
-    ]
+    return [_StageStart(name, (steps[max(0, i - 1)] + steps[i]) / 2) for i, name in order]
 
 
 def _wide_enough(starts: Sequence[_StageStart], steps: Sequence[int]) -> list[_StageStart]:
-    """The stages that are wider than their names."""
+    """Return the stages that are wider than their names."""
     ends = [*(start.step for start in starts[1:]), float(steps[-1])]
     pixels = _WIDTH / max(1, steps[-1] - steps[0])
     return [

@@ -1,4 +1,4 @@
-"""Two columns side by side: whether they agree, and where they do not."""
+"""The page that compares two columns: their agreement, and the examples they disagree on."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def compare_page(site: Site, request: Request) -> Response:
-    """Their ranks against each other, and the examples that they disagree about most."""
+    """Return the page with the chart of two columns and the examples they disagree on most."""
     x, y = _requested_columns(site, request)
     comparison = _comparison(site, x, y)
     rows = {
@@ -29,7 +29,7 @@ def compare_page(site: Site, request: Request) -> Response:
         request,
         x=x,
         y=y,
-        found=comparison,
+        comparison=comparison,
         columns=_score_columns(site),
         first=site.tiles(request, [rows[index] for index in comparison.first_alone], (x, y)),
         second=site.tiles(request, [rows[index] for index in comparison.second_alone], (x, y)),
@@ -37,7 +37,7 @@ def compare_page(site: Site, request: Request) -> Response:
 
 
 def chart(site: Site, request: Request) -> Response:
-    """The chart of that page."""
+    """Return the chart of that page."""
     from vog.figures import charts
 
     x, y = _requested_columns(site, request)
@@ -46,28 +46,24 @@ def chart(site: Site, request: Request) -> Response:
 
 
 def _requested_columns(site: Site, request: Request) -> tuple[str, str]:
-    """The two columns; by default the usual one and what it should be told apart from.
+    """Return the two columns; by default the default column and the gradient norm.
 
     Raises:
-        ResultError: they are no score columns.
+        ResultError: one of them is no score column.
     """
-    score_columns = _score_columns(site)
+    names = _score_columns(site)
     usual = site.run.default_column
-    gradient_norm = f"grad_norm@{site.row_pages.stage(usual)}"
-    second = (
-        gradient_norm
-        if gradient_norm in score_columns
-        else next((column for column in score_columns if column != usual), usual)
-    )
+    norm = f"grad_norm@{site.row_pages.stage(usual)}"
+    second = norm if norm in names else next((column for column in names if column != usual), usual)
     requested = request.query_params.get("x") or usual, request.query_params.get("y") or second
     for name in requested:
-        if name not in score_columns:
+        if name not in names:
             raise ResultError(f"{name!r} is no score.{unknown(name, site.run.ranked_columns)}")
     return requested
 
 
 def _score_columns(site: Site) -> list[str]:
-    """All score columns, stored and derived, and the views of a combined run."""
+    """Return all score columns, stored and derived, and the views of a combined run."""
     run = site.run
     scores = [
         f"{stored}{derived}"

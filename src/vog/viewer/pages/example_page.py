@@ -1,4 +1,4 @@
-"""The page of one example: what it is, where it stands, and what every checkpoint says of it."""
+"""The page of one example: its data, its ranks, and its values at every checkpoint."""
 
 from typing import Any
 from urllib.parse import parse_qsl
@@ -18,7 +18,7 @@ _NEIGHBOURS = 4
 
 
 def example(site: Site, request: Request) -> Response:
-    """Everything that is known of one example, and its neighbours in the view."""
+    """Return the page of one example, with its neighbours in the view."""
     view = site.view(request)
     index, _ = row_in_path(site, request.path_params["index"])
     row = site.lookup.example(index)
@@ -36,18 +36,18 @@ def example(site: Site, request: Request) -> Response:
         tile=site.tiles(request, [row | {"prediction": row.get("prediction@all")}])[0],
         preview=preview,
         target=target_words(site.run),
-        before=[tiles[tile] for tile in before if tile in tiles],
-        after=[tiles[tile] for tile in after if tile in tiles],
+        before=[tiles[i] for i in before if i in tiles],
+        after=[tiles[i] for i in after if i in tiles],
         places=site.lookup.places(row),
         means=_run_means(site, row),
         form=filter_form(site, view),
         mark=site.review.marks().get(row["id"]),
-        seen=site.inspected_examples.get(row["index"]),
+        inspected=site.inspected_examples.get(row["index"]),
     )
 
 
 def inspect(site: Site, request: Request, fields: dict[str, str]) -> Response:
-    """Compute what every checkpoint says of an example, and show it.
+    """Compute the values of an example at every checkpoint, and go back to its page.
 
     Raises:
         VogError: it cannot be computed.
@@ -61,10 +61,10 @@ def inspect(site: Site, request: Request, fields: dict[str, str]) -> Response:
 
 
 def row_in_path(site: Site, text: str) -> tuple[int, str]:
-    """The row that an address names by its number, and its id.
+    """Return the row number in an address, and the id of the row.
 
     Raises:
-        HTTPException: 404, there is none.
+        HTTPException: 404, there is no such row.
     """
     is_number = text.isascii() and text.isdecimal() and len(text) < 19
     id = site.lookup.id_of(int(text)) if is_number else None
@@ -74,14 +74,14 @@ def row_in_path(site: Site, text: str) -> tuple[int, str]:
 
 
 def next_example(site: Site, index: int, query: str) -> int:
-    """The example after this one in a view; itself where it is the last."""
+    """Return the row after this one in a view; the same row if it is the last."""
     view = view_query.read_view(site.run, dict(parse_qsl(query)))
     after = _neighbours(site, index, view)[1]
     return after[0] if after else index
 
 
 def _run_means(site: Site, row: Row) -> dict[str, dict[str, tuple[float | None, float | None]]]:
-    """Of a combined run by view and stage, the mean over the runs and its standard error."""
+    """Return the mean over runs and its standard error, by view and stage of a combined run."""
     means: dict[str, dict[str, tuple[float | None, float | None]]] = {}
     for column, error in view_query.standard_errors(site.run).items():
         view, _, stage = column.partition("@")

@@ -1,4 +1,4 @@
-"""The gallery: some of the rows in an order, as tiles that can be opened and marked."""
+"""The gallery: sorted and filtered rows as tiles that can be opened and marked."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +19,7 @@ assert COMPARISONS.keys() - {""} == DERIVED.keys()
 
 
 def gallery(site: Site, request: Request) -> Response:
-    """The rows that the address asks for."""
+    """Return the page with the rows of the view."""
     view = site.view(request)
     rows = site.row_pages.page(
         view.row_order,
@@ -45,31 +45,20 @@ def gallery(site: Site, request: Request) -> Response:
 
 
 def classes(site: Site, request: Request) -> Response:
-    """The classes: how many rows, how often wrong, and the mean of the score."""
+    """Return the page of the classes: number of rows, error rate, and mean of the score."""
     from vog.analysis.one_run.score_columns import raw_column
 
     view = site.view(request)
     is_score = site.run.stored_column(view.by) in site.run.ranked_columns
     stored = raw_column(site.run, view.by if is_score else site.run.default_column)
     summaries = site.lookup.classes(stored)
-    hard_first = sorted(
-        summaries,
-        key=lambda summary: (
-            summary.mean is None,
-            (summary.mean or 0) * (-1) ** site.run.hard_is_high(stored),
-        ),
-    )
-    return site.page(
-        "classes.html",
-        request,
-        view=view,
-        score=stored,
-        found=hard_first,
-    )
+    sign = -1 if site.run.hard_is_high(stored) else 1
+    summaries.sort(key=lambda summary: (summary.mean is None, sign * (summary.mean or 0)))
+    return site.page("classes.html", request, view=view, score=stored, summaries=summaries)
 
 
 def filter_form(site: Site, view: View) -> dict[str, object]:
-    """What the form of the filters offers, and what is chosen in it."""
+    """Return the choices of the form of filters, and its present values."""
     run = site.run
     stored, _, compared = view.by.partition(":")
     is_score = stored in run.ranked_columns
@@ -81,31 +70,29 @@ def filter_form(site: Site, view: View) -> dict[str, object]:
     return {
         "scores": scores,
         "views": [column for column in ranked if column not in scores],
-        "others": [
-            column for column in view_query.columns(run) if column not in run.ranked_columns
-        ],
-        "beside": [*run.ranked_columns, *view_query.standard_errors(run).values()],
+        "unranked": [name for name in view_query.columns(run) if name not in run.ranked_columns],
+        "second_columns": [*run.ranked_columns, *view_query.standard_errors(run).values()],
         "score": score,
         "stages": run.stages,
         "stage": stage,
-        "compared": COMPARISONS,
+        "comparisons": COMPARISONS,
         "as": compared,
         "is_score": is_score,
         "marked": view_query.MARKED,
-        "ends": order_names(site, view.by),
+        "order_names": order_names(site, view.by),
         "orders": _order_choices(site, view),
     }
 
 
 def order_names(site: Site, by: str) -> dict[str, str]:
-    """What both orders are called, the usual one first."""
+    """Return the names of both orders, the usual order first."""
     is_score = site.run.stored_column(by) in site.run.ranked_columns
     names = ("hardest first", "easiest first") if is_score else ("smallest first", "largest first")
     return dict(zip(view_query.orders(site.run, by), names, strict=True))
 
 
 def _order_choices(site: Site, view: View) -> list[tuple[str, str, bool]]:
-    """Of both orders the word of the form, what it is called, and whether it is chosen."""
+    """Return the word in the form, the name, and the selection state of both orders."""
     names_by_order = order_names(site, view.by).items()
     return [
         (word, name, order == view.order)
@@ -114,7 +101,7 @@ def _order_choices(site: Site, view: View) -> list[tuple[str, str, bool]]:
 
 
 def marked_ids(site: Site, view: View) -> tuple[str, ...] | None:
-    """The ids with the mark that a view asks for; None where it asks for no mark."""
+    """Return the ids with the mark of a view; None if the view does not filter by mark."""
     if not view.marked:
         return None
     every = view.marked in ("any", "none")

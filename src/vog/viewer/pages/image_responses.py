@@ -1,6 +1,6 @@
 """Pictures of examples and of gradients, and the chart of one example, each at its own address.
 
-Nothing of a file is handed out as it is: pictures are decoded and drawn anew.
+No file is sent unchanged: pictures are decoded and encoded again.
 """
 
 import io
@@ -28,19 +28,19 @@ _MISSING_SVG = (
     '<rect width="120" height="120" fill="#8593a1" opacity=".25"/>'
     '<path d="M40 40 80 80M80 40 40 80" stroke="#8593a1" stroke-width="4"/></svg>'
 )
-# What is brighter than all but half a percent of the pixels is drawn as bright as these.
+# The brightest half a percent of the pixels all get the same, largest brightness.
 _BRIGHTEST = 0.995
-# From nothing to much, readable by everyone: black, purple, orange, pale yellow (inferno).
+# From none to much: black, purple, orange, pale yellow (inferno, safe for the colour-blind).
 _HEAT = np.array(
     [(0, 0, 4), (66, 10, 104), (147, 38, 103), (221, 81, 58), (252, 165, 10), (252, 255, 164)],
     np.float64,
 )
-# From negative over nothing to positive: blue, white, red-orange.
+# From negative over zero to positive: blue, white, red-orange.
 _SIGNED = np.array([(33, 88, 155), (247, 247, 247), (178, 76, 26)], np.float64)
 
 
 def picture(site: Site, request: Request) -> Response:
-    """The picture of an example; its sizes are fixed."""
+    """Return the picture of an example, in one of two sizes."""
     index, id = row_in_path(site, request.path_params["index"])
     requested = request.query_params.get("size", "")
     size = int(requested) if requested in map(str, _ALLOWED_SIZES) else LARGE
@@ -52,21 +52,21 @@ def picture(site: Site, request: Request) -> Response:
 
 
 def gradient_map(site: Site, request: Request) -> Response:
-    """The VoG map of an example (`spread`), or its gradient at a checkpoint (0, 1, ...)."""
+    """Return the VoG map of an example (`spread`), or its gradient at a checkpoint (0, 1, ...)."""
     example, which = _inspected_example(site, request), request.path_params["which"]
     if which == "spread":
         largest = max(float(np.quantile(example.spread, _BRIGHTEST)), 1e-30)
         return _png(_colour_map(example.spread / largest, _HEAT))
     if which not in map(str, range(len(example.steps))):
         raise HTTPException(404)
-    # One scale for all checkpoints, or the strip would not show that gradients fade.
+    # One scale for all checkpoints, so that the pictures show how gradients fade.
     largest = max(float(np.quantile(np.abs(example.gradients), _BRIGHTEST)), 1e-30)
     return _png(_colour_map(example.gradients[int(which)] / largest / 2 + 0.5, _SIGNED))
 
 
 def trajectory_response(site: Site, request: Request) -> Response:
-    """Confidence, margin and loss of an example over the checkpoints."""
-    from vog.figures import charts  # it takes 80 MB, and most pages have none
+    """Return the chart of confidence, margin and loss of an example over the checkpoints."""
+    from vog.figures import charts  # the import takes 80 MB, and most pages have no chart
 
     example = _inspected_example(site, request)
     curves = {"confidence": example.confidence, "margin": example.margin, "loss": example.loss}
@@ -78,7 +78,7 @@ def trajectory_response(site: Site, request: Request) -> Response:
 
 
 def svg_response(chart: "Chart") -> Response:
-    """A chart as a picture, on the paper of the page."""
+    """Return a chart as a picture with a transparent background."""
     from vog.figures import charts
 
     text = charts.chart_svg(chart.properties(background="transparent"))
@@ -94,12 +94,10 @@ def _inspected_example(site: Site, request: Request) -> InspectedExample:
 
 
 def _colour_map(values: Float[np.ndarray, "h w"], scale: Float[np.ndarray, "s 3"]) -> Image.Image:
-    """Values from 0 to 1 in the colours of a scale."""
+    """Return values from 0 to 1 as a picture in the colours of a scale."""
     shares = np.clip(np.nan_to_num(values), 0, 1)
     stops = np.linspace(0, 1, len(scale))
-    pixels = np.stack(
-        [np.interp(shares, stops, scale[:, channel]) for channel in range(3)], axis=-1
-    )
+    pixels = np.stack([np.interp(shares, stops, scale[:, c]) for c in range(3)], axis=-1)
     return Image.fromarray(pixels.round().astype(np.uint8))
 
 

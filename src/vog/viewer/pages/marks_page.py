@@ -1,4 +1,4 @@
-"""Marks: made and taken back by forms, listed, and taken elsewhere as a table or a list."""
+"""Marks: forms that set and undo them, a page that lists them, and downloads."""
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -9,10 +9,11 @@ from vog.result.marks import Mark
 from vog.viewer import view_query
 from vog.viewer.context import Site, redirect
 from vog.viewer.pages.example_page import next_example, row_in_path
+from vog.wording import same_again
 
 
 def mark(site: Site, request: Request, fields: dict[str, str]) -> Response:
-    """Decide about an example, and go on: from its own page to the next, else stay."""
+    """Mark an example, and go to the next one if the form is on the page of an example."""
     index, id = row_in_path(site, fields.get("index", ""))
     query = site.address(fields.get("back", ""))
     old_mark = site.review.marks().get(id)
@@ -31,7 +32,7 @@ def mark(site: Site, request: Request, fields: dict[str, str]) -> Response:
 
 
 def undo(site: Site, request: Request, fields: dict[str, str]) -> Response:
-    """Take back the latest decision, and show the example it was about."""
+    """Undo the latest mark, and show its example."""
     query = site.address(fields.get("back", ""))
     undone = site.review.undo()
     if fields.get("from") == "review":
@@ -43,7 +44,7 @@ def undo(site: Site, request: Request, fields: dict[str, str]) -> Response:
 
 
 def review(site: Site, request: Request) -> Response:
-    """The marks, the latest first."""
+    """Return the page of the marks, the latest first."""
     marks = list(reversed(site.review.marks().values()))
     listed = marks[:500]
     places = site.lookup.indices_of([mark.id for mark in listed])
@@ -51,7 +52,7 @@ def review(site: Site, request: Request) -> Response:
 
 
 def as_table(site: Site, request: Request) -> Response:
-    """The marks as csv; `?safe=1` is for a spreadsheet, which would run some texts as formulas."""
+    """Return the marks as csv; with `?safe=1` no spreadsheet runs a text as a formula."""
     rows = [_table_row(site, mark) for mark in site.review.marks().values()]
     header = list(_table_row(site, Mark(0, "", "", None, None, "")))
     text = as_csv(rows, header, safe_csv=request.query_params.get("safe") == "1")
@@ -59,16 +60,17 @@ def as_table(site: Site, request: Request) -> Response:
 
 
 def as_list(site: Site, request: Request) -> Response:
-    """The data after the review: `id label` lines without what is dropped, and with new labels."""
+    """Return `id label` lines of the data after the review: without dropped rows, relabelled."""
     marks = site.review.marks()
     if site.run.missing_rows:
         raise ResultError(
-            f"{site.run.missing_rows:,} rows are not scored yet, and the list would lack them."
+            f"{site.run.missing_rows:,} rows are not scored yet, and the list would lack them. "
+            f"{same_again('score')} to continue."
         )
 
     bad_id = site.lookup.id_with_line_break()
     if bad_id is not None:
-        raise ResultError(f"the id {bad_id!r} has a line break, which no list of lines can hold.")
+        raise ResultError(f"the id {bad_id!r} has a line break, which a list of lines cannot hold.")
 
     def line(id: str, label: int | None) -> str:
         mark = marks.get(id)
@@ -77,7 +79,7 @@ def as_list(site: Site, request: Request) -> Response:
         right = mark.label if mark is not None and mark.verdict == "relabel" else label
         return f"{id}\n" if right is None else f"{id} {right}\n"
 
-    # Some thousand lines at a time: each piece goes through a thread of its own.
+    # A few thousand lines at a time, because each piece is read in a thread.
     pieces = ("".join(line(*row) for row in rows) for rows in site.lookup.ids_and_labels())
     return StreamingResponse(
         pieces, media_type="text/plain; charset=utf-8", headers=_download("review.txt")

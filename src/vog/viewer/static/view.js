@@ -1,4 +1,4 @@
-// Keys, and filters that need no button. Every page works without this file.
+// Shortcut keys, and filters that need no button. Every page also works without this file.
 "use strict";
 
 const typing = (element) => element.matches("input:not([type=checkbox]), textarea, select");
@@ -7,7 +7,7 @@ document.querySelectorAll("form[data-submits] select, form[data-submits] [type=c
   (field) => field.addEventListener("change", () => field.form.requestSubmit()),
 );
 
-// Empty fields only make addresses long.
+// Leave empty fields out, which keeps addresses short.
 document.querySelectorAll("form[data-submits]").forEach((form) =>
   form.addEventListener("submit", () => {
     form.querySelectorAll("input, select").forEach((field) => {
@@ -22,12 +22,12 @@ window.addEventListener("pageshow", () => {
 });
 
 const step = (event, tiles) => {
-  const here = tiles.indexOf(document.activeElement.closest(".tile")?.querySelector("[data-tile]"));
+  const position = tiles.indexOf(document.activeElement.closest(".tile")?.querySelector("[data-tile]"));
   const top = (tile) => tile.getBoundingClientRect().top;
   const inRow = tiles.filter((tile) => Math.abs(top(tile) - top(tiles[0])) < 2).length;
-  const way = { ArrowRight: 1, l: 1, ArrowLeft: -1, h: -1, ArrowDown: inRow, ArrowUp: -inRow }[event.key];
-  if (way === undefined) return false;
-  const next = here < 0 ? 0 : here + way;
+  const offset = { ArrowRight: 1, l: 1, ArrowLeft: -1, h: -1, ArrowDown: inRow, ArrowUp: -inRow }[event.key];
+  if (offset === undefined) return false;
+  const next = position < 0 ? 0 : position + offset;
   if (tiles[next]) tiles[next].focus();
   return true;
 };
@@ -53,7 +53,7 @@ document.addEventListener("keydown", (event) => {
   const within = document.activeElement.closest(".tile");
   const key = `[data-key="${CSS.escape(event.key)}"]`;
   const target = within?.querySelector(key) ??
-    [...document.querySelectorAll(key)].find((one) => !one.closest(".tile"));
+    [...document.querySelectorAll(key)].find((element) => !element.closest(".tile"));
   if (target) {
     event.preventDefault();
     target.click();
