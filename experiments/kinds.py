@@ -47,7 +47,7 @@ def main(
 
 
 def verify_seed(train: Digits, test: Digits, seed: int, folder: Path) -> Verification:
-    """One training on planted digits; continued where it was stopped."""
+    """Train once on planted digits and verify; a second call continues."""
     typer.echo(f"seed {seed}")
     make_folder(folder)
     record = vog.plant(
@@ -70,7 +70,7 @@ def verify_seed(train: Digits, test: Digits, seed: int, folder: Path) -> Verific
 
 
 def table(verifications: list[Verification]) -> str:
-    """By score over all checkpoints and kind, the AUROC over seeds."""
+    """Return the AUROC over seeds for each score over all checkpoints and each kind."""
     text = row("score", *KINDS) + row(*["---"] * (1 + len(KINDS)))
     for score in SHOWN:
         cells = [

@@ -14,7 +14,7 @@ and 2:
     over training, and of the last one alone
 
 and without any flips, where every suspect is a false alarm or an error of the data's own. In the
-end there are `results.json`, `tables.md` and the figures. A second call goes on.
+end there are `results.json`, `tables.md` and the figures. A second call continues.
 
 Expected, written before the first run: loss, AUM, EL2N and confidence find flips with an AUROC
 above 0.99 everywhere, correctness above 0.98, the loss-gradient scores above 0.98; VoG 0.3 to 0.6,
@@ -96,7 +96,7 @@ def main(
 
 
 def digits() -> Dataset:
-    """Those of scikit-learn, split as the demo splits them but with their own labels."""
+    """Return the digits of scikit-learn, split as in the demo but with their true labels."""
     train, test = demo._load_data()
 
     def fit(labels: Int[np.ndarray, "n"], seed: int, folder: Path) -> None:
@@ -106,7 +106,7 @@ def digits() -> Dataset:
 
 
 def mnist(path: Path) -> Dataset:
-    """8,000 digits of MNIST; shifts of up to two pixels while training, as in the recipe."""
+    """Return 8,000 digits of MNIST, trained with shifts of up to two pixels as in the recipe."""
     train, test = split(path)
 
     def fit(labels: Int[np.ndarray, "n"], seed: int, folder: Path) -> None:
@@ -117,7 +117,7 @@ def mnist(path: Path) -> Dataset:
 
 
 def judge(dataset: Dataset, rate: float, seed: int, folder: Path) -> dict[str, Any]:
-    """One training, judged; read again where it was judged before."""
+    """Train and judge once; results of an earlier call are read instead."""
     result_file = folder / "judged.json"
     if result_file.exists():
         return json.loads(result_file.read_text())
@@ -157,7 +157,7 @@ def judge(dataset: Dataset, rate: float, seed: int, folder: Path) -> dict[str, A
 def plant_flips(
     dataset: Dataset, rate: float, seed: int, folder: Path
 ) -> tuple[Int[np.ndarray, "n"], Planted | None]:
-    """The labels to train on, in the order of the data, and what was planted."""
+    """Return the labels to train on, in the order of the data, and what was planted."""
     if rate == 0:
         return dataset.labels, None
     record = vog.plant(
@@ -169,7 +169,7 @@ def plant_flips(
 
 @torch.no_grad()
 def predict(dataset: Dataset, checkpoints: Path) -> dict[str, Float[np.ndarray, "n classes"]]:
-    """The softmax of every example, averaged over the checkpoints, and of the last alone."""
+    """Return the softmax of every example: the mean over checkpoints, and the last one."""
     model, by_checkpoint = dataset.build(), []
     for path in sorted(checkpoints.glob("*.pt")):
         model.load_state_dict(torch.load(path, weights_only=True))
@@ -180,7 +180,7 @@ def predict(dataset: Dataset, checkpoints: Path) -> dict[str, Float[np.ndarray, 
 
 
 def shares(flags: Bool[np.ndarray, "n"], wrong: Bool[np.ndarray, "n"]) -> dict[str, float | None]:
-    """How many are suspects, which share of these is wrong, and which share of the wrong found."""
+    """Return the number of suspects, and their precision and recall for wrong labels."""
     right = int((flags & wrong).sum())
     return {
         "suspects": int(flags.sum()),
@@ -190,7 +190,7 @@ def shares(flags: Bool[np.ndarray, "n"], wrong: Bool[np.ndarray, "n"]) -> dict[s
 
 
 def tables(results: dict[str, Any]) -> str:
-    """What docs/which-score.md shows."""
+    """Return the tables of docs/which-score.md."""
     text = ""
     for name, rates in results.items():
         flipped = {rate: seeds for rate, seeds in rates.items() if rate != "0%"}
@@ -198,30 +198,26 @@ def tables(results: dict[str, Any]) -> str:
             f"\n{name}: AUROC\n\n" + row("score", *flipped) + row("---", *["---"] * len(flipped))
         )
         for score in (*SHOWN, "combination"):
-            cells = [
-                spread([auroc(result, score) for result in seeds], 3) for seeds in flipped.values()
-            ]
+            cells = [spread([auroc(run, score) for run in seeds], 3) for seeds in flipped.values()]
             text += row(f"`{score}`", *cells)
         text += f"\n{name}: verdicts\n\n" + row("", "flipped", "suspects", "precision", "recall")
         text += row(*["---"] * 5)
         for rate, seeds in rates.items():
             for method in seeds[0]["verdicts"]:
-                verdicts = [result["verdicts"][method] for result in seeds]
+                verdicts = [run["verdicts"][method] for run in seeds]
                 text += row(
                     f"{method}, {rate}",
-                    ", ".join(str(result["flipped"]) for result in seeds),
-                    ", ".join(str(result["suspects"]) for result in verdicts),
-                    spread([result["precision"] for result in verdicts], 2),
-                    spread([result["recall"] for result in verdicts], 2),
+                    ", ".join(str(run["flipped"]) for run in seeds),
+                    ", ".join(str(run["suspects"]) for run in verdicts),
+                    spread([run["precision"] for run in verdicts], 2),
+                    spread([run["recall"] for run in verdicts], 2),
                 )
     return text
 
 
 def auroc(result: dict[str, Any], score: str) -> float:
-    """The AUROC of a score over all checkpoints."""
-    return next(
-        detection["auroc"] for detection in result["verified"] if detection["score"] == score
-    )
+    """Return the AUROC of a score over all checkpoints."""
+    return next(entry["auroc"] for entry in result["verified"] if entry["score"] == score)
 
 
 if __name__ == "__main__":

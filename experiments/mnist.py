@@ -17,7 +17,7 @@ training and 2,000 test digits. For each of the seeds 0, 1 and 2 it makes, below
 
 and in the end `results.json` and the figures. The intervals in the figures of the errors take the
 digits of all seeds for different ones; they are the same 2,000, so they are too narrow. A second
-call goes on where the first was stopped. docs/reproduction.md has how long it takes.
+call continues where the first was stopped. docs/reproduction.md has how long it takes.
 
 Expected, written before the first run:
 
@@ -84,7 +84,7 @@ class Digits:
 
 
 class Block(nn.Module):
-    """Two 3 x 3 convolutions, the first at half the resolution, and a 1 x 1 way around them."""
+    """Two 3 x 3 convolutions, the first with stride 2, and a 1 x 1 convolution as shortcut."""
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()
@@ -96,12 +96,12 @@ class Block(nn.Module):
         self.around = nn.Sequential(nn.Conv2d(c_in, c_out, 1, 2, bias=False), nn.BatchNorm2d(c_out))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Rectified sum of both ways."""
+        """Return the rectified sum of convolutions and shortcut."""
         return F.relu(self.within(x) + self.around(x))
 
 
 def build() -> nn.Module:
-    """A 3 x 3 stem and two residual blocks: 28 x 28 to ten logits, 72,000 parameters."""
+    """Return a 3 x 3 stem and two residual blocks: 28 x 28 to ten logits, 72,000 parameters."""
     return nn.Sequential(
         *(nn.Conv2d(1, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()),
         *(Block(16, 32), Block(32, 64)),
@@ -111,7 +111,7 @@ def build() -> nn.Module:
 
 @dataclass(frozen=True)
 class SeedResult:
-    """What one seed made.
+    """The results of one seed.
 
     Attributes:
         recipe: accuracy on the training and on the test digits.
@@ -166,7 +166,7 @@ def main(
 
 
 def split(path: Path) -> tuple[Digits, Digits]:
-    """The digits with mean 0 and deviation 1 over all pixels; the same split for every seed."""
+    """Return training and test digits, standardized; the split is the same for every seed."""
     try:
         with np.load(path, allow_pickle=False) as file:
             images, labels = file["images"], file["labels"].astype(np.int64)
@@ -181,12 +181,12 @@ def split(path: Path) -> tuple[Digits, Digits]:
 
 
 def scaled(images: UInt8[np.ndarray, "n 28 28"]) -> Float[np.ndarray, "n 1 28 28"]:
-    """Pixels of 0 to 255 as the network takes them."""
+    """Return pixels of 0 to 255, standardized for the network."""
     return ((images[:, None] / np.float32(255) - 0.1307) / 0.3081).astype(np.float32)
 
 
 def run_seed(seed: int, train: Digits, test: Digits, folder: Path) -> SeedResult:
-    """Trained and scored; continued where it was stopped."""
+    """Train and score; a second call continues where the first one stopped."""
     typer.echo(f"seed {seed}: the recipe")
     base = folder / "recipe"
     recipe = train_net(base, train, test, seed, EPOCHS, shift=True, weight_decay=5e-4)
@@ -215,7 +215,7 @@ def train_net(
     weight_decay: float,
     saves: int | None = None,
 ) -> dict[str, float]:
-    """The accuracies after training; so many checkpoints, evenly, are in the folder."""
+    """Train, save `saves` evenly spaced checkpoints, and return the final accuracies."""
     saves = CHECKPOINTS if saves is None else saves
     accuracy_file = folder / "training.json"
     if accuracy_file.exists():
@@ -245,9 +245,9 @@ def train_net(
 
 
 def shift_images(images: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 1 28 28"]:
-    """Each image moved by up to two pixels either way: the crop of the CIFAR recipe.
+    """Return images shifted by up to two pixels either way, as the crop of the CIFAR recipe.
 
-    It has no mirroring: a mirrored digit is another sign.
+    They are not mirrored: a mirrored digit is a different sign.
     """
     padded = F.pad(images, (2, 2, 2, 2), value=float(images.min()))
     down, right = torch.randint(0, 5, (2, len(images), 1, 1))
@@ -257,25 +257,25 @@ def shift_images(images: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 1 28 28
 
 @torch.no_grad()
 def logits(model: nn.Module, images: Float[np.ndarray, "n 1 28 28"]) -> Float[Tensor, "n 10"]:
-    """What the model says of images, in evaluation mode."""
+    """Return the logits of images in evaluation mode."""
     model.eval()
     return torch.cat([model(part) for part in torch.from_numpy(images).split(500)])
 
 
 def accuracy(model: nn.Module, digits: Digits) -> float:
-    """The share of the digits that the model names as labelled."""
+    """Return the share of the digits whose label the model predicts."""
     return float((logits(model, digits.images).argmax(1).numpy() == digits.labels).mean())
 
 
 def score_run(training: Path, digits: Digits, out: Path, target: str) -> vog.Run:
-    """The digits under the checkpoints of a training; continued where it was stopped."""
+    """Score digits under the checkpoints of a training; a second call continues."""
     return vog.score(
         build, training / "checkpoints", (digits.images, digits.labels), out, target=target
     )
 
 
 def with_shuffled_labels(train: Digits, seed: int) -> Digits:
-    """A fifth of the labels permuted among themselves; one in ten of these stays as it was."""
+    """Return digits with a fifth of the labels permuted; by chance, one in ten of these is kept."""
     rng = np.random.default_rng(seed)
     rows = rng.choice(len(train.labels), round(SHUFFLED * len(train.labels)), replace=False)
     labels = train.labels.copy()
@@ -284,7 +284,7 @@ def with_shuffled_labels(train: Digits, seed: int) -> Digits:
 
 
 def errors_by_vog(runs: Sequence[vog.Run]) -> dict[str, Any]:
-    """By stage, how the errors at its end lie along VoG within the class."""
+    """Return for each stage how its errors depend on VoG within the class."""
     by_stage: dict[str, Any] = {}
     for stage in STAGES:
         ranks, misread = zip(*(vog_ranks(run, stage) for run in runs), strict=True)
@@ -296,14 +296,14 @@ def errors_by_vog(runs: Sequence[vog.Run]) -> dict[str, Any]:
 
 
 def vog_ranks(run: vog.Run, stage: str) -> tuple[Float[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
-    """The rank of each digit by VoG within its class, in (0, 1], and whether it is misread."""
+    """Return each digit's rank in (0, 1] by VoG within its class, and whether it is misread."""
     columns = [f"vog@{stage}:class", f"prediction@{stage}", "label"]
     values, predicted, labels = (column.to_numpy() for column in run.table(columns).columns)
     return rankdata(values) / len(values), predicted != labels
 
 
 def memorization(seeds: Sequence[SeedResult]) -> dict[str, Any]:
-    """Whether digits with another digit's label have another VoG, and which score finds them."""
+    """Return how VoG differs for digits with a wrong label, and which score finds them."""
     stats: dict[str, Any] = {"changed": [int(seed.changed.sum()) for seed in seeds]}
     for stage in STAGES:
         rows = []
@@ -325,7 +325,7 @@ def memorization(seeds: Sequence[SeedResult]) -> dict[str, Any]:
 
 
 def auroc_by_score(seed: SeedResult) -> dict[str, float]:
-    """By score over all checkpoints, how well its hard end finds the changed labels, best first."""
+    """Return for each score over all checkpoints the AUROC for changed labels, best first."""
     run = seed.memorized
     aurocs = {
         name.removesuffix("@all"): float(roc_auc_score(seed.changed, run.hardness(name)))
@@ -336,7 +336,7 @@ def auroc_by_score(seed: SeedResult) -> dict[str, float]:
 
 
 def ood_images(test: Digits, seed: int) -> dict[str, Float[np.ndarray, "m 1 28 28"]]:
-    """Images that are no MNIST digits, scaled as those are."""
+    """Return images that are no MNIST digits, scaled in the same way."""
     rng = np.random.default_rng(seed)
     pixels = ((test.images[:, 0] * 0.3081 + 0.1307) * 255).round().astype(np.uint8)
     uci = load_digits(return_X_y=True)[0].reshape(-1, 8, 8) / 16 * 255
@@ -352,7 +352,7 @@ def ood_images(test: Digits, seed: int) -> dict[str, Float[np.ndarray, "m 1 28 2
 
 
 def ood_scores(training: Path, images: Float[np.ndarray, "n 1 28 28"], out: Path) -> Scores:
-    """By name, scores that are meant to be high on what the network was not trained for."""
+    """Return, by name, scores that are meant to be high for out-of-distribution images."""
     digits = Digits(images, np.zeros(len(images), np.int64))
     run = score_run(training, digits, out, "predicted")
     columns = [f"{name}@{stage}" for name in ("vog", "grad_norm") for stage in STAGES]
@@ -369,14 +369,14 @@ def ood_scores(training: Path, images: Float[np.ndarray, "n 1 28 28"], out: Path
 
 
 def separation(inside: np.ndarray, outside: np.ndarray) -> dict[str, float]:
-    """AUROC, AUPR and false positive rate at 95 % true positives; outside is positive."""
+    """Return AUROC, AUPR and false positive rate at 95 % recall; outside is positive."""
     metrics, truth = ood_metrics(outside, inside), np.repeat([0, 1], [len(inside), len(outside)])
     precision = average_precision_score(truth, np.concatenate([inside, outside]))
     return {"auroc": metrics.auroc, "aupr": float(precision), "fpr95": metrics.fpr95}
 
 
 def figures(seeds: Sequence[SeedResult], stats: dict[str, Any]) -> dict[str, charts.Chart]:
-    """By file name, what the docs show."""
+    """Return the charts of the docs, by file name."""
     plots = {
         f"error_by_{target}": charts.error_by_decile(
             {stage: errors["deciles"] for stage, errors in stats[f"error by {target}"].items()},
@@ -390,7 +390,7 @@ def figures(seeds: Sequence[SeedResult], stats: dict[str, Any]) -> dict[str, cha
 
 
 def memorization_chart(seeds: Sequence[SeedResult]) -> charts.Chart:
-    """Histograms of VoG within the class, digits with a changed label against the others."""
+    """Draw histograms of VoG within the class, for digits with and without a changed label."""
     edges = np.linspace(-3, 4, 36)
     rows: list[dict[str, Any]] = []
     for stage in STAGES:
@@ -423,7 +423,7 @@ def memorization_chart(seeds: Sequence[SeedResult]) -> charts.Chart:
 
 
 def outside_chart(stats: dict[str, Any]) -> charts.Chart:
-    """AUROC of each score and kind of image, a dot a seed."""
+    """Draw the AUROC of each score and kind of image, one dot per seed."""
     score_names = ["vog@late", "grad_norm@late", "1 - max softmax", "entropy", "energy"]
     rows = [
         {"kind": kind, "score": name, "auroc": metrics["auroc"]}

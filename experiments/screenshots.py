@@ -30,7 +30,7 @@ FLAGS = ["--no-sandbox", "--no-first-run", "--disable-gpu", "--disable-backgroun
 
 
 def main() -> None:
-    """Draw all of them."""
+    """Take all screenshots."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--demo", type=Path, required=True)
     parser.add_argument("--reference", type=Path, required=True)
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def draw(browser: Browser, run: Run, args: list[str], out: Path, beside: Path) -> None:
-    """Report and viewer of one run."""
+    """Take screenshots of report and viewer of one run."""
     name = run.folder.name
     named = run.named(read_class_names(Path(args[1]))) if args else run
     page_file = report(named, beside / f"{name}.html")
@@ -79,7 +79,7 @@ def draw(browser: Browser, run: Run, args: list[str], out: Path, beside: Path) -
 
 @contextmanager
 def open_page(browser: Browser, size: str, scheme: str) -> Iterator[Page]:
-    """A window of one of the sizes, light or dark."""
+    """Yield a page of one of the sizes, light or dark."""
     width, height = SIZES[size]
     window = browser.new_context(
         viewport={"width": width, "height": height},
@@ -91,7 +91,7 @@ def open_page(browser: Browser, size: str, scheme: str) -> Iterator[Page]:
 
 
 def save(page: Page, path: Path, full: bool = False) -> None:
-    """What the window shows, in 256 colours, which is enough for a page."""
+    """Save what the window shows, in 256 colours, which is enough for a page."""
     page.wait_for_load_state("networkidle")
     page.evaluate("document.querySelectorAll('img').forEach((one) => { one.loading = 'eager'; })")
     if full:
@@ -107,7 +107,7 @@ def save(page: Page, path: Path, full: bool = False) -> None:
 
 @contextmanager
 def serve_run(folder: Path, args: list[str]) -> Iterator[str]:
-    """The address of `vog view`."""
+    """Run `vog view` and yield its address."""
     command = [sys.executable, "-m", "vog", "view", str(folder), "--no-open", "--port", "0", *args]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

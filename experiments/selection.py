@@ -7,7 +7,7 @@ digits of MNIST for 12 epochs, one checkpoint an epoch, and scored. `vog.select`
 90, 70 and 50 % by `vog@all:class`, by `el2n@all`, and as many at random; on each a network of the
 same seed is trained from the beginning, with the same number of steps as the first, so that fewer
 digits are not also less training. In the end there are `results.json` and `table.md`: accuracy on
-2,000 test digits, with 95 % intervals of Student's t over the seeds. A second call goes on.
+2,000 test digits, with 95 % intervals of Student's t over the seeds. A second call continues.
 
 Expected, written before the first run: 98.8 % with everything; half a point less at most with 50 %
 at random; by EL2N as good as everything down to 50 % (Paul et al. 2021 saw that on CIFAR-10); by
@@ -59,7 +59,7 @@ def main(
 
 
 def select_rows(run: vog.Run, by: str | None, share: str, seed: int) -> Int[np.ndarray, "k"]:
-    """The numbers of the digits that are trained with."""
+    """Return the numbers of the digits to train with."""
     if by is not None:
         return vog.select(run, keep_hardest=share, by=by, seed=seed).indices
     count = len(vog.select(run, keep_hardest=share, seed=seed).indices)
@@ -69,7 +69,7 @@ def select_rows(run: vog.Run, by: str | None, share: str, seed: int) -> Int[np.n
 def retrain(
     result_file: Path, train: Digits, test: Digits, rows: Int[np.ndarray, "k"], seed: int
 ) -> float:
-    """The accuracy of a network that was trained on these digits alone, for as many steps."""
+    """Train on these digits alone, for the same number of steps; return the test accuracy."""
     if result_file.exists():
         return json.loads(result_file.read_text())
     make_folder(result_file.parent)
@@ -94,7 +94,7 @@ def retrain(
 
 
 def batches(rows: int, steps: int) -> list[torch.Tensor]:
-    """So many batches, of as many passes over the rows as that takes."""
+    """Return `steps` batches, from as many passes over the rows as that takes."""
     row_batches: list[torch.Tensor] = []
     while len(row_batches) < steps:
         row_batches += torch.randperm(rows).split(BATCH)
@@ -102,7 +102,7 @@ def batches(rows: int, steps: int) -> list[torch.Tensor]:
 
 
 def table(results: dict[str, dict[str, Sequence[float]]]) -> str:
-    """Accuracy in percent by what was kept."""
+    """Return a table of the accuracy in percent, by what was kept."""
     shares = ("100%", *SHARES)
     text = row("the hardest by", *shares) + row(*["---"] * (1 + len(shares)))
     for name, by_share in results.items():

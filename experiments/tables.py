@@ -1,4 +1,4 @@
-"""Tables in Markdown of what several seeds gave."""
+"""Tables in Markdown of results of several seeds."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,12 @@ from scipy.stats import t
 
 
 def row(*cells: str) -> str:
-    """One line of a table."""
+    """Return one line of a table."""
     return f"| {' | '.join(cells)} |\n"
 
 
 def spread(values: Sequence[float | None], digits: int) -> str:
-    """Mean and 95 % interval of Student's t over seeds; a dash where there is nothing to judge."""
+    """Return mean and 95 % interval of Student's t over seeds; a dash for fewer than two values."""
     numbers = [value for value in values if value is not None]
     if len(numbers) < 2:
         return "-"

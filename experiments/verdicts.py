@@ -51,14 +51,14 @@ Labels = Int[np.ndarray, "n"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a verdict printed of one seed, and the truth.
+    """A verdict on one seed beside the truth.
 
     Attributes:
         wrong: how many labels are wrong.
-        expected_wrong: how many the verdict says are, at least; NaN where it does not tell.
+        expected_wrong: how many the verdict expects to be wrong, at least; NaN if it does not say.
         named: how many are suspects.
         wrong_of_named: how many of these are wrong.
-        expected_precision: the share of these that the verdict expects to be.
+        expected_precision: the share of these that the verdict expects to be wrong.
     """
 
     wrong: int
@@ -69,7 +69,7 @@ class Comparison:
 
 
 def build() -> nn.Module:
-    """A network of one hidden layer."""
+    """Return a network with one hidden layer."""
     return nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, CLASSES))
 
 
@@ -87,7 +87,7 @@ def main(out: Annotated[Path, typer.Option(help="The tables to write.")]) -> Non
 
 
 def settings() -> Iterator[tuple[str, str, float]]:
-    """A name, a kind and a share of wrong labels."""
+    """Yield a name, a kind and a share of wrong labels."""
     yield "none", "none", 0.0
     for kind in ("uniform", "pair", "boundary", "class", "cluster"):
         yield from ((f"{kind}, {rate:.0%}", kind, rate) for rate in RATES)
@@ -97,7 +97,7 @@ def settings() -> Iterator[tuple[str, str, float]]:
 
 
 def judge_seed(kind: str, rate: float, seed: int) -> dict[str, Comparison]:
-    """Of one seed, the verdict in sample and held out beside the truth."""
+    """Return the verdicts of one seed, in sample and held out, beside the truth."""
     rng = np.random.default_rng(seed)
     inputs, truth = (part.astype(dtype) for part, dtype in zip(digits(), ("f4", "i8"), strict=True))
     if kind == "rare":
@@ -120,14 +120,14 @@ def judge_seed(kind: str, rate: float, seed: int) -> dict[str, Comparison]:
 
 
 def in_sample(inputs: Inputs, labels: Labels, seed: int, epochs: int, folder: Path) -> Run:
-    """One training, which judges what it was trained on."""
+    """Train once and score the training data."""
     (folder / "in").mkdir()
     train(build, inputs, labels, seed, epochs, folder / "in")
     return vog.score(build, folder / "in", (inputs, labels), folder / "run", quiet=True)
 
 
 def held_out(inputs: Inputs, labels: Labels, seed: int, epochs: int, folder: Path) -> Run:
-    """Five trainings, each of which judges a fifth that it has not seen."""
+    """Train five times; each model scores the fifth that it was not trained on."""
     data = folder / "data.npz"
     np.savez(data, inputs=inputs, labels=labels)
     record = vog.folds(data, folder / "folds", seed=seed, quiet=True)
@@ -144,7 +144,7 @@ def held_out(inputs: Inputs, labels: Labels, seed: int, epochs: int, folder: Pat
 
 
 def compare(verdict: Verdict, wrong: Bool[np.ndarray, "n"]) -> Comparison:
-    """What the verdict says beside what is true."""
+    """Return the verdict beside the truth."""
     return Comparison(
         wrong=int(wrong.sum()),
         expected_wrong=verdict.wrong,
@@ -155,7 +155,7 @@ def compare(verdict: Verdict, wrong: Bool[np.ndarray, "n"]) -> Comparison:
 
 
 def cells(seeds: list[Comparison]) -> Iterator[str]:
-    """A row of the table, in the order of `HEAD`: a number a seed, and an interval over all."""
+    """Yield the cells of a row in the order of `HEAD`: numbers by seed, an interval over all."""
     yield ", ".join(str(seed.wrong) for seed in seeds)
     yield ", ".join(number(seed.expected_wrong, 0) for seed in seeds)
     yield ", ".join(str(seed.named) for seed in seeds)
@@ -168,17 +168,17 @@ def cells(seeds: list[Comparison]) -> Iterator[str]:
 
 
 def share(part: int, whole: int) -> float:
-    """The part of the whole, NaN where there is none."""
+    """Return the share of the part in the whole, NaN if the whole is 0."""
     return part / whole if whole else float("nan")
 
 
 def number(value: float, digits: int) -> str:
-    """A number as the tables have it, a dash where there is none."""
+    """Return a number as text, a dash for NaN."""
     return "-" if np.isnan(value) else f"{value:.{digits}f}"
 
 
 def digits() -> tuple[Inputs, Labels]:
-    """Pixels in [0, 1], and classes."""
+    """Return pixels in [0, 1] and classes."""
     pixels, classes = load_digits(return_X_y=True)
     return np.asarray(pixels) / 16, np.asarray(classes)
 
@@ -186,7 +186,7 @@ def digits() -> tuple[Inputs, Labels]:
 def add_label_errors(
     inputs: Inputs, truth: Labels, kind: str, rate: float, rng: np.random.Generator
 ) -> Labels:
-    """Labels of which a share is wrong, in the manner of a kind."""
+    """Return labels of which a share is wrong, in the way of a kind."""
     labels, count = truth.copy(), int(rate * len(truth))
     if kind in ("uniform", "pair", "rare"):
         rows = rng.choice(len(truth), count, replace=False)
@@ -209,7 +209,7 @@ def add_label_errors(
 
 
 def runners_up(inputs: Inputs, truth: Labels) -> tuple[Labels, Labels]:
-    """The rows, the least sure first, and the class that comes second or, if it is first, wins."""
+    """Return rows, least certain first, and second classes (the first if the second is right)."""
     with tempfile.TemporaryDirectory() as name:
         module = train(build, inputs, truth, 5, 8, Path(name))
     with torch.no_grad():
@@ -230,7 +230,7 @@ def train(
     rate: float = 3e-3,
     batch: int = 32,
 ) -> nn.Module:
-    """Adam; a checkpoint an epoch."""
+    """Train with Adam, save a checkpoint every epoch, and return the network."""
     torch.manual_seed(seed)
     module, features, targets = build(), torch.from_numpy(inputs), torch.from_numpy(labels)
     optimizer = torch.optim.Adam(module.parameters(), rate)

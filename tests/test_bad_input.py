@@ -192,7 +192,10 @@ def test_a_truncated_jpeg_marks_its_row_and_the_run_goes_on(cli: Cli) -> None:
     Path("photos/b/2.jpg").write_bytes(whole[: len(whole) // 3])
     code, out, err = score(cli, data="photos", transform="none")
     assert code == 0
-    assert "1 of 5 rows are marked:\n  b/2.jpg: unreadable: image file is truncated" in err
+    assert (
+        "1 of 5 rows could not be read or scored:\n  b/2.jpg: unreadable: image file is truncated"
+        in err
+    )
     assert out.startswith("run: 5 rows")
     (row,) = vog.open("run").table().slice(2, 1).to_pylist()
     assert (row["id"], row["label_name"], row["vog@all"]) == ("b/2.jpg", "b", None)

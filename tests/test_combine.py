@@ -607,9 +607,9 @@ def test_the_command_says_what_it_matched(cli: Cli, make: Make) -> None:  # noqa
     code, _, err = cli("combine", "one", "two", "--out", "mean")
     assert code == 0
     assert "Warning: the data of two are not those of the first run, and rows were matched" in err
-    assert "one has 1 that are not in all runs, which are left out." in err
+    assert "one has 1 rows that are not in all runs. They are left out." in err
     _, _, err = cli("compare", "one", "two", "--format", "csv")
-    assert err == "one has 1 that are not in all runs, which are left out.\n"
+    assert err == "one has 1 rows that are not in all runs. They are left out.\n"
     for name in ("a", "b"):
         make(name, {"vog@all": [1, 2]}, data={"examples": 2, "digest": name})
     assert "Warning" not in cli("combine", "a", "b", "--out", "names")[2], "ids of their own"

@@ -470,7 +470,7 @@ def test_the_command_says_what_is_left_out(cli: Cli, make: Make) -> None:  # noq
     make("three", {"vog@all": [1, 1, 1]})
     code, out, err = cli("compare", "one", "two", "three", "--by", "vog@all")
     assert (code, err) == (0, "")
-    assert "two has 1 that are not in all runs, which are left out." in out
+    assert "two has 1 rows that are not in all runs. They are left out." in out
     assert "one has" not in out
     assert "mean over pairs of runs" in out
     assert "By vog@all, pair by pair" in out

@@ -283,7 +283,9 @@ def test_the_command(checkpoints: Path, tmp_path: Path, cli: Cli) -> None:  # no
     code, out, err = cli("analyze", "strange", "--against", "test")
     assert code == 0
     assert "Warning: labels influence " in err
-    assert "30 examples of strange, taken for outside where hard, against 40 of test" in out
+    assert (
+        "30 examples of strange, taken as out of distribution where hard, against 40 of test" in out
+    )
     assert "AUPR-OUT 0.429, AUPR-IN 0.571, FPR95 0.95" in out
     lines = [line.split() for line in out.splitlines()]
     first = found.columns[0]
@@ -302,6 +304,6 @@ def test_the_command(checkpoints: Path, tmp_path: Path, cli: Cli) -> None:  # no
     assert (code, out) == (1, "")
     assert "--against strange is the run itself" in err
     code, _, err = cli("analyze", "strange", "--against", "test", "--out", "a")
-    assert (code, "--out is of no use with --against" in err) == (2, True)
+    assert (code, "--out does not go with --against" in err) == (2, True)
     code, _, err = cli("analyze", "strange", "--against", "test", "--classes", "nothere.txt")
-    assert (code, "--classes is of no use with --against" in err) == (2, True)
+    assert (code, "--classes does not go with --against" in err) == (2, True)

@@ -663,7 +663,7 @@ def test_the_command_prints_what_would_be_kept(cli: Cli) -> None:  # noqa: F811
     lines = [line.split() for line in out.splitlines()]
     assert ["dropped:", "easy", "6", "30.0%"] in lines
     assert ["kept", "14", "70.0%"] in lines
-    assert "By class, those of which least is kept first; the smallest is now " in out
+    assert "By class, the smallest share kept first; the smallest is now " in out
     words = ("select", "run", "--keep-hardest", "14", "--format")
     rows = json.loads(cli(*words, "json")[1])
     assert rows == list(map(_numbers, csv.DictReader(io.StringIO(cli(*words, "csv")[1]))))

@@ -449,7 +449,9 @@ def test_the_command(
     assert code == 0
     found = suspects(scored.run)
     count = int(found.suspect.sum())
-    assert f"{count} of 1,437 labels are suspects, doubted more than the others foretell" in out
+    assert (
+        f"{count} of 1,437 labels are suspects, doubted more than the other labels predict" in out
+    )
     assert f"At least about {found.wrong:,.0f} of these labels are wrong." in out
     assert "Stage all: the mean over the whole training, the rule without planted flips" in out
     assert f"s.csv: {count} suspects" in out

@@ -1,4 +1,4 @@
-"""The command line: parses words, calls one library function, prints where the result is.
+"""The command line: each command calls one library function and prints where the result is.
 
 No command computes anything, so whatever the command line can do, the library can.
 Heavy imports are inside the commands: `vog --help` must not wait for torch.
@@ -82,12 +82,12 @@ def _vog(
 
 
 def main() -> None:
-    """The command `vog`."""
+    """Run the command `vog`."""
     run_command(app)
 
 
 def run_command(command: Callable[[], object]) -> None:
-    """Run a command: a user's mistake is a message and exit code 1, a bug a traceback."""
+    """Run a command. A user's mistake prints a message and exits with 1, a bug a traceback."""
     streams.escape_unprintable_text()
     try:
         with streams.report_unwritable_output(), for_command_line():

@@ -1,4 +1,4 @@
-"""The command that says what a run says as a whole."""
+"""The command that describes a run as a whole: errors, classes, stages."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +24,7 @@ def analyze(
     score: Annotated[
         str | None,
         typer.Option(
-            help="What examples are ranked by at each stage, without the stage: vog:class, aum, "
+            help="The score that ranks examples at each stage, without the stage: vog:class, aum, "
             "... Default: vog:class, or the first score if there is no vog."
         ),
     ] = None,
@@ -37,18 +37,18 @@ def analyze(
         Path | None,
         typer.Option(
             metavar="OTHER",
-            help="A run of other data under the same checkpoints: how well each score tells the "
-            "examples of RUN, taken for outside, from those of OTHER. Instead of all else.",
+            help="A run of other data under the same checkpoints. Shows only how well each score "
+            "separates the examples of RUN, taken as out of distribution, from those of OTHER.",
         ),
     ] = None,
     form: PrintedAs = TableFormat.TABLE,
     safe_csv: options.SafeCsv = False,
 ) -> None:
-    r"""Error rate by decile and stage, difficulty of the classes, agreement of the stages.
+    r"""Show the error rate by decile and stage, the hardest classes, and how stages agree.
 
-    Wrong is an example whose label the last checkpoint of the stage does not predict. Intervals
-    are 95 % Wilson intervals. With --against, whether RUN is out of distribution: both are best
-    scored with --target predicted, and what is high is taken for outside.
+    An example is wrong if the last checkpoint of the stage does not predict its label. Intervals
+    are 95 % Wilson intervals. With --against, show whether RUN is out of distribution: score both
+    runs with --target predicted. High scores then count as out of distribution.
 
     Example:
       vog analyze scores/a --out analysis
@@ -56,9 +56,9 @@ def analyze(
     """
     if against is not None:
         if out is not None:
-            raise typer.BadParameter("--out is of no use with --against: print with --format csv.")
+            raise typer.BadParameter("--out does not go with --against: use --format csv.")
         if classes is not None:
-            raise typer.BadParameter("--classes is of no use with --against, which names none.")
+            raise typer.BadParameter("--classes does not go with --against: leave it out.")
         _print_ood_detection(run, against, score, form)
         return
     import vog
@@ -91,10 +91,10 @@ def _print_ood_detection(folder: Path, against: Path, score: str | None, form: T
         return
     share = run.rows / (run.rows + reference.rows)
     typer.echo(
-        f"{run.rows:,} examples of {folder}, taken for outside where hard, against {reference.rows:,} "
-        f"of {against}\n"
-        f"By chance AUROC 0.5, AUPR-OUT {share:.3f}, AUPR-IN {1 - share:.3f}, FPR95 0.95 "
-        f"(FPR95 is better low; AUPR depends on how many rows each has)\n"
+        f"{run.rows:,} examples of {folder}, taken as out of distribution where hard, against "
+        f"{reference.rows:,} of {against}\n"
+        f"By chance: AUROC 0.5, AUPR-OUT {share:.3f}, AUPR-IN {1 - share:.3f}, FPR95 0.95 "
+        f"(lower FPR95 is better; AUPR depends on the number of rows of each run)\n"
     )
     gaps = any(column.left_out for column in detection.columns)
     printing.print_aligned(
@@ -146,11 +146,11 @@ def _print_overview(overview: "Overview", not_measured: str | None) -> None:
     classes = [row | {"error": f"{row['error']:.1%}"} for row in overview.class_rows()]
     typer.echo(f"\nThe hardest of {len(classes):,} classes: mean of the raw score, last error\n")
     printing.print_aligned(classes[:_PRINTED_CLASSES])
-    single_example_classes = sum(errors.examples == 1 for errors in overview.classes)
+    single_example_classes = sum(group.examples == 1 for group in overview.classes)
     if single_example_classes and overview.score.endswith((":class", ":robust", "_z")):
         typer.echo(
-            f"\n{single_example_classes:,} of {len(classes):,} classes have one example, which is 0 within its "
-            f"class: with so few, rank by the raw score, --score {overview.raw}."
+            f"\n{single_example_classes:,} of {len(classes):,} classes have one example, whose "
+            f"score within its class is 0. Rank by the raw score instead: --score {overview.raw}."
         )
     typer.echo("\nSpearman correlation of the rankings between stages\n")
     printing.print_aligned(
@@ -161,16 +161,16 @@ def _print_overview(overview: "Overview", not_measured: str | None) -> None:
 
 
 def _print_stability(stabilities: "Sequence[Stability]", not_measured: str | None) -> None:
-    """One row a score and one column a stage, and where there is none, why."""
+    """Print one row for each score and one column for each stage, or why there are none."""
     if not stabilities and not_measured is None:
         return
     typer.echo(
-        "\nStability of the rankings: odd checkpoints against even ones, by Spearman-Brown for all "
-        "of them.\nIt measures the checkpoints and not the seed, between which rankings differ "
-        "more: vog compare.\n"
+        "\nStability of the rankings: odd checkpoints against even ones, extrapolated to all by "
+        "Spearman-Brown.\nIt measures the effect of the checkpoints. Rankings differ more between "
+        "seeds: see vog compare.\n"
     )
     stages = dict.fromkeys(stability.stage for stability in stabilities)
-    # Of all checkpoints a score has halves if it has them anywhere.
+    # A score with split halves at any stage also has them over all checkpoints.
     scores = [stability.score for stability in stabilities if stability.stage == "all"]
     by_score = {score: {"score": score} | dict.fromkeys(stages, "-") for score in scores}
     for stability in stabilities:

@@ -1,4 +1,4 @@
-"""The command that makes several runs one: means over seeds, or the held-out rows of folds."""
+"""The command that combines runs: means over seeds, or the held-out rows of folds."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,19 +21,19 @@ def combine(
     by: Annotated[
         str | None,
         typer.Option(
-            help="The column by which it is told how many runs are enough. Default: "
-            "vog@all:class, or the first score."
+            help="The score column that shows how many runs are enough. Default: vog@all:class, "
+            "or the first score."
         ),
     ] = None,
     chart: Annotated[
-        Path | None, options.output("Draw that as well: .png, .svg, .html or .json.")
+        Path | None, options.output("A chart of that to write as well: .png, .svg, .html or .json.")
     ] = None,
     folds: Annotated[
         bool,
         typer.Option(
             "--folds",
-            help="The runs are of what the folds of `vog folds` hold out: write all their rows as "
-            "one run, in which each row was judged by a training without it.",
+            help="The runs score what the folds of `vog folds` hold out. Write all their rows as "
+            "one run, in which each row was judged by a model that was not trained on it.",
         ),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run in --out.")] = False,
@@ -42,9 +42,9 @@ def combine(
 ) -> None:
     r"""Write the means over several runs as a run, and say how many runs would be enough.
 
-    Beside the mean of each score, SCORE@STAGE, stand the means of its ranks and of its z-scores
-    within the class, SCORE_rank@STAGE and SCORE_z@STAGE, and their standard errors,
-    SCORE_rank_se@STAGE and SCORE_z_se@STAGE. All runs must have scored the same labels.
+    For each score, write the mean (SCORE@STAGE), the means of its ranks and of its z-scores within
+    the class (SCORE_rank@STAGE and SCORE_z@STAGE), and the standard errors of these two
+    (SCORE_rank_se@STAGE and SCORE_z_se@STAGE). All runs must have scored the same labels.
 
     Example:
       vog combine scores/seed0 scores/seed1 scores/seed2 --out scores/mean --chart seeds.png
@@ -72,9 +72,9 @@ def combine(
     _print_curve(curve, form)
     if chart is not None:
         from vog.figures import charts
-        from vog.figures.charts.ensemble_size_chart import seeds_curve_chart as drawn
+        from vog.figures.charts.ensemble_size_chart import seeds_curve_chart
 
-        typer.echo(charts.save_chart(drawn(curve), chart), err=not form_is_table)
+        typer.echo(charts.save_chart(seeds_curve_chart(curve), chart), err=not form_is_table)
 
 
 def _combine_folds(
@@ -90,11 +90,11 @@ def _combine_folds(
     for option, value in (("--by", by), ("--chart", chart)):
         if value is not None:
             raise ResultError(
-                f"{option} is about means over several runs, and --folds makes none. Leave it out."
+                f"{option} is for means over several runs, and --folds computes none. Leave it out."
             )
     union = combine_folds(runs, out, overwrite)
     typer.echo(
-        f"{out}: {union.rows:,} rows, each judged by a training without it, from {len(runs)} folds",
+        f"{out}: {union.rows:,} rows of {len(runs)} folds, each judged by a model without it",
         err=form is not TableFormat.TABLE,
     )
     rows = [{"fold": run.question["data"]["fold"]["number"], "rows": run.rows} for run in runs]
@@ -107,7 +107,7 @@ def _combine_folds(
 
 def _print_curve(curve: "SeedsCurve", form: TableFormat) -> None:
     if form is TableFormat.TABLE:
-        typer.echo(f"\nAgreement of means over some runs with means over others, {curve.column}\n")
+        typer.echo(f"\nAgreement of means over different runs, {curve.column}\n")
         printing.print_aligned(
             [{k: printing.format_number(k, v) for k, v in row.items()} for row in curve.rows()]
         )
@@ -116,7 +116,7 @@ def _print_curve(curve: "SeedsCurve", form: TableFormat) -> None:
         printing.print_table(curve.rows(), form)
     if curve.runs < 4:
         typer.echo(
-            f"With {curve.runs} runs nothing is measured beyond single ones: means of 2 against "
-            f"means of 2 others need 4.",
+            f"With {curve.runs} runs only single runs can be compared. To compare means of 2 runs "
+            f"with means of 2 different ones, give at least 4.",
             err=True,
         )

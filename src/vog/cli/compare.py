@@ -1,4 +1,4 @@
-"""The command that says how alike several runs of the same data rank it."""
+"""The command that compares how several runs rank the same data."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,26 +18,26 @@ def compare(
         str | None,
         typer.Option(
             metavar="a,b",
-            help="Only these: vog for all its stages, vog@late or vog@late:class for one. "
+            help="Compare only these: vog for all its stages, vog@late or vog@late:class for one. "
             "Default: every score that all runs have.",
         ),
     ] = None,
     by: Annotated[
         str | None,
         typer.Option(
-            help="The column by which examples moved. Default: vog@all:class, of combined runs "
-            "vog_z@all, or the first score."
+            help="The score column by which to list what moved most. Default: vog@all:class, for "
+            "combined runs vog_z@all, or the first score."
         ),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="Examples that moved most.")] = 10,
+    count: Annotated[int, typer.Option(min=1, help="Examples to list that moved most.")] = 10,
     quiet: options.NoProgress = False,
     form: PrintedAs = TableFormat.TABLE,
 ) -> None:
-    r"""Say how alike several runs rank the same examples: those of two seeds, models or epochs.
+    r"""Compare how several runs rank the same examples, such as runs of two seeds or models.
 
-    Spearman's and Kendall's correlation of the hardness, and which share of the hardest 1, 5 and
-    10 % are the same, for each score and stage; the examples that moved most; and what was asked
-    differently. Examples are the same where their ids are.
+    Shows, for each score and stage, Spearman's and Kendall's correlation of the hardness and the
+    share of the hardest 1, 5 and 10 % that is the same; then the examples that moved most, and the
+    settings that differ. Examples are matched by their ids.
 
     Example:
       vog compare scores/seed0 scores/seed1 --by vog@late
@@ -58,30 +58,30 @@ def compare(
 
 
 def _print_comparison(result: "Comparison", full: bool) -> None:
-    """For people: of all stages only if scores were named, else of all checkpoints together."""
+    """Print tables: all stages where scores are named (`full`), else all checkpoints together."""
     typer.echo(f"{result.shared:,} examples are in all of {', '.join(result.runs)}.")
     print_left_out(dict(zip(result.runs, result.only, strict=True)), err=False)
     if result.relabelled:
         typer.echo(f"{result.relabelled:,} of them do not have the same label in all runs.")
     pairwise = len(result.runs) > 2
     over = ", mean over pairs of runs" if pairwise else ""
-    typer.echo(f"\nAgreement of the rankings{over}; of the hardest, the share that is the same\n")
+    typer.echo(f"\nAgreement of the rankings{over}; for the hardest, the share that is the same\n")
     means = [row for row in result.means if full or "@all" in row.column or row.column == result.by]
-    printing.print_aligned([_format_row(row.row(), {"runs"}) for row in means])
+    printing.print_aligned([_format_row(mean.row(), {"runs"}) for mean in means])
     if len(means) < len(result.means):
-        typer.echo("\nAll other stages: --format csv, or name a score with --scores.")
+        typer.echo("\nFor other stages, use --format csv, or name a score with --scores.")
     if pairwise:
         typer.echo(f"\nBy {result.by}, pair by pair\n")
-        pairs = [row for row in result.agreements if row.column == result.by]
-        printing.print_aligned([_format_row(row.row(), {"column"}) for row in pairs])
+        pairs = [pair for pair in result.agreements if pair.column == result.by]
+        printing.print_aligned([_format_row(pair.row(), {"column"}) for pair in pairs])
     typer.echo(f"\n{result.said}")
     _print_moved(result)
     if result.differences:
-        typer.echo("\nWhat was asked differently\n")
+        typer.echo("\nSettings that differ\n")
         printing.print_aligned(
             [
-                {"": row.key} | dict(zip(result.runs, row.values, strict=True))
-                for row in result.differences
+                {"": setting.key} | dict(zip(result.runs, setting.values, strict=True))
+                for setting in result.differences
             ]
         )
     typer.echo("")
@@ -90,7 +90,7 @@ def _print_comparison(result: "Comparison", full: bool) -> None:
 def _print_moved(result: "Comparison") -> None:
     if not result.moved:
         return
-    typer.echo(f"\nThe examples that moved most by {result.by}: rank from 0, easy, to 1, hard\n")
+    typer.echo(f"\nThe examples that moved most by {result.by}: ranks from 0 (easy) to 1 (hard)\n")
     named = any(example.label_name is not None for example in result.moved)
     printing.print_aligned(
         [
@@ -104,17 +104,17 @@ def _print_moved(result: "Comparison") -> None:
 
 
 def _run_head(run: str) -> str:
-    """The name of a run as the head of a column that no other has."""
+    """Return a column head for a run that is different from all other heads."""
     return f"{run} (run)" if run in ("id", "label", "label_name", "difference") else run
 
 
 def _format_row(row: dict[str, Any], omit: set[str]) -> dict[str, Any]:
-    """Correlations with two digits, as two seeds hardly give more; shares as such."""
+    """Return a row of formatted numbers. Two digits suffice: seeds differ by more than that."""
     return {
         name: printing.format_number(name, value) for name, value in row.items() if name not in omit
     }
 
 
 def _means(result: "Comparison") -> tuple[Any, ...]:
-    """The means, where they are not of one pair."""
+    """Return the means over pairs of runs; nothing if there is only one pair."""
     return result.means if len(result.runs) > 2 else ()

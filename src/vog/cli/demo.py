@@ -10,7 +10,7 @@ from vog.cli import options, printing
 
 def demo(
     out: Annotated[Path, options.output("A folder for everything the demo makes.")] = Path("demo"),
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     r"""Train on real digits with 5 % flipped labels, score them, and see which score finds them.
 
@@ -25,8 +25,8 @@ def demo(
     typer.echo("\nThe hardest digits by VoG within their class\n")
     printing.print_aligned(result.hardest.to_pylist())
     typer.echo(
-        f"\nHow well each score finds the {result.flipped} flipped labels among {result.examples:,} "
-        f"(AUROC: 0.5 is chance, 1 is perfect), with 95 % intervals\n"
+        f"\nHow well each score finds the {result.flipped} flipped labels among "
+        f"{result.examples:,} (AUROC: 0.5 is chance, 1 is perfect), with 95 % intervals\n"
     )
     printing.print_aligned(
         [
@@ -40,9 +40,9 @@ def demo(
     )
     typer.echo(
         f"\nVoG tells which examples are hard for the model, not which labels are wrong.\n\n"
-        f"The verdict, which does not know what was flipped: {result.suspects} labels are suspects, "
-        f"{result.flipped_suspects} of them\nare among the {result.flipped} flipped ones; about a tenth was "
-        f"expected to be right.\n  vog suspects {result.run.folder}\n"
+        f"The verdict, which does not know what was flipped: {result.suspects} labels are "
+        f"suspects, {result.flipped_suspects} of them\nare among the {result.flipped} flipped "
+        f"ones; about a tenth was expected to be right.\n  vog suspects {result.run.folder}\n"
         f"With flips to learn from, its probabilities are calibrated:\n"
         f"  vog suspects {result.run.folder} --planted {result.planted}\n\n"
         f"test accuracy    {result.test_accuracy:.1%}\n"

@@ -16,16 +16,16 @@ def export(
         str | None,
         typer.Option(
             "--format",
-            help="csv, parquet or jsonl, the rows as they are; or what a tool reads: cleanlab "
-            "(.csv), fiftyone (.json), label-studio (.json and .xml), weights (.npy, of "
-            "scikit-learn). Default: what the ending says.",
+            help="csv, parquet or jsonl for the rows as they are; or for a tool: cleanlab "
+            "(.csv), fiftyone (.json), label-studio (.json and .xml), weights (.npy, for "
+            "scikit-learn). Default: by the ending of the file.",
         ),
     ] = None,
     columns: Annotated[
         str | None,
         typer.Option(
-            help="Columns with commas between, derived ones too. Default: all stored; for a tool, "
-            "the scores over all checkpoints. weights takes one, and weighs by its hardness."
+            help="Columns, separated by commas; derived ones too. Default: all stored; for a tool, "
+            "the scores over all checkpoints. weights takes one and uses its hardness."
         ),
     ] = None,
     root: Annotated[
@@ -33,18 +33,18 @@ def export(
     ] = None,
     planted: Annotated[
         Path | None,
-        typer.Option(help="A folder of `vog plant`, to calibrate what is said of the labels."),
+        typer.Option(help="A folder of `vog plant`, to calibrate the verdict on the labels."),
     ] = None,
     url_prefix: Annotated[
         str | None,
         typer.Option(
-            help="For label-studio: what stands before the path of an image. Default: "
-            "/data/local-files/?d=FOLDER/, FOLDER being the name of the folder of the images."
+            help="For label-studio: the text before the path of each image. Default: "
+            "/data/local-files/?d=FOLDER/, where FOLDER is the name of the folder of the images."
         ),
     ] = None,
     count: Annotated[
         int | None,
-        typer.Option(min=1, help="For label-studio: only so many, the likeliest errors first."),
+        typer.Option(min=1, help="For label-studio: write only N, the likeliest errors first."),
     ] = None,
     safe_csv: options.SafeCsv = False,
 ) -> None:
@@ -74,6 +74,6 @@ def export(
 
         verdict, reason = verdict_or_why(opened_run)
         if reason := reason or (verdict and verdict.why):
-            typer.echo(f"Without a verdict on the labels: {reason}", err=True)
+            typer.echo(f"No verdict on the labels: {reason}", err=True)
     if form == "label-studio":
         typer.echo(f"{out.with_suffix('.xml')}: the labelling interface")

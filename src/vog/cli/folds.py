@@ -1,4 +1,4 @@
-"""The command that splits data into folds, so that each example is judged without itself."""
+"""The command that splits data into folds, to judge each example by a model without it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,18 +13,18 @@ from vog.errors import first_few
 
 def folds(
     data: options.Data,
-    out: Annotated[Path, options.output("The folder to make.")],
-    folds: Annotated[int, typer.Option(help="How many.")] = 5,
+    out: Annotated[Path, options.output("The folder to write.")],
+    folds: Annotated[int, typer.Option(help="The number of folds.")] = 5,
     root: options.Root = None,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same folds.")] = 0,
     form: PrintedAs = TableFormat.TABLE,
     quiet: options.Quiet = False,
 ) -> None:
     r"""Split data into folds: train on all but one, score that one, and judge labels unseen.
 
-    For each fold there are the files train and held_out: lists, or .npz files of an .npz. Train as
-    often as there are folds, score what each training has not seen, and combine the runs: then
-    every label is judged by a model that was not trained on it.
+    Each fold has two files, train and held_out: list files, or .npz files if the data are an .npz.
+    For each fold, train on the first and score the second; then combine the runs. Every label is
+    then judged by a model that was not trained on it.
 
     Example:
       vog folds --data photos/train --folds 5 --out folds
@@ -50,8 +50,8 @@ def folds(
             str(record.label_names[code] if record.label_names else code) for code in record.alone
         ]
         typer.echo(
-            f"The classes {first_few(names)} have a single example each, whose training has seen "
-            f"none of its class: the model cannot judge it.",
+            f"The classes {first_few(names)} have a single example each. The model that judges it "
+            f"was not trained on its class, so it cannot judge it.",
             err=True,
         )
     ending = ".npz" if record.kind == "npz" else ".txt"

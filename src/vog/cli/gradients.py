@@ -40,8 +40,8 @@ def gradients(
     r"""Store the gradient of every example under every checkpoint, colours averaged.
 
     The layout is that of the VoG authors: weight_STEP/grad_NNNNN.npy, ground_truth.npy,
-    pred_label.npy, classified_flag.npy. `vog import` scores what is stored. For scores alone take
-    `vog score`: it makes the same numbers in one pass and stores no gradient.
+    pred_label.npy, classified_flag.npy. `vog import` scores what is stored. If you need only
+    scores, use `vog score`: it computes the same numbers in one pass and stores no gradient.
 
     Example:
       vog gradients --model mynet.py:build --checkpoints runs/a --data train.txt --out train_results

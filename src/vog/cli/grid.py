@@ -23,11 +23,11 @@ def grid(
     root: Annotated[
         Path | None, typer.Option(help="Where the image files are, if they have moved.")
     ] = None,
-    columns: Annotated[int, typer.Option(min=1, max=20, help="Of each of both grids.")] = 5,
+    columns: Annotated[int, typer.Option(min=1, max=20, help="Columns of each grid.")] = 5,
 ) -> None:
     r"""Draw the easiest images of a class on the left and the hardest on the right.
 
-    Under each stands what the last checkpoint of the stage predicts, red where it is wrong.
+    Below each image is what the last checkpoint of the stage predicts, in red where it is wrong.
 
     Example:
       vog grid scores/a --label magpie --by vog@late:class --out magpie.png

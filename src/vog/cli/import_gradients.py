@@ -10,7 +10,7 @@ from vog.cli import options, printing
 
 def import_gradients(
     folder: Annotated[
-        Path, typer.Argument(help="Holds weight_STEP/grad_NNNNN.npy, ground_truth.npy, ...")
+        Path, typer.Argument(help="A folder of weight_STEP/grad_NNNNN.npy, ground_truth.npy, ...")
     ],
     out: options.OutFolder,
     stages: options.Stages = None,

@@ -1,4 +1,4 @@
-"""The options that several commands share, and how their words become a request."""
+"""The options that several commands share, and functions that parse their values."""
 
 import ast
 from collections.abc import Iterator
@@ -22,26 +22,26 @@ Weights = Annotated[
     str | None,
     typer.Option(
         metavar="KEY",
-        help="Which weights of a checkpoint that has several: a key, or keys joined by dots.",
+        help="Which weights to use of a checkpoint that has several: a key, or keys joined by dots.",
     ),
 ]
 Read = Annotated[
     str | None,
     typer.Option(
-        help="file.py:function that reads a checkpoint in place of our readers, from a path to "
-        "tensors or arrays by name."
+        help="file.py:function that reads a checkpoint instead of our readers: it takes a path and "
+        "returns tensors or arrays by name."
     ),
 ]
 Data = Annotated[
     str,
     typer.Option(
-        help="A folder with one sub-folder a class, a list file of `path label` lines, an "
+        help="A folder with one sub-folder per class, a list file of `path label` lines, an "
         ".npz (images or inputs, labels), or file.py:function that returns a Dataset. Labels may "
         "be missing with --target predicted."
     ),
 ]
 ModelArg = Annotated[
-    list[str] | None, typer.Option(metavar="K=V", help="A keyword for the model function.")
+    list[str] | None, typer.Option(metavar="K=V", help="A keyword argument of the model function.")
 ]
 Root = Annotated[
     Path | None, typer.Option(help="The folder that the paths of a list file are relative to.")
@@ -49,16 +49,16 @@ Root = Annotated[
 Transform = Annotated[
     str | None,
     typer.Option(
-        help="imagenet (default for image files), none, or file.py:function from an image "
-        "(a row, for arrays) to a tensor."
+        help="imagenet (default for image files), none, or file.py:function that turns an image "
+        "(for arrays, a row) into a tensor."
     ),
 ]
-Exif = Annotated[bool, typer.Option("--exif", help="Turn image files as their EXIF says.")]
+Exif = Annotated[bool, typer.Option("--exif", help="Rotate image files as their EXIF data say.")]
 Layout = Annotated[
     Literal["channels-first", "channels-last", "none"] | None,
     typer.Option(
-        help="Which axis of an example holds its colours. Default: by its shape, where the first "
-        "or the last of three axes alone is 1, 3 or 4."
+        help="Which axis of an example holds its colours. Default: the first or the last of "
+        "three axes, if only that one has length 1, 3 or 4."
     ),
 ]
 Target = Annotated[
@@ -70,30 +70,28 @@ Target = Annotated[
 ]
 BatchSize = Annotated[
     str,
-    typer.Option(
-        metavar="N|auto", help="Examples computed together; halved where memory runs out."
-    ),
+    typer.Option(metavar="N|auto", help="Examples computed together; halved if memory runs out."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")]
 Precision = Annotated[
     Literal["float32", "bfloat16", "auto"],
     typer.Option(
-        help="Of convolutions and linear layers. auto tries a sample in both and takes bfloat16 "
-        "where VoG ranks the same (Spearman at least 0.995) and it is faster."
+        help="Precision of convolutions and linear layers. auto tries both on a sample, and takes "
+        "bfloat16 if it is faster and VoG ranks the same (Spearman at least 0.995)."
     ),
 ]
 Memory = Annotated[
     str | None,
     typer.Option(
         metavar="SIZE",
-        help="What may be taken, as 4GB: of the GPU if there is one. Default: 70 % of what is "
-        "free. Decides on the batch size, and whether all checkpoints stay in memory.",
+        help="How much memory to use, such as 4GB: of the GPU if there is one. Default: 70 % of "
+        "what is free. Sets the batch size, and whether all checkpoints stay in memory.",
     ),
 ]
 Fold = Annotated[
     bool,
     typer.Option(
-        help="Compute batch norms with the convolutions before them, where that is the same."
+        help="Fold batch norms into the convolutions before them, where the result is the same."
     ),
 ]
 Compile = Annotated[
@@ -104,18 +102,18 @@ PerStage = Annotated[
     typer.Option(
         "--checkpoints-per-stage",
         metavar="K",
-        help="Only K checkpoints of each stage, evenly; a sample tells what that costs.",
+        help="Use only K evenly spaced checkpoints of each stage; a sample shows what that costs.",
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option(help="Processes that read ahead. Default: by processors.")
+    int | None, typer.Option(help="Processes that read data ahead. Default: by the number of CPUs.")
 ]
 Limit = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Only a fixed sample of N examples, over all classes. The same command with a larger "
-        "N, or without, goes on with the rows that are missing.",
+        help="Score only a fixed sample of N examples from all classes. The same command with a "
+        "larger N, or without --limit, continues with the missing rows.",
     ),
 ]
 VerdictStage = Annotated[
@@ -123,16 +121,16 @@ VerdictStage = Annotated[
     typer.Option(
         "--stage",
         metavar="STAGE",
-        help="The stage whose checkpoints judge the labels. Default: the one that tells planted "
-        "flips best, or all; of held-out rows the mean over the ends of all stages.",
+        help="The stage whose checkpoints judge the labels. Default: the one that finds planted "
+        "flips best, or all; for held-out rows, the mean over the ends of all stages.",
     ),
 ]
 KeepProbabilities = Annotated[
     bool | None,
     typer.Option(
         "--keep-probabilities/--no-probabilities",
-        help="Store the probabilities of all classes at the end of each stage. Default: of rows "
-        "that a fold holds out.",
+        help="Store the probabilities of all classes at the end of each stage. Default: for "
+        "rows that a fold holds out.",
         show_default=False,
     ),
 ]
@@ -148,7 +146,7 @@ RowsPerPart = Annotated[
 
 
 def output(help: str) -> Any:
-    """Return the option of a file or a folder that is written: refused here where it cannot be."""
+    """Return an option for a path to write; one that cannot be written is refused."""
     return typer.Option(parser=output_path, metavar="PATH", help=help)
 
 
@@ -157,7 +155,7 @@ SafeCsv = Annotated[
     bool,
     typer.Option(
         "--safe-csv",
-        help="Put ' before texts of a csv that begin with =, +, - or @, which spreadsheets run "
+        help="In csv, put ' before texts that begin with =, +, - or @, which spreadsheets run "
         "as formulas.",
     ),
 ]
@@ -172,17 +170,17 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan with a time estimate, and stop.")
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Start again: the rows that are in --out are removed.")
+    bool, typer.Option("--overwrite", help="Start again: remove the rows that are in --out.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and warnings.")]
 NoProgress = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 
 class ManyCheckpoints(TyperCommand):
-    """Lets the shell expand a glob: `--checkpoints a.pt b.pt` is the option given twice."""
+    """A command that takes `--checkpoints a.pt b.pt`, such as from a glob, as two options."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Repeat the option before each of its words."""
+        """Repeat the option before each of its values, then parse."""
         repeated: list[str] = []
         option = "--checkpoints"
         following = False
@@ -196,40 +194,40 @@ class ManyCheckpoints(TyperCommand):
 
 @contextmanager
 def explain_interruption(overwrite: bool) -> Iterator[None]:
-    """Says to whoever presses Ctrl-C that nothing is lost, and how to keep it so."""
+    """On Ctrl-C, print that finished rows are kept and how to continue, and exit with 130."""
     try:
         yield
     except KeyboardInterrupt:
-        advice = " without --overwrite, which would start again," if overwrite else ""
-        typer.echo(f"Stopped. Finished rows are kept: the same command{advice} goes on.", err=True)
+        note = " without --overwrite, which would start again," if overwrite else ""
+        typer.echo(f"Stopped. Finished rows are kept; the same command{note} continues.", err=True)
         raise typer.Exit(130) from None
 
 
 def parse_keywords(words: list[str] | None) -> dict[str, Any]:
-    """`["num_classes=100"]` as `{"num_classes": 100}`: Python literals, or else text.
+    """Return `["num_classes=100"]` as `{"num_classes": 100}`: Python literals, or else text.
 
     Raises:
-        FunctionError: a word is not of that form.
+        FunctionError: a word is not NAME=VALUE.
     """
     return dict(_parse_keyword(word) for word in words or [])
 
 
 def split_list(text: str | None) -> list[str] | None:
-    """`a, b` as ["a", "b"]; None where nothing is named."""
+    """Return `a, b` as ["a", "b"], or None if there are no names."""
     parts = [word.strip() for word in (text or "").split(",") if word.strip()]
     return parts or None
 
 
 def number_or_word(text: str) -> int | str:
-    """`64` as a number, `auto` as it is."""
+    """Return `64` as a number and `auto` as text."""
     return int(text) if text.isdecimal() else text
 
 
 def _parse_keyword(word: str) -> tuple[str, Any]:
-    """`num_classes=100` as ("num_classes", 100): a Python literal, or else text."""
+    """Return `num_classes=100` as ("num_classes", 100): a Python literal, or else text."""
     name, equals, value = word.partition("=")
     if not equals or not name.isidentifier():
-        raise FunctionError(f"--model-arg {word!r}: expected NAME=VALUE, as num_classes=100.")
+        raise FunctionError(f"--model-arg {word!r}: expected NAME=VALUE, such as num_classes=100.")
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):

@@ -19,49 +19,47 @@ _SHARE = "SHARE"
 
 def plant(
     data: options.Data,
-    out: Annotated[Path, options.output("The folder to make.")],
+    out: Annotated[Path, options.output("The folder to write.")],
     root: options.Root = None,
     flip: Annotated[
         str,
         typer.Option(
             metavar=_SHARE,
-            help="The share of examples that get the label of another class, as 5% or 0.05.",
+            help="The share of examples that get the label of another class, such as 5% or 0.05.",
         ),
     ] = "0",
     duplicate: Annotated[
         str,
         typer.Option(
-            metavar=_SHARE, help="The share that are added once more, moved by a pixel or two."
+            metavar=_SHARE, help="The share to add a second time, moved by a pixel or two."
         ),
     ] = "0",
     corrupt: Annotated[
         str,
-        typer.Option(
-            metavar=_SHARE, help="The share that are made hard to see: see --corruptions."
-        ),
+        typer.Option(metavar=_SHARE, help="The share to make hard to see: see --corruptions."),
     ] = "0",
     outside: Annotated[
         str,
         typer.Option(
             metavar=_SHARE,
-            help="The share that are added although they are of no class: examples with their "
-            "patches or columns in disorder, and noise, or what --outside-from holds.",
+            help="The share of examples of no class to add: examples with their patches or "
+            "columns shuffled, and noise, or examples of --outside-from.",
         ),
     ] = "0",
     threshold: Annotated[
         bool,
         typer.Option(
             "--threshold",
-            help="Move 1 of (classes + 1) examples to a class of their own, as AUM needs; the "
-            "model must have one class more.",
+            help="Move 1 of (classes + 1) examples to an extra class, which AUM needs; the model "
+            "must have one class more.",
         ),
     ] = False,
     flip_kind: Annotated[
         str,
         typer.Option(
             help="Which labels are flipped: uniform, any to any other class; class, a part of one "
-            "class to one other; boundary, ambiguous ones to their runner-up (needs --run); "
-            "cluster, groups that look alike.",
+            "class to another; boundary, ambiguous ones to their runner-up (needs --run); "
+            "cluster, groups of similar examples.",
         ),
     ] = "uniform",
     earlier: Annotated[
@@ -69,36 +67,36 @@ def plant(
         typer.Option(
             "--run",
             metavar="RUN",
-            help="For --flip-kind boundary: a run of the same data, whose model says what is "
-            "ambiguous.",
+            help="For --flip-kind boundary: a run of the same data, to find what is ambiguous "
+            "for its model.",
         ),
     ] = None,
     confusion: Annotated[
         Path | None,
         typer.Option(
-            help="How labels are flipped: a .csv with class names in its first row (given) and "
-            "column (true), or a square .npy. Default: to all other classes alike."
+            help="How often which label becomes which: a .csv with class names in its first row "
+            "(given) and column (true), or a square .npy. Default: all others equally."
         ),
     ] = None,
     corruptions: Annotated[
-        str, typer.Option(help="With commas between; equally many of each.")
+        str, typer.Option(help="Names, separated by commas; equally many of each.")
     ] = "noise,blur,occlusion",
     outside_from: Annotated[
         str | None,
-        typer.Option(help="Other data, as --data, that the examples of no class are taken from."),
+        typer.Option(help="Data in a form of --data, from which to take the examples of no class."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed plants the same.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed plants the same faults.")] = 0,
     link: Annotated[
         bool,
-        typer.Option("--link", help="Hard-link image files that stay as they are; do not copy."),
+        typer.Option("--link", help="Hard-link unchanged image files instead of copying."),
     ] = False,
     form: PrintedAs = TableFormat.TABLE,
     quiet: options.Quiet = False,
 ) -> None:
-    r"""Plant known faults into a copy of your data, so that it shows which score finds them.
+    r"""Plant known faults into a copy of your data, to see which score finds them.
 
-    Train on what is written, score it, and `vog verify` compares the scores with what was planted.
-    The originals are not touched. Of a Dataset no copy is made, but a function that returns it
+    Train on the copy and score it; `vog verify` then compares the scores with what was planted.
+    The originals are not touched. A Dataset is not copied: a function is written that returns it
     with the faults.
 
     Example:
@@ -129,7 +127,7 @@ def plant(
 
 
 def _print_planted(planted: "Planted", out: Path, existed: bool, form: TableFormat) -> None:
-    """What was planted on stdout; what to do next there too, if people read it."""
+    """Print what was planted to stdout; what to do next too if that is a table, else to stderr."""
     counts = Counter((fault.kind, fault.how) for fault in planted.plants)
     printing.print_table(
         [{"kind": kind, "how": how, "examples": count} for (kind, how), count in counts.items()],
@@ -154,7 +152,7 @@ def _threshold_note(planted: "Planted") -> str:
 
 
 def _parse_share(word: str, option: str) -> float:
-    """`5%` or `0.05` as 0.05."""
+    """Return `5%` or `0.05` as 0.05."""
     percent = word.strip().endswith("%")
     try:
         number = float(word.strip().removesuffix("%"))
@@ -164,5 +162,5 @@ def _parse_share(word: str, option: str) -> float:
     if 0 <= share < 1 or (percent and share == 1):
         return share
     raise DataError(
-        f"{option} {word}: expected a share of the examples, as 5% or 0.05, from 0 to 100%."
+        f"{option} {word}: expected a share of the examples, such as 5% or 0.05, from 0 to 100%."
     )

@@ -1,4 +1,4 @@
-"""How the command line prints: tables for people, csv and json for programs."""
+"""Printing by the command line: tables for people, csv and json for programs."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ Row = Mapping[str, Any]
 
 
 class TableFormat(StrEnum):
-    """What a printed table is for."""
+    """The forms of a printed table."""
 
     TABLE = "table"
     CSV = "csv"
@@ -36,8 +36,8 @@ def print_table(
 
     Args:
         rows: the rows.
-        form: what the table is for.
-        columns: the names, for csv without rows.
+        form: a table for people, csv or json.
+        columns: the names of the columns, for csv without rows.
         safe_csv: in csv, write texts so that no spreadsheet runs them as formulas.
     """
     from vog.files.writing import as_csv, as_json
@@ -66,12 +66,12 @@ def print_aligned(rows: Sequence[Row]) -> None:
 
 
 def print_plan(plan: "Plan", folder: Path, stored_bytes: int | None = None) -> None:
-    """What is going to be done, on stderr.
+    """Print to stderr what is going to be done.
 
     Args:
-        made: the plan.
+        plan: the plan.
         folder: where its results go.
-        stored_bytes: of gradients, where these and not scores are what is made.
+        stored_bytes: size of the gradients, if these are stored instead of scores.
     """
     finished = f" ({plan.finished_rows:,} of them done already)" if plan.finished_rows else ""
     by_reason = {
@@ -102,12 +102,12 @@ def print_plan(plan: "Plan", folder: Path, stored_bytes: int | None = None) -> N
 
 
 def _rereading(memory_plan: "MemoryPlan") -> str:
-    """Nothing where all weights stay in memory."""
+    """Return how often weights are read again, or nothing if all stay in memory."""
     return "" if memory_plan.hold else f"; read again for each {memory_plan.block_size:,} examples"
 
 
 def print_summary(summary: "Summary", folder: Path, rows: int, steps: int, planned: int) -> None:
-    """What a sweep did, how fast, and what held it up; `planned` is the batch size."""
+    """Print what a sweep did and what limited it. `planned` is the batch size."""
     if summary.rows == 0:
         typer.echo(f"{folder}: all {rows:,} rows were there already.")
         return
@@ -116,22 +116,22 @@ def print_summary(summary: "Summary", folder: Path, rows: int, steps: int, plann
         f"{folder}: {summary.rows:,} rows in {duration(summary.seconds)}, "
         f"{rate:,.0f} examples or {rate * steps:,.0f} examples x checkpoints a second.\n"
         f"Alone, {summary.readers} process{'es' * (summary.readers > 1)} would read "
-        f"{summary.read_rate:,.0f} examples a second and the model score {summary.scored_rate:,.0f}; "
-        f"{summary.bottleneck}."
+        f"{summary.read_rate:,.0f} examples a second and the model score "
+        f"{summary.scored_rate:,.0f}; {summary.bottleneck}."
     )
     if summary.batch_size < planned:
         typer.echo(
-            f"Memory ran out: batches of {planned} were computed {summary.batch_size} examples at a "
-            f"time in the end. Give --memory to have that planned.",
+            f"Memory ran out: batches of {planned} were computed {summary.batch_size} examples at "
+            f"a time in the end. Give --memory to plan for that.",
             err=True,
         )
 
 
 def print_problem_rows(run: "Run") -> None:
-    """The rows that could not be read or scored, on stderr."""
+    """Print to stderr which rows could not be read or scored."""
     problems = run.problems().to_pylist()
     if problems:
-        typer.echo(f"{len(problems):,} of {run.rows:,} rows are marked:", err=True)
+        typer.echo(f"{len(problems):,} of {run.rows:,} rows could not be read or scored:", err=True)
         for row in problems[:10]:
             typer.echo(f"  {row['id']}: {row['problem']}", err=True)
         if len(problems) > 10:
@@ -139,7 +139,7 @@ def print_problem_rows(run: "Run") -> None:
 
 
 def check_chart_path(path: Path | None) -> None:
-    """Nothing where a chart, if one is asked for, can be saved under its name."""
+    """Raise unless the chart can be saved under this path, if there is one."""
     if path is not None:
         from vog.figures.charts import format_of
 
@@ -149,21 +149,21 @@ def check_chart_path(path: Path | None) -> None:
 
 
 def warn_unfinished(run: "Run") -> None:
-    """On stderr, that what is shown is not all of it."""
+    """Print to stderr how many rows of a run are missing, if any."""
     if run.missing_rows:
         typer.echo(
-            f"{run.folder} has {run.rows:,} rows; {run.missing_rows:,} are missing: "
-            f"run the same command that began it to go on.",
+            f"{run.folder} has {run.rows:,} rows; {run.missing_rows:,} are missing. "
+            f"To continue, run the command that began it again.",
             err=True,
         )
 
 
 def warn_label_agreement(run: "Run", also_high: bool = False) -> None:
-    """Warn on stderr where the last checkpoint hardly agrees with the labels.
+    """Warn on stderr if the last checkpoint hardly agrees with the labels.
 
     Args:
-        run: what is shown.
-        also_high: say how often it agrees where that is often enough, too.
+        run: the run that is shown.
+        also_high: also print the share of agreement if it is high enough.
     """
     from vog.analysis.one_run.label_agreement import label_agreement
 
@@ -173,7 +173,7 @@ def warn_label_agreement(run: "Run", also_high: bool = False) -> None:
 
 
 def console_for(stderr: bool) -> Console:
-    """A console that does not squeeze what is piped into 80 columns."""
+    """Return a console that does not wrap piped text at 80 columns."""
     console = Console(stderr=stderr, highlight=False, markup=False, soft_wrap=False)
     if not console.is_terminal:
         console = Console(stderr=stderr, highlight=False, markup=False, width=200)

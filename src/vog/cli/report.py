@@ -24,10 +24,10 @@ def report(
     data: Data = None,
     quiet: options.Quiet = False,
 ) -> None:
-    r"""Write one page that says what RUN found; it opens offline and can be sent to anybody.
+    r"""Write the results of RUN as one page, which opens offline and can be sent to anybody.
 
-    Galleries, errors by decile, the data map, stages, classes, whether the scores agree, likely
-    label errors, and what each column means.
+    It shows galleries, errors by decile, the data map, stages, classes, the agreement of the
+    scores, likely label errors, and what each column means.
 
     Example:
       vog report scores/a --out report.html --figures figures

@@ -1,4 +1,4 @@
-"""Arguments and options that commands for written runs share, and how such a run is opened."""
+"""Arguments and options of commands that read runs, and functions that open a run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from vog.result import Run
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder written by `vog score`.")]
-PrintedAs = Annotated[TableFormat, typer.Option("--format", help="How the table is printed.")]
+PrintedAs = Annotated[TableFormat, typer.Option("--format", help="The form of the printed table.")]
 Classes = Annotated[
     Path | None,
-    typer.Option(help='A file of lines as 18: "magpie", where the data have no names of classes.'),
+    typer.Option(help='A file of lines such as 18: "magpie", if the data have no class names.'),
 ]
 RunFolders = Annotated[
-    list[Path], typer.Argument(metavar="RUN RUN...", help="Two folders or more of `vog score`.")
+    list[Path],
+    typer.Argument(metavar="RUN RUN...", help="Two or more folders written by `vog score`."),
 ]
 Root = Annotated[
     Path | None,
@@ -31,21 +32,22 @@ Data = Annotated[
     typer.Option(
         metavar="SPEC",
         help="Where the data are, if they moved; or file.py:function that returns the dataset, to "
-        "show its items. Nothing that only the run names is imported for this.",
+        "show its items. A function that only the run names is not imported.",
     ),
 ]
 PlantedFolder = Annotated[
     Path | None,
     typer.Option(
         metavar="PLANTED",
-        help="What `vog plant` wrote, if RUN was trained on it: its flips calibrate, its threshold "
-        "samples give AUM's cut-off. Default: probabilities out of sample, or the tail of doubts.",
+        help="The folder of `vog plant`, if RUN was trained on it: its flips calibrate the "
+        "verdict, its threshold samples set AUM's cut-off. Default: judge by probabilities out of "
+        "sample, or else by the tail of doubts.",
     ),
 ]
 
 
 def open_named_run(folder: Path, classes: Path | None) -> "Run":
-    """Open a run, say so if it is not finished, and name its classes by a file."""
+    """Return a run, with class names from a file; print a note if it is not finished."""
     import vog
     from vog.result.class_names import read_class_names
 
@@ -55,7 +57,7 @@ def open_named_run(folder: Path, classes: Path | None) -> "Run":
 
 
 def open_runs(folders: list[Path]) -> "list[Run]":
-    """Open several runs, and say which are not finished."""
+    """Return several runs; print a note for each that is not finished."""
     import vog
 
     runs = [vog.open(folder) for folder in folders]
@@ -65,20 +67,20 @@ def open_runs(folders: list[Path]) -> "list[Run]":
 
 
 def print_left_out(left_out: dict[str, int], err: bool = True) -> None:
-    """Say how many rows each run has that not all have."""
+    """Print how many rows of each run are not in all runs."""
     for name, count in left_out.items():
         if count:
             typer.echo(
-                f"{name} has {count:,} that are not in all runs, which are left out.", err=err
+                f"{name} has {count:,} rows that are not in all runs. They are left out.", err=err
             )
 
 
 def warn_of_other_data(names: "Sequence[str]") -> None:
-    """Warn where runs without ids of their own are of different data."""
+    """Warn about runs of different data, whose rows were matched by number for want of ids."""
     if names:
         typer.echo(
             f"Warning: the data of {', '.join(names)} are not those of the first run, and rows "
-            f"were matched by their number. Ids of their own would tell which are the same.",
+            f"were matched by their number. Only with ids could the same examples be matched.",
             err=True,
         )
 

@@ -21,7 +21,7 @@ def score(
     scores: Annotated[
         str | None,
         typer.Option(
-            help="Names with commas between, or all. Default: all that need one backward pass. "
+            help="Names, separated by commas, or all. Default: all that need one backward pass. "
             "`vog scores` lists them."
         ),
     ] = None,
@@ -100,8 +100,8 @@ def score(
     if not quiet:
         printing.print_problem_rows(run)
         printing.print_summary(summary, out, run.rows, len(job.files), job.batch_size)
-        if "model" in job.notes:  # not the way that most models take
-            typer.echo(f"Of the model: {job.notes['model']}.", err=True)
+        if "model" in job.notes:  # only noted if the model is not computed in the usual way
+            typer.echo(f"Model: {job.notes['model']}.", err=True)
     printing.warn_label_agreement(run, also_high=not quiet)
     if not quiet:
         typer.echo(f"Next: vog top {out}")

@@ -1,4 +1,4 @@
-"""The command that lists the scores there are."""
+"""The command that lists all scores."""
 
 from vog.cli import printing
 from vog.cli.printing import TableFormat

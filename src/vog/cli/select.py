@@ -1,4 +1,4 @@
-"""The command that chooses what to train with: select."""
+"""The command that selects the examples to train with."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +17,7 @@ _PRINTED_CLASSES = 10
 
 
 class WrittenAs(StrEnum):
-    """What a list of kept rows consists of."""
+    """The forms in which the kept rows are written."""
 
     IDS = "ids"
     INDICES = "indices"
@@ -32,24 +32,24 @@ def select(
         str | None,
         typer.Option(
             metavar="N|N%",
-            help="Keep so many rows, the hardest first: 70% (or 0.7) of all rows, rounded up, or "
-            "1000. It says how many are left in the end: rows that other options drop count as "
+            help="Keep this many rows, the hardest first: 70% (or 0.7) of all rows, rounded up, or "
+            "1000. This many are left in the end: rows that other options drop count as "
             "dropped.",
         ),
     ] = None,
     drop_easiest: Annotated[
         str | None,
         typer.Option(
-            metavar="N|N%", help="The same from the other side: 30% here is 70% to be kept."
+            metavar="N|N%", help="The same as what to drop: 30% here keeps the hardest 70%."
         ),
     ] = None,
     keep_easiest: Annotated[
-        str | None, typer.Option(metavar="N|N%", help="Keep so many rows, the easiest first.")
+        str | None, typer.Option(metavar="N|N%", help="Keep this many rows, the easiest first.")
     ] = None,
     by: Annotated[
         str | None,
         typer.Option(
-            help="The column that says what is hard, as vog@late:class or el2n@all:class. "
+            help="The score column to rank by, such as vog@late:class or el2n@all:class. "
             "Default: vog@all:class, as for `vog top`."
         ),
     ] = None,
@@ -57,15 +57,15 @@ def select(
         str,
         typer.Option(
             metavar="N|N%",
-            help="Of each class keep at least so many, or this share; other classes give up "
-            "more. Marks, suspects and problems are dropped all the same.",
+            help="Keep at least this many rows, or this share, of each class; other classes lose "
+            "more. Marks, suspects and problems are dropped even so.",
         ),
     ] = "0",
     drop_suspects: Annotated[
         bool,
         typer.Option(
             "--drop-suspects",
-            help="Drop the rows whose label is taken for wrong, unless people marked them `keep`.",
+            help="Drop the rows whose label is probably wrong, unless they are marked `keep`.",
         ),
     ] = False,
     planted: PlantedFolder = None,
@@ -74,25 +74,25 @@ def select(
         str | None,
         typer.Option(
             metavar="N|N%",
-            help="Drop so many (20% is of all rows) of the rows that are right at every "
-            "checkpoint, the easiest by the mean of all scores first.",
+            help="Drop this many (20% is of all rows) of the rows that every checkpoint predicts "
+            "correctly, the easiest by the mean of all scores first.",
         ),
     ] = None,
     drop_marked: Annotated[
-        bool, typer.Option("--drop-marked", help="Drop what people marked `drop` in the viewer.")
+        bool, typer.Option("--drop-marked", help="Drop the rows marked `drop` in the viewer.")
     ] = False,
     relabel_marked: Annotated[
         bool,
         typer.Option(
             "--relabel-marked",
-            help="Write the labels that people chose with `relabel` in the viewer.",
+            help="Write the labels chosen with `relabel` in the viewer.",
         ),
     ] = False,
     yes: Annotated[
         bool,
         typer.Option(
             "--yes",
-            help="Drop the suspects even where they are more than a fifth of all rows, or more "
+            help="Drop the suspects even if they are more than a fifth of all rows, or more "
             "than half of a class.",
         ),
     ] = False,
@@ -103,18 +103,18 @@ def select(
             help="Drop the rows that could not be read or scored. Default: they are kept.",
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the draw among rows of equal value.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draw among rows of equal value.")] = 0,
     out: Annotated[
         Path | None,
-        options.output("The file to write. Default: only what would be kept is printed."),
+        options.output("The file to write. Default: only print what would be kept."),
     ] = None,
     written: Annotated[
         WrittenAs | None,
         typer.Option(
             "--as",
-            help="What is written: ids or indices a line, indices as int64 (npy), lines of "
-            "`relative/path label` (list), or the scored .npz with the kept rows alone. Default: "
-            "what the ending says (.npy, .npz), else list for image files and indices for others.",
+            help="What to write: one id or index a line, indices as int64 (npy), lines of "
+            "`relative/path label` (list), or the scored .npz with only the kept rows. Default: "
+            "by the ending (.npy, .npz), else list for image files and indices for other data.",
         ),
     ] = None,
     root: Annotated[
@@ -131,8 +131,8 @@ def select(
 ) -> None:
     r"""Choose the examples of RUN to train with, and write a list of them.
 
-    Applied in this order: marks, suspects, problems, redundant rows, last the share by a column.
-    All shares are of all rows of RUN, but for --floor, which is of each class.
+    Rules apply in this order: marks, suspects, problems, redundant rows, last the share by a
+    column. All shares are of all rows of RUN, except --floor, which is of each class.
 
     Example:
       vog select scores/a --keep-hardest 70% --floor 20 --drop-suspects --out train.txt
@@ -142,7 +142,7 @@ def select(
     from vog.result.planting_record import load_planting_record
 
     if out is None and (written or root or data):
-        raise typer.BadParameter("--as, --root and --data say what is written: give --out.")
+        raise typer.BadParameter("--as, --root and --data only work with --out. Add it.")
     opened_run = vog.open(run)
     selection = select.select(
         opened_run,
@@ -187,7 +187,7 @@ def _print_selection(selection: "Selection") -> None:
             if count or outcome == "kept"
         ]
     )
-    by_share = sorted(_class_rows(selection), key=lambda group: group["kept"] / group["rows"])
+    by_share = sorted(_class_rows(selection), key=lambda row: row["kept"] / row["rows"])
     labelled = [group for group in selection.classes if group.label is not None]
     smallest = min(labelled, key=lambda group: group.kept, default=None)
     smallest_note = (
@@ -195,7 +195,7 @@ def _print_selection(selection: "Selection") -> None:
         if smallest is None
         else f"; the smallest is now {smallest.name or smallest.label} with {smallest.kept:,} rows"
     )
-    typer.echo(f"\nBy class, those of which least is kept first{smallest_note}\n")
+    typer.echo(f"\nBy class, the smallest share kept first{smallest_note}\n")
     printing.print_aligned(by_share[:_PRINTED_CLASSES])
     if len(by_share) > _PRINTED_CLASSES:
         typer.echo(f"... and {len(by_share) - _PRINTED_CLASSES:,} more classes")

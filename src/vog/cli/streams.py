@@ -1,4 +1,4 @@
-"""What is printed on terminals and into pipes that cannot take all of it."""
+"""Printing to terminals and pipes that cannot take all of the text."""
 
 import errno
 import os
@@ -14,10 +14,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 def escape_unprintable_text() -> None:
-    r"""Make a name that the terminal cannot show no reason to fail.
+    r"""Print what the terminal cannot show with escapes, such as `\xe9`, instead of failing.
 
-    Such a name is printed with escapes, such as `\xe9`. What is printed to a stream that was
-    closed before the start goes nowhere.
+    Text for a stream that was closed before the start is discarded.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -29,11 +28,11 @@ def escape_unprintable_text() -> None:
 
 @contextmanager
 def report_unwritable_output() -> Iterator[None]:
-    """While entered, printing to a full disk is an error with a message.
+    """Turn a failure to print, such as to a full disk, into an error with a message.
 
     Raises:
         ResultError: what is printed cannot be written.
-        BrokenPipeError: whoever read it has ended.
+        BrokenPipeError: the program that reads the output has ended.
     """
     try:
         try:
@@ -41,7 +40,7 @@ def report_unwritable_output() -> Iterator[None]:
         finally:
             sys.stdout.flush()
     except OSError as error:
-        # A file that we write has a name, and is told apart where it is written.
+        # Errors about files that we write have a name; they are handled where we write.
         if error.filename is not None or error.errno not in _FULL:
             raise
         sys.stdout = _null_stream()
@@ -49,7 +48,7 @@ def report_unwritable_output() -> Iterator[None]:
 
 
 def _may_fail_to_encode(stream: TextIOWrapper) -> bool:
-    """Whether a text of any characters, or of a name that is not UTF-8, may raise an error."""
+    """Return whether printing some characters, or names that are not UTF-8, can raise an error."""
     is_utf8 = stream.encoding.lower().replace("-", "") == "utf8"
     return stream.errors == "strict" or (stream.errors == "surrogateescape" and not is_utf8)
 

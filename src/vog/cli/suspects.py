@@ -1,4 +1,4 @@
-"""The command that says which labels are probably wrong."""
+"""The command that lists the labels that are probably wrong."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,7 +26,7 @@ def suspects(
     planted: PlantedFolder = None,
     fdr: Annotated[
         float,
-        typer.Option(help="The share of right labels among the suspects that is aimed at."),
+        typer.Option(help="The share of right labels among the suspects to aim at."),
     ] = 0.1,
     stage: options.VerdictStage = None,
     count: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 25,
@@ -40,12 +40,12 @@ def suspects(
     form: PrintedAs = TableFormat.TABLE,
     safe_csv: options.SafeCsv = False,
 ) -> None:
-    r"""List the labels of RUN that are probably wrong, with what the model would call them.
+    r"""List the labels of RUN that are probably wrong, with the labels that the model suggests.
 
-    Confidence, AUM, loss and EL2N are combined, with the loss-gradient scores where planted flips
-    calibrate; VoG only if it helps there. Of rows that folds hold out, the probabilities of all
-    classes decide. With csv or json, all suspects are printed. Where it cannot be told how many
-    labels are wrong, none is a suspect, and the most doubted are shown.
+    The verdict combines confidence, AUM, loss and EL2N; with planted flips also the loss-gradient
+    scores, and VoG if it helps. For rows that folds hold out, it uses the probabilities of all
+    classes. csv and json list all suspects. If it cannot be told how many labels are wrong, none
+    is a suspect, and the most doubted labels are listed.
 
     Example:
       vog suspects scores/a --fdr 0.05 --out suspects.csv
@@ -81,16 +81,14 @@ def suspects(
     if chart is not None:
         from vog.figures import charts
 
-        typer.echo(
-            charts.save_chart(charts.margins(scored, verdict), chart),
-            err=form is not TableFormat.TABLE,
-        )
+        path = charts.save_chart(charts.margins(scored, verdict), chart)
+        typer.echo(path, err=form is not TableFormat.TABLE)
 
 
 def _rows(
     run: "Run", listed: "Sequence[Suspect]", record: "Planted | None"
 ) -> list[dict[str, Any]]:
-    planted = {} if record is None else {suspect.id: suspect.kind for suspect in record.plants}
+    planted = {} if record is None else {fault.id: fault.kind for fault in record.plants}
     rows = [
         {
             "id": suspect.id,
@@ -107,14 +105,14 @@ def _rows(
 
 
 def class_label(run: "Run", label: int | None) -> str | int | None:
-    """A class by its name, where it has one."""
+    """Return the name of a class, or its number if it has no name."""
     from vog.analysis.one_run.row_facts import class_name
 
     return None if label is None else class_name(run, label) or label
 
 
 def verdict_sentences(verdict: "Verdict", run: "Run", record: "Planted | None" = None) -> str:
-    """A verdict in sentences: how many are suspects, by what, and how sure that is."""
+    """Return a verdict in sentences: how many suspects, by which scores, and how sure that is."""
     parts = [_which_stage(verdict, run), *_counts(verdict, run, record), *_unjudged(verdict, run)]
     if verdict.vog_helps is not None:
         vog_use = "helped, and is in" if verdict.vog_helps else "did not help, and is left out"
@@ -134,35 +132,31 @@ def _counts(verdict: "Verdict", run: "Run", record: "Planted | None") -> list[st
     suspects = int((verdict.suspect & ~verdict.planted).sum())
     planted = int(verdict.planted.sum())
     labels = f"{run.rows - planted:,} labels" + (" that were not planted" if planted else "")
-    basis = (
-        f"by {', '.join(verdict.scores)}"
-        if verdict.scores
-        else "by the probabilities of all classes"
-    )
+    basis = "by " + (", ".join(verdict.scores) or "the probabilities of all classes")
     if verdict.why is not None:
         return [
-            f"How many of {labels} are wrong cannot be told: {verdict.why}. These rank highest, {basis}."
-            f"{_planted_rank(verdict)}",
+            f"How many of {labels} are wrong cannot be told: {verdict.why}. These rank highest, "
+            f"{basis}.{_planted_rank(verdict)}",
             VERDICT_ADVICE,
         ]
     rule = {
-        "tail": f"doubted more than the others foretell, ranked {basis}",
+        "tail": f"doubted more than the other labels predict, ranked {basis}",
         "held out": "contradicted more than calibrated models would contradict right ones",
-        "threshold": "by AUM, below the 99th percentile of the threshold samples, whatever --fdr",
+        "threshold": "by AUM, below the 99th percentile of the threshold samples; --fdr is unused",
         "calibrated": f"that look like the planted ones, {basis}",
     }[verdict.method]
     lines = [f"{suspects:,} of {labels} are suspects, {rule}."]
     if planted:
         caught = int((verdict.suspect & verdict.planted).sum())
         lines.append(
-            f"The same cut finds {caught:,} of the {planted:,} planted. What is expected is so for "
+            f"The same cut finds {caught:,} of the {planted:,} planted. The estimates hold for "
             f"errors of the kind that was planted ({_flip_methods(record)})."
         )
     if verdict.method != "threshold":
         at_most = "at most about" if verdict.method == "held out" else "about"
         lines.append(
             f"At least about {verdict.wrong:,.0f} of these labels are wrong. Of the {suspects:,} "
-            f"suspects {at_most} {verdict.expected_fdr:.0%} are expected to be right (aimed at: "
+            f"suspects {at_most} {verdict.expected_fdr:.0%} are expected to be right (target: "
             f"{verdict.fdr:.0%})."
         )
     return lines
@@ -173,14 +167,14 @@ def _flip_methods(record: "Planted | None") -> str:
 
 
 def _planted_rank(verdict: "Verdict") -> str:
-    """Where the planted rank, in a sentence; nothing where none was."""
+    """Return a sentence on the ranks of the planted rows, or nothing if there are none."""
     planted, valid = verdict.planted, verdict.hardness == verdict.hardness
     if not (planted & valid).any():
         return ""
     hardness = verdict.hardness
     median = float(sorted(hardness[planted & valid])[int((planted & valid).sum()) // 2])
     ranked_above = int((hardness[valid & ~planted] > median).sum())
-    return f" Half of the planted rank above all but {ranked_above:,} of the others."
+    return f" Half of the planted rank above all but {ranked_above:,} of the other rows."
 
 
 def _unjudged(verdict: "Verdict", run: "Run") -> list[str]:
@@ -190,5 +184,5 @@ def _unjudged(verdict: "Verdict", run: "Run") -> list[str]:
         lines.append(f"{unjudged:,} rows could not be judged.")
     if verdict.unlearned:
         names = first_few([str(class_label(run, label)) for label in verdict.unlearned])
-        lines.append(f"Not judged are labels of classes that the model has not learned: {names}.")
+        lines.append(f"Labels of classes that the model did not learn are not judged: {names}.")
     return lines

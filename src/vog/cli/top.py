@@ -14,13 +14,13 @@ def top(
     by: Annotated[
         str | None,
         typer.Option(
-            help="Column to sort by, as vog@late or vog@late:class (also :robust, :rank). "
+            help="Column to sort by, such as vog@late or vog@late:class (also :robust, :rank). "
             "Default: vog@all:class, or the first score if there is no vog. "
-            "Which end is hard is known for each score.",
+            "It is known which end of each score is hard.",
         ),
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 25,
-    easiest: Annotated[bool, typer.Option("--easiest", help="The other end.")] = False,
+    easiest: Annotated[bool, typer.Option("--easiest", help="List the easiest instead.")] = False,
     label: Annotated[
         str | None, typer.Option(help="Only examples of this class, by name or number.")
     ] = None,

@@ -25,16 +25,16 @@ def toy(
             "--vog-cal",
             "--vog_cal",
             help="VoG as it is, standardised within the class, or the absolute value of that, "
-            "which takes the easiest points for hard ones too.",
+            "by which the easiest points count as hard, too.",
         ),
     ] = "normalize",
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     r"""Score two-dimensional blobs under a linear network: VoG is high near its boundary.
 
-    What is differentiated is the probability of the label, as in the authors' script, and not its
-    logit: the network is linear, so the gradient of a logit is the same for every example of a
-    class, and VoG of the logit could not tell one point from another.
+    It differentiates the probability of the label, as the authors' script does, and not its logit:
+    the network is linear, so the gradient of a logit is the same for every example of a class, and
+    VoG of the logit would be the same for all of them.
 
     Example:
       vog toy --split test --mode complete --out toy
@@ -43,10 +43,10 @@ def toy(
 
     result = experiment.run_toy(out, split, mode, vog_cal, quiet)
     typer.echo(
-        f"accuracy   {result.train_accuracy:.1%} of the training, {result.test_accuracy:.1%} of the "
-        f"test points\n"
-        f"Spearman   {result.spearman:.3f} between VoG ({split}, {mode}, {vog_cal}) and the distance "
-        f"to the boundary\n"
+        f"accuracy   {result.train_accuracy:.1%} of the training, {result.test_accuracy:.1%} of "
+        f"the test points\n"
+        f"Spearman   {result.spearman:.3f} between VoG ({split}, {mode}, {vog_cal}) and the "
+        f"distance to the boundary\n"
         f"run        {result.run.folder}\n"
         f"summary    {result.summary}"
     )

@@ -1,4 +1,4 @@
-"""The command that tells how well the scores of a run find what was planted into its data."""
+"""The command that measures how well the scores of a run find planted faults."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,28 +21,28 @@ def verify(
     ],
     kind: Annotated[
         str | None,
-        typer.Option(help="Only this: flip, duplicate, corrupt, outside or threshold."),
+        typer.Option(help="Only this kind: flip, duplicate, corrupt, outside or threshold."),
     ] = None,
     stage: Annotated[
         str | None,
-        typer.Option(help="Of the scores shown. Default: all, and every stage in csv and json."),
+        typer.Option(help="The stage of the scores. Default: all; in csv and json, every stage."),
     ] = None,
     count: Annotated[
-        int | None, typer.Option(min=1, help="Scores of each kind, the best. Default: every one.")
+        int | None, typer.Option(min=1, help="Only the N best scores of each kind. Default: all.")
     ] = None,
     chart: Annotated[
-        Path | None, options.output("A picture to write as well: .png, .svg, .html, .json.")
+        Path | None, options.output("A chart to write as well: .png, .svg, .html, .json.")
     ] = None,
     resamples: Annotated[
-        int, typer.Option(max=10_000, help="For the intervals of average precision; 20 at least.")
+        int, typer.Option(max=10_000, help="For the intervals of average precision; at least 20.")
     ] = 200,
     form: PrintedAs = TableFormat.TABLE,
     quiet: options.NoProgress = False,
 ) -> None:
-    r"""Tell how well each score of RUN finds the examples that `vog plant` planted.
+    r"""Measure how well each score of RUN finds the examples that `vog plant` planted.
 
-    Each kind is compared with the rows that were left as they were. Intervals are 95 %
-    intervals; AUROC 0.5 is chance, 1 perfect, and below 0.5 the planted are the easier ones.
+    Each kind is compared with the unchanged rows. Intervals are 95 % intervals. An AUROC of 0.5 is
+    chance and 1 is perfect; below 0.5, the planted rows are easier than the unchanged ones.
 
     Example:
       vog verify scores/planted --planted planted --kind flip --chart flip.png
@@ -61,11 +61,11 @@ def verify(
         if opened_run.out_of_sample:
             typer.echo("Out of sample: each row was judged by a training without it.")
         if stage is None:
-            typer.echo("Stage all, the whole training, as no --stage is given.\n")
-        for detection in result.kinds:
-            _print_kind(result, detection, stage or "all", count, record.hows(detection))
+            typer.echo("Stage all, the whole training. --stage chooses another one.\n")
+        for name in result.kinds:
+            _print_kind(result, name, stage or "all", count, record.hows(name))
     else:
-        rows = [detection.row() for k in result.kinds for detection in result.of(k, stage)[:count]]
+        rows = [score.row() for k in result.kinds for score in result.of(k, stage)[:count]]
         printing.print_table(rows, form)
     if chart is not None:
         from vog.figures import charts
@@ -81,9 +81,9 @@ def _print_kind(
     rows = result.of(kind, stage)
     largest = max(rows, key=lambda detection: detection.planted)
     typer.echo(
-        f"{kind} ({', '.join(methods)}): {largest.planted:,} planted examples against {largest.clean:,} "
-        f"that were left alone; by chance AUROC 0.5, average precision and precision "
-        f"{largest.rate:.3f}\n"
+        f"{kind} ({', '.join(methods)}): {largest.planted:,} planted examples against "
+        f"{largest.clean:,} that were left alone; by chance AUROC 0.5, average precision and "
+        f"precision {largest.rate:.3f}\n"
     )
     gaps = any(detection.left_out for detection in rows)
     printing.print_aligned([_table_row(detection, gaps) for detection in rows[:count]])
@@ -91,9 +91,7 @@ def _print_kind(
     for sentence in result.reading(kind, stage):
         typer.echo(sentence)
     if kind == "flip":
-        typer.echo(
-            f"This is so for wrong labels of the kind that was planted: {', '.join(methods)}."
-        )
+        typer.echo(f"This holds for wrong labels of the planted kind: {', '.join(methods)}.")
     typer.echo("")
 
 

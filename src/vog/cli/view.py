@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 def view(
     run: RunFolder,
     host: Annotated[
-        str, typer.Option(help="The address to listen on. Any other lets others in, unasked.")
+        str, typer.Option(help="The address to listen on. Any other lets other people in.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for a free one.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for a free one.")] = 8765,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="One more name that it may be opened by, as that of a proxy or a tunnel in front "
-            "of it. May be given several times.",
+            help="One more host name to accept, such as of a proxy or a tunnel in front. May be "
+            "given several times.",
         ),
     ] = None,
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
@@ -34,12 +34,12 @@ def view(
     data: Data = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="SPEC", help="For VoG maps; default: what the run was scored with."),
+        typer.Option(metavar="SPEC", help="For VoG maps. Default: the model of the run."),
     ] = None,
     model_arg: options.ModelArg = None,
     checkpoints: Annotated[
         list[str] | None,
-        typer.Option(metavar="SPEC...", help="For VoG maps, if they moved: as for `vog score`."),
+        typer.Option(metavar="SPEC...", help="For VoG maps, if they moved; as in `vog score`."),
     ] = None,
     transform: options.Transform = None,
     read: options.Read = None,
@@ -47,8 +47,8 @@ def view(
 ) -> None:
     r"""Look at every row of RUN in the browser: sort, filter, compare, and mark what is wrong.
 
-    The VoG map of an example and its course over training are computed when they are asked for;
-    the page names the functions that this runs. Marks are kept in RUN.
+    The VoG map of an example and its values at each checkpoint are computed on request; the page
+    names the functions that this runs. Marks are stored in RUN.
 
     Example:
       vog view scores/a --port 8765
@@ -69,8 +69,8 @@ def view(
     }
     if not is_local(host):
         typer.echo(
-            f"Whoever reaches {host} can see the examples and change the marks: nobody is asked "
-            f"for a password. From elsewhere it is opened by the number of this machine's address.",
+            f"Whoever reaches {host} can see the examples and change the marks, without a "
+            f"password. From another computer, open it by the IP address of this one.",
             err=True,
         )
     viewer.serve(
@@ -88,7 +88,7 @@ def view(
 
 
 def _make_inspection(run: "Run", settings: dict[str, Any]) -> "Inspection":
-    """How examples are computed again; torch is imported when somebody asks for it."""
+    """Return what computes examples again; torch is imported at the first request."""
     from vog.viewer.inspection import inspection
 
     @cache

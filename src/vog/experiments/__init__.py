@@ -1,1 +1,1 @@
-"""Experiments that need no data of the user's."""
+"""Experiments that need no data of the user."""

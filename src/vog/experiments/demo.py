@@ -4,7 +4,7 @@ vog demo --out demo
 
 trains on the UCI digits that scikit-learn ships, with a plain PyTorch loop that saves a
 checkpoint every epoch, and scores the training set under all of them. Because the
-flipped labels are known, it can say how well each score finds them *here*, and how good the
+flipped labels are known, it can measure how well each score finds them *here*, and how good the
 verdict of `vog suspects` is, which does not know them.
 """
 
@@ -37,7 +37,7 @@ _DATA = "digits.npz"
 
 @dataclass(frozen=True)
 class Digits:
-    """Images in [0, 1], what they show, and the labels that are trained on."""
+    """Images in [0, 1], their true classes, and the labels that are trained on."""
 
     images: Float[np.ndarray, "n 1 8 8"]
     truth: Int[np.ndarray, "n"]
@@ -45,13 +45,13 @@ class Digits:
 
     @property
     def flipped(self) -> Int[np.ndarray, "n"]:
-        """1 where the label is not what the image shows."""
+        """1 where the label is not the true class, else 0."""
         return (self.labels != self.truth).astype(np.int64)
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo found and where it put it."""
+    """The results of the demo and the paths of its files."""
 
     run: Run
     test_accuracy: float
@@ -70,7 +70,7 @@ class Demo:
 
 
 def build() -> nn.Module:
-    """Two convolutions with batch normalisation, and a linear layer: 8 x 8 to ten logits."""
+    """Return two convolutions with batch norms and a linear layer: 8 x 8 to ten logits."""
     return nn.Sequential(
         *(nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU()),
         *(nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2)),
@@ -79,15 +79,15 @@ def build() -> nn.Module:
 
 
 def run_demo(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambda _: None) -> Demo:
-    """Train, score, and draw; a second time into the same folder continues.
+    """Train, score and draw; a second call with the same folder continues.
 
     Args:
         out: a folder for data, checkpoints, run and figures.
         quiet: no progress bar.
-        tell: hears what is done next.
+        tell: called with what is done next.
 
     Raises:
-        ResultError: `out` holds something else than an earlier demo.
+        ResultError: `out` holds files that are not of an earlier demo.
     """
     train, test = _load_data()
     refuse_foreign_files(out, _DATA)
@@ -141,7 +141,7 @@ def run_demo(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambd
 
 
 def _planting_record(train: Digits) -> Planted:
-    """The flipped labels as `vog plant` would have noted them."""
+    """Return the flipped labels as `vog plant` would record them."""
     plants = tuple(
         Plant(str(row), FLIP, "uniform", int(train.labels[row]), str(row), int(train.truth[row]))
         for row in np.flatnonzero(train.flipped).tolist()
@@ -151,7 +151,7 @@ def _planting_record(train: Digits) -> Planted:
 
 
 def _load_data() -> tuple[Digits, Digits]:
-    """Training digits, some of them with another digit's label, and test digits."""
+    """Return training digits, some with a wrong label, and test digits."""
     pixels, truth = (np.asarray(array) for array in load_digits(return_X_y=True))
     images = (pixels.reshape(-1, 1, 8, 8) / 16).astype(np.float32)  # 17 shades of grey
     truth = truth.astype(np.int64)
@@ -166,7 +166,7 @@ def _load_data() -> tuple[Digits, Digits]:
 
 
 def _train(train: Digits, test: Digits, folder: Path, seed: int = _SEED) -> float:
-    """Save checkpoints as any training loop would; the accuracy on the test digits."""
+    """Train, save a checkpoint every epoch, and return the accuracy on the test digits."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = build()
@@ -187,14 +187,14 @@ def _train(train: Digits, test: Digits, folder: Path, seed: int = _SEED) -> floa
 
 
 def _hardest_digits(run: Run, digits: Digits) -> pa.Table:
-    """The top of the run, with what the image really shows."""
+    """Return the hardest rows of the run, with the true class of each image."""
     top = run.top(15, by=_BY)
     truth = digits.truth[[int(row_id) for row_id in top["id"].to_pylist()]]
     return top.append_column("shows", pa.array(truth)).drop("problem")
 
 
 def _save_grid(run: Run, digits: Digits, path: Path) -> Path:
-    """Easiest and hardest of the class that has the most flipped labels."""
+    """Draw the easiest and hardest digits of the class that has the most flipped labels."""
     counts = np.bincount(digits.labels, weights=digits.flipped)
     label = int(counts.argmax())
     easiest, hardest = (

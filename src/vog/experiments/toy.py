@@ -2,9 +2,9 @@
 
 vog toy --split test --mode complete --out toy
 
-Data, network, optimizer and stages are those of the authors' script. Mended: gradients do not
-accumulate over epochs, the mean is that of the stage's own epochs, and the distance is to the
-boundary that was learned instead of a line written down beforehand.
+Data, network, optimizer and stages are those of the authors' script. Three things are corrected:
+gradients do not accumulate over epochs, the mean is over the epochs of the stage, and the distance
+is to the learned boundary instead of a fixed line.
 
 The probability is differentiated, not the logit: the network is linear, so the gradient of
 a logit is a row of its weights, the same for every example of a class, and VoG could not tell one
@@ -64,13 +64,13 @@ class Boundary:
     offset: float
 
     def distance(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n"]:
-        """How far each point is from the line, perpendicularly."""
+        """Return the perpendicular distance of each point from the line."""
         return np.abs(points @ self.normal + self.offset) / np.linalg.norm(self.normal)
 
 
 @dataclass(frozen=True)
 class Toy:
-    """What the toy found and where it put it."""
+    """The results of the toy and the paths of its files."""
 
     run: Run
     spearman: float
@@ -81,7 +81,7 @@ class Toy:
 
 
 def build() -> nn.Module:
-    """Two linear layers and nothing between them: 2 to 10 to 2."""
+    """Return two linear layers with nothing between them: 2 to 10 to 2."""
     return nn.Sequential(nn.Linear(2, 10), nn.Linear(10, 2))
 
 
@@ -92,7 +92,7 @@ def run_toy(
     vog_cal: Calibration = "normalize",
     quiet: bool = False,
 ) -> Toy:
-    """Train, score one split, and draw; what a former call made in `out` is replaced.
+    """Train, score one split, and draw; files of an earlier call in `out` are replaced.
 
     Args:
         out: a folder for checkpoints, run, figures and `toy.json`.
@@ -102,7 +102,7 @@ def run_toy(
         quiet: no progress bar.
 
     Raises:
-        ResultError: `out` holds something else than an earlier toy.
+        ResultError: `out` holds files that are not of an earlier toy.
     """
     train, test = _make_data()
     refuse_foreign_files(out, _SUMMARY)
@@ -157,14 +157,14 @@ def _score(folder: Path, points: Points, out: Path, quiet: bool) -> Run:
 
 
 def _make_data() -> tuple[Points, Points]:
-    """450 points for training and 50 for testing; the second and third blob are one class."""
+    """Return 450 training and 50 test points; the second and third blob are one class."""
     blobs = make_blobs(_TRAIN + _TEST, n_features=2, centers=3, cluster_std=2, random_state=SEED)
     xy, labels = np.asarray(blobs[0], np.float32), (np.asarray(blobs[1]) > 0).astype(np.int64)
     return Points(xy[:_TRAIN], labels[:_TRAIN]), Points(xy[_TRAIN:], labels[_TRAIN:])
 
 
 def _train(train: Points, folder: Path) -> nn.Module:
-    """Full-batch SGD from weights of N(0, 1); a checkpoint after every epoch."""
+    """Train by full-batch SGD from weights of N(0, 1); save a checkpoint every epoch."""
     model = build()
     inputs, labels = torch.from_numpy(train.xy), torch.from_numpy(train.labels)
     with torch.random.fork_rng(), torch.no_grad():
@@ -188,7 +188,7 @@ def _accuracy(model: nn.Module, points: Points) -> float:
 
 
 def _boundary(model: nn.Module) -> Boundary:
-    """Where both logits are equal, from what the network says of three points."""
+    """Return the line where both logits are equal, from the logits of three points."""
     with torch.no_grad():
         logits = model(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])).double().numpy()
     origin, right, up = logits[:, 1] - logits[:, 0]
