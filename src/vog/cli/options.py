@@ -22,7 +22,7 @@ Weights = Annotated[
     str | None,
     typer.Option(
         metavar="KEY",
-        help="Which weights to use of a checkpoint that has several: a key, or keys joined by dots.",
+        help="The weights to use of a checkpoint that has several: a key, or keys joined by dots.",
     ),
 ]
 Read = Annotated[
