@@ -161,8 +161,8 @@ def cells(seeds: list[Comparison]) -> Iterator[str]:
     yield ", ".join(str(one.named) for one in seeds)
     yield ", ".join(number(share(one.wrong_of_named, one.named), 2) for one in seeds)
     wrong, named = sum(one.wrong_of_named for one in seeds), sum(one.named for one in seeds)
-    interval = wilson(share(wrong, named), named)
-    yield f"{interval.low:.2f} to {interval.high:.2f}" if named else "-"
+    interval = wilson(wrong / named, named) if named else None
+    yield "-" if interval is None else f"{interval.low:.2f} to {interval.high:.2f}"
     yield ", ".join(number(one.expected_precision, 2) if one.named else "-" for one in seeds)
     yield ", ".join(number(share(one.wrong_of_named, one.wrong), 2) for one in seeds)
 
