@@ -103,11 +103,13 @@ def _learned_classes(
 
 
 def _count(probability: Values, fdr: float) -> tuple[int, float]:
-    """How many of the likeliest are taken, and how many of these are expected to be right.
+    """Return how many of the likeliest are taken, and how many of these may be right.
 
-    By two standard errors careful, so that few are named only where they are clearly wrong.
+    That is two standard errors more than are expected to be: few are named only where they are
+    clearly wrong, and the models are surer of themselves than they should be.
     """
-    right = np.cumsum(1 - np.sort(probability)[::-1])
+    expected = np.cumsum(1 - np.sort(probability)[::-1])
+    right = expected + _CAREFUL * np.sqrt(expected + 1)
     taken = np.arange(1, len(right) + 1)
-    kept = np.flatnonzero(right + _CAREFUL * np.sqrt(right + 1) <= fdr * taken)
+    kept = np.flatnonzero(right <= fdr * taken)
     return (0, np.nan) if not len(kept) else (int(taken[kept[-1]]), float(right[kept[-1]]))

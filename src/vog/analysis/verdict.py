@@ -30,7 +30,8 @@ class Verdict:
             of labels that were not planted; planted ones have 1.
         suspect: the rows whose label is taken for wrong, planted ones among them.
         fdr: the share of right labels among the suspects, the planted left aside, that is aimed at.
-        expected_fdr: the share that is expected among them; NaN where it is not known.
+        expected_fdr: the share that is expected among them, of `held out` at most; NaN where it is
+            not known.
         wrong: how many labels are expected to be wrong, the planted left aside: a lower bound. NaN
             where it is not known.
         planted: which rows were planted, all False where none was.
