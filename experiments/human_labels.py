@@ -52,6 +52,7 @@ from torch.nn import functional as F
 import vog
 from tables import row, spread
 from verdicts import train
+from vog.analysis.verdict import Verdict
 from vog.result import Run
 from vog.result.files import as_json, write_array, write_text
 
@@ -139,7 +140,8 @@ def one(
         "held out": issues(held, labels),
     }
     judged = {f"{aim:g}": vog.suspects(held, fdr=aim) for aim in AIMS}
-    verdicts = {aim: said(one.suspect, wrong, one.expected_fdr) for aim, one in judged.items()}
+    verdicts = {aim: compared(one.suspect, wrong, one) for aim, one in judged.items()}
+    alone = vog.suspects(run)
     dropped = {
         "all kept": np.zeros(len(labels), bool),
         "vog, 0.1": judged["0.1"].suspect,
@@ -151,12 +153,12 @@ def one(
         "wrong": int(wrong.sum()),
         "rankings": rankings(run, wrong),
         "held-out ranking": ranking(judged["0.1"].hardness, wrong),
-        "in sample": said(vog.suspects(run).suspect, wrong, vog.suspects(run).expected_fdr),
+        "in sample": compared(alone.suspect, wrong, alone),
         "planted": {
             kind: planted(inputs, labels, truth, seed, kind, run, folder) for kind in PLANTED
         },
         "held out": verdicts,
-        "cleanlab": {how: said(rows, wrong, None) for how, rows in cleanlab.items()},
+        "cleanlab": {how: compared(rows, wrong) for how, rows in cleanlab.items()},
         "at cleanlab's recall": at_recall(judged["0.1"].hardness, wrong, cleanlab["held out"]),
         "accuracy": {
             how: accuracy(inputs[~rows], labels[~rows], seed, test, folder / "dropped")
@@ -193,8 +195,8 @@ def small_network(
     alone, found = vog.suspects(run), vog.suspects(planted_run, record)
     own = ~found.planted
     made = {
-        "small network": said(alone.suspect, wrong, alone.expected_fdr),
-        "small network, planted": said(found.suspect[own], wrong[own], found.expected_fdr),
+        "small network": compared(alone.suspect, wrong, alone),
+        "small network, planted": compared(found.suspect[own], wrong[own], found),
     }
     write_text(file, as_json(made))
     return json.loads(file.read_text())
@@ -283,7 +285,7 @@ def planted(
     found = vog.suspects(run, record)
     own = ~found.planted
     return {
-        **said(found.suspect[own], (labels != truth)[own], found.expected_fdr),
+        **compared(found.suspect[own], (labels != truth)[own], found),
         "stage": found.stage,
     }
 
@@ -325,14 +327,16 @@ def at_recall(
     return {"ours": found / count, "theirs": found / int(named.sum())}
 
 
-def said(named: Rows, wrong: Rows, expected: float | None) -> dict[str, Any]:
+def compared(named: Rows, wrong: Rows, verdict: Verdict | None = None) -> dict[str, Any]:
     """How many are named, the share of them that is wrong, and the share of the wrong found."""
     count, right = int(named.sum()), int((named & wrong).sum())
+    counted = verdict is not None and not np.isnan(verdict.wrong)
     return {
         "named": count,
         "precision": right / count if count else None,
         "recall": right / int(wrong.sum()) if wrong.any() else None,
-        "expected": None if expected is None or np.isnan(expected) else 1 - expected,
+        "expected": 1 - verdict.expected_fdr if verdict is not None and count else None,
+        "expected wrong": verdict.wrong if verdict is not None and counted else None,
     }
 
 
@@ -387,7 +391,7 @@ def _rankings(human: dict[str, list[dict[str, Any]]]) -> str:
 def _verdicts(
     found: dict[str, list[dict[str, Any]]], small: dict[str, list[dict[str, dict[str, Any]]]]
 ) -> str:
-    head = ("labels", "verdict", "named", "of these wrong", "expected", "found")
+    head = ("labels", "verdict", "wrong at least", "named", "of these wrong", "expected", "found")
     lines = [row(*head), row(*["---"] * len(head))]
     for name, of in found.items():
         ways: dict[str, list[dict[str, Any]]] = {"in sample": [one["in sample"] for one in of]}
@@ -401,7 +405,8 @@ def _verdicts(
             row(
                 f"{name}, {wrong:,} wrong",
                 way,
-                ", ".join(f"{one['named']:,}" for one in seeds),
+                _three([one["expected wrong"] for one in seeds], ",.0f"),
+                _three([one["named"] for one in seeds], ","),
                 *(_three([one[key] for one in seeds]) for key in keys),
             )
             for way, seeds in ways.items()
@@ -409,10 +414,10 @@ def _verdicts(
     return "".join(lines)
 
 
-def _three(values: list[float | None]) -> str:
-    if all(one is None for one in values):
+def _three(values: list[float | None], form: str = ".2f") -> str:
+    if all(value is None for value in values):
         return "-"
-    return ", ".join("-" if one is None else f"{one:.2f}" for one in values)
+    return ", ".join("-" if value is None else format(value, form) for value in values)
 
 
 def _accuracies(found: dict[str, list[dict[str, Any]]]) -> str:

@@ -43,7 +43,7 @@ from vog.result.files import write_text
 
 SEEDS, CLASSES = (0, 1, 2), 10
 RATES = (0.02, 0.05, 0.1, 0.2)
-HEAD = ("number", "expected", "suspects", "wrong of these", "95 %", "expected", "found")
+HEAD = ("number", "at least", "suspects", "wrong of these", "95 %", "expected", "found")
 
 Inputs = Float[np.ndarray, "n pixels"]
 Labels = Int[np.ndarray, "n"]

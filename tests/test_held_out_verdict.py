@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vog.analysis.held_out_verdict import _count, _learned_classes
+from vog.analysis.held_out_verdict import _at_least, _count, _learned_classes
 
 
 def test_the_count_by_hand() -> None:
@@ -50,3 +50,9 @@ def test_a_class_that_no_model_names_is_not_judged() -> None:
     assert _learned_classes(np.eye(3)[np.minimum(said, 1)], absent, known)[1] == (), (
         "it has no rows"
     )
+
+
+def test_how_many_are_wrong_by_hand() -> None:
+    """Two standard errors, 2 sqrt(25), are taken off; of one, 2 are more than there is."""
+    assert _at_least(25.0) == 15
+    assert _at_least(1.0) == 0

@@ -51,7 +51,7 @@ def by_held_out(run: Run, fdr: float, stage: str | None, rows: Rows | None = Non
         probability=probability,
         suspect=suspect,
         expected_fdr=right / count,
-        wrong=float(probability[judged].sum()),
+        wrong=_at_least(float(probability[judged].sum())),
     )
 
 
@@ -100,6 +100,11 @@ def _learned_classes(
     learned = said >= _PREDICTED * carried
     judged = known & learned[np.clip(labels, 0, classes - 1)]
     return judged, tuple(np.flatnonzero(~learned & (carried > 0)).tolist())
+
+
+def _at_least(wrong: float) -> float:
+    """Return how many are wrong with two standard errors taken off."""
+    return max(0.0, wrong - _CAREFUL * np.sqrt(wrong))
 
 
 def _count(probability: Values, fdr: float) -> tuple[int, float]:

@@ -161,10 +161,9 @@ def _counted(found: "Verdict", run: "Run", record: "Planted | None") -> list[str
             f"errors of the kind that was planted ({_kinds(record)})."
         )
     if found.method != "threshold":
-        held_out = found.method == "held out"
-        least, at_most = ("About", "at most about") if held_out else ("At least about", "about")
+        at_most = "at most about" if found.method == "held out" else "about"
         told.append(
-            f"{least} {found.wrong:,.0f} of these labels are wrong. Of the {own:,} suspects "
+            f"At least about {found.wrong:,.0f} of these labels are wrong. Of the {own:,} suspects "
             f"{at_most} {found.expected_fdr:.0%} are expected to be right (aimed at: "
             f"{found.fdr:.0%})."
         )
