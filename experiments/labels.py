@@ -75,12 +75,17 @@ class Dataset:
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="An .npz with `images` and `labels`, as MNIST.")],
     out: Annotated[Path, typer.Option(help="A folder for everything that is made.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="An .npz with `images` and `labels`, as MNIST; the digits alone without."
+        ),
+    ] = None,
 ) -> None:
     """Plant, train, score, judge and compare."""
     found: dict[str, Any] = {}
-    for dataset in (digits(), mnist(data)):
+    for dataset in (digits(), *(() if data is None else (mnist(data),))):
         for seed, rate in itertools.product(SEEDS, RATES):
             typer.echo(f"{dataset.name}, {rate:.0%} flipped, seed {seed}")
             made = one(dataset, rate, seed, out / dataset.name / f"{rate:.0%}-seed-{seed}")
