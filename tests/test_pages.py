@@ -144,7 +144,7 @@ def test_a_class_is_chosen_in_the_report(chromium: Browser, run: Run, page_file:
 
 def test_the_report_without_script_says_so(chromium: Browser, page_file: Path) -> None:
     with opened(chromium, page_file.as_uri(), java_script_enabled=False) as page:
-        expect(page.get_by_text("The charts are drawn by script")).to_be_visible()
+        expect(page.get_by_text("The charts are drawn by a script")).to_be_visible()
         assert page.locator("[data-class]:visible").count() == 4, "all classes, one after another"
 
 
