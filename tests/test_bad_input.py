@@ -266,7 +266,7 @@ def test_an_interrupt_says_that_rows_are_kept(cli: Cli, monkeypatch: pytest.Monk
     monkeypatch.setattr("vog.sweep.loop.rows_of", interrupted)
     code, _, err = score(cli)
     assert code == 130
-    assert "Finished rows are kept: the same command goes on." in err
+    assert "Finished rows are kept; the same command continues." in err
     spec = f"{TESTS / 'world.py'}:build"
     words = ("--model", spec, "--checkpoints", "c/*.pt", "--data", "data.npz", "--out", "run")
     _, _, err = cli("score", *words, "--overwrite")

@@ -554,7 +554,7 @@ def test_a_combined_run_does_what_others_do(cli: Cli) -> None:  # noqa: F811
     assert code == 0
     assert out.startswith("mean: 20 rows, means over 2 runs\n")
     assert seeds_curve([vog.open("one"), vog.open("two")]).summary in out
-    assert "With 2 runs nothing is measured beyond single ones" in err
+    assert "With 2 runs only single runs can be compared" in err
     assert "<svg" in Path("seeds.svg").read_text()
     code, out, err = cli("top", "mean", "--by", "vog_rank@all", "--count", "3", "--format", "json")
     # These networks are random, and do not know the labels.

@@ -430,7 +430,7 @@ def test_the_command(cli: Cli, actual: None) -> None:  # noqa: F811
     np.savez("data.npz", inputs=np.zeros((20, 2)), texts=[f"t{i}" for i in range(20)])
     code, out, err = exported("t.json --format label-studio --count 3")
     assert (code, out) == (0, "t.json: 3 rows\nt.xml: the labelling interface\n")
-    assert "Without a verdict on the labels: run has no score confidence, by which labels" in err
+    assert "No verdict on the labels: run has no score confidence, by which labels" in err
     for task in json.loads(Path("t.json").read_text()):
         assert task["data"]["given_label"] == str(labels[task["data"]["index"]])
     code, _, err = exported("t.json --format label-studio --planted nope")

@@ -489,7 +489,7 @@ def test_the_commands(
     assert "vog score --data F/fold-I/held_out.npz" in out
     names = [str(run.folder) for run in runs]
     code, out, err = cli("combine", "--folds", *names, "--out", "all")
-    assert (code, "40 rows, each judged by a training without it, from 4 folds" in out) == (0, True)
+    assert (code, "40 rows of 4 folds, each judged by a model without it" in out) == (0, True)
     assert "the last checkpoint agrees with" in err
     code, out, err = cli("combine", "--folds", *names, "--out", "all", "--by", "vog@all")
     assert (code, "--by is about means over several runs" in err) == (1, True)

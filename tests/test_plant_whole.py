@@ -244,7 +244,7 @@ def test_what_the_command_says_next(cli: Cli, photos: Path, tmp_path: Path) -> N
     ("words", "said"),
     [
         ("", "there is nothing to plant. Give one of --flip, --duplicate"),
-        ("--flip 5", "--flip 5: expected a share of the examples, as 5% or 0.05"),
+        ("--flip 5", "--flip 5: expected a share of the examples, such as 5% or 0.05"),
         ("--flip 1", "--flip 1: expected a share"),
         ("--flip=-1%", "--flip -1%: expected a share"),
         ("--outside 101%", "--outside 101%: expected a share .* from 0 to 100%"),

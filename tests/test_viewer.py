@@ -797,7 +797,7 @@ def test_the_command_says_where_it_is(cli: Cli, monkeypatch: pytest.MonkeyPatch)
     assert address
     assert opened == [address[1]]
     code, _, err = cli("view", "run", "--port", "0", "--host", "0.0.0.0", "--no-open")
-    assert "nobody is asked for a password" in err
+    assert "without a password" in err
     assert len(opened) == 1
     code, _, err = cli("view", "nowhere")
     assert (code, "nowhere is missing" in err) == (1, True)
