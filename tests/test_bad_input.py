@@ -270,7 +270,7 @@ def test_an_interrupt_says_that_rows_are_kept(cli: Cli, monkeypatch: pytest.Monk
     spec = f"{TESTS / 'world.py'}:build"
     words = ("--model", spec, "--checkpoints", "c/*.pt", "--data", "data.npz", "--out", "run")
     _, _, err = cli("score", *words, "--overwrite")
-    assert "the same command without --overwrite, which would start again, goes on." in err
+    assert "the same command without --overwrite, which would start again, continues." in err
 
 
 def test_the_message_is_all_that_a_real_process_prints(tmp_path: Path) -> None:

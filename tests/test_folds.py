@@ -492,7 +492,7 @@ def test_the_commands(
     assert (code, "40 rows of 4 folds, each judged by a model without it" in out) == (0, True)
     assert "the last checkpoint agrees with" in err
     code, out, err = cli("combine", "--folds", *names, "--out", "all", "--by", "vog@all")
-    assert (code, "--by is about means over several runs" in err) == (1, True)
+    assert (code, "--by is for means over several runs" in err) == (1, True)
     code, out, err = cli("combine", "--folds", *names, "--out", "all", "--format", "json")
     assert [row["rows"] for row in json.loads(out)] == [10] * 4
     code, out, _ = cli("suspects", "all")
