@@ -1,6 +1,6 @@
 """Inputs of any source of data as stored, without a transform."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,8 @@ def first_value(examples: Examples) -> Any:
     Raises:
         DataError: no row is readable.
     """
-    for row in range(len(examples)):
-        try:
-            return value_of(examples, row)
-        except (OSError, UnreadableError):
-            continue
+    for value in readable_values(examples, range(len(examples))):
+        return value
     raise DataError("none of the examples can be read. Repair them, and plant again.")
 
 
@@ -69,12 +66,11 @@ def as_array(value: Any) -> np.ndarray:
     return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
-def readable_values(examples: Examples, rows: Sequence[int]) -> list[Any]:
-    """Return the inputs of the readable ones among some rows."""
-    values: list[Any] = []
+def readable_values(examples: Examples, rows: Sequence[int]) -> Iterator[Any]:
+    """Yield the inputs of the readable ones among some rows."""
     for row in rows:
         try:
-            values.append(value_of(examples, row))
+            value = value_of(examples, row)
         except (OSError, UnreadableError):
             continue
-    return values
+        yield value

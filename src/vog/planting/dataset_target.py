@@ -162,7 +162,8 @@ class DatasetPlanter:
     @property
     def _values(self) -> Values:
         """The statistics of some items; Pillow images range from black to white."""
-        sample = readable_values(self.examples, spread_rows(len(self.examples), _SAMPLE).tolist())
+        rows = spread_rows(len(self.examples), _SAMPLE).tolist()
+        sample = list(readable_values(self.examples, rows))
         if not isinstance(sample[0], Image.Image):
             return values_of([as_array(value) for value in sample])
         levels = np.concatenate(
