@@ -27,5 +27,6 @@ def test_names_alone() -> None:
     assert same_again("score") == "Call `vog.score` with the same arguments again"
     with for_command_line():
         assert (option("model_args"), option("rows_per_part")) == ("--model-arg", "--rows-per-part")
+        assert option("form", "ids", flag="--as") == "--as ids"
         assert command("score") == "`vog score`"
         assert same_again("score") == "Run the same `vog score` command again"

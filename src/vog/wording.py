@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-_FLAGS = {"model_args": "--model-arg", "form": "--format", "inputs": "--input"}
+_FLAGS = {"model_args": "--model-arg", "form": "--format"}
 _WITHOUT_VALUE = object()
 
 
@@ -33,13 +33,14 @@ def for_command_line() -> Iterator[None]:
         _CALLER.typed_a_command = before
 
 
-def option(name: str, value: object = _WITHOUT_VALUE) -> str:
+def option(name: str, value: object = _WITHOUT_VALUE, flag: str | None = None) -> str:
     """Return how the caller writes a setting, with its value where one is given.
 
     Args:
         name: as Python has it, such as `batch_size`.
         value: what it is set to. A switch of the command line has no value: True is `--exif`,
             False `--no-exif`.
+        flag: as the command line has it, where a command has a flag of its own, such as `--as`.
 
     Returns:
         `batch_size=0` or `batch_size` for Python, `--batch-size 0` or `--batch-size` for the
@@ -47,7 +48,7 @@ def option(name: str, value: object = _WITHOUT_VALUE) -> str:
     """
     if not _CALLER.typed_a_command:
         return name if value is _WITHOUT_VALUE else f"{name}={value!r}"
-    flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
+    flag = flag or _FLAGS.get(name, f"--{name.replace('_', '-')}")
     if value is _WITHOUT_VALUE or value is True:
         return flag
     return f"--no-{flag[2:]}" if value is False else f"{flag} {value}"

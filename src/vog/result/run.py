@@ -142,7 +142,8 @@ class Run:
         if data.get("part", False) and "limit" not in self.question and "fold" not in data:
             raise ResultError(
                 f"{self.folder} has only a part of the rows of its data, so its row numbers are "
-                f"not those of the data. Use the ids: `--as ids`, a dataset with ids, or a key."
+                f"not those of the data. Use the ids: {option('form', 'ids', flag='--as')}, a "
+                f"dataset with ids, or a key."
             )
 
     def require_every_row(self) -> None:

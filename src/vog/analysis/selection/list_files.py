@@ -50,7 +50,7 @@ def write_lists(
 
 def _form(name: str) -> str:
     """Return how the caller asks for a form: `form='ids'`, or `--as ids` and not `--format ids`."""
-    return option("form", name).replace("--format", "--as")
+    return option("form", name, flag="--as")
 
 
 def _default_form(run: Run, path: Path) -> str:
