@@ -4,21 +4,25 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
-from playwright.sync_api import Browser, sync_playwright
 
 import world
 from scored import Scored, score_digits, train_digits
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # The first call of a test compiles type checks; a deadline would measure that.
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA needs to be so
 torch.use_deterministic_algorithms(True)
 
 
@@ -56,8 +60,10 @@ def reference() -> Path:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def chromium() -> Iterator["Browser"]:
     """The browser that `make test` finds or installs."""
+    from playwright.sync_api import sync_playwright
+
     names = (os.environ.get("VOG_BROWSER"), "chromium", "chromium-browser", "google-chrome")
     found = next((path for name in names if name and (path := shutil.which(name))), None)
     if found is None:

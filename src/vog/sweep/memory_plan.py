@@ -24,7 +24,7 @@ _PROBE_SIZES = 4, 8  # examples; the difference gives the bytes of one example
 # Libraries need memory beside tensors, such as workspaces of convolutions.
 _LIBRARY_FACTOR = 1.25
 # Elements of a batch of inputs that keep a processor, or a GPU, busy.
-_BATCH_ELEMENTS = {"cpu": 2**18, "cuda": 2**24}
+_BATCH_ELEMENTS = {"cpu": 2**18, "cuda": 2**26}
 _MIN_BATCH, _MAX_BATCH = 16, 1024
 # Batches of a block; with more, reading the weights takes almost none of the time.
 _MAX_BATCHES = 64
