@@ -1,4 +1,4 @@
-"""The small run whose folder `data/run-0.1` vog 0.1.0 wrote.
+"""The small run whose folder `run-0.1` vog 0.1.0 wrote.
 
 It has 24 rows in three parts, the second of which was then removed.
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import vog
-from test_cifar import SCRIPT, cifar10
+from cifar_files import SCRIPT, cifar10
 
 
 def test_cifar10_end_to_end(tmp_path: Path) -> None:

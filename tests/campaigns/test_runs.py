@@ -19,7 +19,7 @@ from vog.result import part_names
 _FLIPS, _FLIP_BLOCKS = 1500, 5
 _QUESTIONS, _QUESTION_BLOCKS = 400, 4
 _KILLS, _RUNS = 300, 30
-OF_0_1 = Path(__file__).parents[1] / "data" / "run-0.1"
+OF_0_1 = Path(__file__).parents[1] / "run-0.1"
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@
 
 There is no update(). The next checkpoint is `merge(state, init(seen))`; checkpoints from two
 machines are `merge(first, second)`; the stage "all" is `merge(merge(early, middle), late)`.
-One law makes all three right, and one test (`tests/test_score_contract.py`) checks it for
+One law makes all three right, and one test (`tests/scores/test_contract.py`) checks it for
 every registered score:
 
     merge(init(first half), init(second half)) == init(all of it)
