@@ -1,9 +1,11 @@
 """The pictures of report and viewer in docs/, at both widths, from the digits and from photographs.
 
-    python experiments/screenshots.py --demo demo --reference ../shared/reference --out docs
+    vog demo --out demo
+    python experiments/screenshots.py --demo demo --reference reference --out docs
 
-The digits are those of `vog demo --out demo`; the photographs and their gradients are those that
-the VoG authors published. Needs Chromium or Chrome, as the tests of the pages do.
+The photographs and their gradients in `reference` are those that the VoG authors published. The
+pages print the paths of the data, so give relative ones. Needs Chromium or Chrome, as the tests of
+the pages do.
 """
 
 import argparse
@@ -36,6 +38,8 @@ def main() -> None:
     parser.add_argument("--reference", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("docs"))
     arguments = parser.parse_args()
+    if arguments.demo.is_absolute() or arguments.reference.is_absolute():
+        parser.error("--demo and --reference: give relative paths, which the pictures show.")
     names = arguments.reference / "imagenet_classes.txt"
     browsers = (os.environ.get("VOG_BROWSER"), "chromium", "chromium-browser", "google-chrome")
     executable = next((path for name in browsers if name and (path := shutil.which(name))), None)

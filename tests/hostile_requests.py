@@ -14,7 +14,7 @@ import vog
 import world
 from vog.result import Run
 from vog.viewer import application
-from vog.viewer.inspection import Inspection
+from vog.viewer.on_demand import Inspection
 from vog.viewer.request_guard import Guard
 
 TOKEN = "the-token"

@@ -16,7 +16,7 @@ from vog.errors import VogError
 from vog.inspection.inspector import inspector
 from vog.result import open_run
 from vog.viewer import application
-from vog.viewer.inspection import inspection
+from vog.viewer.on_demand import inspection
 from vog.viewer.request_guard import Guard
 
 HERE = "http://127.0.0.1:8765"

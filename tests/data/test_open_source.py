@@ -414,8 +414,8 @@ HALF: Any = [0.5]
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (Failing(lambda: 2.5), "length of the dataset of type Failing cannot be told: TypeError"),
-        (Failing(lambda: 1 / 0), "cannot be told: ZeroDivisionError.*Expected __len__ to return"),
+        (Failing(lambda: 2.5), "length of the dataset of type Failing is unknown: TypeError"),
+        (Failing(lambda: 1 / 0), "is unknown: ZeroDivisionError.*Expected __len__ to return"),
         (Subset(Points(), [1, 6]), "a Subset has row 6 of a dataset of 6 items"),
         (Subset(with_attributes(ids=list("abcdef")), [-7]), "a Subset has row -7 of a dataset"),
         (Subset(Points(), HALF), "a Subset has indices of shape .* expected a list of row num"),

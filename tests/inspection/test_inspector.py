@@ -360,7 +360,7 @@ def test_gradients_that_moved_or_changed(tmp_path: Path) -> None:
     moved = inspector(run, data=tmp_path / "moved")
     assert moved(5).differs == ()
     np.save(tmp_path / "moved" / "weight_2" / "grad_00005.npy", np.full((4, 5), np.inf))
-    with pytest.raises(DataError, match="example '5' has no spread: its gradients"):
+    with pytest.raises(DataError, match="example '5' has no VoG map: its gradients"):
         moved(5)
     told = inspector(run, data=str(tmp_path / "moved"))(4).differs
     assert told == ("different gradients, or different times of their files",)
@@ -528,7 +528,7 @@ def test_gradients_that_are_not_finite(checkpoints: Path, tmp_path: Path) -> Non
     data = str(tmp_path / "data.npz")
     run = vog.score(MODEL, checkpoints, data, tmp_path / "run", quiet=True)
     inspect = inspector(run)
-    with pytest.raises(DataError, match="'4' has no spread: not finite: logits at step 100"):
+    with pytest.raises(DataError, match="'4' has no VoG map: not finite: logits at step 100"):
         inspect(4)
     assert_equals_the_run(run, inspect)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vog.errors import DataError
 from vog.planting.assignment import PlannedFault, PlantingTarget, draw, fault_counts
 from vog.planting.confusion_matrix import read_confusion
-from vog.planting.flips import Flips
+from vog.planting.flips import FlipRule
 from vog.planting.unique_names import UniqueNames, below_one_folder
 from vog.result.planting_record import (
     CORRUPT,
@@ -82,8 +82,8 @@ def test_every_example_gets_one_thing_at_most(
         counts = fault_counts(asked, of, threshold)
     except DataError:
         return
-    changes = draw(of, counts, HOWS, Flips(), seed)
-    assert changes == draw(of, counts, HOWS, Flips(), seed)
+    changes = draw(of, counts, HOWS, FlipRule(), seed)
+    assert changes == draw(of, counts, HOWS, FlipRule(), seed)
     assert Counter(one.kind for one in changes) == Counter(counts)
     by_kind = {kind: [one for one in changes if one.kind == kind] for kind in counts}
     rows = [one.row for one in changes if one.kind != OUTSIDE]
@@ -98,9 +98,9 @@ def test_every_example_gets_one_thing_at_most(
 
 def test_another_seed_draws_others_and_more_of_one_kind_leaves_the_rest() -> None:
     of = ground(np.arange(1000) % 4)
-    few = draw(of, fault_counts(shares(flip=0.05, corrupt=0.1), of, False), HOWS, Flips(), 0)
-    other = draw(of, fault_counts(shares(flip=0.05, corrupt=0.1), of, False), HOWS, Flips(), 1)
-    more = draw(of, fault_counts(shares(flip=0.1, corrupt=0.1), of, False), HOWS, Flips(), 0)
+    few = draw(of, fault_counts(shares(flip=0.05, corrupt=0.1), of, False), HOWS, FlipRule(), 0)
+    other = draw(of, fault_counts(shares(flip=0.05, corrupt=0.1), of, False), HOWS, FlipRule(), 1)
+    more = draw(of, fault_counts(shares(flip=0.1, corrupt=0.1), of, False), HOWS, FlipRule(), 0)
 
     def corrupted(changes: list[PlannedFault]) -> set[int]:
         return {one.row for one in changes if one.kind == CORRUPT}
@@ -120,7 +120,7 @@ def test_kinds_draw_from_streams_of_their_own() -> None:
     of = ground(np.arange(1000) % 4)
     rows = []
     for kind in (CORRUPT, DUPLICATE, OUTSIDE):
-        changes = draw(of, fault_counts(shares(**{kind: 0.1}), of, False), HOWS, Flips(), 0)
+        changes = draw(of, fault_counts(shares(**{kind: 0.1}), of, False), HOWS, FlipRule(), 0)
         rows.append([one.row for one in changes])
     # Of 100 each among 1000, 10 are drawn twice by chance.
     assert all(len(set(rows[a]) & set(rows[b])) < 30 for a, b in ((0, 1), (0, 2), (1, 2)))
@@ -139,7 +139,7 @@ def test_flips_go_to_all_other_classes_that_have_examples_alike() -> None:
     # Class 2 has none. 1,500 flips of 0 go to 1 and 3, 750 each with a deviation of 19.4.
     labels = np.repeat([0, 1, 3], 3000)
     changes = draw(
-        ground(labels), fault_counts(shares(flip=0.5), ground(labels), False), [], Flips(), 0
+        ground(labels), fault_counts(shares(flip=0.5), ground(labels), False), [], FlipRule(), 0
     )
     went = Counter((int(labels[one.row]), one.label) for one in changes)
     assert set(went) == {(0, 1), (0, 3), (1, 0), (1, 3), (3, 0), (3, 1)}
@@ -153,7 +153,7 @@ def test_flips_follow_a_confusion_matrix() -> None:
     labels = np.repeat([0, 1, 2], 20_000)
     of = ground(labels)
     changes = draw(
-        of, fault_counts(shares(flip=400 / 60_000), of, False), [], Flips(confusion=weights), 0
+        of, fault_counts(shares(flip=400 / 60_000), of, False), [], FlipRule(confusion=weights), 0
     )
     went = Counter((int(labels[one.row]), one.label) for one in changes)
     assert sum(went.values()) == 400
@@ -169,26 +169,26 @@ def test_what_flips_too_little_is_refused() -> None:
     with pytest.raises(
         DataError, match="flip asks for 4 examples, but 3 are of the classes that confusion flips"
     ):
-        draw(of, fault_counts(shares(flip=0.1), of, False), [], Flips(confusion=weights), 0)
+        draw(of, fault_counts(shares(flip=0.1), of, False), [], FlipRule(confusion=weights), 0)
     alone = ground(np.zeros(20, np.int64))
     with pytest.raises(DataError, match="at least 2 classes; the data have 1"):
-        draw(alone, fault_counts(shares(flip=0.1), alone, False), [], Flips(), 0)
+        draw(alone, fault_counts(shares(flip=0.1), alone, False), [], FlipRule(), 0)
 
 
 def test_what_cannot_be_decoded_is_flipped_but_not_altered() -> None:
     of = ground(np.arange(40) % 2, usable=lambda row: row < 20)
     counts = fault_counts(shares(flip=0.5, corrupt=0.05, duplicate=0.05), of, False)
-    changes = draw(of, counts, HOWS, Flips(), 0)
+    changes = draw(of, counts, HOWS, FlipRule(), 0)
     assert all(one.row < 20 for one in changes if one.kind != FLIP)
     assert any(one.row >= 20 for one in changes if one.kind == FLIP)
     of = ground(np.arange(40) % 2, usable=lambda row: row < 8)
     with pytest.raises(DataError, match="corrupt asks for 10 examples, but only 8 can be decoded"):
-        draw(of, fault_counts(shares(corrupt=0.25), of, False), HOWS, Flips(), 0)
+        draw(of, fault_counts(shares(corrupt=0.25), of, False), HOWS, FlipRule(), 0)
 
 
 def test_rows_without_a_label_are_left_alone() -> None:
     of = ground(np.array([-1, 0, 1] * 20))
-    changes = draw(of, fault_counts(shares(**ALL), of, False), HOWS, Flips(), 0)
+    changes = draw(of, fault_counts(shares(**ALL), of, False), HOWS, FlipRule(), 0)
     assert all(of.labels[one.row] >= 0 for one in changes)
 
 

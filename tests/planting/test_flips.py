@@ -12,9 +12,9 @@ from command_line import Cli
 from runs import write_run
 from vog.data import open_source
 from vog.errors import DataError, ResultError
-from vog.planting.ambiguous import boundary_flips
-from vog.planting.clusters import cluster_flips
-from vog.planting.flips import CLASS, CLUSTER, Flips
+from vog.planting.ambiguous import boundary_flip_rule
+from vog.planting.clusters import cluster_flip_rule
+from vog.planting.flips import CLASS, CLUSTER, FlipRule
 from vog.result.planting_record import BOUNDARY
 
 RNG = np.random.default_rng
@@ -22,27 +22,27 @@ RNG = np.random.default_rng
 
 def test_a_part_of_one_class_is_called_another() -> None:
     labels = np.repeat([0, 1, 2], 100)
-    found = Flips(CLASS).draw(labels, 40, RNG(0))
+    found = FlipRule(CLASS).draw(labels, 40, RNG(0))
     assert len(dict(found)) == 40
     went = Counter((int(labels[row]), to) for row, to in found)
     assert len(went) == 1
     ((label, to),) = went
     assert label != to
-    more = Counter((int(labels[row]), to) for row, to in Flips(CLASS).draw(labels, 70, RNG(0)))
+    more = Counter((int(labels[row]), to) for row, to in FlipRule(CLASS).draw(labels, 70, RNG(0)))
     assert sorted(more.values()) == [20, 50], "of each class at most half, so of a second too"
     with pytest.raises(DataError, match="151 examples, but at most half of each class.*: 150"):
-        Flips(CLASS).draw(labels, 151, RNG(0))
+        FlipRule(CLASS).draw(labels, 151, RNG(0))
 
 
 def test_what_is_ambiguous_becomes_the_runner_up() -> None:
     labels = np.zeros(100, np.int64)
     labels[50:] = 1
     gap, runner_up = np.linspace(-1, 1, 100), np.where(labels == 0, 2, 0)
-    flips = Flips(BOUNDARY, runner_up=runner_up, gap=gap)
+    flips = FlipRule(BOUNDARY, runner_up=runner_up, gap=gap)
     found = flips.draw(labels, 10, RNG(0))
     assert {row for row, _ in found} <= set(range(40, 60)), "half of the twenty nearest to 0"
     assert all(to == runner_up[row] for row, to in found)
-    few = Flips(BOUNDARY, runner_up=np.where(np.arange(100) < 5, 2, -1), gap=gap)
+    few = FlipRule(BOUNDARY, runner_up=np.where(np.arange(100) < 5, 2, -1), gap=gap)
     with pytest.raises(DataError, match="gives a runner-up for only 5.*keep_probabilities=True"):
         few.draw(labels, 10, RNG(0))
 
@@ -50,14 +50,14 @@ def test_what_is_ambiguous_becomes_the_runner_up() -> None:
 def test_groups_get_one_label_each() -> None:
     labels = np.array([0] * 10 + [1] * 10 + [2] * 10)
     groups = np.array([0] * 9 + [7] * 10 + [3] * 11)
-    found = Flips(CLUSTER, cluster=groups).draw(labels, 15, RNG(1))
+    found = FlipRule(CLUSTER, cluster=groups).draw(labels, 15, RNG(1))
     assert len(found) == 15
     by_group: dict[int, set[int]] = {}
     for row, to in found:
         by_group.setdefault(int(groups[row]), set()).add(to)
         assert to != labels[row]
     assert all(len(to) == 1 for to in by_group.values())
-    unread = Flips(CLUSTER, cluster=np.where(groups == 7, -1, groups))
+    unread = FlipRule(CLUSTER, cluster=np.where(groups == 7, -1, groups))
     with pytest.raises(DataError, match="only 19 have the most frequent label of their group"):
         unread.draw(labels, 25, RNG(1))
 
@@ -69,10 +69,10 @@ def test_groups_look_alike(tmp_path: Path) -> None:
     inputs = (heap[:, None] * 50 + rng.normal(size=(180, 90))).astype(np.float32)
     np.savez(tmp_path / "d.npz", inputs=inputs, labels=heap)
     examples = open_source(tmp_path / "d.npz")
-    found = cluster_flips(examples, 0, quiet=True).cluster
+    found = cluster_flip_rule(examples, 0, quiet=True).cluster
     assert found is not None
     assert all(len(set(heap[found == one])) == 1 for one in set(found.tolist()))
-    np.testing.assert_array_equal(found, cluster_flips(examples, 0, quiet=True).cluster)
+    np.testing.assert_array_equal(found, cluster_flip_rule(examples, 0, quiet=True).cluster)
 
 
 def test_groups_of_photographs(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_groups_of_photographs(tmp_path: Path) -> None:
         Image.new("RGB", (20 + at, 30), colour).save(tmp_path / "p" / "ab"[at % 2] / f"{at}.png")
     (tmp_path / "p/a/broken.png").write_bytes(b"no image")
     examples = open_source(tmp_path / "p")
-    found = cluster_flips(examples, 0, quiet=True).cluster
+    found = cluster_flip_rule(examples, 0, quiet=True).cluster
     assert found is not None
     known = {str(examples.ids[row]): int(found[row]) for row in range(len(examples))}
     assert known["a/broken.png"] == -1
@@ -97,7 +97,7 @@ def test_shapes_that_cannot_be_compared(tmp_path: Path) -> None:
     )
     examples = open_source(f"{code}:rows")
     with pytest.raises(DataError, match="compares examples of one shape: '1' has 3 numbers"):
-        cluster_flips(examples, 0, quiet=True)
+        cluster_flip_rule(examples, 0, quiet=True)
 
 
 def data(folder: Path) -> Path:
@@ -119,7 +119,7 @@ def test_an_earlier_run_says_what_is_ambiguous(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", {"aum@all": margins}, labels, said, "easier")
     source = data(tmp_path)
     examples = open_source(source)
-    flips = boundary_flips(run, examples, np.array(labels))
+    flips = boundary_flip_rule(run, examples, np.array(labels))
     assert flips.runner_up is not None
     assert flips.runner_up.tolist() == [*said[:30], *[-1] * 30]
     planted = vog.plant(source, tmp_path / "p", flip=0.1, flip_kind="boundary", run=run)
@@ -133,15 +133,15 @@ def test_an_earlier_run_says_what_is_ambiguous(tmp_path: Path) -> None:
         vog.plant(source, tmp_path / "p", flip=0.1)
     other = write_run(tmp_path / "other", {"aum@all": margins}, [0] * 60, said, "easier")
     with pytest.raises(DataError, match="has different labels for 40 examples: e1, e2"):
-        boundary_flips(other, examples, np.array(labels))
+        boundary_flip_rule(other, examples, np.array(labels))
     short = write_run(
         tmp_path / "short", {"aum@all": margins[:50]}, labels[:50], said[:50], "easier"
     )
     with pytest.raises(DataError, match="lacks 10 of 60 examples: e50, e51"):
-        boundary_flips(short, examples, np.array(labels))
+        boundary_flip_rule(short, examples, np.array(labels))
     bare = write_run(tmp_path / "bare", {"vog@all": margins}, labels, said)
     with pytest.raises(DataError, match="has neither aum, confidence nor probabilities"):
-        boundary_flips(bare, examples, np.array(labels))
+        boundary_flip_rule(bare, examples, np.array(labels))
 
 
 def test_what_does_not_go_together(tmp_path: Path, cli: Cli) -> None:

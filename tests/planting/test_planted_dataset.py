@@ -12,7 +12,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from planting_data import ALL, contents, of_kind, save_arrays
-from vog.data.stored_inputs import open_stored
+from vog.data.stored_inputs import open_as_stored
 from vog.errors import DataError, ResultError
 from vog.planting import plant, reopen
 from vog.result.planting_record import (
@@ -79,13 +79,13 @@ def test_labels_are_read_where_nothing_else_tells_them(module: Path, tmp_path: P
 
 def test_what_was_planted_tells_datasets_apart(module: Path, tmp_path: Path) -> None:
     """One row of forty, which is not among the few that a digest looks at."""
-    own = open_stored(f"{module}:image", None).digest
+    own = open_as_stored(f"{module}:image", None).digest
     digests = [own]
     for seed in range(6):
         out = tmp_path / str(seed)
         plant(f"{module}:image", out, corrupt=0.025, seed=seed, quiet=True)
-        digests.append(open_stored(reopen(out), None).digest)
-        assert open_stored(reopen(out), None).digest == digests[-1]
+        digests.append(open_as_stored(reopen(out), None).digest)
+        assert open_as_stored(reopen(out), None).digest == digests[-1]
     assert len(set(digests)) == 7
 
 

@@ -30,7 +30,7 @@ from vog.result.data_location import (
     missing_data_places,
     refuse_to_overwrite_inputs,
 )
-from vog.viewer.inspection import inspection
+from vog.viewer.on_demand import inspection
 
 CLASSES = "abcd"
 

@@ -33,7 +33,7 @@ from vog.result.marks import Review
 from vog.result.sql import RunTables
 from vog.viewer import application, request_guard, server, view_query
 from vog.viewer.background import IdleWorker
-from vog.viewer.inspection import Inspection, inspection
+from vog.viewer.on_demand import Inspection, inspection
 from vog.viewer.request_guard import Guard
 from vog.viewer.view_query import View
 

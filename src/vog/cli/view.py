@@ -11,7 +11,7 @@ from vog.cli.run_options import Classes, Data, Root, RunFolder, open_named_run, 
 
 if TYPE_CHECKING:
     from vog.result import Run
-    from vog.viewer.inspection import InspectedExample, Inspection
+    from vog.viewer.on_demand import InspectedExample, Inspection
 
 
 def view(
@@ -89,7 +89,7 @@ def view(
 
 def _make_inspection(run: "Run", settings: dict[str, Any]) -> "Inspection":
     """Return what computes examples again; torch is imported at the first request."""
-    from vog.viewer.inspection import inspection
+    from vog.viewer.on_demand import inspection
 
     @cache
     def inspector() -> "Callable[[int], InspectedExample]":

@@ -157,7 +157,7 @@ def _length(dataset: Any) -> int:
         return len(dataset)
     except Exception as error:  # code of the user can raise anything
         raise DataError(
-            f"the length of the dataset {_type_phrase(dataset)} cannot be told: "
+            f"the length of the dataset {_type_phrase(dataset)} is unknown: "
             f"{user_functions.describe_error(error)}. Expected __len__ to return a whole number."
         ) from error
 

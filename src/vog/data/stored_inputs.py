@@ -17,8 +17,8 @@ from vog.data.item_parts import input_and_label
 from vog.errors import DataError
 
 
-def open_stored(data: Any, root: Path | None) -> Examples:
-    """Return the examples of a source, whose inputs may have any type.
+def open_as_stored(data: Any, root: Path | None) -> Examples:
+    """Return the examples of a source with inputs of any type, without a transform.
 
     Raises:
         DataError: as for `open_source`.

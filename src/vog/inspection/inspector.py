@@ -205,7 +205,9 @@ def _model_inspector(run: Run, job: Job) -> Inspector:
         outputs = predictions_of(observation, job.needs)
         problems = signal_errors(job, np.arange(1), not_finite_by_checkpoint([outputs]))
         if problems:
-            raise DataError(f"example {name!r} has no spread: {problems[0]}.")
+            raise DataError(
+                f"example {name!r} has no VoG map: {problems[0]}. Inspect a different example."
+            )
         predictions = tuple(outputs.prediction[:, 0].tolist())
         vog = job.scores[0]
         assert isinstance(vog, VoG), "see `_inspection_job`"
@@ -255,7 +257,8 @@ def _inspection(
     mean = float(vog.compute(state))
     if not np.isfinite(mean):
         raise DataError(
-            f"example {name!r} has no spread: its gradients, or their squares, are not finite."
+            f"example {name!r} has no VoG map: its gradients, or their squares, are not finite. "
+            "Inspect a different example."
         )
     spread = moments.std(state)[None]
     if vog.channels == "keep":  # the score uses each colour; a picture shows their mean

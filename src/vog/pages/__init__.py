@@ -76,7 +76,7 @@ def class_text(run: Run, label: int | None) -> str | None:
 
 
 def target_words(run: Run) -> str:
-    """Return what was differentiated, in words."""
+    """Return the target of the gradients, in words."""
     words = {
         "logit": "the logit of the label",
         "predicted": "the logit of the predicted class",
@@ -85,7 +85,7 @@ def target_words(run: Run) -> str:
     }
     name = str(run.question.get("target"))
     if name == "as stored":  # imported gradients
-        return "what was differentiated when it was stored"
+        return "the target (not recorded)"
     return words.get(name, "a target of its own")
 
 

@@ -5,15 +5,15 @@ from jaxtyping import Float, Int
 
 from vog.data.examples import Examples
 from vog.errors import DataError, first_few
-from vog.planting.flips import Flips
+from vog.planting.flips import FlipRule
 from vog.result.ids import positions_of
 from vog.result.planting_record import BOUNDARY
 from vog.result.run import Run
 from vog.wording import option
 
 
-def boundary_flips(run: Run, examples: Examples, labels: Int[np.ndarray, "n"]) -> Flips:
-    """Return flips of ambiguous examples to the most likely class besides the label.
+def boundary_flip_rule(run: Run, examples: Examples, labels: Int[np.ndarray, "n"]) -> FlipRule:
+    """Return a rule that flips ambiguous examples to the most likely class besides the label.
 
     The runner-up and the gap come from the class probabilities if the run has them. Otherwise the
     runner-up is the prediction of the latest stage that contradicts the label, and the gap is the
@@ -41,9 +41,9 @@ def boundary_flips(run: Run, examples: Examples, labels: Int[np.ndarray, "n"]) -
     probabilities = run.probabilities()
     if probabilities is None:
         runner_up, gap = _from_scores(run)
-        return Flips(BOUNDARY, runner_up=runner_up[positions], gap=gap[positions])
+        return FlipRule(BOUNDARY, runner_up=runner_up[positions], gap=gap[positions])
     runner_up, gap = _from_probabilities(probabilities[positions].astype(np.float64), labels)
-    return Flips(BOUNDARY, runner_up=runner_up, gap=gap)
+    return FlipRule(BOUNDARY, runner_up=runner_up, gap=gap)
 
 
 def _argument(run: Run) -> str:

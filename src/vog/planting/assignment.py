@@ -10,7 +10,7 @@ from jaxtyping import Bool, Int
 from vog.errors import DataError
 from vog.planting import corruptions
 from vog.planting.corruptions import COLUMNS, OTHER, STATIC
-from vog.planting.flips import Flips
+from vog.planting.flips import FlipRule
 from vog.result.planting_record import CORRUPT, DUPLICATE, FLIP, KINDS, OUTSIDE, THRESHOLD, Plant
 from vog.wording import option
 
@@ -110,7 +110,7 @@ def draw(
     target: PlantingTarget,
     counts: Mapping[str, int],
     methods: Sequence[str],
-    flips: Flips,
+    flips: FlipRule,
     seed: int,
 ) -> list[PlannedFault]:
     """Return the faults to plant, ordered by kind.

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from vog.data.arrays import ArrayReader
 from vog.data.examples import Examples
 from vog.data.images import ImageReader
-from vog.data.stored_inputs import open_stored
+from vog.data.stored_inputs import open_as_stored
 from vog.errors import DataError
 from vog.files.file_names import expanded
 from vog.planting.array_target import ArrayPlanter
@@ -32,13 +32,13 @@ def choose_planter(
             f"the data are of type {type(data).__name__}, which cannot be opened again later. "
             f"Give file.py:function that returns it, or (inputs, labels) arrays."
         )
-    examples = open_stored(data, None if root is None else Path(root))
+    examples = open_as_stored(data, None if root is None else Path(root))
     if examples.unlabelled:
         raise DataError(
             "the data have no labels, and planting needs them. Give a folder with one sub-folder "
             "per class, lines of `path label`, an .npz with `labels`, or (input, label) items."
         )
-    outside = None if outside_from is None else open_stored(outside_from, None)
+    outside = None if outside_from is None else open_as_stored(outside_from, None)
     reader = examples.read
     if isinstance(reader, ImageReader):
         return FilePlanter(examples, reader, outside, _require(outside, ImageReader, "image files"))

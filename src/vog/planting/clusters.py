@@ -7,7 +7,7 @@ from PIL import Image
 from vog.data.examples import Examples, UnreadableError
 from vog.data.stored_inputs import as_array, value_of
 from vog.errors import DataError
-from vog.planting.flips import CLUSTER, Flips
+from vog.planting.flips import CLUSTER, FlipRule
 from vog.progress import progress
 from vog.wording import option
 
@@ -18,8 +18,8 @@ _MAX_GROUPS = 1000
 _MAX_NUMBERS = 4096  # of an example that is no image, evenly spaced
 
 
-def cluster_flips(examples: Examples, seed: int, quiet: bool) -> Flips:
-    """Return flips of whole groups of similar examples.
+def cluster_flip_rule(examples: Examples, seed: int, quiet: bool) -> FlipRule:
+    """Return a rule that flips whole groups of similar examples.
 
     Args:
         examples: the data; those that cannot be read are in no group.
@@ -42,7 +42,7 @@ def cluster_flips(examples: Examples, seed: int, quiet: bool) -> Flips:
     groups = MiniBatchKMeans(count, random_state=seed, n_init="auto").fit_predict(vectors)
     cluster = np.full(len(examples), -1)
     cluster[rows] = groups
-    return Flips(CLUSTER, cluster=cluster)
+    return FlipRule(CLUSTER, cluster=cluster)
 
 
 def _read_vectors(examples: Examples, quiet: bool) -> tuple[Int[np.ndarray, "m"], np.ndarray]:

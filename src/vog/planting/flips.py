@@ -28,8 +28,8 @@ _Labels = Int[np.ndarray, "n"]
 
 
 @dataclass(frozen=True)
-class Flips:
-    """The way in which labels are flipped.
+class FlipRule:
+    """The rule by which labels are flipped.
 
     Attributes:
         kind: `uniform`, `class`, `boundary` or `cluster`.
@@ -47,7 +47,7 @@ class Flips:
 
     @property
     def how(self) -> str:
-        """Return the name of this way in the record."""
+        """Return the name of the rule in the record."""
         return self.kind if self.confusion is None else CONFUSION
 
     def draw(self, labels: _Labels, count: int, rng: np.random.Generator) -> list[tuple[int, int]]:

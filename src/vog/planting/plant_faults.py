@@ -18,13 +18,13 @@ from vog.files.file_names import expanded
 from vog.files.output_paths import refuse_address
 from vog.files.whole_folder import was_written, whole_folder
 from vog.files.writing import as_json
-from vog.planting.ambiguous import boundary_flips
+from vog.planting.ambiguous import boundary_flip_rule
 from vog.planting.assignment import ADDED, PlannedFault, PlantingTarget, draw, fault_counts
 from vog.planting.choose_target import Planter, choose_planter
-from vog.planting.clusters import cluster_flips
+from vog.planting.clusters import cluster_flip_rule
 from vog.planting.confusion_matrix import read_confusion
 from vog.planting.corruptions import CORRUPTIONS
-from vog.planting.flips import CLUSTER, UNIFORM, Flips
+from vog.planting.flips import CLUSTER, UNIFORM, FlipRule
 from vog.planting.spec import PlantingSpec
 from vog.progress import progress
 from vog.result import Run, open_run
@@ -149,11 +149,15 @@ def _make_flips(
     run: Run | None,
     seed: int,
     quiet: bool,
-) -> Flips:
+) -> FlipRule:
     if kind == BOUNDARY:
         assert run is not None, "`PlantingSpec.check` requires a run"
-        return boundary_flips(run, planter.examples, target.labels)
-    return cluster_flips(planter.examples, seed, quiet) if kind == CLUSTER else Flips(kind, weights)
+        return boundary_flip_rule(run, planter.examples, target.labels)
+    return (
+        cluster_flip_rule(planter.examples, seed, quiet)
+        if kind == CLUSTER
+        else FlipRule(kind, weights)
+    )
 
 
 def _refuse_output_inside(data: Any, out: Path, name: str) -> None:

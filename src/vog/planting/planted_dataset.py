@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vog.data.examples import Examples, digest_of
-from vog.data.stored_inputs import as_array, first_value, open_stored, readable_values, value_of
+from vog.data.stored_inputs import as_array, first_value, open_as_stored, readable_values, value_of
 from vog.errors import DataError, ResultError
 from vog.files import npz
 from vog.files.writing import write_whole
@@ -153,7 +153,7 @@ def reopen(folder: str | Path, dataset: Any = None) -> PlantedDataset:
             f"{folder} holds data of its own, and no dataset to reopen. Open them as they are."
         )
     data = question["data"]
-    examples = open_stored(data["spec"] if dataset is None else dataset, None)
+    examples = open_as_stored(data["spec"] if dataset is None else dataset, None)
     same = examples.digest == data["digest"] or dataset is not None
     if len(examples) != data["was"] or not same:
         raise DataError(
@@ -162,7 +162,7 @@ def reopen(folder: str | Path, dataset: Any = None) -> PlantedDataset:
             f"if the data changed."
         )
     source = question["outside_from"]
-    outside = None if source is None else open_stored(source.get("spec"), None)
+    outside = None if source is None else open_as_stored(source.get("spec"), None)
     return PlantedDataset(examples, outside, Recipe.load(folder), question["seed"])
 
 

@@ -157,7 +157,7 @@ class Run:
             raise ResultError(
                 f"{self.folder} has {limit:,} rows of its data, a sample by {option('limit')}, and "
                 f"this needs a value for every row. Use {command('score')} in the same way without "
-                f"{option('limit')}: it adds the missing rows. Or use the ids."
+                f"{option('limit')}: it adds the missing rows. Or match the rows by their ids."
             )
         if "fold" in self.question["data"]:
             raise ResultError(

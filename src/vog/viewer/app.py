@@ -24,7 +24,7 @@ from vog.result.row_pages import RowPages
 from vog.result.sql import RunTables, explain_read_errors
 from vog.viewer.background import IdleWorker
 from vog.viewer.context import Site
-from vog.viewer.inspection import Inspection
+from vog.viewer.on_demand import Inspection
 from vog.viewer.pages import compare_page, example_page, gallery_page, image_responses, marks_page
 from vog.viewer.request_guard import Guard, GuardedApp, RefusedError
 

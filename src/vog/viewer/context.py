@@ -21,7 +21,7 @@ from vog.result.row_lookup import RowLookup
 from vog.result.row_pages import RowFilter, RowOrder, RowPages
 from vog.result.sql import Row
 from vog.viewer import view_query
-from vog.viewer.inspection import InspectedExample, Inspection
+from vog.viewer.on_demand import InspectedExample, Inspection
 from vog.viewer.request_guard import Guard
 from vog.viewer.view_query import View
 

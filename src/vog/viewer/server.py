@@ -14,7 +14,7 @@ from vog.errors import ResultError
 from vog.result import Run
 from vog.result.sql import use_system_memory
 from vog.viewer.app import application
-from vog.viewer.inspection import Inspection
+from vog.viewer.on_demand import Inspection
 from vog.viewer.request_guard import Guard, host_names
 from vog.wording import option
 

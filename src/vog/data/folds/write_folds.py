@@ -14,7 +14,7 @@ from vog.data.examples import Examples, UnreadableError, digest_of
 from vog.data.folds.fold_record import FILE, HELD_OUT, TRAIN, FoldRecord, Kind, load_fold_record
 from vog.data.images import ImageReader
 from vog.data.sources import absolute_spec
-from vog.data.stored_inputs import open_stored
+from vog.data.stored_inputs import open_as_stored
 from vog.errors import DataError, ResultError, first_few
 from vog.files import npz
 from vog.files.checksum import sha256_of
@@ -63,7 +63,7 @@ def folds(
         )
     out = output_path(out)
     # Inputs may have any type: whole numbers of an .npz are scaled by a transform later.
-    examples = open_stored(data, None if root is None else Path(root))
+    examples = open_as_stored(data, None if root is None else Path(root))
     if examples.fold is not None:
         raise DataError(f"{option('data')} {data} is itself a fold. Give the data it is made from.")
     labels = _read_labels(examples, quiet)

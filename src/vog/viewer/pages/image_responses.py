@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from vog.figures.previews import encode_thumbnail
 from vog.viewer.context import Site
-from vog.viewer.inspection import InspectedExample
+from vog.viewer.on_demand import InspectedExample
 from vog.viewer.pages.example_page import row_in_path
 
 if TYPE_CHECKING:
