@@ -197,7 +197,7 @@ def test_a_data_map_of_many_has_a_square_a_cell() -> None:
     assert [row["confidence"] for row in rows] == pytest.approx([0.2, 0.6])
     assert drawn(chart, "symbol") == 2
     title = spec(chart)["title"]
-    assert title["text"] == "Stage late: on average 62% of its checkpoints are right"
+    assert " ".join(title["text"]) == "Stage late: on average 62% of its checkpoints are right"
     assert title["subtitle"].startswith("4 examples, more of them")
     # Half of 0.4 is 160 of 400 pixels, half of 0.8 is 128 of 320.
     assert spec(chart)["layer"][0]["encoding"]["size"]["scale"]["range"][1] == pytest.approx(128**2)

@@ -13,7 +13,7 @@ from vog import pages
 from vog.analysis.one_run.label_agreement import label_agreement
 from vog.errors import ResultError
 from vog.figures import charts
-from vog.figures.charts import Chart
+from vog.figures.charts import Chart, ChartsByName
 from vog.figures.previews import previewer
 from vog.files.output_paths import output_path
 from vog.files.writing import make_folder, write_text
@@ -75,12 +75,18 @@ def report(
     return out
 
 
-def charts_of(run: Run, by: str | None = None) -> dict[str, Chart]:
-    """Return the charts of the report by name; a notebook displays them, and they can be saved.
+def charts_of(run: Run, by: str | None = None) -> ChartsByName:
+    """Return the charts of the report by name, as Altair charts.
 
-    Charts that need scores or stages that the run lacks are left out.
+    A notebook shows them, all or one of them, without a network. Charts that need scores or stages
+    that the run lacks are left out.
+
+    Args:
+        run: a run with its folder.
+        by: the score to rank by; by default that of the report.
     """
-    return _charts_by_name(charts_by_section.charts_by_section(run, collect_findings(run, by)))
+    findings = collect_findings(run, by)
+    return ChartsByName(_charts_by_name(charts_by_section.charts_by_section(run, findings)))
 
 
 def _charts_by_name(sections: _Sections) -> dict[str, Chart]:

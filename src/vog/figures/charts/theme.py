@@ -23,7 +23,8 @@ LIGHT, BLUE, ORANGE = "#b5cbe2", "#4a7fb5", "#c2490f"
 WRONG_TO_RIGHT = (ORANGE, "#7b5a86", "#2b5d9b")
 FEW_TO_MANY = ("#7596bb", "#0d2a4f")
 
-_TITLE_WIDTH, _SUBTITLE_WIDTH = 58, 72  # letters in a line of 440 pixels
+# Letters in a line of 440 pixels, also in a wide font: an SVG is shown in that of the reader.
+_TITLE_WIDTH, _SUBTITLE_WIDTH = 50, 72
 
 
 def data(rows: Iterable[Mapping[str, Any]]) -> alt.Data:
