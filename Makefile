@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv browser demo test campaigns lowest interop interop-models lint format bench clean
+.PHONY: venv browser demo test test-fast campaigns lowest interop interop-models lint format bench clean
 
 venv: .venv/installed
 
@@ -20,7 +20,11 @@ demo: venv
 
 # A process a core, each with one thread: two that share a core's threads wait for each other.
 test: venv browser
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist worksteal --durations 20
+
+# What takes a second or less and needs neither browser nor processes: two minutes.
+test-fast: venv
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist worksteal --durations 5 --hypothesis-profile fast -m "not browser and not process and not slow"
 
 # What `make test` has a sample of, whole: mutated files, flipped bits, kills; and long trainings.
 # About half an hour.

@@ -121,6 +121,7 @@ def test_class_without_spread_and_class_of_one() -> None:
     np.testing.assert_array_equal(z, 0)
 
 
+@pytest.mark.slow
 def test_ids_scrambled_by_a_shuffled_loader(tmp_path: Path, checkpoints: Path) -> None:
     """Ids belong to examples: permuted data give permuted rows, and a loader is refused."""
     inputs, labels = world.inputs_and_labels(12)

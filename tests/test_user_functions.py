@@ -77,6 +77,7 @@ def test_what_does_the_same_is_the_same() -> None:
         assert " at 0x" not in user_functions.function_identity(one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", [OtherNet(1.0), Net(5.0)], ids=["forward", "setting"])
 def test_another_model_of_the_same_shape_is_another_question(
     checkpoints: Path, tmp_path: Path, changed: nn.Module

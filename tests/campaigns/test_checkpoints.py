@@ -1,4 +1,4 @@
-"""The whole of what `test_checkpoint_safety.py` has a sample of: every gadget, 8,000 mutations."""
+"""The whole of what `test_safe_pickle.py` has a sample of: every gadget, 8,000 mutations."""
 
 import os
 import resource

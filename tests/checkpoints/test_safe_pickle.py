@@ -25,6 +25,7 @@ def bare(name: str) -> str:
     return name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", strange_files.kinds())
 def test_weights_beside_anything_are_bit_equal(tmp_path: Path, kind: str) -> None:
     for writer in strange_files.WRITERS:
@@ -57,6 +58,7 @@ def test_the_watch_sees_what_plain_pickle_does(tmp_path: Path) -> None:
     assert (tmp_path / "mark").exists()
 
 
+@pytest.mark.slow
 def test_no_gadget_runs_in_any_way_that_a_pickle_can_call_it(tmp_path: Path) -> None:
     mark, rng = tmp_path / "mark", random.Random(0)
     wrappers = (bytes, strange_files.as_zip, strange_files.as_legacy)
@@ -90,6 +92,7 @@ def test_a_gadget_beside_weights_leaves_them_as_they_are(tmp_path: Path) -> None
     assert not (tmp_path / "mark").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(strange_files.bombs().keys() - strange_files.SLOW_BOMBS))
 def test_small_files_that_ask_for_much_do_not_get_it(tmp_path: Path, name: str) -> None:
     begun = time.monotonic()
@@ -99,6 +102,7 @@ def test_small_files_that_ask_for_much_do_not_get_it(tmp_path: Path, name: str) 
     assert time.monotonic() - begun < 60
 
 
+@pytest.mark.slow
 def test_damaged_files_are_weights_or_refused(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

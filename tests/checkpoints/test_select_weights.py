@@ -192,7 +192,7 @@ def test_a_function_of_the_users_reads(tmp_path: Path) -> None:
     assert Reader().question() == {}
     asked = Reader("a.b", read_npz).question()
     assert asked["weights"] == "a.b"
-    assert asked["read"].startswith("test_checkpoint_weights.read_npz ")
+    assert asked["read"].startswith("test_select_weights.read_npz ")
 
 
 def test_a_key_applies_to_what_the_function_returns(tmp_path: Path) -> None:
@@ -449,6 +449,7 @@ def save_two(folder: Path, count: int = 3) -> None:
         torch.save({"model": state, "ema": average}, folder / f"step-{step}.pt")
 
 
+@pytest.mark.slow
 def test_the_plan_says_what_was_taken_and_what_was_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -486,6 +487,7 @@ def read_ema(path: Path) -> dict[str, torch.Tensor]:
     return torch.load(path, weights_only=True)
 
 
+@pytest.mark.slow
 def test_an_example_is_seen_again_under_the_weights_that_were_meant(
     tmp_path: Path, digits: tuple[np.ndarray, np.ndarray]
 ) -> None:

@@ -183,6 +183,7 @@ def test_data_of_which_nothing_can_be_read(cli: Cli) -> None:
     assert "none of the first 4 examples can be read; 'a/1.jpg': cannot identify" in err
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_what_was_finished(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second part meets a full disk; afterwards the run goes on from the first."""
     import errno
@@ -222,6 +223,7 @@ def test_a_bug_keeps_its_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) ->
         score(cli)
 
 
+@pytest.mark.slow
 def test_an_interrupt_says_that_rows_are_kept(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -236,6 +238,7 @@ def test_an_interrupt_says_that_rows_are_kept(cli: Cli, monkeypatch: pytest.Monk
     assert "the same command without --overwrite, which would start again, continues." in err
 
 
+@pytest.mark.process
 def test_the_message_is_all_that_a_real_process_prints(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "vog", "top", str(tmp_path / "nowhere")],

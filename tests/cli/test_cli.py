@@ -31,6 +31,7 @@ assert isinstance(GROUP, TyperGroup)
 COMMANDS = pytest.mark.parametrize("command", GROUP.commands.values(), ids=GROUP.commands.keys())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("code", ["import vog.cli", "import vog; vog.VogError"])
 def test_start_up_does_not_import_what_is_slow(code: str) -> None:
     slow = {"torch", "pyarrow", "duckdb", "altair", "scipy", "sklearn", "numpy", "PIL"}
@@ -39,6 +40,8 @@ def test_start_up_does_not_import_what_is_slow(code: str) -> None:
     assert run.stdout == "[]\n"
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_help_is_answered_without_torch() -> None:
     blocked = "import sys; sys.modules['torch'] = None; from vog.cli import main; main()"
     run = subprocess.run(
@@ -136,6 +139,7 @@ def test_scores_are_listed(cli: Cli) -> None:
     assert [row["score"] for row in json.loads(out)] == list(SCORES)
 
 
+@pytest.mark.slow
 def test_a_larger_limit_goes_on_and_a_smaller_one_is_refused(cli: Cli) -> None:
     assert score(cli, limit="7")[0] == 0
     assert vog.open("run").rows == 7
@@ -181,6 +185,7 @@ def _swept(job: Job) -> Summary:
     return replace(sweep(job), batch_size=8)
 
 
+@pytest.mark.slow
 def test_checkpoints_per_stage_say_what_they_cost(cli: Cli) -> None:
     shutil.rmtree("c")
     world.save_checkpoints(Path("c"), 9)
@@ -203,6 +208,7 @@ def test_checkpoints_per_stage_say_what_they_cost(cli: Cli) -> None:
     assert f"{least:.3f} with all of them (20 examples)" in again
 
 
+@pytest.mark.slow
 def test_weights_that_are_read_again_are_in_the_plan(
     cli: Cli,
     monkeypatch: pytest.MonkeyPatch,

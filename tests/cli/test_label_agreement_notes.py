@@ -61,6 +61,7 @@ def renamed(text: str) -> dict[int, int]:
     return {int(a): int(b) for a, b in moves}
 
 
+@pytest.mark.slow
 def test_a_right_run_says_how_often_it_agrees_and_does_not_warn(
     scored: Scored, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,6 +89,7 @@ def shown(run: Run, address: str) -> str:
         return client.get(address).text
 
 
+@pytest.mark.slow
 def test_classes_in_another_order_are_said_and_named(
     permuted: Run, scored: Scored, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,6 +121,7 @@ def test_what_reads_a_run_repeats_it(
     assert LOW not in printed.out
 
 
+@pytest.mark.slow
 def test_report_and_viewer_show_it(permuted: Run, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     assert vog_command("report", str(permuted.folder), "--out", str(page), "--quiet") == 0
@@ -129,6 +132,7 @@ def test_report_and_viewer_show_it(permuted: Run, tmp_path: Path) -> None:
     assert page.read_text().index(LOW) < page.read_text().index("What was scored")
 
 
+@pytest.mark.slow
 def test_another_transform_is_said_without_a_renaming(
     scored: Scored, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,6 +143,7 @@ def test_another_transform_is_said_without_a_renaming(
     assert "renamed" not in said
 
 
+@pytest.mark.slow
 def test_python_hears_it_unless_quiet(
     scored: Scored, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,6 +155,7 @@ def test_python_hears_it_unless_quiet(
         assert capsys.readouterr().err.startswith(said)
 
 
+@pytest.mark.slow
 def test_nothing_is_said_where_predictions_say_nothing(
     permuted: Run, checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,7 @@ def photograph(path: Path, size: tuple[int, int], mode: str = "RGB") -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 @pytest.mark.parametrize("size", [(1601, 2003), (2400, 1700), (3264, 2448)])
 def test_drafts_of_large_photographs_are_the_same_within_tolerance(

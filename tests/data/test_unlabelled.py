@@ -56,6 +56,7 @@ def scored(checkpoints: Path, data: Any, out: Path, **how: Any) -> Run:
     return vog.score(world.build, checkpoints, data, out, target="predicted", **how)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_they_are_scored_as_with_labels(
     form: str, checkpoints: Path, digits: Data, tmp_path: Path
@@ -71,6 +72,7 @@ def test_they_are_scored_as_with_labels(
     assert same.equals(labelled.table(["prediction@all", "vog@all:class"]))
 
 
+@pytest.mark.slow
 def test_where_some_have_none_the_others_have_all(
     checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
@@ -139,6 +141,7 @@ def test_what_cannot_be_data(tmp_path: Path) -> None:
             vog.plant(data, tmp_path / "planted", flip=0.5)
 
 
+@pytest.mark.slow
 def test_the_whole_way(
     checkpoints: Path,
     digits: Data,

@@ -181,6 +181,7 @@ class OfItsProcess(Dataset[tuple[torch.Tensor, int]]):
         return torch.linspace(-1, 1, 108).reshape(3, 6, 6) * (row + 1), row % world.CLASSES
 
 
+@pytest.mark.slow
 def test_a_run_with_workers_reads_nothing_in_its_own_process(
     checkpoints: Path, tmp_path: Path
 ) -> None:

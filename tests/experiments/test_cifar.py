@@ -50,6 +50,8 @@ def test_damaged_sets(tmp_path: Path, spoil: object, said: str) -> None:
         cifar.read_cifar(tmp_path)
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_a_mistake_is_a_message(tmp_path: Path) -> None:
     command = [sys.executable, str(SCRIPT), "--data", str(tmp_path), "--out", str(tmp_path / "o")]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)

@@ -13,6 +13,7 @@ from vog.experiments import demo
 from vog.scores import SCORES
 
 
+@pytest.mark.slow
 def test_the_demo(cli: Cli) -> None:
     code, out, _ = cli("demo", "--out", "demo", "--quiet")
     assert code == 0

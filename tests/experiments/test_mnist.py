@@ -24,6 +24,7 @@ def save_digits(path: Path, count: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "EPOCHS": 6,

@@ -45,6 +45,7 @@ def gradients_by_hand(folder: Path, points: np.ndarray, labels: np.ndarray) -> n
     return np.stack(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("split", "mode", "below"),
     [
@@ -62,6 +63,7 @@ def test_the_claim(tmp_path: Path, split: toy.Split, mode: toy.Mode, below: floa
     assert made.train_accuracy == 1
 
 
+@pytest.mark.slow
 def test_against_the_definition_by_hand(tmp_path: Path) -> None:
     made = toy.run_toy(tmp_path, "test", "middle", "raw", quiet=True)
     points, labels = last_fifty()
@@ -81,6 +83,7 @@ def test_against_the_definition_by_hand(tmp_path: Path) -> None:
     np.testing.assert_allclose([*told["normal"], told["offset"]], [*normal, offset], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_logit_cannot_tell_one_point_of_a_class_from_another(tmp_path: Path) -> None:
     """Why the probability is differentiated here and the logit everywhere else."""
     made = toy.run_toy(tmp_path, quiet=True)
@@ -92,6 +95,7 @@ def test_the_logit_cannot_tell_one_point_of_a_class_from_another(tmp_path: Path)
     assert np.ptp(made.run.table()["vog@all"].to_numpy()) > 0.001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vog_cal", ["raw", "normalize", "abs_normalize"])
 def test_the_command(cli: Cli, vog_cal: str) -> None:
     code, out, _ = cli("toy", "--mode", "complete", "--vog_cal", vog_cal, "--out", "t", "--quiet")
@@ -118,6 +122,7 @@ def test_the_command(cli: Cli, vog_cal: str) -> None:
     assert spearmanr(shown, distances)[0] == pytest.approx(told["spearman"], abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_second_call_replaces_the_first(tmp_path: Path) -> None:
     toy.run_toy(tmp_path, "train", quiet=True)
     made = toy.run_toy(tmp_path, "test", quiet=True)

@@ -295,6 +295,7 @@ def test_agreement_prints_every_pair() -> None:
     assert [row["text"] for row in values(spec(zero))][:4] == ["1", "0", "-1", "0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spearman", "said"),
     [

@@ -45,6 +45,7 @@ def rows_of(tiles: list[GridImage]) -> list[int]:
     return [np.asarray(t.image)[10, t.image.width // 2, 0] // 10 for t in tiles]
 
 
+@pytest.mark.slow
 def test_the_lowest_are_left_and_the_highest_right(
     run: Run, shown: dict[str, list[GridImage]]
 ) -> None:
@@ -56,6 +57,7 @@ def test_the_lowest_are_left_and_the_highest_right(
     assert rows_of(shown["hardest"]) == order[::-1][:4].tolist()
 
 
+@pytest.mark.slow
 def test_of_a_class_no_image_is_on_both_sides(run: Run, shown: dict[str, list[GridImage]]) -> None:
     class_grid.class_grid(run, "vog@late:class", label=1)
     left, right = rows_of(shown["easiest"]), rows_of(shown["hardest"])
@@ -63,6 +65,7 @@ def test_of_a_class_no_image_is_on_both_sides(run: Run, shown: dict[str, list[Gr
     assert len(left) == len(right) == 4
 
 
+@pytest.mark.slow
 def test_where_low_is_hard_the_hard_end_is_still_right(
     run: Run, shown: dict[str, list[GridImage]]
 ) -> None:
@@ -71,6 +74,7 @@ def test_where_low_is_hard_the_hard_end_is_still_right(
     assert rows_of(shown["hardest"]) == np.argsort(values)[:4].tolist()
 
 
+@pytest.mark.slow
 def test_predictions_stand_below_and_wrong_ones_are_marked(
     run: Run, shown: dict[str, list[GridImage]]
 ) -> None:
@@ -131,6 +135,7 @@ def test_what_is_no_picture_is_refused() -> None:
         example_reader.to_image(np.zeros((4, 5, 2)))
 
 
+@pytest.mark.slow
 def test_images_that_cannot_be_found(
     checkpoints: Path, run: Run, photos: Path, tmp_path: Path
 ) -> None:
@@ -181,6 +186,7 @@ def test_images_beside_gradients(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_class_of_one(run: Run) -> None:
     with pytest.raises(ResultError, match="there is no class 'fox'"):
         class_grid.class_grid(run, label="fox")
@@ -215,6 +221,7 @@ def test_names_that_are_none(tmp_path: Path, text: str, said: str) -> None:
         read_class_names(tmp_path / "nowhere.txt")
 
 
+@pytest.mark.slow
 def test_the_command(run: Run, cli: Cli, tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     names.write_text(

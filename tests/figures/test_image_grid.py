@@ -62,6 +62,7 @@ def chart() -> charts.alt.TopLevelMixin:
     return charts.error_by_decile({"late": bins}, "vog@late", "Errors", hard_is_high=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", charts.FORMATS)
 def test_charts_are_saved_offline_in_every_format(
     chart: charts.alt.TopLevelMixin, tmp_path: Path, ending: str

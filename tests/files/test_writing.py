@@ -216,6 +216,7 @@ write_whole(Path(sys.argv[1]), write)
 """
 
 
+@pytest.mark.process
 def test_what_a_killed_process_left_goes_with_the_next_writing(tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
     processes = [
@@ -337,6 +338,7 @@ def test_texts_that_a_spreadsheet_would_run() -> None:
     assert safe_table(table)["n"].equals(table["n"])
 
 
+@pytest.mark.slow
 def test_safe_csv_is_off_unless_it_is_asked_for(cli: Cli) -> None:
     """Lists that are read again hold the ids as they are, whatever is asked for."""
     inputs, labels = world.inputs_and_labels(20)
@@ -392,6 +394,7 @@ def accented(cli: Cli) -> None:
     assert score(cli, workers="0")[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("accented")
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
 def test_a_terminal_that_cannot_show_a_name(form: str) -> None:
@@ -406,6 +409,8 @@ def test_a_terminal_that_cannot_show_a_name(form: str) -> None:
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.usefixtures("accented")
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 def test_what_is_printed_to_a_full_disk_is_told() -> None:
@@ -417,6 +422,8 @@ def test_what_is_printed_to_a_full_disk_is_told() -> None:
             assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.usefixtures("accented")
 def test_output_that_nobody_takes() -> None:
     """A stream that is closed from the start, as by `>&-`."""

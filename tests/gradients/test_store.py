@@ -39,6 +39,7 @@ def gradients_of(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.glob("weight_*/*")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["logit", "predicted", "loss"])
 def test_import_of_what_was_stored_equals_score(
     checkpoints: Path, tmp_path: Path, target: str
@@ -89,6 +90,7 @@ def slow_gradient(checkpoint: Path, one: np.ndarray, label: int) -> np.ndarray:
     return leaf.grad[0].mean(dim=0).numpy()
 
 
+@pytest.mark.slow
 def test_what_was_stopped_goes_on(
     checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +111,7 @@ def test_what_was_stopped_goes_on(
     assert store(prepare_storing(asked)).rows == 0
 
 
+@pytest.mark.slow
 def test_images_are_copied_as_they_are(
     checkpoints: Path,
     photos: Path,
@@ -133,6 +136,7 @@ def test_images_are_copied_as_they_are(
     assert not list((tmp_path / "bare").glob("weight_*/img_*"))
 
 
+@pytest.mark.slow
 def test_an_image_that_cannot_be_read_is_marked(
     checkpoints: Path,
     photos: Path,
@@ -146,6 +150,7 @@ def test_an_image_that_cannot_be_read_is_marked(
     assert run.table(["prediction@all"])["prediction@all"].null_count == 1
 
 
+@pytest.mark.slow
 def test_another_question_is_refused_and_overwrite_leaves_nothing_of_it(
     checkpoints: Path, tmp_path: Path
 ) -> None:
@@ -161,6 +166,7 @@ def test_another_question_is_refused_and_overwrite_leaves_nothing_of_it(
     import_stored(out, tmp_path / "run", quiet=True)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_stored(
     checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +183,7 @@ def test_what_cannot_be_stored(
         store(prepare_storing(asked))
 
 
+@pytest.mark.slow
 def test_the_command(cli: Cli, checkpoints: Path) -> None:
     world.save_npz(Path("data.npz"), ROWS)
     spec = f"{TESTS / 'world.py'}:build"
@@ -225,6 +232,7 @@ def test_checkpoints_that_do_not_belong_are_refused(checkpoints: Path, tmp_path:
         import_stored(out, tmp_path / "run", quiet=True)
 
 
+@pytest.mark.slow
 def test_a_kill_while_overwriting_leaves_no_finished_rows(
     checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +253,7 @@ def test_a_kill_while_overwriting_leaves_no_finished_rows(
     assert store(prepare_storing(asked)).rows == ROWS
 
 
+@pytest.mark.slow
 def test_lost_gradients_and_unfinished_files(checkpoints: Path, tmp_path: Path) -> None:
     out = tmp_path / "g"
     asked = request(checkpoints, out)
@@ -268,6 +277,8 @@ def test_the_folder_of_the_gradients_is_no_run_folder(checkpoints: Path, tmp_pat
         import_stored(tmp_path / "g", tmp_path / "g", overwrite=True, quiet=True)
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_a_killed_command_goes_on(checkpoints: Path, tmp_path: Path) -> None:
     """kill -9 in the middle; afterwards the folder is the one of an undisturbed command."""
     world.save_npz(tmp_path / "data.npz", 2000)

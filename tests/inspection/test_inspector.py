@@ -139,6 +139,7 @@ def test_by_hand(tmp_path: Path) -> None:
     assert one.loss == pytest.approx((-math.log(sigmoid), -math.log(1 - sigmoid)))
 
 
+@pytest.mark.slow
 def test_against_the_slow_way(run: Run) -> None:
     inputs, labels = world.inputs_and_labels(ROWS)
     seen = slow.traces(world.build, world.weights(7), inputs[4], int(labels[4]))
@@ -153,6 +154,7 @@ def test_against_the_slow_way(run: Run) -> None:
     assert one.margin == pytest.approx(margins, rel=1e-3, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_colours_that_are_kept_against_the_slow_way(
     checkpoints: Path, data: str, tmp_path: Path
 ) -> None:
@@ -180,6 +182,7 @@ SAME: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", SAME.values(), ids=SAME.keys())
 def test_it_is_what_the_run_has(
     checkpoints: Path, data: str, tmp_path: Path, words: dict[str, Any]
@@ -188,6 +191,7 @@ def test_it_is_what_the_run_has(
     assert_equals_the_run(run, inspector(run))
 
 
+@pytest.mark.slow
 def test_a_run_in_bfloat16(checkpoints: Path, data: str, tmp_path: Path) -> None:
     words: dict[str, Any] = {"precision": "bfloat16", "quiet": True}
     run = vog.score(MODEL, checkpoints, data, tmp_path / "run", **words)
@@ -196,6 +200,7 @@ def test_a_run_in_bfloat16(checkpoints: Path, data: str, tmp_path: Path) -> None
     assert inspector(run)(7).vog != pytest.approx(inspector(exact)(7).vog, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_weights_that_are_streamed(
     run: Run, checkpoints: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +216,7 @@ def test_weights_that_are_streamed(
         inspect(0)
 
 
+@pytest.mark.slow
 def test_vectors(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "v.npz", inputs=rng.normal(size=(9, 5)), labels=np.arange(9) % 4)
@@ -222,6 +228,7 @@ def test_vectors(tmp_path: Path) -> None:
     assert inspect(0).gradients.shape == (4, 1, 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "laid_out"), [((3, 4), (3, 4)), ((3, 5, 6), (5, 6)), ((2, 3, 2, 4), (12, 4))]
 )
@@ -267,6 +274,7 @@ def of_photographs(photographs: Path, **words: Any) -> Run:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transform", [None, "imagenet"])
 def test_image_files(photographs: Path, transform: str | None) -> None:
     run = of_photographs(photographs, transform=transform)
@@ -279,6 +287,7 @@ def test_image_files(photographs: Path, transform: str | None) -> None:
     assert inspector(run)(0).differs == ("different data, or different times of the files",)
 
 
+@pytest.mark.slow
 def test_a_function_that_returns_a_dataset(checkpoints: Path, tmp_path: Path) -> None:
     spec = f"{HERE}:dataset"
     run = vog.score(MODEL, checkpoints, spec, tmp_path / "run", workers=0, quiet=True)
@@ -298,6 +307,7 @@ def test_only_a_sample_was_scored(checkpoints: Path, data: str, tmp_path: Path) 
             inspect(index)
 
 
+@pytest.mark.slow
 def test_a_list_that_alone_tells_the_order(checkpoints: Path, data: str, tmp_path: Path) -> None:
     """The names would give another order, and no steps."""
     names = ["b.pt", "c.pt", "a.pt"]
@@ -390,6 +400,7 @@ def resaved(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     torch.save(saved, path)
 
 
+@pytest.mark.slow
 def test_what_differs_is_told(run: Run, checkpoints: Path, data: str) -> None:
     plain = inspector(run)(2)
     assert plain.differs == ()
@@ -414,6 +425,7 @@ def test_what_differs_is_told(run: Run, checkpoints: Path, data: str) -> None:
     assert inspector(run)(2).differs == ("different weights at step 300, 700",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "key", "words"),
     [
@@ -503,6 +515,7 @@ def test_what_moved_is_asked_for(run: Run, checkpoints: Path, data: str) -> None
         inspector(run)(0)
 
 
+@pytest.mark.slow
 def test_rows_that_are_not_those_of_the_run(
     checkpoints: Path, data: str, tmp_path: Path, run: Run
 ) -> None:
@@ -540,8 +553,8 @@ def test_nothing_is_run_before_it_is_called(
     monkeypatch.setattr(sys, "path", [*sys.path])
     witness, code = tmp_path / "was imported", tmp_path / "tattling.py"
     parts = [f"open({str(witness)!r}, 'w').close()", "from world import build"]
-    parts += [f"from test_inspect import {name}" for name in ("dataset", "doubled")]
-    code.write_text("\n".join([*parts, "from test_inspect import negative_logit"]))
+    parts += [f"from test_inspector import {name}" for name in ("dataset", "doubled")]
+    code.write_text("\n".join([*parts, "from test_inspector import negative_logit"]))
     names = ("build", "dataset", "doubled", "negative_logit")
     model, spec, transform, target = (f"{code}:{name}" for name in names)
     words: dict[str, Any] = {"transform": transform, "target": target, "model_args": {"classes": 4}}
@@ -575,6 +588,7 @@ def test_the_run_folder_is_left_alone(run: Run) -> None:
     assert listed() == before
 
 
+@pytest.mark.slow
 def test_threads_see_the_same(run: Run) -> None:
     rows = list(range(0, ROWS, 3))
     expected = {row: inspector(run)(row) for row in rows}
@@ -597,6 +611,7 @@ def test_threads_see_the_same(run: Run) -> None:
             assert one.confidence == expected[row].confidence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fold", [True, False])
 def test_it_is_prepared_once_and_as_the_run(
     checkpoints: Path, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fold: bool
@@ -619,6 +634,7 @@ def test_it_is_prepared_once_and_as_the_run(
     assert (job.question["folded"] > 0) == fold
 
 
+@pytest.mark.slow
 def test_where_says_which_target_was_named(checkpoints: Path, data: str, tmp_path: Path) -> None:
     spec = f"{HERE}:negative_logit"
     words: dict[str, Any] = {"limit": 3, "quiet": True}

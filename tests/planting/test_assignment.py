@@ -58,6 +58,7 @@ def test_too_few_that_stay_clean_are_refused(asked: dict[str, float], said: str)
         fault_counts(shares(**asked), ground(np.arange(20) % 2), threshold=False)
 
 
+@pytest.mark.slow
 @given(
     labels=st.lists(st.integers(0, 4), min_size=20, max_size=60),
     flip=st.floats(0, 0.3),

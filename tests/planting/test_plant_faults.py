@@ -157,6 +157,7 @@ def test_a_list_that_leads_out_of_its_folder(photos: Path, tmp_path: Path) -> No
         assert not any(name.startswith((".", "/")) for name in after.ids)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corrupt", [0.2, 0.8])
 def test_a_list_that_leads_out_in_part_leaves_the_originals(
     photos: Path, tmp_path: Path, corrupt: float

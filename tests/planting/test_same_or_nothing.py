@@ -160,6 +160,7 @@ def test_a_planted_folder_inside_of_the_data_is_refused(photos: Path) -> None:
         plant(photos, photos / "planted", flip=0.1, quiet=True)
 
 
+@pytest.mark.slow
 def test_planted_digits_are_scored(cli: Cli, tmp_path: Path) -> None:
     """The whole way: plant, score with a transform, and find the planted rows in the run."""
     rng = np.random.default_rng(0)
@@ -201,6 +202,7 @@ def test_planted_digits_are_scored(cli: Cli, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_planted_dataset_is_scored(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "own_tensors.py").write_text(
         "import torch, world\n"

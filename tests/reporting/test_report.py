@@ -68,6 +68,7 @@ def gallery(page: str, name: str, number: int = 0) -> list[str]:
     return re.findall(r'<p class="id" title="([^"]*)">', lists[number])
 
 
+@pytest.mark.slow
 def test_what_was_scored(run: Run, page: str) -> None:
     said = section(page, "scored")
     for part in (
@@ -110,6 +111,7 @@ def test_pictures_are_in_the_page(run: Run, page: str) -> None:
     assert found[2].startswith(f"example {first}, labelled ")
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_analyze(run: Run, page: str) -> None:
     found = vog.analyze(run)
     said, drawn = section(page, "errors"), specs(page)
@@ -124,6 +126,7 @@ def test_errors_are_those_of_analyze(run: Run, page: str) -> None:
     assert len(tops) == 1, "all stages are on one scale"
 
 
+@pytest.mark.slow
 def test_the_stages_and_the_classes(run: Run, page: str) -> None:
     found = collect_findings(run)
     assert not isinstance(found.stage_shift, Missing)
@@ -139,6 +142,7 @@ def test_the_stages_and_the_classes(run: Run, page: str) -> None:
     assert places == sorted(places), "the hardest class first"
 
 
+@pytest.mark.slow
 def test_whether_the_scores_agree(run: Run, page: str) -> None:
     found = collect_findings(run)
     assert not isinstance(found.gradient_norm, Missing)
@@ -158,6 +162,7 @@ def test_whether_the_scores_agree(run: Run, page: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_label_errors_without_a_promise(run: Run, page: str) -> None:
     found = collect_findings(run)
     assert not isinstance(found.suspects, Missing)
@@ -185,6 +190,7 @@ def test_nothing_is_from_elsewhere(page: str) -> None:
     assert page.count("</script>") == len(specs(page)) + 1
 
 
+@pytest.mark.slow
 def test_markup_in_names_stays_text(tmp_path: Path, checkpoints: Path) -> None:
     """In the charts too, where a name could end the script that holds it."""
     names = (
@@ -202,6 +208,7 @@ def test_markup_in_names_stays_text(tmp_path: Path, checkpoints: Path) -> None:
     assert any(names[0] in json.dumps(spec).replace('\\"', '"') for spec in specs(text).values())
 
 
+@pytest.mark.slow
 def test_rows_that_are_unreadable(tmp_path: Path, checkpoints: Path) -> None:
     inputs, labels = world.inputs_and_labels(30)
     inputs[4] = np.nan
@@ -215,6 +222,7 @@ def test_rows_that_are_unreadable(tmp_path: Path, checkpoints: Path) -> None:
     assert "no picture" in section(text, "examples")
 
 
+@pytest.mark.slow
 def test_a_run_that_can_tell_little(tmp_path: Path, checkpoints: Path) -> None:
     """One score, one stage: every section is there and says what is missing."""
     data = world.inputs_and_labels(30)
@@ -228,6 +236,7 @@ def test_a_run_that_can_tell_little(tmp_path: Path, checkpoints: Path) -> None:
     assert set(specs(text)) == {"error_by_decile_all", "classes"}
 
 
+@pytest.mark.slow
 def test_one_score_has_a_stability(tmp_path: Path, checkpoints: Path) -> None:
     data = world.inputs_and_labels(30)
     run = vog.score(world.build, checkpoints, data, tmp_path / "run", scores="vog", quiet=True)
@@ -240,6 +249,7 @@ def test_one_score_has_a_stability(tmp_path: Path, checkpoints: Path) -> None:
     assert "Disputed" not in said
 
 
+@pytest.mark.slow
 def test_a_combined_run_says_only_what_is_so(combined: Run, tmp_path: Path) -> None:
     text = report(combined, tmp_path / "r.html", by="vog_z@all").read_text(encoding="utf-8")
     wrong = combined.table(["label", "prediction@all"]).to_pandas()
@@ -255,6 +265,7 @@ def test_a_combined_run_says_only_what_is_so(combined: Run, tmp_path: Path) -> N
     assert "How stable" not in section(text, "agreement"), "its runs tell that"
 
 
+@pytest.mark.slow
 def test_a_combined_run_is_ranked_by_a_view(combined: Run, tmp_path: Path) -> None:
     """A mean z within the class says nothing of the classes, so those are told by the score."""
     text = report(combined, tmp_path / "r.html", by="vog_z@all").read_text(encoding="utf-8")
@@ -271,6 +282,7 @@ def test_a_combined_run_is_ranked_by_a_view(combined: Run, tmp_path: Path) -> No
     assert "vog_z harder" not in section(text, "columns"), "one row a score"
 
 
+@pytest.mark.slow
 def test_runs_of_other_checkpoints_say_so(combined: Run, tmp_path: Path) -> None:
     folder = combined.folder.parent
     fewer = sorted((folder / "c1").iterdir())[:6]
@@ -282,6 +294,7 @@ def test_runs_of_other_checkpoints_say_so(combined: Run, tmp_path: Path) -> None
     assert "checkpoints not the same in all runs stages not the same in all runs" in said
 
 
+@pytest.mark.slow
 def test_another_column_and_data_from_a_dataset(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,6 +317,7 @@ def test_another_column_and_data_from_a_dataset(
     assert not (tmp_path / "s.html").exists()
 
 
+@pytest.mark.slow
 def test_the_pictures_of_many_classes_fit(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Classes are left out, the least hard last, when the page would become too large."""
     asked = galleries.plan_galleries(run, collect_findings(run))
@@ -330,6 +344,7 @@ def test_the_pictures_of_many_classes_fit(run: Run, monkeypatch: pytest.MonkeyPa
     assert embedded < 2_200_000
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_finished(tmp_path: Path) -> None:
     """Rows 0 to 9 are missing: what stands at the first place is row 10."""
     values = np.arange(30.0)
@@ -354,6 +369,7 @@ def test_a_run_that_is_not_finished(tmp_path: Path) -> None:
     assert "10 rows are not scored yet" in pages.get("/").text
 
 
+@pytest.mark.slow
 def test_charts_show_themselves_in_a_notebook(run: Run) -> None:
     charts = vog.charts(run)
     assert set(charts) == {
@@ -365,6 +381,7 @@ def test_charts_show_themselves_in_a_notebook(run: Run) -> None:
         assert "vega" in str(chart._repr_mimebundle_())
 
 
+@pytest.mark.slow
 def test_the_command(cli: Cli) -> None:
     score(cli)
     code, out, err = cli("report", "run", "--figures", "figures")

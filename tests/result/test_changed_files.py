@@ -232,6 +232,7 @@ def one_number(path: Path) -> None:
     np.savez(path, inputs=np.float32(3), labels=np.int64(0), ids=np.array("a"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage", [claims_much, one_array, no_archive, objects, other_names, one_number]
 )

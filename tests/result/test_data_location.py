@@ -221,6 +221,7 @@ def test_a_list_of_images_is_written_from_any_folder(made: Path, elsewhere: Path
     assert all((made / name).is_file() for name in names)
 
 
+@pytest.mark.slow
 def test_combined_runs_and_imported_gradients(
     made: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -247,6 +248,7 @@ def test_combined_runs_and_imported_gradients(
     assert seen["data"] == "../../../photos"
 
 
+@pytest.mark.slow
 def test_the_commands_from_any_folder(cli: Cli, made: Path, elsewhere: Path) -> None:
     """Exit status 0 is not enough: the pictures have to be there."""
     run = str(made / "runs" / "photos")
@@ -264,6 +266,7 @@ def test_the_commands_from_any_folder(cli: Cli, made: Path, elsewhere: Path) -> 
     assert all(Path(sample["filepath"]).is_file() for sample in samples)
 
 
+@pytest.mark.slow
 def test_commands_without_pictures_say_so(
     cli: Cli,
     made: Path,

@@ -76,6 +76,7 @@ def test_unit_and_offset_of_the_score_do_not_matter(
     np.testing.assert_allclose(moved, derive(values, labels), atol=1e-6)
 
 
+@pytest.mark.slow
 @every
 @given(case=cases)
 def test_order_within_a_class_is_kept_and_sign_is_not_lost(derive: Derive, case: Case) -> None:
@@ -93,6 +94,7 @@ def test_order_within_a_class_is_kept_and_sign_is_not_lost(derive: Derive, case:
     )
 
 
+@pytest.mark.slow
 @every
 @given(case=cases, data=st.data())
 def test_missing_and_infinite_rows_change_no_other(

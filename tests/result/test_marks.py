@@ -165,6 +165,7 @@ def test_any_decisions_end_as_those_of_a_list(
             assert list(Review(Path(folder)).marks().values()) == shown
 
 
+@pytest.mark.slow
 def test_what_was_said_to_be_marked_survives_kill_9(tmp_path: Path) -> None:
     seed = random.randrange(10**6)
     moments, said = random.Random(seed), 0

@@ -268,6 +268,7 @@ def test_a_question_with_infinity_is_itself_again(tmp_path: Path) -> None:
         question.require_same_question(tmp_path, question.load_question(tmp_path), other)
 
 
+@pytest.mark.process
 def test_two_writers_of_one_folder(tmp_path: Path) -> None:
     """The lock is of the system: a killed process leaves none behind."""
     code = (

@@ -151,6 +151,7 @@ def in_order(rows: list[Row], order: RowOrder, where: RowFilter) -> list[int]:
     return known + [i for i in left if rows[i][order.by] is None]
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(cases(), st.data())
 def test_pages_are_what_sorting_all_rows_gives(case: Case, data: st.DataObject) -> None:
@@ -176,6 +177,7 @@ def test_pages_are_what_sorting_all_rows_gives(case: Case, data: st.DataObject) 
                 assert row == truth | {"prediction": rows[index][prediction(order.by)]}
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(cases(), st.data())
 def test_neighbours_are_those_of_the_whole_order(case: Case, data: st.DataObject) -> None:
@@ -194,6 +196,7 @@ def test_neighbours_are_those_of_the_whole_order(case: Case, data: st.DataObject
             assert found == (tuple(before[:count]), tuple(after[:count]))
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(cases())
 def test_places_are_ranks_and_hardness(case: Case) -> None:
@@ -210,6 +213,7 @@ def test_places_are_ranks_and_hardness(case: Case) -> None:
         assert look(browser).example(run.rows) is None
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(cases())
 def test_classes_and_ids_are_counted_row_by_row(case: Case) -> None:
@@ -493,6 +497,7 @@ def test_what_does_not_fit_into_memory_goes_beside(
         source.query(f"SELECT list(id) FROM ({many})", [])
 
 
+@pytest.mark.slow
 def test_several_threads_ask_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a column compares with is computed once, by the first that asks."""
     computed: list[str] = []

@@ -56,6 +56,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in part_names.files(folder)}
 
 
+@pytest.mark.slow
 def test_parts_are_cut_at_one_grid_and_are_the_same_bytes(scored: Path, tmp_path: Path) -> None:
     names = [f"part-{start:012d}-8.parquet" for start in range(0, ROWS, 8)]
     assert sorted(contents(scored / "run")) == names
@@ -120,6 +121,7 @@ def test_ten_thousand_parts_are_listed_at_once() -> None:
     assert part_names.gaps(found, 10_001) == [range(10_000, 10_001)]
 
 
+@pytest.mark.slow
 def test_single_flipped_bits_are_told_or_harmless(run: Path) -> None:
     files = [*part_names.files(run), run / "digests.json", run / "question.json"]
     seen = damage.flipped(run, files, 150, seed=1)
@@ -241,6 +243,7 @@ def test_a_path_that_is_not_utf_8_is_refused_and_nothing_set_aside(
     assert sorted(path.name for path in folder.iterdir()) == ["run"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["lost", "a bit", "empty"])
 def test_without_its_digests_what_cannot_be_told_is_computed_again(
     scored: Path, run: Path, how: str, capsys: pytest.CaptureFixture[str]
@@ -317,6 +320,7 @@ def finish(old: Path) -> Run:
     return vog.score(begun_by_0_1.build, "checkpoints", "data.npz", old, **words)
 
 
+@pytest.mark.slow
 def test_a_folder_of_0_1_is_read(old: Path) -> None:
     run = open_run(old)
     assert (run.rows, run.missing_rows) == (16, 8)
@@ -338,6 +342,7 @@ def test_a_folder_of_0_1_is_read(old: Path) -> None:
     assert len(RunTables(run).query("SELECT * FROM rows", [])) == 16
 
 
+@pytest.mark.slow
 def test_a_folder_of_0_1_is_finished(old: Path) -> None:
     before = contents(old)
     run = finish(old)
@@ -406,6 +411,7 @@ def test_what_may_not_be_read_is_not_called_damaged(
     assert not list(run.glob("*.damaged"))
 
 
+@pytest.mark.slow
 def test_questions_of_another_form_are_refused_with_words(old: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()

@@ -70,6 +70,7 @@ def spread(of_pixels: Tensor) -> np.ndarray:
     return of_pixels.std(0, unbiased=False).flatten(1).mean(1).numpy()
 
 
+@pytest.mark.slow
 def test_colours_last_are_averaged_everywhere(tmp_path: Path) -> None:
     """By shape alone: in the run, in what the viewer shows, and in stored gradients."""
     inputs, labels = world.inputs_and_labels(12)
@@ -131,6 +132,7 @@ def vog_keeping_colours() -> tuple[Any, ...]:
     return choose_scores(["vog", "grad_norm", "volg"], "keep")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layout", "axis"), [("channels-first", 2), ("channels-last", -1), ("none", None)]
 )

@@ -53,6 +53,7 @@ def sliced(seen: Observation, *at: Any) -> Observation:
     return Observation(labels, **signals)
 
 
+@pytest.mark.slow
 @every_score
 @given(observations, st.data())
 def test_any_split_of_the_checkpoints_merges_to_the_whole(
@@ -77,6 +78,7 @@ def test_merging_is_associative(score: Score, seen: Observation) -> None:
     assert_close(left, right, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @every_score
 @given(observations, st.randoms(use_true_random=False))
 def test_examples_do_not_see_each_other(score: Score, seen: Observation, random: Random) -> None:

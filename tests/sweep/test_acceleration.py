@@ -34,6 +34,7 @@ def speed(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     return said
 
 
+@pytest.mark.slow
 def test_the_fidelity_is_measured_and_stored(
     checkpoints: Path, speed: dict[str, float], tmp_path: Path
 ) -> None:
@@ -54,6 +55,7 @@ def test_the_fidelity_is_measured_and_stored(
     assert halved.question["fidelity"] == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spearman_of", "times", "taken"),
     [
@@ -97,6 +99,7 @@ def test_asked_for_by_name_it_is_taken_whatever_is_found(
     assert "in bfloat16 has rank correlation 0.2000 with float32" in job.notes["precision"]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_continued_keeps_its_precision(
     checkpoints: Path, digits: Data, tmp_path: Path, speed: dict[str, float]
 ) -> None:

@@ -75,6 +75,8 @@ SAID = {
 }
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_of_another_kind(checkpoints: Path, tmp_path: Path) -> None:
     program = f"import sys; sys.path.insert(0, {str(TESTS)!r})\n{PROGRAM}"
     words = [sys.executable, "-c", program, str(checkpoints), str(tmp_path / "run")]

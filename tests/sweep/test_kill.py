@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 import kills
@@ -10,6 +11,8 @@ import vog
 import world
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_kills_end_in_the_same_table(checkpoints: Path, tmp_path: Path) -> None:
     first = kills.finish(checkpoints, tmp_path / "whole")
     kills.killed_often(checkpoints, tmp_path / "whole", first, tmp_path / "killed", kills=6)

@@ -45,6 +45,7 @@ def peak_megabytes(rows: int, checkpoints: int, folder: Path, *memory: str) -> f
     return float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="resource is of Unix")
 def test_peak_over_rows(tmp_path: Path) -> None:
     """200,000 rows against 2,000; the rows themselves, 16 MB of floats, are in it."""
@@ -52,6 +53,7 @@ def test_peak_over_rows(tmp_path: Path) -> None:
     assert many - few < 64, f"{few:.0f} MB with 2,000 rows, {many:.0f} MB with 200,000"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="resource is of Unix")
 def test_peak_over_checkpoints(tmp_path: Path) -> None:
     """The weights of this network are 3 kB; everything else must not depend on their number."""
@@ -59,6 +61,7 @@ def test_peak_over_checkpoints(tmp_path: Path) -> None:
     assert many - few < 16, f"{few:.0f} MB with 3 checkpoints, {many:.0f} MB with 60"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="resource is of Unix")
 def test_peak_over_checkpoints_that_do_not_fit(tmp_path: Path) -> None:
     """4.3 MB of weights each, 60 MB to be taken: the heap must not fall to pieces over them."""

@@ -140,6 +140,7 @@ def build_wide() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(108, 7000), nn.ReLU(), nn.Linear(7000, 4))
 
 
+@pytest.mark.slow
 def test_weights_that_do_not_fit_are_read_again_for_each_block(tmp_path: Path) -> None:
     """Twelve checkpoints of 3 MB in 33 MB: five at a time, and the numbers are those of all."""
     folder = tmp_path / "c"
@@ -257,6 +258,8 @@ print(sweep(job).batch_size, vog.open(job.request.out).rows)
 """
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits address space, as Linux does")
 def test_a_real_lack_of_memory(tmp_path: Path) -> None:
     """3,000 examples of 20,000 activations are 240 MB a tensor; half a GB of addresses is left."""

@@ -243,6 +243,7 @@ class KeepingWhatAHookMade(Base):
         return self.last(torch.tanh(self.first(x.flatten(1)) + self.kept[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "build",
     [
@@ -518,6 +519,7 @@ def test_one_example_that_is_no_number_takes_no_score_away(tmp_path: Path) -> No
     assert np.isnan(run.numbers("grand@all")[0])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_what_the_caller_has_set(tmp_path: Path) -> None:
     expected = plain(Base, states_of(Base))

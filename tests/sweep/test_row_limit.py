@@ -55,6 +55,7 @@ def assert_same_rows(run: Run, whole: Run) -> None:
         np.testing.assert_allclose(own[column], rows[column], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_rows_are_those_of_the_data_and_classes_take_turns(
     checkpoints: Path, data: Path, whole: Run, tmp_path: Path
 ) -> None:
@@ -69,6 +70,7 @@ def test_rows_are_those_of_the_data_and_classes_take_turns(
     assert run.question["data"]["part"]
 
 
+@pytest.mark.slow
 def test_a_larger_sample_goes_on_with_the_parts_that_are_there(
     checkpoints: Path, data: Path, whole: Run, tmp_path: Path
 ) -> None:
@@ -93,6 +95,7 @@ def test_a_larger_sample_goes_on_with_the_parts_that_are_there(
     }, "the same rows are the same bytes, whatever the steps were"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "said"), [(20, "with limit=20"), (None, "without limit")])
 def test_a_smaller_sample_is_refused_with_a_sentence(
     checkpoints: Path, data: Path, tmp_path: Path, first: int | None, said: str
@@ -102,6 +105,7 @@ def test_a_smaller_sample_is_refused_with_a_sentence(
         limited(checkpoints, data, tmp_path / "run", 12)
 
 
+@pytest.mark.slow
 def test_what_reads_a_sample_finds_its_rows(
     checkpoints: Path, data: Path, whole: Run, tmp_path: Path
 ) -> None:
@@ -127,6 +131,7 @@ def test_what_reads_a_sample_finds_its_rows(
         sample_weight(run)
 
 
+@pytest.mark.slow
 def test_halves_of_a_sample_are_those_of_a_larger_one(
     checkpoints: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +144,7 @@ def test_halves_of_a_sample_are_those_of_a_larger_one(
         assert halved == first
 
 
+@pytest.mark.slow
 def test_gradients_of_a_sample_are_numbered_anew(
     checkpoints: Path, data: Path, whole: Run, tmp_path: Path
 ) -> None:
@@ -155,6 +161,7 @@ def test_gradients_of_a_sample_are_numbered_anew(
         run.require_row_numbers()
 
 
+@pytest.mark.slow
 def test_a_run_of_0_1_with_a_limit_has_the_first_rows(
     checkpoints: Path, data: Path, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def assert_close(found: Any, expected: Any, path: str, column: str) -> None:
         np.testing.assert_allclose(found, expected, rtol=0.1, atol=0.1 * spread, err_msg=column)
 
 
+@pytest.mark.slow
 def test_each_path_is_taken(
     path: str, checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +115,7 @@ def test_the_slow_way_knows_every_score() -> None:
     assert slow.SCORES.keys() == SCORES.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
 def test_agrees_with_the_slow_way(
     path: str, checkpoints: Path, expected: dict[str, np.ndarray], tmp_path: Path, batch_size: int
@@ -133,6 +135,7 @@ def test_agrees_with_the_slow_way(
         assert_close(table[column].to_numpy(), values, path, column)
 
 
+@pytest.mark.slow
 def test_predictions_are_those_of_the_last_checkpoint_of_the_stage(
     path: str, checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
@@ -147,6 +150,7 @@ def test_predictions_are_those_of_the_last_checkpoint_of_the_stage(
         assert_close(table[column], shares.amax(1), path, column)
 
 
+@pytest.mark.slow
 def test_stages_do_not_change_the_score_over_all(
     path: str, checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
@@ -157,6 +161,7 @@ def test_stages_do_not_change_the_score_over_all(
         assert_close(cut.table()[column], whole.table()[column], path, column)
 
 
+@pytest.mark.slow
 def test_a_stage_is_what_its_checkpoints_alone_would_give(digits: Data, tmp_path: Path) -> None:
     """A stage's mean is over the stage, not the sum over all divided by the stage."""
     world.save_checkpoints(tmp_path / "c", 7)
@@ -184,6 +189,7 @@ def test_training_order_is_the_order_of_steps_as_numbers(
     assert late["first_learned@all"] == slow.SCORES["first_learned"](seen)
 
 
+@pytest.mark.slow
 def test_the_predicted_class_is_that_of_the_last_checkpoint(
     checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
@@ -217,6 +223,7 @@ def test_a_score_of_the_users_own(checkpoints: Path, digits: Data, tmp_path: Pat
     assert (run.table()["mine@all"].to_numpy() > run.table()["vog@all"].to_numpy()).all()
 
 
+@pytest.mark.slow
 def test_finished_rows_are_neither_recomputed_nor_touched(
     checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +264,7 @@ def test_parts_say_what_their_columns_mean(checkpoints: Path, digits: Data, tmp_
     assert vog.open(tmp_path / "run").seconds > 0
 
 
+@pytest.mark.slow
 def test_another_question_is_refused_with_what_differs(
     checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
@@ -278,6 +286,7 @@ def test_another_question_is_refused_with_what_differs(
     assert "vog@early" not in vog.open(out).columns
 
 
+@pytest.mark.slow
 def test_moved_checkpoints_are_the_same_question(
     checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
@@ -289,6 +298,7 @@ def test_moved_checkpoints_are_the_same_question(
     assert {part.path: part.path.stat().st_mtime_ns for part in list_parts(out)} == stamps
 
 
+@pytest.mark.slow
 def test_an_example_that_is_not_finite_marks_its_row_alone(
     checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
@@ -309,6 +319,7 @@ def test_an_example_that_is_not_finite_marks_its_row_alone(
     assert bad[0]["vog@all"] == pytest.approx(good[0]["vog@all"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_squares_that_overflow_are_marked(checkpoints: Path, digits: Data, tmp_path: Path) -> None:
     """Each gradient is finite, the square of its spread is not."""
 
@@ -321,6 +332,7 @@ def test_squares_that_overflow_are_marked(checkpoints: Path, digits: Data, tmp_p
     assert set(run.problems()["problem"].to_pylist()) == {"not finite: vog"}
 
 
+@pytest.mark.slow
 def test_gradients_that_overflow_lose_the_scores_that_need_them(
     checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
@@ -344,6 +356,7 @@ def test_gradients_that_overflow_lose_the_scores_that_need_them(
     assert run.problems().num_rows == 1
 
 
+@pytest.mark.slow
 def test_the_default_transform_and_its_name_are_one_question(
     checkpoints: Path, tmp_path: Path
 ) -> None:
@@ -359,6 +372,7 @@ def _doubled(row: np.ndarray) -> np.ndarray:
     return 2 * row
 
 
+@pytest.mark.slow
 def test_code_of_the_users_own_is_part_of_the_question(checkpoints: Path, tmp_path: Path) -> None:
     """Another function under the same name is another score."""
     from vog.scores.means import MeanOverTraining

@@ -122,6 +122,7 @@ class Tokens(nn.Module):
         return self.last(torch.tanh(self.mix(tokens)).mean(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 3, 10])
 @pytest.mark.parametrize("fold", [True, False])
 def test_an_example_alone_in_its_batch(batch_size: int, fold: bool, tmp_path: Path) -> None:

@@ -203,6 +203,7 @@ def some(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return write_run(folder, {"vog@all": values}, [0, 0, 0, 1, 1, 1, 1, 1, 2, 2, -1])
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(ASKED, SEEDED, st.integers(0, 6), st.integers(1, 13))
 def test_replicas_share_the_epoch(
@@ -226,6 +227,7 @@ def test_replicas_share_the_epoch(
             assert len(together) - len(whole) < replicas
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(ASKED, SEEDED, st.integers(0, 6), st.integers(1, 3), st.data())
 def test_a_resumed_epoch_goes_on_as_it_would_have(
@@ -254,6 +256,7 @@ def test_a_resumed_epoch_goes_on_as_it_would_have(
     assert list(again) == drawn(some, epoch + 1, **settings_), "the next epoch is whole"
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(
     st.lists(st.tuples(st.sampled_from([0.0, 1.0, 2.0, NAN]), st.integers(-1, 2)), min_size=1),
@@ -543,6 +546,8 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_two_processes_share_each_epoch(stairs: Run) -> None:
     words = [sys.executable, "-W", "error::UserWarning", "-c", PROCESS, str(stairs.folder.parent)]
     both = [

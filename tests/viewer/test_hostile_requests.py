@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 import hostile_requests
 from hostile_requests import Hostile, ask, drawn, refuse_a_bad_answer
 
 
+@pytest.mark.slow
 def test_no_request_breaks_the_viewer(tmp_path: Path) -> None:
     app, run = hostile_requests.viewer(tmp_path)
     before = {path.name: path.read_bytes() for path in run.part_files}

@@ -83,6 +83,7 @@ def post(pages: TestClient, path: str, **fields: Any) -> Any:
     return pages.post(path, data={"token": "the-token", "index": 3, "back": ""} | fields)
 
 
+@pytest.mark.slow
 def test_the_gallery_is_in_the_order_of_top(run: Run, pages: TestClient) -> None:
     for query, expected in (
         ("", run.top(48)),
@@ -100,6 +101,7 @@ def test_the_gallery_is_in_the_order_of_top(run: Run, pages: TestClient) -> None
     assert "120 examples by vog@all:class, hardest first" in pages.get("/").text
 
 
+@pytest.mark.slow
 def test_filters_leave_what_they_say(run: Run, pages: TestClient) -> None:
     rows = run.table().to_pylist()
     wrong = {r["index"] for r in rows if r["label"] != r["prediction@all"]}
@@ -330,6 +332,7 @@ def test_pages_of_others_change_nothing(
     assert pages.get("/mark").status_code == 405, "an address alone changes nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bound", "host", "allowed"),
     [
@@ -403,6 +406,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     return client(write_hostile(tmp_path_factory.mktemp("hostile") / "data"))
 
 
+@pytest.mark.slow
 def test_names_are_text_and_never_markup(hostile: TestClient) -> None:
     pages = hostile
     for index in range(len(HOSTILE)):
@@ -490,6 +494,7 @@ paths = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=paths, query=queries)
 def test_no_address_breaks_the_viewer_or_leaves_the_run(
@@ -583,6 +588,7 @@ def test_work_waits_while_somebody_waits() -> None:
         assert done.acquire(timeout=5)
 
 
+@pytest.mark.slow
 def test_derived_columns_are_prepared_in_pauses(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     prepared = threading.Event()
     known = RunTables.prepare
@@ -704,6 +710,7 @@ class Seen:
     differs = ("other weights at step 200",)
 
 
+@pytest.mark.slow
 def test_an_example_is_inspected_when_it_is_asked_for(run: Run) -> None:
     asked: list[int] = []
 
@@ -749,6 +756,7 @@ def test_what_cannot_be_inspected_says_why(run: Run) -> None:
     assert named.runs == "net.py:build(classes=4) under 7 checkpoints"
 
 
+@pytest.mark.slow
 def test_only_the_latest_inspections_are_remembered(run: Run) -> None:
     pages = client(run, inspection=Inspection("", lambda index: Seen()))
     for index in range(40):

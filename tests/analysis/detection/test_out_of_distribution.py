@@ -82,6 +82,7 @@ def test_nothing_to_compare() -> None:
         assert np.isnan([found.auroc, found.aupr_out, found.aupr_in, found.fpr95]).all()
 
 
+@pytest.mark.slow
 @given(FINITE, FINITE)
 def test_numbers_are_those_of_scikit_learn(outside: np.ndarray, reference: np.ndarray) -> None:
     truth = np.repeat([1, 0], [len(outside), len(reference)])
@@ -99,6 +100,7 @@ def test_numbers_are_those_of_scikit_learn(outside: np.ndarray, reference: np.nd
     assert found.fpr95 <= roc_curve(truth, scores)[0][-1]
 
 
+@pytest.mark.slow
 @given(COLUMN, COLUMN)
 def test_laws(outside: np.ndarray, reference: np.ndarray) -> None:
     found = ood_metrics(outside, reference)
@@ -254,6 +256,7 @@ def test_what_cannot_be_asked(tmp_path: Path) -> None:
         ood_detection(one, more, "aum")
 
 
+@pytest.mark.slow
 def test_the_command(checkpoints: Path, tmp_path: Path, cli: Cli) -> None:
     """Images of ten times the contrast, under the same network."""
     inputs, labels = world.inputs_and_labels(40)

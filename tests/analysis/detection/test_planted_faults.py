@@ -99,6 +99,7 @@ def test_nothing_to_compare() -> None:
         assert np.isnan([*numbers(found), found.auroc.low, found.precision.high]).all()
 
 
+@pytest.mark.slow
 @given(COLUMN, COLUMN)
 def test_numbers_are_those_of_scikit_learn(wanted: np.ndarray, others: np.ndarray) -> None:
     truth = np.repeat([1, 0], [len(wanted), len(others)])
@@ -117,6 +118,7 @@ def test_draws_are_those_of_scikit_learn(both: np.ndarray) -> None:
     np.testing.assert_allclose(average_precisions(ours, theirs), expected)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(0, 2), min_size=1, max_size=3),
     st.lists(st.integers(0, 2), min_size=1, max_size=3),
@@ -129,6 +131,7 @@ def test_precision_is_the_mean_over_all_orders(wanted: list[int], others: list[i
     assert told(wanted, others).precision.value == pytest.approx(float(mean))
 
 
+@pytest.mark.slow
 @given(COLUMN, COLUMN)
 def test_laws(wanted: np.ndarray, others: np.ndarray) -> None:
     found = told(wanted, others)
@@ -156,6 +159,7 @@ def test_intervals_become_narrower() -> None:
     assert widths[2][0] == pytest.approx(widths[0][0] / 10, rel=0.4), "as one over the root"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("apart", [0.0, 1.0, 2.3, 3.3])
 @pytest.mark.parametrize("counts", [(50, 100), (20, 400)])
 def test_auroc_is_held_as_often_as_its_interval_says(apart: float, counts: tuple[int, int]) -> None:
@@ -171,6 +175,7 @@ def test_auroc_is_held_as_often_as_its_interval_says(apart: float, counts: tuple
     assert 0.92 <= np.mean([one.low <= truth <= one.high for one in found]) <= 0.995
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("apart", [0.0, 1.0, 2.3])
 def test_precision_is_held_as_often_as_its_interval_says(apart: float) -> None:
     """The truth is the mean of 400 samples; where the two are far apart the interval is wide."""
@@ -198,6 +203,7 @@ def test_intervals_by_hand() -> None:
     assert intervals.newcombe(0.0, 20, 20).high == pytest.approx(0.12, abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counts", [(6, 9), (40, 60)])
 def test_chance_is_as_rare_as_it_says(counts: tuple[int, int]) -> None:
     """Of 200 samples without any difference a tenth is below 0.1, give or take 2 in a hundred."""
@@ -452,6 +458,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_flipped_digits(digits: Path, cli: Cli, tmp_path: Path) -> None:
     run, planted = vog.open(digits / "run"), load_planting_record(digits / "planted")
     found = verify(run, planted)
@@ -521,6 +528,7 @@ def test_a_table_says_what_was_left_out(tmp_path: Path, cli: Cli) -> None:
     assert [lines[6][0], *lines[6][-4:]] == ["loss", "-", "-", "-", "2"]
 
 
+@pytest.mark.slow
 def test_the_chart(digits: Path) -> None:
     found = verify(vog.open(digits / "run"), load_planting_record(digits / "planted"), 20)
     chart = charts.detection(found)

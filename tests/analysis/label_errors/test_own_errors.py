@@ -25,6 +25,7 @@ def test_places_by_hand() -> None:
     assert quantiles_among_planted(looks, planted).tolist() == [0, 0, 0.25, 0.5, 0.75, 1]
 
 
+@pytest.mark.slow
 def test_what_lies_evenly_is_counted() -> None:
     """300 of 8,300 are wrong: the count is low by about its standard error, and rarely above."""
     told = [fit_own_errors(thinned(8000, 300, seed=seed)).wrong_count for seed in range(40)]
@@ -32,6 +33,7 @@ def test_what_lies_evenly_is_counted() -> None:
     assert np.mean(np.array(told) > 300) < 0.3
 
 
+@pytest.mark.slow
 def test_right_labels_alone_are_not_counted() -> None:
     named = [
         fit_own_errors(p).count_suspects(p, 0.1)[0]
@@ -40,6 +42,7 @@ def test_right_labels_alone_are_not_counted() -> None:
     assert np.mean(np.array(named) > 0) <= 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fdr", [0.1, 0.3])
 def test_the_share_of_right_ones_is_kept(fdr: float) -> None:
     shares = []
@@ -87,6 +90,7 @@ def test_laws(found: list[float], fdr: float) -> None:
     assert count == 0 or share <= fdr
 
 
+@pytest.mark.slow
 def test_what_thins_out_is_found() -> None:
     """8,000 that fall as exp(-12 place): 96,000 a unit of place at 0."""
     found = [fit_own_errors(thinned(8000, 300, seed=seed)) for seed in range(20)]

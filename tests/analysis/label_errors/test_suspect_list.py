@@ -37,6 +37,7 @@ def test_likely_label_errors_by_hand(tmp_path: Path) -> None:
     assert [one.index for one in likely_label_errors(small, count=2).suspects] == [4, 2]
 
 
+@pytest.mark.slow
 def test_the_low_end_of_aum_is_suspect(run: Run, tmp_path: Path) -> None:
     labels, other = [0, 0, 0], [1, 1, 1]
     small = write_run(tmp_path / "aum", {"aum@all": [5.0, -7.0, 0.0]}, labels, other, "easier")

@@ -109,6 +109,7 @@ def test_a_tail_that_does_not_fall_goes_on_as_it_was() -> None:
     assert DoubtTail(100.0, 0.0).expected_count(np.array([0.7])) == pytest.approx(nearly, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fdr", [0.05, 0.1, 0.3])
 def test_what_exceeds_the_tail_is_counted(fdr: float) -> None:
     """Of right labels alone nothing does, in 200 draws of 2,000, but for a few."""
@@ -424,6 +425,7 @@ def test_a_label_learned_by_heart_is_told_by_an_earlier_stage(tmp_path: Path) ->
     assert [one.index for one in most_suspicious(run, found, 1)] == [1]
 
 
+@pytest.mark.slow
 def test_real_digits(scored: Scored) -> None:
     wrong = scored.labels != scored.shown
     found = suspects(scored.run)
@@ -439,6 +441,7 @@ def test_real_digits(scored: Scored) -> None:
     assert all(one.suggested != one.label for one in learned)
 
 
+@pytest.mark.slow
 def test_the_command(
     scored: Scored,
     tmp_path: Path,

@@ -303,6 +303,7 @@ def asked(weights: str, **more: Any) -> dict[str, Any]:
     return {"checkpoints": steps, "stages": {"early": [0, 2], "all": [0, 3]}} | more
 
 
+@pytest.mark.slow
 def test_runs_whose_means_would_mislead(make: Make, tmp_path: Path) -> None:
     values, out = {"vog@all": [1, 2], "vog@early": [1, 2]}, tmp_path / "out"
     one, two = make("one", values, **asked("a")), make("two", values, **asked("b"))
@@ -546,6 +547,7 @@ def test_what_the_chart_holds() -> None:
     assert "2 runs, 9 examples ranked by vog@all" in " ".join(spec["title"]["subtitle"])
 
 
+@pytest.mark.slow
 def test_a_combined_run_does_what_others_do(cli: Cli) -> None:
     """Two seeds that are scored and combined; then every command that reads a run."""
     world.save_checkpoints(Path("d"), 3, seed=5)

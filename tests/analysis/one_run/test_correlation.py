@@ -36,6 +36,7 @@ def test_matrix_against_scipy(tmp_path: Path) -> None:
     assert correlation.spearman(a, b) == pytest.approx(expected[0, 1])
 
 
+@pytest.mark.slow
 def test_agreement_is_of_hardness(run: Run) -> None:
     """Large loss is hard and small confidence is: the raw values go against each other."""
     columns = ["loss@all", "confidence@all"]
@@ -75,6 +76,7 @@ def test_disputed_by_hand(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_disputed_against_a_loop(run: Run) -> None:
     columns = ["vog@late", "aum@late", "entropy@late"]
     ranks = {name: run.hardness(name) for name in columns}

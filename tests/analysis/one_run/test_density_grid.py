@@ -47,6 +47,7 @@ def test_few_rows_are_all_within_the_edges() -> None:
     assert [one.count for one in steps.cells] == [1, 2], "a cell has its left edge, not its right"
 
 
+@pytest.mark.slow
 @given(ROWS, st.integers(1, 9), st.randoms(use_true_random=False))
 def test_laws_of_density(rows: list[tuple[float, float, float]], bins: int, random: Random) -> None:
     x, y, colour = np.array(rows, float).reshape(-1, 3).T

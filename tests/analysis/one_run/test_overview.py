@@ -26,6 +26,7 @@ from vog.result import Run
 STAGES = ("early", "middle", "late", "all")
 
 
+@pytest.mark.slow
 def test_errors_against_a_loop(run: Run) -> None:
     found = vog.analyze(run)
     assert tuple(found.errors) == STAGES
@@ -89,6 +90,7 @@ def test_rows_that_are_missing_are_told(tmp_path: Path, cli: Cli) -> None:
     assert (code, "2 rows; 3 are missing" in err) == (0, True)
 
 
+@pytest.mark.slow
 def test_agreement(run: Run) -> None:
     table = run.table([f"vog@{stage}:class" for stage in STAGES])
     found = vog.analyze(run).agreement
@@ -155,6 +157,7 @@ def test_a_view_of_a_combined_run_is_ranked_by_like_a_score(tmp_path: Path) -> N
     assert [(row["label"], row["vog@all"]) for row in rows] == [(0, 3.5), (1, 1.5)]
 
 
+@pytest.mark.slow
 def test_the_class_of_a_run_by_prediction_is_the_prediction(
     checkpoints: Path, tmp_path: Path
 ) -> None:
@@ -172,6 +175,7 @@ def test_the_class_of_a_run_by_prediction_is_the_prediction(
         assert values[predicted == one].mean() == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_command(run: Run, cli: Cli) -> None:
     code, out, _ = cli("analyze", str(run.folder), "--out", "a")
     assert code == 0
@@ -197,6 +201,7 @@ def test_the_command(run: Run, cli: Cli) -> None:
     assert (code, "Did you mean" in err) == (1, True)
 
 
+@pytest.mark.slow
 def test_all_of_it_on_a_run_of_the_command(run: Run) -> None:
     """As `vog.score` writes it: stages, ids and types are those of users."""
     assert data_map(run).examples == 120

@@ -32,6 +32,7 @@ def of_half(run: Run, column: str, half: str) -> np.ndarray:
     return run.numbers(half_of(column, half))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [7, 64])
 def test_halves_are_what_their_checkpoints_alone_would_give(
     checkpoints: Path, digits: Data, tmp_path: Path, batch_size: int
@@ -66,6 +67,7 @@ def test_halves_are_what_their_checkpoints_alone_would_give(
             )
 
 
+@pytest.mark.slow
 def test_each_score_has_the_halves_that_it_can_have(
     checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
@@ -104,6 +106,7 @@ def test_each_score_has_the_halves_that_it_can_have(
         )
 
 
+@pytest.mark.slow
 def test_few_checkpoints_leave_none(checkpoints: Path, digits: Data, tmp_path: Path) -> None:
     files = [checkpoints / f"step-{i}00.pt" for i in (1, 2, 3)]
     few = vog.score(world.build, files, digits, tmp_path / "few", scores="vog", quiet=True)
@@ -168,6 +171,7 @@ def test_stages_of_a_half_are_counted_by_hand() -> None:
     assert [one.name for one in split_half.half_stages(stages, 0, 2)] == ["late", "all"]
 
 
+@pytest.mark.slow
 def test_they_cost_no_pass_of_the_model(
     checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +220,7 @@ def test_about_as_many_rows_as_wanted_evenly(examples: int, period: int) -> None
     np.testing.assert_array_equal(np.concatenate(pieces), chosen)
 
 
+@pytest.mark.slow
 def test_of_many_rows_some_are_halved(
     checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,6 +273,7 @@ def test_stored_gradients_have_them_too(tmp_path: Path) -> None:
         np.testing.assert_allclose(of_half(run, "vog@all", half), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_scipy(checkpoints: Path, digits: Data, tmp_path: Path) -> None:
     run = vog.score(world.build, checkpoints, digits, tmp_path / "run", scores="all")
     found = stability(run)

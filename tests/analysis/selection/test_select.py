@@ -298,6 +298,7 @@ def made(folder: Path, cases: list[tuple[float, int]], order: Sequence[int] | No
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(CASES, BY, FLOORS, st.integers(0, 100), st.integers(0, 100), st.integers(0, 3))
 def test_laws_of_a_share(
@@ -334,6 +335,7 @@ def test_laws_of_a_share(
     assert len(found.ids) == max(-(-rows * percent // 100), held)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(CASES, BY, FLOORS, st.integers(0, 100), st.integers(0, 3), st.randoms())
 def test_the_order_of_the_rows_does_not_matter(
@@ -367,6 +369,7 @@ def test_rounding_of_sums_does_not_matter(tmp_path: Path) -> None:
         assert set(select(made(tmp_path, cases, order), keep_hardest=39).ids) == kept
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(CASES, BY, st.integers(0, 14), st.integers(0, 3))
 def test_the_easiest_are_what_the_hardest_leave(
@@ -661,6 +664,7 @@ def _numbers(row: dict[str, str]) -> dict[str, Any]:
     return {k: v if k == "name" and v else (None if v == "" else int(v)) for k, v in row.items()}
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_list(cli: Cli) -> None:
     score(cli)
     asked = ("select", "run", "--keep-hardest", "30%", "--by", "aum@all")

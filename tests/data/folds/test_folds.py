@@ -142,6 +142,7 @@ def test_a_held_out_run_is_as_one_of_the_whole(runs: list[Run], data: Path, tmp_
         )
 
 
+@pytest.mark.slow
 def test_folds_combine(runs: list[Run], tmp_path: Path) -> None:
     made = combine_folds(runs[::-1], tmp_path / "all")
     assert made.question["out_of_sample"] is True
@@ -158,6 +159,7 @@ def test_folds_combine(runs: list[Run], tmp_path: Path) -> None:
     assert vog.suspects(made).method == "held out"
 
 
+@pytest.mark.slow
 def test_what_does_not_combine(runs: list[Run], data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     first, second, *rest = runs
@@ -412,6 +414,7 @@ def test_whole_numbers_are_scaled_when_they_are_scored(tmp_path: Path) -> None:
     assert run.rows == 6
 
 
+@pytest.mark.slow
 def test_other_models_and_no_probabilities(runs: list[Run], tmp_path: Path) -> None:
     first, *rest = runs
     held = tmp_path / "F/fold-0/held_out.npz"
@@ -429,6 +432,7 @@ def test_other_models_and_no_probabilities(runs: list[Run], tmp_path: Path) -> N
     assert first.rows
 
 
+@pytest.mark.slow
 def test_one_example_is_inspected_again(pictures: Path, tmp_path: Path) -> None:
     folds(pictures, tmp_path / "F", folds=3)
     moved = tmp_path / "moved"
@@ -478,6 +482,7 @@ def test_subsets(tmp_path: Path) -> None:
     assert from_dataset(Odd(Dataset(), [0, 2])).fold is None  # pyright: ignore
 
 
+@pytest.mark.slow
 def test_the_commands(
     runs: list[Run],
     data: Path,

@@ -38,6 +38,7 @@ def score(module: nn.Module, checkpoints: Path, data: Data, out: Path, **words: 
     return vog.score(module, checkpoints, data, out, **words)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "after",
     [

@@ -42,6 +42,8 @@ print(torch._dynamo.utils.counters["stats"]["unique_graphs"])
 """
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_compiled_run_is_an_uncompiled_one(
@@ -109,6 +111,7 @@ class Branching(nn.Module):
         return self.net(x if x.sum() > 1e9 else x * 1)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compiled_runs_as_it_is(
     checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
@@ -118,6 +121,7 @@ def test_what_cannot_be_compiled_runs_as_it_is(
     assert run.table().equals(plain.table())
 
 
+@pytest.mark.slow
 def test_a_run_that_is_continued_is_not_measured_again(
     checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

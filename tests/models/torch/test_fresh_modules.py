@@ -37,6 +37,7 @@ def module() -> nn.Sequential:
     return module
 
 
+@pytest.mark.slow
 def test_after_scoring(
     module: nn.Sequential, checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
@@ -71,6 +72,7 @@ def test_after_a_failure_in_the_middle(
     assert state_of(module) == before
 
 
+@pytest.mark.slow
 def test_random_numbers_of_the_user_are_not_drawn(
     module: nn.Sequential, checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:

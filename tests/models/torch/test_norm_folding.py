@@ -56,6 +56,7 @@ def tail(width: int) -> list[nn.Module]:
     return [nn.Flatten(), nn.Linear(width, 3)]
 
 
+@pytest.mark.slow
 @given(st.booleans(), st.booleans(), st.sampled_from([1, 2, 3]), st.sampled_from([1, 2]))
 def test_folding_changes_nothing_but_the_norms(
     bias: bool, affine: bool, dimensions: int, groups: int
