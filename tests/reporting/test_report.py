@@ -18,7 +18,7 @@ import vog
 import world
 from command_line import Cli, score
 from runs import EASIER, plain_rows, write_rows
-from vog.analysis.one_run.column_pair import two_columns
+from vog.analysis.one_run.column_pair import compare_columns
 from vog.errors import ResultError
 from vog.reporting.findings import Missing, collect_findings
 from vog.reporting.page import galleries, report
@@ -346,7 +346,7 @@ def test_a_run_that_is_not_finished(tmp_path: Path) -> None:
     assert gallery(text, "examples", 0) == [f"e{i}" for i in range(29, 19, -1)]
     assert gallery(text, "examples", 1) == [f"e{i}" for i in range(10, 20)]
     assert "10 rows are not scored yet" in section(text, "scored")
-    found = two_columns(run, "vog@all", "loss@all", count=3)
+    found = compare_columns(run, "vog@all", "loss@all", count=3)
     assert (found.first_alone, found.second_alone) == ((29, 28, 27), (10, 11, 12))
     assert found.spearman == pytest.approx(-1)
     pages = TestClient(application(run, Guard("127.0.0.1")), base_url="http://127.0.0.1")

@@ -1,10 +1,10 @@
 """The interface of a score: a fold over checkpoints that leaves one number an example.
 
-    init(seen) -> state             from the observation of one or more checkpoints
+    init(observation) -> state      from the observation of one or more checkpoints
     merge(earlier, later) -> state  from two states of the same examples, in training order
     compute(state) -> scores        one number an example
 
-There is no update(). The next checkpoint is `merge(state, init(seen))`; checkpoints from two
+There is no update(). The next checkpoint is `merge(state, init(observation))`; checkpoints from two
 machines are `merge(first, second)`; the stage "all" is `merge(merge(early, middle), late)`.
 One law makes all three right, and one test (`tests/scores/test_contract.py`) checks it for
 every registered score:
@@ -153,7 +153,9 @@ class Score(Protocol):
         """A stage with fewer checkpoints does not have this score."""
         ...
 
-    def init(self, seen: Observation) -> Any: ...
+    def init(self, observation: Observation, /) -> Any:
+        """Return the state after the checkpoints of an observation."""
+        ...
 
     def merge(self, earlier: Any, later: Any) -> Any: ...
 

@@ -203,7 +203,7 @@ def test_chance_is_as_rare_as_it_says(counts: tuple[int, int]) -> None:
     """Of 200 samples without any difference a tenth is below 0.1, give or take 2 in a hundred."""
     rng = np.random.default_rng(5)
     found = [
-        told(rng.integers(0, 9, counts[0]), rng.integers(0, 9, counts[1]), 20, seed).chance
+        told(rng.integers(0, 9, counts[0]), rng.integers(0, 9, counts[1]), 20, seed).p_value
         for seed in range(200)
     ]
     assert 0.04 <= np.mean(np.array(found) < 0.1) <= 0.17
@@ -214,9 +214,9 @@ def test_chance_by_hand() -> None:
 
     Of sixty with the thirty highest apart nothing is left to chance.
     """
-    assert told([4, 5], [1, 2, 3]).chance == pytest.approx(0.2, abs=0.03)
-    assert told(np.arange(30) + 100, np.arange(30)).chance < 1e-9
-    assert told([1, 1], [1, 1, 1]).chance == 1
+    assert told([4, 5], [1, 2, 3]).p_value == pytest.approx(0.2, abs=0.03)
+    assert told(np.arange(30) + 100, np.arange(30)).p_value < 1e-9
+    assert told([1, 1], [1, 1, 1]).p_value == 1
 
 
 def test_an_interval_holds_its_number_and_stays_within_bounds() -> None:

@@ -237,7 +237,7 @@ def _detections(
         # A new generator for each, so that the intervals do not depend on the other kinds.
         result = separation(planted, clean_values, resamples, np.random.default_rng(seed))
         left_out = int(((mask | clean) & ~has_value).sum())
-        parts = (result.auroc, result.ap, result.precision, result.chance)
+        parts = (result.auroc, result.ap, result.precision, result.p_value)
         yield Detection(kind, score, stage, len(planted), len(clean_values), left_out, *parts)
 
 

@@ -25,13 +25,13 @@ class AlignedRuns:
         runs: two or more.
         ids: ids of the shared examples.
         positions: for each run, the row of each shared example.
-        only: for each run, the number of its examples that another run lacks.
+        unshared: for each run, the number of its examples that another run lacks.
     """
 
     runs: tuple[Run, ...]
     ids: pa.Array
     positions: tuple[Int[np.ndarray, "n"], ...]
-    only: tuple[int, ...]
+    unshared: tuple[int, ...]
 
     @cached_property
     def labels_differ(self) -> Bool[np.ndarray, "n"]:
@@ -50,7 +50,7 @@ class AlignedRuns:
     @property
     def covers_first_run(self) -> bool:
         """True if every example of the first run is shared; other runs may have more."""
-        return not self.only[0]
+        return not self.unshared[0]
 
     @property
     def matched_by_number(self) -> bool:

@@ -162,7 +162,7 @@ def compare(
     return Comparison(
         aligned.names,
         len(aligned.ids),
-        aligned.only,
+        aligned.unshared,
         int(aligned.labels_differ.sum()),
         by,
         tuple(itertools.chain(*agreements)),

@@ -41,7 +41,7 @@ _LIMIT, _CLASS_LIMIT = 0.2, 0.5  # more suspects are dropped only with `yes`
 
 
 @dataclass(frozen=True)
-class ClassKept:
+class ClassCounts:
     """The numbers of kept and dropped rows of one class.
 
     Attributes:
@@ -82,7 +82,7 @@ class Selection:
     labels: Int[np.ndarray, "kept"]
     relabelled: int
     dropped: Mapping[str, str]
-    classes: tuple[ClassKept, ...]
+    classes: tuple[ClassCounts, ...]
     notes: tuple[str, ...]
 
     @property
@@ -248,7 +248,7 @@ def _make_selection(run: Run, rows: RowTable, draft: Draft, notes: Sequence[str]
     counts = np.zeros((len(classes), len(REASONS) + 1), np.int64)
     np.add.at(counts, (code, draft.reason), 1)  # KEPT is -1: the last column counts the kept rows
     summaries = tuple(
-        ClassKept(
+        ClassCounts(
             None if label < 0 else label,
             class_name(run, label),
             sum(row),
