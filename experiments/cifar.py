@@ -130,7 +130,7 @@ def main(
         )
         overview = vog.analyze(run.named(cifar.names))
         for stage, errors in overview.errors.items():
-            typer.echo(f"{name}, {stage}: {errors.everything.error:.2%} wrong; ", nl=False)
+            typer.echo(f"{name}, {stage}: {errors.overall.error:.2%} wrong; ", nl=False)
             typer.echo(
                 f"lowest tenth {errors.lowest.error:.2%}, highest {errors.highest.error:.2%}"
             )

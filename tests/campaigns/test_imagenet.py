@@ -80,7 +80,7 @@ def test_on_the_published_photographs(reference: Path, tmp_path: Path) -> None:
     model, found = f"{SCRIPT}:build", tmp_path / "checkpoints"
     run = vog.score(model, found, str(listing), tmp_path / "run", root=root, workers=0, quiet=True)
     overview = vog.analyze(run.named(read_class_names(reference / "imagenet_classes.txt")), "vog")
-    wrong = [overview.errors[stage].everything.error for stage in ("early", "middle", "late")]
+    wrong = [overview.errors[stage].overall.error for stage in ("early", "middle", "late")]
     assert wrong[0] < 0.3
     assert wrong[0] >= wrong[1] >= wrong[2]
     assert {one.label_name for one in overview.classes} >= {"mailbag, postbag", "mushroom"}

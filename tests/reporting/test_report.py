@@ -147,7 +147,7 @@ def test_whether_the_scores_agree(run: Run, page: str) -> None:
     assert all(name.removesuffix("@all") in text for name in found.agreement)
     ids = gallery(page, "agreement")
     assert ids == [one.id for one in found.disputes]
-    said = {(one.score, one.stage): one.said for one in found.stability}
+    said = {(one.score, one.stage): one.reliability_text for one in found.stability}
     assert any("none (halves -" in one for one in said.values())
     for name in found.agreement:
         score_name = name.removesuffix("@all")
@@ -234,7 +234,7 @@ def test_one_score_has_a_stability(tmp_path: Path, checkpoints: Path) -> None:
     text = report(run, tmp_path / "r.html").read_text(encoding="utf-8")
     (stable,) = collect_findings(run).stability
     said = section(text, "agreement")
-    assert f"score all vog {stable.said} " in said
+    assert f"score all vog {stable.reliability_text} " in said
     assert "Not measured at stages early, middle, late: fewer than 4 checkpoints for vog." in said
     assert "The run has one score" in said
     assert "Disputed" not in said

@@ -35,7 +35,7 @@ def _error_charts(overview: Overview) -> dict[str, Chart]:
     top = max((decile.high for bins in errors.values() for decile in bins), default=1.0)
     return {
         f"error_by_decile_{stage}": charts.error_by_decile(
-            {stage: bins}, overview.score, f"Stage {stage}", overview.hard_is_high, top
+            {stage: bins}, overview.score, f"Stage {stage}", overview.higher_is_harder, top
         )
         for stage, bins in errors.items()
     }

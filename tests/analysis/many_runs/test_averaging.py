@@ -367,11 +367,11 @@ def test_a_combined_run_is_sorted_by_its_mean_z(make: Make, tmp_path: Path) -> N
     three = make("three", {"vog@all": [4, 3, 1, 2]}, labels=[0] * 4)
     other = combine([two, three], tmp_path / "other")
     found = vog.compare([mean, other], scores=["vog_z"])
-    assert [of.column for of in found.means] == ["vog_z@all"]
-    assert vog.compare([mean, other]).by == "vog_z@all"
-    assert vog.compare([mean, other], scores=["vog_rank"]).by == "vog_rank@all"
+    assert [of.column for of in found.mean_agreements] == ["vog_z@all"]
+    assert vog.compare([mean, other]).main_column == "vog_z@all"
+    assert vog.compare([mean, other], scores=["vog_rank"]).main_column == "vog_rank@all"
     for runs in ([mean, one], [one, mean]):
-        assert vog.compare(runs).by == "vog@all:class", "single runs have no view"
+        assert vog.compare(runs).main_column == "vog@all:class", "single runs have no view"
 
 
 def test_where_most_are_alone_in_their_class_the_mean_rank_decides(

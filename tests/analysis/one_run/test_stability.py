@@ -278,7 +278,7 @@ def test_the_numbers_are_those_of_scipy(checkpoints: Path, digits: Data, tmp_pat
     }, "the stages have two or three checkpoints"
     for one in found:
         odd, even = (of_half(run, f"{one.score}@{one.stage}", half) for half in HALVES)
-        assert one.halves == pytest.approx(spearmanr(odd, even)[0])
+        assert one.half_correlation == pytest.approx(spearmanr(odd, even)[0])
         start, stop = run.question["stages"][one.stage]
         assert (one.checkpoints, one.examples) == (stop - start, 30)
     assert str(vog.analyze(run).stability) == str(found), "NaN is not equal to itself"
@@ -296,12 +296,12 @@ def test_by_hand(tmp_path: Path) -> None:
     constant = write_run(tmp_path / "constant", halved, [0] * 2, [0] * 2)
     (found,) = stability(run)
     assert (found.score, found.checkpoints, found.examples) == ("vog", None, 4)
-    assert found.halves == pytest.approx(0.8)
-    assert found.whole == pytest.approx(1.6 / 1.8)
+    assert found.half_correlation == pytest.approx(0.8)
+    assert found.reliability == pytest.approx(1.6 / 1.8)
     (flat,) = stability(constant)
-    assert np.isnan([flat.halves, flat.whole]).all()
-    assert (found.said, flat.said) == ("0.89", "constant")
-    assert Stability("vog", "all", None, 4, -0.257, NAN).said == "none (halves -0.26)"
+    assert np.isnan([flat.half_correlation, flat.reliability]).all()
+    assert (found.reliability_text, flat.reliability_text) == ("0.89", "constant")
+    assert Stability("vog", "all", None, 4, -0.257, NAN).reliability_text == "none (halves -0.26)"
     assert stability(write_run(tmp_path / "old", {"vog@all": [1.0]}, [0], [0])) == ()
     assert isinstance(found, Stability)
 

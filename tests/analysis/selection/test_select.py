@@ -142,7 +142,7 @@ def marked_suspect(monkeypatch: pytest.MonkeyPatch, *rows: int) -> None:
 
     class Found:
         suspect = np.isin(np.arange(8), rows)
-        why, why_stage = None if rows else "nothing stands out", None
+        reason, stage_reason = None if rows else "nothing stands out", None
 
     monkeypatch.setattr("vog.analysis.label_errors.suspects.suspects", lambda *_, stage: Found)
 

@@ -120,7 +120,7 @@ def _tail_verdict(run: Run, fdr: float, stage: str | None, rows: Mask | None = N
     verdict = ranking("tail", names, (stage_name, None if stage else _WHY_ALL), hard, fdr)
     verdict = replace(verdict, unlearned=unlearned)
     if not count:
-        return replace(verdict, why=_why_no_suspects(run, judged, usable))
+        return replace(verdict, reason=_why_no_suspects(run, judged, usable))
     # The doubts give the number of wrong labels; the combined scores say which.
     ranked = np.flatnonzero(judged)[np.argsort(-hard[judged], kind="stable")]
     probability, suspect = np.full(len(hard), np.nan), np.zeros(len(hard), bool)
@@ -132,7 +132,7 @@ def _tail_verdict(run: Run, fdr: float, stage: str | None, rows: Mask | None = N
         probability=probability,
         suspect=suspect,
         expected_fdr=float(excess.expected_right[count - 1]) / count,
-        wrong=float(excess.probability.sum()),
+        expected_wrong_labels=float(excess.probability.sum()),
     )
 
 
@@ -199,9 +199,9 @@ def require_verdict(run: Run, planted: Planted | None = None) -> Verdict:
         ResultError: it is only a ranking, or there is no verdict.
     """
     verdict = suspects(run, planted)
-    if verdict.why is not None:
+    if verdict.reason is not None:
         raise ResultError(
-            f"the labels of {run.folder} cannot be judged: {verdict.why}. {VERDICT_ADVICE}"
+            f"the labels of {run.folder} cannot be judged: {verdict.reason}. {VERDICT_ADVICE}"
         )
     return verdict
 

@@ -193,10 +193,10 @@ def select(
 
         verdict = suspects(run, planted, stage=stage)
         mask = verdict.suspect
-        if verdict.why_stage is not None:
-            notes.append(f"suspects by stage {verdict.stage}: {verdict.why_stage}.")
-        if verdict.why is not None:
-            notes.append(f"no suspects: the number of wrong labels is unknown: {verdict.why}.")
+        if verdict.stage_reason is not None:
+            notes.append(f"suspects by stage {verdict.stage}: {verdict.stage_reason}.")
+        if verdict.reason is not None:
+            notes.append(f"no suspects: the number of wrong labels is unknown: {verdict.reason}.")
         notes += _trusted_note(int((mask & marks.trusted & draft.kept).sum()))
         mask &= ~marks.trusted & draft.kept
         if not yes:
