@@ -165,7 +165,7 @@ def _counts(verdict: "Verdict", run: "Run", record: "Planted | None") -> list[st
 
 
 def _flip_methods(record: "Planted | None") -> str:
-    return ", ".join(() if record is None else record.hows("flip"))
+    return ", ".join(() if record is None else record.methods("flip"))
 
 
 def _planted_rank(verdict: "Verdict") -> str:

@@ -63,7 +63,7 @@ def verify(
         if stage is None:
             typer.echo("Stage all, the whole training. --stage chooses another one.\n")
         for name in result.kinds:
-            _print_kind(result, name, stage or "all", count, record.hows(name))
+            _print_kind(result, name, stage or "all", count, record.methods(name))
     else:
         rows = [
             score.row() for k in result.kinds for score in result.detections_of(k, stage)[:count]

@@ -23,6 +23,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from vog.former_names import FormerAttribute
+
 
 class Signal(StrEnum):
     """A quantity that a model adapter can compute. It computes only those it is asked for."""
@@ -54,6 +56,8 @@ class Observation:
     loss_gradient: Float[Tensor, "k n *input"] | None = None
     last_layer_norm: Float[Tensor, "k n"] | None = None
 
+    of = FormerAttribute("select_rows")
+
     def signal(self, name: Signal) -> Tensor:
         """Return the signal of that name, which must have been observed."""
         value = self._signals[name]
@@ -69,7 +73,7 @@ class Observation:
             Signal.LAST_LAYER_NORM: self.last_layer_norm,
         }
 
-    def of(self, rows: slice) -> "Observation":
+    def select_rows(self, rows: slice) -> "Observation":
         """Return the observation of some of the examples."""
         signals = [None if signal is None else signal[:, rows] for signal in self._signals.values()]
         return Observation(self.labels[rows], *signals)

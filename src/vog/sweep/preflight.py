@@ -99,7 +99,7 @@ def differs_alone(model: Model, weights: Weights, needs: frozenset[Signal], firs
         single = model.observe(weights, alone, labels, needs)
     except ModelError:  # `preflight` reports it
         return False
-    pair = model.observe(weights, twice, labels.repeat(2), needs).of(slice(1))
+    pair = model.observe(weights, twice, labels.repeat(2), needs).select_rows(slice(1))
     return within_tolerance(single, pair, frozenset()) and not within_tolerance(single, pair, needs)
 
 

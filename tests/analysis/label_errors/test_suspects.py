@@ -304,7 +304,7 @@ def test_where_only_the_planted_are_wrong_nothing_is_claimed(tmp_path: Path) -> 
 def test_flips_of_what_is_ambiguous_count_nothing(tmp_path: Path) -> None:
     """As many ambiguous examples were left right, and look the same."""
     run = run_of(tmp_path / "run", drawn(900, 300))
-    plants = [replace(one, how="boundary") for one in planted(range(900, 1000)).plants]
+    plants = [replace(one, method="boundary") for one in planted(range(900, 1000)).plants]
     found = suspects(run, Planted({}, tuple(plants)))
     assert "which scores to trust and not how many" in str(found.reason)
     assert not found.suspect.any()

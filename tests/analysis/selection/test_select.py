@@ -74,7 +74,9 @@ def test_a_floor_by_hand(stairs: Run) -> None:
     assert numbers(select(stairs, keep_hardest=4, by="vog@all", floor="2")) == [2, 3, 6, 7]
     assert numbers(select(stairs, keep_hardest=4, by="vog@all", floor="30%")) == [2, 3, 6, 7]
     assert (found.reasons, found.notes) == ({"easy": 4}, ())
-    assert [(one.name, one.rows, one.kept, one.dropped) for one in found.classes] == [
+    assert [
+        (one.label_name, one.rows, one.kept_rows, one.dropped_by_reason) for one in found.classes
+    ] == [
         ("cat", 4, 3, {"easy": 1}),
         ("dog", 4, 1, {"easy": 3}),
     ]
@@ -120,7 +122,11 @@ def test_rows_without_a_class_have_no_floor(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", {"vog@all": STAIRS}, [-1, -1, -1, -1, 0, 0, 0, 0])
     found = select(run, keep_hardest=2, by="vog@all", floor=2)
     assert numbers(found) == [6, 7]
-    assert (found.classes[0].label, found.classes[0].rows, found.classes[0].kept) == (None, 4, 0)
+    assert (found.classes[0].label, found.classes[0].rows, found.classes[0].kept_rows) == (
+        None,
+        4,
+        0,
+    )
 
 
 def test_labels_may_be_large_numbers(tmp_path: Path) -> None:
@@ -328,8 +334,8 @@ def test_laws_of_a_share(
         own = labels == (-1 if one.label is None else one.label)
         least = -(-own.sum() * int(floor[:-1]) // 100) if isinstance(floor, str) else floor
         least = 0 if one.label is None else min(least, own.sum())
-        assert one.kept >= least
-        assert (one.rows, one.kept) == (own.sum(), own[found.positions].sum())
+        assert one.kept_rows >= least
+        assert (one.rows, one.kept_rows) == (own.sum(), own[found.positions].sum())
         held += max(least, (own & lacking).sum())
     assert len(found.ids) == max(-(-rows * percent // 100), held)
 

@@ -71,7 +71,7 @@ def suspects(
         unplanted = ~np.any(list(rows.values()), axis=0)
         names = _scores_at(run, LABEL_SCORES, stage or _ALL)
         unplanted_verdict = _unplanted_verdict(run, fdr, stage, unplanted)
-        boundary = BOUNDARY in record.hows(FLIP)
+        boundary = BOUNDARY in record.methods(FLIP)
         return planted_verdict(run, rows, names, unplanted_verdict, fdr, stage, boundary)
     if THRESHOLD in rows:
         return _threshold_verdict(run, rows[THRESHOLD], fdr, stage or _ALL)

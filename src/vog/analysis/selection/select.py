@@ -26,6 +26,7 @@ from vog.analysis.selection.criteria import (
 )
 from vog.analysis.selection.list_files import write_lists
 from vog.errors import ResultError, first_few
+from vog.former_names import FormerAttribute
 from vog.result import Run
 from vog.result.planting_record import Planted
 from vog.wording import command, option
@@ -46,17 +47,21 @@ class ClassCounts:
 
     Attributes:
         label: the class, after relabelling; None for the rows without a label.
-        name: the name of the class; None if it has none.
+        label_name: the name of the class; None if it has none.
         rows: number of rows of the class.
-        kept: number of rows that are kept.
-        dropped: number of dropped rows for each reason.
+        kept_rows: number of rows that are kept.
+        dropped_by_reason: number of dropped rows for each reason.
     """
 
     label: int | None
-    name: str | None
+    label_name: str | None
     rows: int
-    kept: int
-    dropped: Mapping[str, int]
+    kept_rows: int
+    dropped_by_reason: Mapping[str, int]
+
+    dropped = FormerAttribute("dropped_by_reason")
+    kept = FormerAttribute("kept_rows")
+    name = FormerAttribute("label_name")
 
 
 @dataclass(frozen=True)
@@ -258,9 +263,9 @@ def _make_selection(run: Run, rows: RowTable, draft: Draft, notes: Sequence[str]
         for label, row in zip(classes.tolist(), counts.tolist(), strict=True)
     )
     short = [
-        f"{entry.name or entry.label} ({entry.kept:,} of {floor:,})"
+        f"{entry.label_name or entry.label} ({entry.kept_rows:,} of {floor:,})"
         for entry, floor in zip(summaries, draft.floor[first].tolist(), strict=True)
-        if entry.kept < min(floor, entry.rows)
+        if entry.kept_rows < min(floor, entry.rows)
     ]
     floor_note = [f"below the floor, for other reasons: {first_few(short)}."] if short else []
     return Selection(
