@@ -16,6 +16,7 @@ from vog.analysis.detection.intervals import Estimate
 from vog.analysis.detection.planted_faults import Detection
 from vog.analysis.many_runs.comparison import Comparison
 from vog.analysis.one_run.stability import Stability
+from vog.errors import DifferentQuestionError
 from vog.former_names import FormerAttribute, former_classes
 
 PAGE = Path(__file__).parents[1] / "docs/former-names.md"
@@ -100,6 +101,19 @@ def test_a_module_finds_classes_by_former_names() -> None:
         assert find_class("Former") is Stability
     with pytest.raises(AttributeError, match=r"^module 'vog\.example' has no attribute 'Other'$"):
         find_class("Other")
+
+
+def test_an_error_has_a_former_name() -> None:
+    with pytest.warns(DeprecationWarning, match="is now called vog.errors.DifferentQuestionError"):
+        assert import_module("vog.errors").OtherQuestionError is DifferentQuestionError
+    row = "| `vog.errors.OtherQuestionError` | `vog.errors.DifferentQuestionError` |"
+    assert row in PAGE.read_text().splitlines()
+
+
+def test_a_former_method_takes_its_arguments(tmp_path: Path) -> None:
+    run = vog.Run(tmp_path, {"data": {"examples": 0}})
+    with pytest.warns(DeprecationWarning, match=r"^Run\.named is now called Run\.with_label_names"):
+        assert run.named(["cat"]) == run.with_label_names(["cat"])
 
 
 def test_names_in_json_and_csv_have_not_changed() -> None:

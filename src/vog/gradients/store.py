@@ -106,7 +106,7 @@ def store(storing: Storing) -> Summary:
     """Write the gradients that are missing, and return the summary of the sweep.
 
     Raises:
-        OtherQuestionError: the folder answers a different question.
+        DifferentQuestionError: the folder answers a different question.
         ResultError: the disk has too little space, another process writes to the folder, or
             finished gradients are lost.
         DataError: a batch cannot be made.

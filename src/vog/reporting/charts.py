@@ -42,9 +42,9 @@ def _error_charts(overview: Overview) -> dict[str, Chart]:
 
 
 def _class_charts(run: Run, findings: Findings) -> dict[str, Chart]:
-    hard_is_high = run.hard_is_high(findings.raw)
+    higher_is_harder = run.higher_is_harder(findings.raw)
     spreads = findings.class_spreads
-    named = {"classes": charts.class_spread_chart(spreads, findings.raw, hard_is_high)}
+    named = {"classes": charts.class_spread_chart(spreads, findings.raw, higher_is_harder)}
     if len(spreads) > _MANY_CLASSES:
-        named["all_classes"] = charts.class_band(spreads, findings.raw, hard_is_high)
+        named["all_classes"] = charts.class_band(spreads, findings.raw, higher_is_harder)
     return named

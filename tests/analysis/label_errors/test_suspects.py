@@ -157,7 +157,7 @@ def test_doubts_say_how_many_and_all_scores_which(tmp_path: Path) -> None:
     names, hard = combined_hardness(run)
     assert names == found.scores == ("aum", "confidence", "loss", "el2n")
     np.testing.assert_array_equal(found.hardness, hard)
-    expected = excess_over_tail(1 - run.numbers("confidence@all"))
+    expected = excess_over_tail(1 - run.values("confidence@all"))
     assert int(found.suspect.sum()) == expected.count_suspects(0.1)
     order = np.argsort(-hard, kind="stable")
     assert (np.diff(found.probability[order]) <= 0).all()

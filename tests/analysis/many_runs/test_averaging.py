@@ -30,7 +30,7 @@ from vog.analysis.many_runs.ensemble_size import (
     ensemble_size_curve,
 )
 from vog.analysis.one_run.stability import spearman_brown
-from vog.errors import OtherQuestionError, ResultError
+from vog.errors import DifferentQuestionError, ResultError
 from vog.figures import charts, example_reader
 from vog.figures.charts.ensemble_size_chart import ensemble_size_chart as drawn
 from vog.result import Run, combined_run
@@ -79,8 +79,8 @@ def test_means_are_those_of_the_derived_columns(make: Make, tmp_path: Path) -> N
     for column in runs[0].score_columns:
         name, _, stage = column.partition("@")
         for view, derived in (("rank", "rank"), ("z", "class")):
-            of = np.stack([run.numbers(f"{column}:{derived}") for run in runs])
-            mean, error = (out.numbers(f"{name}_{view}{which}@{stage}") for which in ("", "_se"))
+            of = np.stack([run.values(f"{column}:{derived}") for run in runs])
+            mean, error = (out.values(f"{name}_{view}{which}@{stage}") for which in ("", "_se"))
             np.testing.assert_allclose(mean, of.mean(0), atol=1e-6)
             np.testing.assert_allclose(error, sem(of), atol=1e-6)  # ddof 1 by default
     assert out.score_columns == runs[0].score_columns
@@ -179,7 +179,7 @@ def test_sets_that_differ(make: Make, tmp_path: Path) -> None:
     z = np.stack(
         [class_z_score(np.array(of), np.array([1, 0, 1])) for of in ([1.0, 2, 5], [8.0, 9, 4])]
     )
-    np.testing.assert_allclose(out.numbers("vog_z@all"), z.mean(0))
+    np.testing.assert_allclose(out.values("vog_z@all"), z.mean(0))
     assert numbers(out, "problem") == [[None, "two: dim", None]]
     kept = {"data": "photos", "root": None, "combined": ["one", "two"]}
     assert out.question["where"] == kept, "files are found by their ids"
@@ -255,9 +255,9 @@ def test_the_same_again_is_there_already(
     assert {path: path.stat().st_mtime_ns for path in files if path != lost} == {
         path: time for path, time in files.items() if path != lost
     }
-    with pytest.raises(OtherQuestionError, match="combined"):
+    with pytest.raises(DifferentQuestionError, match="combined"):
         combine(runs[:2], tmp_path / "mean")
-    assert combine(runs[:2], tmp_path / "mean", overwrite=True).numbers("vog@all")[0] == 0.5
+    assert combine(runs[:2], tmp_path / "mean", overwrite=True).values("vog@all")[0] == 0.5
 
 
 def test_problems_stay_with_their_rows(
@@ -446,7 +446,7 @@ def test_many_pairs_are_drawn_the_same_each_time(make: Make) -> None:
     found = ensemble_size_curve(runs, "aum@all")
     assert [(one.runs, one.pairs) for one in found.measured] == [(1, 28), (2, 50), (3, 50), (4, 35)]
     assert ensemble_size_curve(runs, "aum@all") == found
-    ranks = np.stack([rankdata(run.numbers("aum@all")) for run in runs])
+    ranks = np.stack([rankdata(run.values("aum@all")) for run in runs])
     assert found.measured[1].mean == pytest.approx(np.mean(curve_by_hand(ranks, 2)), abs=0.03)
     assert found.measured[3].mean == pytest.approx(np.mean(curve_by_hand(ranks, 4)))
 
@@ -561,7 +561,7 @@ def test_a_combined_run_does_what_others_do(cli: Cli) -> None:
     # These networks are random, and do not know the labels.
     assert (code, err.partition(" agree with ")[0]) == (0, "warning: most last checkpoints")
     first = json.loads(out)[0]
-    mean = vog.open("mean").numbers("vog_rank@all")
+    mean = vog.open("mean").values("vog_rank@all")
     assert first["vog_rank@all"] == mean.max()
     assert first["id"] == str(mean.argmax())
     for words in (

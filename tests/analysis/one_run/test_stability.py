@@ -29,7 +29,7 @@ STAGES = "first=0:4,all_but_one=1:"
 
 
 def of_half(run: Run, column: str, half: str) -> np.ndarray:
-    return run.numbers(half_of(column, half))
+    return run.values(half_of(column, half))
 
 
 @pytest.mark.parametrize("batch_size", [7, 64])
@@ -62,7 +62,7 @@ def test_halves_are_what_their_checkpoints_alone_would_give(
         for column in alone.score_columns:
             score = column.partition("@")[0]
             np.testing.assert_allclose(
-                of_half(run, f"{score}@{stage}", half), alone.numbers(column), rtol=1e-4, atol=1e-6
+                of_half(run, f"{score}@{stage}", half), alone.values(column), rtol=1e-4, atol=1e-6
             )
 
 
@@ -100,7 +100,7 @@ def test_each_score_has_the_halves_that_it_can_have(
         files = [checkpoints / f"step-{i}00.pt" for i in steps]
         alone = vog.score(world.build, files, digits, tmp_path / name, scores="aum", quiet=True)
         np.testing.assert_allclose(
-            of_half(run, f"aum@{stage}", half), alone.numbers("aum@all"), rtol=1e-4, atol=1e-6
+            of_half(run, f"aum@{stage}", half), alone.values("aum@all"), rtol=1e-4, atol=1e-6
         )
 
 
@@ -227,9 +227,7 @@ def test_of_many_rows_some_are_halved(
     chosen = split_half.halved_rows(np.arange(30), 30)
     assert 5 <= chosen.sum() <= 15
     for column in whole.score_columns:
-        np.testing.assert_allclose(
-            some.numbers(column), whole.numbers(column), rtol=1e-4, atol=1e-6
-        )
+        np.testing.assert_allclose(some.values(column), whole.values(column), rtol=1e-4, atol=1e-6)
         if column.endswith("@all"):
             odd, full = of_half(some, column, "odd"), of_half(whole, column, "odd")
             assert np.isnan(odd[~chosen]).all()

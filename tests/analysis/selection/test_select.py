@@ -209,7 +209,7 @@ def test_marks_of_people(stairs: Run) -> None:
     found = select(stairs, relabel_marked=True)
     assert found.labels.tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
     assert (found.relabelled, len(found.ids)) == (1, 8)
-    assert [(one.name, one.rows) for one in found.classes] == [("cat", 5), ("dog", 3)]
+    assert [(one.label_name, one.rows) for one in found.classes] == [("cat", 5), ("dog", 3)]
     review.mark("e7", "keep")
     found = select(stairs, drop_marked=True)
     assert (len(found.ids), found.notes) == (8, ("no row is marked drop.",)), "the last one holds"
@@ -326,7 +326,7 @@ def test_laws_of_a_share(
     assert set(found.ids) <= set(hardest(more).ids), "kept sets are nested"
     assert not set(found.ids) & set(found.dropped)
     assert len(found.ids) + len(found.dropped) == rows
-    lacking = np.isnan(run.numbers(by))
+    lacking = np.isnan(run.values(by))
     assert lacking[found.positions].sum() == lacking.sum()
     labels = np.array([label for _, label in cases])
     held = 0
@@ -383,7 +383,7 @@ def test_the_easiest_are_what_the_hardest_leave(
     hard = select(run, keep_hardest=count, by=by, seed=seed)
     easy = select(run, keep_easiest=len(cases) - count, by=by, seed=seed)
     assert set(hard.ids) == set(easy.dropped)
-    values = run.numbers(by).round(6)
+    values = run.values(by).round(6)
     out = np.setdiff1d(np.arange(len(cases)), hard.positions)
     assert values[out].max(initial=-np.inf) <= values[hard.positions].min(initial=np.inf)
 

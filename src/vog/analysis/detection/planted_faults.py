@@ -227,8 +227,8 @@ def verify(
 def _hard_values(run: Run) -> Iterator[tuple[str, Float[np.ndarray, "n"]]]:
     """Yield every column, turned so that large is hard, and last the combination, if any."""
     for column in run.score_columns:
-        values = run.numbers(column)
-        yield column, values if run.hard_is_high(column) else -values
+        values = run.values(column)
+        yield column, values if run.higher_is_harder(column) else -values
     if any(f"{name}@all" in run.score_columns for name in LOGIT_SCORES):
         yield f"{COMBINATION}@all", combined_hardness(run)[1]
 

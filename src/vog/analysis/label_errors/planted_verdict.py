@@ -106,7 +106,7 @@ def _fit_at(run: Run, names: tuple[str, ...], stage: str, flipped: Mask, usable:
     Raises:
         ResultError: too few flipped or unflipped labels have all scores.
     """
-    values = np.stack([run.numbers(f"{name}@{stage}") for name in names])
+    values = np.stack([run.values(f"{name}@{stage}") for name in names])
     whole = np.isfinite(values).all(axis=0) & usable
     flips, unflipped = int(flipped[whole].sum()), int((~flipped[whole]).sum())
     if min(flips, unflipped) < calibration.MIN_PLANTED:

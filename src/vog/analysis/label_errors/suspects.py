@@ -142,7 +142,7 @@ def _confidence_values(run: Run, stage: str) -> PerRow:
             f"{run.folder} has no score confidence, by which labels are judged. Score again with "
             f"confidence in {option('scores')}, or give {option('planted')} with flipped labels."
         )
-    return run.numbers(f"confidence@{stage}")
+    return run.values(f"confidence@{stage}")
 
 
 def _learned_by_median_doubt(run: Run, doubt: PerRow, usable: Mask) -> tuple[Mask, tuple[int, ...]]:
@@ -227,7 +227,7 @@ def _aum_values(run: Run, stage: str) -> PerRow:
             f"{run.folder} has no score aum, whose cut-off the threshold samples give. Score again "
             f"with aum in {option('scores')}, or give {option('planted')} with flipped labels."
         )
-    return run.numbers(f"aum@{stage}")
+    return run.values(f"aum@{stage}")
 
 
 def _scores_at(run: Run, candidates: tuple[str, ...], stage: str) -> tuple[str, ...]:

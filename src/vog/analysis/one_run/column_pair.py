@@ -40,7 +40,7 @@ def compare_columns(run: Run, first: str, second: str, count: int = 12) -> Colum
     index = run.table(["index"])["index"].to_numpy()  # not the position, as parts may be missing
     return ColumnComparison(
         spearman(x, y),
-        density(run.numbers(first), run.numbers(second)),
+        density(run.values(first), run.values(second)),
         tuple(int(index[i]) for i in order[:count] if gaps[i] > 0),
         tuple(int(index[i]) for i in order[::-1][:count] if gaps[i] < 0),
     )

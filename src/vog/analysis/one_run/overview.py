@@ -133,11 +133,11 @@ def analyze(run: Run, score: str | None = None) -> Overview:
     score = score or default_score(run)
     columns = columns_by_stage(run, score)
     raw = raw_column(run, columns["all"]).partition("@")[0]
-    values = {stage: run.numbers(column) for stage, column in columns.items()}
+    values = {stage: run.values(column) for stage, column in columns.items()}
     return Overview(
         score=score,
         raw=raw,
-        higher_is_harder=run.hard_is_high(columns["all"]),
+        higher_is_harder=run.higher_is_harder(columns["all"]),
         errors={stage: _stage_errors(run, stage, values[stage]) for stage in columns},
         classes=_class_difficulties(run, raw, list(columns)),
         agreement=_stage_agreement(values),
@@ -168,7 +168,7 @@ def _class_difficulties(run: Run, score: str, stages: list[str]) -> tuple[ClassD
     columns = [f"{score}@{stage}" for stage in stages]
     table = run.table(["label", *columns])
     for i, name in enumerate(columns, start=1):  # one infinity would make the mean infinite
-        values = run.numbers(name)
+        values = run.values(name)
         finite = pa.array(values, mask=~np.isfinite(values))
         table = table.set_column(i, name, finite)
     is_wrong = pa.array(errors.astype(np.float64), mask=~has_both)
@@ -187,7 +187,7 @@ def _class_difficulties(run: Run, score: str, stages: list[str]) -> tuple[ClassD
         for row in means.to_pylist()
         if row["label"] is not None
     ]
-    sign = -1 if run.hard_is_high(f"{score}@all") else 1
+    sign = -1 if run.higher_is_harder(f"{score}@all") else 1
     return tuple(sorted(rows, key=lambda c: (np.isnan(c.means["all"]), sign * c.means["all"])))
 
 

@@ -122,7 +122,7 @@ def spearman_brown(correlation: float, times: int = 2) -> float:
 
 def _column_stability(run: Run, column: str) -> Stability:
     score, _, stage = column.partition("@")
-    odd, even = (run.numbers(half_of(column, half)) for half in HALVES)
+    odd, even = (run.values(half_of(column, half)) for half in HALVES)
     half_correlation = spearman(odd, even)
     start, stop = run.question.get("stages", {}).get(stage, (None, None))
     return Stability(
