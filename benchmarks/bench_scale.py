@@ -86,7 +86,7 @@ def bench_reading_the_list(benchmark: BenchmarkFixture, listing: Path) -> None:
 
 def bench_analyze(benchmark: BenchmarkFixture, run: Run) -> None:
     found = benchmark.pedantic(lambda: vog.analyze(vog.open(run.folder)), rounds=3)
-    assert found.errors["late"].everything.examples == EXAMPLES
+    assert found.errors["late"].overall.examples == EXAMPLES
     note_memory(benchmark)
 
 

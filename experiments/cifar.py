@@ -128,9 +128,9 @@ def main(
             device=device,
             stages=3,
         )
-        overview = vog.analyze(run.named(cifar.names))
+        overview = vog.analyze(run.with_label_names(cifar.names))
         for stage, errors in overview.errors.items():
-            typer.echo(f"{name}, {stage}: {errors.everything.error:.2%} wrong; ", nl=False)
+            typer.echo(f"{name}, {stage}: {errors.overall.error:.2%} wrong; ", nl=False)
             typer.echo(
                 f"lowest tenth {errors.lowest.error:.2%}, highest {errors.highest.error:.2%}"
             )

@@ -55,7 +55,7 @@ def main() -> None:
                 batch_size=BATCH,
                 quiet=True,
             )
-            error = np.abs(run.numbers("vog@all") - expected) / expected
+            error = np.abs(run.values("vog@all") - expected) / expected
             sys.stdout.write(
                 f"{'folded' if fold else 'as it is'}: median {np.median(error):.0e}, most "
                 f"{error.max():.0e}; above 1e-5 in {(error > 1e-5).sum()} of {IMAGES}\n"

@@ -330,13 +330,13 @@ def precisions(
 def compared(named: Rows, wrong: Rows, verdict: Verdict | None = None) -> dict[str, Any]:
     """Return the number of named rows, and their precision and recall for the wrong rows."""
     count, right = int(named.sum()), int((named & wrong).sum())
-    counted = verdict is not None and not np.isnan(verdict.wrong)
+    expected_wrong = np.nan if verdict is None else verdict.expected_wrong_labels
     return {
         "named": count,
         "precision": right / count if count else None,
         "recall": right / int(wrong.sum()) if wrong.any() else None,
         "expected": 1 - verdict.expected_fdr if verdict is not None and count else None,
-        "expected wrong": verdict.wrong if verdict is not None and counted else None,
+        "expected wrong": None if np.isnan(expected_wrong) else expected_wrong,
     }
 
 

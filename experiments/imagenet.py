@@ -56,9 +56,10 @@ def main(
         if step < STEPS:
             rows = torch.randperm(len(examples))[:BATCH].tolist()
             batches = [read_batch(examples, range(row, row + 1)) for row in rows]
-            labels = torch.cat([batch.labels[batch.at] for batch in batches])
+            labels = torch.cat([batch.labels[batch.positions] for batch in batches])
             loss = F.cross_entropy(
-                model(torch.cat([batch.inputs for batch in batches if len(batch.at)])), labels
+                model(torch.cat([batch.inputs for batch in batches if len(batch.positions)])),
+                labels,
             )
             optimizer.zero_grad()
             loss.backward()

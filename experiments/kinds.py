@@ -76,7 +76,11 @@ def table(verifications: list[Verification]) -> str:
         cells = [
             spread(
                 [
-                    next(o.auroc.value for o in verification.of(kind, "all") if o.score == score)
+                    next(
+                        o.auroc.value
+                        for o in verification.detections_of(kind, "all")
+                        if o.score == score
+                    )
                     for verification in verifications
                 ],
                 2,

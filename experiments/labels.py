@@ -140,7 +140,9 @@ def judge(dataset: Dataset, rate: float, seed: int, folder: Path) -> dict[str, A
             verdicts["half planted"] = (verdict.suspect[unplanted], wrong[unplanted])
             result["vog helps"] = verdict.vog_helps
         verification = vog.verify(run, record, quiet=True)
-        result["verified"] = [detection.row() for detection in verification.of(FLIP, "all")]
+        result["verified"] = [
+            detection.row() for detection in verification.detections_of(FLIP, "all")
+        ]
     for name, probabilities in predict(dataset, checkpoints).items():
         verdicts[f"cleanlab, {name}"] = (find_label_issues(labels, probabilities), wrong)
         if record is not None:

@@ -382,7 +382,7 @@ def figures(seeds: Sequence[SeedResult], stats: dict[str, Any]) -> dict[str, cha
             {stage: errors["deciles"] for stage, errors in stats[f"error by {target}"].items()},
             "vog:class",
             f"MNIST test digits misread, by VoG of the {what}; {len(seeds)} seeds together",
-            hard_is_high=True,
+            higher_is_harder=True,
         )
         for target, what in (("label", "label"), ("prediction", "predicted class"))
     }

@@ -59,7 +59,7 @@ def main() -> None:
 def draw(browser: Browser, run: Run, args: list[str], out: Path, beside: Path) -> None:
     """Take screenshots of report and viewer of one run."""
     name = run.folder.name
-    named = run.named(read_class_names(Path(args[1]))) if args else run
+    named = run.with_label_names(read_class_names(Path(args[1]))) if args else run
     page_file = report(named, beside / f"{name}.html")
     hardest = run.top(1, by="aum@all" if "aum@all" in run.columns else None)["index"][0].as_py()
     with serve_run(run.folder, args) as address:

@@ -147,7 +147,7 @@ def compare(verdict: Verdict, wrong: Bool[np.ndarray, "n"]) -> Comparison:
     """Return the verdict beside the truth."""
     return Comparison(
         wrong=int(wrong.sum()),
-        expected_wrong=verdict.wrong,
+        expected_wrong=verdict.expected_wrong_labels,
         named=int(verdict.suspect.sum()),
         wrong_of_named=int((verdict.suspect & wrong).sum()),
         expected_precision=1 - verdict.expected_fdr,

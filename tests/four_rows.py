@@ -47,7 +47,7 @@ VERDICT = Verdict(
     suspect=np.array([False, True, False, False]),
     fdr=0.1,
     expected_fdr=NAN,
-    wrong=NAN,
+    expected_wrong_labels=NAN,
     planted=np.zeros(4, bool),
 )
 BY_HARDNESS = replace(VERDICT, method="threshold", probability=np.full(4, NAN))

@@ -64,7 +64,7 @@ def assert_as_plain(build: Build, states: list[State], folder: Path, model: Any 
         scores="vog,grad_norm,aum",
     )
     for name, expected in plain(build, states).items():
-        found = run.numbers(f"{name}@all")
+        found = run.values(f"{name}@all")
         assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max(), name
     return run
 

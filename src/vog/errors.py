@@ -8,7 +8,9 @@ make, but no bug of this package: a bug stays a `TypeError` or `AssertionError` 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from vog.former_names import former_classes
 from vog.wording import option
 
 
@@ -54,7 +56,7 @@ class TooFewCheckpointsError(ScoreError):
         )
 
 
-class OtherQuestionError(ResultError):
+class DifferentQuestionError(ResultError):
     """A run folder was started with a different question than the current one."""
 
     def __init__(self, folder: Path, changes: Mapping[str, tuple[object, object]]) -> None:
@@ -82,3 +84,7 @@ def unknown(name: str, names: Iterable[str]) -> str:
     near = get_close_matches(name, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"{hint} Known: {first_few(names, 40)}."
+
+
+if not TYPE_CHECKING:  # for type checkers, a module with `__getattr__` would have every name
+    __getattr__ = former_classes(__name__, OtherQuestionError=DifferentQuestionError)

@@ -79,12 +79,14 @@ def test_on_the_published_photographs(reference: Path, tmp_path: Path) -> None:
     tuned(listing, root, tmp_path / "checkpoints")
     model, found = f"{SCRIPT}:build", tmp_path / "checkpoints"
     run = vog.score(model, found, str(listing), tmp_path / "run", root=root, workers=0, quiet=True)
-    overview = vog.analyze(run.named(read_class_names(reference / "imagenet_classes.txt")), "vog")
-    wrong = [overview.errors[stage].everything.error for stage in ("early", "middle", "late")]
+    overview = vog.analyze(
+        run.with_label_names(read_class_names(reference / "imagenet_classes.txt")), "vog"
+    )
+    wrong = [overview.errors[stage].overall.error for stage in ("early", "middle", "late")]
     assert wrong[0] < 0.3
     assert wrong[0] >= wrong[1] >= wrong[2]
     assert {one.label_name for one in overview.classes} >= {"mailbag, postbag", "mushroom"}
-    named = run.named(read_class_names(reference / "imagenet_classes.txt"))
+    named = run.with_label_names(read_class_names(reference / "imagenet_classes.txt"))
     assert class_grid(named, "vog@late").width > 1500
     examples = open_source(listing, root)
     inputs = torch.stack([torch.from_numpy(examples.read(row)[0]) for row in range(50)])

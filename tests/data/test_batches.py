@@ -20,7 +20,7 @@ def test_rows_of_arrays_are_those_read_one_by_one() -> None:
         one_by_one = read_batch(open_source((form, labels), transform=np.array), range(2, 7))
         for name in ("rows", "problems"):
             assert getattr(sliced, name) == getattr(one_by_one, name)
-        for name in ("labels", "at", "inputs"):
+        for name in ("labels", "positions", "inputs"):
             torch.testing.assert_close(
                 getattr(sliced, name), getattr(one_by_one, name), rtol=0, atol=0
             )
@@ -51,7 +51,7 @@ def test_split_batches_are_the_batch(bad: set[int], size: int) -> None:
     assert [row for part in parts for row in part.rows] == list(range(100, 120))
     assert all(len(part.rows) == size for part in parts[:-1])
     assert torch.cat([part.labels for part in parts]).tolist() == list(range(20))
-    assert [part.rows[at] - 100 for part in parts for at in part.at.tolist()] == good
+    assert [part.rows[at] - 100 for part in parts for at in part.positions.tolist()] == good
     assert [x for part in parts for x in part.inputs.flatten().tolist()] == good
     found = {part.rows[at] - 100: why for part in parts for at, why in part.problems.items()}
     assert found == batch.problems

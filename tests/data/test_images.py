@@ -286,7 +286,7 @@ def test_what_is_no_file_has_a_row_that_says_so(tmp_path: Path) -> None:
         listing.write_text("".join(f"a/{number}.png 0\n" for number in range(1, 7)))
         for examples in (open_source(tmp_path), open_source(listing)):
             batch = data.read_batch(examples, range(6))
-            assert batch.at.tolist() == [0]
+            assert batch.positions.tolist() == [0]
             assert batch.labels.tolist() == [0] * 6
             whys = ["", "a link to a file that", "a FIFO", "a socket", "a link to a", "a device"]
             assert all(whys[row] in why for row, why in batch.problems.items())

@@ -218,7 +218,7 @@ def test_a_dataset() -> None:
     assert examples.labels is None, "they cost a pass over the data"
     batch = data.read_batch(examples, range(2, 6))
     assert batch.problems == {2: "disk read error"}
-    assert batch.at.tolist() == [0, 1, 3]
+    assert batch.positions.tolist() == [0, 1, 3]
     assert batch.labels.tolist() == [2, 0, -1, 2]
     assert batch.inputs[:, 0].tolist() == [2, 3, 5]
 
@@ -444,7 +444,7 @@ def test_a_damaged_image_marks_its_row(folder: Path) -> None:
     batch = data.read_batch(open_source(folder), range(4))
     assert "truncated" in batch.problems[3]
     assert batch.problems[0].startswith("cannot identify image file")
-    assert batch.at.tolist() == [1, 2]
+    assert batch.positions.tolist() == [1, 2]
     assert batch.labels.tolist() == [0, 0, 1, 1], "its label is known all the same"
 
 

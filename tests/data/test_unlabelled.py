@@ -65,7 +65,7 @@ def test_they_are_scored_as_with_labels(
     run = scored(checkpoints, FORMS[form](tmp_path, digits[0]), tmp_path / "run")
     assert {column.partition("@")[0] for column in run.score_columns} == set(BLIND)
     for column in run.score_columns:
-        np.testing.assert_allclose(run.numbers(column), labelled.numbers(column), rtol=1e-5)
+        np.testing.assert_allclose(run.values(column), labelled.values(column), rtol=1e-5)
     assert run.table(["label"])["label"].null_count == run.rows
     assert not run.problems().num_rows
     same = run.table(["prediction@all", "vog@all:class"])
@@ -83,7 +83,7 @@ def test_where_some_have_none_the_others_have_all(
     whole = scored(checkpoints, digits, tmp_path / "whole", scores="all")
     for column in run.score_columns:
         needs_label = uses_label(SCORES[column.partition("@")[0]])
-        values, expected = run.numbers(column), whole.numbers(column)
+        values, expected = run.values(column), whole.values(column)
         assert np.isnan(values[::3]).all() == needs_label
         known = (some >= 0) | ~np.array(needs_label)
         np.testing.assert_allclose(values[known], expected[known], rtol=1e-5, atol=1e-7)
@@ -180,7 +180,7 @@ def test_one_example_again(checkpoints: Path, digits: Data, tmp_path: Path) -> N
     run = scored(checkpoints, (digits[0], None), tmp_path / "run")
     inspect = inspector(run, model=world.build, data=(digits[0], None))
     found = inspect(3)
-    assert found.vog == pytest.approx(run.numbers("vog@all")[3], rel=1e-4)
+    assert found.vog == pytest.approx(run.values("vog@all")[3], rel=1e-4)
     assert (found.label, found.confidence, found.margin, found.loss) == (-1, None, None, None)
     assert found.differs == ()
 

@@ -77,4 +77,4 @@ def test_the_rows_of_another_order_are_refused(table: Any, scored: Scored) -> No
 def test_more_columns_go_along(scored: Scored, tmp_path: Path) -> None:
     export(scored.run, tmp_path / "issues.csv", "cleanlab", ["vog@all:class"])
     found = pd.read_csv(tmp_path / "issues.csv")["vog@all:class"]
-    np.testing.assert_allclose(found, scored.run.numbers("vog@all:class"))
+    np.testing.assert_allclose(found, scored.run.values("vog@all:class"))

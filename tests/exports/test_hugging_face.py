@@ -22,10 +22,10 @@ def test_columns_by_row(given: datasets.Dataset, scored: Scored) -> None:
     assert found.column_names == ["label", "id", "vog@all:class", "forgetting@all", "aum@late"]
     assert found.features["aum@late"].dtype == "float32"
     for name in found.column_names[2:]:
-        np.testing.assert_array_equal(found.with_format("numpy")[name], scored.run.numbers(name))
+        np.testing.assert_array_equal(found.with_format("numpy")[name], scored.run.values(name))
     assert given.column_names == ["label", "id"]
     hard = found.filter(lambda row: row["vog@all:class"] > 2)
-    assert len(hard) == (scored.run.numbers("vog@all:class") > 2).sum() > 0
+    assert len(hard) == (scored.run.values("vog@all:class") > 2).sum() > 0
 
 
 def test_columns_by_id_after_shuffling_and_filtering(
@@ -33,7 +33,7 @@ def test_columns_by_id_after_shuffling_and_filtering(
 ) -> None:
     some = given.shuffle(seed=0).select(range(50))
     found = add_columns(some, scored.run, ["aum@all"], key="id")
-    expected = scored.run.numbers("aum@all")[[int(one) for one in some["id"]]]
+    expected = scored.run.values("aum@all")[[int(one) for one in some["id"]]]
     np.testing.assert_array_equal(found.with_format("numpy")["aum@all"], expected)
     with pytest.raises(DataError, match="has 50 rows"):
         add_columns(some, scored.run)
@@ -68,5 +68,5 @@ def test_parquet_is_read(scored: Scored, tmp_path: Path) -> None:
     assert found.column_names == scored.run.columns
     assert found["id"][:] == scored.run.table(["id"])["id"].to_pylist()
     np.testing.assert_array_equal(
-        found.with_format("numpy")["forgetting@all"], scored.run.numbers("forgetting@all")
+        found.with_format("numpy")["forgetting@all"], scored.run.values("forgetting@all")
     )

@@ -78,7 +78,7 @@ def test_where_low_is_hard_the_hard_end_is_still_right(
 def test_predictions_stand_below_and_wrong_ones_are_marked(
     run: Run, shown: dict[str, list[GridImage]]
 ) -> None:
-    named = run.named(["cat, house cat", "dog", "owl", "fox"])
+    named = run.with_label_names(["cat, house cat", "dog", "owl", "fox"])
     class_grid.class_grid(named, "vog@early", label="house cat")
     predicted = named.table(["prediction@early", "prediction@all"]).to_pylist()
     assert any(row["prediction@early"] != row["prediction@all"] for row in predicted[::3])
@@ -190,7 +190,7 @@ def test_images_beside_gradients(tmp_path: Path) -> None:
 def test_a_class_of_one(run: Run) -> None:
     with pytest.raises(ResultError, match="there is no class 'fox'"):
         class_grid.class_grid(run, label="fox")
-    alone = vog.open(run.folder).named(["a", "b", "c", "d"])
+    alone = vog.open(run.folder).with_label_names(["a", "b", "c", "d"])
     with pytest.raises(ResultError, match="d: 0 scored examples"):
         class_grid.class_grid(alone, label="d")
 
@@ -200,11 +200,11 @@ def test_names_of_classes(tmp_path: Path) -> None:
     path.write_text("""{0: "tench, Tinca tinca",\n 2: 'crane', \n3: "crane, bird"}\n\n5: plain\n""")
     names = read_class_names(path)
     assert names == ["tench, Tinca tinca", "1", "crane", "crane, bird", "4", "plain"]
-    run = Run(tmp_path, {"data": {}}).named(names)
+    run = Run(tmp_path, {"data": {}}).with_label_names(names)
     assert run.label_number("Tinca tinca") == 0
     assert run.label_number("crane") == 2, "the whole name goes before a synonym"
     assert run.label_number("bird") == 3
-    twice = run.named(["crane, bird", "crane, machine"])
+    twice = run.with_label_names(["crane, bird", "crane, machine"])
     with pytest.raises(ResultError, match="classes 0, 1 are all called 'crane'"):
         twice.label_number("crane")
 

@@ -59,7 +59,7 @@ def chart() -> charts.alt.TopLevelMixin:
     rng = np.random.default_rng(0)
     values = rng.normal(size=200)
     bins = error_by_rank(values, values + rng.normal(size=200) > 1)
-    return charts.error_by_decile({"late": bins}, "vog@late", "Errors", hard_is_high=True)
+    return charts.error_by_decile({"late": bins}, "vog@late", "Errors", higher_is_harder=True)
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ import vog
 import world
 from command_line import TESTS, Cli
 from photographs import small
-from vog.errors import DataError, OtherQuestionError, ResultError
+from vog.errors import DataError, DifferentQuestionError, ResultError
 from vog.gradients import store as module
 from vog.gradients.score_stored import import_stored
 from vog.gradients.store import prepare_storing, store
@@ -158,7 +158,7 @@ def test_another_question_is_refused_and_overwrite_leaves_nothing_of_it(
     store(prepare_storing(request(checkpoints, out)))
     fewer = [str(path) for path in sorted(checkpoints.iterdir())[:3]]
     other = request(checkpoints, out)
-    with pytest.raises(OtherQuestionError, match="checkpoints"):
+    with pytest.raises(DifferentQuestionError, match="checkpoints"):
         store(prepare_storing(Request(other.model, fewer, other.data, out, quiet=True)))
     again = Request(other.model, fewer, other.data, out, quiet=True, overwrite=True)
     store(prepare_storing(again))

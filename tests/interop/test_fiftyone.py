@@ -42,7 +42,7 @@ def test_labels_and_predictions(dataset: fo.Dataset, pictures: Run) -> None:
     ]
     table = pictures.table(["label", "prediction@all"]).to_pylist()
     assert wrong == [row for row, one in enumerate(table) if one["label"] != one["prediction@all"]]
-    given = pictures.numbers("prediction_probability@all").tolist()
+    given = pictures.values("prediction_probability@all").tolist()
     assert dataset.values("prediction.confidence") == pytest.approx(given)
 
 
@@ -51,8 +51,8 @@ def test_scores_can_be_sorted_and_filtered_by(dataset: fo.Dataset, pictures: Run
     hardest = dataset.sort_by("vog_late", reverse=True).limit(5).values("vog_id")
     assert hardest == pictures.top(5, by="vog@late")["id"].to_pylist()
     low = dataset.match(fo.ViewField("aum_all") < 0)
-    assert len(low) == int((pictures.numbers("aum@all") < 0).sum()) > 0
-    ranks = pictures.numbers("forgetting@all:rank")
+    assert len(low) == int((pictures.values("aum@all") < 0).sum()) > 0
+    ranks = pictures.values("forgetting@all:rank")
     assert dataset.bounds("forgetting_all_rank") == (ranks.min(), ranks.max())
 
 

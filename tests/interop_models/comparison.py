@@ -116,6 +116,6 @@ def compare(architecture: Architecture, folder: Path) -> Comparison:
 def _differences(run: Run, right: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, float]:
     scores = {name.partition("@")[0]: name for name in run.score_columns if name.endswith("@all")}
     return {
-        score: relative(run.numbers(column)[rows], right[score][rows])
+        score: relative(run.values(column)[rows], right[score][rows])
         for score, column in scores.items()
     }

@@ -74,7 +74,7 @@ def test_aum_is_that_of_aum(scored: Scored, tmp_path: Path) -> None:
     with (tmp_path / "aum_values.csv").open() as file:
         values = {int(row["sample_id"]): float(row["aum"]) for row in csv.DictReader(file)}
     theirs = np.array([values[row] for row in range(len(scored.labels))])
-    assert relative(scored.run.numbers("aum@all"), theirs) < SAME
+    assert relative(scored.run.values("aum@all"), theirs) < SAME
 
 
 def saliency(scored: Scored) -> np.ndarray:
@@ -90,9 +90,9 @@ def test_vog_is_the_spread_of_the_saliency_of_captum(scored: Scored) -> None:
     gradients = saliency(scored)
     if len(gradients) > 1:
         theirs = gradients.std(axis=0).mean(axis=(1, 2))
-        assert relative(scored.run.numbers("vog@all"), theirs) < SAME
+        assert relative(scored.run.values("vog@all"), theirs) < SAME
     norms = np.abs(gradients).mean(axis=(0, 2, 3))
-    assert relative(scored.run.numbers("grad_norm@all"), norms) < SAME
+    assert relative(scored.run.values("grad_norm@all"), norms) < SAME
 
 
 def test_stored_gradients_are_the_saliency_of_captum(scored: Scored, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_stored_gradients_are_the_saliency_of_captum(scored: Scored, tmp_path: P
 def test_confidence_ranks_as_the_self_confidence_of_cleanlab(scored: Scored) -> None:
     mean = np.mean(scored.probabilities, axis=0)
     theirs = get_label_quality_scores(scored.labels.numpy(), mean, method="self_confidence")
-    ours = scored.run.numbers("confidence@all")
+    ours = scored.run.values("confidence@all")
     assert relative(ours, theirs) < SAME
     assert np.array_equal(rankdata(ours), rankdata(theirs))
 
@@ -129,7 +129,7 @@ def test_entropy_by_confidence_ranks_as_that_of_cleanlab(scored: Scored) -> None
         pytest.skip("the mean of entropies is not the entropy of the mean")
     labels, (probabilities,) = scored.labels.numpy(), scored.probabilities
     theirs = get_label_quality_scores(labels, probabilities, method="confidence_weighted_entropy")
-    ours = scored.run.numbers("entropy@all") / scored.run.numbers("confidence@all")
+    ours = scored.run.values("entropy@all") / scored.run.values("confidence@all")
     assert np.array_equal(rankdata(-ours), rankdata(theirs))
 
 
@@ -139,8 +139,8 @@ def test_the_margin_of_cleanlab_is_that_of_our_columns(scored: Scored) -> None:
         pytest.skip("the margin of mean probabilities is of no mean of margins")
     labels, (probabilities,) = scored.labels.numpy(), scored.probabilities
     theirs = get_label_quality_scores(labels, probabilities, method="normalized_margin")
-    own = scored.run.numbers("confidence@all")
-    rival = own * np.exp(-scored.run.numbers("aum@all"))
+    own = scored.run.values("confidence@all")
+    rival = own * np.exp(-scored.run.values("aum@all"))
     ours = (own - rival + 1) / 2
     assert relative(ours, theirs) < SAME
     assert np.array_equal(rankdata(ours), rankdata(theirs))

@@ -268,7 +268,7 @@ def test_the_photographs(chromium: Browser, reference: Path, tmp_path: Path) -> 
 
     names = reference / "imagenet_classes.txt"
     run = import_stored(reference / "train_results", tmp_path / "run", quiet=True)
-    path = report(run.named(read_class_names(names)), tmp_path / "report.html")
+    path = report(run.with_label_names(read_class_names(names)), tmp_path / "report.html")
     with opened(chromium, path.as_uri(), offline=True) as page:
         assert drawn(page) == 5
         expect(page.get_by_text("Score again with").first).to_be_visible()

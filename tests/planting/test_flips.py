@@ -123,8 +123,8 @@ def test_an_earlier_run_says_what_is_ambiguous(tmp_path: Path) -> None:
     assert flips.runner_up is not None
     assert flips.runner_up.tolist() == [*said[:30], *[-1] * 30]
     planted = vog.plant(source, tmp_path / "p", flip=0.1, flip_kind="boundary", run=run)
-    assert {one.how for one in planted.plants} == {"boundary"}
-    assert (planted.question["flip_kind"], planted.hows("flip")) == ("boundary", ("boundary",))
+    assert {one.method for one in planted.plants} == {"boundary"}
+    assert (planted.question["flip_kind"], planted.methods("flip")) == ("boundary", ("boundary",))
     rows = [int(one.id[1:]) for one in planted.plants]
     assert len(rows) == 6
     assert max(rows) < 12, "of the twelve with the smallest margin"

@@ -41,7 +41,9 @@ def check_record(planted: Planted, out: Path, before: Any, after: Any) -> None:
     data = planted.question["data"]
     assert (data["was"], data["examples"]) == (len(before), len(after))
     assert all(labels_of[one.id] == one.label for one in planted.plants)
-    assert all(was_of[one.source] == one.was for one in planted.plants if one.source is not None)
+    assert all(
+        was_of[one.source] == one.original_label for one in planted.plants if one.source is not None
+    )
     assert len({one.id for one in planted.plants}) == len(planted.plants)
     added = [one for one in planted.plants if one.kind in (DUPLICATE, OUTSIDE)]
     assert len(after) - len(before) == len(added)
@@ -218,7 +220,9 @@ def test_images_of_no_class_from_elsewhere(photos: Path, tmp_path: Path) -> None
     (other / "broken.png").write_bytes(b"no image")
     given: dict[str, Any] = {"outside_from": tmp_path / "other", "quiet": True}
     planted = plant(photos, tmp_path / "out", outside=0.1, **given)
-    assert {(one.how, one.source, one.was) for one in planted.plants} == {("other", None, None)}
+    assert {(one.method, one.source, one.original_label) for one in planted.plants} == {
+        ("other", None, None)
+    }
     theirs = set(contents(tmp_path / "other").values()) - {b"no image"}
     ours = contents(tmp_path / "out" / "data")
     assert all(ours[one.id] in theirs for one in planted.plants)
@@ -302,7 +306,7 @@ def test_arrays_of_rows_that_are_no_images(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     inputs = rng.uniform(size=(50, 6)).astype(np.float64) + 10 * np.arange(6)
     planted = plant((inputs, np.arange(50) % 2), tmp_path / "out", **ALL, quiet=True)
-    assert {one.how for one in planted.plants} == {"uniform", "noise", "jittered", "columns"}
+    assert {one.method for one in planted.plants} == {"uniform", "noise", "jittered", "columns"}
     assert planted.question["corruptions"] == ["noise"]
     assert planted.question["data"]["spec"] is None
     with np.load(tmp_path / "out" / "data.npz") as file:

@@ -236,7 +236,7 @@ def test_what_the_command_says_next(cli: Cli, photos: Path, tmp_path: Path) -> N
     assert "vog verify RUN" in err
     words = ("--link", "--seed", "7", "--corrupt", "10%", "--corruptions", "blur", "--quiet")
     assert cli("plant", "--data", "photos", *words, "--out", "q") == (0, "", "")
-    assert {one.how for one in load_planting_record(tmp_path / "q").plants} == {"blur"}
+    assert {one.method for one in load_planting_record(tmp_path / "q").plants} == {"blur"}
 
 
 @pytest.mark.parametrize(

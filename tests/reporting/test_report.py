@@ -18,7 +18,7 @@ import vog
 import world
 from command_line import Cli, score
 from runs import EASIER, plain_rows, write_rows
-from vog.analysis.one_run.column_pair import two_columns
+from vog.analysis.one_run.column_pair import compare_columns
 from vog.errors import ResultError
 from vog.reporting.findings import Missing, collect_findings
 from vog.reporting.page import galleries, report
@@ -151,7 +151,7 @@ def test_whether_the_scores_agree(run: Run, page: str) -> None:
     assert all(name.removesuffix("@all") in text for name in found.agreement)
     ids = gallery(page, "agreement")
     assert ids == [one.id for one in found.disputes]
-    said = {(one.score, one.stage): one.said for one in found.stability}
+    said = {(one.score, one.stage): one.reliability_text for one in found.stability}
     assert any("none (halves -" in one for one in said.values())
     for name in found.agreement:
         score_name = name.removesuffix("@all")
@@ -243,7 +243,7 @@ def test_one_score_has_a_stability(tmp_path: Path, checkpoints: Path) -> None:
     text = report(run, tmp_path / "r.html").read_text(encoding="utf-8")
     (stable,) = collect_findings(run).stability
     said = section(text, "agreement")
-    assert f"score all vog {stable.said} " in said
+    assert f"score all vog {stable.reliability_text} " in said
     assert "Not measured at stages early, middle, late: fewer than 4 checkpoints for vog." in said
     assert "The run has one score" in said
     assert "Disputed" not in said
@@ -361,7 +361,7 @@ def test_a_run_that_is_not_finished(tmp_path: Path) -> None:
     assert gallery(text, "examples", 0) == [f"e{i}" for i in range(29, 19, -1)]
     assert gallery(text, "examples", 1) == [f"e{i}" for i in range(10, 20)]
     assert "10 rows are not scored yet" in section(text, "scored")
-    found = two_columns(run, "vog@all", "loss@all", count=3)
+    found = compare_columns(run, "vog@all", "loss@all", count=3)
     assert (found.first_alone, found.second_alone) == ((29, 28, 27), (10, 11, 12))
     assert found.spearman == pytest.approx(-1)
     pages = TestClient(application(run, Guard("127.0.0.1")), base_url="http://127.0.0.1")

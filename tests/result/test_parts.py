@@ -15,7 +15,7 @@ import pytest
 
 import vog
 from runs import SIX_QUESTION
-from vog.errors import OtherQuestionError, ResultError
+from vog.errors import DifferentQuestionError, ResultError
 from vog.result import Run, open_run, parts, question
 from vog.result.parts import Part, gaps, writing_session
 
@@ -246,7 +246,7 @@ def test_differences_of_questions_are_shown(run: Run) -> None:
         "data": {"examples": 7, "label_names": ["cat", "magpie"]},
         "where": {"data": "moved"},
     }
-    with pytest.raises(OtherQuestionError) as caught:
+    with pytest.raises(DifferentQuestionError) as caught:
         question.require_same_question(Path("scores/a"), question.load_question(run.folder), other)
     assert str(caught.value) == (
         "scores/a answers another question, so its rows cannot be continued:\n"
@@ -264,7 +264,7 @@ def test_a_question_with_infinity_is_itself_again(tmp_path: Path) -> None:
     question.write_question(tmp_path, asked)
     question.require_same_question(tmp_path, question.load_question(tmp_path), asked)
     other = asked | {"model": {"args": {"clip": float("-inf"), "x": float("nan")}}}
-    with pytest.raises(OtherQuestionError, match="clip: was 'Infinity', is now '-Infinity'"):
+    with pytest.raises(DifferentQuestionError, match="clip: was 'Infinity', is now '-Infinity'"):
         question.require_same_question(tmp_path, question.load_question(tmp_path), other)
 
 

@@ -18,7 +18,7 @@ import question_fuzz
 import vog
 import world
 from command_line import TESTS
-from vog.errors import DataError, OtherQuestionError, ResultError
+from vog.errors import DataError, DifferentQuestionError, ResultError
 from vog.result import Run, open_run, part_names, question_schema
 from vog.result import question as questions
 from vog.result.sql import RunTables
@@ -83,7 +83,7 @@ def test_blocks_larger_than_parts_and_batches_that_were_halved_keep_the_grid(
     halved = score(scored, tmp_path / "halved")
     assert sorted(contents(halved.folder)) == sorted(contents(scored / "run"))
     np.testing.assert_allclose(
-        halved.numbers("vog@all"), open_run(scored / "run").numbers("vog@all"), rtol=1e-4
+        halved.values("vog@all"), open_run(scored / "run").values("vog@all"), rtol=1e-4
     )
 
 
@@ -294,7 +294,7 @@ def test_what_is_written_later_counts_as_what_it_was_before() -> None:
         before | same | {"limit": 2}
     )
     for other in ({"precision": "bfloat16"}, {"exif": True}, {"model": {"args": {"deep": False}}}):
-        with pytest.raises(OtherQuestionError):
+        with pytest.raises(DifferentQuestionError):
             questions.require_same_question(Path("a"), before, before | other)
         assert questions.question_digest(before | other) != questions.question_digest(before)
 
@@ -352,7 +352,7 @@ def test_a_folder_of_0_1_is_finished(old: Path) -> None:
     fresh = finish(old.parent / "fresh")
     assert run.table(["index", "id", "label"]).equals(fresh.table(["index", "id", "label"]))
     for column in run.score_columns:
-        np.testing.assert_allclose(run.numbers(column), fresh.numbers(column), rtol=1e-4)
+        np.testing.assert_allclose(run.values(column), fresh.values(column), rtol=1e-4)
     assert run.question["vog"] == "0.1.0"
     flip(old / "part-00002.parquet")
     with pytest.raises(ResultError, match=r"part-00002.parquet is damaged: its bytes"):

@@ -270,7 +270,7 @@ def test_the_plain_way(build: Build, tmp_path: Path) -> None:
         scores="vog,grad_norm,aum",
     )
     for name, expected in plain(lazily, states).items():
-        off = np.abs(run.numbers(f"{name}@all") - expected).max()
+        off = np.abs(run.values(f"{name}@all") - expected).max()
         assert off <= 1e-5 * np.abs(expected).max(), name
 
 
@@ -317,7 +317,7 @@ def test_weights_that_are_read_again_for_each_block(tmp_path: Path) -> None:
         memory="30KB",
     )
     expected = plain(CachedProperty, states)["vog"]
-    np.testing.assert_allclose(run.numbers("vog@all"), expected, rtol=1e-5)
+    np.testing.assert_allclose(run.values("vog@all"), expected, rtol=1e-5)
 
 
 def test_names_of_the_old_weight_norm_load_into_the_new(tmp_path: Path) -> None:
@@ -406,7 +406,7 @@ def test_what_the_caller_computes_in_half_precision(tmp_path: Path) -> None:
     with torch.autocast("cpu"):
         run = vog.score(Base, save(states, tmp_path / "ck"), (X, Y), tmp_path / "run", quiet=True)
     expected = plain(Base, states)["vog"]
-    assert np.abs(run.numbers("vog@all") - expected).max() <= 1e-5 * expected.max()
+    assert np.abs(run.values("vog@all") - expected).max() <= 1e-5 * expected.max()
 
 
 def test_a_module_that_cannot_be_copied_is_compared_with_itself(tmp_path: Path) -> None:
@@ -514,9 +514,9 @@ def test_one_example_that_is_no_number_takes_no_score_away(tmp_path: Path) -> No
     whole = vog.score(Base, ck, (X, Y), tmp_path / "whole", scores="all")
     assert run.columns == whole.columns
     np.testing.assert_allclose(
-        run.numbers("grand@all")[1:], whole.numbers("grand@all")[1:], rtol=1e-5
+        run.values("grand@all")[1:], whole.values("grand@all")[1:], rtol=1e-5
     )
-    assert np.isnan(run.numbers("grand@all")[0])
+    assert np.isnan(run.values("grand@all")[0])
 
 
 @pytest.mark.slow
@@ -538,8 +538,8 @@ def test_what_the_caller_has_set(tmp_path: Path) -> None:
     compiled: Any = torch.compile(Base())
     d = vog.score(compiled, ck, (X, Y), tmp_path / "d", scores="vog,aum")
     for run in (a, b, c, d):
-        np.testing.assert_allclose(run.numbers("vog@all"), expected["vog"], rtol=1e-5)
-        np.testing.assert_allclose(run.numbers("aum@all"), expected["aum"], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(run.values("vog@all"), expected["vog"], rtol=1e-5)
+        np.testing.assert_allclose(run.values("aum@all"), expected["aum"], rtol=1e-4, atol=1e-6)
 
 
 class PartlyCompiled(Base):
@@ -554,7 +554,7 @@ def test_code_of_torchscript_keeps_references_of_its_own(tmp_path: Path) -> None
     whole = torch.jit.script(Base())
     run = vog.score(whole, tmp_path / "ck", (X, Y), tmp_path / "whole", scores="vog,grad_norm,aum")
     np.testing.assert_allclose(
-        run.numbers("vog@all"), plain(Base, states_of(Base))["vog"], rtol=1e-5
+        run.values("vog@all"), plain(Base, states_of(Base))["vog"], rtol=1e-5
     )
 
 
@@ -587,7 +587,7 @@ def test_what_stands_beside_the_prefix_is_left_aside_and_said(
     run = vog.score(
         Base, tmp_path / "notes" / "ck", (X, Y), tmp_path / "run", scores="vog,grad_norm,aum"
     )
-    np.testing.assert_allclose(run.numbers("vog@all"), plain(Base, states)["vog"], rtol=1e-5)
+    np.testing.assert_allclose(run.values("vog@all"), plain(Base, states)["vog"], rtol=1e-5)
 
 
 def test_two_prefixes_of_which_none_is_known_are_refused(tmp_path: Path) -> None:

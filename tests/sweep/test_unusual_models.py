@@ -76,8 +76,8 @@ def test_as_the_plain_way(build: type[nn.Module], tmp_path: Path) -> None:
 def test_scores_that_need_no_gradient(build: type[nn.Module], tmp_path: Path) -> None:
     """Of a model that takes gradients itself; ours are off then."""
     found = save(states_of(build), tmp_path / "ck")
-    few = vog.score(build, found, (X, Y), tmp_path / "few", scores="aum").numbers("aum@all")
-    many = vog.score(build, found, (X, Y), tmp_path / "many").numbers("aum@all")
+    few = vog.score(build, found, (X, Y), tmp_path / "few", scores="aum").values("aum@all")
+    many = vog.score(build, found, (X, Y), tmp_path / "many").values("aum@all")
     assert few == pytest.approx(many, rel=1e-6)
 
 
@@ -133,4 +133,4 @@ def test_an_example_alone_in_its_batch(batch_size: int, fold: bool, tmp_path: Pa
         batch_size=batch_size,
         fold=fold,
     )
-    assert run.numbers("vog@all") == pytest.approx(plain(Tokens, states)["vog"], rel=1e-4)
+    assert run.values("vog@all") == pytest.approx(plain(Tokens, states)["vog"], rel=1e-4)

@@ -154,7 +154,7 @@ def test_a_zero_is_kept_in_an_address(run: Run) -> None:
 
 def test_classes_that_are_called_as_others_are_numbered(run: Run) -> None:
     """Folders 0, 1, 10, 2 in alphabetical order: "10" is class 2, and "2" class 3."""
-    odd = run.named(["0", "1", "10", "2"])
+    odd = run.with_label_names(["0", "1", "10", "2"])
     assert [view_query.class_word(odd, label) for label in range(4)] == ["0", "1", "#2", "3"]
     for label in range(4):
         view = view_query.read_view(

@@ -119,7 +119,7 @@ def _format_share(value: float) -> str:
 
 
 def _print_overview(overview: "Overview", not_measured: str | None) -> None:
-    end_names = ("easiest", "hardest") if overview.hard_is_high else ("hardest", "easiest")
+    end_names = ("easiest", "hardest") if overview.higher_is_harder else ("hardest", "easiest")
     bins = len(next(iter(overview.errors.values())).deciles)
     share = f"{100 / bins:.0f} %"
     typer.echo(f"Error rate by {overview.score}, with 95 % Wilson intervals\n")
@@ -128,7 +128,7 @@ def _print_overview(overview: "Overview", not_measured: str | None) -> None:
             {
                 "stage": stage,
                 f"lowest {share} ({end_names[0]})": _error_with_interval(errors.lowest),
-                "all": _error_with_interval(errors.everything),
+                "all": _error_with_interval(errors.overall),
                 f"highest {share} ({end_names[1]})": _error_with_interval(errors.highest),
             }
             for stage, errors in overview.errors.items()
@@ -174,7 +174,7 @@ def _print_stability(stabilities: "Sequence[Stability]", not_measured: str | Non
     scores = [stability.score for stability in stabilities if stability.stage == "all"]
     by_score = {score: {"score": score} | dict.fromkeys(stages, "-") for score in scores}
     for stability in stabilities:
-        by_score[stability.score][stability.stage] = stability.said
+        by_score[stability.score][stability.stage] = stability.reliability_text
     if stabilities:
         printing.print_aligned(list(by_score.values()))
     if not_measured is not None:
@@ -192,7 +192,7 @@ def _bin_rows(overview: "Overview") -> list[dict[str, Any]]:
             "high": error_bin.high,
         }
         for stage, errors in overview.errors.items()
-        for error_bin in (*errors.deciles, errors.everything)
+        for error_bin in (*errors.deciles, errors.overall)
     ]
 
 

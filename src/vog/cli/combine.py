@@ -11,7 +11,7 @@ from vog.cli.run_options import PrintedAs, RunFolders, open_runs, print_left_out
 from vog.errors import ResultError
 
 if TYPE_CHECKING:
-    from vog.analysis.many_runs.ensemble_size import SeedsCurve
+    from vog.analysis.many_runs.ensemble_size import EnsembleSizeCurve
     from vog.result import Run
 
 
@@ -51,7 +51,7 @@ def combine(
     """
     from vog.analysis.many_runs.alignment import align_runs
     from vog.analysis.many_runs.averaging import combine_aligned
-    from vog.analysis.many_runs.ensemble_size import seeds_curve_aligned
+    from vog.analysis.many_runs.ensemble_size import ensemble_size_curve_aligned
 
     printing.check_chart_path(chart)
     opened = open_runs(runs)
@@ -64,17 +64,17 @@ def combine(
     aligned = align_runs(opened)
     result = combine_aligned(aligned, out, overwrite, quiet)
     warn_of_other_data(aligned.runs_of_other_data)
-    print_left_out(dict(zip(aligned.names, aligned.only, strict=True)))
-    curve = seeds_curve_aligned(aligned, by, quiet)
+    print_left_out(dict(zip(aligned.names, aligned.unshared, strict=True)))
+    curve = ensemble_size_curve_aligned(aligned, by, quiet)
     form_is_table = form is TableFormat.TABLE
     typer.echo(f"{out}: {result.rows:,} rows, means over {len(opened)} runs", err=not form_is_table)
     printing.print_problem_rows(result)
     _print_curve(curve, form)
     if chart is not None:
         from vog.figures import charts
-        from vog.figures.charts.ensemble_size_chart import seeds_curve_chart
+        from vog.figures.charts.ensemble_size_chart import ensemble_size_chart
 
-        typer.echo(charts.save_chart(seeds_curve_chart(curve), chart), err=not form_is_table)
+        typer.echo(charts.save_chart(ensemble_size_chart(curve), chart), err=not form_is_table)
 
 
 def _combine_folds(
@@ -105,7 +105,7 @@ def _combine_folds(
     typer.echo(f"Next: vog suspects {out}", err=form is not TableFormat.TABLE)
 
 
-def _print_curve(curve: "SeedsCurve", form: TableFormat) -> None:
+def _print_curve(curve: "EnsembleSizeCurve", form: TableFormat) -> None:
     if form is TableFormat.TABLE:
         typer.echo(f"\nAgreement of means over different runs, {curve.column}\n")
         printing.print_aligned(

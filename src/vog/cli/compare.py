@@ -50,7 +50,7 @@ def compare(
     if form is TableFormat.TABLE:
         _print_comparison(result, full=names is not None)
         return
-    print_left_out(dict(zip(result.runs, result.only, strict=True)))
+    print_left_out(dict(zip(result.runs, result.unshared, strict=True)))
     if form is TableFormat.CSV:
         printing.print_table([pair.row() for pair in (*result.agreements, *_means(result))], form)
     else:
@@ -60,21 +60,25 @@ def compare(
 def _print_comparison(result: "Comparison", full: bool) -> None:
     """Print tables: all stages where scores are named (`full`), else all checkpoints together."""
     typer.echo(f"{result.shared:,} examples are in all of {', '.join(result.runs)}.")
-    print_left_out(dict(zip(result.runs, result.only, strict=True)), err=False)
-    if result.relabelled:
-        typer.echo(f"{result.relabelled:,} of them do not have the same label in all runs.")
+    print_left_out(dict(zip(result.runs, result.unshared, strict=True)), err=False)
+    if result.differing_labels:
+        typer.echo(f"{result.differing_labels:,} of them do not have the same label in all runs.")
     pairwise = len(result.runs) > 2
     over = ", mean over pairs of runs" if pairwise else ""
     typer.echo(f"\nAgreement of the rankings{over}; for the hardest, the share that is the same\n")
-    means = [row for row in result.means if full or "@all" in row.column or row.column == result.by]
+    means = [
+        row
+        for row in result.mean_agreements
+        if full or "@all" in row.column or row.column == result.main_column
+    ]
     printing.print_aligned([_format_row(mean.row(), {"runs"}) for mean in means])
-    if len(means) < len(result.means):
+    if len(means) < len(result.mean_agreements):
         typer.echo("\nFor other stages, use --format csv, or name a score with --scores.")
     if pairwise:
-        typer.echo(f"\nBy {result.by}, pair by pair\n")
-        pairs = [pair for pair in result.agreements if pair.column == result.by]
+        typer.echo(f"\nBy {result.main_column}, pair by pair\n")
+        pairs = [pair for pair in result.agreements if pair.column == result.main_column]
         printing.print_aligned([_format_row(pair.row(), {"column"}) for pair in pairs])
-    typer.echo(f"\n{result.said}")
+    typer.echo(f"\n{result.summary}")
     _print_moved(result)
     if result.differences:
         typer.echo("\nSettings that differ\n")
@@ -88,17 +92,19 @@ def _print_comparison(result: "Comparison", full: bool) -> None:
 
 
 def _print_moved(result: "Comparison") -> None:
-    if not result.moved:
+    if not result.moved_examples:
         return
-    typer.echo(f"\nThe examples that moved most by {result.by}: ranks from 0 (easy) to 1 (hard)\n")
-    named = any(example.label_name is not None for example in result.moved)
+    typer.echo(
+        f"\nThe examples that moved most by {result.main_column}: ranks from 0 (easy) to 1 (hard)\n"
+    )
+    named = any(example.label_name is not None for example in result.moved_examples)
     printing.print_aligned(
         [
             {"id": example.id, "label": example.label}
             | ({"label_name": example.label_name} if named else {})
             | {_run_head(run): rank for run, rank in zip(result.runs, example.ranks, strict=True)}
             | {"difference": example.difference}
-            for example in result.moved
+            for example in result.moved_examples
         ]
     )
 
@@ -117,4 +123,4 @@ def _format_row(row: dict[str, Any], omit: set[str]) -> dict[str, Any]:
 
 def _means(result: "Comparison") -> tuple[Any, ...]:
     """Return the means over pairs of runs; nothing if there is only one pair."""
-    return result.means if len(result.runs) > 2 else ()
+    return result.mean_agreements if len(result.runs) > 2 else ()

@@ -35,7 +35,7 @@ def demo(
                 "AUROC": f"{row.auroc.value:.3f} [{row.auroc.low:.3f}, {row.auroc.high:.3f}]",
                 f"flipped among the {result.flipped} hardest": f"{row.precision.value:.0%}",
             }
-            for row in result.verification.of("flip", "all")
+            for row in result.verification.detections_of("flip", "all")
         ]
     )
     typer.echo(

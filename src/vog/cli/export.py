@@ -73,7 +73,7 @@ def export(
         from vog.analysis.label_errors.suspects import verdict_or_why
 
         verdict, reason = verdict_or_why(opened_run)
-        if reason := reason or (verdict and verdict.why):
+        if reason := reason or (verdict and verdict.reason):
             typer.echo(f"No verdict on the labels: {reason}", err=True)
     if form == "label-studio":
         typer.echo(f"{out.with_suffix('.xml')}: the labelling interface")

@@ -45,9 +45,10 @@ def folds(
         for number in range(record.folds)
     ]
     printing.print_table(counts, form)
-    if record.alone:
+    if record.single_example_classes:
         names = [
-            str(record.label_names[code] if record.label_names else code) for code in record.alone
+            str(record.label_names[code] if record.label_names else code)
+            for code in record.single_example_classes
         ]
         typer.echo(
             f"The classes {first_few(names)} have a single example each. The model that judges it "

@@ -128,7 +128,7 @@ def plant(
 
 def _print_planted(planted: "Planted", out: Path, existed: bool, form: TableFormat) -> None:
     """Print what was planted to stdout; what to do next too if that is a table, else to stderr."""
-    counts = Counter((fault.kind, fault.how) for fault in planted.plants)
+    counts = Counter((fault.kind, fault.method) for fault in planted.plants)
     printing.print_table(
         [{"kind": kind, "how": how, "examples": count} for (kind, how), count in counts.items()],
         form,

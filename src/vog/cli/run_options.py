@@ -53,7 +53,7 @@ def open_named_run(folder: Path, classes: Path | None) -> "Run":
 
     run = vog.open(folder)
     printing.warn_unfinished(run)
-    return run if classes is None else run.named(read_class_names(classes))
+    return run if classes is None else run.with_label_names(read_class_names(classes))
 
 
 def open_runs(folders: list[Path]) -> "list[Run]":

@@ -189,11 +189,12 @@ def _print_selection(selection: "Selection") -> None:
     )
     by_share = sorted(_class_rows(selection), key=lambda row: row["kept"] / row["rows"])
     labelled = [group for group in selection.classes if group.label is not None]
-    smallest = min(labelled, key=lambda group: group.kept, default=None)
+    smallest = min(labelled, key=lambda group: group.kept_rows, default=None)
     smallest_note = (
         ""
         if smallest is None
-        else f"; the smallest is now {smallest.name or smallest.label} with {smallest.kept:,} rows"
+        else f"; the smallest is now {smallest.label_name or smallest.label} with "
+        f"{smallest.kept_rows:,} rows"
     )
     typer.echo(f"\nBy class, the smallest share kept first{smallest_note}\n")
     printing.print_aligned(by_share[:_PRINTED_CLASSES])
@@ -204,7 +205,12 @@ def _print_selection(selection: "Selection") -> None:
 
 def _class_rows(selection: "Selection") -> list[dict[str, Any]]:
     return [
-        {"class": group.label, "name": group.name, "rows": group.rows, "kept": group.kept}
-        | {reason: group.dropped.get(reason, 0) for reason in selection.reasons}
+        {
+            "class": group.label,
+            "name": group.label_name,
+            "rows": group.rows,
+            "kept": group.kept_rows,
+        }
+        | {reason: group.dropped_by_reason.get(reason, 0) for reason in selection.reasons}
         for group in selection.classes
     ]

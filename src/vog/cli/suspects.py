@@ -66,7 +66,9 @@ def suspects(
     columns = [*_COLUMNS, *(["planted"] if record is not None else [])]
     if form is TableFormat.TABLE:
         ranked = (
-            rows if verdict.why is None else _rows(scored, hardest(scored, verdict, count), record)
+            rows
+            if verdict.reason is None
+            else _rows(scored, hardest(scored, verdict, count), record)
         )
         printing.print_aligned(ranked[:count])
         typer.echo("\n" + verdict_sentences(verdict, scored, record))
@@ -121,7 +123,7 @@ def verdict_sentences(verdict: "Verdict", run: "Run", record: "Planted | None" =
 
 
 def _which_stage(verdict: "Verdict", run: "Run") -> str:
-    reason = f": {verdict.why_stage}" if verdict.why_stage else ", as asked"
+    reason = f": {verdict.stage_reason}" if verdict.stage_reason else ", as asked"
     held_out_sentence = "Out of sample: each label was judged by a training without it. "
     return f"{held_out_sentence if run.out_of_sample else ''}Stage {verdict.stage}{reason}."
 
@@ -133,9 +135,9 @@ def _counts(verdict: "Verdict", run: "Run", record: "Planted | None") -> list[st
     planted = int(verdict.planted.sum())
     labels = f"{run.rows - planted:,} labels" + (" that were not planted" if planted else "")
     basis = "by " + (", ".join(verdict.scores) or "the probabilities of all classes")
-    if verdict.why is not None:
+    if verdict.reason is not None:
         return [
-            f"How many of {labels} are wrong cannot be told: {verdict.why}. These rank highest, "
+            f"How many of {labels} are wrong cannot be told: {verdict.reason}. These rank highest, "
             f"{basis}.{_planted_rank(verdict)}",
             VERDICT_ADVICE,
         ]
@@ -155,15 +157,15 @@ def _counts(verdict: "Verdict", run: "Run", record: "Planted | None") -> list[st
     if verdict.method != "threshold":
         at_most = "at most about" if verdict.method == "held out" else "about"
         lines.append(
-            f"At least about {verdict.wrong:,.0f} of these labels are wrong. Of the {suspects:,} "
-            f"suspects {at_most} {verdict.expected_fdr:.0%} are expected to be right (target: "
-            f"{verdict.fdr:.0%})."
+            f"At least about {verdict.expected_wrong_labels:,.0f} of these labels are wrong. Of "
+            f"the {suspects:,} suspects {at_most} {verdict.expected_fdr:.0%} are expected to be "
+            f"right (target: {verdict.fdr:.0%})."
         )
     return lines
 
 
 def _flip_methods(record: "Planted | None") -> str:
-    return ", ".join(() if record is None else record.hows("flip"))
+    return ", ".join(() if record is None else record.methods("flip"))
 
 
 def _planted_rank(verdict: "Verdict") -> str:
@@ -180,7 +182,7 @@ def _planted_rank(verdict: "Verdict") -> str:
 def _unjudged(verdict: "Verdict", run: "Run") -> list[str]:
     lines = []
     unjudged = int((verdict.hardness != verdict.hardness).sum())
-    if unjudged and verdict.why is None and not verdict.unlearned:
+    if unjudged and verdict.reason is None and not verdict.unlearned:
         lines.append(f"{unjudged:,} rows could not be judged.")
     if verdict.unlearned:
         names = first_few([str(class_label(run, label)) for label in verdict.unlearned])

@@ -63,9 +63,11 @@ def verify(
         if stage is None:
             typer.echo("Stage all, the whole training. --stage chooses another one.\n")
         for name in result.kinds:
-            _print_kind(result, name, stage or "all", count, record.hows(name))
+            _print_kind(result, name, stage or "all", count, record.methods(name))
     else:
-        rows = [score.row() for k in result.kinds for score in result.of(k, stage)[:count]]
+        rows = [
+            score.row() for k in result.kinds for score in result.detections_of(k, stage)[:count]
+        ]
         printing.print_table(rows, form)
     if chart is not None:
         from vog.figures import charts
@@ -78,17 +80,17 @@ def verify(
 def _print_kind(
     result: "Verification", kind: str, stage: str, count: int | None, methods: "tuple[str, ...]"
 ) -> None:
-    rows = result.of(kind, stage)
+    rows = result.detections_of(kind, stage)
     largest = max(rows, key=lambda detection: detection.planted)
     typer.echo(
         f"{kind} ({', '.join(methods)}): {largest.planted:,} planted examples against "
         f"{largest.clean:,} that were left alone; by chance AUROC 0.5, average precision and "
-        f"precision {largest.rate:.3f}\n"
+        f"precision {largest.planted_share:.3f}\n"
     )
     gaps = any(detection.left_out for detection in rows)
     printing.print_aligned([_table_row(detection, gaps) for detection in rows[:count]])
     typer.echo("")
-    for sentence in result.reading(kind, stage):
+    for sentence in result.summarise(kind, stage):
         typer.echo(sentence)
     if kind == "flip":
         typer.echo(f"This holds for wrong labels of the planted kind: {', '.join(methods)}.")

@@ -29,7 +29,7 @@ class Batch:
     Attributes:
         rows: the row numbers.
         labels: the class of each row; -1 if it is unknown because the row is unreadable.
-        at: the positions in `rows` of the readable rows.
+        positions: the positions in `rows` of the readable rows.
         inputs: the inputs of the readable rows, as the model takes them.
         problems: why a row is unreadable, by position in `rows`.
         seconds: the time that one process took to read the batch.
@@ -37,7 +37,7 @@ class Batch:
 
     rows: range
     labels: Int[Tensor, "m"]
-    at: Int[Tensor, "n"]
+    positions: Int[Tensor, "n"]
     inputs: Float[Tensor, "n *input"]
     problems: dict[int, str]
     seconds: float = 0.0
@@ -49,12 +49,12 @@ class Batch:
         return [self._slice(start, start + size) for start in range(0, len(self.rows), size)]
 
     def _slice(self, start: int, stop: int) -> "Batch":
-        inside = (self.at >= start) & (self.at < stop)
+        inside = (self.positions >= start) & (self.positions < stop)
         return Batch(
             self.rows[start:stop],
             self.labels[start:stop],
-            self.at[inside] - start,
-            self.inputs[inside] if len(self.at) else self.inputs,
+            self.positions[inside] - start,
+            self.inputs[inside] if len(self.positions) else self.inputs,
             {i - start: problem for i, problem in self.problems.items() if start <= i < stop},
         )
 
@@ -70,7 +70,7 @@ class _PackedBatch:
 
     rows: range
     labels: np.ndarray
-    at: np.ndarray
+    positions: np.ndarray
     inputs: Any
     problems: dict[int, str]
     seconds: float
@@ -149,7 +149,7 @@ def _read_and_send(examples: Examples, workers: int, rows: range) -> _PackedBatc
     return _PackedBatch(
         batch.rows,
         batch.labels.numpy(),
-        batch.at.numpy(),
+        batch.positions.numpy(),
         _to_sendable(batch.inputs, workers),
         batch.problems,
         batch.seconds,
@@ -168,7 +168,7 @@ def _to_sendable(inputs: Tensor, workers: int) -> Tensor | np.ndarray:
 
 def _unpack_batch(packed: _PackedBatch) -> Batch:
     inputs = packed.inputs if isinstance(packed.inputs, Tensor) else torch.from_numpy(packed.inputs)
-    labels, positions = torch.from_numpy(packed.labels), torch.from_numpy(packed.at)
+    labels, positions = torch.from_numpy(packed.labels), torch.from_numpy(packed.positions)
     return Batch(packed.rows, labels, positions, inputs, packed.problems, packed.seconds)
 
 

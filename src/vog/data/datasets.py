@@ -257,7 +257,7 @@ def _inspect_row(examples: Examples, row: int) -> tuple[np.ndarray, int, str] | 
         item = None  # reading below raises it with a better message
     read = reader if item is None else lambda index: reader.to_input_and_label(index, item)
     batch = read_locally(replace(examples, read=read), range(row, row + 1))
-    if not len(batch.at):
+    if not len(batch.positions):
         return None
     return batch.inputs[0].detach().numpy(), int(batch.labels[0]), ignored_parts_note(item)
 

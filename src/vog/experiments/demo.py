@@ -218,5 +218,5 @@ def _save_error_chart(run: Run, path: Path) -> Path:
     title = "Digits: does the last checkpoint contradict the label?"
     bins = {"all": overview.errors["all"].deciles}
     return charts.save_chart(
-        charts.error_by_decile(bins, _BY, title, hard_is_high=overview.hard_is_high), path
+        charts.error_by_decile(bins, _BY, title, higher_is_harder=overview.higher_is_harder), path
     )

@@ -199,7 +199,7 @@ def _calibrated_vog(run: Run, mode: Mode, vog_cal: Calibration) -> Float[np.ndar
     column = f"vog@{'all' if mode == 'complete' else mode}"
     if vog_cal != "raw":
         column += ":class"
-    values = run.numbers(column)
+    values = run.values(column)
     return np.abs(values) if vog_cal == "abs_normalize" else values
 
 

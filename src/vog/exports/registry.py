@@ -46,7 +46,7 @@ def export(
     out: str | Path,
     format: str | None = None,
     columns: Sequence[str] | None = None,
-    **how: Any,
+    **options: Any,
 ) -> Path:
     """Write the rows of a run to one file, in the format of a tool.
 
@@ -58,7 +58,7 @@ def export(
         columns: stored or derived columns. For plain rows exactly these, by default every stored
             column; for `weights` the one score to weight by; otherwise the scores to add to each
             row.
-        how: keywords of the format: `root`, the folder of the images if they have moved;
+        options: those of the format: `root`, the folder of the images if they have moved;
             `planted`, the record to calibrate the verdict on; `safe_csv`, for csv and cleanlab, so
             that no spreadsheet runs texts as formulas. See the modules for the rest.
 
@@ -71,12 +71,12 @@ def export(
     name = _format_name(out, format)
     form = TOOL_FORMATS.get(name)
     csv_keywords = ("safe_csv",) if name == "csv" else ()
-    _refuse_unknown_keywords(name, csv_keywords if form is None else form.keywords, how)
+    _refuse_unknown_keywords(name, csv_keywords if form is None else form.keywords, options)
     if form is None:
-        return run.export(out, name, columns, **how)
+        return run.export(out, name, columns, **options)
     if out.suffix.lower() != form.ending:
         raise ResultError(f"{name} files end in {form.ending}, not {out}. Rename {option('out')}.")
-    form.write(run, out, columns, **how)
+    form.write(run, out, columns, **options)
     return out
 
 

@@ -24,7 +24,7 @@ def write_analysis(overview: Overview, folder: Path, safe_csv: bool = False) -> 
         {stage: errors.deciles for stage, errors in overview.errors.items()},
         overview.score,
         f"How often the model is wrong, by {overview.score}",
-        overview.hard_is_high,
+        overview.higher_is_harder,
     )
     figures = [
         charts.save_chart(chart, folder / f"error_by_decile.{kind}") for kind in ("png", "svg")

@@ -49,7 +49,7 @@ def class_grid(
             ranked.slice(len(ranked) - count).to_pylist()[::-1],
         )
     )
-    low, high = ("lowest", "highest") if run.hard_is_high(by) else ("highest", "lowest")
+    low, high = ("lowest", "highest") if run.higher_is_harder(by) else ("highest", "lowest")
     return image_grid.easiest_and_hardest(
         easiest,
         hardest,

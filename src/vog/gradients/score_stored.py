@@ -57,7 +57,7 @@ def import_stored(
     Raises:
         DataError: the folder does not have the layout, or a file is missing or damaged.
         StageError: there are too few checkpoints.
-        OtherQuestionError or ResultError: `out` answers a different question, or is `folder`.
+        DifferentQuestionError or ResultError: `out` answers a different question, or is `folder`.
     """
     folders = stored_checkpoints(Path(folder))
     min_checkpoints = max(score.min_checkpoints for score in _SCORES)

@@ -106,7 +106,7 @@ def store(storing: Storing) -> Summary:
     """Write the gradients that are missing, and return the summary of the sweep.
 
     Raises:
-        OtherQuestionError: the folder answers a different question.
+        DifferentQuestionError: the folder answers a different question.
         ResultError: the disk has too little space, another process writes to the folder, or
             finished gradients are lost.
         DataError: a batch cannot be made.
@@ -185,18 +185,18 @@ def _store_block(storing: Storing, block: Batch, size: int, clock: Clock) -> lis
     job, batches = storing.job, block.split(size)
     observe = observer(job, batches)
     predictions: list[list[Predictions]] = [[] for _ in batches]
-    weights = job.weights.each() if len(block.at) else itertools.repeat(None)
+    weights = job.weights.each() if len(block.positions) else itertools.repeat(None)
     for file, checkpoint_weights in zip(job.files, weights, strict=False):
         for batch, batch_predictions in zip(batches, predictions, strict=True):
             gradients = np.full((len(batch.rows), *storing.pixels), np.nan, np.float32)
-            if checkpoint_weights is not None and len(batch.at):
+            if checkpoint_weights is not None and len(batch.positions):
                 observation = observe(checkpoint_weights, batch)
                 batch_predictions.append(outputs := predictions_of(observation, job.needs))
                 # As in `vog score`, a gradient is invalid if the logits are not finite.
                 is_finite = ~outputs.not_finite[Signal.LOGITS][0].cpu().numpy()
                 averaged = pixels(observation.signal(Signal.INPUT_GRADIENT), "mean", storing.layout)
                 pixel_gradients = averaged[0].cpu().numpy()
-                gradients[batch.at.numpy()[is_finite]] = pixel_gradients[is_finite]
+                gradients[batch.positions.numpy()[is_finite]] = pixel_gradients[is_finite]
             with clock.while_writing():
                 _write_gradients(job, file.step, batch.rows, gradients)
     if storing.images and isinstance(job.examples.read, ImageReader):
@@ -207,7 +207,7 @@ def _store_block(storing: Storing, block: Batch, size: int, clock: Clock) -> lis
 
 def _rows(job: Job, batch: Batch, predictions: list[Predictions]) -> RowBlock:
     """Return the rows of a batch: labels, predictions of every checkpoint, and problems."""
-    positions = batch.at.numpy()
+    positions = batch.positions.numpy()
     problems = {position: f"unreadable: {why}" for position, why in batch.problems.items()}
     by_step = {str(file.step): np.empty(0, np.int64) for file in job.files}
     if predictions:
@@ -236,7 +236,7 @@ def _write_gradients(
 
 def _copy_images(job: Job, files: ImageReader, batch: Batch) -> None:
     folder = checkpoint_folder(job.request.out, job.files[-1].step)
-    for position in batch.at.tolist():
+    for position in batch.positions.tolist():
         row = batch.rows.start + int(position)
         source = files.root / files.paths[job.examples.row(row)]
         ending = source.suffix.lower()

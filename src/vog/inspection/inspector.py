@@ -195,7 +195,7 @@ def _model_inspector(run: Run, job: Job) -> Inspector:
         position = _position(run, job.examples, index)
         name = job.examples.ids[position]
         batch = sources.read_batch(job.examples, range(position, position + 1))
-        if not len(batch.at):
+        if not len(batch.positions):
             raise DataError(f"example {name!r} cannot be read: {batch.problems[0]}")
         label = int(batch.labels[0])
         changes = general + drift.changed_row(run, table, index, name, label)

@@ -68,9 +68,9 @@ def _from_scores(run: Run) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]
         predictions = run.table([f"prediction@{stage}"])[0].fill_null(-1).to_numpy()
         runner_up = np.where((predictions >= 0) & (predictions != label), predictions, runner_up)
     if "aum@all" in run.score_columns:
-        return runner_up, run.numbers("aum@all")
+        return runner_up, run.values("aum@all")
     if "confidence@all" in run.score_columns:
-        return runner_up, run.numbers("confidence@all") - 0.5
+        return runner_up, run.values("confidence@all") - 0.5
     raise DataError(
         f"{_argument(run)} has neither aum, confidence nor probabilities, which "
         f"say how ambiguous an example is. Score it again with aum among {option('scores')}."

@@ -91,9 +91,9 @@ class PlantedDataset(Dataset[tuple[Any, int]]):
     """
 
     def __init__(
-        self, examples: Examples, others: Examples | None, recipe: Recipe, seed: int
+        self, examples: Examples, outside: Examples | None, recipe: Recipe, seed: int
     ) -> None:
-        """Plant into examples by a recipe; `others` are the outside data, if any."""
+        """Plant into examples by a recipe; `outside` are the outside data, if any."""
         self.ids: list[str] = [*examples.ids, *recipe.added]
         self._labels: list[int] = recipe.labels.tolist()
         if min(self._labels) >= 0:  # else each item has to be read for its class
@@ -104,7 +104,7 @@ class PlantedDataset(Dataset[tuple[Any, int]]):
         faults = zip(recipe.rows, recipe.faults, strict=True)
         texts = (f"{row} {fault.digest_text}" for row, fault in faults)
         self.digest = digest_of(examples.digest, seed, *texts)
-        self._examples, self._outside = examples, others
+        self._examples, self._outside = examples, outside
         self._values, self._seed = recipe.values, seed
         self._fault_by_row = dict(zip(recipe.rows, recipe.faults, strict=True))
 

@@ -35,16 +35,16 @@ def _error_charts(overview: Overview) -> dict[str, Chart]:
     top = max((decile.high for bins in errors.values() for decile in bins), default=1.0)
     return {
         f"error_by_decile_{stage}": charts.error_by_decile(
-            {stage: bins}, overview.score, f"Stage {stage}", overview.hard_is_high, top
+            {stage: bins}, overview.score, f"Stage {stage}", overview.higher_is_harder, top
         )
         for stage, bins in errors.items()
     }
 
 
 def _class_charts(run: Run, findings: Findings) -> dict[str, Chart]:
-    hard_is_high = run.hard_is_high(findings.raw)
+    higher_is_harder = run.higher_is_harder(findings.raw)
     spreads = findings.class_spreads
-    named = {"classes": charts.class_spread_chart(spreads, findings.raw, hard_is_high)}
+    named = {"classes": charts.class_spread_chart(spreads, findings.raw, higher_is_harder)}
     if len(spreads) > _MANY_CLASSES:
-        named["all_classes"] = charts.class_band(spreads, findings.raw, hard_is_high)
+        named["all_classes"] = charts.class_band(spreads, findings.raw, higher_is_harder)
     return named

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from vog.analysis.label_errors.suspect_list import LikelyErrors, likely_label_errors
 from vog.analysis.label_errors.suspects import check_stage
 from vog.analysis.one_run.class_quantiles import ClassSpread, class_spread
-from vog.analysis.one_run.column_pair import TwoColumns, two_columns
+from vog.analysis.one_run.column_pair import ColumnComparison, compare_columns
 from vog.analysis.one_run.correlation import Dispute, correlation_matrix, disputed_examples
 from vog.analysis.one_run.data_map import DataMap, data_map
 from vog.analysis.one_run.overview import Overview, analyze
@@ -63,7 +63,7 @@ class Findings:
     agreement: dict[str, dict[str, float]]
     stability: tuple[Stability, ...]
     not_measured: str | None
-    gradient_norm: TwoColumns | Missing
+    gradient_norm: ColumnComparison | Missing
     disputes: tuple[Dispute, ...]
     suspects: LikelyErrors | Missing
     out_of_sample: bool
@@ -131,11 +131,11 @@ def collect_findings(
     )
 
 
-def _vog_and_gradient_norm(run: Run) -> TwoColumns:
+def _vog_and_gradient_norm(run: Run) -> ColumnComparison:
     missing = [name for name in ("vog@all", "grad_norm@all") if name not in run.score_columns]
     if missing:
         raise ResultError(f"The run has no {' and no '.join(missing)}.")
-    return two_columns(run, "vog@all", "grad_norm@all")
+    return compare_columns(run, "vog@all", "grad_norm@all")
 
 
 def _score_meanings(run: Run) -> list[dict[str, str]]:

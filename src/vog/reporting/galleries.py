@@ -81,8 +81,8 @@ class Galleries:
 
 def plan_galleries(run: Run, findings: Findings) -> GalleryPlan:
     """Choose the hardest and the easiest of all and of each class, and examples of sections."""
-    values = run.numbers(findings.by)
-    sign = -1 if run.hard_is_high(findings.by) else 1
+    values = run.values(findings.by)
+    sign = -1 if run.higher_is_harder(findings.by) else 1
     order = np.lexsort((np.arange(len(values)), sign * values))
     order = order[: int((~np.isnan(values)).sum())]
     ends = min(_END_TILES, len(order) // 2)

@@ -138,7 +138,7 @@ def writing_session(
         also: a glob pattern of subfolders that belong to the rows and are removed with them.
 
     Raises:
-        OtherQuestionError: the folder answers another question.
+        DifferentQuestionError: the folder answers another question.
         ResultError: it is no run folder, or another process is writing to it.
     """
     check_writable(folder, question, overwrite)

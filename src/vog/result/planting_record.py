@@ -11,7 +11,7 @@ Examples that the record does not name are unchanged.
 import csv
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from jaxtyping import Bool
 from vog.errors import ResultError, first_few
 from vog.files.small_files import read_json
 from vog.files.writing import as_csv, as_json, write_text
+from vog.former_names import FormerAttribute
 from vog.result.ids import positions_of
 from vog.result.run import Run
 from vog.wording import command, option, same_again
@@ -60,21 +61,25 @@ class Plant:
         id: its id in the planted data.
         kind: `flip`, a wrong label; `duplicate`, a near copy of another example; `corrupt`, harder
             to recognise; `outside`, of no class; `threshold`, moved to an extra class for AUM.
-        how: the method, such as `uniform` or `noise`.
+        method: the way it was planted, such as `uniform` or `noise`.
         label: its class in the planted data.
         source: the id of the original example that it was made from; None if there is none.
-        was: the class of that original example; None if there is none.
+        original_label: the class of that original example; None if there is none.
     """
 
     id: str
     kind: str
-    how: str
+    method: str
     label: int
     source: str | None
-    was: int | None
+    original_label: int | None
+
+    how = FormerAttribute("method")
+    was = FormerAttribute("original_label")
 
 
-_COLUMNS = tuple(field.name for field in fields(Plant))
+# The columns of planted.csv, one for each field.
+_COLUMNS: tuple[str, ...] = ("id", "kind", "how", "label", "source", "was")
 
 
 @dataclass(frozen=True)
@@ -90,15 +95,17 @@ class Planted:
     question: Mapping[str, Any]
     plants: tuple[Plant, ...]
 
+    hows = FormerAttribute("methods")
+
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds that were planted."""
         present = {plant.kind for plant in self.plants}
         return tuple(kind for kind in KINDS if kind in present)
 
-    def hows(self, kind: str) -> tuple[str, ...]:
+    def methods(self, kind: str) -> tuple[str, ...]:
         """Return the methods by which a kind was planted, such as `uniform` or `boundary`."""
-        return tuple(dict.fromkeys(plant.how for plant in self.plants if plant.kind == kind))
+        return tuple(dict.fromkeys(plant.method for plant in self.plants if plant.kind == kind))
 
     def rows(self, run: Run) -> dict[str, Bool[np.ndarray, "n"]]:
         """Return for each kind a mask of the rows of a run that are planted.

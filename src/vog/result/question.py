@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vog.errors import OtherQuestionError, ResultError
+from vog.errors import DifferentQuestionError, ResultError
 from vog.files.writing import as_json, write_text
 from vog.result import question_schema
 from vog.wording import command, option, same_again
@@ -144,7 +144,7 @@ def require_same_question(folder: Path, stored: Question, current: Question) -> 
     """Raise an error unless both questions are the same, or the current sample is larger.
 
     Raises:
-        OtherQuestionError: they differ; the message shows each difference.
+        DifferentQuestionError: they differ; the message shows each difference.
         ResultError: they differ only in the sample, and the current one is smaller.
     """
     old, new = _explicit(stored), _explicit(current)
@@ -158,7 +158,7 @@ def require_same_question(folder: Path, stored: Question, current: Question) -> 
         if old.get(key, missing) != new.get(key, missing) and key not in ignored
     }
     if changed:
-        raise OtherQuestionError(folder, changed)
+        raise DifferentQuestionError(folder, changed)
     if new_rows < old_rows:
         limit, key = stored.get("limit"), option("limit")
         origin = option("limit", limit) if limit else f"{old_rows:,} rows and without {key}"

@@ -75,7 +75,7 @@ class RowLookup:
                 places[name] = ScorePlace(None, None, None)
                 continue
             rank = (below + (equal - 1) / 2) / max(1, count - 1)
-            hardness = rank if self.source.run.hard_is_high(name) else 1 - rank
+            hardness = rank if self.source.run.higher_is_harder(name) else 1 - rank
             places[name] = ScorePlace(float(value), float(rank), float(hardness))
         return places
 

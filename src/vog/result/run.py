@@ -16,6 +16,7 @@ from jaxtyping import Float
 from vog.errors import ResultError, first_few, unknown
 from vog.files.output_paths import output_path
 from vog.files.writing import safe_table, write_whole
+from vog.former_names import FormerAttribute
 from vog.result import part_checks, part_digests
 from vog.result import question as questions
 from vog.result.class_names import find_labels, main_name
@@ -37,6 +38,10 @@ class Run:
 
     folder: Path
     question: dict[str, Any]
+
+    hard_is_high = FormerAttribute("higher_is_harder")
+    named = FormerAttribute("with_label_names")
+    numbers = FormerAttribute("values")
 
     def __repr__(self) -> str:
         """Return the folder, and how many rows of how many checkpoints it holds, in one line."""
@@ -212,7 +217,7 @@ class Run:
         words = {word.strip() for name in names for word in (name, *name.split(","))}
         return {word: find_labels(word, names) for word in words if word.isdecimal()}
 
-    def numbers(self, column: str) -> Float[np.ndarray, "n"]:
+    def values(self, column: str) -> Float[np.ndarray, "n"]:
         """Return a stored or derived score as float64; NaN if a row has none.
 
         Raises:
@@ -240,8 +245,8 @@ class Run:
         Raises:
             ResultError: the column does not exist.
         """
-        ranks = rank(self.numbers(column))
-        return ranks if self.hard_is_high(column) else 1 - ranks
+        ranks = rank(self.values(column))
+        return ranks if self.higher_is_harder(column) else 1 - ranks
 
     def top(
         self,
@@ -269,10 +274,10 @@ class Run:
         if label is not None:
             table = table.filter(pc.field("label") == self.label_number(label))
         table = table.filter(pc.field(by).is_valid())
-        order = "ascending" if self.hard_is_high(by) == easiest else "descending"
+        order = "ascending" if self.higher_is_harder(by) == easiest else "descending"
         return RowTable(table.sort_by([(by, order), ("index", "ascending")]).slice(0, count))
 
-    def hard_is_high(self, column: str) -> bool:
+    def higher_is_harder(self, column: str) -> bool:
         """Return whether large values of a stored or derived column are hard."""
         metadata = self.schema.field(self.stored_column(column)).metadata or {}
         return metadata.get(b"higher_means", b"harder") == b"harder"
@@ -415,7 +420,7 @@ class Run:
         valid = [main_name(name) for name in names] or [str(number) for number in sorted(present)]
         raise ResultError(f"there is no class {label!r}.{unknown(str(label), valid)}")
 
-    def named(self, names: Sequence[str]) -> "Run":
+    def with_label_names(self, names: Sequence[str]) -> "Run":
         """Return the same run with new class names, by number."""
         data = self.question["data"] | {"label_names": list(names)}
         return replace(self, question=self.question | {"data": data})

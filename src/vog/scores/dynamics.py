@@ -35,8 +35,8 @@ class Forgetting:
     source: str = "Toneva et al., ICLR 2019"
     min_checkpoints: int = 2
 
-    def init(self, seen: Observation) -> Streak:
-        right = _is_right(seen)
+    def init(self, observation: Observation) -> Streak:
+        right = _is_right(observation)
         lapses = (right[:-1] & ~right[1:]).sum(dim=0)
         return Streak(right[0], right[-1], right.any(dim=0), lapses)
 
@@ -76,8 +76,8 @@ class FirstLearned:
     source: str = "Toneva et al., ICLR 2019 (first learning event)"
     min_checkpoints: int = 1
 
-    def init(self, seen: Observation) -> Wait:
-        right = _is_right(seen)
+    def init(self, observation: Observation) -> Wait:
+        right = _is_right(observation)
         first = right.int().argmax(dim=0).float()  # the first of equal maxima
         return Wait(len(right), first.masked_fill(~right.any(dim=0), torch.inf))
 

@@ -55,8 +55,10 @@ class VoG:
     def uses_label(self) -> bool:
         return self.signal is not Signal.INPUT_GRADIENT
 
-    def init(self, seen: Observation) -> Moments:
-        return moments.moments_of(pixels(seen.signal(self.signal), self.channels, self.layout))
+    def init(self, observation: Observation) -> Moments:
+        return moments.moments_of(
+            pixels(observation.signal(self.signal), self.channels, self.layout)
+        )
 
     def merge(self, earlier: Moments, later: Moments) -> Moments:
         return moments.merge(earlier, later)
@@ -92,8 +94,8 @@ class GradNorm:
     uses_label: bool = False
     layout: Layout | None = None
 
-    def init(self, seen: Observation) -> Moments:
-        saliency = pixels(seen.signal(Signal.INPUT_GRADIENT), self.channels, self.layout)
+    def init(self, observation: Observation) -> Moments:
+        saliency = pixels(observation.signal(Signal.INPUT_GRADIENT), self.channels, self.layout)
         return moments.moments_of(saliency.abs().flatten(start_dim=2).mean(dim=2))
 
     def merge(self, earlier: Moments, later: Moments) -> Moments:
@@ -121,8 +123,8 @@ class CumulativeSampleGradient:
     source: str = "Memorization Through the Lens of Sample Gradients, ICLR 2026"
     min_checkpoints: int = 1
 
-    def init(self, seen: Observation) -> Float[Tensor, "n"]:
-        gradient = seen.signal(Signal.LOSS_GRADIENT).float()
+    def init(self, observation: Observation) -> Float[Tensor, "n"]:
+        gradient = observation.signal(Signal.LOSS_GRADIENT).float()
         return gradient.square().flatten(start_dim=2).sum(dim=(0, 2))
 
     def merge(self, earlier: Float[Tensor, "n"], later: Float[Tensor, "n"]) -> Float[Tensor, "n"]:

@@ -32,8 +32,8 @@ class MeanOverTraining:
     min_checkpoints: int = 1
     uses_label: bool = True
 
-    def init(self, seen: Observation) -> Moments:
-        return moments.moments_of(self.per_checkpoint(seen))
+    def init(self, observation: Observation) -> Moments:
+        return moments.moments_of(self.per_checkpoint(observation))
 
     def merge(self, earlier: Moments, later: Moments) -> Moments:
         return moments.merge(earlier, later)

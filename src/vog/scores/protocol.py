@@ -1,10 +1,10 @@
 """The interface of a score: a fold over checkpoints that leaves one number an example.
 
-    init(seen) -> state             from the observation of one or more checkpoints
+    init(observation) -> state      from the observation of one or more checkpoints
     merge(earlier, later) -> state  from two states of the same examples, in training order
     compute(state) -> scores        one number an example
 
-There is no update(). The next checkpoint is `merge(state, init(seen))`; checkpoints from two
+There is no update(). The next checkpoint is `merge(state, init(observation))`; checkpoints from two
 machines are `merge(first, second)`; the stage "all" is `merge(merge(early, middle), late)`.
 One law makes all three right, and one test (`tests/scores/test_contract.py`) checks it for
 every registered score:
@@ -22,6 +22,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
+
+from vog.former_names import FormerAttribute
 
 
 class Signal(StrEnum):
@@ -54,6 +56,8 @@ class Observation:
     loss_gradient: Float[Tensor, "k n *input"] | None = None
     last_layer_norm: Float[Tensor, "k n"] | None = None
 
+    of = FormerAttribute("select_rows")
+
     def signal(self, name: Signal) -> Tensor:
         """Return the signal of that name, which must have been observed."""
         value = self._signals[name]
@@ -69,7 +73,7 @@ class Observation:
             Signal.LAST_LAYER_NORM: self.last_layer_norm,
         }
 
-    def of(self, rows: slice) -> "Observation":
+    def select_rows(self, rows: slice) -> "Observation":
         """Return the observation of some of the examples."""
         signals = [None if signal is None else signal[:, rows] for signal in self._signals.values()]
         return Observation(self.labels[rows], *signals)
@@ -153,7 +157,9 @@ class Score(Protocol):
         """A stage with fewer checkpoints does not have this score."""
         ...
 
-    def init(self, seen: Observation) -> Any: ...
+    def init(self, observation: Observation, /) -> Any:
+        """Return the state after the checkpoints of an observation."""
+        ...
 
     def merge(self, earlier: Any, later: Any) -> Any: ...
 

@@ -159,7 +159,7 @@ def with_compiled_model(job: Job) -> Job:
 def try_compiling(job: Job) -> tuple[bool, str]:
     """Return whether compiling makes the first batch faster, and a note with the measurement."""
     batch = data.read_batch(job.examples, range(job.batch_size))
-    if len(batch.at) < job.batch_size:
+    if len(batch.positions) < job.batch_size:
         return False, "not all of the first batch can be read"
     fast = with_compiled_model(job)
     observe_plain, observe_compiled = _last_observer(job, batch), _last_observer(fast, batch)
@@ -229,7 +229,7 @@ def _score_batches(
 def _last_observer(job: Job, batch: Batch) -> Callable[[], Observation]:
     """Return a function that observes the batch under the last checkpoint."""
     inputs = job.model.place(batch.inputs)
-    labels = batch.labels[batch.at].to(inputs.device)
+    labels = batch.labels[batch.positions].to(inputs.device)
 
     def observe() -> Observation:
         observation = job.model.observe(job.weights.last, inputs, labels, job.needs)

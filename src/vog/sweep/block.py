@@ -33,9 +33,9 @@ def rows_of(job: Job, block: Batch, size: int | None = None) -> list[RowBlock]:
     ]
     batch_halves = [_start_halves(job, batch) for batch in batches]
     observe = observer(job, batches)
-    for weights in job.weights.each() if len(block.at) else ():
+    for weights in job.weights.each() if len(block.positions) else ():
         for batch, fold, halves in zip(batches, folds, batch_halves, strict=True):
-            if len(batch.at):
+            if len(batch.positions):
                 observation = observe(weights, batch)
                 fold.add(observation)
                 halves.add(observation)
@@ -43,7 +43,7 @@ def rows_of(job: Job, block: Batch, size: int | None = None) -> list[RowBlock]:
 
 
 def _start_halves(job: Job, batch: Batch) -> Halves:
-    halved = is_halved(batch.at.numpy() + batch.rows.start, job.examples)
+    halved = is_halved(batch.positions.numpy() + batch.rows.start, job.examples)
     return Halves.start(job.stages, job.scores, job.needs, halved)
 
 
@@ -57,7 +57,7 @@ def observer(job: Job, batches: Sequence[Batch]) -> Callable[[Weights, Batch], O
     """
     arguments: dict[range, tuple[Tensor, Tensor, Tensor | None]] = {}
     for batch in batches:
-        labels, positions = batch.labels[batch.at], batch.at.numpy()
+        labels, positions = batch.labels[batch.positions], batch.positions.numpy()
         rows = positions + batch.rows.start
         check_labels(labels.numpy(), rows, job.examples, job.classes, job.aim_at_prediction)
         if len(positions):
@@ -80,7 +80,7 @@ def _aim(job: Job, inputs: Tensor, labels: Tensor) -> Tensor | None:
 
 
 def _rows(job: Job, batch: Batch, fold: StageFold, halves: Halves) -> RowBlock:
-    positions, labels = batch.at.numpy(), batch.labels.numpy()
+    positions, labels = batch.positions.numpy(), batch.labels.numpy()
     ids = job.examples.ids[batch.rows.start : batch.rows.stop]
     problems = {position: f"unreadable: {reason}" for position, reason in batch.problems.items()}
     if not len(positions):

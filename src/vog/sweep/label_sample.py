@@ -22,7 +22,7 @@ def sample_agreement(job: Job) -> LabelAgreement | None:
         return None
     rows = sample_order(job.examples.labels, len(job.examples))[:_EXAMPLES].tolist()
     ranges = [range(row, row + 1) for row in sorted(rows)]
-    readable = [batch for batch in data.samples(job.examples, ranges) if len(batch.at)]
+    readable = [batch for batch in data.samples(job.examples, ranges) if len(batch.positions)]
     size = job.batch_size
     with job.model.evaluation_mode():
         predictions = [

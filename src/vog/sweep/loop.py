@@ -74,7 +74,7 @@ def sweep(job: Job) -> Summary:
     """Compute and write the missing rows of a job.
 
     Raises:
-        OtherQuestionError: the folder answers a different question.
+        DifferentQuestionError: the folder answers a different question.
         ResultError: another process writes to the folder, or the disk is full.
         DataError: a batch cannot be assembled, or a label is outside the classes.
     """

@@ -60,8 +60,9 @@ def differing_signals(
         comparison: the examples and the checkpoints.
         needs: the signals to compare, beside the logits.
     """
-    inputs = comparison.batch.inputs[:_EXAMPLES]
-    labels = comparison.batch.labels[comparison.batch.at][:_EXAMPLES].clamp(min=0).to(model.device)
+    batch = comparison.batch
+    inputs = batch.inputs[:_EXAMPLES]
+    labels = batch.labels[batch.positions][:_EXAMPLES].clamp(min=0).to(model.device)
     with model.evaluation_mode():
         first = model.ready(model.fit(comparison.first, comparison.name))
         last = model.observe(comparison.last, model.place(inputs), labels, needs)

@@ -52,7 +52,7 @@ def plan(job: Job, probe: bool = False) -> Plan:
             Nothing is written.
 
     Raises:
-        OtherQuestionError: the run folder answers a different question.
+        DifferentQuestionError: the run folder answers a different question.
         ResultError: the folder is not a run folder.
     """
     folder = job.request.out

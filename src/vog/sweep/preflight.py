@@ -60,15 +60,15 @@ def preflight(
         DataError: the data are random, or their labels are not the model's classes.
     """
     placed = model.place(first.inputs)
-    labels = first.labels[first.at].clamp(min=0).to(placed.device)
+    labels = first.labels[first.positions].clamp(min=0).to(placed.device)
     logits = model.observe(weights, placed, torch.zeros_like(labels), frozenset()).logits
     assert logits is not None
     classes = logits.shape[-1]
     if examples.labels is not None:
         rows = np.arange(len(examples))
         check_labels(examples.labels, rows, examples, classes, at_prediction)
-    rows = first.at.numpy() + first.rows.start
-    check_labels(first.labels[first.at].numpy(), rows, examples, classes, at_prediction)
+    rows = first.positions.numpy() + first.rows.start
+    check_labels(first.labels[first.positions].numpy(), rows, examples, classes, at_prediction)
     if examples.classes is not None and examples.classes != classes:
         raise DataError(
             f"the data have {examples.classes} class folders, the model has {classes} outputs, so "
@@ -92,14 +92,14 @@ def preflight(
 
 def differs_alone(model: Model, weights: Weights, needs: frozenset[Signal], first: Batch) -> bool:
     """Return whether gradients, but not logits, differ between one example and two in a batch."""
-    labels = first.labels[first.at][:1].clamp(min=0)
+    labels = first.labels[first.positions][:1].clamp(min=0)
     alone, twice = model.place(first.inputs[:1]), model.place(torch.cat([first.inputs[:1]] * 2))
     labels = labels.to(alone.device)
     try:
         single = model.observe(weights, alone, labels, needs)
     except ModelError:  # `preflight` reports it
         return False
-    pair = model.observe(weights, twice, labels.repeat(2), needs).of(slice(1))
+    pair = model.observe(weights, twice, labels.repeat(2), needs).select_rows(slice(1))
     return within_tolerance(single, pair, frozenset()) and not within_tolerance(single, pair, needs)
 
 
@@ -116,7 +116,7 @@ def _refuse_mixed_examples(
     At the zero of a ReLU, rounding can change the gradient of single examples. If examples
     influence each other, most gradients or the logits differ.
     """
-    labels = first.labels[first.at].clamp(min=0).to(model.place(first.inputs[:1]).device)
+    labels = first.labels[first.positions].clamp(min=0).to(model.place(first.inputs[:1]).device)
     moved: list[int] = []
     count = min(_EXAMPLES, len(labels))
     for i in range(count):
@@ -134,17 +134,18 @@ def _refuse_mixed_examples(
         if not within_tolerance(together, alone, frozenset(), row, slice(0, 1)):
             raise ModelError(
                 f"the model answers differently when an example is alone in its batch: example "
-                f"{examples.ids[int(first.at[i])]!r} differs by more than {_TOLERANCE:g}. "
+                f"{examples.ids[int(first.positions[i])]!r} differs by more than {_TOLERANCE:g}. "
                 f"Examples see each other (batch statistics instead of running ones, attention or "
                 f"normalisation over the batch), so gradients would mix. Remove that for scoring."
             )
     if len(moved) > count * JUMPING_SHARE:
         raise ModelError(
             f"the gradients of {len(moved)} of {count} examples differ when each is alone in its "
-            f"batch, such as those of {examples.ids[int(first.at[moved[0]])]!r}, though their "
-            f"logits are the same; so the gradients are ambiguous. Examples influence each other "
-            f"in the backward pass, or PyTorch {torch.__version__} computes the backward pass of a "
-            f"batch of one differently. Compare the two; try a different version of PyTorch."
+            f"batch, such as those of {examples.ids[int(first.positions[moved[0]])]!r}, though "
+            f"their logits are the same; so the gradients are ambiguous. Examples influence each "
+            f"other in the backward pass, or PyTorch {torch.__version__} computes the backward "
+            f"pass of a batch of one differently. Compare the two; try a different version of "
+            f"PyTorch."
         )
 
 
@@ -193,10 +194,10 @@ def _refuse_random_data(examples: Examples, first: Batch) -> None:
     rows = range(start, min(start + _EXAMPLES, len(examples)))
     single = [range(row, row + 1) for row in rows for _ in range(_READS)]
     batch, *rereads = data.samples(examples, [rows, *single])  # read by the same process
-    for position, inputs in zip(batch.at.tolist(), batch.inputs, strict=True):
+    for position, inputs in zip(batch.positions.tolist(), batch.inputs, strict=True):
         for reread in rereads[position * _READS : (position + 1) * _READS]:
             is_equal = (
-                len(reread.at) == 1
+                len(reread.positions) == 1
                 and torch.equal(reread.inputs[0].nan_to_num(), inputs.nan_to_num())
                 and int(reread.labels[0]) == int(batch.labels[position])
             )

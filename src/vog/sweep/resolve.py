@@ -191,7 +191,7 @@ def _first_readable(examples: Examples) -> int:
     for row, probe in zip(
         rows, data.samples(examples, [rows[i : i + 1] for i in rows]), strict=False
     ):
-        if len(probe.at):
+        if len(probe.positions):
             return row
         problem = problem or f"{examples.ids[row]!r}: {probe.problems[0]}"
     raise DataError(

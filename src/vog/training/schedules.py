@@ -97,7 +97,7 @@ def epoch_shares(epochs: int, pacing: Pacing, start: float) -> tuple[float, ...]
 def entry_order(run: Run, positions: Positions, by: str, reverse: bool, seed: int) -> Positions:
     """Return the rows in the order in which they enter; those without a value last."""
     order = easiest_first(run, by, seed)
-    with_value = int((~np.isnan(run.numbers(by))).sum())
+    with_value = int((~np.isnan(run.values(by))).sum())
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order))
     ranks = np.where(ranks < with_value, with_value - 1 - ranks, ranks) if reverse else ranks

@@ -26,7 +26,7 @@ from vog.viewer.request_guard import Guard
 from vog.viewer.view_query import View
 
 if TYPE_CHECKING:
-    from vog.analysis.one_run.column_pair import TwoColumns
+    from vog.analysis.one_run.column_pair import ColumnComparison
 
 _CACHE_SIZE = 32
 
@@ -49,7 +49,7 @@ class Site:
     preview: Previewer
     inspection: Inspection | None = None
     inspected_examples: dict[int, InspectedExample] = field(default_factory=dict)
-    comparisons: dict[tuple[str, str], "TwoColumns"] = field(default_factory=dict)
+    comparisons: dict[tuple[str, str], "ColumnComparison"] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property

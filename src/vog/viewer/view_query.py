@@ -120,7 +120,7 @@ def read_view(run: Run, query: Query) -> View:
 def orders(run: Run, by: str) -> tuple[Literal["asc", "desc"], Literal["asc", "desc"]]:
     """Return the usual order of a column, the hard end of a score first, and the reverse."""
     has_ends = run.stored_column(by) in run.ranked_columns
-    return ("desc", "asc") if has_ends and run.hard_is_high(by) else ("asc", "desc")
+    return ("desc", "asc") if has_ends and run.higher_is_harder(by) else ("asc", "desc")
 
 
 def class_word(run: Run, label: int) -> str:

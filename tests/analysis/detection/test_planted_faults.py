@@ -64,7 +64,7 @@ def record(**rows: list[int]) -> Planted:
 
 
 def by_column(found: Verification, kind: str = "flip") -> dict[str, planted_faults.Detection]:
-    return {one.column: one for one in found.of(kind)}
+    return {one.column: one for one in found.detections_of(kind)}
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def test_chance_is_as_rare_as_it_says(counts: tuple[int, int]) -> None:
     """Of 200 samples without any difference a tenth is below 0.1, give or take 2 in a hundred."""
     rng = np.random.default_rng(5)
     found = [
-        told(rng.integers(0, 9, counts[0]), rng.integers(0, 9, counts[1]), 20, seed).chance
+        told(rng.integers(0, 9, counts[0]), rng.integers(0, 9, counts[1]), 20, seed).p_value
         for seed in range(200)
     ]
     assert 0.04 <= np.mean(np.array(found) < 0.1) <= 0.17
@@ -220,9 +220,9 @@ def test_chance_by_hand() -> None:
 
     Of sixty with the thirty highest apart nothing is left to chance.
     """
-    assert told([4, 5], [1, 2, 3]).chance == pytest.approx(0.2, abs=0.03)
-    assert told(np.arange(30) + 100, np.arange(30)).chance < 1e-9
-    assert told([1, 1], [1, 1, 1]).chance == 1
+    assert told([4, 5], [1, 2, 3]).p_value == pytest.approx(0.2, abs=0.03)
+    assert told(np.arange(30) + 100, np.arange(30)).p_value < 1e-9
+    assert told([1, 1], [1, 1, 1]).p_value == 1
 
 
 def test_an_interval_holds_its_number_and_stays_within_bounds() -> None:
@@ -284,8 +284,8 @@ def test_the_hard_end_is_up_and_other_kinds_are_not_clean(tmp_path: Path) -> Non
     assert 0.2 < auroc.low < 0.5, "of two and three rows"
     assert (flips["aum@all"].planted, flips["aum@all"].clean) == (2, 3)
     assert flips["loss@all"].auroc.value == 1.0
-    assert flips["aum@all"].rate == 0.4
-    assert [one.planted for one in found.of("duplicate")] == [1, 1]
+    assert flips["aum@all"].planted_share == 0.4
+    assert [one.planted for one in found.detections_of("duplicate")] == [1, 1]
     assert found.kinds == ("flip", "duplicate")
 
 
@@ -301,19 +301,19 @@ def test_rows_without_a_value_are_left_out_and_counted(tmp_path: Path) -> None:
     assert (b.planted, b.clean, b.left_out) == (0, 3, 2)
     assert np.isnan([b.auroc.value, b.ap.low, b.precision.high]).all()
     assert found.best("flip") == a, "what cannot be told comes last"
-    assert "Unknown, for lack of values: b." in found.reading("flip")
-    assert "no score of stage all has values" in found.reading("corrupt")[0] or a.auroc.value
+    assert "Unknown, for lack of values: b." in found.summarise("flip")
+    assert "no score of stage all has values" in found.summarise("corrupt")[0] or a.auroc.value
 
 
 @pytest.mark.usefixtures("alone")
 def test_no_score_has_values(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", {"a@all": [NAN, 1.0, 2.0]})
     found = verify(run, record(flip=[0]))
-    assert found.reading("flip") == (
+    assert found.summarise("flip") == (
         "flip: no score of stage all has values for planted and for clean rows.",
         "Unknown, for lack of values: a.",
     )
-    assert np.isnan(found.of("flip")[0].row()["auroc"])
+    assert np.isnan(found.detections_of("flip")[0].row()["auroc"])
     assert spec(charts.detection(found))["title"]["text"] == "No score of stage all finds flip"
 
 
@@ -337,7 +337,7 @@ def test_the_reading(tmp_path: Path) -> None:
         },
     )
     found = verify(run, record(flip=list(range(40))))
-    best, better, none, lower, stage = found.reading("flip")
+    best, better, none, lower, stage = found.summarise("flip")
     auroc = by_column(found)["good@all"].auroc
     number = f"AUROC 0.900, {auroc.low:.3f} to {auroc.high:.3f}"
     assert best == (
@@ -353,11 +353,11 @@ def test_the_reading(tmp_path: Path) -> None:
     )
     assert found.best("flip").column == "good@early"
     assert found.better_stages("flip", "early") == ()
-    assert [one.score for one in found.of("flip", "early")] == ["good", "lower", "none"]
+    assert [one.score for one in found.detections_of("flip", "early")] == ["good", "lower", "none"]
     nothing = verify(
         write_run(tmp_path / "b", {"none@all": separated(0.5)}), record(flip=[*range(40)])
     )
-    assert nothing.reading("flip")[0].startswith(
+    assert nothing.summarise("flip")[0].startswith(
         "flip: no score of stage all finds it; none comes closest (AUROC 0.500, "
     )
 
@@ -382,7 +382,7 @@ def test_what_is_chance_is_told_by_permutation_and_what_is_better_by_intervals()
         200,
         0,
     )
-    best, chance, better = found.reading("flip")
+    best, chance, better = found.summarise("flip")
     assert best.startswith("flip: no score of stage all finds it; above comes closest (AUROC 0.6")
     assert chance == "No better than chance (by permutation, at 0.05): above, below."
     assert better == "Clearly better at another stage: below@late (0.90, 0.40 here)."
@@ -398,7 +398,7 @@ def test_equal_seeds_give_equal_intervals_whatever_else_is_asked(tmp_path: Path)
         write_run(tmp_path / "b", {"b@all": columns["b@all"]}),
     )
     found = verify(run, planted)
-    assert verify(run, planted, kind="corrupt").detections == found.of("corrupt")
+    assert verify(run, planted, kind="corrupt").detections == found.detections_of("corrupt")
     assert by_column(verify(less, planted))["b@all"] == by_column(found)["b@all"]
     assert verify(run, planted, seed=1) != found
     assert (found.resamples, found.seed) == (200, 0)
@@ -431,7 +431,7 @@ def test_what_cannot_be_verified(tmp_path: Path) -> None:
         verify(run, record(flip=[7]))
     found = verify(run, record(flip=[0]), resamples=20)
     with pytest.raises(ResultError, match="no stage 'late' here"):
-        found.of("flip", "late")
+        found.detections_of("flip", "late")
     with pytest.raises(ResultError, match="no kind 'outside' here"):
         charts.detection(found, kind="outside")
 
@@ -483,7 +483,7 @@ def test_flipped_digits(digits: Path, cli: Cli, tmp_path: Path) -> None:
         in out
     )
     assert f"precision of {count} hardest" in out
-    assert all(sentence in out for sentence in found.reading("flip"))
+    assert all(sentence in out for sentence in found.summarise("flip"))
     vog_at_all = flips["vog@all"].auroc
     assert f"{vog_at_all.value:.3f}  [{vog_at_all.low:.3f}, {vog_at_all.high:.3f}]" in out
     assert "without value" not in out
@@ -498,7 +498,7 @@ def test_flipped_digits(digits: Path, cli: Cli, tmp_path: Path) -> None:
     )
     rows = json.loads(out)
     assert (code, err, len(rows), rows[0]["stage"]) == (0, "a.svg\n", 2, "late")
-    assert rows[0] == found.of("flip", "late")[0].row()
+    assert rows[0] == found.detections_of("flip", "late")[0].row()
 
 
 def test_mistakes_on_the_command_line(digits: Path, cli: Cli) -> None:
@@ -533,8 +533,10 @@ def test_the_chart(digits: Path) -> None:
     found = verify(vog.open(digits / "run"), load_planting_record(digits / "planted"), 20)
     chart = charts.detection(found)
     rows = {row["score"]: row for row in values(spec(chart)) if "score" in row}
-    assert list(rows) == [one.score for one in found.of("flip", "all")], "the best on top"
-    for one in found.of("flip", "all"):
+    assert list(rows) == [one.score for one in found.detections_of("flip", "all")], (
+        "the best on top"
+    )
+    for one in found.detections_of("flip", "all"):
         row = rows[one.score]
         assert (row["auroc"], row["low"], row["high"]) == (
             one.auroc.value,
@@ -546,7 +548,7 @@ def test_the_chart(digits: Path) -> None:
     assert drawn(chart, "rule") == len(rows) + 1, "and chance"
     described = spec(chart)["description"]
     assert f"vog {rows['vog']['auroc']:.3f}" in described
-    best = found.of("flip", "all")[0]
+    best = found.detections_of("flip", "all")[0]
     assert described.startswith(f"{best.score} finds flip best at stage all, with an AUROC of ")
     assert "orange" in str(spec(chart)["title"]["subtitle"])
     assert "orange" not in str(spec(charts.detection(found, "late"))["title"]["subtitle"])

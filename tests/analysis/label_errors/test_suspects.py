@@ -158,13 +158,13 @@ def test_doubts_say_how_many_and_all_scores_which(tmp_path: Path) -> None:
     names, hard = combined_hardness(run)
     assert names == found.scores == ("aum", "confidence", "loss", "el2n")
     np.testing.assert_array_equal(found.hardness, hard)
-    expected = excess_over_tail(1 - run.numbers("confidence@all"))
+    expected = excess_over_tail(1 - run.values("confidence@all"))
     assert int(found.suspect.sum()) == expected.count_suspects(0.1)
     order = np.argsort(-hard, kind="stable")
     assert (np.diff(found.probability[order]) <= 0).all()
     assert found.suspect[order[: expected.count_suspects(0.1)]].all()
-    assert (found.method, found.vog_helps, found.why) == ("tail", None, None)
-    assert found.wrong == pytest.approx(expected.probability.sum())
+    assert (found.method, found.vog_helps, found.reason) == ("tail", None, None)
+    assert found.expected_wrong_labels == pytest.approx(expected.probability.sum())
     assert found.expected_fdr <= 0.1 == found.fdr
     assert (found.probability[found.suspect] > 0).all(), "no suspect has a probability of 0"
 
@@ -179,8 +179,8 @@ def test_what_is_not_known_is_not_said(tmp_path: Path, cli: Cli) -> None:
     ):
         run = run_doubted(tmp_path / name, confidence)
         found = suspects(run)
-        assert (int(found.suspect.sum()), why in str(found.why)) == (0, True), name
-        assert np.isnan([found.wrong, found.expected_fdr, *found.probability]).all()
+        assert (int(found.suspect.sum()), why in str(found.reason)) == (0, True), name
+        assert np.isnan([found.expected_wrong_labels, found.expected_fdr, *found.probability]).all()
         assert np.isfinite(found.hardness).all()
         assert verdict_or_why(run)[1] is None
         with pytest.raises(ResultError, match="cannot be judged: .*To find out, judge every"):
@@ -215,7 +215,7 @@ def test_rows_that_lack_a_score_are_never_suspects(tmp_path: Path) -> None:
     alone = excess_over_tail(1 - np.delete(values, [995, 996]))
     assert int(found.suspect.sum()) == alone.count_suspects(0.1), "and they do not count"
     empty = suspects(run_doubted(tmp_path / "empty", np.full(3, NAN)))
-    assert "has no row with a value of every score that judges" in str(empty.why)
+    assert "has no row with a value of every score that judges" in str(empty.reason)
 
 
 def test_the_error_of_a_calibration_by_hand() -> None:
@@ -281,7 +281,7 @@ def test_flips_weigh_the_scores_and_find_others_like_them(tmp_path: Path) -> Non
     assert found.suspect[1000:].mean() > 0.35
     assert found.suspect[900:1000].mean() > 0.35
     assert (found.probability[900:1000] == 1).all(), "these are known to be wrong"
-    assert 100 < found.wrong < 210, "a lower bound"
+    assert 100 < found.expected_wrong_labels < 210, "a lower bound"
     assert found.expected_fdr <= 0.1
     np.testing.assert_array_equal(np.flatnonzero(found.planted), np.arange(900, 1000))
     margins[7] = INF
@@ -297,17 +297,17 @@ def test_where_only_the_planted_are_wrong_nothing_is_claimed(tmp_path: Path) -> 
     run = run_of(tmp_path / "run", drawn(900, 100))
     found = suspects(run, planted(range(900, 1000)))
     assert not found.suspect.any()
-    assert "rare where labels look planted, as right ones do" in str(found.why)
+    assert "rare where labels look planted, as right ones do" in str(found.reason)
     assert found.hardness[900:].min() > 0.85, "the ranking stands"
-    assert np.isnan([found.expected_fdr, found.wrong]).all()
+    assert np.isnan([found.expected_fdr, found.expected_wrong_labels]).all()
 
 
 def test_flips_of_what_is_ambiguous_count_nothing(tmp_path: Path) -> None:
     """As many ambiguous examples were left right, and look the same."""
     run = run_of(tmp_path / "run", drawn(900, 300))
-    plants = [replace(one, how="boundary") for one in planted(range(900, 1000)).plants]
+    plants = [replace(one, method="boundary") for one in planted(range(900, 1000)).plants]
     found = suspects(run, Planted({}, tuple(plants)))
-    assert "which scores to trust and not how many" in str(found.why)
+    assert "which scores to trust and not how many" in str(found.reason)
     assert not found.suspect.any()
 
 
@@ -330,9 +330,9 @@ def test_the_stage_that_tells_the_flips(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", columns, [0] * 1200, [1] * 1200, "easier")
     record = planted(range(900, 1000))
     found = suspects(run, record)
-    assert (found.stage, found.why_stage) == ("early", "it separates the planted flips best")
+    assert (found.stage, found.stage_reason) == ("early", "it separates the planted flips best")
     asked = suspects(run, record, stage="late")
-    assert (asked.stage, asked.why_stage, asked.why is None) == ("late", None, False)
+    assert (asked.stage, asked.stage_reason, asked.reason is None) == ("late", None, False)
     with pytest.raises(ResultError, match="has no stage 'erly'.*early"):
         suspects(run, record, stage="erly")
     with pytest.raises(ResultError, match="has no stage 'erly'"):
@@ -376,7 +376,7 @@ def test_threshold_samples_give_the_cut(tmp_path: Path) -> None:
         "none of the samples, none at the cut"
     )
     assert np.isnan(found.probability).all()
-    assert np.isnan([found.expected_fdr, found.wrong]).all()
+    assert np.isnan([found.expected_fdr, found.expected_wrong_labels]).all()
     with pytest.raises(ResultError, match="has 9 threshold samples with an AUM.*at least 10"):
         suspects(run, planted(range(9), THRESHOLD))
 
@@ -405,7 +405,7 @@ def test_what_cannot_be_judged(tmp_path: Path) -> None:
     listed = likely_label_errors(untrained)
     assert (listed.verdict is None, len(listed.suspects)) == (False, 24), "a ranking all the same"
     assert listed.verdict is not None
-    assert "has not learned" in str(listed.verdict.why)
+    assert "has not learned" in str(listed.verdict.reason)
     assert not any(one.suspect for one in listed.suspects)
     strangers = Planted({}, (Plant("other", FLIP, "uniform", 0, None, 1),))
     with pytest.raises(ResultError, match="lacks 1 of 1 planted examples: other"):
@@ -429,7 +429,7 @@ def test_a_label_learned_by_heart_is_told_by_an_earlier_stage(tmp_path: Path) ->
 def test_real_digits(scored: Scored) -> None:
     wrong = scored.labels != scored.shown
     found = suspects(scored.run)
-    assert found.wrong == pytest.approx(wrong.sum(), rel=0.3)
+    assert found.expected_wrong_labels == pytest.approx(wrong.sum(), rel=0.3)
     assert wrong[found.suspect].mean() > 0.75
     assert found.suspect[wrong].mean() > 0.9
     listed = likely_label_errors(scored.run, 40)
@@ -455,7 +455,7 @@ def test_the_command(
     assert (
         f"{count} of 1,437 labels are suspects, doubted more than the other labels predict" in out
     )
-    assert f"At least about {found.wrong:,.0f} of these labels are wrong." in out
+    assert f"At least about {found.expected_wrong_labels:,.0f} of these labels are wrong." in out
     assert "Stage all: the mean over the whole training, the rule without planted flips" in out
     assert f"s.csv: {count} suspects" in out
     rows = list(csv.DictReader((tmp_path / "s.csv").read_text().splitlines()))

@@ -23,16 +23,16 @@ from runs import INF, NAN
 from vog.analysis.many_runs.alignment import align_runs
 from vog.analysis.many_runs.averaging import combine
 from vog.analysis.many_runs.ensemble_size import (
+    EnsembleSizeCurve,
     Measurement,
-    SeedsCurve,
     _agreement_interval,
     _runs_needed,
-    seeds_curve,
+    ensemble_size_curve,
 )
 from vog.analysis.one_run.stability import spearman_brown
-from vog.errors import OtherQuestionError, ResultError
+from vog.errors import DifferentQuestionError, ResultError
 from vog.figures import charts, example_reader
-from vog.figures.charts.ensemble_size_chart import seeds_curve_chart as drawn
+from vog.figures.charts.ensemble_size_chart import ensemble_size_chart as drawn
 from vog.result import Run, combined_run
 from vog.result.derived_columns import class_z_score
 
@@ -79,8 +79,8 @@ def test_means_are_those_of_the_derived_columns(make: Make, tmp_path: Path) -> N
     for column in runs[0].score_columns:
         name, _, stage = column.partition("@")
         for view, derived in (("rank", "rank"), ("z", "class")):
-            of = np.stack([run.numbers(f"{column}:{derived}") for run in runs])
-            mean, error = (out.numbers(f"{name}_{view}{which}@{stage}") for which in ("", "_se"))
+            of = np.stack([run.values(f"{column}:{derived}") for run in runs])
+            mean, error = (out.values(f"{name}_{view}{which}@{stage}") for which in ("", "_se"))
             np.testing.assert_allclose(mean, of.mean(0), atol=1e-6)
             np.testing.assert_allclose(error, sem(of), atol=1e-6)  # ddof 1 by default
     assert out.score_columns == runs[0].score_columns
@@ -179,7 +179,7 @@ def test_sets_that_differ(make: Make, tmp_path: Path) -> None:
     z = np.stack(
         [class_z_score(np.array(of), np.array([1, 0, 1])) for of in ([1.0, 2, 5], [8.0, 9, 4])]
     )
-    np.testing.assert_allclose(out.numbers("vog_z@all"), z.mean(0))
+    np.testing.assert_allclose(out.values("vog_z@all"), z.mean(0))
     assert numbers(out, "problem") == [[None, "two: dim", None]]
     kept = {"data": "photos", "root": None, "combined": ["one", "two"]}
     assert out.question["where"] == kept, "files are found by their ids"
@@ -255,9 +255,9 @@ def test_the_same_again_is_there_already(
     assert {path: path.stat().st_mtime_ns for path in files if path != lost} == {
         path: time for path, time in files.items() if path != lost
     }
-    with pytest.raises(OtherQuestionError, match="combined"):
+    with pytest.raises(DifferentQuestionError, match="combined"):
         combine(runs[:2], tmp_path / "mean")
-    assert combine(runs[:2], tmp_path / "mean", overwrite=True).numbers("vog@all")[0] == 0.5
+    assert combine(runs[:2], tmp_path / "mean", overwrite=True).values("vog@all")[0] == 0.5
 
 
 def test_problems_stay_with_their_rows(
@@ -368,11 +368,11 @@ def test_a_combined_run_is_sorted_by_its_mean_z(make: Make, tmp_path: Path) -> N
     three = make("three", {"vog@all": [4, 3, 1, 2]}, labels=[0] * 4)
     other = combine([two, three], tmp_path / "other")
     found = vog.compare([mean, other], scores=["vog_z"])
-    assert [of.column for of in found.means] == ["vog_z@all"]
-    assert vog.compare([mean, other]).by == "vog_z@all"
-    assert vog.compare([mean, other], scores=["vog_rank"]).by == "vog_rank@all"
+    assert [of.column for of in found.mean_agreements] == ["vog_z@all"]
+    assert vog.compare([mean, other]).main_column == "vog_z@all"
+    assert vog.compare([mean, other], scores=["vog_rank"]).main_column == "vog_rank@all"
     for runs in ([mean, one], [one, mean]):
-        assert vog.compare(runs).by == "vog@all:class", "single runs have no view"
+        assert vog.compare(runs).main_column == "vog@all:class", "single runs have no view"
 
 
 def test_where_most_are_alone_in_their_class_the_mean_rank_decides(
@@ -421,7 +421,7 @@ def test_the_curve_against_a_loop(make: Make) -> None:
     runs = [
         make(f"run{i}", {"aum@all": of}, higher="easier") for i, of in enumerate(values.tolist())
     ]
-    found = seeds_curve(runs, "aum@all")
+    found = ensemble_size_curve(runs, "aum@all")
     kept = np.delete(np.float32(values), 2, axis=1)
     ranks = np.stack([rankdata(of) for of in kept])
     assert (found.runs, found.examples) == (5, 25)
@@ -435,19 +435,19 @@ def test_the_curve_against_a_loop(make: Make) -> None:
     assert [one.runs for one in found.predicted] == list(range(1, 11))
     assert found.predicted[0].value == pytest.approx(found.measured[0].mean)
     assert found.predicted[2].value == pytest.approx(spearman_brown(found.measured[0].mean, 3))
-    assert seeds_curve(runs).column == "aum@all"
+    assert ensemble_size_curve(runs).column == "aum@all"
     both = make("both", {"vog@all": [1, 2], "vog@late": [1, 2], "aum@all": [1, 2]})
     other = make("other", {"vog@late": [1, 2], "aum@all": [1, 2]})
-    assert seeds_curve([both, other]).column == "aum@all", "the usual one is not in the other"
+    assert ensemble_size_curve([both, other]).column == "aum@all", "the other lacks the usual one"
 
 
 def test_many_pairs_are_drawn_the_same_each_time(make: Make) -> None:
     """Of 8 runs, 28 pairs of one and 28 x 15 / 2 = 210 of two, of which 50 are taken."""
     runs = [make(f"run{i}", {"aum@all": noisy(26, i)}) for i in range(8)]
-    found = seeds_curve(runs, "aum@all")
+    found = ensemble_size_curve(runs, "aum@all")
     assert [(one.runs, one.pairs) for one in found.measured] == [(1, 28), (2, 50), (3, 50), (4, 35)]
-    assert seeds_curve(runs, "aum@all") == found
-    ranks = np.stack([rankdata(run.numbers("aum@all")) for run in runs])
+    assert ensemble_size_curve(runs, "aum@all") == found
+    ranks = np.stack([rankdata(run.values("aum@all")) for run in runs])
     assert found.measured[1].mean == pytest.approx(np.mean(curve_by_hand(ranks, 2)), abs=0.03)
     assert found.measured[3].mean == pytest.approx(np.mean(curve_by_hand(ranks, 4)))
 
@@ -478,16 +478,16 @@ def test_a_mean_of_means_is_a_mean(alone: float, first: int, second: int) -> Non
 )
 def test_nothing_to_tell_and_why(make: Make, values: list[float], why: str) -> None:
     runs = [make("one", {"aum@all": [1, 2, 3]}), make("two", {"aum@all": values})]
-    curve = seeds_curve(runs)
+    curve = ensemble_size_curve(runs)
     assert curve.summary.startswith(f"Agreement by aum@all is not defined: {why}")
     assert json.loads(json.dumps(drawn(curve).to_dict(), allow_nan=False))
 
 
-def found(monkeypatch: pytest.MonkeyPatch, make: Make, value: float) -> SeedsCurve:
+def found(monkeypatch: pytest.MonkeyPatch, make: Make, value: float) -> EnsembleSizeCurve:
     """The curve where single runs agree at this value."""
     monkeypatch.setattr("vog.analysis.many_runs.ensemble_size.spearman", lambda one, other: value)
     runs = [make(f"run{i}", {"aum@all": [1, 2, 3]}) for i in range(2)]
-    return seeds_curve(runs)
+    return ensemble_size_curve(runs)
 
 
 @pytest.mark.parametrize(
@@ -536,7 +536,7 @@ MEASURED = (Measurement(1, 1, -0.1, -0.3, 0.2),)
 
 
 def test_what_the_chart_holds() -> None:
-    curve = SeedsCurve(
+    curve = EnsembleSizeCurve(
         "vog@all", 2, 9, (Measurement(1, 1, -0.1, -0.3, 0.2),), (), 0.9, None, None, None
     )
     spec = drawn(curve).to_dict()
@@ -556,14 +556,14 @@ def test_a_combined_run_does_what_others_do(cli: Cli) -> None:
     code, out, err = cli("combine", "one", "two", "--out", "mean", "--chart", "seeds.svg")
     assert code == 0
     assert out.startswith("mean: 20 rows, means over 2 runs\n")
-    assert seeds_curve([vog.open("one"), vog.open("two")]).summary in out
+    assert ensemble_size_curve([vog.open("one"), vog.open("two")]).summary in out
     assert "With 2 runs only single runs can be compared" in err
     assert "<svg" in Path("seeds.svg").read_text()
     code, out, err = cli("top", "mean", "--by", "vog_rank@all", "--count", "3", "--format", "json")
     # These networks are random, and do not know the labels.
     assert (code, err.partition(" agree with ")[0]) == (0, "warning: most last checkpoints")
     first = json.loads(out)[0]
-    mean = vog.open("mean").numbers("vog_rank@all")
+    mean = vog.open("mean").values("vog_rank@all")
     assert first["vog_rank@all"] == mean.max()
     assert first["id"] == str(mean.argmax())
     for words in (

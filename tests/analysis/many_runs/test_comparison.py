@@ -44,8 +44,8 @@ def test_correlations_are_those_of_scipy(make: Make) -> None:
         assert agreement.spearman == pytest.approx(statistic(spearmanr, rankdata(a), rankdata(b)))
         assert agreement.kendall == pytest.approx(statistic(kendalltau, a, b))
         assert agreement.pair == ("one", "two")
-    assert found.means[0].pair is None
-    assert found.means[1].spearman == found.agreements[1].spearman
+    assert found.mean_agreements[0].pair is None
+    assert found.mean_agreements[1].spearman == found.agreements[1].spearman
 
 
 def test_infinities_are_ranked_before_scipy_sees_them(
@@ -73,8 +73,8 @@ def test_the_mean_is_over_pairs(make: Make) -> None:
     first["aum@all"][0] = NAN
     runs = [make(f"run{i}", one) for i, one in enumerate([first, *others])]
     found = compare(runs, ["aum"])
-    assert [one.examples for one in (*found.agreements, *found.means)] == [25, 25, 26, 25]
-    assert found.by == "aum@all"
+    assert [one.examples for one in (*found.agreements, *found.mean_agreements)] == [25, 25, 26, 25]
+    assert found.main_column == "aum@all"
     assert [one.pair for one in found.agreements] == [
         ("run0", "run1"),
         ("run0", "run2"),
@@ -82,10 +82,10 @@ def test_the_mean_is_over_pairs(make: Make) -> None:
     ]
     for name in ("spearman", "kendall"):
         mean = np.mean([getattr(one, name) for one in found.agreements])
-        assert getattr(found.means[0], name) == pytest.approx(mean)
+        assert getattr(found.mean_agreements[0], name) == pytest.approx(mean)
     ends = [one.overlaps[2].overlap for one in found.agreements]
-    assert found.means[0].overlaps[2].overlap == pytest.approx(np.mean(ends))
-    assert "on average over 3 pairs" in found.said
+    assert found.mean_agreements[0].overlaps[2].overlap == pytest.approx(np.mean(ends))
+    assert "on average over 3 pairs" in found.summary
 
 
 def test_a_small_value_may_be_the_hard_one(make: Make) -> None:
@@ -98,7 +98,7 @@ def test_a_small_value_may_be_the_hard_one(make: Make) -> None:
     assert [one.overlaps[0].overlap for one in found.agreements] == [1, 1, 1]
     other = compare([low, make("other", {"aum@all": [7, 6, 5]}, higher="easier")])
     assert other.agreements[0].overlaps[0].overlap == 0
-    assert [(one.id, one.ranks) for one in other.moved] == [("a", (1, 0)), ("c", (0, 1))]
+    assert [(one.id, one.ranks) for one in other.moved_examples] == [("a", (1, 0)), ("c", (0, 1))]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_small_value_may_be_the_hard_one(make: Make) -> None:
 def test_what_cannot_be_ranked_is_nan(make: Make, one: list[float], other: list[float]) -> None:
     found = compare([make("one", {"vog@all": one}), make("two", {"vog@all": other})], by="vog@all")
     assert np.isnan([found.agreements[0].spearman, found.agreements[0].kendall]).all()
-    assert "vog@all cannot be compared by rank" in found.said
+    assert "vog@all cannot be compared by rank" in found.summary
     json.dumps(found.as_dict())
 
 
@@ -180,11 +180,11 @@ def test_the_order_of_the_rows_changes_nothing(make: Make) -> None:
         a = compare([first, make(f"two-{by[:3]}", other)], by=by)
         for b in (compare([first, turned], by=by), compare([turned, first], by=by)):
             assert b.shared == 26
-            for mine, its in zip(a.means, b.means, strict=True):
+            for mine, its in zip(a.mean_agreements, b.mean_agreements, strict=True):
                 assert its.spearman == pytest.approx(mine.spearman)
                 assert its.overlaps == mine.overlaps
-            assert [m.id for m in b.moved] == [m.id for m in a.moved]
-            assert b.relabelled == 0
+            assert [m.id for m in b.moved_examples] == [m.id for m in a.moved_examples]
+            assert b.differing_labels == 0
 
 
 def test_examples_that_moved_by_hand(make: Make) -> None:
@@ -196,16 +196,18 @@ def test_examples_that_moved_by_hand(make: Make) -> None:
         make("three", {"vog@all": [9, 3, 1, 2, 4]}, ids=ids, labels=[1, 0, 1, 0, -1]),
     ]
     found = compare(runs, by="vog@all")
-    assert [one.id for one in found.moved] == ["a", "c", "b"], "equal ones by id, and not d"
-    a, c, b = found.moved
+    assert [one.id for one in found.moved_examples] == ["a", "c", "b"], (
+        "equal ones by id, and not d"
+    )
+    a, c, b = found.moved_examples
     assert (a.label, a.label_name, b.label, b.label_name) == (0, "cat", 1, "dog")
     assert a.ranks == pytest.approx((0, 2 / 3, 2 / 3))
     assert c.ranks == pytest.approx((2 / 3, 0, 1 / 3))
-    assert [one.difference for one in found.moved] == pytest.approx([2 / 3, 2 / 3, 1 / 3])
-    assert found.relabelled == 1
-    assert [one.id for one in compare(runs, by="vog@all", count=1).moved] == ["a"]
+    assert [one.difference for one in found.moved_examples] == pytest.approx([2 / 3, 2 / 3, 1 / 3])
+    assert found.differing_labels == 1
+    assert [one.id for one in compare(runs, by="vog@all", count=1).moved_examples] == ["a"]
     last = make("four", {"vog@all": [0, 3, 2, 4, 1]}, ids=ids, labels=[1, 0, 1, 0, -1])
-    moved = compare([runs[0], last], by="vog@all").moved
+    moved = compare([runs[0], last], by="vog@all").moved_examples
     assert {one.id: one.label for one in moved}["d"] is None
 
 
@@ -216,7 +218,7 @@ def test_equal_changes_are_not_told_apart_by_rounding(make: Make) -> None:
         make("one", {"vog@all": [1, 3, 0, 2, *rest]}),
         make("two", {"vog@all": [3, 1, 2, 0, *rest]}),
     ]
-    assert [one.id for one in compare(runs, by="vog@all").moved] == ["a", "b", "c", "d"]
+    assert [one.id for one in compare(runs, by="vog@all").moved_examples] == ["a", "b", "c", "d"]
 
 
 def test_sets_that_differ(make: Make) -> None:
@@ -229,16 +231,16 @@ def test_sets_that_differ(make: Make) -> None:
     assert not joined.covers_first_run
     assert align_runs([make("few", {"vog@all": [1]}, ids=["x"]), two]).covers_first_run
     found = compare([one, two], by="vog@all")
-    assert (found.shared, found.only, found.relabelled) == (2, (1, 2), 0)
+    assert (found.shared, found.unshared, found.differing_labels) == (2, (1, 2), 0)
     assert found.agreements[0].spearman == pytest.approx(-1)
-    assert [one.ranks for one in found.moved] == [(0, 1), (1, 0)]
+    assert [one.ranks for one in found.moved_examples] == [(0, 1), (1, 0)]
 
 
 def test_scores_may_be_named_in_three_ways(make: Make) -> None:
     runs = [make(f"run{i}", one) for i, one in enumerate(columns(1, 2))]
 
     def found(*names: str) -> list[str]:
-        return [one.column for one in compare(runs, names).means]
+        return [one.column for one in compare(runs, names).mean_agreements]
 
     assert found("vog@late") == ["vog@late"]
     assert found("vog", "aum") == ["vog@all:class", "vog@all", "vog@late", "aum@all"]
@@ -255,7 +257,10 @@ def test_only_what_all_runs_have_is_compared(make: Make) -> None:
     two = make("two", {"el2n@all": [1, 2, 3], "aum@all": [1, 2, 3]})
     for runs in ([one, two], [one, one_more(make), two]):
         found = compare(runs)
-        assert ([m.column for m in found.means], found.by) == (["aum@all"], "aum@all")
+        assert ([m.column for m in found.mean_agreements], found.main_column) == (
+            ["aum@all"],
+            "aum@all",
+        )
 
 
 def test_runs_of_the_same_name_are_told_apart(make: Make, tmp_path: Path) -> None:
@@ -265,7 +270,7 @@ def test_runs_of_the_same_name_are_told_apart(make: Make, tmp_path: Path) -> Non
 
 def said(values: list[float], other: list[float], make: Make) -> str:
     runs = [make("one", {"aum@all": values}), make("two", {"aum@all": other})]
-    return compare(runs).said
+    return compare(runs).summary
 
 
 def test_what_is_said(make: Make) -> None:
@@ -384,7 +389,7 @@ def test_the_command_prints_a_comparison(cli: Cli, make: Make) -> None:
     assert out.startswith("26 examples are in all of one, two.\n13 of them do not have the same l")
     assert "vog@all:class" in out
     assert "target  nothing  loss" in out
-    assert compare([vog.open("one"), vog.open("two")]).said in out
+    assert compare([vog.open("one"), vog.open("two")]).summary in out
     assert "The examples that moved most by vog@all:class" in out
     _, out, _ = cli("compare", "one", "two", "--scores", "aum, vog@late", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
@@ -398,7 +403,7 @@ def test_the_command_prints_a_comparison(cli: Cli, make: Make) -> None:
     _, out, _ = cli("compare", "one", "two", "--by", "aum@all", "--format", "json")
     assert (
         json.loads(out)["moved"][0]["id"]
-        == compare([vog.open("one"), vog.open("two")], by="aum@all").moved[0].id
+        == compare([vog.open("one"), vog.open("two")], by="aum@all").moved_examples[0].id
     )
 
 

@@ -41,7 +41,7 @@ def test_agreement_is_of_hardness(run: Run) -> None:
     """Large loss is hard and small confidence is: the raw values go against each other."""
     columns = ["loss@all", "confidence@all"]
     found = correlation.correlation_matrix(run, columns)
-    raw = float(np.asarray(spearmanr(run.numbers("loss@all"), run.numbers("confidence@all")))[0])
+    raw = float(np.asarray(spearmanr(run.values("loss@all"), run.values("confidence@all")))[0])
     assert found["loss@all"]["confidence@all"] == pytest.approx(-raw)
     assert found["loss@all"]["loss@all"] == pytest.approx(1)
     assert raw < -0.5

@@ -34,11 +34,11 @@ def test_errors_against_a_loop(run: Run) -> None:
         rows = run.table([f"vog@{stage}:class", "label", f"prediction@{stage}"]).to_pylist()
         rows.sort(key=lambda row: row[f"vog@{stage}:class"])
         wrong = [row["label"] != row[f"prediction@{stage}"] for row in rows]
-        assert errors.everything.error == pytest.approx(sum(wrong) / 120)
+        assert errors.overall.error == pytest.approx(sum(wrong) / 120)
         assert errors.lowest.error == pytest.approx(sum(wrong[:12]) / 12)
         assert errors.highest.error == pytest.approx(sum(wrong[-12:]) / 12)
         assert [one.examples for one in errors.deciles] == [12] * 10
-    assert any(0 < one.everything.error < 1 for one in found.errors.values())
+    assert any(0 < one.overall.error < 1 for one in found.errors.values())
 
 
 def test_a_worked_case(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_worked_case(tmp_path: Path) -> None:
     assert np.isnan(classes["owl"].means["all"])
     assert classes["owl"].means["late"] == 5
     assert [one.error for one in found.errors["all"].deciles] == [0, 1, 0, 0]
-    assert found.errors["all"].everything.examples == 4
+    assert found.errors["all"].overall.examples == 4
     assert found.agreement["all"]["late"] == pytest.approx(1.0)
     as_read = json.loads(as_json(found.as_dict()))
     assert as_read["classes"][2]["means"] == {"all": None, "late": 5}
@@ -71,7 +71,7 @@ def test_a_worked_case(tmp_path: Path) -> None:
 def test_a_score_whose_low_end_is_hard(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", {"vog@all": [1.0, 2.0]}, [0, 1], [0, 1], "easier")
     found = vog.analyze(run, "vog")
-    assert not found.hard_is_high
+    assert not found.higher_is_harder
     assert [one.label for one in found.classes] == [0, 1], "the hardest class first"
 
 

@@ -29,7 +29,7 @@ STAGES = "first=0:4,all_but_one=1:"
 
 
 def of_half(run: Run, column: str, half: str) -> np.ndarray:
-    return run.numbers(half_of(column, half))
+    return run.values(half_of(column, half))
 
 
 @pytest.mark.slow
@@ -63,7 +63,7 @@ def test_halves_are_what_their_checkpoints_alone_would_give(
         for column in alone.score_columns:
             score = column.partition("@")[0]
             np.testing.assert_allclose(
-                of_half(run, f"{score}@{stage}", half), alone.numbers(column), rtol=1e-4, atol=1e-6
+                of_half(run, f"{score}@{stage}", half), alone.values(column), rtol=1e-4, atol=1e-6
             )
 
 
@@ -102,7 +102,7 @@ def test_each_score_has_the_halves_that_it_can_have(
         files = [checkpoints / f"step-{i}00.pt" for i in steps]
         alone = vog.score(world.build, files, digits, tmp_path / name, scores="aum", quiet=True)
         np.testing.assert_allclose(
-            of_half(run, f"aum@{stage}", half), alone.numbers("aum@all"), rtol=1e-4, atol=1e-6
+            of_half(run, f"aum@{stage}", half), alone.values("aum@all"), rtol=1e-4, atol=1e-6
         )
 
 
@@ -232,9 +232,7 @@ def test_of_many_rows_some_are_halved(
     chosen = split_half.halved_rows(np.arange(30), 30)
     assert 5 <= chosen.sum() <= 15
     for column in whole.score_columns:
-        np.testing.assert_allclose(
-            some.numbers(column), whole.numbers(column), rtol=1e-4, atol=1e-6
-        )
+        np.testing.assert_allclose(some.values(column), whole.values(column), rtol=1e-4, atol=1e-6)
         if column.endswith("@all"):
             odd, full = of_half(some, column, "odd"), of_half(whole, column, "odd")
             assert np.isnan(odd[~chosen]).all()
@@ -284,7 +282,7 @@ def test_the_numbers_are_those_of_scipy(checkpoints: Path, digits: Data, tmp_pat
     }, "the stages have two or three checkpoints"
     for one in found:
         odd, even = (of_half(run, f"{one.score}@{one.stage}", half) for half in HALVES)
-        assert one.halves == pytest.approx(spearmanr(odd, even)[0])
+        assert one.half_correlation == pytest.approx(spearmanr(odd, even)[0])
         start, stop = run.question["stages"][one.stage]
         assert (one.checkpoints, one.examples) == (stop - start, 30)
     assert str(vog.analyze(run).stability) == str(found), "NaN is not equal to itself"
@@ -302,12 +300,12 @@ def test_by_hand(tmp_path: Path) -> None:
     constant = write_run(tmp_path / "constant", halved, [0] * 2, [0] * 2)
     (found,) = stability(run)
     assert (found.score, found.checkpoints, found.examples) == ("vog", None, 4)
-    assert found.halves == pytest.approx(0.8)
-    assert found.whole == pytest.approx(1.6 / 1.8)
+    assert found.half_correlation == pytest.approx(0.8)
+    assert found.reliability == pytest.approx(1.6 / 1.8)
     (flat,) = stability(constant)
-    assert np.isnan([flat.halves, flat.whole]).all()
-    assert (found.said, flat.said) == ("0.89", "constant")
-    assert Stability("vog", "all", None, 4, -0.257, NAN).said == "none (halves -0.26)"
+    assert np.isnan([flat.half_correlation, flat.reliability]).all()
+    assert (found.reliability_text, flat.reliability_text) == ("0.89", "constant")
+    assert Stability("vog", "all", None, 4, -0.257, NAN).reliability_text == "none (halves -0.26)"
     assert stability(write_run(tmp_path / "old", {"vog@all": [1.0]}, [0], [0])) == ()
     assert isinstance(found, Stability)
 

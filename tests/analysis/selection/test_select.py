@@ -74,7 +74,9 @@ def test_a_floor_by_hand(stairs: Run) -> None:
     assert numbers(select(stairs, keep_hardest=4, by="vog@all", floor="2")) == [2, 3, 6, 7]
     assert numbers(select(stairs, keep_hardest=4, by="vog@all", floor="30%")) == [2, 3, 6, 7]
     assert (found.reasons, found.notes) == ({"easy": 4}, ())
-    assert [(one.name, one.rows, one.kept, one.dropped) for one in found.classes] == [
+    assert [
+        (one.label_name, one.rows, one.kept_rows, one.dropped_by_reason) for one in found.classes
+    ] == [
         ("cat", 4, 3, {"easy": 1}),
         ("dog", 4, 1, {"easy": 3}),
     ]
@@ -120,7 +122,11 @@ def test_rows_without_a_class_have_no_floor(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", {"vog@all": STAIRS}, [-1, -1, -1, -1, 0, 0, 0, 0])
     found = select(run, keep_hardest=2, by="vog@all", floor=2)
     assert numbers(found) == [6, 7]
-    assert (found.classes[0].label, found.classes[0].rows, found.classes[0].kept) == (None, 4, 0)
+    assert (found.classes[0].label, found.classes[0].rows, found.classes[0].kept_rows) == (
+        None,
+        4,
+        0,
+    )
 
 
 def test_labels_may_be_large_numbers(tmp_path: Path) -> None:
@@ -142,7 +148,7 @@ def marked_suspect(monkeypatch: pytest.MonkeyPatch, *rows: int) -> None:
 
     class Found:
         suspect = np.isin(np.arange(8), rows)
-        why, why_stage = None if rows else "nothing stands out", None
+        reason, stage_reason = None if rows else "nothing stands out", None
 
     monkeypatch.setattr("vog.analysis.label_errors.suspects.suspects", lambda *_, stage: Found)
 
@@ -203,7 +209,7 @@ def test_marks_of_people(stairs: Run) -> None:
     found = select(stairs, relabel_marked=True)
     assert found.labels.tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
     assert (found.relabelled, len(found.ids)) == (1, 8)
-    assert [(one.name, one.rows) for one in found.classes] == [("cat", 5), ("dog", 3)]
+    assert [(one.label_name, one.rows) for one in found.classes] == [("cat", 5), ("dog", 3)]
     review.mark("e7", "keep")
     found = select(stairs, drop_marked=True)
     assert (len(found.ids), found.notes) == (8, ("no row is marked drop.",)), "the last one holds"
@@ -321,7 +327,7 @@ def test_laws_of_a_share(
     assert set(found.ids) <= set(hardest(more).ids), "kept sets are nested"
     assert not set(found.ids) & set(found.dropped)
     assert len(found.ids) + len(found.dropped) == rows
-    lacking = np.isnan(run.numbers(by))
+    lacking = np.isnan(run.values(by))
     assert lacking[found.positions].sum() == lacking.sum()
     labels = np.array([label for _, label in cases])
     held = 0
@@ -329,8 +335,8 @@ def test_laws_of_a_share(
         own = labels == (-1 if one.label is None else one.label)
         least = -(-own.sum() * int(floor[:-1]) // 100) if isinstance(floor, str) else floor
         least = 0 if one.label is None else min(least, own.sum())
-        assert one.kept >= least
-        assert (one.rows, one.kept) == (own.sum(), own[found.positions].sum())
+        assert one.kept_rows >= least
+        assert (one.rows, one.kept_rows) == (own.sum(), own[found.positions].sum())
         held += max(least, (own & lacking).sum())
     assert len(found.ids) == max(-(-rows * percent // 100), held)
 
@@ -380,7 +386,7 @@ def test_the_easiest_are_what_the_hardest_leave(
     hard = select(run, keep_hardest=count, by=by, seed=seed)
     easy = select(run, keep_easiest=len(cases) - count, by=by, seed=seed)
     assert set(hard.ids) == set(easy.dropped)
-    values = run.numbers(by).round(6)
+    values = run.values(by).round(6)
     out = np.setdiff1d(np.arange(len(cases)), hard.positions)
     assert values[out].max(initial=-np.inf) <= values[hard.positions].min(initial=np.inf)
 

@@ -138,7 +138,7 @@ def test_a_held_out_run_is_as_one_of_the_whole(runs: list[Run], data: Path, tmp_
     rows = run.table(["index"])[0].to_numpy()
     for column in run.score_columns:
         np.testing.assert_allclose(
-            run.numbers(column), whole.numbers(column)[rows], rtol=1e-4, atol=1e-6
+            run.values(column), whole.values(column)[rows], rtol=1e-4, atol=1e-6
         )
 
 
@@ -458,7 +458,7 @@ def test_one_example_is_inspected_again(pictures: Path, tmp_path: Path) -> None:
     assert missing_data_places(run) is None
     for at, index in enumerate(run.table(["index"])[0].to_pylist()):
         seen = inspector(run)(index)
-        assert seen.vog == pytest.approx(run.numbers("vog@all")[at], rel=1e-4)
+        assert seen.vog == pytest.approx(run.values("vog@all")[at], rel=1e-4)
         assert seen.differs == ()
 
 

@@ -32,14 +32,14 @@ class Separation:
         ap: average precision; the share of positive rows is chance.
         precision: the share of positive rows among the P highest rows, with P the number of
             positive rows; its expectation over the order of ties. Chance as for `ap`.
-        chance: two-sided p-value of the AUROC under random permutation of the values; NaN where it
-            is undefined.
+        p_value: two-sided p-value of the AUROC under random permutation of the values; NaN where
+            it is undefined.
     """
 
     auroc: Estimate
     ap: Estimate
     precision: Estimate
-    chance: float
+    p_value: float
 
 
 @dataclass(frozen=True)

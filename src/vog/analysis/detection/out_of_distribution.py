@@ -152,8 +152,8 @@ def _area(truth: Int[np.ndarray, "n"], ranks: Int[np.ndarray, "n"]) -> float:
 
 
 def _ood_column(run: Run, against: Run, name: str) -> OodColumn:
-    sign = 1 if run.hard_is_high(name) else -1
-    positive, negative = sign * run.numbers(name), sign * against.numbers(name)
+    sign = 1 if run.higher_is_harder(name) else -1
+    positive, negative = sign * run.values(name), sign * against.values(name)
     outside, reference = (int((~np.isnan(values)).sum()) for values in (positive, negative))
     score, _, stage = name.partition("@")
     return OodColumn(

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from vog.analysis.detection.intervals import Estimate, separation
 from vog.analysis.label_errors.suspects import LOGIT_SCORES, combined_hardness
 from vog.errors import ResultError, unknown
+from vog.former_names import FormerAttribute
 from vog.progress import progress
 from vog.result import Run
 from vog.result.planting_record import KINDS, Planted, as_planting_record
@@ -34,9 +35,9 @@ class Detection:
         left_out: number of rows of either sort without a value.
         auroc: probability that a planted row is harder than a clean one, ties counted half; 0.5 is
             chance.
-        ap: average precision; `rate` is chance.
-        precision: the share of planted rows among the `planted` hardest; `rate` is chance.
-        chance: two-sided p-value of the AUROC, by permutation.
+        ap: average precision; `planted_share` is chance.
+        precision: the share of planted rows among the `planted` hardest; `planted_share` is chance.
+        p_value: two-sided p-value of the AUROC, by permutation.
     """
 
     kind: str
@@ -48,7 +49,11 @@ class Detection:
     auroc: Estimate
     ap: Estimate
     precision: Estimate
-    chance: float
+    p_value: float
+
+    chance = FormerAttribute("p_value")
+    rate = FormerAttribute("planted_share")
+    tells = FormerAttribute("is_significant")
 
     @property
     def column(self) -> str:
@@ -56,14 +61,14 @@ class Detection:
         return f"{self.score}@{self.stage}"
 
     @property
-    def rate(self) -> float:
+    def planted_share(self) -> float:
         """The share of planted rows, in [0, 1]."""
         return self.planted / max(1, self.planted + self.clean)
 
     @property
-    def tells(self) -> bool:
+    def is_significant(self) -> bool:
         """True if the AUROC differs from chance at the level of 0.05."""
-        return self.chance < _LEVEL
+        return self.p_value < _LEVEL
 
     def row(self) -> dict[str, Any]:
         """Return all fields as one flat dict, each measure with its interval."""
@@ -75,7 +80,7 @@ class Detection:
                 for name in ("auroc", "ap", "precision")
                 for end, part in (("", "value"), ("_low", "low"), ("_high", "high"))
             }
-            | {"chance": self.chance}
+            | {"chance": self.p_value}
         )
 
 
@@ -93,12 +98,15 @@ class Verification:
     resamples: int
     seed: int
 
+    of = FormerAttribute("detections_of")
+    reading = FormerAttribute("summarise")
+
     @property
     def kinds(self) -> tuple[str, ...]:
         """The planted kinds that were verified."""
         return tuple(dict.fromkeys(result.kind for result in self.detections))
 
-    def of(self, kind: str, stage: str | None = None) -> tuple[Detection, ...]:
+    def detections_of(self, kind: str, stage: str | None = None) -> tuple[Detection, ...]:
         """Return the detections of one kind, the best first; of one stage if it is given.
 
         Raises:
@@ -116,7 +124,7 @@ class Verification:
         Raises:
             ResultError: there is no such kind.
         """
-        return self.of(kind)[0]
+        return self.detections_of(kind)[0]
 
     def better_stages(
         self, kind: str, stage: str = "all"
@@ -128,28 +136,32 @@ class Verification:
         Raises:
             ResultError: there is no such kind or stage.
         """
-        base = {result.score: result for result in self.of(kind, stage)}
+        base = {result.score: result for result in self.detections_of(kind, stage)}
         better: dict[str, tuple[Detection, Detection]] = {}
-        for result in self.of(kind):
+        for result in self.detections_of(kind):
             at_stage = base.get(result.score)
             if at_stage is not None and result.auroc.low > max(0.5, at_stage.auroc.high):
                 better.setdefault(result.score, (result, at_stage))
         return tuple(better.values())
 
-    def reading(self, kind: str, stage: str = "all") -> tuple[str, ...]:
+    def summarise(self, kind: str, stage: str = "all") -> tuple[str, ...]:
         """Return sentences that say which scores of a stage find this kind, and which do not.
 
         Raises:
             ResultError: there is no such kind or stage.
         """
-        results, better = self.of(kind, stage), self.better_stages(kind, stage)
+        results, better = self.detections_of(kind, stage), self.better_stages(kind, stage)
         groups = {
-            "Better than chance": [x.score for x in results if x.tells and x.auroc.value > 0.5],
+            "Better than chance": [
+                x.score for x in results if x.is_significant and x.auroc.value > 0.5
+            ],
             f"No better than chance (by permutation, at {_LEVEL})": [
-                result.score for result in results if result.chance >= _LEVEL
+                result.score for result in results if result.p_value >= _LEVEL
             ],
             f"The other way round, easier on {kind} than on clean rows": [
-                result.score for result in results if result.tells and result.auroc.value < 0.5
+                result.score
+                for result in results
+                if result.is_significant and result.auroc.value < 0.5
             ],
             "Unknown, for lack of values": [x.score for x in results if np.isnan(x.auroc.value)],
         }
@@ -215,8 +227,8 @@ def verify(
 def _hard_values(run: Run) -> Iterator[tuple[str, Float[np.ndarray, "n"]]]:
     """Yield every column, turned so that large is hard, and last the combination, if any."""
     for column in run.score_columns:
-        values = run.numbers(column)
-        yield column, values if run.hard_is_high(column) else -values
+        values = run.values(column)
+        yield column, values if run.higher_is_harder(column) else -values
     if any(f"{name}@all" in run.score_columns for name in LOGIT_SCORES):
         yield f"{COMBINATION}@all", combined_hardness(run)[1]
 
@@ -237,7 +249,7 @@ def _detections(
         # A new generator for each, so that the intervals do not depend on the other kinds.
         result = separation(planted, clean_values, resamples, np.random.default_rng(seed))
         left_out = int(((mask | clean) & ~has_value).sum())
-        parts = (result.auroc, result.ap, result.precision, result.chance)
+        parts = (result.auroc, result.ap, result.precision, result.p_value)
         yield Detection(kind, score, stage, len(planted), len(clean_values), left_out, *parts)
 
 
@@ -252,11 +264,11 @@ def _best_sentence(kind: str, stage: str, top: Detection) -> str:
     if np.isnan(auroc.value):
         return f"{kind}: no score of stage {stage} has values for planted and for clean rows."
     number = f"AUROC {auroc.value:.3f}, {auroc.low:.3f} to {auroc.high:.3f}"
-    if not top.tells or auroc.value <= 0.5:
+    if not top.is_significant or auroc.value <= 0.5:
         return f"{kind}: no score of stage {stage} finds it; {top.score} comes closest ({number})."
     return (
         f"{kind}: {top.score} finds it best at stage {stage} ({number}); of the {count:,} hardest, "
-        f"{top.precision.value:.0%} are planted, by chance {top.rate:.1%}."
+        f"{top.precision.value:.0%} are planted, by chance {top.planted_share:.1%}."
     )
 
 

@@ -42,10 +42,10 @@ def held_out_verdict(run: Run, fdr: float, stage: str | None, rows: Mask | None 
     verdict = ranking("held out", (), (stage or _ALL, why), rank(probability), fdr)
     verdict = replace(verdict, unlearned=unlearned)
     if not judged.any():
-        return replace(verdict, why=_WHY_NOTHING_LEARNED)
+        return replace(verdict, reason=_WHY_NOTHING_LEARNED)
     count, right = _count_suspects(probability[judged], fdr)
     if not count:
-        return replace(verdict, why=_WHY_NONE)
+        return replace(verdict, reason=_WHY_NONE)
     suspect = np.zeros(len(labels), bool)
     suspect[np.argsort(-np.nan_to_num(probability, nan=-1), kind="stable")[:count]] = True
     return replace(
@@ -53,7 +53,7 @@ def held_out_verdict(run: Run, fdr: float, stage: str | None, rows: Mask | None 
         probability=probability,
         suspect=suspect,
         expected_fdr=right / count,
-        wrong=_at_least(float(probability[judged].sum())),
+        expected_wrong_labels=_at_least(float(probability[judged].sum())),
     )
 
 

@@ -106,7 +106,7 @@ def _fit_at(run: Run, names: tuple[str, ...], stage: str, flipped: Mask, usable:
     Raises:
         ResultError: too few flipped or unflipped labels have all scores.
     """
-    values = np.stack([run.numbers(f"{name}@{stage}") for name in names])
+    values = np.stack([run.values(f"{name}@{stage}") for name in names])
     whole = np.isfinite(values).all(axis=0) & usable
     flips, unflipped = int(flipped[whole].sum()), int((~flipped[whole]).sum())
     if min(flips, unflipped) < calibration.MIN_PLANTED:
@@ -126,16 +126,22 @@ def _with_suspects(
     quantile = quantiles_among_planted(wrongness[unplanted], flips)
     estimate = NO_ESTIMATE if boundary else fit_own_errors(quantile)
     count, fdr = estimate.count_suspects(quantile, verdict.fdr)
-    probability, wrong = _probability(verdict, unplanted, estimate, quantile), estimate.wrong_count
+    probability = _probability(verdict, unplanted, estimate, quantile)
     if baseline is not None and int(baseline.suspect.sum()) > count:
         return _adopt(verdict, wrongness, unplanted, baseline)
     if not count:
-        return replace(verdict, why=_WHY_BOUNDARY if boundary else _WHY_NONE)
+        return replace(verdict, reason=_WHY_BOUNDARY if boundary else _WHY_NONE)
     ranked = np.flatnonzero(unplanted)[np.argsort(-wrongness[unplanted], kind="stable")]
     suspect = np.zeros(len(unplanted), bool)
     suspect[ranked[:count]] = True
     suspect |= verdict.planted & (wrongness >= wrongness[ranked[count - 1]])
-    return replace(verdict, suspect=suspect, probability=probability, expected_fdr=fdr, wrong=wrong)
+    return replace(
+        verdict,
+        suspect=suspect,
+        probability=probability,
+        expected_fdr=fdr,
+        expected_wrong_labels=estimate.wrong_count,
+    )
 
 
 _WHY_BOUNDARY = (
@@ -169,6 +175,6 @@ def _adopt(verdict: Verdict, wrongness: PerRow, unplanted: Mask, baseline: Verdi
         suspect=baseline.suspect | (verdict.planted & (wrongness >= cutoff)),
         probability=probability,
         expected_fdr=baseline.expected_fdr,
-        wrong=baseline.wrong,
+        expected_wrong_labels=baseline.expected_wrong_labels,
         unlearned=baseline.unlearned,
     )

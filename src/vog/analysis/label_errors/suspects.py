@@ -71,7 +71,7 @@ def suspects(
         unplanted = ~np.any(list(rows.values()), axis=0)
         names = _scores_at(run, LABEL_SCORES, stage or _ALL)
         unplanted_verdict = _unplanted_verdict(run, fdr, stage, unplanted)
-        boundary = BOUNDARY in record.hows(FLIP)
+        boundary = BOUNDARY in record.methods(FLIP)
         return planted_verdict(run, rows, names, unplanted_verdict, fdr, stage, boundary)
     if THRESHOLD in rows:
         return _threshold_verdict(run, rows[THRESHOLD], fdr, stage or _ALL)
@@ -120,7 +120,7 @@ def _tail_verdict(run: Run, fdr: float, stage: str | None, rows: Mask | None = N
     verdict = ranking("tail", names, (stage_name, None if stage else _WHY_ALL), hard, fdr)
     verdict = replace(verdict, unlearned=unlearned)
     if not count:
-        return replace(verdict, why=_why_no_suspects(run, judged, usable))
+        return replace(verdict, reason=_why_no_suspects(run, judged, usable))
     # The doubts give the number of wrong labels; the combined scores say which.
     ranked = np.flatnonzero(judged)[np.argsort(-hard[judged], kind="stable")]
     probability, suspect = np.full(len(hard), np.nan), np.zeros(len(hard), bool)
@@ -132,7 +132,7 @@ def _tail_verdict(run: Run, fdr: float, stage: str | None, rows: Mask | None = N
         probability=probability,
         suspect=suspect,
         expected_fdr=float(excess.expected_right[count - 1]) / count,
-        wrong=float(excess.probability.sum()),
+        expected_wrong_labels=float(excess.probability.sum()),
     )
 
 
@@ -142,7 +142,7 @@ def _confidence_values(run: Run, stage: str) -> PerRow:
             f"{run.folder} has no score confidence, by which labels are judged. Score again with "
             f"confidence in {option('scores')}, or give {option('planted')} with flipped labels."
         )
-    return run.numbers(f"confidence@{stage}")
+    return run.values(f"confidence@{stage}")
 
 
 def _learned_by_median_doubt(run: Run, doubt: PerRow, usable: Mask) -> tuple[Mask, tuple[int, ...]]:
@@ -199,9 +199,9 @@ def require_verdict(run: Run, planted: Planted | None = None) -> Verdict:
         ResultError: it is only a ranking, or there is no verdict.
     """
     verdict = suspects(run, planted)
-    if verdict.why is not None:
+    if verdict.reason is not None:
         raise ResultError(
-            f"the labels of {run.folder} cannot be judged: {verdict.why}. {VERDICT_ADVICE}"
+            f"the labels of {run.folder} cannot be judged: {verdict.reason}. {VERDICT_ADVICE}"
         )
     return verdict
 
@@ -227,7 +227,7 @@ def _aum_values(run: Run, stage: str) -> PerRow:
             f"{run.folder} has no score aum, whose cut-off the threshold samples give. Score again "
             f"with aum in {option('scores')}, or give {option('planted')} with flipped labels."
         )
-    return run.numbers(f"aum@{stage}")
+    return run.values(f"aum@{stage}")
 
 
 def _scores_at(run: Run, candidates: tuple[str, ...], stage: str) -> tuple[str, ...]:

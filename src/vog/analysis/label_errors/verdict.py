@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from vog.former_names import FormerAttribute
+
 PerRow = Float[np.ndarray, "n"]
 Mask = Bool[np.ndarray, "n"]
 
@@ -23,7 +25,7 @@ class Verdict:
         method: `held out`, `calibrated`, `threshold` or `tail`.
         scores: the combined scores; empty for `held out`, which uses probabilities.
         stage: the stage whose scores are used, or whose last checkpoint (`held out`).
-        why_stage: the reason for this stage, as a clause; None if the caller chose it.
+        stage_reason: the reason for this stage, as a clause; None if the caller chose it.
         hardness: the rank of suspicion in [0, 1], 1 the most suspicious; NaN where a row has no
             value of one of the scores.
         probability: that the label is wrong, in [0, 1]; NaN where unknown. For `calibrated`,
@@ -32,30 +34,34 @@ class Verdict:
         fdr: the target share of right labels among the suspects that were not planted.
         expected_fdr: the expected share of right labels among these, of `held out` an upper bound;
             NaN where unknown.
-        wrong: expected number of wrong labels that were not planted: a lower bound. NaN where
-            unknown.
+        expected_wrong_labels: expected number of wrong labels that were not planted: a lower bound.
+            NaN where unknown.
         planted: True for planted flips.
         vog_helps: True if VoG improved the calibration by more than its standard error; None
             without a calibration or without VoG.
-        why: the reason why the number of wrong labels is unknown, as a clause. Then `hardness` is
-            only a ranking. None if the number is known or threshold samples decide.
+        reason: why the number of wrong labels is unknown, as a clause. Then `hardness` is only a
+            ranking. None if the number is known or threshold samples decide.
         unlearned: classes that the model has not learned. Their labels are not judged.
     """
 
     method: str
     scores: tuple[str, ...]
     stage: str
-    why_stage: str | None
+    stage_reason: str | None
     hardness: PerRow
     probability: PerRow
     suspect: Mask
     fdr: float
     expected_fdr: float
-    wrong: float
+    expected_wrong_labels: float
     planted: Mask
     vog_helps: bool | None = None
-    why: str | None = None
+    reason: str | None = None
     unlearned: tuple[int, ...] = ()
+
+    why = FormerAttribute("reason")
+    why_stage = FormerAttribute("stage_reason")
+    wrong = FormerAttribute("expected_wrong_labels")
 
 
 def ranking(

@@ -25,13 +25,13 @@ class AlignedRuns:
         runs: two or more.
         ids: ids of the shared examples.
         positions: for each run, the row of each shared example.
-        only: for each run, the number of its examples that another run lacks.
+        unshared: for each run, the number of its examples that another run lacks.
     """
 
     runs: tuple[Run, ...]
     ids: pa.Array
     positions: tuple[Int[np.ndarray, "n"], ...]
-    only: tuple[int, ...]
+    unshared: tuple[int, ...]
 
     @cached_property
     def labels_differ(self) -> Bool[np.ndarray, "n"]:
@@ -50,7 +50,7 @@ class AlignedRuns:
     @property
     def covers_first_run(self) -> bool:
         """True if every example of the first run is shared; other runs may have more."""
-        return not self.only[0]
+        return not self.unshared[0]
 
     @property
     def matched_by_number(self) -> bool:
@@ -96,7 +96,7 @@ class AlignedRuns:
         Raises:
             ResultError: there is no such column.
         """
-        return self.runs[run_number].numbers(column)[self.positions[run_number]]
+        return self.runs[run_number].values(column)[self.positions[run_number]]
 
     def hardness(self, run_number: int, column: str) -> Float[np.ndarray, "n"]:
         """Return the same values with the sign that makes large values hard; not yet ranks.
@@ -107,7 +107,7 @@ class AlignedRuns:
         run = self.runs[run_number]
         run.score_column(column)
         values = self.values(run_number, column)
-        return values if run.hard_is_high(column) else -values
+        return values if run.higher_is_harder(column) else -values
 
     def classes(self, run_number: int, column: str) -> Int[np.ndarray, "n"]:
         """Return one run's class numbers, such as labels, for the shared examples; -1 for null."""

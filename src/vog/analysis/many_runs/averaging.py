@@ -53,7 +53,7 @@ def combine(
         ResultError: fewer than two runs, one given twice, two of one training, one that is combined
             or not finished, or nothing in common; labels, class names, targets, transforms, stages
             or scores differ; `out` is one of the runs or holds something else.
-        OtherQuestionError: `out` holds a different run.
+        DifferentQuestionError: `out` holds a different run.
     """
     out = output_path(out)
     return combine_aligned(align_runs(runs), out, overwrite, quiet)
@@ -65,7 +65,7 @@ def combine_aligned(
     """Write the same for runs that are already aligned.
 
     Raises:
-        ResultError, OtherQuestionError: as for `combine`.
+        ResultError, DifferentQuestionError: as for `combine`.
     """
     out, runs = Path(out), aligned.runs
     _refuse_uncombinable(aligned, out)
@@ -206,7 +206,7 @@ def _refuse_different_scores(first: Run, run: Run, columns: Sequence[str]) -> No
     for column in columns:
         name = column.partition("@")[0]
         expected, actual = first_scores.get(name), run_scores.get(name)
-        if expected != actual or first.hard_is_high(column) != run.hard_is_high(column):
+        if expected != actual or first.higher_is_harder(column) != run.higher_is_harder(column):
             raise ResultError(
                 f"{name} is not the same score in all runs: {expected} in {first.folder}, "
                 f"{actual} in {run.folder}. Combine runs with the same channels and code."

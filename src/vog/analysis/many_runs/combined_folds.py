@@ -41,7 +41,7 @@ def combine_folds(runs: Sequence[Run], out: str | Path, overwrite: bool = False)
         ResultError: a run is not of held-out rows, not finished, or of different folds; a row is in
             no run or in several; scores, stages, targets, transforms or classes differ; two runs
             were scored under the same weights; `out` is one of the runs or holds something else.
-        OtherQuestionError: `out` holds a different run.
+        DifferentQuestionError: `out` holds a different run.
     """
     out = output_path(out)
     _refuse_uncombinable(runs, out)

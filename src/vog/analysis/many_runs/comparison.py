@@ -15,12 +15,21 @@ from vog.analysis.many_runs.question_diff import Difference, question_difference
 from vog.analysis.many_runs.top_overlap import Overlap, overlap
 from vog.analysis.one_run.correlation import spearman
 from vog.analysis.one_run.row_facts import class_name
+from vog.former_names import FormerAttribute
 from vog.progress import progress
 from vog.result import Run
 from vog.result.derived_columns import rank
 
 HARDEST_SHARES = (0.01, 0.05, 0.1)
 _SMALL = 4_000_000  # values, compared in about two seconds: no progress is shown
+# The keys of fields that have another name in JSON; programs of users read them.
+_JSON_KEYS = {
+    "unshared": "only",
+    "differing_labels": "relabelled",
+    "main_column": "by",
+    "mean_agreements": "means",
+    "moved_examples": "moved",
+}
 
 
 @dataclass(frozen=True)
@@ -81,43 +90,54 @@ class Comparison:
     Attributes:
         runs: names of the runs.
         shared: number of examples that all runs have.
-        only: for each run, the number of its examples that another run lacks.
-        relabelled: number of shared examples whose labels are not the same in all runs.
-        by: the column whose largest changes are in `moved`.
-        agreements: one for each column and pair of runs, sorted by column; `by` comes first.
-        means: for each column, the mean of its agreements over the pairs.
-        moved: the examples whose ranks differ most.
+        unshared: for each run, the number of its examples that another run lacks.
+        differing_labels: number of shared examples whose labels are not the same in all runs.
+        main_column: the column whose largest changes are in `moved_examples`.
+        agreements: one for each column and pair of runs, sorted by column; the main column comes
+            first.
+        mean_agreements: for each column, the mean of its agreements over the pairs.
+        moved_examples: the examples whose ranks by the main column differ most.
         differences: entries of the questions that differ, except for locations of files.
     """
 
     runs: tuple[str, ...]
     shared: int
-    only: tuple[int, ...]
-    relabelled: int
-    by: str
+    unshared: tuple[int, ...]
+    differing_labels: int
+    main_column: str
     agreements: tuple[Agreement, ...]
-    means: tuple[Agreement, ...]
-    moved: tuple[MovedExample, ...]
+    mean_agreements: tuple[Agreement, ...]
+    moved_examples: tuple[MovedExample, ...]
     differences: tuple[Difference, ...]
+
+    by = FormerAttribute("main_column")
+    means = FormerAttribute("mean_agreements")
+    moved = FormerAttribute("moved_examples")
+    only = FormerAttribute("unshared")
+    relabelled = FormerAttribute("differing_labels")
+    said = FormerAttribute("summary")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the comparison as plain values, for JSON."""
-        return asdict(self)
+        return {_JSON_KEYS.get(name, name): value for name, value in asdict(self).items()}
 
     @property
-    def said(self) -> str:
-        """The result for the column `by`, in one or two sentences."""
-        mean = next(agreement for agreement in self.means if agreement.column == self.by)
+    def summary(self) -> str:
+        """The result for the main column, in one or two sentences."""
+        mean = next(mean for mean in self.mean_agreements if mean.column == self.main_column)
         if np.isnan(mean.spearman):
-            return f"{self.by} cannot be compared by rank: a run has one value of it, or too few."
+            return (
+                f"{self.main_column} cannot be compared by rank: a run has one value of it, or too "
+                f"few."
+            )
         phrases = {0.9: "nearly alike", 0.6: "much alike", 0.3: "somewhat alike"}
         phrases |= {-0.3: "independently of each other", -2.0: "against each other"}
         correlation = round(mean.spearman, 2)  # as printed, so that word and number agree
         alike = next(word for threshold, word in phrases.items() if correlation >= threshold)
-        top, pairs = mean.overlaps[1], len(self.agreements) // len(self.means)
+        top, pairs = mean.overlaps[1], len(self.agreements) // len(self.mean_agreements)
         over = f" on average over {pairs} pairs" if pairs > 1 else ""
         return (
-            f"By {self.by} the runs rank {mean.examples:,} examples {alike} (Spearman "
+            f"By {self.main_column} the runs rank {mean.examples:,} examples {alike} (Spearman "
             f"{correlation:.2f}{over}). Of the {top.count:,} hardest ({top.share:.0%}), "
             f"{top.overlap:.0%} are the same; by chance it would be {top.chance:.0%}."
         )
@@ -162,7 +182,7 @@ def compare(
     return Comparison(
         aligned.names,
         len(aligned.ids),
-        aligned.only,
+        aligned.unshared,
         int(aligned.labels_differ.sum()),
         by,
         tuple(itertools.chain(*agreements)),

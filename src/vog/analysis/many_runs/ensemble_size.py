@@ -53,7 +53,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class SeedsCurve:
+class EnsembleSizeCurve:
     """Agreement of mean ranks as a function of the number of runs that are averaged.
 
     Attributes:
@@ -135,7 +135,9 @@ class SeedsCurve:
         )
 
 
-def seeds_curve(runs: Sequence[Run], column: str | None = None, quiet: bool = True) -> SeedsCurve:
+def ensemble_size_curve(
+    runs: Sequence[Run], column: str | None = None, quiet: bool = True
+) -> EnsembleSizeCurve:
     """Return how well means over some runs agree with means over equally many other runs.
 
     Ranks are by hardness among the examples that have a value in all runs. All pairs of disjoint
@@ -156,12 +158,12 @@ def seeds_curve(runs: Sequence[Run], column: str | None = None, quiet: bool = Tr
     Raises:
         ResultError: fewer than two runs, a run given twice, nothing in common, or no such column.
     """
-    return seeds_curve_aligned(align_runs(runs), column, quiet)
+    return ensemble_size_curve_aligned(align_runs(runs), column, quiet)
 
 
-def seeds_curve_aligned(
+def ensemble_size_curve_aligned(
     aligned: AlignedRuns, column: str | None = None, quiet: bool = True
-) -> SeedsCurve:
+) -> EnsembleSizeCurve:
     """Return the same for runs that are already aligned.
 
     Raises:
@@ -182,7 +184,9 @@ def seeds_curve_aligned(
     low, high = _agreement_interval(ranks) if len(runs) > 2 else (single, single)
     # The interval is around the mean of Fisher's z, so it may miss the mean correlation: widen it.
     needed = (_runs_needed(r) for r in (single, max(high, single), min(low, single)))
-    return SeedsCurve(column, len(runs), ranks.shape[1], tuple(measured), predicted, AIM, *needed)
+    return EnsembleSizeCurve(
+        column, len(runs), ranks.shape[1], tuple(measured), predicted, AIM, *needed
+    )
 
 
 def _runs_needed(single: float) -> int | None:

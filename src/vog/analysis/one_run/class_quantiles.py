@@ -45,7 +45,7 @@ def class_spread(run: Run, column: str) -> tuple[ClassSpread, ...]:
     Raises:
         ResultError: there is no such column.
     """
-    values = run.numbers(column)
+    values = run.values(column)
     labels = run.table(["label"])["label"].fill_null(-1).to_numpy()
     usable = np.isfinite(values) & (labels >= 0)
     values, labels = values[usable], labels[usable]
@@ -62,7 +62,7 @@ def class_spread(run: Run, column: str) -> tuple[ClassSpread, ...]:
             strict=True,
         )
     ]
-    sign = -1 if run.hard_is_high(column) else 1
+    sign = -1 if run.higher_is_harder(column) else 1
     return tuple(sorted(spreads, key=lambda spread: sign * spread.median))
 
 

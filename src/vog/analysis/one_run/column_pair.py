@@ -10,7 +10,7 @@ from vog.result import Run
 
 
 @dataclass(frozen=True)
-class TwoColumns:
+class ColumnComparison:
     """Comparison of two columns on the same examples.
 
     Attributes:
@@ -28,7 +28,7 @@ class TwoColumns:
     second_alone: tuple[int, ...]
 
 
-def two_columns(run: Run, first: str, second: str, count: int = 12) -> TwoColumns:
+def compare_columns(run: Run, first: str, second: str, count: int = 12) -> ColumnComparison:
     """Return the comparison of two columns, stored or derived, with `count` examples each way.
 
     Raises:
@@ -38,9 +38,9 @@ def two_columns(run: Run, first: str, second: str, count: int = 12) -> TwoColumn
     gaps = np.where(np.isnan(x - y), 0.0, x - y)
     order = np.argsort(-gaps, kind="stable")
     index = run.table(["index"])["index"].to_numpy()  # not the position, as parts may be missing
-    return TwoColumns(
+    return ColumnComparison(
         spearman(x, y),
-        density(run.numbers(first), run.numbers(second)),
+        density(run.values(first), run.values(second)),
         tuple(int(index[i]) for i in order[:count] if gaps[i] > 0),
         tuple(int(index[i]) for i in order[::-1][:count] if gaps[i] < 0),
     )

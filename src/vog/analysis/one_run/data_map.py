@@ -62,7 +62,7 @@ def data_map(run: Run, stage: str = "all") -> DataMap:
             f"{run.folder} has no {', '.join(missing)}, which a data map needs. "
             f"Score again with {option('scores', ','.join(_AXES))}, or with these and more."
         )
-    values = np.stack([run.numbers(name) for name in columns])
+    values = np.stack([run.values(name) for name in columns])
     complete = np.isfinite(values).all(axis=0)
     variability, confidence, correctness = np.where(complete, values, np.nan)
     grid = density(variability, confidence, correctness)

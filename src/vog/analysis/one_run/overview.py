@@ -15,6 +15,7 @@ from vog.analysis.one_run.row_facts import class_name, misclassified
 from vog.analysis.one_run.score_columns import columns_by_stage, default_score, raw_column
 from vog.analysis.one_run.stability import Stability, stability
 from vog.errors import ResultError
+from vog.former_names import FormerAttribute
 from vog.result import Run
 from vog.wording import command
 
@@ -25,11 +26,13 @@ class StageErrors:
 
     Attributes:
         deciles: ten bins of equal size, from the smallest score to the largest.
-        everything: one bin with all examples.
+        overall: one bin with all examples.
     """
 
     deciles: tuple[Bin, ...]
-    everything: Bin
+    overall: Bin
+
+    everything = FormerAttribute("overall")
 
     @property
     def lowest(self) -> Bin:
@@ -68,7 +71,7 @@ class Overview:
     Attributes:
         score: the score that ranks the examples at each stage, such as `vog:class`.
         raw: the stored score behind it, such as `vog` for `vog:class` and for the view `vog_z`.
-        hard_is_high: True if large values of `score` are hard.
+        higher_is_harder: True if large values of `score` are hard.
         errors: for each stage, the error rates along the score.
         classes: sorted from the hardest, by the mean raw score over all checkpoints.
         agreement: for every two stages, Spearman's correlation of the rankings in [-1, 1].
@@ -77,20 +80,22 @@ class Overview:
 
     score: str
     raw: str
-    hard_is_high: bool
+    higher_is_harder: bool
     errors: Mapping[str, StageErrors]
     classes: tuple[ClassDifficulty, ...]
     agreement: Mapping[str, Mapping[str, float]]
     stability: tuple[Stability, ...]
 
+    hard_is_high = FormerAttribute("higher_is_harder")
+
     def as_dict(self) -> dict[str, Any]:
         """Return the overview as dicts and lists, as `vog analyze --format json` prints it."""
         return {
             "score": self.score,
-            "hard_is_high": self.hard_is_high,
+            "hard_is_high": self.higher_is_harder,
             "errors": {
                 stage: {
-                    "all": asdict(stage_errors.everything),
+                    "all": asdict(stage_errors.overall),
                     "lowest": asdict(stage_errors.lowest),
                     "highest": asdict(stage_errors.highest),
                     "deciles": [asdict(decile) for decile in stage_errors.deciles],
@@ -99,7 +104,7 @@ class Overview:
             },
             "classes": [asdict(difficulty) for difficulty in self.classes],
             "agreement": self.agreement,
-            "stability": [asdict(entry) for entry in self.stability],
+            "stability": [entry.as_dict() for entry in self.stability],
         }
 
     def class_rows(self) -> list[dict[str, Any]]:
@@ -128,11 +133,11 @@ def analyze(run: Run, score: str | None = None) -> Overview:
     score = score or default_score(run)
     columns = columns_by_stage(run, score)
     raw = raw_column(run, columns["all"]).partition("@")[0]
-    values = {stage: run.numbers(column) for stage, column in columns.items()}
+    values = {stage: run.values(column) for stage, column in columns.items()}
     return Overview(
         score=score,
         raw=raw,
-        hard_is_high=run.hard_is_high(columns["all"]),
+        higher_is_harder=run.higher_is_harder(columns["all"]),
         errors={stage: _stage_errors(run, stage, values[stage]) for stage in columns},
         classes=_class_difficulties(run, raw, list(columns)),
         agreement=_stage_agreement(values),
@@ -163,7 +168,7 @@ def _class_difficulties(run: Run, score: str, stages: list[str]) -> tuple[ClassD
     columns = [f"{score}@{stage}" for stage in stages]
     table = run.table(["label", *columns])
     for i, name in enumerate(columns, start=1):  # one infinity would make the mean infinite
-        values = run.numbers(name)
+        values = run.values(name)
         finite = pa.array(values, mask=~np.isfinite(values))
         table = table.set_column(i, name, finite)
     is_wrong = pa.array(errors.astype(np.float64), mask=~has_both)
@@ -182,7 +187,7 @@ def _class_difficulties(run: Run, score: str, stages: list[str]) -> tuple[ClassD
         for row in means.to_pylist()
         if row["label"] is not None
     ]
-    sign = -1 if run.hard_is_high(f"{score}@all") else 1
+    sign = -1 if run.higher_is_harder(f"{score}@all") else 1
     return tuple(sorted(rows, key=lambda c: (np.isnan(c.means["all"]), sign * c.means["all"])))
 
 

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from vog.analysis.one_run.correlation import spearman
+from vog.former_names import FormerAttribute
 from vog.result import Run
 from vog.result.rows import HALVES, half_of
 
@@ -23,25 +25,41 @@ class Stability:
         stage: name of the stage of training.
         checkpoints: number of checkpoints in both halves together; None if it is not stored.
         examples: number of rows in both rankings: the same few thousand rows for every score.
-        halves: Spearman's correlation of the two rankings, in [-1, 1]; NaN if one is constant.
-        whole: the agreement that `halves` predicts between the ranking by all checkpoints of the
-            stage and one by equally many different checkpoints of the same training; NaN if
-            `halves` is below 0 or NaN.
+        half_correlation: Spearman's correlation of the two rankings, in [-1, 1]; NaN if one is
+            constant.
+        reliability: the agreement that `half_correlation` predicts between the ranking by all
+            checkpoints of the stage and one by equally many different checkpoints of the same
+            training; NaN if `half_correlation` is below 0 or NaN.
     """
 
     score: str
     stage: str
     checkpoints: int | None
     examples: int
-    halves: float
-    whole: float
+    half_correlation: float
+    reliability: float
+
+    halves = FormerAttribute("half_correlation")
+    said = FormerAttribute("reliability_text")
+    whole = FormerAttribute("reliability")
 
     @property
-    def said(self) -> str:
-        """`whole` as text, or why it is NaN: the halves disagree, or one is constant."""
-        if not math.isnan(self.whole):
-            return f"{self.whole:.2f}"
-        return "constant" if math.isnan(self.halves) else f"none (halves {self.halves:z.2f})"
+    def reliability_text(self) -> str:
+        """`reliability` as text, or why it is NaN: the halves disagree, or one is constant."""
+        if not math.isnan(self.reliability):
+            return f"{self.reliability:.2f}"
+        if math.isnan(self.half_correlation):
+            return "constant"
+        return f"none (halves {self.half_correlation:z.2f})"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the stability as plain values, for JSON."""
+        values = asdict(self)
+        values["halves"], values["whole"] = (
+            values.pop("half_correlation"),
+            values.pop("reliability"),
+        )
+        return values
 
 
 def stability(run: Run) -> tuple[Stability, ...]:
@@ -104,7 +122,7 @@ def spearman_brown(correlation: float, times: int = 2) -> float:
 
 def _column_stability(run: Run, column: str) -> Stability:
     score, _, stage = column.partition("@")
-    odd, even = (run.numbers(half_of(column, half)) for half in HALVES)
+    odd, even = (run.values(half_of(column, half)) for half in HALVES)
     half_correlation = spearman(odd, even)
     start, stop = run.question.get("stages", {}).get(stage, (None, None))
     return Stability(

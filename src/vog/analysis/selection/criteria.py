@@ -138,7 +138,7 @@ def read_rows(run: Run, column: str | None, seed: int) -> RowTable:
     problem = table["problem"].is_valid().to_numpy()
     values = np.zeros(run.rows)
     if column is not None:
-        values = run.numbers(column) if run.hard_is_high(column) else -run.numbers(column)
+        values = run.values(column) if run.higher_is_harder(column) else -run.values(column)
         if column.partition(":")[2] in CLASS_STATISTICS:
             # The last digits of sums depend on the order of the rows; the selection must not.
             values = values.round(6)
@@ -221,7 +221,7 @@ def redundant_rows(run: Run, rows: RowTable, draft: Draft, count: int) -> tuple[
 def _always_right(run: Run) -> tuple[_Mask, list[str]]:
     """Return the rows that are right at every checkpoint (or only at the last, with a note)."""
     if "correctness@all" in run.score_columns:
-        return run.numbers("correctness@all") == 1, []
+        return run.values("correctness@all") == 1, []
     if "prediction@all" not in run.columns:
         raise ResultError(
             f"{run.folder} has neither correctness nor predictions, so redundant rows are unknown. "

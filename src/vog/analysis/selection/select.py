@@ -26,6 +26,7 @@ from vog.analysis.selection.criteria import (
 )
 from vog.analysis.selection.list_files import write_lists
 from vog.errors import ResultError, first_few
+from vog.former_names import FormerAttribute
 from vog.result import Run
 from vog.result.planting_record import Planted
 from vog.wording import command, option
@@ -41,22 +42,26 @@ _LIMIT, _CLASS_LIMIT = 0.2, 0.5  # more suspects are dropped only with `yes`
 
 
 @dataclass(frozen=True)
-class ClassKept:
+class ClassCounts:
     """The numbers of kept and dropped rows of one class.
 
     Attributes:
         label: the class, after relabelling; None for the rows without a label.
-        name: the name of the class; None if it has none.
+        label_name: the name of the class; None if it has none.
         rows: number of rows of the class.
-        kept: number of rows that are kept.
-        dropped: number of dropped rows for each reason.
+        kept_rows: number of rows that are kept.
+        dropped_by_reason: number of dropped rows for each reason.
     """
 
     label: int | None
-    name: str | None
+    label_name: str | None
     rows: int
-    kept: int
-    dropped: Mapping[str, int]
+    kept_rows: int
+    dropped_by_reason: Mapping[str, int]
+
+    dropped = FormerAttribute("dropped_by_reason")
+    kept = FormerAttribute("kept_rows")
+    name = FormerAttribute("label_name")
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class Selection:
     labels: Int[np.ndarray, "kept"]
     relabelled: int
     dropped: Mapping[str, str]
-    classes: tuple[ClassKept, ...]
+    classes: tuple[ClassCounts, ...]
     notes: tuple[str, ...]
 
     @property
@@ -193,10 +198,10 @@ def select(
 
         verdict = suspects(run, planted, stage=stage)
         mask = verdict.suspect
-        if verdict.why_stage is not None:
-            notes.append(f"suspects by stage {verdict.stage}: {verdict.why_stage}.")
-        if verdict.why is not None:
-            notes.append(f"no suspects: the number of wrong labels is unknown: {verdict.why}.")
+        if verdict.stage_reason is not None:
+            notes.append(f"suspects by stage {verdict.stage}: {verdict.stage_reason}.")
+        if verdict.reason is not None:
+            notes.append(f"no suspects: the number of wrong labels is unknown: {verdict.reason}.")
         notes += _trusted_note(int((mask & marks.trusted & draft.kept).sum()))
         mask &= ~marks.trusted & draft.kept
         if not yes:
@@ -248,7 +253,7 @@ def _make_selection(run: Run, rows: RowTable, draft: Draft, notes: Sequence[str]
     counts = np.zeros((len(classes), len(REASONS) + 1), np.int64)
     np.add.at(counts, (code, draft.reason), 1)  # KEPT is -1: the last column counts the kept rows
     summaries = tuple(
-        ClassKept(
+        ClassCounts(
             None if label < 0 else label,
             class_name(run, label),
             sum(row),
@@ -258,9 +263,9 @@ def _make_selection(run: Run, rows: RowTable, draft: Draft, notes: Sequence[str]
         for label, row in zip(classes.tolist(), counts.tolist(), strict=True)
     )
     short = [
-        f"{entry.name or entry.label} ({entry.kept:,} of {floor:,})"
+        f"{entry.label_name or entry.label} ({entry.kept_rows:,} of {floor:,})"
         for entry, floor in zip(summaries, draft.floor[first].tolist(), strict=True)
-        if entry.kept < min(floor, entry.rows)
+        if entry.kept_rows < min(floor, entry.rows)
     ]
     floor_note = [f"below the floor, for other reasons: {first_few(short)}."] if short else []
     return Selection(

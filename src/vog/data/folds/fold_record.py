@@ -21,6 +21,7 @@ from vog.data.examples import FoldPart, digest_of
 from vog.errors import DataError
 from vog.files.small_files import read_json
 from vog.files.writing import as_json, write_text
+from vog.former_names import FormerAttribute
 from vog.wording import command
 
 FILE, MADE_BY = "folds.json", "vog folds"
@@ -42,7 +43,8 @@ class FoldRecord:
         held_out_by: for each row, the number of the fold that holds it out, from 0.
         labels: the digest of the labels.
         label_names: the name of each class by number, if the data have names.
-        alone: the classes with a single example: the training that scores it has seen none.
+        single_example_classes: their numbers: the training that scores such an example has seen
+            none of its class.
         files: the SHA-256 of each file beside the record, by its name.
     """
 
@@ -55,12 +57,15 @@ class FoldRecord:
     held_out_by: Int[np.ndarray, "n"]
     labels: str
     label_names: tuple[str, ...] | None
-    alone: tuple[int, ...]
+    single_example_classes: tuple[int, ...]
     files: dict[str, str]
 
+    alone = FormerAttribute("single_example_classes")
+    told_apart = FormerAttribute("folds_digest")
+
     @cached_property
-    def told_apart(self) -> str:
-        """Return a digest that differs between different folds."""
+    def folds_digest(self) -> str:
+        """A digest that differs between different folds."""
         return digest_of(self.digest, self.folds, self.held_out_by)[:16]
 
     def rows(self, number: int, held_out: bool) -> Int[np.ndarray, "m"]:
@@ -76,7 +81,7 @@ class FoldRecord:
             held_out=held_out,
             rows=self.rows(number, held_out),
             total=len(self.held_out_by),
-            folds_digest=self.told_apart,
+            folds_digest=self.folds_digest,
             data_digest=self.digest,
             data=self.data,
             root=self.root,
@@ -87,7 +92,7 @@ class FoldRecord:
         """Write the record to `folds.json` in a folder."""
         content = {
             "made_by": MADE_BY,
-            "of": self.told_apart,
+            "of": self.folds_digest,
             "kind": self.kind,
             "data": self.data,
             "root": self.root,
@@ -97,7 +102,7 @@ class FoldRecord:
             "seed": self.seed,
             "labels": self.labels,
             "label_names": self.label_names,
-            "alone": self.alone,
+            "alone": self.single_example_classes,
             "files": self.files,
             "held_out_by": " ".join(map(str, self.held_out_by.tolist())),
         }
@@ -172,10 +177,10 @@ def _parse_record(content: dict[str, Any]) -> FoldRecord:
         held_out_by=row_folds,
         labels=str(content["labels"]),
         label_names=None if names is None else tuple(names),
-        alone=tuple(_whole_number(n) for n in content["alone"]),
+        single_example_classes=tuple(_whole_number(n) for n in content["alone"]),
         files={str(name): str(digest) for name, digest in content["files"].items()},
     )
-    if record.told_apart != content["of"]:
+    if record.folds_digest != content["of"]:
         raise ValueError("held_out_by does not match its digest")
     return record
 

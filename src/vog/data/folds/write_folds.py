@@ -80,7 +80,7 @@ def folds(
         held_out_by=draw_folds(labels, folds, seed),
         labels=digest_of(labels),
         label_names=examples.label_names,
-        alone=tuple(class_numbers[counts == 1].tolist()),
+        single_example_classes=tuple(class_numbers[counts == 1].tolist()),
         files={},
     )
     if finished := _find_finished(out, record):
@@ -164,10 +164,10 @@ def _find_finished(out: Path, record: FoldRecord) -> FoldRecord | None:
     if not was_written(out, FILE):
         return None
     stored = load_fold_record(out)
-    is_same = (stored.data, stored.root, stored.told_apart) == (
+    is_same = (stored.data, stored.root, stored.folds_digest) == (
         record.data,
         record.root,
-        record.told_apart,
+        record.folds_digest,
     )
     if not is_same:
         raise ResultError(f"{out} holds different folds or data. Give another {option('out')}.")

@@ -6,7 +6,7 @@ from vog.figures.charts.correlation_chart import comparison as comparison
 from vog.figures.charts.correlation_chart import correlation_chart as correlation_chart
 from vog.figures.charts.data_map_chart import data_map_chart as data_map_chart
 from vog.figures.charts.detection_chart import detection as detection
-from vog.figures.charts.ensemble_size_chart import seeds_curve_chart as seeds_curve_chart
+from vog.figures.charts.ensemble_size_chart import ensemble_size_chart as ensemble_size_chart
 from vog.figures.charts.error_by_rank_chart import error_by_decile as error_by_decile
 from vog.figures.charts.in_notebooks import ChartsByName as ChartsByName
 from vog.figures.charts.margins_chart import margins as margins

@@ -25,7 +25,9 @@ _GAP = "\u22ef"
 _LETTERS = 30  # letters
 
 
-def class_spread_chart(spreads: Sequence[ClassSpread], column: str, hard_is_high: bool) -> Chart:
+def class_spread_chart(
+    spreads: Sequence[ClassSpread], column: str, higher_is_harder: bool
+) -> Chart:
     """Return a chart with a bar for each class: 5 to 95 % thin, 25 to 75 % thick, a median tick.
 
     If there are more than 40 classes, it has the 20 hardest and the 20 easiest.
@@ -33,7 +35,7 @@ def class_spread_chart(spreads: Sequence[ClassSpread], column: str, hard_is_high
     Args:
         spreads: the hardest first, from `vog.analysis.one_run.class_quantiles.class_spread`.
         column: the column of the quantiles.
-        hard_is_high: True if high values are hard.
+        higher_is_harder: True if high values are hard.
     """
     names = _unique_names(spreads)
     rows = [asdict(spread) | {"class": name} for spread, name in zip(spreads, names, strict=True)]
@@ -48,7 +50,9 @@ def class_spread_chart(spreads: Sequence[ClassSpread], column: str, hard_is_high
         axis=alt.Axis(labelLimit=110, domain=False, ticks=False),
     )
     base = alt.Chart(data(rows)).encode(y=y, tooltip=_tooltip("class:N"))
-    x = alt.X("low:Q", title=f"{column}   {direction(hard_is_high)}", scale=alt.Scale(zero=False))
+    x = alt.X(
+        "low:Q", title=f"{column}   {direction(higher_is_harder)}", scale=alt.Scale(zero=False)
+    )
     thin = base.mark_rule(color=FAINT, strokeWidth=2).encode(x=x, x2="high:Q")
     thick = base.mark_bar(color=BLUE, height=8).encode(x="quarter:Q", x2="three_quarters:Q")
     median = base.mark_tick(color=INK, thickness=2, height=13, opacity=1).encode(x="median:Q")
@@ -59,7 +63,7 @@ def class_spread_chart(spreads: Sequence[ClassSpread], column: str, hard_is_high
     return narrow(chart, title, subtitle, f"{title}. {subtitle}.")
 
 
-def class_band(spreads: Sequence[ClassSpread], column: str, hard_is_high: bool) -> Chart:
+def class_band(spreads: Sequence[ClassSpread], column: str, higher_is_harder: bool) -> Chart:
     """Return a chart of all classes, the hardest on the left: bands of 5-95 % and 25-75 %, medians.
 
     Args: as for `class_spread_chart`.
@@ -78,7 +82,7 @@ def class_band(spreads: Sequence[ClassSpread], column: str, hard_is_high: bool) 
     base = alt.Chart(data(rows)).encode(x=x)
     outer = base.mark_area(color=LIGHT, opacity=1).encode(
         y=alt.Y(
-            "low:Q", title=f"{column}   {direction(hard_is_high)}", scale=alt.Scale(zero=False)
+            "low:Q", title=f"{column}   {direction(higher_is_harder)}", scale=alt.Scale(zero=False)
         ),
         y2="high:Q",
     )

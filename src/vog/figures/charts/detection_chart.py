@@ -24,7 +24,7 @@ def detection(verification: Verification, stage: str = "all", kind: str | None =
         ResultError: there is no such kind or stage.
     """
     kinds = verification.kinds if kind is None else (kind,)
-    by_kind = {name: verification.of(name, stage) for name in kinds}
+    by_kind = {name: verification.detections_of(name, stage) for name in kinds}
     panels = [_panel(name, detections) for name, detections in by_kind.items()]
     columns = min(2, len(panels))
     title = _headline(by_kind, stage)

@@ -4,13 +4,13 @@ import math
 
 import altair as alt
 
-from vog.analysis.many_runs.ensemble_size import SeedsCurve
+from vog.analysis.many_runs.ensemble_size import EnsembleSizeCurve
 from vog.figures.charts.theme import BLUE, INK, ORANGE, QUIET, Chart, data, narrow, rounded
 
 _MEASURED, _PREDICTED = "measured; bar: lowest to highest pair", "predicted from single runs"
 
 
-def seeds_curve_chart(curve: SeedsCurve) -> Chart:
+def ensemble_size_chart(curve: EnsembleSizeCurve) -> Chart:
     """Return a chart of measured agreement (points; bars: lowest to highest pair), and predictions.
 
     The prediction from the agreement of single runs is a dashed line.
@@ -64,7 +64,7 @@ def _aim_line(aim: float) -> list[alt.Chart]:
     return [rule, word.encode(x=alt.value(0), text="said:N")]
 
 
-def _headline(curve: SeedsCurve) -> str:
+def _headline(curve: EnsembleSizeCurve) -> str:
     alone = curve.measured[0].mean
     if alone != alone:
         return "Nothing can be told: not every run ranks the examples"

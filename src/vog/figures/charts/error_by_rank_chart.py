@@ -24,7 +24,7 @@ def error_by_decile(
     bins: Mapping[str, Sequence[Bin]],
     score: str,
     title: str,
-    hard_is_high: bool,
+    higher_is_harder: bool,
     top: float | None = None,
 ) -> Chart:
     """Return bars of the error rate in each bin with 95 % Wilson intervals, and the mean.
@@ -33,11 +33,11 @@ def error_by_decile(
         bins: by stage, from `vog.analysis.one_run.error_by_rank.error_by_rank`. Each has a panel.
         score: the name on the axis of the column that ranks the examples.
         title: the title of the chart.
-        hard_is_high: True if high values of the score are hard.
+        higher_is_harder: True if high values of the score are hard.
         top: end of the axis of error rates, at least the largest `high`, so that charts side by
             side can be compared; None for the end that these bins need.
     """
-    axis = f"percentile of {score}   {direction(hard_is_high)}"
+    axis = f"percentile of {score}   {direction(higher_is_harder)}"
     panels = [_panel(deciles, stage, axis, len(bins) > 1, top) for stage, deciles in bins.items()]
     count = sum(decile.examples for decile in next(iter(bins.values())))
     subtitle = [

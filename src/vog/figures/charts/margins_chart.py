@@ -22,7 +22,7 @@ def margins(run: Run, verdict: Verdict) -> Chart:
     Raises:
         ResultError: the run has no AUM.
     """
-    values = run.numbers("aum@all")
+    values = run.values("aum@all")
     finite = np.isfinite(values)
     edges = np.histogram_bin_edges(values[finite], _BINS) if finite.any() else np.array([0.0, 1.0])
     names = ("taken for right", "taken for wrong")

@@ -56,9 +56,9 @@ def text_colour(colour: str) -> str:
     return "#000000" if luminance > 0.179 else "#ffffff"
 
 
-def direction(hard_is_high: bool) -> str:
+def direction(higher_is_harder: bool) -> str:
     """Return the direction in which an axis gets harder, for its title."""
-    easy, hard = ("easy", "hard") if hard_is_high else ("hard", "easy")
+    easy, hard = ("easy", "hard") if higher_is_harder else ("hard", "easy")
     return f"({easy} \u2192 {hard})"
 
 

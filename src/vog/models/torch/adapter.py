@@ -222,7 +222,9 @@ class TorchModel:
         """Return signals of n examples; there is a backward pass only if `needs` has a gradient."""
         if self.in_pairs and len(inputs) == 1:
             doubled = (labels.repeat(2), needs, None if aim is None else aim.repeat(2))
-            return self.observe(weights, torch.cat([inputs, inputs]), *doubled).of(slice(1))
+            return self.observe(weights, torch.cat([inputs, inputs]), *doubled).select_rows(
+                slice(1)
+            )
         wants_target = Signal.INPUT_GRADIENT in needs
         wants_loss = Signal.LOSS_GRADIENT in needs
         leaf = inputs.detach().requires_grad_(wants_target or wants_loss)

@@ -11,7 +11,7 @@ from vog.viewer.context import Site
 from vog.viewer.pages.image_responses import svg_response
 
 if TYPE_CHECKING:
-    from vog.analysis.one_run.column_pair import TwoColumns
+    from vog.analysis.one_run.column_pair import ColumnComparison
 
 
 def compare_page(site: Site, request: Request) -> Response:
@@ -73,11 +73,11 @@ def _score_columns(site: Site) -> list[str]:
     return [*scores, *(name for name in run.ranked_columns if name not in run.score_columns)]
 
 
-def _comparison(site: Site, x: str, y: str) -> "TwoColumns":
-    from vog.analysis.one_run.column_pair import two_columns
+def _comparison(site: Site, x: str, y: str) -> "ColumnComparison":
+    from vog.analysis.one_run.column_pair import compare_columns
 
     comparison = site.comparisons.get((x, y))
     if comparison is None:
-        comparison = two_columns(site.run, x, y)
+        comparison = compare_columns(site.run, x, y)
         site.remember(site.comparisons, (x, y), comparison)
     return comparison

@@ -52,7 +52,7 @@ def classes(site: Site, request: Request) -> Response:
     is_score = site.run.stored_column(view.by) in site.run.ranked_columns
     stored = raw_column(site.run, view.by if is_score else site.run.default_column)
     summaries = site.lookup.classes(stored)
-    sign = -1 if site.run.hard_is_high(stored) else 1
+    sign = -1 if site.run.higher_is_harder(stored) else 1
     summaries.sort(key=lambda summary: (summary.mean is None, sign * (summary.mean or 0)))
     return site.page("classes.html", request, view=view, score=stored, summaries=summaries)
 
