@@ -7,7 +7,7 @@ the definition; all others, and files such as a printed notebook, show the SVG.
 from collections.abc import Mapping
 from functools import cache
 from html import escape
-from typing import Any
+from typing import Any, cast
 
 from vog.figures.charts.theme import Chart, alt, chart_svg
 
@@ -33,7 +33,7 @@ class ChartsByName(dict[str, Chart]):
 
 def with_svg(chart: Chart) -> Chart:
     """Return the same chart, of a class that displays its definition and an SVG of it."""
-    shown = chart.copy(deep=False)
+    shown = cast(Any, chart).copy(deep=False)
     # A chart keeps its type, so that all that Altair does with a chart is possible.
     object.__setattr__(shown, "__class__", _displayed(type(chart)))
     return shown
@@ -41,13 +41,14 @@ def with_svg(chart: Chart) -> Chart:
 
 @cache
 def _displayed(kind: type[Chart]) -> type[Chart]:
-    def bundle(chart: Chart, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {
-            _DEFINITION: chart.to_dict(),
-            "image/svg+xml": chart_svg(chart),
-            "text/plain": f"<{kind.__name__}: {chart.to_dict().get('description', 'a chart')}>",
-        }
+    members = {"_repr_mimebundle_": _mime_bundle, "__module__": kind.__module__}
+    return type(kind.__name__, (kind,), members)
 
-    return type(
-        kind.__name__, (kind,), {"_repr_mimebundle_": bundle, "__module__": kind.__module__}
-    )
+
+def _mime_bundle(chart: Chart, include: object = None, exclude: object = None) -> dict[str, Any]:
+    definition = chart.to_dict()
+    return {
+        _DEFINITION: definition,
+        "image/svg+xml": chart_svg(chart),
+        "text/plain": f"<{type(chart).__name__}: {definition.get('description', 'a chart')}>",
+    }
