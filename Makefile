@@ -1,6 +1,7 @@
 # The one entry for people and for CI. Each target works from a clean clone.
 PYTHON ?= python3
 BIN := .venv/bin
+PLAIN := --override-ini 'addopts=-ra --strict-markers --strict-config'
 
 .PHONY: venv browser demo test test-fast campaigns lowest interop interop-models lint format bench clean
 
@@ -22,14 +23,15 @@ demo: venv
 test: venv browser
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist worksteal --durations 20
 
-# What takes a second or less and needs neither browser nor processes: two minutes.
+# What takes a second or less and needs neither browser nor processes, without the checks of shapes
+# at run time, which take half of the time: a minute or two.
 test-fast: venv
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist worksteal --durations 5 --hypothesis-profile fast -m "not browser and not process and not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(PLAIN) --numprocesses logical --maxprocesses 8 --dist worksteal --durations 5 --hypothesis-profile fast -m "not browser and not process and not slow" --ignore tests/interop --ignore tests/interop_models --ignore tests/campaigns --ignore tests/smoke
 
 # What `make test` has a sample of, whole: mutated files, flipped bits, kills; and long trainings.
 # About half an hour.
 campaigns: venv
-	OMP_NUM_THREADS=1 $(BIN)/pytest tests/campaigns --numprocesses logical --maxprocesses 8 --dist worksteal --override-ini 'addopts=-ra --strict-markers --strict-config' --durations 10
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/campaigns --numprocesses logical --maxprocesses 8 --dist worksteal $(PLAIN) --durations 10
 
 # The exports, read by the tools that they are for. Some 180 packages, 2.4 GB.
 interop: .venv-interop/installed
