@@ -19,8 +19,10 @@ from vog.analysis.one_run.error_by_rank import error_by_rank
 from vog.checkpoints import find_checkpoints
 from vog.errors import VogError
 from vog.models.torch.adapter import TorchModel
+from vog.observation import Observation, Signal
 from vog.result.derived_columns import class_z_score
-from vog.scores import SCORES, Observation, Signal, choose_scores
+from vog.scores import SCORES, choose_scores, outcomes_of
+from vog.tasks import CLASSIFICATION
 
 GRADIENT = frozenset({Signal.INPUT_GRADIENT})
 
@@ -206,6 +208,8 @@ def test_percentile_bins_open_at_both_ends() -> None:
 def test_never_learned_counted_as_never_forgotten() -> None:
     logits = torch.tensor([[[1.0, 0.0]] * 2] * 3)
     score = SCORES["forgetting"]
-    never, always = score.compute(score.init(Observation(torch.tensor([1, 0]), logits)))
+    seen = Observation(torch.tensor([1, 0]), logits)
+    seen = CLASSIFICATION.complete(seen, outcomes_of([score]))
+    never, always = score.compute(score.init(seen))
     assert never == torch.inf
     assert always == 0

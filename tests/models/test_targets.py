@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from vog.errors import FunctionError
-from vog.models import targets
 from vog.models.torch.adapter import TorchModel
 from vog.scores import Signal
+from vog.tasks import targets
 
 X = torch.randn(3, 5, generator=torch.Generator().manual_seed(1))
 Y = torch.tensor([2, 0, 3])

@@ -10,7 +10,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from vog.scores import SCORES, Observation, choose_scores
+from vog.observation import Observation
+from vog.scores import SCORES, choose_scores, outcomes_of
+from vog.tasks import CLASSIFICATION
 
 GRADIENT = torch.tensor([[[1.0, 1.0], [2, -2]], [[1, 3], [2, -2]], [[1, 5], [2, -2]]])
 SEEN = Observation(
@@ -94,7 +96,8 @@ def test_every_score_is_worked() -> None:
 @pytest.mark.parametrize("name", SCORES)
 def test_worked_value(name: str) -> None:
     score = SCORES[name]
-    assert_close(score.compute(score.init(SEEN)), torch.tensor(WORKED[name]))
+    seen = CLASSIFICATION.complete(SEEN, outcomes_of([score]))
+    assert_close(score.compute(score.init(seen)), torch.tensor(WORKED[name]))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from vog.checkpoints import Stage, cut_stages
 from vog.scores import Observation, Signal, choose_scores, concat
 from vog.scores.protocol import Score
 from vog.sweep import fold
-from vog.sweep.fold import StageFold, predictions_of
+from vog.sweep.fold import PREDICTED, StageFold, predictions_of
+from vog.tasks import CLASSIFICATION
 
 NEEDS = frozenset({Signal.LOGITS, Signal.INPUT_GRADIENT})
 
@@ -41,7 +42,7 @@ def looks(count: int) -> list[Observation]:
 def folded(stages: tuple[Stage, ...], seen: Sequence[Observation]) -> tuple[StageFold, list[int]]:
     (vog,) = choose_scores(["vog"])
     noting = Noting(vog)
-    one = StageFold(stages, [noting], NEEDS)  # type: ignore[list-item]
+    one = StageFold(stages, [noting], NEEDS, CLASSIFICATION)  # type: ignore[list-item]
     for each in seen:
         one.add(each)
     return one, noting.seen
@@ -75,6 +76,8 @@ def test_what_is_not_finite_is_seen_in_every_signal_and_size() -> None:
     gradient[0, 1, 0, 0, 0] = torch.inf
     gradient[0, 2, 2, 4, 4] = torch.nan
     gradient[0, 3, 0, 0, 0], gradient[0, 3, 0, 0, 1] = torch.inf, -torch.inf
-    look = predictions_of(replace(seen, input_gradient=gradient), NEEDS)
+    look = predictions_of(
+        CLASSIFICATION.complete(replace(seen, input_gradient=gradient), PREDICTED), NEEDS
+    )
     assert look.not_finite[Signal.INPUT_GRADIENT].tolist() == [[False, True, True, True]]
     assert not look.not_finite[Signal.LOGITS].any()

@@ -58,7 +58,7 @@ def test_nothing_waits_for_the_gpu_inside_the_loop(
     batch = read_batch(job.examples, range(len(job.examples)))
     with job.model.evaluation_mode():
         observe = observer(job, [batch])
-        fold = StageFold(job.stages, job.scores, job.needs)
+        fold = StageFold(job.stages, job.scores, job.needs, job.task)
         torch.cuda.set_sync_debug_mode("error")
         try:
             for weights in job.weights.each():

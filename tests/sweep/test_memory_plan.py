@@ -29,6 +29,7 @@ from vog.sweep.plan import plan
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
 from vog.sweep.weights import Streamed
+from vog.tasks import CLASSIFICATION
 
 CPU = torch.device("cpu")
 Data = tuple[np.ndarray, np.ndarray]
@@ -68,7 +69,9 @@ def measured(module: nn.Module, width: int) -> MemoryNeeds:
     weights = model.ready(model.fit(module.state_dict(), "here"))
     chosen = scores.choose_scores(["vog", "loss"])
     return measure_needs(
-        model, weights, torch.randn(16, width), cut_stages(1, 3, 2), chosen, workers=0
+        *(model, CLASSIFICATION, weights, torch.randn(16, width)),
+        *(cut_stages(1, 3, 2), chosen),
+        workers=0,
     )
 
 

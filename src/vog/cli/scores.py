@@ -11,7 +11,7 @@ def scores(form: PrintedAs = TableFormat.TABLE) -> None:
     Example:
       vog scores
     """
-    from vog.scores import SCORES
+    from vog.scores import SCORES, needs_of
 
     rows = [
         {
@@ -19,7 +19,7 @@ def scores(form: PrintedAs = TableFormat.TABLE) -> None:
             "higher is": score.higher_means,
             "range": "[{:.3g}, {:.3g}]".format(*score.range),
             "unit": score.unit,
-            "needs": ", ".join(sorted(score.needs)),
+            "needs": ", ".join(sorted(needs_of([score]))),
             "source": score.source,
         }
         for score in SCORES.values()

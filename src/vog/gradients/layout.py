@@ -18,9 +18,9 @@ from jaxtyping import Float, Int
 
 from vog.data.examples import RowNumbers
 from vog.errors import DataError, first_few
+from vog.observation import Observation
 from vog.result import Run, parts
 from vog.result import question as questions
-from vog.scores import Observation
 
 
 @dataclass(frozen=True)

@@ -18,17 +18,18 @@ from vog.gradients.layout import (
     stored_checkpoints,
     stored_notes,
 )
+from vog.observation import Signal
 from vog.progress import progress
 from vog.result import Run, open_run, parts
 from vog.result.data_location import places_to_store
 from vog.result.part_writer import Clock, PartBuffer
 from vog.result.rows import RowBlock
-from vog.scores import Signal
 from vog.sweep import split_half
 from vog.sweep.block import meanings
 from vog.sweep.fold import StageFold, column_name
 from vog.sweep.loop import batches_of
 from vog.sweep.split_half import Halves, halved_rows, nan_where_undefined
+from vog.tasks import CLASSIFICATION
 from vog.wording import option
 
 _SCORES = scores.choose_scores(
@@ -119,9 +120,9 @@ def _rows(
 ) -> RowBlock:
     labels = folders[0].labels[rows.start : rows.stop]
     needs = scores.needs_of(_SCORES)
-    fold = StageFold(stages, _SCORES, needs)
+    fold = StageFold(stages, _SCORES, needs, CLASSIFICATION)
     is_halved = halved_rows(np.arange(rows.start, rows.stop), len(folders[0].labels))
-    halves = Halves.start(stages, _SCORES, needs, is_halved)
+    halves = Halves.start(stages, _SCORES, needs, CLASSIFICATION, is_halved)
     for checkpoint in range(len(folders)):
         observation = observe_stored(folders, checkpoint, rows)
         fold.add(observation)

@@ -26,16 +26,16 @@ from vog.data.images import ImageReader
 from vog.errors import DataError, ResultError
 from vog.files.writing import flush_disks, make_folder, write_whole
 from vog.gradients.layout import checkpoint_folder, gradient_file
+from vog.observation import Signal
 from vog.pixels import file_size
 from vog.result import Run, parts
 from vog.result.part_writer import Clock
 from vog.result.parts import PartSink
 from vog.result.rows import RowBlock
-from vog.scores import Signal
 from vog.scores.colours import default_layout, layout_of
 from vog.scores.gradient import Layout, pixels
 from vog.sweep.block import observer, signal_errors
-from vog.sweep.fold import Predictions, not_finite_by_checkpoint, predictions_of
+from vog.sweep.fold import PREDICTED, Predictions, not_finite_by_checkpoint, predictions_of
 from vog.sweep.job import Job
 from vog.sweep.loop import Summary, write_rows
 from vog.sweep.part_grid import PART_SECONDS, whole_batches
@@ -190,7 +190,7 @@ def _store_block(storing: Storing, block: Batch, size: int, clock: Clock) -> lis
         for batch, batch_predictions in zip(batches, predictions, strict=True):
             gradients = np.full((len(batch.rows), *storing.pixels), np.nan, np.float32)
             if checkpoint_weights is not None and len(batch.positions):
-                observation = observe(checkpoint_weights, batch)
+                observation = job.task.complete(observe(checkpoint_weights, batch), PREDICTED)
                 batch_predictions.append(outputs := predictions_of(observation, job.needs))
                 # As in `vog score`, a gradient is invalid if the logits are not finite.
                 is_finite = ~outputs.not_finite[Signal.LOGITS][0].cpu().numpy()

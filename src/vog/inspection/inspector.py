@@ -34,12 +34,12 @@ from vog.inspection.locate_inputs import (
     gradients_folder,
     locate_inputs,
 )
+from vog.observation import Observation, Outcome, Signal, concat
 from vog.result import Run
-from vog.scores import Observation, Signal, colours, concat
+from vog.scores import colours
 from vog.scores.gradient import Channels, VoG, pixels
-from vog.scores.means import cross_entropy, label_probability, margin
 from vog.sweep.block import observer, signal_errors
-from vog.sweep.fold import not_finite_by_checkpoint, predictions_of
+from vog.sweep.fold import PREDICTED, not_finite_by_checkpoint, predictions_of
 from vog.sweep.job import Job
 from vog.sweep.prepare import prepare
 from vog.sweep.request import ModelSpec, Request, TargetSpec
@@ -81,6 +81,7 @@ class ExampleInspection:
 
 
 Inspector = Callable[[int], ExampleInspection]
+_SHOWN = (Outcome.CONFIDENCE, Outcome.MARGIN, Outcome.LOSS)
 
 
 def inspector(
@@ -202,6 +203,7 @@ def _model_inspector(run: Run, job: Job) -> Inspector:
         with job.model.evaluation_mode(), job.memory_allocation():
             observe = observer(job, [batch])
             observation = concat([observe(weights, batch) for weights in job.weights.each()])
+        observation = job.task.complete(observation, PREDICTED.union(_SHOWN))
         outputs = predictions_of(observation, job.needs)
         problems = signal_errors(job, np.arange(1), not_finite_by_checkpoint([outputs]))
         if problems:
@@ -265,8 +267,7 @@ def _inspection(
         spread = pixels(spread, "mean", vog.layout)
     unknown = observation.logits is None or label == UNLABELLED
     confidence, margins, loss = (
-        None if unknown else tuple(quantity(observation)[:, 0].tolist())
-        for quantity in (label_probability, margin, cross_entropy)
+        None if unknown else tuple(observation.outcome(name)[:, 0].tolist()) for name in _SHOWN
     )
     return ExampleInspection(
         index=index,

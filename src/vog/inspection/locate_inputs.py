@@ -13,10 +13,10 @@ from vog.checkpoints import CheckpointFile, ReadSpec, find_checkpoints
 from vog.data import TransformSpec
 from vog.errors import CheckpointError, ResultError, first_few
 from vog.files.file_names import expanded
-from vog.models.targets import TARGETS
 from vog.result import Run
 from vog.result.data_location import checkpoint_locations, current_location
 from vog.sweep.request import ModelSpec, TargetSpec
+from vog.tasks.targets import TARGETS
 from vog.wording import option
 
 CheckpointsSpec = str | Path | Sequence[str | Path]

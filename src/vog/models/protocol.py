@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from vog.scores.protocol import Observation, Signal
+from vog.observation import Observation, Signal
 
 Weights = Mapping[str, Tensor]
 

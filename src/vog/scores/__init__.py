@@ -6,6 +6,10 @@ from dataclasses import replace
 from typing import get_args
 
 from vog.errors import ScoreError, unknown
+from vog.observation import Observation as Observation
+from vog.observation import Outcome as Outcome
+from vog.observation import Signal as Signal
+from vog.observation import concat as concat
 from vog.scores.dynamics import FirstLearned, Forgetting
 from vog.scores.gradient import VOLG, Channels, CumulativeSampleGradient, GradNorm, VoG
 from vog.scores.means import (
@@ -19,10 +23,7 @@ from vog.scores.means import (
     LOSS,
     VARIABILITY,
 )
-from vog.scores.protocol import Observation as Observation
 from vog.scores.protocol import Score as Score
-from vog.scores.protocol import Signal as Signal
-from vog.scores.protocol import concat as concat
 from vog.wording import option
 
 _ALL: tuple[Score, ...] = (
@@ -91,8 +92,14 @@ def uses_label(score: Score) -> bool:
 
 
 def needs_of(scores: Sequence[Score]) -> frozenset[Signal]:
-    """Return the signals that at least one of the scores needs."""
-    return frozenset(signal for score in scores for signal in score.needs)
+    """Return the signals that at least one of the scores needs; outcomes are made of logits."""
+    needs = [need for score in scores for need in score.needs]
+    return frozenset(need if isinstance(need, Signal) else Signal.LOGITS for need in needs)
+
+
+def outcomes_of(scores: Sequence[Score]) -> frozenset[Outcome]:
+    """Return the outcomes that at least one of the scores needs."""
+    return frozenset(n for score in scores for n in score.needs if isinstance(n, Outcome))
 
 
 def _by_name(name: str, channels: Channels) -> Score:

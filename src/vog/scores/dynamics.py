@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from vog.scores.protocol import Direction, Observation, Signal
+from vog.observation import Observation, Outcome, Signal
+from vog.scores.protocol import Direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Forgetting:
     """
 
     name: str = "forgetting"
-    needs: frozenset[Signal] = frozenset({Signal.LOGITS})
+    needs: frozenset[Signal | Outcome] = frozenset({Outcome.CORRECT})
     higher_means: Direction = "harder"
     range: tuple[float, float] = (0.0, float("inf"))
     unit: str = "events"
@@ -69,7 +70,7 @@ class FirstLearned:
     """
 
     name: str = "first_learned"
-    needs: frozenset[Signal] = frozenset({Signal.LOGITS})
+    needs: frozenset[Signal | Outcome] = frozenset({Outcome.CORRECT})
     higher_means: Direction = "harder"
     range: tuple[float, float] = (0.0, float("inf"))
     unit: str = "checkpoints"
@@ -90,4 +91,4 @@ class FirstLearned:
 
 
 def _is_right(observation: Observation) -> Bool[Tensor, "k n"]:
-    return observation.signal(Signal.LOGITS).argmax(dim=-1) == observation.labels
+    return observation.outcome(Outcome.CORRECT).bool()

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from vog import moments
 from vog.moments import Moments
-from vog.scores.protocol import Direction, Observation, Signal
+from vog.observation import Observation, Outcome, Signal
+from vog.scores.protocol import Direction
 
 Channels = Literal["mean", "keep"]
 Layout = Literal["channels-first", "channels-last", "none"]
@@ -48,7 +49,7 @@ class VoG:
     layout: Layout | None = None
 
     @property
-    def needs(self) -> frozenset[Signal]:
+    def needs(self) -> frozenset[Signal | Outcome]:
         return frozenset({self.signal})
 
     @property
@@ -86,7 +87,7 @@ class GradNorm:
     name: str = "grad_norm"
     unit: str = "target per unit of input"
     channels: Channels = "mean"
-    needs: frozenset[Signal] = frozenset({Signal.INPUT_GRADIENT})
+    needs: frozenset[Signal | Outcome] = frozenset({Signal.INPUT_GRADIENT})
     higher_means: Direction = "harder"
     range: tuple[float, float] = (0.0, float("inf"))
     source: str = "Simonyan et al., 2013, arXiv:1312.6034 (saliency), averaged"
@@ -117,7 +118,7 @@ class CumulativeSampleGradient:
 
     name: str = "csg"
     unit: str = "squared nats per squared unit of input"
-    needs: frozenset[Signal] = frozenset({Signal.LOSS_GRADIENT})
+    needs: frozenset[Signal | Outcome] = frozenset({Signal.LOSS_GRADIENT})
     higher_means: Direction = "harder"
     range: tuple[float, float] = (0.0, float("inf"))
     source: str = "Memorization Through the Lens of Sample Gradients, ICLR 2026"

@@ -1,18 +1,18 @@
 """Scores that are the mean or the spread, over checkpoints, of one number a checkpoint.
 
-None of them uses an input gradient: they need the logits, and `grand` needs the last layer.
+None of them uses an input gradient: they read outcomes of the task, and `grand` the last layer.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from vog import moments
 from vog.moments import Moments
-from vog.scores.protocol import Direction, Observation, Signal
+from vog.observation import Observation, Outcome, Signal
+from vog.scores.protocol import Direction
 
 PerCheckpoint = Callable[[Observation], Float[Tensor, "k n"]]
 _INFINITY = float("inf")
@@ -28,7 +28,7 @@ class MeanOverTraining:
     range: tuple[float, float]
     unit: str
     source: str
-    needs: frozenset[Signal] = frozenset({Signal.LOGITS})
+    needs: frozenset[Signal | Outcome] = frozenset({Signal.LOGITS})
     min_checkpoints: int = 1
     uses_label: bool = True
 
@@ -52,90 +52,90 @@ class SpreadOverTraining(MeanOverTraining):
         return moments.std(state)
 
 
-def cross_entropy(observation: Observation) -> Float[Tensor, "k n"]:
-    """Return -log p(label), in nats."""
-    return -observation.label_log_probability
+@dataclass(frozen=True)
+class ReadOutcome:
+    """Reads an outcome of the task."""
 
+    name: Outcome
 
-def label_probability(observation: Observation) -> Float[Tensor, "k n"]:
-    """Return p(label), in [0, 1]."""
-    return observation.label_log_probability.exp()
-
-
-def is_right(observation: Observation) -> Float[Tensor, "k n"]:
-    """Return 1 where the label has the largest logit, 0 elsewhere."""
-    return (observation.signal(Signal.LOGITS).argmax(dim=-1) == observation.labels).float()
-
-
-def error_norm(observation: Observation) -> Float[Tensor, "k n"]:
-    """Return the Euclidean distance of the probabilities from the one-hot label, in [0, sqrt 2]."""
-    return (observation.log_probability.exp() - observation.is_label).norm(dim=-1)
-
-
-def margin(observation: Observation) -> Float[Tensor, "k n"]:
-    """Return the label's logit minus the largest other; negative where the model is wrong."""
-    logits = observation.signal(Signal.LOGITS)
-    is_label = observation.is_label.bool()
-    largest_other = logits.masked_fill(is_label, -torch.inf).amax(dim=-1)
-    return logits.masked_fill(~is_label, 0).sum(dim=-1) - largest_other
-
-
-def entropy(observation: Observation) -> Float[Tensor, "k n"]:
-    """Return the entropy of the prediction in nats, in [0, log classes]; it needs no label."""
-    return torch.special.entr(observation.log_probability.exp()).sum(dim=-1)
+    def __call__(self, observation: Observation) -> Float[Tensor, "k n"]:
+        """Return the outcome of each example under each checkpoint."""
+        return observation.outcome(self.name)
 
 
 def label_variance(observation: Observation) -> Float[Tensor, "k n"]:
     """Return p(1 - p), where p is the probability of the label, in [0, 1/4]."""
-    p = label_probability(observation)
+    p = observation.outcome(Outcome.CONFIDENCE)
     return p * (1 - p)
 
 
 def last_layer_norm(observation: Observation) -> Float[Tensor, "k n"]:
-    """Return the gradient norm, as the model adapter computes it."""
+    """Return the gradient norm of the last layer."""
     return observation.signal(Signal.LAST_LAYER_NORM)
 
 
 LOSS = MeanOverTraining(
-    "loss", cross_entropy, "harder", (0.0, _INFINITY), "nats", "mean cross-entropy over training"
+    "loss",
+    ReadOutcome(Outcome.LOSS),
+    "harder",
+    (0.0, _INFINITY),
+    "nats",
+    "mean cross-entropy over training",
+    needs=frozenset({Outcome.LOSS}),
 )
 EL2N = MeanOverTraining(
-    "el2n", error_norm, "harder", (0.0, 2**0.5), "probability", "Paul et al., NeurIPS 2021"
+    "el2n",
+    ReadOutcome(Outcome.ERROR),
+    "harder",
+    (0.0, 2**0.5),
+    "probability",
+    "Paul et al., NeurIPS 2021",
+    needs=frozenset({Outcome.ERROR}),
 )
 AUM = MeanOverTraining(
-    "aum", margin, "easier", (-_INFINITY, _INFINITY), "logit", "Pleiss et al., NeurIPS 2020"
+    "aum",
+    ReadOutcome(Outcome.MARGIN),
+    "easier",
+    (-_INFINITY, _INFINITY),
+    "logit",
+    "Pleiss et al., NeurIPS 2020",
+    needs=frozenset({Outcome.MARGIN}),
 )
 CONFIDENCE = MeanOverTraining(
     "confidence",
-    label_probability,
+    ReadOutcome(Outcome.CONFIDENCE),
     "easier",
     (0.0, 1.0),
     "probability",
     "Swayamdipta et al., EMNLP 2020",
+    needs=frozenset({Outcome.CONFIDENCE}),
 )
 VARIABILITY = SpreadOverTraining(
     "variability",
-    label_probability,
+    ReadOutcome(Outcome.CONFIDENCE),
     "harder",
     (0.0, 0.5),
     "probability",
     "Swayamdipta et al., EMNLP 2020",
+    needs=frozenset({Outcome.CONFIDENCE}),
 )
 CORRECTNESS = MeanOverTraining(
     "correctness",
-    is_right,
+    ReadOutcome(Outcome.CORRECT),
     "easier",
     (0.0, 1.0),
     "share of checkpoints",
     "Swayamdipta et al., EMNLP 2020",
+    needs=frozenset({Outcome.CORRECT}),
 )
 ENTROPY = MeanOverTraining(
     "entropy",
-    entropy,
+    ReadOutcome(Outcome.ENTROPY),
     "harder",
     (0.0, _INFINITY),
     "nats",
     "mean entropy of the prediction",
+    needs=frozenset({Outcome.ENTROPY}),
     uses_label=False,
 )
 ALEATORIC = MeanOverTraining(
@@ -145,6 +145,7 @@ ALEATORIC = MeanOverTraining(
     (0.0, 0.25),
     "squared probability",
     "Seedat et al., NeurIPS 2022 (Data-IQ)",
+    needs=frozenset({Outcome.CONFIDENCE}),
 )
 GRAND = MeanOverTraining(
     "grand",

@@ -17,9 +17,9 @@ from vog.models import Weights
 from vog.models.torch import norm_folding
 from vog.models.torch.adapter import TorchModel
 from vog.models.torch.compiled import compile_forward
+from vog.observation import Observation, Signal
 from vog.progress import progress
 from vog.result.rows import RowBlock
-from vog.scores import Observation, Signal
 from vog.sweep.block import meanings, rows_of
 from vog.sweep.job import Job
 from vog.sweep.weights import read_all

@@ -9,8 +9,9 @@ from torch import Tensor
 from vog.checkpoints import Stage
 from vog.data import UNLABELLED, Batch
 from vog.models import Weights
+from vog.observation import Observation, Signal
 from vog.result.rows import Meaning, RowBlock
-from vog.scores import Observation, Score, Signal, uses_label
+from vog.scores import Score, needs_of, uses_label
 from vog.sweep.fold import StageFold, States, column_name, not_finite_by_checkpoint
 from vog.sweep.job import Job
 from vog.sweep.preflight import check_labels
@@ -27,7 +28,11 @@ def rows_of(job: Job, block: Batch, size: int | None = None) -> list[RowBlock]:
     batches = block.split(size or job.batch_size)
     folds = [
         StageFold(
-            job.stages, job.scores, job.needs, distributions={} if job.keeps_probabilities else None
+            job.stages,
+            job.scores,
+            job.needs,
+            job.task,
+            distributions={} if job.keeps_probabilities else None,
         )
         for _ in batches
     ]
@@ -44,7 +49,7 @@ def rows_of(job: Job, block: Batch, size: int | None = None) -> list[RowBlock]:
 
 def _start_halves(job: Job, batch: Batch) -> Halves:
     halved = is_halved(batch.positions.numpy() + batch.rows.start, job.examples)
-    return Halves.start(job.stages, job.scores, job.needs, halved)
+    return Halves.start(job.stages, job.scores, job.needs, job.task, halved)
 
 
 def observer(job: Job, batches: Sequence[Batch]) -> Callable[[Weights, Batch], Observation]:
@@ -137,8 +142,9 @@ def _score_columns(
         for score, state in zip(job.scores, states[stage.name], strict=True):
             values = score.compute(state).float().cpu().numpy()
             # A gradient can be finite though the logits are not: a ReLU blocks it.
-            spoiled = [bad[signal][within].any(axis=0) for signal in score.needs | {Signal.LOGITS}]
-            if score.needs - {Signal.LOGITS}:
+            needs = needs_of([score])
+            spoiled = [bad[signal][within].any(axis=0) for signal in needs | {Signal.LOGITS}]
+            if needs - {Signal.LOGITS}:
                 # The square of a finite gradient overflowed. Scores of logits may be infinite.
                 spoiled.append(np.isinf(values))
             columns[column_name(score, stage.name)] = np.where(

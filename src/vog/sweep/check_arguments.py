@@ -10,9 +10,9 @@ from typing import get_args
 from torch import nn
 
 from vog.errors import DataError, ModelError, first_few
-from vog.models.targets import TARGETS
 from vog.result.question_schema import MOST_ROWS
 from vog.sweep.request import PrecisionSpec, Request
+from vog.tasks.targets import TARGETS
 from vog.wording import option
 
 _MOST_IN_MEMORY = 10**9  # rows of a batch or a part, which must fit in memory

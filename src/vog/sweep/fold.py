@@ -11,12 +11,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vog.checkpoints import Stage, segments
-from vog.scores import Observation, Score, Signal, concat
+from vog.observation import Observation, Outcome, Signal, concat
+from vog.scores import Score, outcomes_of
+from vog.tasks import Task
 
 States = list[Any]
 # Observations of several checkpoints are folded together while they fit a processor's cache:
 # for a small batch, fifteen scores cost more time in calls than in arithmetic.
 _MOST_BYTES = 2**23
+PREDICTED = frozenset({Outcome.PREDICTION, Outcome.PREDICTION_PROBABILITY})
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class StageFold:
     """Score states of one batch; observations are added in training order.
 
     Attributes:
+        task: makes the outcomes that the scores read.
         keep_predictions: whether predictions are kept, too.
         distributions: if it is a dict, it receives the probabilities of all classes under the
             last checkpoint of each stage, by the number of checkpoints up to there.
@@ -41,6 +45,7 @@ class StageFold:
     stages: tuple[Stage, ...]
     scores: Sequence[Score]
     needs: frozenset[Signal]
+    task: Task
     keep_predictions: bool = True
     predictions: list[Predictions] = field(default_factory=list)
     distributions: dict[int, Float[Tensor, "n classes"]] | None = None
@@ -50,6 +55,8 @@ class StageFold:
 
     def __post_init__(self) -> None:
         self._segments = segments(self.stages)
+        predicted = PREDICTED if self.keep_predictions else frozenset[Outcome]()
+        self._outcomes = outcomes_of(self.scores) | predicted
 
     def add(self, observation: Observation) -> None:
         """Add the observation of the next checkpoint."""
@@ -70,13 +77,14 @@ class StageFold:
         }
 
     def _flush(self) -> None:
-        observation = concat(self._observations)
+        observation = self.task.complete(concat(self._observations), self._outcomes)
         self._observations.clear()
         if self.keep_predictions and observation.logits is not None:  # stored gradients have none
             self.predictions.append(predictions_of(observation, self.needs))
         if self.distributions is not None and any(s.stop == self._count for s in self.stages):
             # A probability below 6e-8, the smallest of float16, is 0.
-            self.distributions[self._count] = observation.log_probability[-1].exp().half()
+            probabilities = self.task.outcome(observation, Outcome.PROBABILITIES)
+            self.distributions[self._count] = probabilities[-1].half()
         segment = next(span for span in self._segments if self._count - 1 in span)
         states = [score.init(observation) for score in self.scores]
         earlier = self._states.get(segment)
@@ -92,14 +100,20 @@ def column_name(score: Score, stage: str) -> str:
 
 
 def predictions_of(observation: Observation, needs: frozenset[Signal]) -> Predictions:
-    """Return the predicted classes, their probabilities, and which signals are not finite."""
-    probability, prediction = observation.log_probability.max(dim=-1)
+    """Return the predicted classes, their probabilities, and which signals are not finite.
+
+    The observation has the outcomes `PREDICTED`.
+    """
     not_finite = {
         signal: _not_finite(observation.signal(signal))
         for signal in Signal
         if signal in needs or signal is Signal.LOGITS
     }
-    return Predictions(not_finite, prediction, probability.exp())
+    return Predictions(
+        not_finite,
+        observation.outcome(Outcome.PREDICTION),
+        observation.outcome(Outcome.PREDICTION_PROBABILITY),
+    )
 
 
 def _not_finite(signal: Float[Tensor, "k n *rest"]) -> Bool[Tensor, "k n"]:

@@ -10,10 +10,12 @@ from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Examples
 from vog.models import Model
 from vog.models.torch import memory
-from vog.scores import Score, Signal
+from vog.observation import Signal
+from vog.scores import Score
 from vog.sweep.memory_plan import MemoryPlan
 from vog.sweep.request import Request
 from vog.sweep.weights import AllWeights, Held
+from vog.tasks import Task
 
 # Bytes that rows may take until they are written to a part.
 _UNWRITTEN_BYTES = 2**27
@@ -24,6 +26,7 @@ class Job:
     """A checked request with its inputs opened and matched; see `vog.sweep.prepare`.
 
     Attributes:
+        task: makes outcomes from outputs and labels.
         input_shape: shape of one example, as the model takes it.
         aim_at_prediction: the target is at the class that the last checkpoint predicts.
         memory_plan: sizes of batches and blocks, and the memory that they take.
@@ -36,6 +39,7 @@ class Job:
     weights: AllWeights
     files: tuple[CheckpointFile, ...]
     stages: tuple[Stage, ...]
+    task: Task
     scores: tuple[Score, ...]
     examples: Examples
     classes: int

@@ -7,7 +7,7 @@ from vog import data
 from vog.analysis.one_run.label_agreement import LabelAgreement, agreement_of
 from vog.data import Batch
 from vog.data.sampling import sample_order
-from vog.scores import Signal
+from vog.observation import Signal
 from vog.sweep.job import Job
 
 _EXAMPLES = 64

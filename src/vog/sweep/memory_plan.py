@@ -15,8 +15,9 @@ from vog.checkpoints import Stage, segments
 from vog.errors import DataError, ModelError
 from vog.models import Model, Weights
 from vog.models.torch.memory import free_bytes, peak_bytes
-from vog.scores import Score, needs_of
+from vog.scores import Score, needs_of, outcomes_of
 from vog.sweep.weights import STREAMED_COPIES, nbytes
+from vog.tasks import Task
 from vog.wording import option
 
 _FREE_SHARE = 0.7  # of free memory, unless the user gives a size
@@ -73,6 +74,7 @@ class MemoryPlan:
 
 def measure_needs(
     model: Model,
+    task: Task,
     weights: Weights,
     inputs: Tensor,
     stages: tuple[Stage, ...],
@@ -91,7 +93,8 @@ def measure_needs(
             device_inputs = model.place(inputs[torch.arange(count) % len(inputs)])
             labels = torch.zeros(count, dtype=torch.int64, device=device_inputs.device)
             observe = partial(model.observe, weights, device_inputs, labels, needs_of(scores))
-            observation = observe()  # one-time costs come before the peak is measured
+            # One-time costs come before the peak is measured.
+            observation = task.complete(observe(), outcomes_of(scores))
             states = sum(_state_nbytes(score.init(observation)) for score in scores) // count
             peaks.append(peak_bytes(observe, device_inputs.device))
     few, many = _PROBE_SIZES

@@ -10,7 +10,7 @@ import torch
 from vog.data import Batch
 from vog.models import Model, Weights
 from vog.models.torch import memory
-from vog.scores import Signal
+from vog.observation import Signal
 
 # A kill loses the unfinished part: half a second of work, or a 300th of a long run, so that a run
 # of days has a few hundred parts and not ten thousand. The rows of a part are held in memory.

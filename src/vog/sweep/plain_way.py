@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from vog.data import Batch
 from vog.models import Weights
-from vog.models.targets import label_cross_entropy
 from vog.models.torch.adapter import LoadedWeights, TorchModel
 from vog.models.torch.linear_head import Head
 from vog.models.torch.norm_folding import Folding
 from vog.models.torch.state_dict import load
-from vog.scores import Observation, Signal
+from vog.observation import Observation, Signal
 from vog.sweep.preflight import JUMPING_SHARE
+from vog.tasks.targets import label_cross_entropy
 
 _EXAMPLES, _NORM_EXAMPLES = 8, 4
 _NO_NORM = -1.0  # never equal to a norm

@@ -14,7 +14,7 @@ from vog import data, user_functions
 from vog.data import UNLABELLED, Batch, Examples
 from vog.errors import DataError, ModelError, first_few
 from vog.models import Model, Weights
-from vog.scores import Observation, Signal
+from vog.observation import Observation, Signal
 
 # With 8 examples read twice more, random mirroring goes unnoticed once in 60,000 runs.
 _EXAMPLES, _READS = 8, 2

@@ -60,6 +60,7 @@ def prepare(request: Request) -> Job:
         weights=read.weights,
         files=setup.files,
         stages=setup.stages,
+        task=setup.task,
         scores=trial.scores,
         examples=setup.examples,
         classes=trial.classes,
@@ -112,6 +113,7 @@ def _plan_memory(
 ) -> MemoryPlan:
     needs = memory_plan.measure_needs(
         trial.model,
+        setup.task,
         trial.weights,
         first.inputs,
         setup.stages,

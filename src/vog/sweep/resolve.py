@@ -11,14 +11,14 @@ from vog import checkpoints, data, scores, user_functions
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Batch, Examples
 from vog.errors import CheckpointError, DataError, FunctionError, ModelError, first_few
-from vog.models import targets
-from vog.models.targets import Target
 from vog.models.torch import fresh_modules
 from vog.models.torch.fresh_modules import ModuleSource
 from vog.models.torch.weights_in_place import tensors_of
 from vog.scores import Score, colours
 from vog.sweep.request import Request
 from vog.sweep.row_limit import continues_0_1, limit_examples, stored_choices
+from vog.tasks import CLASSIFICATION, Task, targets
+from vog.tasks.targets import Target
 from vog.wording import option
 
 # Examples of the first batch for the checks; more would cost time and reveal nothing.
@@ -36,6 +36,7 @@ class Resolved:
         notes: sentences on checkpoints that were left out, by the word that introduces them.
     """
 
+    task: Task
     target: Target
     scores: tuple[Score, ...]
     device: torch.device
@@ -68,7 +69,16 @@ def resolve(request: Request) -> Resolved:
     _refuse_unlabelled(examples, target)
     examples = limit_examples(examples, request)
     return Resolved(
-        target, score_objects, device, all_files, all_stages, files, stages, examples, search.notes
+        CLASSIFICATION,
+        target,
+        score_objects,
+        device,
+        all_files,
+        all_stages,
+        files,
+        stages,
+        examples,
+        search.notes,
     )
 
 

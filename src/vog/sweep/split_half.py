@@ -7,7 +7,7 @@ have at least its `min_checkpoints`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,9 +18,11 @@ from vog.checkpoints import Stage
 from vog.checkpoints.stages import restrict_stages
 from vog.data import Examples
 from vog.data.sampling import row_hashes
+from vog.observation import Observation, Signal
 from vog.result.rows import HALVES, half_of
-from vog.scores import Observation, Score, Signal
+from vog.scores import Score
 from vog.sweep.fold import StageFold, column_name
+from vog.tasks import Task
 
 # The error of a correlation is about 0.01 with this many rows; millions would double the states.
 ROWS = 5000
@@ -84,12 +86,13 @@ class Halves:
         stages: tuple[Stage, ...],
         scores: Sequence[Score],
         needs: frozenset[Signal],
+        task: Task,
         halved: Bool[np.ndarray, "n"],
     ) -> "Halves":
         """Return empty states for a batch; `halved` marks the rows of it that are halved."""
         least = min(score.min_checkpoints for score in scores)
         odd, even = (
-            StageFold(half_stages(stages, half, least), scores, needs, keep_predictions=False)
+            StageFold(half_stages(stages, half, least), scores, needs, task, keep_predictions=False)
             for half in (0, 1)
         )
         return cls(torch.from_numpy(np.flatnonzero(halved)), (odd, even))
@@ -137,16 +140,4 @@ def _select_rows(observation: Observation, rows: Int[Tensor, "m"]) -> Observatio
     """Return the observation of some of the examples."""
     if len(rows) == len(observation.labels):
         return observation
-    device_rows = rows.to(observation.labels.device)
-
-    def select(signal: Tensor | None) -> Tensor | None:
-        return None if signal is None else signal[:, device_rows]
-
-    return replace(
-        observation,
-        labels=observation.labels[device_rows],
-        logits=select(observation.logits),
-        input_gradient=select(observation.input_gradient),
-        loss_gradient=select(observation.loss_gradient),
-        last_layer_norm=select(observation.last_layer_norm),
-    )
+    return observation.select_rows(rows.to(observation.labels.device))

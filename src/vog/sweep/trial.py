@@ -19,7 +19,8 @@ from vog.models.torch import linear_head, state_dict
 from vog.models.torch.adapter import TorchModel
 from vog.models.torch.fresh_modules import ModuleSource, is_scripted
 from vog.models.torch.weights_in_place import restored_on_exit
-from vog.scores import Score, Signal
+from vog.observation import Signal
+from vog.scores import Score
 from vog.sweep import acceleration, plain_way, preflight
 from vog.sweep.request import Request
 from vog.sweep.resolve import Resolved
@@ -225,7 +226,7 @@ def _available_scores(
     Raises:
         ScoreError: the request names a score that cannot be computed.
     """
-    headless = [score.name for score in setup.scores if not score.needs <= model.signals]
+    headless = [s.name for s in setup.scores if not scores.needs_of([s]) <= model.signals]
     no_labels = setup.examples.unlabelled and setup.target.at_prediction
     labelless = [score.name for score in setup.scores if no_labels and scores.uses_label(score)]
     if headless and not leave_out:

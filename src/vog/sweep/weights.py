@@ -16,8 +16,8 @@ from vog.data import Batch
 from vog.errors import CheckpointError, ModelError, first_few
 from vog.models import Model, Weights
 from vog.models.torch import memory
+from vog.observation import Signal
 from vog.progress import progress
-from vog.scores import Signal
 from vog.wording import option
 
 # Copies alive at once: the last checkpoint, the current one, and the next in three forms.

@@ -19,16 +19,16 @@ from torch.nn.modules.conv import _ConvNd
 
 from vog import user_functions
 from vog.errors import ModelError, VogError
-from vog.models import targets
 from vog.models.protocol import Weights
-from vog.models.targets import Target
 from vog.models.torch import memory, tied_tensors
 from vog.models.torch.fresh_modules import ModuleSource, source_of
 from vog.models.torch.linear_head import Head, logits_of
 from vog.models.torch.norm_folding import Folding
 from vog.models.torch.state_dict import live_state, load, rename, set_mode
 from vog.models.torch.weights_in_place import restored_on_exit, tensors_of, weights_in_place
-from vog.scores.protocol import Observation, Signal
+from vog.observation import Observation, Signal
+from vog.tasks import targets
+from vog.tasks.targets import Target
 from vog.wording import option
 
 Precision = Literal["float32", "bfloat16"]

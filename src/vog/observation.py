@@ -1,0 +1,144 @@
+"""What a model and a task tell about some examples under some checkpoints.
+
+A model gives signals: its outputs, and gradients. A task computes outcomes from outputs and labels.
+Scores read both.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from vog.former_names import FormerAttribute
+
+
+class Signal(StrEnum):
+    """A quantity that a model adapter can compute. It computes only those it is asked for."""
+
+    LOGITS = "logits"
+    INPUT_GRADIENT = "input gradient of the target"
+    LOSS_GRADIENT = "input gradient of the loss"
+    LAST_LAYER_NORM = "gradient norm of the last layer"
+
+
+class Outcome(StrEnum):
+    """A number an example and checkpoint that a task computes from outputs and labels."""
+
+    LOSS = "loss"
+    CONFIDENCE = "confidence"
+    MARGIN = "margin"
+    CORRECT = "correct"
+    ENTROPY = "entropy"
+    ERROR = "error"
+    PREDICTION = "prediction"
+    PREDICTION_PROBABILITY = "prediction_probability"
+    PROBABILITIES = "probabilities"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The signals of `k` checkpoints, in training order, for the same `n` examples.
+
+    Attributes:
+        labels: the class of each example.
+        logits: the output of the model, before the softmax.
+        input_gradient: gradient of the target (by default the logit of the label, before
+            the softmax) with respect to the input as the model receives it, that is after
+            preprocessing; unit: logit per unit of input.
+        loss_gradient: the same for the cross-entropy of each example; nats per unit of input.
+        last_layer_norm: Euclidean norm of the gradient of the cross-entropy of each example
+            with respect to weight and bias of the last linear layer; nats per unit of weight.
+        outcomes: the outcomes that a task has computed from the logits, each k x n;
+            probabilities are k x n x classes.
+    """
+
+    labels: Int[Tensor, "n"]
+    logits: Float[Tensor, "k n classes"] | None = None
+    input_gradient: Float[Tensor, "k n *input"] | None = None
+    loss_gradient: Float[Tensor, "k n *input"] | None = None
+    last_layer_norm: Float[Tensor, "k n"] | None = None
+    outcomes: Mapping[Outcome, Tensor] = field(default_factory=dict)
+
+    of = FormerAttribute("select_rows")
+
+    def signal(self, name: Signal) -> Tensor:
+        """Return the signal of that name, which must have been observed."""
+        value = self._signals[name]
+        assert value is not None, "an observation provides every signal named in `needs`"
+        return value
+
+    def outcome(self, name: Outcome) -> Tensor:
+        """Return the outcome of that name, which the task must have computed."""
+        assert name in self.outcomes, "an observation provides every outcome named in `needs`"
+        return self.outcomes[name]
+
+    @property
+    def _signals(self) -> dict[Signal, Tensor | None]:
+        return {
+            Signal.LOGITS: self.logits,
+            Signal.INPUT_GRADIENT: self.input_gradient,
+            Signal.LOSS_GRADIENT: self.loss_gradient,
+            Signal.LAST_LAYER_NORM: self.last_layer_norm,
+        }
+
+    def select_rows(self, rows: slice | Int[Tensor, "m"]) -> "Observation":
+        """Return the signals of some of the examples, without outcomes."""
+        return _with_signals(
+            self.labels[rows],
+            [None if value is None else value[:, rows] for value in self._signals.values()],
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all signals together."""
+        return sum(value.nbytes for value in self._signals.values() if value is not None)
+
+    @cached_property
+    def log_probability(self) -> Float[Tensor, "k n classes"]:
+        """The natural logarithm of the softmax, computed once for all scores."""
+        # Half precision would lose the tail of the softmax; log(softmax(x)) would be -inf.
+        return self.signal(Signal.LOGITS).float().log_softmax(dim=-1)
+
+    @cached_property
+    def largest_log_probability(self) -> tuple[Float[Tensor, "k n"], Int[Tensor, "k n"]]:
+        """The largest entry of `log_probability`, and the class that has it."""
+        largest, prediction = self.log_probability.max(dim=-1)
+        return largest, prediction
+
+    @cached_property
+    def label_log_probability(self) -> Float[Tensor, "k n"]:
+        """The entry of the label in `log_probability`."""
+        index = self.labels.expand(self.log_probability.shape[:2])[..., None]
+        return self.log_probability.gather(-1, index).squeeze(-1)
+
+    @cached_property
+    def is_label(self) -> Int[Tensor, "n classes"]:
+        """The labels as one-hot rows."""
+        return F.one_hot(self.labels, self.signal(Signal.LOGITS).shape[-1])
+
+
+def concat(observations: Sequence[Observation]) -> Observation:
+    """Return the signals of several observations of the same examples, in training order."""
+    if len(observations) == 1:
+        return observations[0]
+
+    together = zip(*(one._signals.values() for one in observations), strict=True)
+    signals = [
+        _concatenated([value for value in values if value is not None]) for values in together
+    ]
+    return _with_signals(observations[0].labels, signals)
+
+
+def _concatenated(values: Sequence[Tensor]) -> Tensor | None:
+    return torch.cat(list(values)) if values else None
+
+
+def _with_signals(labels: Tensor, signals: Sequence[Tensor | None]) -> Observation:
+    """Return an observation of signals in the order of `Signal`."""
+    logits, input_gradient, loss_gradient, last_layer_norm = signals
+    return Observation(labels, logits, input_gradient, loss_gradient, last_layer_norm)

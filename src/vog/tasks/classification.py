@@ -1,0 +1,104 @@
+"""Classification: one class of several is right; the softmax of the logits is its probability."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from vog.observation import Observation, Outcome, Signal
+from vog.tasks.targets import TARGETS, Target
+
+
+@dataclass(frozen=True)
+class Classification:
+    """The task of a classifier that is trained with the cross-entropy of its logits."""
+
+    name: str = "classification"
+
+    @property
+    def outcomes(self) -> frozenset[Outcome]:
+        """All outcomes."""
+        return frozenset(_FUNCTIONS)
+
+    @property
+    def loss(self) -> Target:
+        """The cross-entropy in nats."""
+        return TARGETS["loss"]
+
+    def outcome(self, observation: Observation, name: Outcome) -> Tensor:
+        """Return one outcome of the observed logits and labels."""
+        return _FUNCTIONS[name](observation)
+
+    def complete(self, observation: Observation, names: frozenset[Outcome]) -> Observation:
+        """Return the observation with these outcomes; unchanged if it has no logits."""
+        if observation.logits is None:
+            return observation
+        # All outcomes share the softmax, which the new observation computes once.
+        outcomes: dict[Outcome, Tensor] = {}
+        completed = replace(observation, outcomes=outcomes)
+        outcomes.update({name: self.outcome(completed, name) for name in sorted(names)})
+        return completed
+
+
+def _loss(observation: Observation) -> Float[Tensor, "k n"]:
+    """Return -log p(label), in nats."""
+    return -observation.label_log_probability
+
+
+def _confidence(observation: Observation) -> Float[Tensor, "k n"]:
+    """Return p(label), in [0, 1]."""
+    return observation.label_log_probability.exp()
+
+
+def _correct(observation: Observation) -> Float[Tensor, "k n"]:
+    """Return 1 where the label has the largest logit, 0 elsewhere."""
+    return (observation.signal(Signal.LOGITS).argmax(dim=-1) == observation.labels).float()
+
+
+def _error(observation: Observation) -> Float[Tensor, "k n"]:
+    """Return the Euclidean distance of the probabilities from the one-hot label, in [0, sqrt 2]."""
+    return (observation.log_probability.exp() - observation.is_label).norm(dim=-1)
+
+
+def _margin(observation: Observation) -> Float[Tensor, "k n"]:
+    """Return the label's logit minus the largest other; negative where the model is wrong."""
+    logits = observation.signal(Signal.LOGITS)
+    is_label = observation.is_label.bool()
+    largest_other = logits.masked_fill(is_label, -torch.inf).amax(dim=-1)
+    return logits.masked_fill(~is_label, 0).sum(dim=-1) - largest_other
+
+
+def _entropy(observation: Observation) -> Float[Tensor, "k n"]:
+    """Return the entropy of the prediction in nats, in [0, log classes]; it needs no label."""
+    return torch.special.entr(observation.log_probability.exp()).sum(dim=-1)
+
+
+def _prediction(observation: Observation) -> Int[Tensor, "k n"]:
+    """Return the class with the largest probability."""
+    return observation.largest_log_probability[1]
+
+
+def _prediction_probability(observation: Observation) -> Float[Tensor, "k n"]:
+    """Return the probability of the predicted class, in [0, 1]."""
+    return observation.largest_log_probability[0].exp()
+
+
+def _probabilities(observation: Observation) -> Float[Tensor, "k n classes"]:
+    """Return the probabilities of all classes."""
+    return observation.log_probability.exp()
+
+
+_FUNCTIONS: Mapping[Outcome, Callable[[Observation], Tensor]] = {
+    Outcome.LOSS: _loss,
+    Outcome.CONFIDENCE: _confidence,
+    Outcome.MARGIN: _margin,
+    Outcome.CORRECT: _correct,
+    Outcome.ENTROPY: _entropy,
+    Outcome.ERROR: _error,
+    Outcome.PREDICTION: _prediction,
+    Outcome.PREDICTION_PROBABILITY: _prediction_probability,
+    Outcome.PROBABILITIES: _probabilities,
+}
+CLASSIFICATION = Classification()
