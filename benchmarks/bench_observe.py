@@ -23,6 +23,9 @@ from vog.models.torch.adapter import TorchModel
 from vog.models.torch.compiled import compile_forward
 from vog.scores import Signal
 from vog.sweep.acceleration import with_folded_norms
+from vog.sweep.observe import Observer
+from vog.tasks import CLASSIFICATION
+from vog.tasks.targets import TARGETS
 
 ROUNDS = 15
 NEEDS = frozenset({Signal.INPUT_GRADIENT})
@@ -62,13 +65,15 @@ def bench_observe(
     fitted = model.fit(torch.load(file, weights_only=True), str(file))
     if way in ("folded", "bfloat16", "compiled"):
         first = Batch(range(len(labels)), labels, torch.arange(len(labels)), inputs, {})
-        model = with_folded_norms(model, fitted, first, NEEDS)
+        model = with_folded_norms(
+            Observer(model, CLASSIFICATION, TARGETS["logit"]), fitted, first, NEEDS
+        )
     if way == "bfloat16":
         model = replace(model, precision="bfloat16")
     if way == "compiled":
         model = replace(model, compiled=compile_forward(model), full_batch=len(labels))
     weights, placed = model.ready(fitted), model.place(inputs)
-    look: Callable[[], torch.Tensor] = lambda: model.observe(  # noqa: E731
+    look: Callable[[], torch.Tensor] = lambda: Observer(model, CLASSIFICATION, TARGETS["logit"])(  # noqa: E731
         weights, placed, labels, NEEDS
     ).signal(Signal.INPUT_GRADIENT)[0]
     with model.evaluation_mode():

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from observing import observer
 from vog.errors import FunctionError
 from vog.models.torch.adapter import TorchModel
 from vog.scores import Signal
@@ -26,9 +27,9 @@ def test_the_gradient_in_closed_form(name: str, factor: object) -> None:
     weight = module.weight.detach()
     inner = weight[Y] - p @ weight
     expected = factor(p.gather(1, Y[:, None])) * inner  # type: ignore[operator]
-    model = TorchModel(module, targets.choose_target(name))
+    model = TorchModel(module)
     state = model.fit(module.state_dict(), "here")
-    found = model.observe(state, X, Y, frozenset({Signal.INPUT_GRADIENT}))
+    found = observer(model, name)(state, X, Y, frozenset({Signal.INPUT_GRADIENT}))
     torch.testing.assert_close(found.signal(Signal.INPUT_GRADIENT)[0], expected)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import vog
 import world
+from observing import observer
 from vog.analysis.one_run.correlation import spearman
 from vog.errors import ModelError
 from vog.models.torch.adapter import TorchModel
@@ -127,7 +128,7 @@ def test_logits_of_the_head_are_float32() -> None:
     model = TorchModel(module, head=Head("1", layer), precision="bfloat16")
     weights = model.ready(model.fit(module.state_dict(), "here"))
     with model.evaluation_mode():
-        seen = model.observe(
+        seen = observer(model)(
             weights, torch.eye(2), torch.tensor([0, 1]), frozenset({Signal.INPUT_GRADIENT})
         )
     expected = torch.tensor([[[1 + 2**-10, 0], [0, 1]]])
@@ -152,7 +153,7 @@ def test_only_convolutions_and_linear_layers_are_rounded() -> None:
     halved = {key for key, value in weights.items() if value.dtype == torch.bfloat16}
     assert halved == {"conv.weight", "conv.bias", "inner.weight", "inner.bias"}
     with model.evaluation_mode():
-        seen = model.observe(
+        seen = observer(model)(
             weights, torch.randn(4, 2, 3), torch.zeros(4).long(), frozenset({Signal.LOSS_GRADIENT})
         )
     assert seen.signal(Signal.LOSS_GRADIENT).dtype == torch.float32

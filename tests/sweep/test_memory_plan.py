@@ -18,6 +18,7 @@ from torch import nn
 import vog
 import world
 from command_line import TESTS
+from observing import observer
 from vog import allocator, scores
 from vog.checkpoints import cut_stages
 from vog.errors import CheckpointError, DataError, ModelError
@@ -29,7 +30,6 @@ from vog.sweep.plan import plan
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
 from vog.sweep.weights import Streamed
-from vog.tasks import CLASSIFICATION
 
 CPU = torch.device("cpu")
 Data = tuple[np.ndarray, np.ndarray]
@@ -69,9 +69,7 @@ def measured(module: nn.Module, width: int) -> MemoryNeeds:
     weights = model.ready(model.fit(module.state_dict(), "here"))
     chosen = scores.choose_scores(["vog", "loss"])
     return measure_needs(
-        *(model, CLASSIFICATION, weights, torch.randn(16, width)),
-        *(cut_stages(1, 3, 2), chosen),
-        workers=0,
+        observer(model), weights, torch.randn(16, width), cut_stages(1, 3, 2), chosen, workers=0
     )
 
 

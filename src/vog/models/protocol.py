@@ -2,23 +2,62 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from vog.observation import Observation, Signal
+from vog.observation import Signal
 
 Weights = Mapping[str, Tensor]
 
 
+@runtime_checkable
+class VectorJacobianProduct(Protocol):
+    """From a cotangent to a gradient with respect to the inputs."""
+
+    def __call__(
+        self, cotangent: Float[Tensor, "n outputs"], more: bool = False
+    ) -> Float[Tensor, "n *input"]:
+        """Return the gradient of the sum of `cotangent * values` with respect to the inputs.
+
+        Examples are independent, so each row is the gradient of one example, in float32.
+
+        Args:
+            cotangent: one row an example.
+            more: another call for the same batch follows.
+
+        Raises:
+            ModelError: the model cannot go backward, or its outputs do not depend on the inputs.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a model computes for a batch under one checkpoint.
+
+    Attributes:
+        values: the outputs, such as logits, in float32.
+        vjp: the gradient with respect to the inputs, if it was asked for.
+        features: the inputs of the last linear layer, if the model has such a layer.
+        has_bias: that layer has a bias.
+    """
+
+    values: Float[Tensor, "n outputs"]
+    vjp: VectorJacobianProduct
+    features: Float[Tensor, "n width"] | None = None
+    has_bias: bool = False
+
+
 @runtime_checkable  # so that beartype can check it while the tests run
 class Model(Protocol):
-    """An architecture that gives signals under the weights of any checkpoint."""
+    """An architecture that gives outputs and gradients under the weights of any checkpoint."""
 
     @property
     def signals(self) -> frozenset[Signal]:
-        """The signals that this model can compute; `observe` takes only these as `needs`."""
+        """The signals that can be computed from what this model gives."""
         ...
 
     def fit(self, weights: Mapping[str, Any], name: str) -> Weights:
@@ -59,20 +98,16 @@ class Model(Protocol):
         ...
 
     def observe(
-        self,
-        weights: Weights,
-        inputs: Float[Tensor, "n *input"],
-        labels: Int[Tensor, "n"],
-        needs: frozenset[Signal],
-        aim: Int[Tensor, "n"] | None = None,
-    ) -> Observation:
-        """Return the signals of n examples under one checkpoint (k = 1).
+        self, weights: Weights, inputs: Float[Tensor, "n *input"], differentiate: bool
+    ) -> AbstractContextManager[Outputs]:
+        """Return the outputs for a batch under one checkpoint; `vjp` works inside the block.
 
         Args:
             weights: the result of `ready`.
             inputs: the result of `place`; they are not changed.
-            labels: the class of each example.
-            needs: the signals to compute; nothing else is computed.
-            aim: the class whose target is differentiated, if it is not the label.
+            differentiate: `vjp` will be called.
+
+        Raises:
+            ModelError: the model cannot take such a batch, or returns no outputs.
         """
         ...

@@ -22,6 +22,7 @@ from vog.progress import progress
 from vog.result.rows import RowBlock
 from vog.sweep.block import meanings, rows_of
 from vog.sweep.job import Job
+from vog.sweep.observe import Observer
 from vog.sweep.weights import read_all
 
 # With this many examples, the error of a correlation near 0.995 is about 0.001.
@@ -65,21 +66,23 @@ def lowest_correlation(spearman: Mapping[str, float]) -> tuple[str, float]:
 
 
 def with_folded_norms(
-    model: TorchModel, fitted: Weights, first: Batch, needs: frozenset[Signal]
+    observer: Observer, fitted: Weights, first: Batch, needs: frozenset[Signal]
 ) -> TorchModel:
     """Return the model with norms folded into convolutions if the first batch stays the same."""
+    model = observer.model
+    assert isinstance(model, TorchModel)
     inputs = model.place(first.inputs)
     classes = torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device)
     with model.evaluation_mode():
         weights = model.ready(fitted)
         folding = norm_folding.find(model.module, lambda: model.forward(weights, inputs))
-        plain = model.observe(weights, inputs, classes, needs)
+        plain = observer(weights, inputs, classes, needs)
     if not folding.pairs:
         return model
     faster = replace(model, folding=folding)
     try:
         with faster.evaluation_mode():
-            folded = faster.observe(faster.ready(fitted), inputs, classes, needs)
+            folded = replace(observer, model=faster)(faster.ready(fitted), inputs, classes, needs)
     except ModelError:  # the model reaches its norms in a way that cannot be replaced
         return model
     return faster if _equal_in_most_rows(plain, folded, needs) else model
@@ -232,7 +235,7 @@ def _last_observer(job: Job, batch: Batch) -> Callable[[], Observation]:
     labels = batch.labels[batch.positions].to(inputs.device)
 
     def observe() -> Observation:
-        observation = job.model.observe(job.weights.last, inputs, labels, job.needs)
+        observation = job.observer(job.weights.last, inputs, labels, job.needs)
         observation.signal(Signal.LOGITS).cpu()  # waits for a GPU
         return observation
 

@@ -72,7 +72,7 @@ def observer(job: Job, batches: Sequence[Batch]) -> Callable[[Weights, Batch], O
 
     def observe(weights: Weights, batch: Batch) -> Observation:
         inputs, labels, aim = arguments[batch.rows]
-        return job.model.observe(weights, inputs, labels, job.needs, aim)
+        return job.observer(weights, inputs, labels, job.needs, aim)
 
     return observe
 
@@ -80,7 +80,7 @@ def observer(job: Job, batches: Sequence[Batch]) -> Callable[[Weights, Batch], O
 def _aim(job: Job, inputs: Tensor, labels: Tensor) -> Tensor | None:
     if not job.aim_at_prediction:
         return None
-    observation = job.model.observe(job.weights.last, inputs, labels, frozenset({Signal.LOGITS}))
+    observation = job.observer(job.weights.last, inputs, labels, frozenset({Signal.LOGITS}))
     return observation.signal(Signal.LOGITS)[0].argmax(dim=-1)
 
 

@@ -13,9 +13,11 @@ from vog.models.torch import memory
 from vog.observation import Signal
 from vog.scores import Score
 from vog.sweep.memory_plan import MemoryPlan
+from vog.sweep.observe import Observer
 from vog.sweep.request import Request
 from vog.sweep.weights import AllWeights, Held
 from vog.tasks import Task
+from vog.tasks.targets import Target
 
 # Bytes that rows may take until they are written to a part.
 _UNWRITTEN_BYTES = 2**27
@@ -27,8 +29,8 @@ class Job:
 
     Attributes:
         task: makes outcomes from outputs and labels.
+        target: the number of each example whose gradient is taken.
         input_shape: shape of one example, as the model takes it.
-        aim_at_prediction: the target is at the class that the last checkpoint predicts.
         memory_plan: sizes of batches and blocks, and the memory that they take.
         left_out: the reason for each default score that this model or these data do not allow.
         notes: sentences for the plan, by the word that introduces them.
@@ -40,11 +42,11 @@ class Job:
     files: tuple[CheckpointFile, ...]
     stages: tuple[Stage, ...]
     task: Task
+    target: Target
     scores: tuple[Score, ...]
     examples: Examples
     classes: int
     input_shape: tuple[int, ...]
-    aim_at_prediction: bool
     memory_plan: MemoryPlan
     workers: int
     left_out: Mapping[str, str]
@@ -56,6 +58,16 @@ class Job:
     def batch_size(self) -> int:
         """Number of examples that are computed together."""
         return self.memory_plan.batch_size
+
+    @property
+    def aim_at_prediction(self) -> bool:
+        """True if the target is at the class that the last checkpoint predicts."""
+        return self.target.at_prediction
+
+    @property
+    def observer(self) -> Observer:
+        """The model with the task and the target."""
+        return Observer(self.model, self.task, self.target)
 
     @property
     def keeps_probabilities(self) -> bool:

@@ -39,7 +39,7 @@ def _predictions(job: Job, batches: list[Batch]) -> np.ndarray:
     """Return the classes that the last checkpoint predicts; -1 where its logits are not finite."""
     inputs = job.model.place(torch.cat([batch.inputs for batch in batches]))
     labels = torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device)
-    observation = job.model.observe(job.weights.last, inputs, labels, frozenset({Signal.LOGITS}))
+    observation = job.observer(job.weights.last, inputs, labels, frozenset({Signal.LOGITS}))
     logits = observation.signal(Signal.LOGITS)[0].cpu()
     finite = logits.isfinite().all(dim=1)
     return torch.where(finite, logits.argmax(dim=1), -1).numpy()

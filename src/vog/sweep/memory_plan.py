@@ -13,11 +13,11 @@ from torch import Tensor
 
 from vog.checkpoints import Stage, segments
 from vog.errors import DataError, ModelError
-from vog.models import Model, Weights
+from vog.models import Weights
 from vog.models.torch.memory import free_bytes, peak_bytes
 from vog.scores import Score, needs_of, outcomes_of
+from vog.sweep.observe import Observer
 from vog.sweep.weights import STREAMED_COPIES, nbytes
-from vog.tasks import Task
 from vog.wording import option
 
 _FREE_SHARE = 0.7  # of free memory, unless the user gives a size
@@ -73,8 +73,7 @@ class MemoryPlan:
 
 
 def measure_needs(
-    model: Model,
-    task: Task,
+    observer: Observer,
     weights: Weights,
     inputs: Tensor,
     stages: tuple[Stage, ...],
@@ -88,13 +87,14 @@ def measure_needs(
     """
     peaks: list[int] = []
     states = 0
+    model = observer.model
     with model.evaluation_mode():
         for count in _PROBE_SIZES:
             device_inputs = model.place(inputs[torch.arange(count) % len(inputs)])
             labels = torch.zeros(count, dtype=torch.int64, device=device_inputs.device)
-            observe = partial(model.observe, weights, device_inputs, labels, needs_of(scores))
+            observe = partial(observer, weights, device_inputs, labels, needs_of(scores))
             # One-time costs come before the peak is measured.
-            observation = task.complete(observe(), outcomes_of(scores))
+            observation = observer.task.complete(observe(), outcomes_of(scores))
             states = sum(_state_nbytes(score.init(observation)) for score in scores) // count
             peaks.append(peak_bytes(observe, device_inputs.device))
     few, many = _PROBE_SIZES

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from vog.data import Batch
-from vog.models import Model, Weights
+from vog.models import Weights
 from vog.models.torch import memory
 from vog.observation import Signal
+from vog.sweep.observe import Observer
 
 # A kill loses the unfinished part: half a second of work, or a 300th of a long run, so that a run
 # of days has a few hundred parts and not ten thousand. The rows of a part are held in memory.
@@ -61,7 +62,7 @@ def whole_batches(rows: int, batch_size: int) -> int:
 
 
 def seconds_per_row(
-    model: Model,
+    observer: Observer,
     weights: Weights,
     first: Batch,
     needs: frozenset[Signal],
@@ -73,8 +74,8 @@ def seconds_per_row(
     count = max(1, min(batch_size, _TIMED_EXAMPLES))
     inputs = first.inputs[torch.arange(count) % len(first.inputs)]
     try:
-        with model.evaluation_mode():
-            computing = _time_observation(model, weights, inputs, needs) * checkpoints / count
+        with observer.model.evaluation_mode():
+            computing = _time_observation(observer, weights, inputs, needs) * checkpoints / count
     except Exception as error:
         if not memory.ran_out(error):
             raise
@@ -85,14 +86,14 @@ def seconds_per_row(
 
 
 def _time_observation(
-    model: Model, weights: Weights, inputs: torch.Tensor, needs: frozenset[Signal]
+    observer: Observer, weights: Weights, inputs: torch.Tensor, needs: frozenset[Signal]
 ) -> float:
-    device_inputs = model.place(inputs)
+    device_inputs = observer.model.place(inputs)
     labels = torch.zeros(len(device_inputs), dtype=torch.int64, device=device_inputs.device)
     start = 0.0
     for _ in range(2):  # the first time includes one-time costs
         start = time.perf_counter()
-        observation = model.observe(weights, device_inputs, labels, needs)
+        observation = observer(weights, device_inputs, labels, needs)
         if observation.logits is not None:
             observation.logits.sum().item()  # waits for a GPU
     return time.perf_counter() - start

@@ -19,8 +19,9 @@ from vog.models.torch.linear_head import Head
 from vog.models.torch.norm_folding import Folding
 from vog.models.torch.state_dict import load
 from vog.observation import Observation, Signal
+from vog.sweep.observe import Observer
 from vog.sweep.preflight import JUMPING_SHARE
-from vog.tasks.targets import label_cross_entropy
+from vog.tasks.targets import Target
 
 _EXAMPLES, _NORM_EXAMPLES = 8, 4
 _NO_NORM = -1.0  # never equal to a norm
@@ -48,38 +49,42 @@ class ComparedExamples:
 
 
 def differing_signals(
-    model: TorchModel, reference: nn.Module, comparison: ComparedExamples, needs: frozenset[Signal]
+    observer: Observer, reference: nn.Module, comparison: ComparedExamples, needs: frozenset[Signal]
 ) -> tuple[Signal, ...]:
     """Return the signals in which the model differs from the plain way.
 
     Raise CheckpointError if the file does not fit `reference`, and ModelError if that cannot run.
 
     Args:
-        model: the model of the sweep.
+        observer: the model of the sweep, with its task and target.
         reference: a fresh module; weights are loaded into it here.
         comparison: the examples and the checkpoints.
         needs: the signals to compare, beside the logits.
     """
-    batch = comparison.batch
+    model, batch = observer.model, comparison.batch
+    assert isinstance(model, TorchModel)
     inputs = batch.inputs[:_EXAMPLES]
     labels = batch.labels[batch.positions][:_EXAMPLES].clamp(min=0).to(model.device)
     with model.evaluation_mode():
         first = model.ready(model.fit(comparison.first, comparison.name))
-        last = model.observe(comparison.last, model.place(inputs), labels, needs)
-        fast = model.observe(first, model.place(inputs), labels, needs)
+        last = observer(comparison.last, model.place(inputs), labels, needs)
+        fast = observer(first, model.place(inputs), labels, needs)
     load(comparison.first, reference, comparison.name)
     loaded = LoadedWeights(reference.to(model.device))
     plain_model = replace(
         model, module=reference, folding=Folding(), in_copies=True, restores=False
     )
+    plainly = replace(observer, model=plain_model)
     with plain_model.evaluation_mode():
         placed = plain_model.place(inputs)
-        plain = plain_model.observe(loaded, placed, labels, needs - {Signal.LOSS_GRADIENT})
+        plain = plainly(loaded, placed, labels, needs - {Signal.LOSS_GRADIENT})
         if Signal.LOSS_GRADIENT in needs:  # a graph allows only one backward pass
-            second = plain_model.observe(loaded, placed, labels, frozenset({Signal.LOSS_GRADIENT}))
+            second = plainly(loaded, placed, labels, frozenset({Signal.LOSS_GRADIENT}))
             plain = replace(plain, loss_gradient=second.loss_gradient)
         if Signal.LAST_LAYER_NORM in needs and model.head is not None:
-            norms = _norms_by_autograd(plain_model, loaded, model.head, placed, labels)
+            norms = _norms_by_autograd(
+                plain_model, observer.task.loss, loaded, model.head, placed, labels
+            )
             plain = replace(plain, last_layer_norm=norms[None])
     return tuple(
         s for s in sorted(needs | {Signal.LOGITS}) if not _below_change(s, plain, fast, last)
@@ -87,7 +92,12 @@ def differing_signals(
 
 
 def _norms_by_autograd(
-    model: TorchModel, loaded: LoadedWeights, head: Head, inputs: Tensor, labels: Tensor
+    model: TorchModel,
+    loss: Target,
+    loaded: LoadedWeights,
+    head: Head,
+    inputs: Tensor,
+    labels: Tensor,
 ) -> Tensor:
     """Return the norm of d loss / d (W, b) of the last layer for a few examples, else NaN."""
     layer = loaded.module.get_submodule(head.name).requires_grad_(True)  # used only once
@@ -97,7 +107,7 @@ def _norms_by_autograd(
         with torch.enable_grad():
             logits, _ = model.forward(loaded, inputs[row : row + 1])
             try:
-                label_cross_entropy(logits, labels[row : row + 1]).sum().backward()
+                loss(logits, labels[row : row + 1]).sum().backward()
             except RuntimeError:  # the module reuses a graph that was freed
                 return norms.fill_(_NO_NORM)
         gradients = [p.grad.square().sum() for p in layer.parameters() if p.grad is not None]

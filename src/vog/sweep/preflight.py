@@ -15,6 +15,7 @@ from vog.data import UNLABELLED, Batch, Examples
 from vog.errors import DataError, ModelError, first_few
 from vog.models import Model, Weights
 from vog.observation import Observation, Signal
+from vog.sweep.observe import Observer
 
 # With 8 examples read twice more, random mirroring goes unnoticed once in 60,000 runs.
 _EXAMPLES, _READS = 8, 2
@@ -33,9 +34,9 @@ def probe_model(model: Model, weights: Weights, first: Batch) -> Float[Tensor, "
     """
     inputs = first.inputs[:_EXAMPLES]
     placed = model.place(inputs)
-    labels = torch.zeros(len(inputs), dtype=torch.int64, device=placed.device)
-    observation = model.observe(weights, placed, labels, frozenset({Signal.LOGITS}))
-    if not observation.signal(Signal.LOGITS).isfinite().all(dim=-1).any():
+    with model.observe(weights, placed, differentiate=False) as outputs:
+        logits = outputs.values
+    if not logits.isfinite().all(dim=-1).any():
         raise ModelError(
             "the logits of the first examples are all NaN or infinite. If a class is masked with "
             "-inf, leave it out of the output; otherwise check the inputs."
@@ -44,12 +45,11 @@ def probe_model(model: Model, weights: Weights, first: Batch) -> Float[Tensor, "
 
 
 def preflight(
-    model: Model,
+    observer: Observer,
     weights: Weights,
     needs: frozenset[Signal],
     examples: Examples,
     first: Batch,
-    at_prediction: bool,
 ) -> int:
     """Run the checks and return the number of classes of the model.
 
@@ -59,10 +59,11 @@ def preflight(
         ModelError: the model returns probabilities, is random, or mixes examples of a batch.
         DataError: the data are random, or their labels are not the model's classes.
     """
+    model, at_prediction = observer.model, observer.target.at_prediction
     placed = model.place(first.inputs)
     labels = first.labels[first.positions].clamp(min=0).to(placed.device)
-    logits = model.observe(weights, placed, torch.zeros_like(labels), frozenset()).logits
-    assert logits is not None
+    with model.observe(weights, placed, differentiate=False) as outputs:
+        logits = outputs.values
     classes = logits.shape[-1]
     if examples.labels is not None:
         rows = np.arange(len(examples))
@@ -75,36 +76,39 @@ def preflight(
             f"folders in alphabetical order are not the model's classes. Make the missing folders "
             f"(they may be empty), or give a list file with the labels the model was trained on."
         )
-    _refuse_probabilities(logits[0])
+    _refuse_probabilities(logits)
     _refuse_random_data(examples, first)
     few = slice(0, _EXAMPLES)
-    together = model.observe(weights, placed, labels, needs)
-    repeated = model.observe(weights, placed, labels, needs)
+    together = observer(weights, placed, labels, needs)
+    repeated = observer(weights, placed, labels, needs)
     if not within_tolerance(together, repeated, needs, few, few):
         raise ModelError(
             "the model gives different answers to the same batch although it is in evaluation "
             "mode: something in it is random (F.dropout without training=self.training?). "
             "Make it depend on self.training."
         )
-    _refuse_mixed_examples(model, weights, needs, examples, first, together)
+    _refuse_mixed_examples(observer, weights, needs, examples, first, together)
     return classes
 
 
-def differs_alone(model: Model, weights: Weights, needs: frozenset[Signal], first: Batch) -> bool:
+def differs_alone(
+    observer: Observer, weights: Weights, needs: frozenset[Signal], first: Batch
+) -> bool:
     """Return whether gradients, but not logits, differ between one example and two in a batch."""
+    model = observer.model
     labels = first.labels[first.positions][:1].clamp(min=0)
     alone, twice = model.place(first.inputs[:1]), model.place(torch.cat([first.inputs[:1]] * 2))
     labels = labels.to(alone.device)
     try:
-        single = model.observe(weights, alone, labels, needs)
+        single = observer(weights, alone, labels, needs)
     except ModelError:  # `preflight` reports it
         return False
-    pair = model.observe(weights, twice, labels.repeat(2), needs).select_rows(slice(1))
+    pair = observer(weights, twice, labels.repeat(2), needs).select_rows(slice(1))
     return within_tolerance(single, pair, frozenset()) and not within_tolerance(single, pair, needs)
 
 
 def _refuse_mixed_examples(
-    model: Model,
+    observer: Observer,
     weights: Weights,
     needs: frozenset[Signal],
     examples: Examples,
@@ -116,13 +120,14 @@ def _refuse_mixed_examples(
     At the zero of a ReLU, rounding can change the gradient of single examples. If examples
     influence each other, most gradients or the logits differ.
     """
+    model = observer.model
     labels = first.labels[first.positions].clamp(min=0).to(model.place(first.inputs[:1]).device)
     moved: list[int] = []
     count = min(_EXAMPLES, len(labels))
     for i in range(count):
         row = slice(i, i + 1)
         try:
-            alone = model.observe(weights, model.place(first.inputs[row]), labels[row], needs)
+            alone = observer(weights, model.place(first.inputs[row]), labels[row], needs)
         except ModelError as error:
             raise ModelError(
                 f"the model takes {len(labels)} examples together and not one alone: "

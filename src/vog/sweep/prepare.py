@@ -61,11 +61,11 @@ def prepare(request: Request) -> Job:
         files=setup.files,
         stages=setup.stages,
         task=setup.task,
+        target=setup.target,
         scores=trial.scores,
         examples=setup.examples,
         classes=trial.classes,
         input_shape=tuple(first.inputs.shape[1:]),
-        aim_at_prediction=setup.target.at_prediction,
         memory_plan=memory,
         workers=workers,
         left_out=trial.left_out,
@@ -112,8 +112,7 @@ def _plan_memory(
     stored: Choices,
 ) -> MemoryPlan:
     needs = memory_plan.measure_needs(
-        trial.model,
-        setup.task,
+        trial.observer,
         trial.weights,
         first.inputs,
         setup.stages,
@@ -149,7 +148,7 @@ def _plan_grid(
     if request.rows_per_part is None and "rows_per_part" not in stored:
         needs = scores.needs_of(trial.scores)
         size, count = memory.batch_size, len(setup.files)
-        seconds = seconds_per_row(trial.model, trial.weights, first, needs, size, count, workers)
+        seconds = seconds_per_row(trial.observer, trial.weights, first, needs, size, count, workers)
     rows = len(setup.examples)
     return plan_parts(request.rows_per_part, stored, memory.batch_size, rows, seconds)
 

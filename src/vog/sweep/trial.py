@@ -22,6 +22,7 @@ from vog.models.torch.weights_in_place import restored_on_exit
 from vog.observation import Signal
 from vog.scores import Score
 from vog.sweep import acceleration, plain_way, preflight
+from vog.sweep.observe import Observer
 from vog.sweep.request import Request
 from vog.sweep.resolve import Resolved
 from vog.sweep.weights import refuse_foreign_objects
@@ -33,6 +34,7 @@ class ModelTrial:
     """The model after a trial on a few examples under the last checkpoint.
 
     Attributes:
+        observer: the same model with the task and the target.
         weights: weights of that checkpoint, ready for observing.
         scores: scores that can be computed; `left_out` has the reason for each of the rest.
         classes: number of logits.
@@ -40,6 +42,7 @@ class ModelTrial:
     """
 
     model: TorchModel
+    observer: Observer
     weights: Weights
     scores: tuple[Score, ...]
     left_out: dict[str, str]
@@ -137,9 +140,9 @@ def _differences(
     """
     needs, reference = scores.needs_of(trial.scores), source.fresh()
     if reference is not None:
-        return plain_way.differing_signals(trial.model, reference, comparison, needs)
+        return plain_way.differing_signals(trial.observer, reference, comparison, needs)
     with restored_on_exit(source.module):
-        return plain_way.differing_signals(trial.model, source.module, comparison, needs)
+        return plain_way.differing_signals(trial.observer, source.module, comparison, needs)
 
 
 def _candidate_models(
@@ -148,7 +151,6 @@ def _candidate_models(
     """Yield the model in each way, the fastest first."""
     model = TorchModel(
         source.module,
-        setup.target,
         setup.device,
         source=source,
         restores=source.build is None and source.template is None,
@@ -190,19 +192,22 @@ def _try_model(
     available, left_out = _available_scores(setup, model, leave_out)
     needs = scores.needs_of(available)
     if request.fold and model.may_fold and model.template is not None:
-        model = acceleration.with_folded_norms(model, fitted, first, needs)
+        model = acceleration.with_folded_norms(
+            Observer(model, setup.task, setup.target), fitted, first, needs
+        )
     weights = model.ready(fitted)
     with model.evaluation_mode():
-        at_prediction = setup.target.at_prediction
-        model = replace(model, in_pairs=preflight.differs_alone(model, weights, needs, first))
-        classes = preflight.preflight(model, weights, needs, setup.examples, first, at_prediction)
+        observer = Observer(model, setup.task, setup.target)
+        model = replace(model, in_pairs=preflight.differs_alone(observer, weights, needs, first))
+        observer = replace(observer, model=model)
+        classes = preflight.preflight(observer, weights, needs, setup.examples, first)
     notes = {"names": note} if note else {}
     remarks = [APART_NOTE] if model.in_copies else []
     remarks += [_IN_PAIRS_NOTE] if model.in_pairs else []
     remarks += [] if source.can_be_fresh else [_in_place_note()]
     if remarks:
         notes["model"] = "; ".join(remarks)
-    return ModelTrial(model, weights, available, left_out, classes, notes)
+    return ModelTrial(model, observer, weights, available, left_out, classes, notes)
 
 
 def _with_head(model: TorchModel, fitted: Weights, first: Batch) -> TorchModel:

@@ -16,7 +16,6 @@ from vog.data import Batch
 from vog.errors import CheckpointError, ModelError, first_few
 from vog.models import Model, Weights
 from vog.models.torch import memory
-from vog.observation import Signal
 from vog.progress import progress
 from vog.wording import option
 
@@ -191,9 +190,8 @@ def refuse_foreign_objects(extra_state: Mapping[str, Any], path: Path) -> None:
 
 def _sample_logits(model: Model, weights: Weights, sample: Batch) -> Tensor:
     device_inputs = model.place(sample.inputs[:_SAMPLE_SIZE])
-    labels = torch.zeros(len(device_inputs), dtype=torch.int64, device=device_inputs.device)
-    observation = model.observe(weights, device_inputs, labels, frozenset({Signal.LOGITS}))
-    return observation.signal(Signal.LOGITS)[0].cpu()
+    with model.observe(weights, device_inputs, differentiate=False) as outputs:
+        return outputs.values.cpu()
 
 
 def _note_same_logits(files: Sequence[CheckpointFile], logits: Sequence[Tensor]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
@@ -30,6 +31,26 @@ class Target:
     apply: TargetFunction
     at_prediction: bool = False
     code: str = ""
+
+    def cotangent(
+        self, logits: Float[Tensor, "n classes"], classes: Int[Tensor, "n"]
+    ) -> Float[Tensor, "n classes"]:
+        """Return the derivative of each example's target by its logits.
+
+        Raises:
+            ModelError: the user's function fails, or does not use the logits.
+        """
+        leaf = logits.detach().requires_grad_()
+        with torch.enable_grad():
+            total = self(leaf, classes).sum()
+        if total.requires_grad:
+            total.backward()
+        if leaf.grad is None:
+            raise ModelError(
+                f"target {self.name} does not use the logits in a way that can be differentiated. "
+                f"Compute it from the logits that the function is given, with PyTorch."
+            )
+        return leaf.grad
 
     def __call__(
         self, logits: Float[Tensor, "n classes"], classes: Int[Tensor, "n"]

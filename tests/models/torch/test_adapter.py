@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 import vog
 import world
+from observing import observer
 from vog.errors import FunctionError, ModelError, ScoreError
 from vog.models import Weights
 from vog.models.torch import linear_head
@@ -120,7 +121,7 @@ def observed(module: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     state = model.fit(module.state_dict(), "here")
     with model.evaluation_mode():
         model = replace(model, head=found_head(model, state, inputs))
-        return model.observe(state, inputs, labels, ALL).signal(Signal.LAST_LAYER_NORM)[0]
+        return observer(model)(state, inputs, labels, ALL).signal(Signal.LAST_LAYER_NORM)[0]
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -204,7 +205,7 @@ def test_no_more_is_computed_than_is_asked() -> None:
     module = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     model = TorchModel(module)
     state = model.fit(module.state_dict(), "here")
-    seen = model.observe(
+    seen = observer(model)(
         state, torch.ones(2, 4), torch.tensor([0, 1]), frozenset({Signal.INPUT_GRADIENT})
     )
     assert seen.loss_gradient is None

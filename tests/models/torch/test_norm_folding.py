@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
+from observing import observer
 from vog.data import Batch
 from vog.errors import ModelError
 from vog.models.torch import norm_folding
@@ -49,7 +50,9 @@ def batch(inputs: Tensor) -> Batch:
 
 def fold(module: nn.Module, inputs: Tensor) -> TorchModel:
     model = TorchModel(module)
-    return with_folded_norms(model, model.fit(module.state_dict(), "here"), batch(inputs), GRADIENT)
+    return with_folded_norms(
+        observer(model), model.fit(module.state_dict(), "here"), batch(inputs), GRADIENT
+    )
 
 
 def tail(width: int) -> list[nn.Module]:
@@ -75,9 +78,9 @@ def test_folding_changes_nothing_but_the_norms(
     assert set(weights) == {"0.weight", "0.bias", "4.weight", "4.bias"}
     labels = torch.tensor([0, 1, 2, 0, 1])
     with model.evaluation_mode():
-        seen = model.observe(weights, inputs, labels, GRADIENT)
+        seen = observer(model)(weights, inputs, labels, GRADIENT)
     with (plain := replace(model, folding=Folding())).evaluation_mode():
-        expected = plain.observe(plain.ready(fitted), inputs, labels, GRADIENT)
+        expected = observer(plain)(plain.ready(fitted), inputs, labels, GRADIENT)
     for signal in GRADIENT:
         torch.testing.assert_close(
             seen.signal(signal), expected.signal(signal), rtol=1e-4, atol=1e-5
@@ -177,10 +180,10 @@ def test_a_way_that_is_taken_later_is_refused_and_not_computed_wrong() -> None:
     labels = torch.zeros(4, dtype=torch.int64)
     weights = model.ready(model.fit(module.state_dict(), "here"))
     with model.evaluation_mode():
-        model.observe(weights, inputs, labels, GRADIENT)
+        observer(model)(weights, inputs, labels, GRADIENT)
         with pytest.raises(ModelError, match=r"does not always go into bn .*fold=False"):
-            model.observe(weights, -inputs, labels, GRADIENT)
-        model.observe(weights, inputs, labels, GRADIENT)  # and the next run starts anew
+            observer(model)(weights, -inputs, labels, GRADIENT)
+        observer(model)(weights, inputs, labels, GRADIENT)  # and the next run starts anew
     assert isinstance(module.bn, nn.BatchNorm2d)
     assert not any(layer._forward_hooks for layer in module.modules())
 
@@ -195,7 +198,7 @@ def test_norms_that_meet_another_tensor_later_are_refused() -> None:
     model = fold(module, inputs)
     weights = model.ready(model.fit(module.state_dict(), "here"))
     with model.evaluation_mode(), pytest.raises(ModelError, match="does not always go into bn"):
-        model.observe(weights, -inputs, torch.zeros(4, dtype=torch.int64), GRADIENT)
+        observer(model)(weights, -inputs, torch.zeros(4, dtype=torch.int64), GRADIENT)
 
 
 def test_a_norm_with_next_to_no_variance_is_folded_in_double_precision() -> None:

@@ -7,28 +7,26 @@ checkpoint fits. If a module carries state from one checkpoint to the next, each
 
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from vog import user_functions
 from vog.errors import ModelError, VogError
-from vog.models.protocol import Weights
+from vog.models.protocol import Outputs, Weights
 from vog.models.torch import memory, tied_tensors
 from vog.models.torch.fresh_modules import ModuleSource, source_of
 from vog.models.torch.linear_head import Head, logits_of
 from vog.models.torch.norm_folding import Folding
 from vog.models.torch.state_dict import live_state, load, rename, set_mode
 from vog.models.torch.weights_in_place import restored_on_exit, tensors_of, weights_in_place
-from vog.observation import Observation, Signal
-from vog.tasks import targets
-from vog.tasks.targets import Target
+from vog.observation import Signal
 from vog.wording import option
 
 Precision = Literal["float32", "bfloat16"]
@@ -54,7 +52,6 @@ class TorchModel:
 
     Attributes:
         module: its mode, gradients and buffers are restored after use.
-        target: the scalar whose input gradient is computed.
         device: of the computation; the module may be elsewhere.
         head: the last linear layer, if the module has one and its output is the logits.
         folding: the batch norms that the convolutions before them compute.
@@ -73,7 +70,6 @@ class TorchModel:
     """
 
     module: nn.Module
-    target: Target = field(default_factory=lambda: targets.choose_target("logit"))
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     head: Head | None = None
     folding: Folding = field(default_factory=Folding)
@@ -211,41 +207,32 @@ class TorchModel:
             with self.folding.applied(self.module):
                 yield
 
+    @contextmanager
     def observe(
-        self,
-        weights: Weights,
-        inputs: Float[Tensor, "n *input"],
-        labels: Int[Tensor, "n"],
-        needs: frozenset[Signal],
-        aim: Int[Tensor, "n"] | None = None,
-    ) -> Observation:
-        """Return signals of n examples; there is a backward pass only if `needs` has a gradient."""
-        if self.in_pairs and len(inputs) == 1:
-            doubled = (labels.repeat(2), needs, None if aim is None else aim.repeat(2))
-            return self.observe(weights, torch.cat([inputs, inputs]), *doubled).select_rows(
-                slice(1)
-            )
-        wants_target = Signal.INPUT_GRADIENT in needs
-        wants_loss = Signal.LOSS_GRADIENT in needs
-        leaf = inputs.detach().requires_grad_(wants_target or wants_loss)
+        self, weights: Weights, inputs: Float[Tensor, "n *input"], differentiate: bool
+    ) -> Iterator[Outputs]:
+        """Give the outputs of n examples; the weights stay in place inside the block."""
+        if not (self.in_pairs and len(inputs) == 1):
+            with self._observe(weights, inputs, differentiate) as outputs:
+                yield outputs
+            return
+        with self._observe(weights, torch.cat([inputs, inputs]), differentiate) as pair:
+            yield _first_of_pair(pair)
+
+    @contextmanager
+    def _observe(self, weights: Weights, inputs: Tensor, differentiate: bool) -> Iterator[Outputs]:
+        leaf = inputs.detach().requires_grad_(differentiate)
         # A backward pass may call layers again, so the weights stay in place until it ends.
         # Gradients are enabled always, because some models compute gradients themselves.
         with torch.enable_grad(), self._in_place(weights):
             logits, features = self._forward(weights, leaf)
-            observation = Observation(labels, logits.detach()[None])
-            # Examples are independent, so the gradient of the sum has that of each in its row.
-            if wants_target:
-                total = self.target(logits, labels if aim is None else aim).sum()
-                gradient = _input_gradient(total, leaf, keep_graph=wants_loss)
-                observation = replace(observation, input_gradient=gradient[None])
-            if wants_loss:
-                total = targets.label_cross_entropy(logits, labels).sum()
-                observation = replace(observation, loss_gradient=_input_gradient(total, leaf)[None])
-        if Signal.LAST_LAYER_NORM in needs:
-            assert features is not None, "`signals` has no norm if there is no linear head"
-            norm = self._last_layer_norm(observation, features.detach())
-            observation = replace(observation, last_layer_norm=norm)
-        return observation
+
+            def vjp(cotangent: Tensor, more: bool = False) -> Tensor:
+                return _input_gradient(logits, cotangent, leaf, keep_graph=more)
+
+            has_bias = self.head is not None and self.head.layer.bias is not None
+            detached = None if features is None else features.detach()
+            yield Outputs(logits.detach(), vjp, detached, has_bias)
 
     def _in_place(self, weights: Weights) -> AbstractContextManager[None]:
         return (
@@ -332,18 +319,6 @@ class TorchModel:
                 hook.remove()
         return logits, head_inputs[-1] if head_inputs else None
 
-    def _last_layer_norm(
-        self, observation: Observation, features: Float[Tensor, "n width"]
-    ) -> Float[Tensor, "1 n"]:
-        """Return the norm of d loss / d (W, b), where the gradient of W is (p - onehot) h^T.
-
-        Its norm is the product of both norms, and the bias adds a feature that is 1.
-        """
-        assert self.head is not None
-        error = (observation.log_probability.exp() - observation.is_label).norm(dim=-1)
-        squared = features.float().square().sum(dim=-1) + (self.head.layer.bias is not None)
-        return error * squared.sqrt()
-
 
 _REGISTRIES = frozenset(vars(nn.Module()))  # tensors, layers and hooks, not settings
 
@@ -406,13 +381,26 @@ def _float32_arithmetic() -> Iterator[None]:
         torch.set_float32_matmul_precision(matmul)
 
 
+def _first_of_pair(pair: Outputs) -> Outputs:
+    """Return the outputs of the first of two equal examples."""
+
+    def vjp(cotangent: Tensor, more: bool = False) -> Tensor:
+        return pair.vjp(cotangent.repeat(2, 1), more)[:1]
+
+    features = None if pair.features is None else pair.features[:1]
+    return Outputs(pair.values[:1], vjp, features, pair.has_bias)
+
+
 def _input_gradient(
-    total: Float[Tensor, ""], leaf: Float[Tensor, "n *input"], keep_graph: bool = False
+    logits: Float[Tensor, "n classes"],
+    cotangent: Float[Tensor, "n classes"],
+    leaf: Float[Tensor, "n *input"],
+    keep_graph: bool,
 ) -> Float[Tensor, "n *input"]:
-    """Return d total / d leaf by `backward`, because some models refuse `autograd.grad`."""
+    """Return the gradient by `backward`, because some models refuse `autograd.grad`."""
     leaf.grad = None
     try:
-        total.backward(retain_graph=keep_graph)
+        logits.backward(cotangent, retain_graph=keep_graph)
     except Exception as error:  # the user's layers may raise anything
         if memory.ran_out(error):
             raise
@@ -423,8 +411,7 @@ def _input_gradient(
     if leaf.grad is None:
         raise ModelError(
             "the logits do not depend on the input in a way that can be differentiated: the "
-            "model works under torch.no_grad() or detaches its input, or the target function "
-            "does not use them. Remove that."
+            "model works under torch.no_grad() or detaches its input. Remove that."
         )
     gradient, leaf.grad = leaf.grad, None
     return gradient.float()
