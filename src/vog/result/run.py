@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,6 +26,7 @@ from vog.result.repair import seconds_in
 from vog.result.row_errors import explain_read_errors
 from vog.result.row_table import RowTable
 from vog.result.rows import is_half, is_probabilities, probabilities_column
+from vog.result.text_tables import write_text_table
 from vog.wording import command, option, same_again
 
 FORMATS = ("csv", "parquet", "jsonl")
@@ -344,7 +344,7 @@ class Run:
         if kind == "parquet":
             write_whole(path, lambda beside: write_table(table, beside))
         else:
-            write_whole(path, lambda beside: _copy_with_duckdb(table, beside, kind))
+            write_whole(path, lambda beside: write_text_table(table, beside, kind))
         return path
 
     def _has(self, name: str) -> bool:
@@ -436,29 +436,3 @@ def open_run(folder: str | Path) -> Run:
     if not run.score_columns:
         raise ResultError(f"{folder} has no scores, only {first_few(run.columns)}.")
     return run
-
-
-def _copy_with_duckdb(table: pa.Table, path: Path, kind: str) -> None:
-    """Write csv or jsonl by DuckDB. JSON has no infinity, so it becomes the text "Infinity"."""
-    # `path` is temporary already; a temporary file of DuckDB would survive a killed process.
-    selection, options = "*", "FORMAT csv, HEADER, USE_TMP_FILE false"
-    if kind == "jsonl":
-        names = [f.name for f in table.schema if pa.types.is_floating(f.type)]
-        selection, options = (
-            f"* REPLACE ({', '.join(map(_json_number_sql, names))})" if names else "*",
-            "FORMAT json, USE_TMP_FILE false",
-        )
-    target = str(path).replace("'", "''")
-    try:
-        with duckdb.connect() as connection:  # a new one: the user may have a table `rows`
-            connection.register("rows", table)
-            connection.execute(f"COPY (SELECT {selection} FROM rows) TO '{target}' ({options})")
-    except duckdb.IOException as error:
-        raise OSError(str(error).splitlines()[0]) from error
-
-
-def _json_number_sql(name: str) -> str:
-    column = '"' + name.replace('"', '""') + '"'
-    sign = f"CASE WHEN {column} < 0 THEN '-' ELSE '' END"
-    text = f"to_json({sign} || 'Infinity')"
-    return f"CASE WHEN isinf({column}) THEN {text} ELSE to_json({column}) END AS {column}"
