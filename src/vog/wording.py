@@ -8,6 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+# The same switch has the same help in all commands that have it.
+SAFE_CSV_HELP = (
+    "In csv, put ' before texts that begin with =, +, - or @, which spreadsheets run as formulas."
+)
+
 _FLAGS = {"model_args": "--model-arg", "form": "--format"}
 _WITHOUT_VALUE = object()
 

@@ -3,25 +3,21 @@
 import pytest
 
 from four_rows import VERDICT
-from vog.analysis.label_errors.suspects import require_verdict, suspects, verdict_or_why
+from vog.analysis.label_errors.suspects import verdict_or_why
 from vog.analysis.label_errors.verdict import Verdict
+
+JUDGE = "vog.exports.judged_labels.verdict_or_why"
 
 
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> list[Verdict]:
     """What is said of the labels of `four_rows`; a test may put another verdict there."""
     said = [VERDICT]
-    for name in ("cleanlab.suspects", "sample_weights.require_verdict"):
-        monkeypatch.setattr(f"vog.exports.{name}", lambda run, planted=None: said[0])
-    monkeypatch.setattr(
-        "vog.exports.labelled_rows.verdict_or_why", lambda run, planted=None: (said[0], None)
-    )
+    monkeypatch.setattr(JUDGE, lambda run, planted=None: (said[0], None))
     return said
 
 
 @pytest.fixture
 def actual(judged: list[Verdict], monkeypatch: pytest.MonkeyPatch) -> None:
     """The verdict of `vog` itself, for other rows than those by hand."""
-    monkeypatch.setattr("vog.exports.cleanlab.suspects", suspects)
-    monkeypatch.setattr("vog.exports.sample_weights.require_verdict", require_verdict)
-    monkeypatch.setattr("vog.exports.labelled_rows.verdict_or_why", verdict_or_why)
+    monkeypatch.setattr(JUDGE, verdict_or_why)

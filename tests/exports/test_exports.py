@@ -25,6 +25,7 @@ from vog.errors import DataError, ResultError
 from vog.exports import FORMATS, add_columns, export, sample_weight
 from vog.exports.cleanlab import issues
 from vog.exports.fiftyone import dataset
+from vog.exports.judged_labels import JudgedLabels
 from vog.exports.label_studio import interface, tasks
 from vog.exports.labelled_rows import class_names, number_fields
 from vog.result import Run
@@ -45,7 +46,8 @@ def pictured(tmp_path: Path) -> Run:
 
 def test_label_issues_by_hand(tmp_path: Path) -> None:
     """The score is one minus the probability."""
-    table = issues(four_rows(tmp_path / "run", names=["cat", "dog"]))
+    run = four_rows(tmp_path / "run", names=["cat", "dog"])
+    table = issues(run, JudgedLabels(run))
     assert table.to_pydict() == {
         "index": [0, 1, 2, 3],
         "id": IDS,
@@ -62,7 +64,8 @@ def test_label_issues_without_names_and_probabilities(
     tmp_path: Path, judged: list[Verdict]
 ) -> None:
     judged[0] = BY_HARDNESS
-    table = issues(four_rows(tmp_path / "run", predicted=False), ["id", "aum@all:rank"])
+    run = four_rows(tmp_path / "run", predicted=False)
+    table = issues(run, JudgedLabels(run), ["id", "aum@all:rank"])
     assert table["label_score"].to_pylist() == [1.0, 0.0, 0.5, None]
     assert table["predicted_label"].to_pylist() == [None] * 4
     assert table.column_names[-1] == "aum@all:rank"
@@ -81,7 +84,7 @@ def test_label_issues_as_csv(tmp_path: Path) -> None:
 
 
 def test_a_dataset_of_fiftyone_by_hand(pictured: Run, tmp_path: Path) -> None:
-    found = dataset(pictured, ["aum@all", "forgetting@all:rank"])
+    found = dataset(pictured, JudgedLabels(pictured), ["aum@all", "forgetting@all:rank"])
     number = "fiftyone.core.fields.FloatField"
     names = ("aum_all", "forgetting_all_rank", "label_quality")
     assert {name: found["sample_fields"][name] for name in names} == dict.fromkeys(names, number)
@@ -108,7 +111,7 @@ def test_fiftyone_without_scores_that_judge_labels(tmp_path: Path, actual: None)
     (tmp_path / IDS[2]).touch()
     values = [1.0, 2.0, 3.0, NAN]
     run = four_rows(tmp_path / "run", dict.fromkeys(("vog@all", "loss@all", "vog@late"), values))
-    found = dataset(run, root=tmp_path)
+    found = dataset(run, JudgedLabels(run), root=tmp_path)
     assert [sample["tags"] for sample in found["samples"]] == [[]] * 4
     assert "vog_all" in found["sample_fields"]
     assert {"label_quality", "vog_late"}.isdisjoint(found["sample_fields"])
@@ -121,31 +124,35 @@ def test_images_beside_stored_gradients(tmp_path: Path) -> None:
         (tmp_path / "g" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "g" / name).touch()
     run = four_rows(tmp_path / "run", where={"gradients": str(tmp_path / "g")})
-    paths = [Path(sample["filepath"]) for sample in dataset(run)["samples"]]
+    paths = [Path(sample["filepath"]) for sample in dataset(run, JudgedLabels(run))["samples"]]
     assert paths[0] == tmp_path / "g" / "weight_20" / "img_00000.png"
     assert paths[2] == tmp_path / "g" / "weight_10" / "img_00002.jpg"
 
 
 def test_a_list_file_says_where_the_images_are(pictured: Run, tmp_path: Path) -> None:
     listed = four_rows(tmp_path / "other", where={"data": str(tmp_path / "my data" / "list.txt")})
-    assert dataset(listed)["samples"][0]["filepath"] == str(tmp_path / "my data" / IDS[0])
+    assert dataset(listed, JudgedLabels(listed))["samples"][0]["filepath"] == str(
+        tmp_path / "my data" / IDS[0]
+    )
     rooted = four_rows(
         tmp_path / "third", where={"data": "list.txt", "root": str(tmp_path / "my data")}
     )
-    assert dataset(rooted)["samples"][0]["filepath"] == str(tmp_path / "my data" / IDS[0])
+    assert dataset(rooted, JudgedLabels(rooted))["samples"][0]["filepath"] == str(
+        tmp_path / "my data" / IDS[0]
+    )
 
 
 def test_paths_are_absolute_wherever_it_was_started(
     pictured: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (first, *_) = dataset(pictured, root="my data")["samples"]
+    (first, *_) = dataset(pictured, JudgedLabels(pictured), root="my data")["samples"]
     assert first["filepath"] == str(tmp_path / "my data" / IDS[0])
 
 
 def test_tasks_of_label_studio_by_hand(pictured: Run) -> None:
     """The worst label first, and that without one last; nothing is infinite, and no score null."""
-    found = tasks(pictured)
+    found = tasks(pictured, JudgedLabels(pictured))
     assert [task["data"]["index"] for task in found] == [1, 2, 0, 3]
     assert found[0] == {
         "data": {
@@ -177,7 +184,9 @@ def test_tasks_of_label_studio_by_hand(pictured: Run) -> None:
 
 
 def test_fewer_tasks_from_another_server(pictured: Run) -> None:
-    (only,) = tasks(pictured, ["aum@all"], url_prefix="https://x/y?f=", count=1)
+    (only,) = tasks(
+        pictured, JudgedLabels(pictured), ["aum@all"], url_prefix="https://x/y?f=", count=1
+    )
     assert only["data"]["image"] == "https://x/y?f=a/1%20b%2Bc.png"
 
 
@@ -186,7 +195,7 @@ def test_tasks_without_a_verdict_are_the_hardest_first(
 ) -> None:
     root = tmp_path / "my data"
     run = four_rows(tmp_path / "v", {"vog@all": [2, 1, 3, NAN]}, where={"root": str(root)})
-    found = tasks(run, ["vog@all"])
+    found = tasks(run, JudgedLabels(run), ["vog@all"])
     assert [task["data"]["index"] for task in found] == [2, 0, 1, 3]
     assert "label_quality" not in found[0]["data"]
 
@@ -205,7 +214,7 @@ def test_tasks_of_texts(tmp_path: Path) -> None:
     assert text is not None
     assert text.get("value") == "$text"
     assert [one.get("value") for one in view.iter("Choice")] == ['a "b"', "c & d"]
-    assert tasks(run, data=list(reversed(texts)))[0]["data"]["text"] == "four"
+    assert tasks(run, JudgedLabels(run), data=list(reversed(texts)))[0]["data"]["text"] == "four"
 
 
 def test_the_interface_shows_image_and_label(pictured: Run) -> None:

@@ -9,7 +9,8 @@ DATABASE = database.use()
 import fiftyone as fo  # noqa: E402 (after its database is chosen)
 
 from vog.exports import export  # noqa: E402
-from vog.exports.labelled_rows import label_quality, verdict  # noqa: E402
+from vog.exports.judged_labels import JudgedLabels  # noqa: E402
+from vog.exports.labelled_rows import label_quality  # noqa: E402
 from vog.result import Run  # noqa: E402
 
 
@@ -57,7 +58,7 @@ def test_scores_can_be_sorted_and_filtered_by(dataset: fo.Dataset, pictures: Run
 
 
 def test_suspects_are_tagged(dataset: fo.Dataset, pictures: Run) -> None:
-    judged = verdict(pictures, None)
+    judged = JudgedLabels(pictures).verdict
     assert judged is not None
     tagged = dataset.match_tags("suspect").values("vog_index")
     assert tagged == judged.suspect.nonzero()[0].tolist()

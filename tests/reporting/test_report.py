@@ -20,8 +20,12 @@ from command_line import Cli, score
 from runs import EASIER, plain_rows, write_rows
 from vog.analysis.one_run.column_pair import compare_columns
 from vog.errors import ResultError
-from vog.reporting.findings import Missing, collect_findings
-from vog.reporting.page import galleries, report
+from vog.figures.previews import Preview
+from vog.reporting import galleries
+from vog.reporting.page import report
+from vog.reporting.section import Missing, reported_run
+from vog.reporting.section_results import find_results
+from vog.reporting.sections import SECTIONS
 from vog.result import Run
 from vog.viewer import application
 from vog.viewer.request_guard import Guard
@@ -42,6 +46,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def page(run: Run) -> str:
     return report(run, run.folder.parent / "report.html").read_text(encoding="utf-8")
+
+
+def result_of(run: Run, name: str, by: str | None = None) -> Any:
+    """The result of one section, which is not missing."""
+    (found,) = [one for one in SECTIONS if one.id == name]
+    result = found.find(reported_run(run, by))
+    assert not isinstance(result, Missing)
+    return result
 
 
 def section(page: str, name: str) -> str:
@@ -128,32 +140,34 @@ def test_errors_are_those_of_analyze(run: Run, page: str) -> None:
 
 @pytest.mark.slow
 def test_the_stages_and_the_classes(run: Run, page: str) -> None:
-    found = collect_findings(run)
-    assert not isinstance(found.stage_shift, Missing)
+    shift = result_of(run, "stages")
     said = section(page, "stages")
-    for group in found.stage_shift.groups:
+    for group in shift.groups:
         assert f"{group.name} {group.examples} {group.share:.1%}" in said
     hard = gallery(page, "stages", 0)
     ids = run.table(["id"])["id"].to_pylist()
-    assert hard == [ids[row] for row in found.stage_shift.groups[0].rows[:9]]
+    assert hard == [ids[row] for row in shift.groups[0].rows[:9]]
     names = run.label_names or []
     said = section(page, "classes")
-    places = [said.index(f" {names[one.label]} {one.examples} ") for one in found.class_spreads]
+    places = [
+        said.index(f" {names[one.label]} {one.examples} ")
+        for one in result_of(run, "classes").spreads
+    ]
     assert places == sorted(places), "the hardest class first"
 
 
 @pytest.mark.slow
 def test_whether_the_scores_agree(run: Run, page: str) -> None:
-    found = collect_findings(run)
+    found = result_of(run, "agreement")
     assert not isinstance(found.gradient_norm, Missing)
     assert f"Here they agree at {found.gradient_norm.spearman:.2f}" in section(page, "agreement")
     text = json.dumps(specs(page)["agreement"])
-    assert all(name.removesuffix("@all") in text for name in found.agreement)
+    assert all(name.removesuffix("@all") in text for name in found.correlations)
     ids = gallery(page, "agreement")
     assert ids == [one.id for one in found.disputes]
     said = {(one.score, one.stage): one.reliability_text for one in found.stability}
     assert any("none (halves -" in one for one in said.values())
-    for name in found.agreement:
+    for name in found.correlations:
         score_name = name.removesuffix("@all")
         row = [said.get((score_name, stage), "\u2013") for stage in run.stages]
         assert f" {score_name} {' '.join(row)} " in section(page, "agreement")
@@ -164,12 +178,11 @@ def test_whether_the_scores_agree(run: Run, page: str) -> None:
 
 @pytest.mark.slow
 def test_label_errors_without_a_promise(run: Run, page: str) -> None:
-    found = collect_findings(run)
-    assert not isinstance(found.suspects, Missing)
+    errors = result_of(run, "labels")
     said = section(page, "labels")
     assert "VoG over all checkpoints does not find label errors" in said
     assert "A ranking and no verdict" in said
-    assert gallery(page, "labels") == [one.id for one in found.suspects.suspects]
+    assert gallery(page, "labels") == [one.id for one in errors.suspects]
 
 
 def test_columns_are_explained(run: Run, page: str) -> None:
@@ -241,7 +254,7 @@ def test_one_score_has_a_stability(tmp_path: Path, checkpoints: Path) -> None:
     data = world.inputs_and_labels(30)
     run = vog.score(world.build, checkpoints, data, tmp_path / "run", scores="vog", quiet=True)
     text = report(run, tmp_path / "r.html").read_text(encoding="utf-8")
-    (stable,) = collect_findings(run).stability
+    (stable,) = result_of(run, "agreement").stability
     said = section(text, "agreement")
     assert f"score all vog {stable.reliability_text} " in said
     assert "Not measured at stages early, middle, late: fewer than 4 checkpoints for vog." in said
@@ -276,8 +289,8 @@ def test_a_combined_run_is_ranked_by_a_view(combined: Run, tmp_path: Path) -> No
     assert "The ranking by vog_z at early and at late agree at " in section(text, "stages")
     assert "The raw vog@all within each class" in section(text, "classes")
     assert "median vog@all of " in specs(text)["classes"]["description"]
-    medians = [one.median for one in collect_findings(combined, "vog_z@all").class_spreads]
-    assert medians == [one.median for one in collect_findings(combined, "vog@all").class_spreads]
+    spreads = result_of(combined, "classes", "vog_z@all").spreads
+    assert spreads == result_of(combined, "classes", "vog@all").spreads
     assert "SCORE_z_se@STAGE" in section(text, "columns")
     assert "vog_z harder" not in section(text, "columns"), "one row a score"
 
@@ -320,27 +333,26 @@ def test_another_column_and_data_from_a_dataset(
 @pytest.mark.slow
 def test_the_pictures_of_many_classes_fit(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Classes are left out, the least hard last, when the page would become too large."""
-    asked = galleries.plan_galleries(run, collect_findings(run))
+    results = find_results(reported_run(run))
+    pictures = {one.id: one.pictures(results[one.id]) for one in SECTIONS}
     looked: list[int] = []
 
     def look(index: int, name: str) -> Any:
-        from vog.figures.previews import Preview
-
         looked.append(index)
         noise = np.random.default_rng(index).integers(0, 256, (112, 112, 3), dtype=np.uint8)
         return Preview(image=Image.fromarray(noise))
 
     monkeypatch.setattr(galleries, "_MOST_TEXT", 2_100_000)
-    shown = galleries.fill_galleries(run, asked, look, lambda count: None)
-    assert 0 < len(looked) < asked.example_count
+    shown = galleries.fill_galleries(run, pictures, look, lambda count: None)
+    assert 0 < len(looked) < len(galleries.examples_shown(pictures))
     assert len(looked) == len(set(looked)), "each is looked at once"
-    assert 0 < len(shown.classes) < 4
-    assert shown.left_out == 4 - len(shown.classes)
-    assert all(len(hard) == len(easy) == 12 for hard, easy in shown.classes.values())
-    embedded = sum(len(t.picture or "") for tiles in shown.tiles.values() for t in tiles)
-    embedded += sum(
-        len(t.picture or "") for ends in shown.classes.values() for e in ends for t in e
-    )
+    ends = shown.sections["examples"]
+    assert 0 < len(ends.classes) < 4
+    assert ends.left_out == 4 - len(ends.classes)
+    assert all(len(hard) == len(easy) == 12 for hard, easy in ends.classes.values())
+    every = [tiles for one in shown.sections.values() for tiles in one.tiles.values()]
+    every += [tiles for pair in ends.classes.values() for tiles in pair]
+    embedded = sum(len(tile.picture or "") for tiles in every for tile in tiles)
     assert embedded < 2_200_000
 
 

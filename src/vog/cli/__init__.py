@@ -17,6 +17,7 @@ from vog.cli import (
     demo,
     export,
     folds,
+    form_flags,
     gradients,
     grid,
     import_gradients,
@@ -44,7 +45,7 @@ app = typer.Typer(
 )
 app.command("score", cls=options.ManyCheckpoints)(score.score)
 app.command("top")(top.top)
-app.command("export")(export.export)
+app.command("export", cls=form_flags.FormsCommand)(export.export)
 app.command("analyze")(analyze.analyze)
 app.command("grid")(grid.grid)
 app.command("report")(report.report)

@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 
 from vog.errors import FunctionError
 from vog.files.output_paths import output_path
+from vog.wording import SAFE_CSV_HELP
 
 Model = Annotated[
     str, typer.Option(help="file.py:function or package.module:function that makes the model.")
@@ -155,8 +156,7 @@ SafeCsv = Annotated[
     bool,
     typer.Option(
         "--safe-csv",
-        help="In csv, put ' before texts that begin with =, +, - or @, which spreadsheets run "
-        "as formulas.",
+        help=SAFE_CSV_HELP,
     ),
 ]
 Stages = Annotated[

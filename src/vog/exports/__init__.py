@@ -1,4 +1,4 @@
-"""Exports of a run for other tools: `export` and one module for each format."""
+"""Exports of a run for other tools: `export` and one module for each form."""
 
 from vog.exports.hugging_face import add_columns as add_columns
 from vog.exports.registry import FORMATS as FORMATS

@@ -6,17 +6,15 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv
 
-from vog.analysis.label_errors.suspects import suspects
 from vog.analysis.one_run.row_facts import class_name
+from vog.exports.form import PLANTED, SAFE_CSV, Form
+from vog.exports.judged_labels import JudgedLabels
 from vog.exports.labelled_rows import label_quality, stored_values
 from vog.files.writing import safe_table, write_whole
 from vog.result import Run
-from vog.result.planting_record import Planted
 
 
-def issues(
-    run: Run, columns: Sequence[str] | None = None, planted: Planted | None = None
-) -> pa.Table:
+def issues(run: Run, judged: JudgedLabels, columns: Sequence[str] | None = None) -> pa.Table:
     """Return a table with one row per example, in the order of the data.
 
     The columns are `index` and `id`; `is_label_issue`; `label_score` from 0, certainly wrong, to
@@ -25,14 +23,14 @@ def issues(
 
     Args:
         run: the run.
+        judged: the verdict on its labels.
         columns: more columns of the run, stored or derived.
-        planted: a record of planting to calibrate the verdict on, if there is one.
 
     Raises:
         ResultError: the labels cannot be judged, or the run has no such column.
     """
     extra = run.table(list(dict.fromkeys(columns or [])))
-    verdict = suspects(run, planted)
+    verdict = judged.require_verdict()
     table = run.table(["index", "id"])
     labels, predictions = stored_values(run, "label"), stored_values(run, "prediction@all")
     columns_to_add = {
@@ -55,20 +53,24 @@ def issues(
 def write_cleanlab(
     run: Run,
     path: Path,
-    columns: Sequence[str] | None = None,
-    planted: Planted | None = None,
+    columns: Sequence[str] | None,
+    judged: JudgedLabels,
     safe_csv: bool = False,
-) -> None:
-    """Write the table of `issues` as csv.
+) -> int:
+    """Write the table of `issues` as csv, and return the number of rows.
 
     `CleanLearning.fit(label_issues=...)` takes `pandas.read_csv(path, index_col="index")`.
     With `safe_csv` no spreadsheet runs the ids and names as formulas.
     """
-    table = issues(run, columns, planted)
+    table = issues(run, judged, columns)
     table = safe_table(table) if safe_csv else table
     write_whole(path, lambda temporary: csv.write_csv(table, temporary))
+    return table.num_rows
 
 
 def _class_names(run: Run, labels: list[int | None]) -> pa.Array:
     names = (None if label is None else class_name(run, label) for label in labels)
     return pa.array(list(names), pa.string())
+
+
+CLEANLAB = Form("cleanlab", (".csv",), write_cleanlab, (PLANTED, SAFE_CSV))

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vog.exports.form import PLANTED, ROOT, Form
 from vog.exports.image_paths import image_files
-from vog.exports.labelled_rows import class_names, labelled_rows, number_fields, possible_verdict
+from vog.exports.judged_labels import JudgedLabels
+from vog.exports.labelled_rows import class_names, labelled_rows, number_fields
 from vog.files.writing import as_json, write_text
 from vog.result import Run
-from vog.result.planting_record import Planted
 
 _FIELD = "fiftyone.core.fields."
 _CLASS = f"{_FIELD}EmbeddedDocumentField(fiftyone.core.labels.Classification)"
@@ -16,29 +17,29 @@ _CLASS = f"{_FIELD}EmbeddedDocumentField(fiftyone.core.labels.Classification)"
 
 def dataset(
     run: Run,
+    judged: JudgedLabels,
     columns: Sequence[str] | None = None,
     root: str | Path | None = None,
-    planted: Planted | None = None,
 ) -> dict[str, Any]:
     """Return the dataset with one sample per row, in the order of the data.
 
     A sample has an absolute `filepath`; the label as `ground_truth`; the prediction of the last
     checkpoint as `prediction`, with its confidence; `vog_id` and `vog_index`; and one field per
-    score, such as `vog_late` for `vog@late`. If the run has `aum` or `planted` is given, it also
+    score, such as `vog_late` for `vog@late`. If there is a verdict on the labels, it also
     has `label_quality` from 0, certainly wrong, to 1, and the tag `suspect`. Missing and infinite
     values are null; the `:rank` of an infinite value is a number.
 
     Args:
         run: a run of image files.
+        judged: the verdict on its labels.
         columns: scores, stored or derived; by default those over all checkpoints.
         root: the folder of the images, if they have moved.
-        planted: a record of planting to calibrate the verdict on, if there is one.
 
     Raises:
         ResultError: the data are no image files, or a column is no score.
     """
     images = image_files(run, root, "FiftyOne")
-    verdict = possible_verdict(run, planted)
+    verdict = judged.verdict
     scores = number_fields(run, columns, verdict)
     suspect = [False] * run.rows if verdict is None else verdict.suspect.tolist()
     rows = labelled_rows(run)
@@ -70,12 +71,14 @@ def dataset(
 def write_fiftyone(
     run: Run,
     path: Path,
-    columns: Sequence[str] | None = None,
+    columns: Sequence[str] | None,
+    judged: JudgedLabels,
     root: str | Path | None = None,
-    planted: Planted | None = None,
-) -> None:
-    """Write the dataset as JSON."""
-    write_text(path, as_json(dataset(run, columns, root, planted)))
+) -> int:
+    """Write the dataset as JSON, and return the number of samples."""
+    content = dataset(run, judged, columns, root)
+    write_text(path, as_json(content))
+    return len(content["samples"])
 
 
 def _field_types(scores: list[str]) -> dict[str, str]:
@@ -93,3 +96,6 @@ def _classification(name: str | None, confidence: float | None = None) -> dict[s
         return None
     optional = {} if confidence is None else {"confidence": confidence}
     return {"_cls": "Classification", "tags": [], "label": name, **optional}
+
+
+FIFTYONE = Form("fiftyone", (".json",), write_fiftyone, (ROOT, PLANTED), optional_verdict=True)

@@ -12,19 +12,19 @@ from jaxtyping import Int
 
 from vog.analysis.label_errors.verdict import Verdict
 from vog.errors import ResultError
+from vog.exports.form import PLANTED, ROOT, Form, FormOption
 from vog.exports.image_paths import ImagePaths, absolute_data_path, image_files
+from vog.exports.judged_labels import JudgedLabels
 from vog.exports.labelled_rows import (
     LabelledRows,
     class_names,
     label_quality,
     labelled_rows,
     number_fields,
-    possible_verdict,
 )
 from vog.figures import example_reader
 from vog.files.writing import as_json, write_text
 from vog.result import Run
-from vog.result.planting_record import Planted
 from vog.wording import option
 
 # Label Studio serves the files below LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT at this address.
@@ -33,9 +33,9 @@ _LOCAL_URL = "/data/local-files/?d="
 
 def tasks(
     run: Run,
+    judged: JudgedLabels,
     columns: Sequence[str] | None = None,
     root: str | Path | None = None,
-    planted: Planted | None = None,
     data: Any = None,
     url_prefix: str | None = None,
     count: int | None = None,
@@ -43,15 +43,15 @@ def tasks(
     """Return one task per row, the most suspicious labels first.
 
     The data of a task are its `image` or `text`, `id`, `index`, `given_label`, and scores as
-    numbers, such as `vog_late` for `vog@late`. If the run has `aum` or `planted` is given, they
+    numbers, such as `vog_late` for `vog@late`. If there is a verdict on the labels, they
     have `label_quality` from 0, certainly wrong, to 1; otherwise the hardest rows come first. The
     output of the last checkpoint is a prediction: Label Studio takes annotated tasks for done.
 
     Args:
         run: a run of image files or of texts.
+        judged: the verdict on its labels.
         columns: scores, stored or derived; by default those over all checkpoints.
         root: the folder of the images, or the `.npz` of the texts, if they have moved.
-        planted: a record of planting to calibrate the verdict on, if there is one.
         data: for texts, the dataset that was scored, or `file.py:function` that returns it.
         url_prefix: the address that the path of an image below its folder is appended to. By
             default Label Studio serves local files, with the parent of that folder as its root.
@@ -60,7 +60,7 @@ def tasks(
     Raises:
         ResultError: the examples are neither image files nor texts, or a column is no score.
     """
-    verdict = possible_verdict(run, planted)
+    verdict = judged.verdict
     scores = number_fields(run, columns, verdict)
     order = _order(run, verdict)[:count]
     rows = labelled_rows(run)
@@ -102,13 +102,19 @@ def interface(run: Run, kind: str) -> str:
 
 
 def write_label_studio(
-    run: Run, path: Path, columns: Sequence[str] | None = None, **how: Any
-) -> None:
-    """Write the tasks as JSON, and the interface beside them with the ending `.xml`."""
-    task_list = tasks(run, columns, **how)
+    run: Run, path: Path, columns: Sequence[str] | None, judged: JudgedLabels, **options: Any
+) -> int:
+    """Write the tasks as JSON and the interface beside them; return the number of tasks."""
+    task_list = tasks(run, judged, columns, **options)
     kind = "text" if task_list and "text" in task_list[0]["data"] else "image"
-    write_text(path.with_suffix(".xml"), interface(run, kind))
+    write_text(_interface_path(path), interface(run, kind))
     write_text(path, as_json(task_list))
+    return len(task_list)
+
+
+def _interface_path(path: Path) -> Path:
+    """Return the file of the labelling interface, beside that of the tasks."""
+    return path.with_suffix(".xml")
 
 
 def _order(run: Run, verdict: Verdict | None) -> Int[np.ndarray, "n"]:
@@ -173,3 +179,29 @@ def _model_version(run: Run) -> str:
     """Return the name of the last checkpoint, which made the predictions."""
     steps = [checkpoint.get("step") for checkpoint in run.question.get("checkpoints", [])]
     return f"checkpoint {steps[-1]}" if steps else "last checkpoint"
+
+
+LABEL_STUDIO = Form(
+    "label-studio",
+    (".json", ".xml"),
+    write_label_studio,
+    (
+        ROOT,
+        PLANTED,
+        FormOption("data", None, "For texts: the dataset, or `file.py:function` that returns it."),
+        FormOption(
+            "url_prefix",
+            str,
+            "For label-studio: the text before the path of each image. Default: "
+            "/data/local-files/?d=FOLDER/, where FOLDER is the name of the folder of the images.",
+        ),
+        FormOption(
+            "count",
+            int,
+            "For label-studio: write only N, the likeliest errors first.",
+            minimum=1,
+        ),
+    ),
+    optional_verdict=True,
+    after=lambda run, out: [f"{_interface_path(out)}: the labelling interface"],
+)

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from vog.analysis.label_errors.suspects import verdict_or_why
 from vog.analysis.label_errors.verdict import Verdict
 from vog.errors import ResultError
 from vog.result import Run
-from vog.result.planting_record import Planted
 from vog.wording import option
 
 
@@ -66,15 +64,6 @@ def class_names(run: Run) -> dict[int, str]:
     plain = {label: names[label] if 0 <= label < len(names) else str(label) for label in labels}
     uses = Counter(plain.values())
     return {label: f"{name} ({label})" if uses[name] > 1 else name for label, name in plain.items()}
-
-
-def possible_verdict(run: Run, planted: Planted | None) -> Verdict | None:
-    """Return the verdict on the labels; None if nothing was planted and no verdict is possible.
-
-    Raises:
-        ResultError: the record does not fit the data, or the run cannot be judged by it.
-    """
-    return verdict_or_why(run, planted)[0]
 
 
 def label_quality(verdict: Verdict) -> Float[np.ndarray, "n"]:

@@ -1,44 +1,53 @@
-"""`export`: writes a run in a format that is given by name or by the ending of the file."""
+"""The table of all forms, and `export`, which writes a run in one of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vog.errors import ResultError, unknown
-from vog.exports import cleanlab, fiftyone, label_studio, sample_weights
+from vog.exports.cleanlab import CLEANLAB
+from vog.exports.fiftyone import FIFTYONE
+from vog.exports.form import PLANTED, Form, FormOption
+from vog.exports.judged_labels import JudgedLabels
+from vog.exports.label_studio import LABEL_STUDIO
+from vog.exports.plain_rows import CSV, JSONL, PARQUET
+from vog.exports.sample_weights import WEIGHTS
 from vog.files.output_paths import output_path
 from vog.result import Run
 from vog.result.data_location import refuse_to_overwrite_inputs
-from vog.result.run import FORMATS as TABLES
 from vog.wording import option
+
+FORMS: dict[str, Form] = {
+    form.name: form
+    for form in (
+        CSV,
+        PARQUET,
+        JSONL,
+        CLEANLAB,
+        FIFTYONE,
+        LABEL_STUDIO,
+        WEIGHTS,
+    )
+}
+FORMATS = tuple(FORMS)
 
 
 @dataclass(frozen=True)
-class ToolFormat:
-    """A format that one tool reads.
+class Exported:
+    """A file that was written.
 
     Attributes:
-        write: writes a run to a file; takes the run, the file, columns, and keywords.
-        ending: the required ending of the file.
-        keywords: the keywords that `write` accepts.
+        path: the file.
+        form: its form.
+        rows: the number of rows in it.
+        judged: the verdict on the labels that it was written with.
     """
 
-    write: Callable[..., None]
-    ending: str
-    keywords: tuple[str, ...]
-
-
-TOOL_FORMATS = {
-    "cleanlab": ToolFormat(cleanlab.write_cleanlab, ".csv", ("planted", "safe_csv")),
-    "fiftyone": ToolFormat(fiftyone.write_fiftyone, ".json", ("root", "planted")),
-    "label-studio": ToolFormat(
-        label_studio.write_label_studio, ".json", ("root", "planted", "data", "url_prefix", "count")
-    ),
-    "weights": ToolFormat(sample_weights.write_sample_weights, ".npy", ("planted",)),
-}
-FORMATS = (*TABLES, *TOOL_FORMATS)
-_ENDINGS = {f".{name}": name for name in TABLES} | {".npy": "weights"}
+    path: Path
+    form: Form
+    rows: int
+    judged: JudgedLabels
 
 
 def export(
@@ -64,39 +73,63 @@ def export(
 
     Raises:
         ResultError: the file is the data or a part of the run; there is no such format, column
-            or keyword; the ending does not fit the format; or the run lacks what it needs.
+            or option; the ending does not fit the format; or the run lacks what it needs.
     """
+    return export_rows(run, out, format, columns, options).path
+
+
+def export_rows(
+    run: Run,
+    out: str | Path,
+    format: str | None,
+    columns: Sequence[str] | None,
+    options: Mapping[str, Any],
+) -> Exported:
+    """Write the rows of a run as `export` does, and return what was written."""
     out = output_path(out)
     refuse_to_overwrite_inputs(run, out)
-    name = _format_name(out, format)
-    form = TOOL_FORMATS.get(name)
-    csv_keywords = ("safe_csv",) if name == "csv" else ()
-    _refuse_unknown_keywords(name, csv_keywords if form is None else form.keywords, options)
-    if form is None:
-        return run.export(out, name, columns, **options)
-    if out.suffix.lower() != form.ending:
-        raise ResultError(f"{name} files end in {form.ending}, not {out}. Rename {option('out')}.")
-    form.write(run, out, columns, **options)
-    return out
-
-
-def _format_name(out: Path, format: str | None) -> str:
-    if format is None:
-        if out.suffix.lower() not in _ENDINGS:
-            raise ResultError(
-                f"the name of {out} does not give the format. End it in {', '.join(_ENDINGS)}, or "
-                f"pass {option('format')}: {', '.join(FORMATS)}."
-            )
-        return _ENDINGS[out.suffix.lower()]
-    if format not in FORMATS:
-        raise ResultError(f"there is no format {format!r}.{unknown(format, FORMATS)}")
-    return format
-
-
-def _refuse_unknown_keywords(name: str, allowed: Sequence[str], keywords: dict[str, Any]) -> None:
-    unexpected = [key for key in keywords if key not in allowed]
-    if unexpected:
-        choices = ", ".join(map(option, allowed)) or "no option of its own"
+    form = _form_of(out, format)
+    _refuse_unknown_options(form, options)
+    if not form.is_plain and out.suffix.lower() != form.endings[0]:
         raise ResultError(
-            f"the format {name} takes no {', '.join(map(option, unexpected))}; it takes {choices}."
+            f"{form.name} files end in {form.endings[0]}, not {out}. Rename {option('out')}."
+        )
+    settings = dict(options)
+    judged = JudgedLabels(run, settings.pop(PLANTED.name, None))
+    rows = form.write(run, out, columns, judged, **settings)
+    return Exported(out, form, rows, judged)
+
+
+def flag_options() -> list[FormOption]:
+    """Return the options of all forms that the command line has, each once.
+
+    The form with the most options comes first, so that its options stand together in the help.
+    """
+    forms = sorted(FORMS.values(), key=lambda form: -len(form.options))
+    options = {choice.name: choice for form in forms for choice in form.options}
+    return [choice for choice in options.values() if choice.kind is not None]
+
+
+def _form_of(out: Path, format: str | None) -> Form:
+    if format is None:
+        by_ending = {form.endings[0]: form for form in FORMS.values() if form.by_ending}
+        if out.suffix.lower() not in by_ending:
+            raise ResultError(
+                f"the name of {out} does not give the format. End it in {', '.join(by_ending)}, or "
+                f"pass {option('format')}: {', '.join(FORMS)}."
+            )
+        return by_ending[out.suffix.lower()]
+    if format not in FORMS:
+        raise ResultError(f"there is no format {format!r}.{unknown(format, FORMS)}")
+    return FORMS[format]
+
+
+def _refuse_unknown_options(form: Form, options: Mapping[str, Any]) -> None:
+    names = [choice.name for choice in form.options]
+    unexpected = [name for name in options if name not in names]
+    if unexpected:
+        choices = ", ".join(map(option, names)) or "no option of its own"
+        raise ResultError(
+            f"the format {form.name} takes no {', '.join(map(option, unexpected))}; it takes "
+            f"{choices}."
         )

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from vog.analysis.label_errors.suspects import require_verdict
 from vog.errors import ResultError
+from vog.exports.form import PLANTED, Form
+from vog.exports.judged_labels import JudgedLabels
 from vog.exports.labelled_rows import label_quality
 from vog.files.writing import write_array
 from vog.result import Run
@@ -33,25 +34,13 @@ def sample_weight(
     Raises:
         ResultError: rows are missing, there is no such score, or the labels cannot be judged.
     """
-    if run.missing_rows:
-        raise ResultError(
-            f"{run.folder} lacks {run.missing_rows:,} rows, so the weights would not be in the "
-            f"order of the data. {same_again('score')} to continue."
-        )
-    run.require_every_row()
-    if column is not None:
-        run.score_column(column)
-        return _scale_to_mean_1(1 - run.hardness(column))
-    return _scale_to_mean_1(label_quality(require_verdict(run, planted)))
+    return _weights(run, column, JudgedLabels(run, planted))
 
 
 def write_sample_weights(
-    run: Run,
-    path: Path,
-    columns: Sequence[str] | None = None,
-    planted: Planted | None = None,
-) -> None:
-    """Write the weights for `numpy.load`, float64.
+    run: Run, path: Path, columns: Sequence[str] | None, judged: JudgedLabels
+) -> int:
+    """Write the weights for `numpy.load`, float64, and return their number.
 
     Raises:
         ResultError: there is more than one column, or `sample_weight` raises.
@@ -61,8 +50,22 @@ def write_sample_weights(
             f"weights are made of one column, but {option('columns')} names {len(columns)}: "
             f"{', '.join(columns)}. Give one, or none to weight by the verdict on the labels."
         )
-    weights = sample_weight(run, columns[0] if columns else None, planted)
+    weights = _weights(run, columns[0] if columns else None, judged)
     write_array(path, weights)
+    return len(weights)
+
+
+def _weights(run: Run, column: str | None, judged: JudgedLabels) -> Float[np.ndarray, "n"]:
+    if run.missing_rows:
+        raise ResultError(
+            f"{run.folder} lacks {run.missing_rows:,} rows, so the weights would not be in the "
+            f"order of the data. {same_again('score')} to continue."
+        )
+    run.require_every_row()
+    if column is not None:
+        run.score_column(column)
+        return _scale_to_mean_1(1 - run.hardness(column))
+    return _scale_to_mean_1(label_quality(judged.require_suspects()))
 
 
 def _scale_to_mean_1(quality: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
@@ -72,3 +75,13 @@ def _scale_to_mean_1(quality: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
     if mean == 0:
         return np.ones(len(quality))
     return np.where(is_known, quality / mean, 1.0)
+
+
+WEIGHTS = Form(
+    "weights",
+    (".npy",),
+    write_sample_weights,
+    (PLANTED,),
+    reader="scikit-learn",
+    by_ending=True,
+)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
+import jinja2
 import vl_convert
 from markupsafe import Markup
 
@@ -18,14 +19,14 @@ from vog.figures.previews import previewer
 from vog.files.output_paths import output_path
 from vog.files.writing import make_folder, write_text
 from vog.progress import progress
-from vog.reporting import charts as charts_by_section
-from vog.reporting import galleries
-from vog.reporting.findings import STEPS, Findings, collect_findings
+from vog.reporting import galleries, sections
+from vog.reporting.section import Missing, ReportedRun, Section, reported_run
+from vog.reporting.section_results import find_results, sections_with_results
 from vog.result import Run
 
 _VEGA_SNIPPET = "window.vegaEmbed = vegaEmbed;"
 SUFFIXES = (".html", ".htm")
-_Sections = Mapping[str, Mapping[str, Chart]]  # charts by section and name
+_Charts = Mapping[str, Mapping[str, Chart]]  # by section and name
 
 
 def report(
@@ -60,18 +61,21 @@ def report(
     if out.suffix.lower() not in SUFFIXES:
         raise ResultError(f"{out}: a report is a page. End its name in .html.")
     preview = previewer(run, None if root is None else Path(root), data, size=galleries.SIZE)
-    with progress("reading", STEPS, quiet=quiet) as advance:
-        findings = collect_findings(run, by, advance, stage)
-    plan = galleries.plan_galleries(run, findings)
-    with progress("pictures", plan.example_count, quiet=quiet) as advance:
-        filled = galleries.fill_galleries(run, plan, preview, advance)
+    reported = reported_run(run, by, stage)
+    with progress("reading", len(sections.SECTIONS), quiet=quiet) as advance:
+        results = find_results(reported, advance)
+    pictures = {
+        section.id: section.pictures(result) for section, result in sections_with_results(results)
+    }
+    with progress("pictures", len(galleries.examples_shown(pictures)), quiet=quiet) as advance:
+        filled = galleries.fill_galleries(run, pictures, preview, advance)
     if filled.missing is not None:
         share = f"{filled.without_preview:,} of {filled.example_count:,}"
         warn(f"{share} examples have no picture. {filled.missing}")
-    sections = charts_by_section.charts_by_section(run, findings)
-    write_text(out, _page_html(run, findings, filled, sections))
+    section_charts = _charts_by_section(results)
+    write_text(out, _page_html(reported, results, filled, section_charts))
     if figures is not None:
-        _save_charts(_charts_by_name(sections), Path(figures), quiet)
+        _save_charts(_charts_by_name(section_charts), Path(figures), quiet)
     return out
 
 
@@ -85,12 +89,18 @@ def charts_of(run: Run, by: str | None = None) -> ChartsByName:
         run: a run with its folder.
         by: the score to rank by; by default that of the report.
     """
-    findings = collect_findings(run, by)
-    return ChartsByName(_charts_by_name(charts_by_section.charts_by_section(run, findings)))
+    results = find_results(reported_run(run, by))
+    return ChartsByName(_charts_by_name(_charts_by_section(results)))
 
 
-def _charts_by_name(sections: _Sections) -> dict[str, Chart]:
-    return {name: chart for section in sections.values() for name, chart in section.items()}
+def _charts_by_section(results: Mapping[str, Any]) -> _Charts:
+    return {
+        section.id: section.charts(result) for section, result in sections_with_results(results)
+    }
+
+
+def _charts_by_name(section_charts: _Charts) -> dict[str, Chart]:
+    return {name: chart for by_name in section_charts.values() for name, chart in by_name.items()}
 
 
 def _save_charts(charts_by_name: Mapping[str, Chart], folder: Path, quiet: bool) -> None:
@@ -103,28 +113,74 @@ def _save_charts(charts_by_name: Mapping[str, Chart], folder: Path, quiet: bool)
 
 
 def _page_html(
-    run: Run, findings: Findings, filled: galleries.Galleries, sections: _Sections
+    reported: ReportedRun,
+    results: Mapping[str, Any],
+    filled: galleries.Galleries,
+    section_charts: _Charts,
 ) -> str:
     folder = Path(__file__).parent
     style, script = ((folder / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
-    return (
-        pages.environment("vog.reporting")
-        .get_template("report.html")
-        .render(
-            run=run,
-            agreement=label_agreement(run),
-            findings=findings,
-            galleries=filled,
-            charts={
-                section: {name: _chart_spec(chart) for name, chart in named_charts.items()}
-                for section, named_charts in sections.items()
-            },
-            style=_unescaped(pages.style_sheet() + style),
-            script=_unescaped(_vega_script() + "\n" + script),
-            target=pages.target_words(run),
-            class_name=lambda label: pages.class_text(run, label),
-        )
+    shared = _shared_variables(reported, results, filled)
+    return _template(folder / "templates" / "report.html").render(
+        shared,
+        links=[(section.id, section.link) for section in sections.SECTIONS],
+        sections=[
+            _section_html(section, shared, filled, section_charts.get(section.id, {}))
+            for section in sections.SECTIONS
+        ],
+        style=_unescaped(pages.style_sheet() + style),
+        script=_unescaped(_vega_script() + "\n" + script),
     )
+
+
+def _shared_variables(
+    reported: ReportedRun, results: Mapping[str, Any], filled: galleries.Galleries
+) -> dict[str, Any]:
+    """Return the variables that the templates of all sections have.
+
+    `no_picture` is the reason why an example has no picture, `combined` the runs of a combined
+    run, `last` the words for the checkpoint that predicts, and `target` those for the target.
+    """
+    run = reported.run
+    combined = run.question.get("combined")
+    return {
+        "run": run,
+        "reported": reported,
+        "results": results,
+        "label_agreement": label_agreement(run),
+        "no_picture": filled.missing,
+        "combined": combined,
+        "last": "most runs' last checkpoints" if combined else "the last checkpoint",
+        "target": pages.target_words(run),
+        "class_name": lambda label: pages.class_text(run, label),
+    }
+
+
+def _section_html(
+    section: Section[Any],
+    shared: Mapping[str, Any],
+    filled: galleries.Galleries,
+    charts_by_name: Mapping[str, Chart],
+) -> Markup:
+    """Return a section as markup; its template has `shared` and what is of this section alone."""
+    result = shared["results"][section.id]
+    html = _template(section.template).render(
+        shared,
+        section=section,
+        heading="h1" if section is sections.SECTIONS[0] else "h2",
+        result=result,
+        missing=isinstance(result, Missing),
+        charts={name: _chart_spec(chart) for name, chart in charts_by_name.items()},
+        galleries=filled.sections.get(section.id, galleries.SectionGalleries()),
+    )
+    return _unescaped(html)
+
+
+def _template(path: Path) -> jinja2.Template:
+    """Return the template in a file; it may extend and import those in `templates`."""
+    environment = pages.environment("vog.reporting")
+    loader = jinja2.FileSystemLoader(path.parent)
+    return loader.load(environment, path.name, environment.make_globals(None))
 
 
 def _chart_spec(chart: Chart) -> dict[str, str]:

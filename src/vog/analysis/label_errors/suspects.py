@@ -198,7 +198,15 @@ def require_verdict(run: Run, planted: Planted | None = None) -> Verdict:
     Raises:
         ResultError: it is only a ranking, or there is no verdict.
     """
-    verdict = suspects(run, planted)
+    return require_suspects(run, suspects(run, planted))
+
+
+def require_suspects(run: Run, verdict: Verdict) -> Verdict:
+    """Return the verdict on a run if it gives probabilities or a cut-off.
+
+    Raises:
+        ResultError: it is only a ranking.
+    """
     if verdict.reason is not None:
         raise ResultError(
             f"the labels of {run.folder} cannot be judged: {verdict.reason}. {VERDICT_ADVICE}"
