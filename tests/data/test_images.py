@@ -17,6 +17,7 @@ import vog
 import world
 from vog import data, pixels
 from vog.data import drafted, images, open_source
+from vog.data.kinds import image_files
 from vog.errors import DataError
 from vog.figures import example_reader
 from vog.sweep.make_question import make_question
@@ -54,7 +55,7 @@ def test_sixteen_bits_are_scaled_and_not_cut_off(name: str, tmp_path: Path) -> N
     centre = np.asarray(resized)[top : top + 224, 16 : 16 + 224]
     expected = (centre[None] - images._MEAN) / images._STD
     np.testing.assert_allclose(open_source(tmp_path).read(0)[0], expected, atol=1e-4)
-    shown = np.asarray(example_reader._open_image(tmp_path / "a" / name), np.float64)
+    shown = np.asarray(image_files.open_picture(tmp_path / "a" / name), np.float64)
     np.testing.assert_allclose(shown, (DEEP / 257.0)[..., None].repeat(3, 2), atol=1)
 
 
@@ -86,7 +87,7 @@ def test_a_tiff_file_says_what_is_black_and_white(
     expected = 1 - shares if white_is_zero else shares
     read = open_source(tmp_path, transform="none").read(0)[0]
     np.testing.assert_allclose(read[0], expected, atol=1e-6)
-    shown = np.asarray(example_reader._open_image(tmp_path / "a" / "1.tif"), np.float64)
+    shown = np.asarray(image_files.open_picture(tmp_path / "a" / "1.tif"), np.float64)
     np.testing.assert_allclose(shown[..., 0], expected * 255, atol=1)
 
 
@@ -124,7 +125,7 @@ def test_values_of_unknown_range_mark_their_row(
     batch = data.read_batch(open_source(tmp_path, transform=transform), range(1))
     assert "the file does not say which value is white" in batch.problems[0]
     assert f"mode {'F' if dtype is np.float32 else 'I'}" in batch.problems[0]
-    shown = np.asarray(example_reader._open_image(tmp_path / "a" / "1.tif"))
+    shown = np.asarray(image_files.open_picture(tmp_path / "a" / "1.tif"))
     assert shown.min() == 0
     assert shown.max() == 255, "for people it is stretched"
 
@@ -160,7 +161,7 @@ def test_exif_is_applied_where_that_is_asked(way: int, tmp_path: Path) -> None:
     turned = open_source(tmp_path, transform=np.asarray, exif=True).read(0)[0]
     assert np.array_equal(as_stored, stored)
     assert np.array_equal(turned, TURNS[way](stored))
-    shown = example_reader._open_image(tmp_path / "a" / "1.png", exif=True)
+    shown = image_files.open_picture(tmp_path / "a" / "1.png", exif=True)
     assert np.array_equal(np.asarray(shown), turned)
 
 
@@ -295,4 +296,4 @@ def test_what_is_no_file_has_a_row_that_says_so(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="is a FIFO"):
         pixels.refuse_special(tmp_path / "a" / "3.png")
     with pytest.raises(vog.VogError, match="is a FIFO, not a file"):
-        example_reader._open_image(tmp_path / "a" / "3.png")
+        image_files.open_picture(tmp_path / "a" / "3.png")

@@ -12,8 +12,8 @@ import torch
 
 from vog import data
 from vog.data import open_source
+from vog.data.kinds import npz_file
 from vog.errors import DataError
-from vog.figures import example_reader
 from vog.files import npz
 
 RNG = np.random.default_rng(0)
@@ -118,7 +118,7 @@ def test_nothing_is_unpacked_that_memory_has_no_room_for(
 
     monkeypatch.setattr("psutil.virtual_memory", Little)
     monkeypatch.setattr("numpy.lib.format.read_array", lambda *_, **__: pytest.fail("unpacked"))
-    for opened in (open_source, example_reader._read_rows):
+    for opened in (open_source, npz_file.shown_rows):
         with pytest.raises(Exception, match=r"its arrays unpack to 0.0 GB, but only 0.0 GB of"):
             opened(path)
 

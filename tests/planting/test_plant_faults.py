@@ -182,7 +182,7 @@ def test_a_list_that_leads_out_in_part_leaves_the_originals(
 def test_nothing_is_written_over_another_file(photos: Path, tmp_path: Path) -> None:
     examples = open_source(photos)
     writing = _FileWriter(
-        FilePlanter(examples, examples.read, None, None),  # type: ignore[arg-type]
+        FilePlanter(examples, examples.files, None, None),  # type: ignore[arg-type]
         tmp_path / "data",
         0,
         False,

@@ -19,6 +19,7 @@ from PIL import Image
 import vog
 import world
 from command_line import Cli
+from vog.data.run_data import data_place, missing_data_places
 from vog.errors import ResultError
 from vog.figures.previews import previewer
 from vog.inspection.locate_inputs import Options, locate_inputs
@@ -26,8 +27,6 @@ from vog.result import Run
 from vog.result.data_location import (
     checkpoint_locations,
     current_location,
-    data_place,
-    missing_data_places,
     refuse_to_overwrite_inputs,
 )
 from vog.viewer.on_demand import inspection

@@ -55,7 +55,7 @@ def folds(
             f"was not trained on its class, so it cannot judge it.",
             err=True,
         )
-    ending = ".npz" if record.kind == "npz" else ".txt"
+    ending = record.ending
     if record.kind == "dataset":
         train = f"vog.fold(dataset, {str(out)!r}, I).train, in Python"
     else:

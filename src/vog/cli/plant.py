@@ -128,6 +128,8 @@ def plant(
 
 def _print_planted(planted: "Planted", out: Path, existed: bool, form: TableFormat) -> None:
     """Print what was planted to stdout; what to do next too if that is a table, else to stderr."""
+    from vog.data.kinds import source_of
+
     counts = Counter((fault.kind, fault.method) for fault in planted.plants)
     printing.print_table(
         [{"kind": kind, "how": how, "examples": count} for (kind, how), count in counts.items()],
@@ -135,7 +137,7 @@ def _print_planted(planted: "Planted", out: Path, existed: bool, form: TableForm
     )
     data = planted.question["data"]
     path = out / data["planted"]
-    data_args = f"{path} --root {out / 'data'}" if path.suffix == ".txt" else f"{path}"
+    data_args = f"{path} --root {out / 'data'}" if source_of(path).uses_root else f"{path}"
     state = "was there already, finished" if existed else f"was {data['was']:,} before"
     typer.echo(
         f"{path}: {data['examples']:,} examples ({state})\n"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from vog.data.examples import UNLABELLED, Examples, RowNumbers, digest_of
+from vog.data.examples import UNLABELLED, ArrayRows, Examples, RowNumbers, digest_of
 from vog.data.images import Transform
 from vog.errors import DataError, first_few
 from vog.files import npz
@@ -32,6 +32,15 @@ class ArrayReader:
     def in_memory(self) -> bool:
         """Return whether a row needs no computation."""
         return self.transform is None
+
+    @property
+    def arrays(self) -> ArrayRows:
+        """Return the arrays."""
+        return ArrayRows(self.inputs, self.labels)
+
+    def stored(self, index: int) -> Any:
+        """Return a row without a transform."""
+        return self.inputs[index]
 
     def __call__(self, index: int) -> tuple[Any, int]:
         """Return a row, transformed, and its label."""

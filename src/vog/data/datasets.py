@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 
 from vog import user_functions
 from vog.data import connections, worker_processes
-from vog.data.batches import read_locally, with_workers
+from vog.data.batch_reading import read_locally, with_workers
 from vog.data.examples import (
     UNLABELLED,
     Examples,
@@ -50,6 +50,14 @@ class DatasetReader:
             DataError: the item has no input, or its label is not a whole number.
         """
         return self.to_input_and_label(index, self.item(index))
+
+    def stored(self, index: int) -> Any:
+        """Return the input of an item without a transform.
+
+        Raises:
+            OSError: the dataset cannot decode it.
+        """
+        return input_and_label(index, self.dataset[index])[0]
 
     def item(self, index: int) -> Any:
         """Return an item as the dataset does.

@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 
 from vog.data.sampling import sample_order
 
@@ -30,6 +31,60 @@ class RowNumbers(Sequence[str]):
     def __getitem__(self, index: Any) -> Any:
         rows = range(self.rows)[index]
         return str(rows) if isinstance(rows, int) else [str(row) for row in rows]
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """The image files that examples are read from.
+
+    Attributes:
+        root: the folder that the paths are relative to.
+        paths: the path of each file.
+        labels: the class of each file.
+    """
+
+    root: Path
+    paths: Sequence[str]
+    labels: Int[np.ndarray, "n"]
+
+    def path(self, row: int) -> Path:
+        """Return the path of the file of a row in the data."""
+        return self.root / self.paths[row]
+
+
+@dataclass(frozen=True)
+class ArrayRows:
+    """The arrays that examples are read from.
+
+    Attributes:
+        inputs: the inputs as stored, one a row.
+        labels: the class of each row.
+    """
+
+    inputs: Shaped[np.ndarray, "n *input"]
+    labels: Int[np.ndarray, "n"]
+
+
+@dataclass(frozen=True)
+class RowsReader:
+    """Reads some of the rows of a reader.
+
+    Attributes:
+        read: the reader of all rows.
+        rows: the number of each row among all.
+    """
+
+    read: Reader
+    rows: Int[np.ndarray, "n"]
+
+    def __call__(self, index: int) -> tuple[Any, int]:
+        """Return the input and the label of a row."""
+        return self.read(int(self.rows[index]))
+
+    @property
+    def transform(self) -> Any:
+        """Return the transform of the reader, which the question of a run names."""
+        return getattr(self.read, "transform", None)
 
 
 @dataclass(frozen=True)
@@ -69,7 +124,8 @@ class Examples:
         ids: one unique text an example, which survives shuffling and copying.
         read: returns, for a row, the input as the model takes it (array or tensor, no batch
             axis) and the label; raises `UnreadableError` if the row cannot be decoded. It is
-            sent to worker processes.
+            sent to worker processes. It may have attributes: `stored(row)`, which returns the input
+            without a transform; `files` or `arrays`, which the examples are read from.
         digest: changes when the data change; it is computed without a pass over them.
         labels: the class of each row, `UNLABELLED` if it has none; None if a row must be read
             to know its label.
@@ -106,6 +162,16 @@ class Examples:
     def unlabelled(self) -> bool:
         """Return whether no example has a label, as far as is known without reading them."""
         return self.labels is not None and bool((self.labels == UNLABELLED).all())
+
+    @property
+    def files(self) -> ImageFiles | None:
+        """Return the image files of all rows of the data; None if the reader reads none."""
+        return getattr(self.read, "files", None)
+
+    @property
+    def arrays(self) -> ArrayRows | None:
+        """Return the arrays of all rows of the data; None if the reader has none."""
+        return getattr(self.read, "arrays", None)
 
     def first(self, count: int) -> "Examples":
         """Return the first `count` examples."""

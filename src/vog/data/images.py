@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 
 from vog import pixels
-from vog.data.examples import Examples, UnreadableError, digest_of
+from vog.data.examples import Examples, ImageFiles, UnreadableError, digest_of
 from vog.errors import DataError, first_few
 from vog.files.file_names import all_printable, printable
 from vog.wording import option
@@ -52,6 +52,19 @@ class ImageReader:
     draft: bool = False
     exif: bool = False
     deep: bool = False
+
+    @property
+    def files(self) -> ImageFiles:
+        """Return the files."""
+        return ImageFiles(self.root, self.paths, self.labels)
+
+    def stored(self, index: int) -> Any:
+        """Return the image without a transform.
+
+        Raises:
+            UnreadableError: Pillow cannot decode the file.
+        """
+        return open_image(self.root / self.paths[index])
 
     def __call__(self, index: int) -> tuple[Any, int]:
         """Return the transformed image and its label.

@@ -1,28 +1,20 @@
 """Opening of data that a user names or passes, as examples."""
 
 import re
-import stat
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from vog.data import arrays, connections, datasets, folders, images
-from vog.data.batches import with_workers
-from vog.data.examples import Examples, FoldPart
-from vog.data.folds import fold_dataset as fold_files
-from vog.data.folds.fold_record import FoldRecord
+from vog.data import connections, kinds
+from vog.data.batch_reading import with_workers
+from vog.data.datasets import DatasetReader
+from vog.data.examples import Examples
 from vog.data.image_headers import with_header_facts
-from vog.data.images import Transform
+from vog.data.protocol import OpenOptions
+from vog.data.transforms import TransformSpec
 from vog.errors import DataError
 from vog.files.file_names import expanded
-from vog.user_functions import call_function, load_function
 from vog.wording import option
-
-TransformSpec = str | Transform | None
 
 
 def open_source(
@@ -52,57 +44,14 @@ def open_source(
     if isinstance(data, str):
         _refuse_data_name(data)
     sockets = connections.open_sockets()
-    if isinstance(data, tuple) and len(data) == 2:
-        examples = arrays.from_arrays(*_array_pair(data), _value_transform(transform))
-    elif not isinstance(data, str | Path):
-        examples = datasets.from_dataset(data, _value_transform(transform), workers, sockets)
-    elif (fold_file := _find_fold(data)) is not None:
-        examples = _open_fold(*fold_file, expanded(data), root, transform, workers)
-    elif (kind := _path_kind(expanded(data), data)) is not None:
-        examples = _open_path(kind, expanded(data), root, transform, hidden)
-    elif ":" in str(data):
-        function = load_function(str(data), option("data"))
-        dataset = call_function(function, str(data), option("data"))
-        examples = datasets.from_dataset(dataset, _value_transform(transform), workers, sockets)
-    else:
-        raise DataError(
-            f"{option('data')} {str(data)!r}: there is no such folder or file. Expected a folder "
-            f"with one sub-folder a class, a list file, an .npz, or file.py:function."
-        )
-    if not isinstance(examples.read, datasets.DatasetReader):  # which have their workers already
+    source = kinds.source_of(data)
+    examples = source.examples(data, OpenOptions(root, transform, workers, sockets, hidden))
+    if not isinstance(examples.read, DatasetReader):  # which have their workers already
         examples = with_workers(examples, workers, sockets)
-    if root is not None and not (_is_list(data) and examples.fold is None):
+    if root is not None and not (source.uses_root and examples.fold is None):
         note = f"{option('root', str(root))} is for list files, and was not used"
         examples = replace(examples, notes=(*examples.notes, note))
     return with_header_facts(examples, exif)
-
-
-def _find_fold(data: str | Path) -> tuple[FoldRecord, FoldPart] | None:
-    path = expanded(data)
-    return fold_files.fold_of_file(path) if _path_kind(path, data) in ("npz", "list") else None
-
-
-def _open_fold(
-    record: FoldRecord,
-    part: FoldPart,
-    path: Path,
-    root: Path | None,
-    transform: TransformSpec,
-    workers: int | None,
-) -> Examples:
-    """Return the examples of a file that `vog folds` wrote."""
-    if record.kind == "npz":
-        examples = arrays.from_npz(path, _value_transform(transform))
-    elif record.kind == "files":
-        base_folder = root or (None if record.root is None else Path(record.root))
-        examples = folders.from_list(path, base_folder, _image_transform(transform))
-    else:
-        sockets = connections.open_sockets()
-        function = load_function(record.data, option("data"))
-        dataset = call_function(function, record.data, option("data"))
-        dataset_part = fold_files.part_of_dataset(dataset, record, part)
-        return datasets.from_dataset(dataset_part, _value_transform(transform), workers, sockets)
-    return fold_files.with_original_rows(examples, record, part)
 
 
 def absolute_spec(spec: str | Path) -> str:
@@ -112,11 +61,6 @@ def absolute_spec(spec: str | Path) -> str:
         return str(expanded(spec).absolute())
     is_file = path.endswith(".py")
     return f"{expanded(path).absolute()}:{function}" if is_file else str(spec)
-
-
-def _is_list(data: Any) -> bool:
-    """Return whether the data are a list file, the only source that has a root."""
-    return isinstance(data, str | Path) and _path_kind(expanded(data), data) == "list"
 
 
 def _refuse_data_name(data: str) -> None:
@@ -136,67 +80,3 @@ def _refuse_data_name(data: str) -> None:
             f"{option('data')} {data!r} is a file of Python code; expected the function in it "
             f"that returns the data, such as {data}:NAME."
         )
-
-
-def _array_pair(data: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray | None]:
-    try:
-        inputs, labels = (None if part is None else np.asarray(_on_cpu(part)) for part in data)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"the data are a pair, but not of arrays: {error}") from error
-    if inputs is None:
-        raise DataError("the data are a pair whose first part is None; expected (inputs, labels).")
-    return inputs, labels
-
-
-def _path_kind(path: Path, spec: str | Path) -> Literal["folder", "npz", "list"] | None:
-    """Return the kind of data at a path; None if there is nothing, or Python code.
-
-    Raises:
-        DataError: it cannot be read, or is neither a file nor a folder.
-    """
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
-    except OSError as error:
-        raise DataError(f"{option('data')} {str(spec)!r}: {error.strerror}.") from error
-    if stat.S_ISDIR(mode):
-        return "folder"
-    if not stat.S_ISREG(mode):
-        raise DataError(f"{option('data')} {str(spec)!r} is neither a file nor a folder.")
-    return None if path.suffix == ".py" else "npz" if path.suffix == ".npz" else "list"
-
-
-def _open_path(
-    kind: Literal["folder", "npz", "list"],
-    path: Path,
-    root: Path | None,
-    transform: TransformSpec,
-    hidden: bool,
-) -> Examples:
-    if kind == "npz":
-        return arrays.from_npz(path, _value_transform(transform))
-    if kind == "folder":
-        return folders.from_folder(path, _image_transform(transform), hidden)
-    return folders.from_list(path, root, _image_transform(transform))
-
-
-def _image_transform(spec: TransformSpec) -> Transform:
-    if spec is None or spec == "imagenet":
-        return images.imagenet
-    return _value_transform(spec) or images.unchanged
-
-
-def _value_transform(spec: TransformSpec) -> Transform | None:
-    if spec is None or spec == "none":
-        return None
-    if spec == "imagenet":
-        return images.imagenet
-    return load_function(spec, option("transform")) if isinstance(spec, str) else spec
-
-
-def _on_cpu(array: Any) -> Any:
-    if not isinstance(array, Tensor):
-        return array
-    tensor = array.detach().cpu()
-    return tensor.float() if tensor.dtype == torch.bfloat16 else tensor  # NumPy has no bfloat16

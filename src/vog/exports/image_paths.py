@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from vog.data.run_data import find_run_data, missing_data_places
 from vog.errors import ResultError
 from vog.result import Run
-from vog.result.data_location import data_place, missing_data_places
 from vog.wording import option
 
 
@@ -27,12 +27,6 @@ class ImagePaths:
         return [str(self.folder / name) for name in self.names]
 
 
-def absolute_data_path(run: Run, root: str | Path | None) -> Path | None:
-    """Return the absolute path of the data of a run; see `vog.result.data_location`."""
-    path = data_place(run, root)
-    return None if path is None else path.absolute()
-
-
 def image_files(run: Run, root: str | Path | None, tool: str) -> ImagePaths:
     """Return the paths of the image files of a run, without opening them.
 
@@ -44,20 +38,19 @@ def image_files(run: Run, root: str | Path | None, tool: str) -> ImagePaths:
     Raises:
         ResultError: the data are no files, or none of the files exists.
     """
-    folder = absolute_data_path(run, root)
-    if folder is None or folder.suffix == ".npz":
+    run_data = find_run_data(run, root)
+    ids = run.table(["index", "id"])
+    names = None
+    if run_data is not None:
+        numbers, texts = ids["index"].to_pylist(), ids["id"].to_pylist()
+        names = run_data.source.file_names(run_data.place, numbers, texts)
+    if run_data is None or names is None:
         source = run.question.get("where", {}).get("data") or "an object in Python"
         raise ResultError(
             f"{tool} opens image files, and the examples of {run.folder} came from {source}. Write "
             f"each as a file named by its id, and give their folder as {option('root')}."
         )
-    ids = run.table(["index", "id"])
-    beside = _gradient_images(folder) if "gradients" in run.question.get("where", {}) else {}
-    names = (
-        tuple(beside.get(index, f"img_{index:05d}.jpg") for index in ids["index"].to_pylist())
-        if beside
-        else tuple(ids["id"].to_pylist())
-    )
+    folder = run_data.place.absolute()
     if not any((folder / name).is_file() for name in names):
         missing_path = missing_data_places(run) if root is None else None
         searched = "" if missing_path is None else f" They were looked for in {missing_path}."
@@ -65,14 +58,4 @@ def image_files(run: Run, root: str | Path | None, tool: str) -> ImagePaths:
             f"{folder} holds none of the {len(names):,} images of {run.folder}, such as {names[0]}."
             f"{searched} Give the folder that the ids are relative to as {option('root')}."
         )
-    return ImagePaths(folder, names)
-
-
-def _gradient_images(folder: Path) -> dict[int, str]:
-    """Return the image beside the stored gradients for each row; later steps take precedence."""
-    names: dict[int, str] = {}
-    for path in sorted(folder.glob("weight_*/img_*.*")):
-        number = path.stem.removeprefix("img_")
-        if number.isdecimal():
-            names[int(number)] = path.relative_to(folder).as_posix()
-    return names
+    return ImagePaths(folder, tuple(names))

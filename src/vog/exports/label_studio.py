@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import Int
 
 from vog.analysis.label_errors.verdict import Verdict
+from vog.data.run_data import find_run_data
 from vog.errors import ResultError
 from vog.exports.form import PLANTED, ROOT, Form, FormOption
-from vog.exports.image_paths import ImagePaths, absolute_data_path, image_files
+from vog.exports.image_paths import ImagePaths, image_files
 from vog.exports.judged_labels import JudgedLabels
 from vog.exports.labelled_rows import (
     LabelledRows,
@@ -132,8 +133,8 @@ def _example_contents(
     url_prefix: str | None,
 ) -> tuple[str, list[str]]:
     """Return `image` or `text`, and the address or the text of each example."""
-    data_path = absolute_data_path(run, root)
-    if data is None and (data_path is None or data_path.suffix != ".npz"):
+    run_data = find_run_data(run, root)
+    if data is None and (run_data is None or run_data.source.form == "files"):
         files = image_files(run, root, "Label Studio")
         prefix = f"{_LOCAL_URL}{quote(files.folder.name)}/" if url_prefix is None else url_prefix
         return "image", [prefix + quote(_path_below_root(files, files.names[row])) for row in order]

@@ -1,6 +1,6 @@
 """Reads examples again, from the location of the data in the run folder."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,24 +8,18 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from PIL import Image
 
-from vog import pixels, user_functions
+from vog.data import kinds
+from vog.data.kinds.python_function import PythonFunction
+from vog.data.protocol import Display, StoredReader
+from vog.data.run_data import RunData, find_run_data, missing_data_places
 from vog.errors import ResultError
-from vog.files import npz
-from vog.files.file_names import path_below
-from vog.item_keys import INPUT_KEYS, key_of
 from vog.result import Run
-from vog.result.data_location import data_container, data_place, missing_data_places
 from vog.wording import option
 
-# A function from row number and id to an image, a text, or the input array of the model.
-Reader = Callable[[int, str], Any]
 ImageReader = Callable[[int, str], Image.Image]
 
 # The share of the shorter side that the imagenet transform keeps: 224 of 256 pixels.
 _CROP_SHARE = 224 / 256
-# Arrays of an `.npz`: those that can be shown, in order of preference; and names of features.
-_ARRAY_NAMES, _FEATURE_NAMES = ("texts", "images", "inputs"), "feature_names"
-_SUFFIXES = sorted(Image.registered_extensions(), key=lambda suffix: suffix != ".jpg")
 # Exceptions of decoding a damaged image.
 UNREADABLE = (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError)
 
@@ -51,7 +45,7 @@ def reader(
     data: Any = None,
     size: int | None = None,
     inside: bool = False,
-) -> Reader:
+) -> StoredReader:
     """Return a function from the row number and id of an example to the example.
 
     The examples are those that were scored: image files, cropped as the `imagenet` transform crops
@@ -74,34 +68,42 @@ def reader(
         FunctionError: `data` names no function, or the function fails.
     """
     if isinstance(data, str | Path) and Path(data).exists():
-        root, data = root or data_container(Path(data)), None
+        root, data = root or kinds.source_at(data).place(data), None
     if data is not None:
         run.require_row_numbers()
-        return _dataset_reader(data)
-    locations = run.question.get("where", {})
-    share = _CROP_SHARE if "images.imagenet" in str(run.question["data"].get("transform")) else 1.0
-    exif = bool(run.question["data"].get("exif"))
-    source = data_place(run, root)
-    if source is None:
-        raise ResultError(_unknown_location(run, locations.get("data")))
+        return _data_reader(data, Display(size, inside))
+    run_data = find_run_data(run, root)
+    if run_data is None:
+        raise ResultError(_unknown_location(run, run.question.get("where", {}).get("data")))
     searched = missing_data_places(run) if root is None else None
     if searched is not None:
-        expected = "file" if source.suffix == ".npz" else "folder that the ids are relative to"
+        is_folder = run_data.source.form == "files"
+        expected = "folder that the ids are relative to" if is_folder else "file"
         raise ResultError(
-            f"{source} with the images of the run cannot be read: nothing is there. "
+            f"{run_data.place} with the images of the run cannot be read: nothing is there. "
             f"Searched: {searched}. Give the {expected} as {option('root')}."
         )
-    if source.suffix == ".npz":
+    if _needs_row_numbers(run, run_data):
         run.require_row_numbers()
-        return _array_reader(source)
-    folders = sorted((path for path in source.glob("weight_*") if path.is_dir()), reverse=True)
-    if folders and locations.get("gradients"):
-        if "combined" in run.question:  # otherwise its row numbers are those of the gradients
-            run.require_row_numbers()
-        return lambda index, _: _crop(
-            _open_image(_gradient_image_path(folders, index, inside), size, exif), share
-        )
-    return lambda _, name: _crop(_open_image(_path_below(source, name, inside), size, exif), share)
+    share = _CROP_SHARE if "images.imagenet" in str(run.question["data"].get("transform")) else 1.0
+    exif = bool(run.question["data"].get("exif"))
+    return run_data.source.reader(run_data.place, Display(size, inside, share, exif))
+
+
+def _needs_row_numbers(run: Run, run_data: RunData) -> bool:
+    """Return whether row numbers have to be those of the data."""
+    if "gradients" in run.question.get("where", {}) and run_data.source.form == "files":
+        # Otherwise the row numbers of the run are those of the gradients.
+        return "combined" in run.question and run_data.source.opens(run_data.place)
+    return run_data.source.by_number
+
+
+def _data_reader(data: Any, display: Display) -> StoredReader:
+    """Return the reader of a dataset, or of one that a function returns."""
+    source = kinds.source_of(data)
+    if source.place(data) is not None:  # nothing is there, so a function is expected
+        source = PythonFunction()
+    return source.reader(data, display)
 
 
 def to_image(values: Shaped[np.ndarray, "*shape"]) -> Image.Image:
@@ -141,113 +143,3 @@ def _unknown_location(run: Run, data: str | None) -> str:
         return f"{intro}an object in Python. Give the folder that ids are relative to as {root}."
     setting = option("data", data)
     return f"{intro}{data}. Give the function as {setting}, or a folder of images as {root}."
-
-
-def _dataset_reader(data: Any) -> Reader:
-    """Return a reader of `preview(row)` of a dataset, or of the input in its item."""
-    if isinstance(data, str):
-        what = option("data")
-        data = user_functions.call_function(user_functions.load_function(data, what), data, what)
-
-    def read(index: int, name: str) -> Any:
-        try:
-            if hasattr(data, "preview"):
-                return data.preview(index)
-            item = data[index]
-            if isinstance(item, Mapping) and (key := key_of(item, INPUT_KEYS)):
-                return item[key]
-            return item[0] if isinstance(item, tuple | list) else item
-        except Exception as error:
-            raise ResultError(
-                f"the example {name!r} cannot be read: {user_functions.describe_error(error)}"
-            ) from error
-
-    return read
-
-
-def _gradient_image_path(folders: Sequence[Path], index: int, inside: bool) -> Path:
-    """Return the path of the image of a row in the first of these folders that has it."""
-    parent = folders[0].parent
-    for folder in folders:
-        for suffix in _SUFFIXES:
-            path = folder / f"img_{index:05d}{suffix}"
-            if path.exists():
-                return _path_below(parent, str(path.relative_to(parent)), inside)
-    raise ResultError(
-        f"{parent} holds no weight_STEP/img_{index:05d}.jpg. Give the folder of the "
-        f"images as {option('root')}, if the ids are paths in it."
-    )
-
-
-def _array_reader(path: Path) -> Reader:
-    """Return a reader of rows of an `.npz`; with names of features, values by name."""
-    rows, names = _read_rows(path)
-
-    def read(index: int, name: str) -> Any:
-        if index >= len(rows):
-            raise ResultError(
-                f"{path} has {len(rows)} rows, and {name!r} was row {index} of what was scored. "
-                f"Give that file as {option('root')}."
-            )
-        row = rows[index]
-        return row if names is None else dict(zip(names, row.tolist(), strict=True))
-
-    return read
-
-
-def _read_rows(path: Path) -> tuple[Shaped[np.ndarray, "n *shape"], list[str] | None]:
-    """Return the rows of an `.npz`, preferably its `texts`; and its names of features or None."""
-    try:
-        stored = npz.array_names(path)
-        array_name = next((name for name in _ARRAY_NAMES if name in stored), _ARRAY_NAMES[-1])
-        arrays = npz.load_arrays(path, (array_name, _FEATURE_NAMES))
-        rows = np.atleast_1d(arrays[array_name])
-        names = None
-        if rows.ndim == 2 and _FEATURE_NAMES in arrays:
-            names = [str(name) for name in arrays[_FEATURE_NAMES]]
-        return rows, names if names and len(names) == rows.shape[1] else None
-    except npz.UNPACKABLE as error:
-        raise ResultError(
-            f"{path} with the images of the run cannot be read: {error}. Give the file as "
-            f"{option('root')}, if it has moved."
-        ) from error
-
-
-def _path_below(folder: Path, name: str, inside: bool) -> Path:
-    """Return the file of an id below its folder.
-
-    Raises:
-        ResultError: with `inside`, the file is not inside the folder.
-    """
-    path = path_below(folder, name)
-    try:
-        is_outside = inside and not path.resolve().is_relative_to(folder.resolve())
-    except (OSError, ValueError, RuntimeError):  # names that no file can have; circular links
-        is_outside = True
-    if is_outside:
-        raise ResultError(f"{name!r} leads out of {folder}, so it is not shown.")
-    return path
-
-
-def _open_image(path: Path, size: int | None = None, exif: bool = False) -> Image.Image:
-    """Return the picture of a file; values of more than eight bits are scaled."""
-
-    def to_display(image: Image.Image) -> Image.Image:
-        if size is not None:
-            image.draft("RGB", (2 * size, 2 * size))
-        return pixels.rgb_for_display(pixels.as_stored(image, exif))
-
-    try:
-        return pixels.open_file(path, to_display)
-    except pixels.UNREADABLE as error:
-        raise ResultError(
-            f"the image {path} cannot be read: {error}. Give the folder that the ids are "
-            f"relative to as {option('root')}."
-        ) from error
-
-
-def _crop(image: Image.Image, share: float) -> Image.Image:
-    """Return the central square, with this share of the shorter side."""
-    edge = round(min(image.size) * share)
-    x, y = (image.width - edge) // 2, (image.height - edge) // 2
-    return image.crop((x, y, x + edge, y + edge))

@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vog.data import Batch
-from vog.data.images import ImageReader
+from vog.data.examples import ImageFiles
 from vog.errors import DataError, ResultError
 from vog.files.writing import flush_disks, make_folder, write_whole
 from vog.gradients.layout import checkpoint_folder, gradient_file
@@ -152,8 +152,8 @@ def _check_disk_space(storing: Storing) -> None:
 
 def _image_bytes(storing: Storing) -> int:
     """Return the bytes of one copied image, estimated from about a hundred of them."""
-    files = storing.job.examples.read
-    if not storing.images or not isinstance(files, ImageReader):
+    files = storing.job.examples.files
+    if not storing.images or files is None:
         return 0
     sample = files.paths[:: max(1, len(files.paths) // 100)]
     return sum(file_size(files.root / path) or 0 for path in sample) // len(sample)
@@ -199,9 +199,9 @@ def _store_block(storing: Storing, block: Batch, size: int, clock: Clock) -> lis
                 gradients[batch.positions.numpy()[is_finite]] = pixel_gradients[is_finite]
             with clock.while_writing():
                 _write_gradients(job, file.step, batch.rows, gradients)
-    if storing.images and isinstance(job.examples.read, ImageReader):
+    if storing.images and job.examples.files is not None:
         with clock.while_writing():
-            _copy_images(job, job.examples.read, block)
+            _copy_images(job, job.examples.files, block)
     return [_rows(job, batch, outputs) for batch, outputs in zip(batches, predictions, strict=True)]
 
 
@@ -234,11 +234,11 @@ def _write_gradients(
         )
 
 
-def _copy_images(job: Job, files: ImageReader, batch: Batch) -> None:
+def _copy_images(job: Job, files: ImageFiles, batch: Batch) -> None:
     folder = checkpoint_folder(job.request.out, job.files[-1].step)
     for position in batch.positions.tolist():
         row = batch.rows.start + int(position)
-        source = files.root / files.paths[job.examples.row(row)]
+        source = files.path(job.examples.row(row))
         ending = source.suffix.lower()
         ending = ".jpg" if ending in _JPEG else ending
         write_whole(

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from vog.data.images import ImageReader
 from vog.errors import DataError, first_few
 from vog.result import Run
 from vog.sweep.job import Job
@@ -58,7 +57,7 @@ def changed_settings(stored: Mapping[str, Any], job: Job) -> tuple[str, ...]:
         for (section, key), words in _CHANGES.items()
         if key in stored.get(section, {}) and stored[section][key] != current[section][key]
     ]
-    if "different data" in changes and isinstance(job.examples.read, ImageReader):
+    if "different data" in changes and job.examples.files is not None:
         changes[changes.index("different data")] = "different data, or different times of the files"
     steps, old_steps = [f.step for f in job.files], [old["step"] for old in stored_checkpoints]
     if steps != old_steps:

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from vog.data.arrays import ArrayReader
-from vog.data.examples import Examples
+from vog.data.examples import ArrayRows, Examples
 from vog.errors import DataError
 from vog.files import npz
 from vog.files.writing import write_whole
@@ -40,30 +39,30 @@ class ArrayPlanter:
 
     Attributes:
         examples: the data.
-        reader: their arrays.
-        path: the `.npz` file with the data; None for arrays in memory.
+        arrays: their arrays.
+        path: the `.npz` file with the data; None for arrays that are stored in a different way.
         outside: data that examples of no class are taken from, if any.
-        outside_reader: the arrays of these.
+        outside_arrays: the arrays of these.
     """
 
     examples: Examples
-    reader: ArrayReader
+    arrays: ArrayRows
     path: Path | None
     outside: Examples | None
-    outside_reader: ArrayReader | None
+    outside_arrays: ArrayRows | None
 
     output_name = DATA_FILE
 
     @property
     def target(self) -> PlantingTarget:
         """Return what the choice of faults depends on."""
-        labels, names = self.reader.labels, self.examples.label_names
+        labels, names = self.arrays.labels, self.examples.label_names
         return PlantingTarget(
             labels,
             count_classes(labels, names),
-            is_image=image_axes(self.reader.inputs.shape[1:]) is not None,
+            is_image=image_axes(self.arrays.inputs.shape[1:]) is not None,
             usable=lambda row: True,
-            outside_count=None if self.outside_reader is None else len(self.outside_reader.inputs),
+            outside_count=None if self.outside_arrays is None else len(self.outside_arrays.inputs),
             outside_usable=lambda row: True,
         )
 
@@ -74,11 +73,11 @@ class ArrayPlanter:
             DataError: the outside data differ in shape or type, the inputs are not numbers, or
                 the type of the labels has no room for one more class.
         """
-        inputs, outside_reader = self.reader.inputs, self.outside_reader
+        inputs, outside_arrays = self.arrays.inputs, self.outside_arrays
         if inputs.dtype.kind not in "iuf":
             raise DataError(f"the inputs are {inputs.dtype}; expected floats or whole numbers.")
-        if outside_reader is not None:
-            refuse_mismatch(outside_reader.inputs[0], inputs[0])
+        if outside_arrays is not None:
+            refuse_mismatch(outside_arrays.inputs[0], inputs[0])
         _, label_type = self._stored_form
         if threshold and np.iinfo(label_type).max < self.target.classes:
             raise DataError(
@@ -99,7 +98,7 @@ class ArrayPlanter:
         if link:
             raise DataError(f"{option('link', True)} is for image files; arrays are always copied.")
         rows = len(self.examples) + sum(fault.kind in ADDED for fault in faults)
-        return rows * (self.reader.inputs[0].nbytes + 64)
+        return rows * (self.arrays.inputs[0].nbytes + 64)
 
     def write(
         self,
@@ -112,9 +111,9 @@ class ArrayPlanter:
         """Write the planted arrays with their original names and types; return the record."""
         ids, n = list(map(str, self.examples.ids)), len(self.examples)
         added = sum(entry.kind in ADDED for entry in faults)
-        inputs = np.empty((n + added, *self.reader.inputs.shape[1:]), self.reader.inputs.dtype)
-        inputs[:n] = self.reader.inputs
-        labels, names = [*self.reader.labels.tolist(), *[0] * added], UniqueNames(ids)
+        inputs = np.empty((n + added, *self.arrays.inputs.shape[1:]), self.arrays.inputs.dtype)
+        inputs[:n] = self.arrays.inputs
+        labels, names = [*self.arrays.labels.tolist(), *[0] * added], UniqueNames(ids)
         plants: list[Plant] = []
         for fault in faults:
             position = len(ids) if fault.kind in ADDED else fault.row
@@ -123,7 +122,7 @@ class ArrayPlanter:
             if fault.kind in (CORRUPT, *ADDED):
                 inputs[position] = self._build(fault, fault.rng(seed))
             labels[position] = fault.label
-            plants.append(fault.plant(ids[position], self.examples.ids, self.reader.labels))
+            plants.append(fault.plant(ids[position], self.examples.ids, self.arrays.labels))
             advance(1)
         key, label_type = self._stored_form
         arrays: dict[str, Any] = {key: inputs, "labels": np.array(labels, label_type), "ids": ids}
@@ -131,22 +130,22 @@ class ArrayPlanter:
         return plants
 
     def _build(self, fault: PlannedFault, rng: np.random.Generator) -> Shaped[np.ndarray, "*item"]:
-        if fault.how == OTHER and self.outside_reader is not None:
-            return self.outside_reader.inputs[fault.row]
+        if fault.how == OTHER and self.outside_arrays is not None:
+            return self.outside_arrays.inputs[fault.row]
         if fault.how == COLUMNS:
             rows = rng.integers(len(self.examples), size=MIXED_ROWS).tolist()
-            return mix_columns(self.reader.inputs[[fault.row, *rows]], rng)
-        return alter(self.reader.inputs[fault.row], fault.how, self._values, rng)
+            return mix_columns(self.arrays.inputs[[fault.row, *rows]], rng)
+        return alter(self.arrays.inputs[fault.row], fault.how, self._values, rng)
 
     @cached_property
     def _values(self) -> Values:
-        return values_of(list(self.reader.inputs[spread_rows(len(self.examples), _SAMPLE)]))
+        return values_of(list(self.arrays.inputs[spread_rows(len(self.examples), _SAMPLE)]))
 
     @cached_property
     def _stored_form(self) -> tuple[str, np.dtype[Any]]:
         """The name of the input array in the file, and the type of its labels."""
         if self.path is None:
-            return "inputs", self.reader.labels.dtype
+            return "inputs", self.arrays.labels.dtype
         key = "images" if "images" in npz.array_names(self.path) else "inputs"
         return key, npz.load_arrays(self.path, {"labels"})["labels"].dtype
 

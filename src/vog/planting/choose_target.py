@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vog.data.arrays import ArrayReader
-from vog.data.examples import Examples
-from vog.data.images import ImageReader
+from vog.data import kinds
+from vog.data.paths import is_name
 from vog.data.stored_inputs import open_as_stored
 from vog.errors import DataError
 from vog.files.file_names import expanded
@@ -15,7 +14,7 @@ from vog.planting.image_file_target import FilePlanter
 from vog.wording import option
 
 Planter = FilePlanter | ArrayPlanter | DatasetPlanter
-_Reader = TypeVar("_Reader")
+_Stored = TypeVar("_Stored")
 
 
 def choose_planter(
@@ -27,7 +26,7 @@ def choose_planter(
         DataError: the data are missing, unlabelled, not reopenable or of different kinds.
     """
     in_memory = isinstance(data, tuple) and len(data) == 2
-    if not in_memory and not isinstance(data, str | Path):
+    if not in_memory and not is_name(data):
         raise DataError(
             f"the data are of type {type(data).__name__}, which cannot be opened again later. "
             f"Give file.py:function that returns it, or (inputs, labels) arrays."
@@ -39,21 +38,24 @@ def choose_planter(
             "per class, lines of `path label`, an .npz with `labels`, or (input, label) items."
         )
     outside = None if outside_from is None else open_as_stored(outside_from, None)
-    reader = examples.read
-    if isinstance(reader, ImageReader):
-        return FilePlanter(examples, reader, outside, _require(outside, ImageReader, "image files"))
-    if isinstance(reader, ArrayReader):
-        path = expanded(data) if isinstance(data, str | Path) else None
-        return ArrayPlanter(
-            examples, reader, path, outside, _require(outside, ArrayReader, "an .npz")
-        )
+    if examples.files is not None:
+        outside_files = None if outside is None else _require(outside.files, "image files")
+        return FilePlanter(examples, examples.files, outside, outside_files)
+    if examples.arrays is not None:
+        outside_arrays = None if outside is None else _require(outside.arrays, "an .npz")
+        source = kinds.source_of(data)
+        place = source.place(data) if source.form == "arrays" else None
+        path = None if place is None else expanded(place)
+        return ArrayPlanter(examples, examples.arrays, path, outside, outside_arrays)
     return DatasetPlanter(examples, outside, quiet)
 
 
-def _require(outside: Examples | None, kind: type[_Reader], name: str) -> _Reader | None:
-    if outside is None:
-        return None
-    reader: Any = outside.read
-    if not isinstance(reader, kind):
+def _require(stored: _Stored | None, name: str) -> _Stored:
+    """Return the files or arrays of the outside data.
+
+    Raises:
+        DataError: they have none.
+    """
+    if stored is None:
         raise DataError(f"{option('outside_from')} has to be {name}, as {option('data')} is.")
-    return reader
+    return stored

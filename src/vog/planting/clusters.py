@@ -5,7 +5,8 @@ from jaxtyping import Int
 from PIL import Image
 
 from vog.data.examples import Examples, UnreadableError
-from vog.data.stored_inputs import as_array, value_of
+from vog.data.stored_inputs import value_of
+from vog.data.tensors import as_array
 from vog.errors import DataError
 from vog.planting.flips import CLUSTER, FlipRule
 from vog.progress import progress

@@ -12,7 +12,8 @@ from jaxtyping import Int
 from PIL import Image
 
 from vog.data.examples import Examples, UnreadableError
-from vog.data.stored_inputs import as_array, first_value, readable_values, value_of
+from vog.data.stored_inputs import first_value, readable_values, value_of
+from vog.data.tensors import as_array
 from vog.errors import DataError
 from vog.files.writing import write_text
 from vog.planting import pillow_images

@@ -9,8 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from vog.data.examples import Examples
-from vog.data.images import ImageReader
+from vog.data.examples import Examples, ImageFiles
 from vog.errors import DataError, ResultError
 from vog.files.file_names import printable
 from vog.files.writing import write_text
@@ -32,15 +31,15 @@ class FilePlanter:
 
     Attributes:
         examples: the data.
-        reader: their files.
+        files: their files.
         outside: data that examples of no class are taken from, if any.
-        outside_reader: the files of these.
+        outside_files: the files of these.
     """
 
     examples: Examples
-    reader: ImageReader
+    files: ImageFiles
     outside: Examples | None
-    outside_reader: ImageReader | None
+    outside_files: ImageFiles | None
 
     @property
     def output_name(self) -> str:
@@ -50,16 +49,16 @@ class FilePlanter:
     @property
     def target(self) -> PlantingTarget:
         """Return what the choice of faults depends on."""
-        labels, names = self.reader.labels, self.examples.label_names
-        outside = self.outside_reader
+        labels, names = self.files.labels, self.examples.label_names
+        outside = self.outside_files
         return PlantingTarget(
             labels,
             int(labels.max()) + 1 if names is None else len(names),
             is_image=True,
-            usable=lambda row: pillow_images.can_be_altered(_path(self.reader, row)),
+            usable=lambda row: pillow_images.can_be_altered(self.files.path(row)),
             outside_count=None if outside is None else len(outside.paths),
             outside_usable=lambda row: (
-                outside is not None and pillow_images.can_be_altered(_path(outside, row))
+                outside is not None and pillow_images.can_be_altered(outside.path(row))
             ),
         )
 
@@ -88,13 +87,13 @@ class FilePlanter:
         Raises:
             DataError: something to copy is not a readable file.
         """
-        sizes = [_file_bytes(self.reader, row) for row in range(len(self.examples))]
+        sizes = [_file_bytes(self.files, row) for row in range(len(self.examples))]
         new_files = [fault for fault in faults if fault.kind in (CORRUPT, *ADDED)]
         data_bytes = sum(sizes[fault.row] for fault in new_files if fault.how != OTHER)
         outside_bytes = sum(
-            _file_bytes(self.outside_reader, fault.row)
+            _file_bytes(self.outside_files, fault.row)
             for fault in new_files
-            if fault.how == OTHER and self.outside_reader is not None
+            if fault.how == OTHER and self.outside_files is not None
         )
         return data_bytes + outside_bytes + (0 if link else sum(sizes))
 
@@ -143,8 +142,8 @@ class _FileWriter:
         names = self.planter.examples.label_names or ()
         as_on_disk = dict(
             zip(
-                self.planter.reader.labels.tolist(),
-                (path.partition("/")[0] for path in self.planter.reader.paths),
+                self.planter.files.labels.tolist(),
+                (path.partition("/")[0] for path in self.planter.files.paths),
                 strict=True,
             )
         )
@@ -152,14 +151,14 @@ class _FileWriter:
 
     @cached_property
     def values(self) -> Values:
-        return _pixel_statistics(self.planter.reader)
+        return _pixel_statistics(self.planter.files)
 
     def write(
         self, faults: Sequence[PlannedFault], advance: Callable[[int], None]
     ) -> tuple[list[tuple[str, int]], list[Plant]]:
         """Write all files; return their names and labels, originals first, and the record."""
-        reader = self.planter.reader
-        paths = below_one_folder(reader.paths, reader.root)
+        files = self.planter.files
+        paths = below_one_folder(files.paths, files.root)
         fault_by_row = {entry.row: entry for entry in faults if entry.kind not in ADDED}
         relabelled = {row for row, entry in fault_by_row.items() if self._label(row) != entry.label}
         # A moved file never takes the name of an original, not even a freed one: runs are
@@ -176,7 +175,7 @@ class _FileWriter:
             if fault is not None and fault.kind == CORRUPT:
                 name = self._write_altered(fault, name, names)
             else:
-                self._copy_file(_path(reader, row), name)
+                self._copy_file(files.path(row), name)
             if fault is not None:
                 final_names[fault] = name
             rows.append((name, label))
@@ -186,11 +185,11 @@ class _FileWriter:
                 final_names[fault] = self._write_added(fault, paths, names)
                 rows.append((final_names[fault], fault.label))
                 advance(1)
-        ids, labels = self.planter.examples.ids, self.planter.reader.labels
+        ids, labels = self.planter.examples.ids, self.planter.files.labels
         return rows, [entry.plant(printable(final_names[entry]), ids, labels) for entry in faults]
 
     def _label(self, row: int) -> int:
-        return int(self.planter.reader.labels[row])
+        return int(self.planter.files.labels[row])
 
     def _name_in_class(self, name: str, label: int) -> str:
         """Return the same path in the folder of another class."""
@@ -198,7 +197,7 @@ class _FileWriter:
         return f"{[*folders, THRESHOLD_CLASS][label]}/{name.partition('/')[2]}"
 
     def _write_added(self, fault: PlannedFault, paths: Sequence[str], names: UniqueNames) -> str:
-        source = self.planter.outside_reader if fault.how == OTHER else self.planter.reader
+        source = self.planter.outside_files if fault.how == OTHER else self.planter.files
         assert source is not None, "there are no outside data"
         path = PurePosixPath(paths[fault.row] if fault.how != OTHER else source.paths[fault.row])
         if fault.kind == DUPLICATE:
@@ -209,12 +208,12 @@ class _FileWriter:
         name = names.take(preferred_name)
         if fault.how != OTHER:
             return self._write_altered(fault, name, names)
-        self._copy_file(_path(source, fault.row), name)
+        self._copy_file(source.path(fault.row), name)
         return name
 
     def _write_altered(self, fault: PlannedFault, name: str, names: UniqueNames) -> str:
         """Write an altered file; return its name, which ends in `.png` if the format changed."""
-        image = pillow_images.open_with_format(_path(self.planter.reader, fault.row))
+        image = pillow_images.open_with_format(self.planter.files.path(fault.row))
         altered = pillow_images.alter_picture(image, fault.how, self.values, fault.rng(self.seed))
         content, ending = pillow_images.encode_like_original(altered)
         if ending is not None and PurePosixPath(name).suffix.lower() != ending:
@@ -244,29 +243,25 @@ class _FileWriter:
         return path
 
 
-def _path(reader: ImageReader, row: int) -> Path:
-    return reader.root / reader.paths[row]
-
-
-def _file_bytes(reader: ImageReader, row: int) -> int:
+def _file_bytes(files: ImageFiles, row: int) -> int:
     """Return the size of a file in bytes.
 
     Raises:
         DataError: it is not a regular file, such as a broken link or a FIFO.
     """
-    size = file_size(_path(reader, row))
+    size = file_size(files.path(row))
     if size is None:
         raise DataError(
-            f"{printable(str(_path(reader, row)))} cannot be copied: it is no file that may be "
+            f"{printable(str(files.path(row)))} cannot be copied: it is no file that may be "
             f"read. Take it out of the data, and plant again."
         )
     return size
 
 
-def _pixel_statistics(reader: ImageReader) -> Values:
+def _pixel_statistics(files: ImageFiles) -> Values:
     """Return the range from black to white, with the mean and deviation of some files."""
-    rows = np.unique(np.linspace(0, len(reader.paths) - 1, _SAMPLE).astype(int)).tolist()
-    paths = [_path(reader, row) for row in rows]
+    rows = np.unique(np.linspace(0, len(files.paths) - 1, _SAMPLE).astype(int)).tolist()
+    paths = [files.path(row) for row in rows]
     pixels = [
         pillow_images.sample_levels(pillow_images.open_with_format(path))
         for path in paths

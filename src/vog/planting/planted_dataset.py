@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vog.data.examples import Examples, digest_of
-from vog.data.stored_inputs import as_array, first_value, open_as_stored, readable_values, value_of
+from vog.data.stored_inputs import first_value, open_as_stored, readable_values, value_of
+from vog.data.tensors import as_array
 from vog.errors import DataError, ResultError
 from vog.files import npz
 from vog.files.writing import write_whole

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 
 from vog.files.writing import as_json
 from vog.result import parts
-from vog.result.data_location import current_location, data_place, places_to_store
+from vog.result.data_location import current_location, places_to_store
 from vog.result.parts import PartSink
 from vog.result.question import WHERE, Question
 from vog.result.rows import RowBlock, is_probabilities, to_table
@@ -51,6 +51,7 @@ def combined_question(
     columns: Sequence[str],
     rows: int,
     has_all_rows: bool,
+    ids_find_examples: bool,
     folder: Path,
 ) -> dict[str, Any]:
     """Return the question of a combined run.
@@ -61,6 +62,7 @@ def combined_question(
         columns: the score columns that all runs have.
         rows: the number of rows in the combined run.
         has_all_rows: whether these are all rows of the first run, so that its data stay the same.
+        ids_find_examples: whether ids, and not row numbers, find the data of the first run.
         folder: the folder of the combined run.
     """
     first = runs[0].question
@@ -82,7 +84,7 @@ def combined_question(
         "rows_per_part": _ROWS_PER_PART,
     }
     places = {key: name for key, name in first.get(WHERE, {}).items() if key in _DATA_OPTIONS}
-    where = places if has_all_rows or _opens_by_id(runs[0]) else {}
+    where = places if has_all_rows or ids_find_examples else {}
     where |= places_to_store({key: current_location(runs[0], key) for key in where}, folder)
     return question | {WHERE: {"combined": list(names)} | where}
 
@@ -118,13 +120,6 @@ def folds_question(runs: Sequence[Run], columns: Sequence[str], folder: Path) ->
     places = {key: name for key, name in first.get(WHERE, {}).items() if key in _DATA_OPTIONS}
     places |= places_to_store({key: current_location(runs[0], key) for key in places}, folder)
     return question | {WHERE: {"folds": [str(run.folder) for run in runs]} | places}
-
-
-def _opens_by_id(run: Run) -> bool:
-    """Return whether ids locate the examples of a run; otherwise row numbers do."""
-    place = data_place(run)
-    opens_by_number = place is None or place.suffix == ".npz" or "gradients" in run.question[WHERE]
-    return not opens_by_number
 
 
 def _shared_training(runs: Sequence[Run]) -> dict[str, Any]:

@@ -69,41 +69,16 @@ def checkpoint_locations(run: Run) -> list[str]:
     ]
 
 
-def data_place(run: Run, root: str | Path | None = None) -> Path | None:
-    """Return the folder or `.npz` that holds the examples of a run; None if unknown.
-
-    Args:
-        run: the run, whose question says where its data were.
-        root: where the data are now, if they have moved.
-    """
-    if root:
-        return data_container(Path(root))
-    option = _data_option(run)
-    name = None if option is None else current_location(run, option)
-    if name is None:
-        return None
-    path = Path(name)
-    if option == "data" and ":" in name and not _exists(path):  # the name of a function
-        return None
-    return data_container(path)
+def data_option(run: Run) -> str | None:
+    """Return the option that says where the data are; None if no option does."""
+    where = _input_names(run)
+    return next((key for key in ("gradients", "root", "data") if where.get(key)), None)
 
 
-def missing_data_places(run: Run) -> str | None:
-    """Return all searched places if the data of a run are not found, as text; else None."""
-    option, place = _data_option(run), data_place(run)
-    if option is None or place is None or _exists(place):
-        return None
+def searched_places(run: Run, option: str) -> str:
+    """Return all places where the file of an option may be, as text."""
     places = dict.fromkeys(str(expanded(name).absolute()) for name in _candidates(run, option))
     return ", ".join(places)
-
-
-def data_container(data: Path) -> Path:
-    """Return what holds the examples: a folder or an `.npz` itself, or the folder of a list file.
-
-    A path that does not exist counts as a folder if its name has no suffix.
-    """
-    is_folder = data.is_dir() or not (data.suffix or data.is_file())
-    return data if is_folder or data.suffix == ".npz" else data.parent
 
 
 def refuse_to_overwrite_inputs(run: Run, path: Path, data: str | Path | None = None) -> None:
@@ -128,12 +103,6 @@ def refuse_to_overwrite_inputs(run: Run, path: Path, data: str | Path | None = N
 
 def _input_names(run: Run) -> Mapping[str, Any]:
     return run.question.get(question.WHERE, {})
-
-
-def _data_option(run: Run) -> str | None:
-    """Return the option that says where the data are; None if no option does."""
-    where = _input_names(run)
-    return next((key for key in ("gradients", "root", "data") if where.get(key)), None)
 
 
 def _candidates(run: Run, option: str) -> list[str]:

@@ -22,10 +22,10 @@ from vog.data.datasets import from_dataset
 from vog.data.folds.fold_dataset import fold
 from vog.data.folds.fold_record import load_fold_record
 from vog.data.folds.write_folds import draw_folds, folds
+from vog.data.run_data import missing_data_places
 from vog.errors import DataError, ResultError
 from vog.inspection.inspector import inspector
 from vog.result import Run
-from vog.result.data_location import missing_data_places
 
 ROWS, FOLDS = 40, 4
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from vog.analysis.many_runs.alignment import AlignedRuns, align_runs
+from vog.data.run_data import ids_find_examples
 from vog.errors import ResultError, first_few
 from vog.files.output_paths import output_path
 from vog.progress import progress
@@ -71,7 +72,13 @@ def combine_aligned(
     _refuse_uncombinable(aligned, out)
     count = len(aligned.ids)
     question = combined_question(
-        runs, aligned.names, aligned.columns, count, aligned.covers_first_run, out
+        runs,
+        aligned.names,
+        aligned.columns,
+        count,
+        aligned.covers_first_run,
+        ids_find_examples(runs[0]),
+        out,
     )
     with parts.writing_session(out, question, overwrite):
         if parts.gaps(parts.list_parts(out), count):

@@ -1,6 +1,5 @@
 """One run from the held-out rows of all folds: each row is judged by a training without it."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from vog.analysis.many_runs.averaging import (
     refuse_different_question,
     refuse_out_or_unfinished,
 )
+from vog.data.folds.fold_file import ids_in_file
 from vog.errors import ResultError, first_few
-from vog.files import npz
 from vog.files.output_paths import output_path
 from vog.result import Run, open_run, parts
 from vog.result.combined_run import folds_question, write_combined_table
@@ -161,24 +160,8 @@ def _missing_ids(runs: Sequence[Run], rows: list[int]) -> list[str]:
     name = current_location(runs[0], "fold")
     files = [] if name is None else sorted(Path(name).parent.parent.glob(f"*/{Path(name).name}"))
     scored_ids = {key for run in runs for key in run.table(["id"])["id"].to_pylist()}
-    missing = [key for file in files for key in _read_ids(file) if key not in scored_ids]
+    missing = [key for file in files for key in ids_in_file(file) if key not in scored_ids]
     return missing or [f"row {row}" for row in rows]
-
-
-def _read_ids(file: Path) -> list[str]:
-    """Return the ids in a held_out file of a fold."""
-    if file.suffix == ".npz":
-        return [str(example_id) for example_id in npz.load_arrays(file, ["ids"])["ids"].tolist()]
-    lines = file.read_text(encoding="utf-8").rstrip("\n").split("\n")
-    return [_parse_id(line) for line in lines]
-
-
-def _parse_id(line: str) -> str:
-    """Return the id in a line: JSON for an item of a dataset, else a path before its label."""
-    try:
-        return str(json.loads(line))
-    except ValueError:
-        return line.rpartition(" ")[0]
 
 
 def _rows_in_data_order(runs: Sequence[Run], columns: list[str]) -> pa.Table:

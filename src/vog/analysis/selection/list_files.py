@@ -1,22 +1,22 @@
 """Files of the selected rows: ids, row numbers, lists of images, and `.npz`."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from vog.data.kinds import source_of
+from vog.data.protocol import Subset
+from vog.data.run_data import find_run_data
 from vog.errors import ResultError, first_few, unknown
-from vog.files import npz
-from vog.files.writing import write_array, write_text, write_whole
+from vog.files.writing import write_array, write_text
 from vog.result import Run
-from vog.result.data_location import current_location, data_place, refuse_to_overwrite_inputs
+from vog.result.data_location import current_location, refuse_to_overwrite_inputs
 from vog.wording import option
 
 if TYPE_CHECKING:
     from vog.analysis.selection.select import Selection
 
+_ARRAYS = ".npz"
 FORMS = ("ids", "indices", "list", "npy", "npz")
 
 
@@ -39,8 +39,7 @@ def write_lists(
         selection.run.require_row_numbers()
     refuse_to_overwrite_inputs(selection.run, path, data)
     if list_form == "npz":
-        arrays = _selected_arrays(selection, data)
-        write_whole(path, lambda beside: _save_arrays(beside, arrays))
+        _write_arrays(selection, path, data)
     elif list_form == "npy" or (list_form == "indices" and path.suffix.lower() == ".npy"):
         write_array(path, selection.indices)
     else:
@@ -63,9 +62,8 @@ def _default_form(run: Run, path: Path) -> str:
 
 def _image_folder(run: Run) -> Path | None:
     """Return the folder that the ids of image files are relative to; None for other data."""
-    path = data_place(run)
-    beside_gradients = run.question.get("where", {}).get("gradients")
-    return None if path is None or path.suffix == ".npz" or beside_gradients else path
+    run_data = find_run_data(run)
+    return None if run_data is None or run_data.source.by_number else run_data.place
 
 
 def _lines(selection: "Selection", form: str, root: str | Path | None) -> list[str]:
@@ -107,68 +105,35 @@ def _lines(selection: "Selection", form: str, root: str | Path | None) -> list[s
     return [f"{id} {label}" for id, label in zip(names, selection.labels.tolist(), strict=True)]
 
 
-def _selected_arrays(selection: "Selection", data: str | Path | None) -> dict[str, np.ndarray]:
-    """Return every array of the scored `.npz`; those with one entry a row with the kept rows only.
+def _write_arrays(selection: "Selection", out: Path, data: str | Path | None) -> None:
+    """Write every array of the scored `.npz`; those with one entry a row with the kept rows only.
 
     Raises:
         ResultError: the data are not an `.npz`, or not the one that was scored.
     """
     run = selection.run
     path = data or current_location(run, "data")
-    if data is not None and Path(data).suffix != ".npz":
-        raise ResultError(
-            f"{option('data', str(data))} is not an .npz. Give the .npz that was scored, or "
-            f"another form, such as {_form('ids')}."
-        )
-    if path is None or Path(path).suffix != ".npz":
+    source = None if path is None else source_of(path)
+    if path is None or source is None or source.subset_ending != _ARRAYS:
+        if data is not None:
+            raise ResultError(
+                f"{option('data', str(data))} is not an .npz. Give the .npz that was scored, or "
+                f"another form, such as {_form('ids')}."
+            )
         raise ResultError(
             f"{run.folder} was made of {path or 'an object in Python'}, which is not an .npz. Give "
             f"the file as {option('data')}, or another form, such as {_form('ids')}."
         )
-    try:
-        arrays = npz.load_arrays(Path(path))
-    except npz.UNPACKABLE as error:
-        raise ResultError(
-            f"{path} cannot be read: {error}. Give the .npz that was scored as {option('data')}."
-        ) from error
-    _check_same_data(run, arrays, path)
-    labels = _labels_of(arrays)
-    rows = len(labels)
-    selected = {
-        name: array[selection.indices]
-        if array.ndim and len(array) == rows and not name.endswith("_names")
-        else array
-        for name, array in arrays.items()
-    }
-    if "labels" not in arrays:
-        return selected
-    return selected | {"labels": selection.labels.astype(labels.dtype)}
-
-
-def _labels_of(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return the labels of the rows, -1 where the file has none."""
-    rows = len(np.atleast_1d(arrays.get("images", arrays.get("inputs", np.zeros(0)))))
-    return np.atleast_1d(arrays.get("labels", np.full(rows, -1)))
-
-
-def _check_same_data(run: Run, arrays: Mapping[str, np.ndarray], path: str | Path) -> None:
-    """Raise ResultError unless rows, labels and ids of the arrays are those of the run."""
     table = run.table(["index", "id", "label"])
-    index, labels = table["index"].to_numpy(), _labels_of(arrays)
-    run_labels = table["label"].fill_null(-1).to_numpy()
-    same = len(labels) > index.max() and np.array_equal(labels[index], run_labels)
-    if same and "ids" in arrays:
-        ids = arrays["ids"]
-        same = ids.shape == (len(labels),) and (
-            [str(id) for id in ids[index].tolist()] == table["id"].to_pylist()
-        )
-    if not same:
+    subset = Subset(
+        selection.indices,
+        selection.labels,
+        table["index"].to_numpy(),
+        table["label"].fill_null(-1).to_numpy(),
+        table["id"].to_pylist(),
+    )
+    if not source.write_subset(Path(path), subset, out):
         raise ResultError(
             f"{path} is not what {run.folder} was made of: its labels or ids differ. Give the .npz "
             f"that was scored as {option('data')}."
         )
-
-
-def _save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    with path.open("wb") as file:  # given a name, numpy would append .npz
-        np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]

@@ -63,6 +63,11 @@ class FoldRecord:
     alone = FormerAttribute("single_example_classes")
     told_apart = FormerAttribute("folds_digest")
 
+    @property
+    def ending(self) -> str:
+        """The ending of the files of the folds."""
+        return ".npz" if self.kind == "npz" else ".txt"
+
     @cached_property
     def folds_digest(self) -> str:
         """A digest that differs between different folds."""

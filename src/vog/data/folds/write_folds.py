@@ -9,10 +9,9 @@ import numpy as np
 from jaxtyping import Int
 
 from vog.data import UNLABELLED
-from vog.data.arrays import ArrayReader
 from vog.data.examples import Examples, UnreadableError, digest_of
 from vog.data.folds.fold_record import FILE, HELD_OUT, TRAIN, FoldRecord, Kind, load_fold_record
-from vog.data.images import ImageReader
+from vog.data.kinds import source_of
 from vog.data.sources import absolute_spec
 from vog.data.stored_inputs import open_as_stored
 from vog.errors import DataError, ResultError, first_few
@@ -69,7 +68,7 @@ def folds(
     labels = _read_labels(examples, quiet)
     _check_arguments(labels, folds, seed)
     class_numbers, counts = np.unique(labels, return_counts=True)
-    kind, data_root = _kind_and_root(examples)
+    kind, data_root = _kind_and_root(data, examples)
     record = FoldRecord(
         kind=kind,
         data=absolute_spec(data),
@@ -147,12 +146,11 @@ def _read_label(examples: Examples, row: int, advance: Any) -> int:
         ) from error
 
 
-def _kind_and_root(examples: Examples) -> tuple[Kind, str | None]:
+def _kind_and_root(data: str | Path, examples: Examples) -> tuple[Kind, str | None]:
     """Return the kind of the data, and the folder that their paths are relative to."""
-    reader = examples.read
-    if isinstance(reader, ImageReader):
-        return "files", str(reader.root.absolute())
-    return ("npz" if isinstance(reader, ArrayReader) else "dataset"), None
+    if examples.files is not None:
+        return "files", str(examples.files.root.absolute())
+    return ("npz" if source_of(data).form == "arrays" else "dataset"), None
 
 
 def _find_finished(out: Path, record: FoldRecord) -> FoldRecord | None:

@@ -1,0 +1,37 @@
+"""The sources: the kinds of data that can be opened, one module a kind.
+
+Importing them loads no framework, so that a run can be read without one; PyTorch is imported when
+data in Python are opened.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from vog.data.kinds.array_pair import ArrayPair
+from vog.data.kinds.image_folder import ImageFolder
+from vog.data.kinds.list_file import ListFile
+from vog.data.kinds.npz_file import NpzFile
+from vog.data.kinds.python_dataset import PythonDataset
+from vog.data.kinds.python_function import PythonFunction
+from vog.data.protocol import Source
+
+# Tried in this order. An image folder and a list file take every name that none before them does.
+SOURCES: tuple[Source, ...] = (
+    ArrayPair(),
+    PythonDataset(),
+    PythonFunction(),
+    ImageFolder(),
+    NpzFile(),
+    ListFile(),
+)
+
+
+def source_of(data: Any) -> Source:
+    """Return the first source that opens the data, judged by type and name."""
+    return next(source for source in SOURCES if source.opens(data))
+
+
+def source_at(path: str | Path) -> Source:
+    """Return the first source that opens a path; a colon in it does not name a function."""
+    sources = (source for source in SOURCES if source.opens(path))
+    return next(source for source in sources if source.place(path) is not None)
