@@ -58,6 +58,19 @@ def test_a_gradient_that_is_not_finite_marks_its_row(tmp_path: Path, value: floa
     assert run.table()["grad_norm@all"].null_count == 1
 
 
+def test_a_square_that_overflows_is_null_as_after_scoring(tmp_path: Path) -> None:
+    """Infinity would be the hardest example of all; a finite mean is a number."""
+    store(tmp_path / "g")
+    for step, value in ((1, 1e25), (2, -1e25), (10, 1e25)):
+        np.save(tmp_path / "g" / f"weight_{step}" / "grad_00005.npy", np.full((4, 5), value, "f4"))
+    run = import_stored(tmp_path / "g", tmp_path / "run")
+    assert run.problems().to_pylist() == [{"id": "5", "problem": "not finite: stored gradient"}]
+    table = run.table()
+    assert table["vog@all"].null_count == 1
+    assert np.isfinite(table.column("vog@all").drop_null().to_numpy()).all()
+    assert table["grad_norm@all"][5].as_py() == pytest.approx(1e25)
+
+
 def remove(path: Path) -> None:
     path.unlink()
 

@@ -10,7 +10,7 @@ from vog.checkpoints import Stage, cut_stages
 from vog.scores import Observation, Signal, choose_scores, concat
 from vog.scores.protocol import Score
 from vog.sweep import fold
-from vog.sweep.fold import PREDICTED, StageFold, predictions_of
+from vog.sweep.fold import StageFold, not_finite_signals
 from vog.tasks import CLASSIFICATION
 
 NEEDS = frozenset({Signal.LOGITS, Signal.INPUT_GRADIENT})
@@ -64,7 +64,7 @@ def test_as_many_at_once_as_fit_and_no_stage_is_cut(
     for name, at in {"early": (0, 3), "late": (6, 9), "all": (0, 9)}.items():
         whole = vog.compute(vog.init(concat(seen[slice(*at)])))
         torch.testing.assert_close(vog.compute(one.states()[name][0]), whole)
-    assert [len(look.prediction) for look in one.predictions] == expected
+    assert [len(classes) for classes, _ in one.predictions] == expected
 
 
 def test_what_is_not_finite_is_seen_in_every_signal_and_size() -> None:
@@ -76,8 +76,6 @@ def test_what_is_not_finite_is_seen_in_every_signal_and_size() -> None:
     gradient[0, 1, 0, 0, 0] = torch.inf
     gradient[0, 2, 2, 4, 4] = torch.nan
     gradient[0, 3, 0, 0, 0], gradient[0, 3, 0, 0, 1] = torch.inf, -torch.inf
-    look = predictions_of(
-        CLASSIFICATION.complete(replace(seen, input_gradient=gradient), PREDICTED), NEEDS
-    )
-    assert look.not_finite[Signal.INPUT_GRADIENT].tolist() == [[False, True, True, True]]
-    assert not look.not_finite[Signal.LOGITS].any()
+    found = not_finite_signals(replace(seen, input_gradient=gradient), NEEDS)
+    assert found[Signal.INPUT_GRADIENT].tolist() == [[False, True, True, True]]
+    assert not found[Signal.LOGITS].any()

@@ -197,11 +197,11 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_run_goes_on(
     observe = TorchModel.observe
     tried: list[int] = []
 
-    def starved(model: TorchModel, weights: Any, inputs: torch.Tensor, *rest: Any) -> Any:
+    def starved(model: TorchModel, weights: Any, inputs: Any, differentiate: bool) -> Any:
         tried.append(len(inputs))
         if len(inputs) > 6:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return observe(model, weights, inputs, *rest)
+        return observe(model, weights, inputs, differentiate)
 
     monkeypatch.setattr(TorchModel, "observe", starved)
     summary = sweep(job)

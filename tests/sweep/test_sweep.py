@@ -77,9 +77,9 @@ def test_each_path_is_taken(
     seen: dict[str, Any] = {}
     observe = TorchModel.observe
 
-    def noted(model: TorchModel, weights: Any, inputs: torch.Tensor, *rest: Any) -> Any:
+    def noted(model: TorchModel, weights: Any, inputs: Any, differentiate: bool) -> Any:
         seen.update(weights=weights, inputs=inputs, model=model)
-        return observe(model, weights, inputs, *rest)
+        return observe(model, weights, inputs, differentiate)
 
     monkeypatch.setattr(TorchModel, "observe", noted)
     run = vog.score(world.build, checkpoints, digits, tmp_path / "run", batch_size=10)

@@ -25,10 +25,10 @@ from vog.result.data_location import places_to_store
 from vog.result.part_writer import Clock, PartBuffer
 from vog.result.rows import RowBlock
 from vog.sweep import split_half
+from vog.sweep.accumulator import Accumulator, Folded
 from vog.sweep.block import meanings
-from vog.sweep.fold import StageFold, column_name
 from vog.sweep.loop import batches_of
-from vog.sweep.split_half import Halves, halved_rows, nan_where_undefined
+from vog.sweep.split_half import halved_rows
 from vog.tasks import CLASSIFICATION
 from vog.wording import option
 
@@ -119,26 +119,12 @@ def _rows(
     folders: list[StoredCheckpoint], stages: tuple[Stage, ...], rows: range, notes: StoredNotes
 ) -> RowBlock:
     labels = folders[0].labels[rows.start : rows.stop]
-    needs = scores.needs_of(_SCORES)
-    fold = StageFold(stages, _SCORES, needs, CLASSIFICATION)
-    is_halved = halved_rows(np.arange(rows.start, rows.stop), len(folders[0].labels))
-    halves = Halves.start(stages, _SCORES, needs, CLASSIFICATION, is_halved)
+    halved = halved_rows(np.arange(rows.start, rows.stop), len(folders[0].labels))
+    accumulator = Accumulator(Folded(stages, _SCORES, CLASSIFICATION), halved)
     for checkpoint in range(len(folders)):
-        observation = observe_stored(folders, checkpoint, rows)
-        fold.add(observation)
-        halves.add(observation)
-    values: dict[str, np.ndarray] = {}
-    problems: dict[int, str] = {}
-    for stage, states in fold.states().items():
-        computed = [
-            score.compute(state).numpy() for score, state in zip(_SCORES, states, strict=True)
-        ]
-        # The spread of values that are not finite is NaN; their mean may be infinity.
-        spoiled = np.isnan(computed).any(axis=0)
-        problems |= dict.fromkeys(np.flatnonzero(spoiled).tolist(), "not finite: stored gradient")
-        for score, score_values in zip(_SCORES, computed, strict=True):
-            values[column_name(score, stage)] = np.where(spoiled, np.nan, score_values)
-    values |= nan_where_undefined(halves.values(len(rows)), values)
+        accumulator.add(observe_stored(folders, checkpoint, rows))
+    columns = accumulator.columns()
+    problems = dict.fromkeys(columns.undefined, "not finite: stored gradient")
     problems |= {i: notes.problems[row] for i, row in enumerate(rows) if row in notes.problems}
     return RowBlock(
         rows,
@@ -147,6 +133,6 @@ def _rows(
         np.arange(len(rows)),
         {s.name: folders[s.stop - 1].predictions[rows.start : rows.stop] for s in stages},
         {},
-        values,
+        columns.scores,
         problems,
     )

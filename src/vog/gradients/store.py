@@ -19,14 +19,15 @@ import shutil
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 
 from vog.data import Batch
 from vog.data.examples import ImageFiles
 from vog.errors import DataError, ResultError
 from vog.files.writing import flush_disks, make_folder, write_whole
 from vog.gradients.layout import checkpoint_folder, gradient_file
-from vog.observation import Signal
+from vog.observation import Outcome, Signal
 from vog.pixels import file_size
 from vog.result import Run, parts
 from vog.result.part_writer import Clock
@@ -35,7 +36,7 @@ from vog.result.rows import RowBlock
 from vog.scores.colours import default_layout, layout_of
 from vog.scores.gradient import Layout, pixels
 from vog.sweep.block import observer, signal_errors
-from vog.sweep.fold import PREDICTED, Predictions, not_finite_by_checkpoint, predictions_of
+from vog.sweep.fold import NotFinite, not_finite_by_checkpoint, not_finite_signals
 from vog.sweep.job import Job
 from vog.sweep.loop import Summary, write_rows
 from vog.sweep.part_grid import PART_SECONDS, whole_batches
@@ -180,20 +181,24 @@ def _check_gradient_files(job: Job, sink: PartSink) -> None:
             )
 
 
+_Outputs = tuple[Int[torch.Tensor, "1 n"], NotFinite]  # predicted classes at one checkpoint
+
+
 def _store_block(storing: Storing, block: Batch, size: int, clock: Clock) -> list[RowBlock]:
     """Write the gradients of a block, and return its rows."""
     job, batches = storing.job, block.split(size)
     observe = observer(job, batches)
-    predictions: list[list[Predictions]] = [[] for _ in batches]
+    outputs: list[list[_Outputs]] = [[] for _ in batches]
     weights = job.weights.each() if len(block.positions) else itertools.repeat(None)
     for file, checkpoint_weights in zip(job.files, weights, strict=False):
-        for batch, batch_predictions in zip(batches, predictions, strict=True):
+        for batch, batch_outputs in zip(batches, outputs, strict=True):
             gradients = np.full((len(batch.rows), *storing.pixels), np.nan, np.float32)
             if checkpoint_weights is not None and len(batch.positions):
-                observation = job.task.complete(observe(checkpoint_weights, batch), PREDICTED)
-                batch_predictions.append(outputs := predictions_of(observation, job.needs))
+                observation = observe(checkpoint_weights, batch)
+                bad = not_finite_signals(observation, job.needs)
+                batch_outputs.append((job.task.outcome(observation, Outcome.PREDICTION), bad))
                 # As in `vog score`, a gradient is invalid if the logits are not finite.
-                is_finite = ~outputs.not_finite[Signal.LOGITS][0].cpu().numpy()
+                is_finite = ~bad[Signal.LOGITS][0].cpu().numpy()
                 averaged = pixels(observation.signal(Signal.INPUT_GRADIENT), "mean", storing.layout)
                 pixel_gradients = averaged[0].cpu().numpy()
                 gradients[batch.positions.numpy()[is_finite]] = pixel_gradients[is_finite]
@@ -202,18 +207,18 @@ def _store_block(storing: Storing, block: Batch, size: int, clock: Clock) -> lis
     if storing.images and job.examples.files is not None:
         with clock.while_writing():
             _copy_images(job, job.examples.files, block)
-    return [_rows(job, batch, outputs) for batch, outputs in zip(batches, predictions, strict=True)]
+    return [_rows(job, batch, of_batch) for batch, of_batch in zip(batches, outputs, strict=True)]
 
 
-def _rows(job: Job, batch: Batch, predictions: list[Predictions]) -> RowBlock:
+def _rows(job: Job, batch: Batch, outputs: list[_Outputs]) -> RowBlock:
     """Return the rows of a batch: labels, predictions of every checkpoint, and problems."""
     positions = batch.positions.numpy()
     problems = {position: f"unreadable: {why}" for position, why in batch.problems.items()}
     by_step = {str(file.step): np.empty(0, np.int64) for file in job.files}
-    if predictions:
-        bad = not_finite_by_checkpoint(predictions)
+    if outputs:
+        bad = not_finite_by_checkpoint([not_finite for _, not_finite in outputs])
         problems |= signal_errors(job, positions, bad)
-        predicted = np.concatenate([outputs.prediction.cpu().numpy() for outputs in predictions])
+        predicted = np.concatenate([classes.cpu().numpy() for classes, _ in outputs])
         classes = np.where(bad[Signal.LOGITS], -1, predicted)
         by_step = {str(f.step): column for f, column in zip(job.files, classes, strict=True)}
     ids = job.examples.ids[batch.rows.start : batch.rows.stop]

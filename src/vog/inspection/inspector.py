@@ -39,7 +39,7 @@ from vog.result import Run
 from vog.scores import colours
 from vog.scores.gradient import Channels, VoG, pixels
 from vog.sweep.block import observer, signal_errors
-from vog.sweep.fold import PREDICTED, not_finite_by_checkpoint, predictions_of
+from vog.sweep.fold import not_finite_by_checkpoint, not_finite_signals
 from vog.sweep.job import Job
 from vog.sweep.prepare import prepare
 from vog.sweep.request import ModelSpec, Request, TargetSpec
@@ -203,14 +203,14 @@ def _model_inspector(run: Run, job: Job) -> Inspector:
         with job.model.evaluation_mode(), job.memory_allocation():
             observe = observer(job, [batch])
             observation = concat([observe(weights, batch) for weights in job.weights.each()])
-        observation = job.task.complete(observation, PREDICTED.union(_SHOWN))
-        outputs = predictions_of(observation, job.needs)
-        problems = signal_errors(job, np.arange(1), not_finite_by_checkpoint([outputs]))
+        observation = job.task.complete(observation, frozenset({Outcome.PREDICTION, *_SHOWN}))
+        bad = not_finite_by_checkpoint([not_finite_signals(observation, job.needs)])
+        problems = signal_errors(job, np.arange(1), bad)
         if problems:
             raise DataError(
                 f"example {name!r} has no VoG map: {problems[0]}. Inspect a different example."
             )
-        predictions = tuple(outputs.prediction[:, 0].tolist())
+        predictions = tuple(observation.outcome(Outcome.PREDICTION)[:, 0].tolist())
         vog = job.scores[0]
         assert isinstance(vog, VoG), "see `_inspection_job`"
         return _inspection(index, name, label, steps, observation, vog, predictions, changes)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from vog.checkpoints import Stage
@@ -11,11 +10,12 @@ from vog.data import UNLABELLED, Batch
 from vog.models import Weights
 from vog.observation import Observation, Signal
 from vog.result.rows import Meaning, RowBlock
-from vog.scores import Score, needs_of, uses_label
-from vog.sweep.fold import StageFold, States, column_name, not_finite_by_checkpoint
+from vog.scores import Score, uses_label
+from vog.sweep.accumulator import Accumulator, Columns
+from vog.sweep.fold import column_name
 from vog.sweep.job import Job
 from vog.sweep.preflight import check_labels
-from vog.sweep.split_half import Halves, is_halved, nan_where_undefined
+from vog.sweep.split_half import is_halved
 
 
 def rows_of(job: Job, block: Batch, size: int | None = None) -> list[RowBlock]:
@@ -26,30 +26,21 @@ def rows_of(job: Job, block: Batch, size: int | None = None) -> list[RowBlock]:
     their stage are NaN, and the row is marked.
     """
     batches = block.split(size or job.batch_size)
-    folds = [
-        StageFold(
-            job.stages,
-            job.scores,
-            job.needs,
-            job.task,
-            distributions={} if job.keeps_probabilities else None,
-        )
-        for _ in batches
-    ]
-    batch_halves = [_start_halves(job, batch) for batch in batches]
+    accumulators = [_accumulator(job, batch) for batch in batches]
     observe = observer(job, batches)
     for weights in job.weights.each() if len(block.positions) else ():
-        for batch, fold, halves in zip(batches, folds, batch_halves, strict=True):
+        for batch, accumulator in zip(batches, accumulators, strict=True):
             if len(batch.positions):
-                observation = observe(weights, batch)
-                fold.add(observation)
-                halves.add(observation)
-    return [_rows(job, *state) for state in zip(batches, folds, batch_halves, strict=True)]
+                accumulator.add(observe(weights, batch))
+    return [
+        _rows(job, batch, accumulator)
+        for batch, accumulator in zip(batches, accumulators, strict=True)
+    ]
 
 
-def _start_halves(job: Job, batch: Batch) -> Halves:
+def _accumulator(job: Job, batch: Batch) -> Accumulator:
     halved = is_halved(batch.positions.numpy() + batch.rows.start, job.examples)
-    return Halves.start(job.stages, job.scores, job.needs, job.task, halved)
+    return Accumulator(job.folded, halved)
 
 
 def observer(job: Job, batches: Sequence[Batch]) -> Callable[[Weights, Batch], Observation]:
@@ -84,73 +75,39 @@ def _aim(job: Job, inputs: Tensor, labels: Tensor) -> Tensor | None:
     return observation.signal(Signal.LOGITS)[0].argmax(dim=-1)
 
 
-def _rows(job: Job, batch: Batch, fold: StageFold, halves: Halves) -> RowBlock:
+def _rows(job: Job, batch: Batch, accumulator: Accumulator) -> RowBlock:
     positions, labels = batch.positions.numpy(), batch.labels.numpy()
     ids = job.examples.ids[batch.rows.start : batch.rows.stop]
     problems = {position: f"unreadable: {reason}" for position, reason in batch.problems.items()}
-    if not len(positions):
-        empty = np.empty(0)
-        predictions = {stage.name: np.empty(0, np.int64) for stage in job.stages}
-        probabilities = dict.fromkeys(predictions, empty)
-        columns = [*meanings(job.scores, job.stages), *halves.values(0)]
-        values = dict.fromkeys(columns, empty)
-        return RowBlock(
-            *(batch.rows, ids, labels, positions, predictions, probabilities, values, problems),
-            _distributions(job, fold),
-        )
-    bad = not_finite_by_checkpoint(fold.predictions)
-    scores = _score_columns(job, fold.states(), bad)
-    overflow_problems = {
-        int(positions[index]): f"not finite: {column.partition('@')[0]}"
-        for column, values in scores.items()
-        for index in np.flatnonzero(np.isnan(values))
+    columns = accumulator.columns() if len(positions) else _no_columns(job)
+    problems |= {
+        int(positions[index]): f"not finite: {score}" for index, score in columns.undefined.items()
     }
-    scores = _without_unlabelled(job, scores, labels[positions] != UNLABELLED)
-    ends = {stage.name: stage.stop - 1 for stage in job.stages}
-    prediction = torch.cat([segment.prediction for segment in fold.predictions]).cpu().numpy()
-    probability = torch.cat([segment.probability for segment in fold.predictions]).cpu().numpy()
-    no_logits = bad[Signal.LOGITS]
     return RowBlock(
         batch.rows,
         ids,
         labels,
         positions,
-        {stage: np.where(no_logits[end], -1, prediction[end]) for stage, end in ends.items()},
-        {stage: probability[end] for stage, end in ends.items()},
-        scores | nan_where_undefined(halves.values(len(positions)), scores),
-        problems | overflow_problems | signal_errors(job, positions, bad),
-        _distributions(job, fold),
+        columns.predictions,
+        columns.probabilities,
+        _without_unlabelled(job, columns.scores, labels[positions] != UNLABELLED),
+        problems | signal_errors(job, positions, columns.not_finite),
+        columns.distributions,
     )
 
 
-def _distributions(job: Job, fold: StageFold) -> dict[str, np.ndarray]:
-    """Return the probabilities of all classes by stage; empty if they are not stored."""
-    if not job.keeps_probabilities:
-        return {}
-    if not fold.distributions:  # no example could be read
-        return {stage.name: np.empty((0, job.classes), np.float16) for stage in job.stages}
-    return {stage.name: fold.distributions[stage.stop].cpu().numpy() for stage in job.stages}
-
-
-def _score_columns(
-    job: Job, states: dict[str, States], bad: dict[Signal, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """Return the scores by column; NaN where `bad` has a signal that they need in the stage."""
-    columns: dict[str, np.ndarray] = {}
-    for stage in job.stages:
-        within = slice(stage.start, stage.stop)
-        for score, state in zip(job.scores, states[stage.name], strict=True):
-            values = score.compute(state).float().cpu().numpy()
-            # A gradient can be finite though the logits are not: a ReLU blocks it.
-            needs = needs_of([score])
-            spoiled = [bad[signal][within].any(axis=0) for signal in needs | {Signal.LOGITS}]
-            if needs - {Signal.LOGITS}:
-                # The square of a finite gradient overflowed. Scores of logits may be infinite.
-                spoiled.append(np.isinf(values))
-            columns[column_name(score, stage.name)] = np.where(
-                np.any(spoiled, axis=0), np.nan, values
-            )
-    return columns
+def _no_columns(job: Job) -> Columns:
+    """Return the columns of a batch of which no example could be read."""
+    empty, stages = np.empty(0), [stage.name for stage in job.stages]
+    halves = Accumulator(job.folded, np.empty(0, bool)).half_columns()
+    distribution = np.empty((0, job.classes), np.float16)
+    return Columns(
+        dict.fromkeys([*meanings(job.scores, job.stages), *halves], empty),
+        {stage: np.empty(0, np.int64) for stage in stages},
+        dict.fromkeys(stages, empty),
+        dict.fromkeys(stages, distribution) if job.keeps_probabilities else {},
+        {},
+    )
 
 
 def _without_unlabelled(

@@ -22,13 +22,8 @@ _MOST_BYTES = 2**23
 PREDICTED = frozenset({Outcome.PREDICTION, Outcome.PREDICTION_PROBABILITY})
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """Predictions of `k` checkpoints for `n` examples, and which signals are not finite."""
-
-    not_finite: dict[Signal, Bool[Tensor, "k n"]]
-    prediction: Tensor
-    probability: Float[Tensor, "k n"]
+NotFinite = dict[Signal, Tensor]  # booleans, k x n: the signal is not finite
+Prediction = tuple[Tensor, Tensor]  # predicted classes and their probabilities, k x n
 
 
 @dataclass
@@ -37,7 +32,7 @@ class StageFold:
 
     Attributes:
         task: makes the outcomes that the scores read.
-        keep_predictions: whether predictions are kept, too.
+        keep_predictions: whether predictions are kept, too, and which signals are not finite.
         distributions: if it is a dict, it receives the probabilities of all classes under the
             last checkpoint of each stage, by the number of checkpoints up to there.
     """
@@ -47,7 +42,8 @@ class StageFold:
     needs: frozenset[Signal]
     task: Task
     keep_predictions: bool = True
-    predictions: list[Predictions] = field(default_factory=list)
+    predictions: list[Prediction] = field(default_factory=list)
+    not_finite: list[NotFinite] = field(default_factory=list)
     distributions: dict[int, Float[Tensor, "n classes"]] | None = None
     _states: dict[range, States] = field(default_factory=dict)
     _observations: list[Observation] = field(default_factory=list)
@@ -79,8 +75,10 @@ class StageFold:
     def _flush(self) -> None:
         observation = self.task.complete(concat(self._observations), self._outcomes)
         self._observations.clear()
-        if self.keep_predictions and observation.logits is not None:  # stored gradients have none
-            self.predictions.append(predictions_of(observation, self.needs))
+        if self.keep_predictions:
+            self.not_finite.append(not_finite_signals(observation, self.needs))
+            if observation.logits is not None:  # stored gradients have none
+                self.predictions.append(prediction_of(observation))
         if self.distributions is not None and any(s.stop == self._count for s in self.stages):
             # A probability below 6e-8, the smallest of float16, is 0.
             probabilities = self.task.outcome(observation, Outcome.PROBABILITIES)
@@ -99,21 +97,20 @@ def column_name(score: Score, stage: str) -> str:
     return f"{score.name}@{stage}"
 
 
-def predictions_of(observation: Observation, needs: frozenset[Signal]) -> Predictions:
-    """Return the predicted classes, their probabilities, and which signals are not finite.
-
-    The observation has the outcomes `PREDICTED`.
-    """
-    not_finite = {
-        signal: _not_finite(observation.signal(signal))
-        for signal in Signal
-        if signal in needs or signal is Signal.LOGITS
-    }
-    return Predictions(
-        not_finite,
+def prediction_of(observation: Observation) -> Prediction:
+    """Return the predicted classes and their probabilities, which are outcomes in `PREDICTED`."""
+    return (
         observation.outcome(Outcome.PREDICTION),
         observation.outcome(Outcome.PREDICTION_PROBABILITY),
     )
+
+
+def not_finite_signals(observation: Observation, needs: frozenset[Signal]) -> NotFinite:
+    """Return, of the signals that are needed and of the logits, where they are not finite."""
+    observed = needs if observation.logits is None else needs | {Signal.LOGITS}
+    return {
+        signal: _not_finite(observation.signal(signal)) for signal in Signal if signal in observed
+    }
 
 
 def _not_finite(signal: Float[Tensor, "k n *rest"]) -> Bool[Tensor, "k n"]:
@@ -126,9 +123,9 @@ def _not_finite(signal: Float[Tensor, "k n *rest"]) -> Bool[Tensor, "k n"]:
     return ~values.isfinite().all(dim=-1)
 
 
-def not_finite_by_checkpoint(predictions: Sequence[Predictions]) -> dict[Signal, np.ndarray]:
+def not_finite_by_checkpoint(segments: Sequence[NotFinite]) -> dict[Signal, np.ndarray]:
     """Return, by signal, checkpoints x examples: whether the signal is not finite."""
     return {
-        signal: torch.cat([segment.not_finite[signal] for segment in predictions]).cpu().numpy()
-        for signal in predictions[0].not_finite
+        signal: torch.cat([segment[signal] for segment in segments]).cpu().numpy()
+        for signal in segments[0]
     }

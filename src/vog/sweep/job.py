@@ -12,6 +12,7 @@ from vog.models import Model
 from vog.models.torch import memory
 from vog.observation import Signal
 from vog.scores import Score
+from vog.sweep.accumulator import Folded
 from vog.sweep.memory_plan import MemoryPlan
 from vog.sweep.observe import Observer
 from vog.sweep.request import Request
@@ -68,6 +69,11 @@ class Job:
     def observer(self) -> Observer:
         """The model with the task and the target."""
         return Observer(self.model, self.task, self.target)
+
+    @property
+    def folded(self) -> Folded:
+        """What is accumulated of each batch."""
+        return Folded(self.stages, self.scores, self.task, self.keeps_probabilities)
 
     @property
     def keeps_probabilities(self) -> bool:

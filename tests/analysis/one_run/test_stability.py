@@ -1,6 +1,7 @@
 """Stability: halves of the checkpoints in the same pass, and what they say of a ranking."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -181,9 +182,9 @@ def test_they_cost_no_pass_of_the_model(
         seen: list[int] = []
         observe = TorchModel.observe
 
-        def counted(*given: object) -> object:
+        def counted(*given: Any, **named: Any) -> object:
             seen.append(1)
-            return observe(*given)  # type: ignore[arg-type]
+            return observe(*given, **named)
 
         with monkeypatch.context() as patch:
             patch.setattr(TorchModel, "observe", counted)
