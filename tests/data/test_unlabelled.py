@@ -17,6 +17,7 @@ from vog.data import open_source
 from vog.errors import CheckpointError, DataError, ScoreError, VogError
 from vog.inspection.inspector import inspector
 from vog.result import Run
+from vog.result.rows import is_half
 from vog.scores import SCORES, uses_label
 
 Data = tuple[np.ndarray, np.ndarray]
@@ -87,6 +88,12 @@ def test_where_some_have_none_the_others_have_all(
         assert np.isnan(values[::3]).all() == needs_label
         known = (some >= 0) | ~np.array(needs_label)
         np.testing.assert_allclose(values[known], expected[known], rtol=1e-5, atol=1e-7)
+    halves = [name for name in run.schema.names if is_half(name)]
+    assert {name.partition("@")[0] for name in halves} >= {"vog", "loss"}
+    for name in halves:
+        (column,) = run.table([name]).columns
+        missing = np.array([value is None for value in column.to_pylist()])
+        assert missing[::3].all() == uses_label(SCORES[name.partition("@")[0]]), name
     assert not run.problems().num_rows, "there is nothing wrong with them"
 
 

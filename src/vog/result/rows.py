@@ -22,6 +22,11 @@ def is_half(column: str) -> bool:
     return column.endswith(tuple(f".{half}" for half in HALVES))
 
 
+def whole_of(column: str) -> str:
+    """Return the column over all checkpoints of the column of a half; others are unchanged."""
+    return column.rpartition(".")[0] if is_half(column) else column
+
+
 def probabilities_column(stage: str) -> str:
     """Return `probabilities@late`, the column of all class probabilities of a stage."""
     return f"{_PROBABILITIES}{stage}"

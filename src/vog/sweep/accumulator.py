@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float16, Shaped
 
 from vog.checkpoints import Stage
 from vog.observation import Observation, Signal
+from vog.result.rows import is_half
 from vog.scores import Score, needs_of
 from vog.sweep.fold import StageFold, States, column_name, not_finite_by_checkpoint
 from vog.sweep.split_half import Halves, nan_where_undefined
@@ -61,7 +62,7 @@ class Columns:
         return {
             int(position): column.partition("@")[0]
             for column, values in self.scores.items()
-            if "." not in column
+            if not is_half(column)
             for position in np.flatnonzero(np.isnan(values))
         }
 

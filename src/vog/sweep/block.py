@@ -9,7 +9,7 @@ from vog.checkpoints import Stage
 from vog.data import UNLABELLED, Batch
 from vog.models import Weights
 from vog.observation import Observation, Signal
-from vog.result.rows import Meaning, RowBlock
+from vog.result.rows import Meaning, RowBlock, whole_of
 from vog.scores import Score, uses_label
 from vog.sweep.accumulator import Accumulator, Columns
 from vog.sweep.fold import column_name
@@ -120,7 +120,7 @@ def _without_unlabelled(
         column_name(s, stage.name) for s in job.scores if uses_label(s) for stage in job.stages
     }
     return {
-        column: np.where(labelled, array, np.nan) if column in label_columns else array
+        column: np.where(labelled, array, np.nan) if whole_of(column) in label_columns else array
         for column, array in values.items()
     }
 

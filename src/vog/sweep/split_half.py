@@ -19,7 +19,7 @@ from vog.checkpoints.stages import restrict_stages
 from vog.data import Examples
 from vog.data.sampling import row_hashes
 from vog.observation import Observation, Signal
-from vog.result.rows import HALVES, half_of
+from vog.result.rows import HALVES, half_of, whole_of
 from vog.scores import Score
 from vog.sweep.fold import StageFold, column_name
 from vog.tasks import Task
@@ -131,7 +131,7 @@ def nan_where_undefined(
 ) -> dict[str, Shaped[np.ndarray, "n"]]:
     """Return the halves, with NaN where the score over all checkpoints is NaN."""
     return {
-        name: np.where(np.isnan(scores[name.rpartition(".")[0]]), np.nan, values)
+        name: np.where(np.isnan(scores[whole_of(name)]), np.nan, values)
         for name, values in halves.items()
     }
 
