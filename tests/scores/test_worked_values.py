@@ -129,4 +129,5 @@ def test_never_learned_is_infinitely_hard() -> None:
     wrong = Observation(torch.tensor([1]), torch.tensor([[[1.0, 0.0]]] * 3))
     for name in ("forgetting", "first_learned"):
         score = SCORES[name]
-        assert score.compute(score.init(wrong)).item() == math.inf
+        seen = CLASSIFICATION.complete(wrong, outcomes_of([score]))
+        assert score.compute(score.init(seen)).item() == math.inf
