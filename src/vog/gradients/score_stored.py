@@ -25,7 +25,7 @@ from vog.result.data_location import places_to_store
 from vog.result.part_writer import Clock, PartBuffer
 from vog.result.rows import RowBlock
 from vog.sweep import split_half
-from vog.sweep.accumulator import Accumulator, Folded
+from vog.sweep.accumulator import Accumulator, ScorePlan
 from vog.sweep.block import meanings
 from vog.sweep.loop import batches_of
 from vog.sweep.split_half import halved_rows
@@ -120,7 +120,7 @@ def _rows(
 ) -> RowBlock:
     labels = folders[0].labels[rows.start : rows.stop]
     halved = halved_rows(np.arange(rows.start, rows.stop), len(folders[0].labels))
-    accumulator = Accumulator(Folded(stages, _SCORES, CLASSIFICATION), halved)
+    accumulator = Accumulator(ScorePlan(stages, _SCORES, CLASSIFICATION), halved)
     for checkpoint in range(len(folders)):
         accumulator.add(observe_stored(folders, checkpoint, rows))
     columns = accumulator.columns()

@@ -21,7 +21,7 @@ from vog.tasks import Task
 
 
 @dataclass(frozen=True)
-class Folded:
+class ScorePlan:
     """What is accumulated of each batch.
 
     Attributes:
@@ -70,15 +70,15 @@ class Columns:
 class Accumulator:
     """The states of all scores for one batch; observations are added in training order."""
 
-    def __init__(self, folded: Folded, halved: Bool[np.ndarray, "n"]) -> None:
+    def __init__(self, plan: ScorePlan, halved: Bool[np.ndarray, "n"]) -> None:
         """Start a batch; `halved` marks the examples that are also scored on half checkpoints."""
-        needs = needs_of(folded.scores)
-        distributions = {} if folded.keeps_probabilities else None
-        self._folded, self._count = folded, len(halved)
+        needs = needs_of(plan.scores)
+        distributions = {} if plan.keeps_probabilities else None
+        self._plan, self._count = plan, len(halved)
         self._fold = StageFold(
-            folded.stages, folded.scores, needs, folded.task, distributions=distributions
+            plan.stages, plan.scores, needs, plan.task, distributions=distributions
         )
-        self._halves = Halves.start(folded.stages, folded.scores, needs, folded.task, halved)
+        self._halves = Halves.start(plan.stages, plan.scores, needs, plan.task, halved)
 
     def add(self, observation: Observation) -> None:
         """Add the observation of the next checkpoint."""
@@ -92,9 +92,9 @@ class Accumulator:
     def columns(self) -> Columns:
         """Return the columns, after the observations of all checkpoints were added."""
         bad = not_finite_by_checkpoint(self._fold.not_finite)
-        scores = _score_columns(self._folded, self._fold.states(), bad)
+        scores = _score_columns(self._plan, self._fold.states(), bad)
         halves = nan_where_undefined(self._halves.values(self._count), scores)
-        ends = {stage.name: stage.stop - 1 for stage in self._folded.stages}
+        ends = {stage.name: stage.stop - 1 for stage in self._plan.stages}
         predictions, probabilities = dict[str, np.ndarray](), dict[str, np.ndarray]()
         if self._fold.predictions:
             predicted, probability = (
@@ -114,13 +114,13 @@ class Accumulator:
 
 
 def _score_columns(
-    folded: Folded, states: Mapping[str, States], bad: Mapping[Signal, np.ndarray]
+    plan: ScorePlan, states: Mapping[str, States], bad: Mapping[Signal, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Return the scores by column; NaN where `bad` has a signal that they need in the stage."""
     columns: dict[str, np.ndarray] = {}
-    for stage in folded.stages:
+    for stage in plan.stages:
         within = slice(stage.start, stage.stop)
-        for score, state in zip(folded.scores, states[stage.name], strict=True):
+        for score, state in zip(plan.scores, states[stage.name], strict=True):
             values = score.compute(state).float().cpu().numpy()
             needs = needs_of([score])
             # A gradient can be finite though the logits are not: a ReLU blocks it.

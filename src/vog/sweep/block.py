@@ -40,7 +40,7 @@ def rows_of(job: Job, block: Batch, size: int | None = None) -> list[RowBlock]:
 
 def _accumulator(job: Job, batch: Batch) -> Accumulator:
     halved = is_halved(batch.positions.numpy() + batch.rows.start, job.examples)
-    return Accumulator(job.folded, halved)
+    return Accumulator(job.score_plan, halved)
 
 
 def observer(job: Job, batches: Sequence[Batch]) -> Callable[[Weights, Batch], Observation]:
@@ -99,7 +99,7 @@ def _rows(job: Job, batch: Batch, accumulator: Accumulator) -> RowBlock:
 def _no_columns(job: Job) -> Columns:
     """Return the columns of a batch of which no example could be read."""
     empty, stages = np.empty(0), [stage.name for stage in job.stages]
-    halves = Accumulator(job.folded, np.empty(0, bool)).half_columns()
+    halves = Accumulator(job.score_plan, np.empty(0, bool)).half_columns()
     distribution = np.empty((0, job.classes), np.float16)
     return Columns(
         dict.fromkeys([*meanings(job.scores, job.stages), *halves], empty),

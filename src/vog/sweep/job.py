@@ -12,7 +12,7 @@ from vog.models import Model
 from vog.models.torch import memory
 from vog.observation import Signal
 from vog.scores import Score
-from vog.sweep.accumulator import Folded
+from vog.sweep.accumulator import ScorePlan
 from vog.sweep.memory_plan import MemoryPlan
 from vog.sweep.observe import Observer
 from vog.sweep.request import Request
@@ -71,9 +71,9 @@ class Job:
         return Observer(self.model, self.task, self.target)
 
     @property
-    def folded(self) -> Folded:
+    def score_plan(self) -> ScorePlan:
         """What is accumulated of each batch."""
-        return Folded(self.stages, self.scores, self.task, self.keeps_probabilities)
+        return ScorePlan(self.stages, self.scores, self.task, self.keeps_probabilities)
 
     @property
     def keeps_probabilities(self) -> bool:
