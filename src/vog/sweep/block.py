@@ -79,7 +79,7 @@ def _rows(job: Job, batch: Batch, accumulator: Accumulator) -> RowBlock:
     positions, labels = batch.positions.numpy(), batch.labels.numpy()
     ids = job.examples.ids[batch.rows.start : batch.rows.stop]
     problems = {position: f"unreadable: {reason}" for position, reason in batch.problems.items()}
-    columns = accumulator.columns() if len(positions) else _no_columns(job)
+    columns = accumulator.columns() if len(positions) else _no_columns(job, accumulator)
     problems |= {
         int(positions[index]): f"not finite: {score}" for index, score in columns.undefined.items()
     }
@@ -96,13 +96,12 @@ def _rows(job: Job, batch: Batch, accumulator: Accumulator) -> RowBlock:
     )
 
 
-def _no_columns(job: Job) -> Columns:
+def _no_columns(job: Job, accumulator: Accumulator) -> Columns:
     """Return the columns of a batch of which no example could be read."""
     empty, stages = np.empty(0), [stage.name for stage in job.stages]
-    halves = Accumulator(job.score_plan, np.empty(0, bool)).half_columns()
     distribution = np.empty((0, job.classes), np.float16)
     return Columns(
-        dict.fromkeys([*meanings(job.scores, job.stages), *halves], empty),
+        dict.fromkeys([*meanings(job.scores, job.stages), *accumulator.half_columns()], empty),
         {stage: np.empty(0, np.int64) for stage in stages},
         dict.fromkeys(stages, empty),
         dict.fromkeys(stages, distribution) if job.keeps_probabilities else {},

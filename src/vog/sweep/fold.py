@@ -73,6 +73,7 @@ class StageFold:
         }
 
     def _flush(self) -> None:
+        last = self._observations[-1]
         observation = self.task.complete(concat(self._observations), self._outcomes)
         self._observations.clear()
         if self.keep_predictions:
@@ -81,7 +82,7 @@ class StageFold:
                 self.predictions.append(prediction_of(observation))
         if self.distributions is not None and any(s.stop == self._count for s in self.stages):
             # A probability below 6e-8, the smallest of float16, is 0.
-            probabilities = self.task.outcome(observation, Outcome.PROBABILITIES)
+            probabilities = self.task.outcome(last, Outcome.PROBABILITIES)
             self.distributions[self._count] = probabilities[-1].half()
         segment = next(span for span in self._segments if self._count - 1 in span)
         states = [score.init(observation) for score in self.scores]

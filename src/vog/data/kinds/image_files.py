@@ -1,14 +1,35 @@
-"""Opening of image files to be shown, cropped as they were scored; ids are paths in a folder."""
+"""Image files whose ids are paths in a folder, opened to be shown, cropped as they were scored."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from vog import pixels
-from vog.data.protocol import Display, StoredReader
+from vog.data.protocol import Display, Source, StoredReader
 from vog.errors import ResultError
 from vog.files.file_names import path_below
 from vog.wording import option
+
+
+@dataclass(frozen=True)
+class ImageFileSource(Source):
+    """What sources of image files share: an example is found by its id, the path of its file."""
+
+    form = "files"
+    by_number = False
+
+    def reader(self, data: Any, display: Display) -> StoredReader:
+        """Return what opens the file that an id names."""
+        return reader_by_id(data, display)
+
+    def file_names(
+        self, place: Path, rows: Sequence[int], ids: Sequence[str]
+    ) -> Sequence[str] | None:
+        """Return the ids, which are paths."""
+        return ids
 
 
 def reader_by_id(folder: Path, display: Display) -> StoredReader:

@@ -1,25 +1,22 @@
 """An image folder: one sub-folder a class."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vog.data import folders
 from vog.data.examples import Examples
-from vog.data.kinds.image_files import reader_by_id
+from vog.data.kinds.image_files import ImageFileSource
 from vog.data.paths import existing_path, names_folder
-from vog.data.protocol import Display, OpenOptions, Source, StoredReader
+from vog.data.protocol import OpenOptions
 from vog.data.transforms import image_transform
 
 
 @dataclass(frozen=True)
-class ImageFolder(Source):
+class ImageFolder(ImageFileSource):
     """A folder of image files, whose ids are paths in it."""
 
     kind = "image folder"
-    form = "files"
-    by_number = False
 
     def opens(self, data: Any) -> bool:
         """Return whether a folder has the name, or nothing has and the name has no suffix."""
@@ -33,13 +30,3 @@ class ImageFolder(Source):
     def place(self, data: Any) -> Path | None:
         """Return the path of the folder."""
         return Path(data)
-
-    def reader(self, data: Any, display: Display) -> StoredReader:
-        """Return what opens the file that an id names."""
-        return reader_by_id(data, display)
-
-    def file_names(
-        self, place: Path, rows: Sequence[int], ids: Sequence[str]
-    ) -> Sequence[str] | None:
-        """Return the ids, which are paths."""
-        return ids
