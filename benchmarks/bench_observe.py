@@ -18,11 +18,9 @@ import networks
 import others
 from networks import NETWORKS
 from vog.analysis.one_run.correlation import spearman
-from vog.data import Batch
+from vog.models.protocol import Variant
 from vog.models.torch.adapter import TorchModel
-from vog.models.torch.compiled import compile_forward
 from vog.scores import Signal
-from vog.sweep.acceleration import with_folded_norms
 from vog.sweep.observe import Observer
 from vog.tasks import CLASSIFICATION
 from vog.tasks.targets import TARGETS
@@ -61,17 +59,18 @@ def bench_observe(
         return
     model = TorchModel(network.build())
     if way == "plain":
-        model = replace(model, layout=torch.contiguous_format)
-    fitted = model.fit(torch.load(file, weights_only=True), str(file))
-    if way in ("folded", "bfloat16", "compiled"):
-        first = Batch(range(len(labels)), labels, torch.arange(len(labels)), inputs, {})
-        model = with_folded_norms(
-            Observer(model, CLASSIFICATION, TARGETS["logit"]), fitted, first, NEEDS
-        )
-    if way == "bfloat16":
-        model = replace(model, precision="bfloat16")
-    if way == "compiled":
-        model = replace(model, compiled=compile_forward(model), full_batch=len(labels))
+        model = replace(model, memory_format=torch.contiguous_format)
+    with model.evaluation_mode():
+        fitted = model.read(file)
+    model = model.with_parts(fitted, inputs)
+    variants = {
+        "folded": [Variant.FOLDED],
+        "bfloat16": [Variant.FOLDED, Variant.BFLOAT16],
+        "compiled": [Variant.FOLDED, Variant.COMPILED],
+    }
+    for variant in variants.get(way, ()):
+        if variant is not Variant.FOLDED or model.foldable.pairs:
+            model = model.variant(variant, len(labels))
     weights, placed = model.ready(fitted), model.place(inputs)
     look: Callable[[], torch.Tensor] = lambda: Observer(model, CLASSIFICATION, TARGETS["logit"])(  # noqa: E731
         weights, placed, labels, NEEDS

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 import vog
 import world
-from observing import observer
+from observing import fitted, observer
 from vog import moments
 from vog.analysis.one_run.error_by_rank import error_by_rank
 from vog.checkpoints import find_checkpoints
@@ -33,7 +33,7 @@ def observed(
 ) -> torch.Tensor:
     model = TorchModel(module)
     with model.evaluation_mode():
-        state = model.fit(module.state_dict(), "here")
+        state = model.ready(fitted(model))
         return observer(model)(state, inputs, labels, frozenset({signal})).signal(signal)[0]
 
 
@@ -76,7 +76,7 @@ def test_stage_mean_over_the_wrong_window() -> None:
 def test_cumulative_grad(linear: nn.Sequential) -> None:
     """A second look at the same examples does not add to the first."""
     model = TorchModel(linear)
-    state = model.fit(linear.state_dict(), "here")
+    state = model.ready(fitted(model))
     first, second = (observer(model)(state, X, Y, GRADIENT).input_gradient for _ in range(2))
     assert first is not None
     assert second is not None

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -55,6 +55,7 @@ class Observation:
             with respect to weight and bias of the last linear layer; nats per unit of weight.
         outcomes: the outcomes that a task has computed from the logits, each k x n;
             probabilities are k x n x classes.
+        mask: which positions of the inputs are real and not padding; None without padding.
     """
 
     labels: Int[Tensor, "n"]
@@ -63,6 +64,7 @@ class Observation:
     loss_gradient: Float[Tensor, "k n *input"] | None = None
     last_layer_norm: Float[Tensor, "k n"] | None = None
     outcomes: Mapping[Outcome, Tensor] = field(default_factory=dict)
+    mask: Bool[Tensor, "n positions"] | None = None
 
     of = FormerAttribute("select_rows")
 
@@ -91,6 +93,7 @@ class Observation:
         return _with_signals(
             self.labels[rows],
             [None if value is None else value[:, rows] for value in self._signals.values()],
+            None if self.mask is None else self.mask[rows],
         )
 
     @property
@@ -131,14 +134,16 @@ def concat(observations: Sequence[Observation]) -> Observation:
     signals = [
         _concatenated([value for value in values if value is not None]) for values in together
     ]
-    return _with_signals(observations[0].labels, signals)
+    return _with_signals(observations[0].labels, signals, observations[0].mask)
 
 
 def _concatenated(values: Sequence[Tensor]) -> Tensor | None:
     return torch.cat(list(values)) if values else None
 
 
-def _with_signals(labels: Tensor, signals: Sequence[Tensor | None]) -> Observation:
+def _with_signals(
+    labels: Tensor, signals: Sequence[Tensor | None], mask: Tensor | None
+) -> Observation:
     """Return an observation of signals in the order of `Signal`."""
     logits, input_gradient, loss_gradient, last_layer_norm = signals
-    return Observation(labels, logits, input_gradient, loss_gradient, last_layer_norm)
+    return Observation(labels, logits, input_gradient, loss_gradient, last_layer_norm, mask=mask)

@@ -7,6 +7,7 @@ The same mistake can be made from both. A message for somebody who wrote Python 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 # The same switch has the same help in all commands that have it.
 SAFE_CSV_HELP = (
@@ -69,3 +70,11 @@ def same_again(name: str) -> str:
     if _CALLER.typed_a_command:
         return f"Run the same {command(name)} command again"
     return f"Call {command(name)} with the same arguments again"
+
+
+def described_option(name: str, value: object) -> str:
+    """Return a setting as the caller wrote it; a value that is long to print as its type."""
+    if value is None or isinstance(value, str | int | float | Path):
+        return option(name, value)
+    kind = type(value).__name__
+    return f"{option(name)} is {'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"

@@ -13,12 +13,13 @@ import world
 from vog.checkpoints import read_weights, weights_digest
 from vog.errors import CheckpointError
 from vog.models.torch.adapter import TorchModel
+from vog.models.torch.matched_weights import load_copies
 
 (STATE,) = world.weights(1)
 
 
 def fit(state: dict[str, torch.Tensor], module: nn.Module, name: str) -> dict[str, torch.Tensor]:
-    return dict(TorchModel(module).fit(state, name))
+    return dict(load_copies(state, TorchModel(module).source, name))
 
 
 def same(found: dict[str, torch.Tensor]) -> bool:

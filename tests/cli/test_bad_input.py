@@ -218,7 +218,7 @@ def test_a_full_disk_keeps_what_was_finished(cli: Cli, monkeypatch: pytest.Monke
 
 
 def test_a_bug_keeps_its_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vog.sweep.loop.rows_of", lambda *_: 1 / 0)
+    monkeypatch.setattr("vog.sweep.executor.rows_of", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         score(cli)
 
@@ -228,7 +228,7 @@ def test_an_interrupt_says_that_rows_are_kept(cli: Cli, monkeypatch: pytest.Monk
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vog.sweep.loop.rows_of", interrupted)
+    monkeypatch.setattr("vog.sweep.executor.rows_of", interrupted)
     code, _, err = score(cli)
     assert code == 130
     assert "Finished rows are kept; the same command continues." in err

@@ -31,7 +31,7 @@ from vog.scores import SCORES
 from vog.sweep.job import Job
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
-from vog.sweep.weights import Streamed
+from vog.sweep.weights import AllWeights
 
 ROWS = 30
 # This file, as a user names the functions in theirs.
@@ -206,8 +206,8 @@ def test_weights_that_are_streamed(
 ) -> None:
     monkeypatch.setattr("vog.sweep.memory_plan.plan_memory", streamed)
     read: list[str] = []
-    each = Streamed.each
-    monkeypatch.setattr(Streamed, "each", lambda self: (read.append("streamed"), each(self))[1])
+    each = AllWeights.each
+    monkeypatch.setattr(AllWeights, "each", lambda self: (read.append("streamed"), each(self))[1])
     inspect = inspector(run)
     assert_equals_the_run(run, inspect)
     assert len(read) == 3

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from observing import observer
+from observing import fitted, observer
 from vog.errors import FunctionError
 from vog.models.torch.adapter import TorchModel
 from vog.scores import Signal
@@ -28,7 +28,7 @@ def test_the_gradient_in_closed_form(name: str, factor: object) -> None:
     inner = weight[Y] - p @ weight
     expected = factor(p.gather(1, Y[:, None])) * inner  # type: ignore[operator]
     model = TorchModel(module)
-    state = model.fit(module.state_dict(), "here")
+    state = model.ready(fitted(model))
     found = observer(model, name)(state, X, Y, frozenset({Signal.INPUT_GRADIENT}))
     torch.testing.assert_close(found.signal(Signal.INPUT_GRADIENT)[0], expected)
 

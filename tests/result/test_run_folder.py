@@ -22,7 +22,7 @@ from vog.errors import DataError, DifferentQuestionError, ResultError
 from vog.result import Run, open_run, part_names, question_schema
 from vog.result import question as questions
 from vog.result.sql import RunTables
-from vog.sweep.loop import batches_of, merge_adjacent
+from vog.sweep.executor import batches_of, merge_adjacent
 from vog.sweep.part_grid import plan_parts
 
 ROWS = 40
@@ -70,16 +70,16 @@ def test_blocks_larger_than_parts_and_batches_that_were_halved_keep_the_grid(
     scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three of four batches run out of memory at their size, and then go on with half of it."""
-    from vog.sweep import loop as sweeping
+    from vog.sweep import executor
 
-    made = sweeping.rows_of
+    made = executor.rows_of
 
     def short(job: Any, block: Any, size: int) -> Any:
         if size > 3:
             raise MemoryError
         return made(job, block, size)
 
-    monkeypatch.setattr(sweeping, "rows_of", short)
+    monkeypatch.setattr(executor, "rows_of", short)
     halved = score(scored, tmp_path / "halved")
     assert sorted(contents(halved.folder)) == sorted(contents(scored / "run"))
     np.testing.assert_allclose(

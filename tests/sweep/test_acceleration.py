@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import vog
 import world
-from observing import observer
+from observing import fitted, observer
 from vog.analysis.one_run.correlation import spearman
 from vog.errors import ModelError
 from vog.models.torch.adapter import TorchModel
@@ -78,7 +78,7 @@ def test_when_it_is_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = acceleration.Fidelity(spearman_of, 30, times)
-    monkeypatch.setattr(acceleration, "compare_jobs", lambda *_: found)
+    monkeypatch.setattr(acceleration, "compare_computations", lambda *_: found)
     job = prepare(request(checkpoints, digits, tmp_path / "run", precision="auto"))
     assert job.question["precision"] == ("bfloat16" if taken else "float32")
     assert ("fidelity" in job.question) == taken
@@ -92,7 +92,9 @@ def test_asked_for_by_name_it_is_taken_whatever_is_found(
     checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        acceleration, "compare_jobs", lambda *_: acceleration.Fidelity({"vog@all": 0.2}, 30, 0.5)
+        acceleration,
+        "compare_computations",
+        lambda *_: acceleration.Fidelity({"vog@all": 0.2}, 30, 0.5),
     )
     job = prepare(request(checkpoints, digits, tmp_path / "run", precision="bfloat16"))
     assert job.question["precision"] == "bfloat16"
@@ -126,7 +128,7 @@ def test_logits_of_the_head_are_float32() -> None:
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[1 + 2**-10, 0], [0, 1]]))
     model = TorchModel(module, head=Head("1", layer), precision="bfloat16")
-    weights = model.ready(model.fit(module.state_dict(), "here"))
+    weights = model.ready(fitted(model))
     with model.evaluation_mode():
         seen = observer(model)(
             weights, torch.eye(2), torch.tensor([0, 1]), frozenset({Signal.INPUT_GRADIENT})
@@ -149,7 +151,7 @@ def test_only_convolutions_and_linear_layers_are_rounded() -> None:
 
     module = Net()
     model = TorchModel(module, head=Head("head", module.head), precision="bfloat16")
-    weights = model.ready(model.fit(module.state_dict(), "here"))
+    weights = model.ready(fitted(model))
     halved = {key for key, value in weights.items() if value.dtype == torch.bfloat16}
     assert halved == {"conv.weight", "conv.bias", "inner.weight", "inner.bias"}
     with model.evaluation_mode():

@@ -22,9 +22,9 @@ import vog
 from plain_models import WIDTH, Base, Build, State, X, Y, assert_as_plain, plain, save, states_of
 from vog.cli import main
 from vog.errors import CheckpointError, FunctionError, ModelError, ScoreError
+from vog.models.torch.adapter import APART_NOTE
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
-from vog.sweep.trial import APART_NOTE
 
 
 class Recomputing(Base):

@@ -20,11 +20,11 @@ import vog
 import world
 from small_memory import streamed
 from vog.errors import VogError
-from vog.models.torch.adapter import LoadedWeights, TorchModel
+from vog.models.torch.adapter import TorchModel
+from vog.models.torch.matched_weights import LoadedWeights
 from vog.result.parts import list_parts
 from vog.scores import SCORES
-from vog.sweep import trial
-from vog.sweep.loop import batches_of
+from vog.sweep.executor import batches_of
 
 Data = tuple[np.ndarray, np.ndarray]
 CHECKPOINTS = world.weights(7)
@@ -48,10 +48,9 @@ def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     words = dict(PATHS[request.param])
     if words.pop("memory", None):
         monkeypatch.setattr("vog.sweep.memory_plan.plan_memory", streamed)
-    ways = trial._candidate_models
-    first = SKIPPED.get(request.param, 0)
+    ways, first = TorchModel.ways, SKIPPED.get(request.param, 0)
     monkeypatch.setattr(
-        trial, "_candidate_models", lambda *words: itertools.islice(ways(*words), first, None)
+        TorchModel, "ways", lambda *words: itertools.islice(ways(*words), first, None)
     )
     monkeypatch.setattr(vog, "score", partial(vog.score, **words), raising=False)
     return str(request.param)

@@ -27,7 +27,7 @@ from vog.result.rows import RowBlock
 from vog.sweep import split_half
 from vog.sweep.accumulator import Accumulator, ScorePlan
 from vog.sweep.block import meanings
-from vog.sweep.loop import batches_of
+from vog.sweep.executor import batches_of
 from vog.sweep.split_half import halved_rows
 from vog.tasks import CLASSIFICATION
 from vog.wording import option

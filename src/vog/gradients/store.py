@@ -16,6 +16,7 @@ where this module stores an image.
 import itertools
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,13 +33,13 @@ from vog.pixels import file_size
 from vog.result import Run, parts
 from vog.result.part_writer import Clock
 from vog.result.parts import PartSink
-from vog.result.rows import RowBlock
+from vog.result.rows import Meaning, RowBlock
 from vog.scores.colours import default_layout, layout_of
 from vog.scores.gradient import Layout, pixels
 from vog.sweep.block import observer, signal_errors
 from vog.sweep.fold import NotFinite, not_finite_by_checkpoint, not_finite_signals
 from vog.sweep.job import Job
-from vog.sweep.loop import Summary, write_rows
+from vog.sweep.loop import Summary, finish
 from vog.sweep.part_grid import PART_SECONDS, whole_batches
 from vog.sweep.plan import plan
 from vog.sweep.prepare import prepare
@@ -68,6 +69,29 @@ class Storing:
     images: bool
     pixels: tuple[int, ...]
     layout: Layout | None
+    activity: str = "storing"
+
+    @property
+    def columns(self) -> Mapping[str, Meaning]:
+        """None: the parts have no scores."""
+        return {}
+
+    @property
+    def row_numbers(self) -> None:
+        """None: the numbers of the files count the stored examples."""
+        return
+
+    def with_weights(self) -> "Storing":
+        """Return the work with the weights of its job read."""
+        return replace(self, job=self.job.with_weights())
+
+    def rows(self, block: Batch, size: int, clock: Clock) -> list[RowBlock]:
+        """Write the gradients of a block, and return its rows."""
+        return _store_block(self, block, size, clock)
+
+    def before_part(self) -> None:
+        """Put the gradients of a part on the disk before the part says that they are there."""
+        flush_disks()
 
 
 def prepare_storing(request: Request, images: bool = True) -> Storing:
@@ -88,16 +112,19 @@ def prepare_storing(request: Request, images: bool = True) -> Storing:
         )
     pixel_shape = tuple(length for axis, length in enumerate(shape) if axis != colour_axis)
     question = {k: v for k, v in job.question.items() if k not in ("scores", "stages")}
-    question |= {"stored": "gradients, colours averaged", "rows_per_part": _rows_per_part(job)}
+    question |= {
+        "stored": "gradients, colours averaged",
+        "rows_per_part": _rows_per_part(request, job),
+    }
     job = replace(job, question=question)
     size = len(job.files) * (4 * pixel_shape[0] * pixel_shape[1] + _HEADER)
     return Storing(job, size, images, pixel_shape, layout)
 
 
-def _rows_per_part(job: Job) -> int:
+def _rows_per_part(request: Request, job: Job) -> int:
     """Return the rows in a part: fewer, since writing the files takes longer than computing."""
     rows = int(job.question["rows_per_part"])
-    if job.request.rows_per_part is not None or "rows_per_part" in stored_choices(job.request):
+    if request.rows_per_part is not None or "rows_per_part" in stored_choices(request):
         return rows
     useful = int(PART_SECONDS / (_SECONDS_A_FILE * len(job.files)))
     return min(rows, whole_batches(useful, job.batch_size))
@@ -112,36 +139,24 @@ def store(storing: Storing) -> Summary:
             finished gradients are lost.
         DataError: a batch cannot be made.
     """
-    job, folder = storing.job, storing.job.request.out
+    job, folder = storing.job, storing.job.out
     _check_disk_space(storing)
-    with (
-        parts.writing_session(
-            folder, job.question, job.request.overwrite, also="weight_[0-9]*"
-        ) as sink,
-        job.model.evaluation_mode(),
-    ):
+    with parts.writing_session(folder, job.question, job.overwrite, also="weight_[0-9]*") as sink:
         for file in job.files:
             make_folder(checkpoint_folder(folder, file.step))
         _check_gradient_files(job, sink)
-        summary = write_rows(
-            job,
-            sink,
-            "storing",
-            {},
-            lambda block, size, clock: _store_block(storing, block, size, clock),
-            before_part=flush_disks,
-        )
+        summary = finish(storing, sink)
         _write_arrays(job)
     return summary
 
 
 def _check_disk_space(storing: Storing) -> None:
-    job, folder, planned = storing.job, storing.job.request.out, plan(storing.job)
+    job, folder, planned = storing.job, storing.job.out, plan(storing.job)
     rows = planned.examples - planned.finished_rows
     needed = rows * (storing.bytes_per_example + _image_bytes(storing))
     existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
     free = shutil.disk_usage(existing).free
-    if job.request.overwrite:
+    if job.overwrite:
         free += sum(path.lstat().st_size for path in folder.glob("weight_[0-9]*/*"))
     if needed > free:
         raise ResultError(
@@ -172,7 +187,7 @@ def _check_gradient_files(job: Job, sink: PartSink) -> None:
     """Raise ResultError unless every finished row still has its files; counts their names."""
     rows = len(job.examples) - sum(map(len, sink.todo()))
     for file in job.files:
-        folder = checkpoint_folder(job.request.out, file.step)
+        folder = checkpoint_folder(job.out, file.step)
         count = sum(name.startswith("grad_") for name in os.listdir(folder))  # noqa: PTH208
         if count < rows:
             raise ResultError(
@@ -229,18 +244,18 @@ def _rows(job: Job, batch: Batch, outputs: list[_Outputs]) -> RowBlock:
 def _write_gradients(
     job: Job, step: int, rows: range, gradients: Float[np.ndarray, "n h w"]
 ) -> None:
-    folder = checkpoint_folder(job.request.out, step)
+    folder = checkpoint_folder(job.out, step)
     for row, gradient in zip(rows, gradients, strict=True):
         write_whole(
             gradient_file(folder, row),
             lambda path, array=gradient: np.save(path, array),
             durable=False,
-            workplace=job.request.out,
+            workplace=job.out,
         )
 
 
 def _copy_images(job: Job, files: ImageFiles, batch: Batch) -> None:
-    folder = checkpoint_folder(job.request.out, job.files[-1].step)
+    folder = checkpoint_folder(job.out, job.files[-1].step)
     for position in batch.positions.tolist():
         row = batch.rows.start + int(position)
         source = files.path(job.examples.row(row))
@@ -250,20 +265,20 @@ def _copy_images(job: Job, files: ImageFiles, batch: Batch) -> None:
             folder / f"img_{row:05d}{ending}",
             lambda path, source=source: shutil.copyfile(source, path),
             durable=False,
-            workplace=job.request.out,
+            workplace=job.out,
         )
 
 
 def _write_arrays(job: Job) -> None:
     """Write the arrays of all examples; call this when all rows are finished."""
-    run = Run(job.request.out, job.question)
+    run = Run(job.out, job.question)
     columns = [f"prediction@{file.step}" for file in job.files]
     table = run.table(["label", *columns])
     labels = table["label"].fill_null(-1).to_numpy()
     for file, column in zip(job.files, columns, strict=True):
         predictions = table[column].fill_null(-1).to_numpy()
         right = np.stack([np.arange(len(labels)), predictions == labels], axis=1)
-        folder = checkpoint_folder(job.request.out, file.step)
+        folder = checkpoint_folder(job.out, file.step)
         for name, values in (
             ("ground_truth", labels),
             ("pred_label", predictions),

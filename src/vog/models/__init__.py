@@ -1,5 +1,8 @@
 """Adapters around a model: weights in, outputs and gradients out. One module for each framework."""
 
+from vog.models.last_layer import LinearLastLayer as LinearLastLayer
+from vog.models.protocol import FittedWeights as FittedWeights
+from vog.models.protocol import LastLayer as LastLayer
 from vog.models.protocol import Model as Model
 from vog.models.protocol import Outputs as Outputs
 from vog.models.protocol import Weights as Weights

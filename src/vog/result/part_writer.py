@@ -25,6 +25,12 @@ class Clock:
         """Return the seconds since the start."""
         return time.perf_counter() - self.start
 
+    def take(self) -> tuple[float, float]:
+        """Return the seconds of reading and of writing since the last call."""
+        taken = self.reading, self.writing
+        self.reading = self.writing = 0.0
+        return taken
+
     @contextmanager
     def while_writing(self) -> Iterator[None]:
         """Count the time inside of the `with` block as writing."""

@@ -13,15 +13,13 @@ from vog import data
 from vog.analysis.one_run.correlation import spearman
 from vog.data import Batch, Examples
 from vog.errors import ModelError
-from vog.models import Weights
-from vog.models.torch import norm_folding
-from vog.models.torch.adapter import TorchModel
-from vog.models.torch.compiled import compile_forward
+from vog.models.protocol import FittedWeights, Variant
 from vog.observation import Observation, Signal
 from vog.progress import progress
 from vog.result.rows import RowBlock
 from vog.sweep.block import meanings, rows_of
-from vog.sweep.job import Job
+from vog.sweep.comparison import equal_in_most_rows
+from vog.sweep.job import Computation
 from vog.sweep.observe import Observer
 from vog.sweep.weights import read_all
 
@@ -30,19 +28,17 @@ _SAMPLE_SIZE = 128
 # precision="auto" uses bfloat16 from this rank correlation of VoG with float32 on.
 LEAST_CORRELATION = 0.995
 _TIMINGS = 3
-# Relative differences in float32 between sums in a different order, with room for deep networks.
-_LOGIT_TOLERANCE, _GRADIENT_TOLERANCE = 1e-4, 1e-2
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Agreement and speed of a faster job, compared with the slow one.
+    """Agreement and speed of a faster computation, compared with the slow one.
 
     Attributes:
-        spearman: by column, the rank correlation of the two jobs' scores on a sample of the
+        spearman: by column, the rank correlation of the two scores on a sample of the
             examples; 1 is the same order.
         examples: number of examples in the sample.
-        speed: how many times as fast the faster job computes a batch.
+        speed: how many times as fast the faster one computes a batch.
     """
 
     spearman: dict[str, float]
@@ -66,82 +62,62 @@ def lowest_correlation(spearman: Mapping[str, float]) -> tuple[str, float]:
 
 
 def with_folded_norms(
-    observer: Observer, fitted: Weights, first: Batch, needs: frozenset[Signal]
-) -> TorchModel:
-    """Return the model with norms folded into convolutions if the first batch stays the same."""
-    model = observer.model
-    assert isinstance(model, TorchModel)
-    inputs = model.place(first.inputs)
-    classes = torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device)
-    with model.evaluation_mode():
-        weights = model.ready(fitted)
-        folding = norm_folding.find(model.module, lambda: model.forward(weights, inputs))
-        plain = observer(weights, inputs, classes, needs)
-    if not folding.pairs:
-        return model
-    faster = replace(model, folding=folding)
+    observer: Observer, fitted: FittedWeights, first: Batch, needs: frozenset[Signal]
+) -> Observer:
+    """Return the observer with norms folded, if that leaves the first batch as it is."""
     try:
-        with faster.evaluation_mode():
-            folded = replace(observer, model=faster)(faster.ready(fitted), inputs, classes, needs)
+        faster = replace(observer, model=observer.model.variant(Variant.FOLDED))
+    except ModelError:  # there is none
+        return observer
+    plain = _observe_first(observer, fitted, first, needs)
+    try:
+        folded = _observe_first(faster, fitted, first, needs)
     except ModelError:  # the model reaches its norms in a way that cannot be replaced
-        return model
-    return faster if _equal_in_most_rows(plain, folded, needs) else model
+        return observer
+    return faster if equal_in_most_rows(plain, folded, needs) else observer
 
 
-def _equal_in_most_rows(plain: Observation, faster: Observation, needs: frozenset[Signal]) -> bool:
-    """Return whether two observations are equal up to rounding, example by example.
+def _observe_first(
+    observer: Observer, fitted: FittedWeights, first: Batch, needs: frozenset[Signal]
+) -> Observation:
+    model = observer.model
+    classes = torch.zeros(len(first.positions), dtype=torch.int64, device=model.device)
+    with model.evaluation_mode():
+        return observer(model.ready(fitted), model.place(first.inputs), classes, needs)
 
-    The logits of every example must agree. Of gradients the median example must agree: rounding
-    decides on which side of zero the input of a ReLU falls, and can change a whole gradient.
+
+def with_bfloat16(slow: Computation) -> Computation:
+    """Return the computation with convolutions and linear layers in bfloat16.
+
+    Raises:
+        ModelError: the model has no such way.
     """
-    for signal in needs | {Signal.LOGITS}:
-        a, b = (
-            observation.signal(signal)[0].flatten(start_dim=1)
-            if observation.signal(signal).ndim > 2
-            else observation.signal(signal)[0][:, None]
-            for observation in (plain, faster)
-        )
-        finite = (a.isfinite() & b.isfinite()).all(dim=1)
-        if not torch.equal(a.isfinite(), b.isfinite()) or not finite.any():
-            return False
-        a, b = a[finite], b[finite]
-        norms = torch.maximum(a.norm(dim=1), b.norm(dim=1)).clamp_min(1e-12)
-        differences = (a - b).norm(dim=1) / norms
-        difference = differences.max() if signal is Signal.LOGITS else differences.median()
-        if difference > (_LOGIT_TOLERANCE if signal is Signal.LOGITS else _GRADIENT_TOLERANCE):
-            return False
-    return True
+    model = slow.model.variant(Variant.BFLOAT16)
+    read = read_all(slow.files, model, slow.memory_plan.hold, slow.quiet)
+    return replace(slow, model=model, weights=read.weights)
 
 
-def with_bfloat16(job: Job) -> Job:
-    """Return the job with convolutions and linear layers in bfloat16."""
-    assert isinstance(job.model, TorchModel)
-    model = replace(job.model, precision="bfloat16")
-    read = read_all(job.files, model, job.memory_plan.hold, job.request.quiet, job.request.reader)
-    return replace(job, model=model, weights=read.weights)
-
-
-def try_bfloat16(job: Job, always: bool) -> tuple[Job, dict[str, Any] | None, str]:
-    """Return the job in bfloat16 if its scores rank as in float32 and it is faster.
+def try_bfloat16(slow: Computation, always: bool) -> tuple[Computation, dict[str, Any] | None, str]:
+    """Return the computation in bfloat16 if its scores rank as in float32 and it is faster.
 
     Args:
-        job: the job in float32.
+        slow: in float32.
         always: use bfloat16 whatever the comparison shows.
 
     Returns:
-        The job to run; the entry of the question with the comparison, or None if the job stays
+        The computation to run; the entry of the question with the comparison, or None if it stays
         in float32; and a note for the plan.
 
     Raises:
         ModelError: `always` is set and the model does not run in bfloat16.
     """
-    fast = with_bfloat16(job)
     try:
-        fidelity = compare_jobs(job, fast, "trying bfloat16")
+        fast = with_bfloat16(slow)
+        fidelity = compare_computations(slow, fast, "trying bfloat16")
     except ModelError as error:
         if always:
             raise
-        return job, None, str(error).splitlines()[0]
+        return slow, None, str(error).splitlines()[0]
     column, correlation = lowest_correlation(fidelity.spearman)
     note = (
         f"{column} in bfloat16 has rank correlation {correlation:.4f} with float32 "
@@ -149,51 +125,54 @@ def try_bfloat16(job: Job, always: bool) -> tuple[Job, dict[str, Any] | None, st
     )
     if always or (correlation >= LEAST_CORRELATION and fidelity.speed > 1):
         return fast, fidelity.question_entry, note
-    return job, None, f"{note}; expected at least {LEAST_CORRELATION}, and faster"
+    return slow, None, f"{note}; expected at least {LEAST_CORRELATION}, and faster"
 
 
-def with_compiled_model(job: Job) -> Job:
-    """Return the job with a forward pass that is compiled at its first full batch."""
-    assert isinstance(job.model, TorchModel)
-    model = replace(job.model, compiled=compile_forward(job.model), full_batch=job.batch_size)
-    return replace(job, model=model)
+def with_compiled_model(slow: Computation) -> Computation:
+    """Return the computation with a forward pass that is compiled at its first full batch.
+
+    Raises:
+        ModelError: the model has no such way.
+    """
+    return replace(slow, model=slow.model.variant(Variant.COMPILED, slow.batch_size))
 
 
-def try_compiling(job: Job) -> tuple[bool, str]:
-    """Return whether compiling makes the first batch faster, and a note with the measurement."""
-    batch = data.read_batch(job.examples, range(job.batch_size))
-    if len(batch.positions) < job.batch_size:
-        return False, "not all of the first batch can be read"
-    fast = with_compiled_model(job)
-    observe_plain, observe_compiled = _last_observer(job, batch), _last_observer(fast, batch)
+def try_compiling(slow: Computation) -> tuple[Computation, str]:
+    """Return the computation, compiled if that is faster, and a note with the measurement."""
+    batch = data.read_batch(slow.examples, range(slow.batch_size))
+    if len(batch.positions) < slow.batch_size:
+        return slow, "not all of the first batch can be read"
     start = time.perf_counter()
-    with job.model.evaluation_mode(), job.memory_allocation():
-        try:
-            is_equal = _equal_in_most_rows(observe_plain(), observe_compiled(), job.needs)
-        except ModelError as error:
-            return False, str(error).splitlines()[0]
-        seconds = time.perf_counter() - start
-        if not is_equal:
-            return False, "the compiled model gives different numbers"
-        speed = _speedup(observe_plain, observe_compiled)
-    return speed > 1, f"{speed:.2f} times as fast, after {seconds:.0f} s of compiling"
+    try:
+        fast = with_compiled_model(slow)
+        observe_plain, observe_compiled = _last_observer(slow, batch), _last_observer(fast, batch)
+        with slow.model.evaluation_mode(), slow.memory_allocation():
+            is_equal = equal_in_most_rows(observe_plain(), observe_compiled(), slow.needs)
+            seconds = time.perf_counter() - start
+            speed = _speedup(observe_plain, observe_compiled) if is_equal else 0.0
+    except ModelError as error:
+        return slow, str(error).splitlines()[0]
+    if not is_equal:
+        return slow, "the compiled model gives different numbers"
+    note = f"{speed:.2f} times as fast, after {seconds:.0f} s of compiling"
+    return fast if speed > 1 else slow, note
 
 
-def compare_jobs(slow: Job, fast: Job, activity: str) -> Fidelity:
-    """Return how the scores of two jobs agree on a sample of the examples, and the speedup."""
+def compare_computations(slow: Computation, fast: Computation, activity: str) -> Fidelity:
+    """Return how the scores of two computations agree on a sample, and the speedup."""
     sample = _sample_examples(slow.examples)
     starts = range(0, len(sample), slow.batch_size)
     ranges = [range(start, min(start + slow.batch_size, len(sample))) for start in starts]
     batches = list(data.samples(sample, ranges))
-    # Entered once for both jobs: they share the module, with the same parts of it replaced.
+    # Entered once for both: they share the module, with the same parts of it replaced.
     with (
-        progress(activity, 2 * len(sample), 0, slow.request.quiet) as advance,
+        progress(activity, 2 * len(sample), 0, slow.quiet) as advance,
         slow.model.evaluation_mode(),
         slow.memory_allocation(),
     ):
         slow_scores = _score_batches(replace(slow, examples=sample), batches, advance)
         fast_scores = _score_batches(replace(fast, examples=sample), batches, advance)
-        speed = _speedup(*(_last_observer(job, batches[0]) for job in (slow, fast)))
+        speed = _speedup(*(_last_observer(each, batches[0]) for each in (slow, fast)))
     agreement = {name: spearman(slow_scores[name], fast_scores[name]) for name in slow_scores}
     return Fidelity(
         # A score that is equal for all examples, such as `forgetting`, has no correlation.
@@ -216,26 +195,27 @@ def _sample_examples(examples: Examples) -> Examples:
 
 
 def _score_batches(
-    job: Job, batches: list[Batch], advance: Callable[[int], None]
+    computation: Computation, batches: list[Batch], advance: Callable[[int], None]
 ) -> dict[str, np.ndarray]:
     """Return the scores of all batches by column."""
     rows: list[RowBlock] = []
     for batch in batches:
-        rows += rows_of(job, batch)
+        rows += rows_of(computation, batch)
         advance(len(batch.rows))
     return {
         column: np.concatenate([batch_rows.scores[column] for batch_rows in rows])
-        for column in meanings(job.scores, job.stages)
+        for column in meanings(computation.scores, computation.stages)
     }
 
 
-def _last_observer(job: Job, batch: Batch) -> Callable[[], Observation]:
+def _last_observer(computation: Computation, batch: Batch) -> Callable[[], Observation]:
     """Return a function that observes the batch under the last checkpoint."""
-    inputs = job.model.place(batch.inputs)
-    labels = batch.labels[batch.positions].to(inputs.device)
+    model, needs = computation.model, computation.needs
+    placed = model.place(batch.inputs)
+    labels = batch.labels[batch.positions].to(model.device)
 
     def observe() -> Observation:
-        observation = job.observer(job.weights.last, inputs, labels, job.needs)
+        observation = computation.observer(computation.weights.last, placed, labels, needs)
         observation.signal(Signal.LOGITS).cpu()  # waits for a GPU
         return observation
 

@@ -7,18 +7,18 @@ from torch import Tensor
 
 from vog.checkpoints import Stage
 from vog.data import UNLABELLED, Batch
-from vog.models import Weights
+from vog.models.protocol import Placed, Weights
 from vog.observation import Observation, Signal
 from vog.result.rows import Meaning, RowBlock, whole_of
 from vog.scores import Score, uses_label
 from vog.sweep.accumulator import Accumulator, Columns
 from vog.sweep.fold import column_name
-from vog.sweep.job import Job
+from vog.sweep.job import Computation
 from vog.sweep.preflight import check_labels
 from vog.sweep.split_half import is_halved
 
 
-def rows_of(job: Job, block: Batch, size: int | None = None) -> list[RowBlock]:
+def rows_of(job: Computation, block: Batch, size: int | None = None) -> list[RowBlock]:
     """Return the rows of a block: all scores and the last prediction of every stage.
 
     The weights of each checkpoint are loaded once for the whole block; `size` examples are computed
@@ -38,12 +38,12 @@ def rows_of(job: Job, block: Batch, size: int | None = None) -> list[RowBlock]:
     ]
 
 
-def _accumulator(job: Job, batch: Batch) -> Accumulator:
+def _accumulator(job: Computation, batch: Batch) -> Accumulator:
     halved = is_halved(batch.positions.numpy() + batch.rows.start, job.examples)
     return Accumulator(job.score_plan, halved)
 
 
-def observer(job: Job, batches: Sequence[Batch]) -> Callable[[Weights, Batch], Observation]:
+def observer(job: Computation, batches: Sequence[Batch]) -> Callable[[Weights, Batch], Observation]:
     """Return a function that observes the readable examples of a batch under given weights.
 
     Examples without a label are observed with class 0, which influences no stored value.
@@ -51,31 +51,31 @@ def observer(job: Job, batches: Sequence[Batch]) -> Callable[[Weights, Batch], O
     Raises:
         DataError: a label is outside the classes. Some datasets reveal labels only when read.
     """
-    arguments: dict[range, tuple[Tensor, Tensor, Tensor | None]] = {}
+    arguments: dict[range, tuple[Placed, Tensor, Tensor | None]] = {}
     for batch in batches:
         labels, positions = batch.labels[batch.positions], batch.positions.numpy()
         rows = positions + batch.rows.start
         check_labels(labels.numpy(), rows, job.examples, job.classes, job.aim_at_prediction)
         if len(positions):
-            inputs = job.model.place(batch.inputs)
-            device_labels = labels.clamp(min=0).to(inputs.device)
-            arguments[batch.rows] = inputs, device_labels, _aim(job, inputs, device_labels)
+            placed = job.model.place(batch.inputs)
+            device_labels = labels.clamp(min=0).to(job.model.device)
+            arguments[batch.rows] = placed, device_labels, _aim(job, placed, device_labels)
 
     def observe(weights: Weights, batch: Batch) -> Observation:
-        inputs, labels, aim = arguments[batch.rows]
-        return job.observer(weights, inputs, labels, job.needs, aim)
+        placed, labels, aim = arguments[batch.rows]
+        return job.observer(weights, placed, labels, job.needs, aim)
 
     return observe
 
 
-def _aim(job: Job, inputs: Tensor, labels: Tensor) -> Tensor | None:
+def _aim(job: Computation, placed: Placed, labels: Tensor) -> Tensor | None:
     if not job.aim_at_prediction:
         return None
-    observation = job.observer(job.weights.last, inputs, labels, frozenset({Signal.LOGITS}))
+    observation = job.observer(job.weights.last, placed, labels, frozenset({Signal.LOGITS}))
     return observation.signal(Signal.LOGITS)[0].argmax(dim=-1)
 
 
-def _rows(job: Job, batch: Batch, accumulator: Accumulator) -> RowBlock:
+def _rows(job: Computation, batch: Batch, accumulator: Accumulator) -> RowBlock:
     positions, labels = batch.positions.numpy(), batch.labels.numpy()
     ids = job.examples.ids[batch.rows.start : batch.rows.stop]
     problems = {position: f"unreadable: {reason}" for position, reason in batch.problems.items()}
@@ -96,7 +96,7 @@ def _rows(job: Job, batch: Batch, accumulator: Accumulator) -> RowBlock:
     )
 
 
-def _no_columns(job: Job, accumulator: Accumulator) -> Columns:
+def _no_columns(job: Computation, accumulator: Accumulator) -> Columns:
     """Return the columns of a batch of which no example could be read."""
     empty, stages = np.empty(0), [stage.name for stage in job.stages]
     distribution = np.empty((0, job.classes), np.float16)
@@ -110,7 +110,7 @@ def _no_columns(job: Job, accumulator: Accumulator) -> Columns:
 
 
 def _without_unlabelled(
-    job: Job, values: dict[str, np.ndarray], labelled: np.ndarray
+    job: Computation, values: dict[str, np.ndarray], labelled: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Return the scores with NaN for rows without a label, if the score uses labels."""
     if labelled.all():
@@ -135,7 +135,9 @@ def meanings(scores: Sequence[Score], stages: Sequence[Stage]) -> dict[str, Mean
     }
 
 
-def signal_errors(job: Job, positions: np.ndarray, bad: dict[Signal, np.ndarray]) -> dict[int, str]:
+def signal_errors(
+    job: Computation, positions: np.ndarray, bad: dict[Signal, np.ndarray]
+) -> dict[int, str]:
     """Return, by position in the batch, the first signal and step that are not finite."""
     problems: dict[int, str] = {}
     for signal, by_checkpoint in bad.items():

@@ -7,13 +7,12 @@ from pathlib import Path
 from types import NoneType
 from typing import get_args
 
-from torch import nn
-
-from vog.errors import DataError, ModelError, first_few
+from vog.errors import DataError, ModelError
+from vog.models.load import check_model
 from vog.result.question_schema import MOST_ROWS
 from vog.sweep.request import PrecisionSpec, Request
 from vog.tasks.targets import TARGETS
-from vog.wording import option
+from vog.wording import described_option, option
 
 _MOST_IN_MEMORY = 10**9  # rows of a batch or a part, which must fit in memory
 _RANGES = {
@@ -45,8 +44,8 @@ def check_request(request: Request) -> Request:
     for name, (kinds, expected) in _KINDS.items():
         value = getattr(request, name)
         if not isinstance(value, kinds):
-            raise DataError(f"{_setting(name, value)}: expected {expected}.")
-    _refuse_no_model(request)
+            raise DataError(f"{described_option(name, value)}: expected {expected}.")
+    check_model(request.model, request.model_options)
     if request.precision not in get_args(PrecisionSpec):
         precisions = ", ".join(get_args(PrecisionSpec))
         setting = option("precision", request.precision)
@@ -61,39 +60,10 @@ def _whole_number(request: Request, name: str) -> int | str | None:
         return default
     if not isinstance(value, Integral) or isinstance(value, bool):
         alternative = f" or {default!r}" if default else ""
-        raise DataError(f"{_setting(name, value)}: expected a whole number{alternative}.")
+        raise DataError(f"{described_option(name, value)}: expected a whole number{alternative}.")
     number = int(value)
     if number < least:
         raise DataError(f"{option(name, number)}: expected at least {least}.")
     if number > most:
         raise DataError(f"{option(name, number)}: expected at most {most}.")
     return number
-
-
-def _refuse_no_model(request: Request) -> None:
-    model = request.model
-    if isinstance(model, nn.Module):
-        if request.model_args:
-            raise ModelError(
-                f"{option('model_args')} {first_few(list(request.model_args))}: the model is a "
-                f"module, which is built already. Pass a function that builds it, or leave "
-                f"{option('model_args')} out."
-            )
-    elif isinstance(model, Mapping):
-        raise ModelError(
-            f"{_setting('model', model)}: weights alone do not say how to compute with them. "
-            f"Expected a module, a function that builds one, or 'file.py:function'."
-        )
-    elif not isinstance(model, str) and not callable(model):
-        raise ModelError(
-            f"{_setting('model', model)}: expected a module, a function that builds one, or "
-            f"'file.py:function'."
-        )
-
-
-def _setting(name: str, value: object) -> str:
-    """Return a setting as the caller wrote it; a value that is long to print as its type."""
-    if value is None or isinstance(value, str | int | float | Path):
-        return option(name, value)
-    kind = type(value).__name__
-    return f"{option(name)} is {'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"

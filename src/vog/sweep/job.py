@@ -2,21 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from vog import scores
+from vog import host_memory, scores
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Examples
-from vog.models import Model
-from vog.models.torch import memory
+from vog.models.protocol import Model
 from vog.observation import Signal
 from vog.scores import Score
 from vog.sweep.accumulator import ScorePlan
 from vog.sweep.memory_plan import MemoryPlan
 from vog.sweep.observe import Observer
-from vog.sweep.request import Request
-from vog.sweep.weights import AllWeights, Held
+from vog.sweep.weights import AllWeights
 from vog.tasks import Task
 from vog.tasks.targets import Target
 
@@ -25,17 +24,16 @@ _UNWRITTEN_BYTES = 2**27
 
 
 @dataclass(frozen=True)
-class Job:
-    """A checked request with its inputs opened and matched; see `vog.sweep.prepare`.
+class Computation:
+    """What decides on the numbers of rows, ready to compute them.
 
     Attributes:
+        weights: of all checkpoints.
         task: makes outcomes from outputs and labels.
         target: the number of each example whose gradient is taken.
-        input_shape: shape of one example, as the model takes it.
         memory_plan: sizes of batches and blocks, and the memory that they take.
-        left_out: the reason for each default score that this model or these data do not allow.
-        notes: sentences for the plan, by the word that introduces them.
-        question: everything that determines the numbers.
+        keeps_probabilities: the probabilities of all classes are stored.
+        quiet: show no progress.
     """
 
     model: Model
@@ -47,13 +45,9 @@ class Job:
     scores: tuple[Score, ...]
     examples: Examples
     classes: int
-    input_shape: tuple[int, ...]
     memory_plan: MemoryPlan
-    workers: int
-    left_out: Mapping[str, str]
-    notes: Mapping[str, str]
-    question: dict[str, Any]
-    request: Request
+    keeps_probabilities: bool
+    quiet: bool
 
     @property
     def batch_size(self) -> int:
@@ -76,20 +70,48 @@ class Job:
         return ScorePlan(self.stages, self.scores, self.task, self.keeps_probabilities)
 
     @property
-    def keeps_probabilities(self) -> bool:
-        """True if the probabilities of all classes are stored."""
-        return bool(self.question.get("probabilities"))
-
-    def memory_allocation(self) -> AbstractContextManager[Callable[[], None]]:
-        """Return the context for allocating batches; see `vog.models.torch.memory`."""
-        if not isinstance(self.weights, Held):  # streamed weights are freed after each block
-            return memory.map_large_tensors()
-        may_grow = self.memory_plan.total - self.weights.nbytes
-        return memory.keep_freed_memory(
-            min(may_grow, 2 * self.memory_plan.needed + _UNWRITTEN_BYTES)
-        )
-
-    @property
     def needs(self) -> frozenset[Signal]:
         """Signals that the scores need, of all scores together."""
         return scores.needs_of(self.scores)
+
+    def memory_allocation(self) -> AbstractContextManager[Callable[[], None]]:
+        """Return the context for allocating batches; see `vog.host_memory`."""
+        if not self.weights.hold:  # streamed weights are freed after each block
+            return host_memory.map_large_tensors()
+        may_grow = self.memory_plan.total - self.weights.nbytes
+        return host_memory.keep_freed_memory(
+            min(may_grow, 2 * self.memory_plan.needed + _UNWRITTEN_BYTES)
+        )
+
+
+@dataclass(frozen=True)
+class Job(Computation):
+    """A checked request with its inputs opened and matched; see `vog.sweep.prepare`.
+
+    It is sent to another process without weights, which `with_weights` reads there.
+
+    Attributes:
+        input_shape: shape of one example, as the model takes it.
+        workers: processes that read ahead.
+        left_out: the reason for each default score that this model or these data do not allow.
+        notes: sentences for the plan, by the word that introduces them.
+        question: everything that determines the numbers.
+        out: the run folder.
+        overwrite: rows that are in the folder are removed first.
+    """
+
+    input_shape: tuple[int, ...]
+    workers: int
+    left_out: Mapping[str, str]
+    notes: Mapping[str, str]
+    question: dict[str, Any]
+    out: Path
+    overwrite: bool
+
+    def with_weights(self) -> "Job":
+        """Return the job with its weights read, if this process received it without.
+
+        Raises:
+            CheckpointError: a file is gone or was changed since it was first read.
+        """
+        return replace(self, weights=self.weights.loaded())

@@ -6,14 +6,15 @@ import torch
 from vog import data
 from vog.analysis.one_run.label_agreement import LabelAgreement, agreement_of
 from vog.data import Batch
+from vog.data.inputs import concat
 from vog.data.sampling import sample_order
 from vog.observation import Signal
-from vog.sweep.job import Job
+from vog.sweep.job import Computation
 
 _EXAMPLES = 64
 
 
-def sample_agreement(job: Job) -> LabelAgreement | None:
+def sample_agreement(job: Computation) -> LabelAgreement | None:
     """Return the agreement on a sample of examples from all classes.
 
     None if the target is at the predicted class, or if no example of the sample can be read.
@@ -35,11 +36,12 @@ def sample_agreement(job: Job) -> LabelAgreement | None:
     return agreement_of(labels, np.concatenate(predictions), tuple(job.examples.label_names or ()))
 
 
-def _predictions(job: Job, batches: list[Batch]) -> np.ndarray:
+def _predictions(job: Computation, batches: list[Batch]) -> np.ndarray:
     """Return the classes that the last checkpoint predicts; -1 where its logits are not finite."""
-    inputs = job.model.place(torch.cat([batch.inputs for batch in batches]))
-    labels = torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device)
-    observation = job.observer(job.weights.last, inputs, labels, frozenset({Signal.LOGITS}))
+    inputs = concat([batch.inputs for batch in batches])
+    labels = torch.zeros(len(inputs), dtype=torch.int64, device=job.model.device)
+    placed, needs = job.model.place(inputs), frozenset({Signal.LOGITS})
+    observation = job.observer(job.weights.last, placed, labels, needs)
     logits = observation.signal(Signal.LOGITS)[0].cpu()
     finite = logits.isfinite().all(dim=1)
     return torch.where(finite, logits.argmax(dim=1), -1).numpy()

@@ -1,20 +1,17 @@
 """Make the question of a run: everything that determines its numbers, as question.json has it."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
 from vog import user_functions
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Examples
 from vog.data.built_in_transforms import built_in_name
 from vog.data.examples import FoldPart
+from vog.models.protocol import Model
 from vog.result.data_location import places_to_store
 from vog.result.question import WHERE
 from vog.scores import SCORES, Score, colours
@@ -23,12 +20,10 @@ from vog.sweep import split_half
 from vog.sweep.request import Request
 from vog.sweep.row_limit import sample_entries
 
-_SETTING_TYPES = (str, int, float, tuple, type(None))
-
 
 def make_question(
     request: Request,
-    module: nn.Module,
+    model: Model,
     files: Sequence[CheckpointFile],
     digests: Sequence[str],
     stages: Sequence[Stage],
@@ -40,8 +35,8 @@ def make_question(
     sample, data_sample = sample_entries(examples, request.limit)
     return {
         "vog": version("vog"),
-        "torch": torch.__version__,
-        "model": _architecture(module) | {"args": _plain_arguments(request.model_args)},
+        **model.versions,
+        "model": {**model.identity(), "args": _plain_arguments(request.model_args)},
         "checkpoints": [
             {"step": file.step, "sha256": digest}
             for file, digest in zip(files, digests, strict=True)
@@ -59,7 +54,7 @@ def make_question(
             # Version 0.1 clipped the values of such images at white.
             **({"deep": True} if getattr(examples.read, "deep", False) else {}),
         },
-        **request.reader.question(),
+        **request.model_options.reader.question(),
         **({"out_of_sample": True} if examples.fold and examples.fold.held_out else {}),
         "scores": [_score_identity(score) for score in scores],
         **_layout_entry(scores),
@@ -83,30 +78,6 @@ def _fold_entry(examples: Examples) -> dict[str, Any]:
         "digest": fold.data_digest,
     }
     return {"part": True, "fold": part}
-
-
-def _architecture(module: nn.Module) -> dict[str, str]:
-    """Return digests of the printed module, and of the code and settings of its custom layers.
-
-    Non-persistent buffers, which a module does not save, are in the digests of the checkpoints.
-    """
-    custom = [m for m in module.modules() if not type(m).__module__.startswith("torch.")]
-    code = sorted(map(user_functions.function_identity, {type(layer) for layer in custom}))
-    settings = [
-        f"{name}={value!r}"
-        for layer in custom
-        for name, value in sorted(vars(layer).items())
-        if name[0] != "_" and name != "training" and isinstance(value, _SETTING_TYPES)
-    ]
-    return {
-        "architecture": _short_digest(user_functions.address_free(repr(module))),
-        "code": _short_digest("\n".join(code)),
-        "settings": _short_digest("\n".join(settings)),
-    }
-
-
-def _short_digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _transform_identity(examples: Examples) -> str:

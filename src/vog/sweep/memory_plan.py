@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from vog.checkpoints import Stage, segments
+from vog.data.inputs import Inputs
 from vog.errors import DataError, ModelError
-from vog.models import Weights
-from vog.models.torch.memory import free_bytes, peak_bytes
+from vog.models.protocol import Weights
 from vog.scores import Score, needs_of, outcomes_of
 from vog.sweep.observe import Observer
-from vog.sweep.weights import STREAMED_COPIES, nbytes
+from vog.sweep.weights import STREAMED_COPIES
 from vog.wording import option
 
 _FREE_SHARE = 0.7  # of free memory, unless the user gives a size
@@ -41,12 +41,15 @@ class MemoryNeeds:
         fixed: bytes of any batch, however small.
         example: bytes of one example while its batch is computed.
         state: bytes of one example until its block is finished, with its input.
+        is_measured: the model can tell how much a batch takes; if not, batches start small, and are
+            halved if memory runs out.
     """
 
     weights: int
     fixed: int
     example: int
     state: int
+    is_measured: bool = True
 
     def bytes_for(self, weights: int, batch: int, block: int) -> int:
         """Return the bytes for `weights` bytes, and `batch` and `block` examples."""
@@ -75,7 +78,7 @@ class MemoryPlan:
 def measure_needs(
     observer: Observer,
     weights: Weights,
-    inputs: Tensor,
+    inputs: Inputs,
     stages: tuple[Stage, ...],
     scores: tuple[Score, ...],
     workers: int,
@@ -85,28 +88,31 @@ def measure_needs(
 
     `halved_share` is the share of examples that are also scored on halves of the checkpoints.
     """
-    peaks: list[int] = []
+    peaks: list[int | None] = []
     states = 0
     model = observer.model
     with model.evaluation_mode():
         for count in _PROBE_SIZES:
-            device_inputs = model.place(inputs[torch.arange(count) % len(inputs)])
-            labels = torch.zeros(count, dtype=torch.int64, device=device_inputs.device)
-            observe = partial(observer, weights, device_inputs, labels, needs_of(scores))
+            placed = model.place(inputs[torch.arange(count) % len(inputs)])
+            labels = torch.zeros(count, dtype=torch.int64, device=model.device)
+            observe = partial(observer, weights, placed, labels, needs_of(scores))
             # One-time costs come before the peak is measured.
             observation = observer.task.complete(observe(), outcomes_of(scores))
             states = sum(_state_nbytes(score.init(observation)) for score in scores) // count
-            peaks.append(peak_bytes(observe, device_inputs.device))
+            peaks.append(model.peak_bytes(observe))
     few, many = _PROBE_SIZES
-    example, size = max(0, peaks[1] - peaks[0]) // (many - few), inputs[:1].nbytes
+    measured = [peak for peak in peaks if peak is not None]
+    first_peak, last_peak = (measured[0], measured[-1]) if measured else (0, 0)
+    example, size = max(0, last_peak - first_peak) // (many - few), inputs[:1].nbytes
     # Workers prefetch two blocks each on the host; the GPU holds only the current one.
-    read_ahead = size * (2 * workers + 2) if model.place(inputs[:1]).device.type == "cpu" else size
+    read_ahead = size * (2 * workers + 2) if model.device.type == "cpu" else size
     return MemoryNeeds(
-        weights=nbytes(weights),
-        fixed=int(_LIBRARY_FACTOR * max(0, peaks[0] - few * example)),
+        weights=model.nbytes(weights),
+        fixed=int(_LIBRARY_FACTOR * max(0, first_peak - few * example)),
         # An observation lives until the next one is computed; a merge allocates a third state.
         example=int(_LIBRARY_FACTOR * example) + size + 2 * states,
         state=read_ahead + int((len(segments(stages)) + 1) * (1 + 2 * halved_share) * states),
+        is_measured=bool(measured),
     )
 
 
@@ -134,7 +140,8 @@ def plan_memory(
         ModelError: not even a batch of one example fits.
     """
     useful = _power_of_two(_BATCH_ELEMENTS[device] // max(1, elements))
-    goal = min(_MAX_BATCH, max(_MIN_BATCH, useful)) if batch_size == "auto" else int(batch_size)
+    most = _MAX_BATCH if needs.is_measured else _MIN_BATCH
+    goal = min(most, max(_MIN_BATCH, useful)) if batch_size == "auto" else int(batch_size)
     goal = min(goal, examples)
     held = checkpoints * needs.weights
     size = _largest_fitting(needs, held, total, goal)
@@ -159,14 +166,14 @@ def _check_fits(plan: MemoryPlan) -> MemoryPlan:
     return plan
 
 
-def total_bytes(memory: str | int | None, device: torch.device) -> int:
-    """Return the bytes that may be used: a size such as `4GB`, or a share of free memory.
+def total_bytes(memory: str | int | None, free: int) -> int:
+    """Return the bytes that may be used: a size such as `4GB`, or a share of `free` bytes.
 
     Raises:
         DataError: `memory` is not a size.
     """
     if memory is None:
-        return int(_FREE_SHARE * free_bytes(device))
+        return int(_FREE_SHARE * free)
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", str(memory), re.IGNORECASE)
     size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
     if size < 1:

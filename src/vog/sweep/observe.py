@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass, replace
 
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
-from vog.models import Model, Outputs, Weights
-from vog.observation import Observation, Outcome, Signal
+from vog.models.protocol import Model, Placed, Weights
+from vog.observation import Observation, Signal
 from vog.tasks import Task
 from vog.tasks.targets import Target
+
+_DERIVED = (Signal.INPUT_GRADIENT, Signal.LOSS_GRADIENT, Signal.LAST_LAYER_NORM)
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Observer:
 
     Attributes:
         model: gives outputs, and gradients with respect to the inputs.
-        task: has the loss, and the error of the outputs.
+        task: has the loss.
         target: the number of each example whose gradient is taken.
     """
 
@@ -28,7 +30,7 @@ class Observer:
     def __call__(
         self,
         weights: Weights,
-        inputs: Float[Tensor, "n *input"],
+        placed: Placed,
         labels: Int[Tensor, "n"],
         needs: frozenset[Signal],
         aim: Int[Tensor, "n"] | None = None,
@@ -37,34 +39,25 @@ class Observer:
 
         Args:
             weights: the result of `model.ready`.
-            inputs: the result of `model.place`; they are not changed.
-            labels: the class of each example.
+            placed: the result of `model.place`; it is not changed.
+            labels: the class of each example, on the device of the model.
             needs: the signals to compute; nothing else but the logits is computed.
             aim: the class whose target is differentiated, if it is not the label.
         """
-        wants_target, wants_loss = (
-            signal in needs for signal in (Signal.INPUT_GRADIENT, Signal.LOSS_GRADIENT)
-        )
-        with self.model.observe(weights, inputs, wants_target or wants_loss) as outputs:
-            observation = Observation(labels, outputs.values[None])
+        wants_target, wants_loss, wants_norm = (signal in needs for signal in _DERIVED)
+        with self.model.observe(weights, placed, wants_target or wants_loss) as outputs:
+            observation = Observation(labels, outputs.values[None], mask=outputs.mask)
             if wants_target:
                 cotangent = self.target.cotangent(outputs.values, labels if aim is None else aim)
                 gradient = outputs.vjp(cotangent, more=wants_loss)
                 observation = replace(observation, input_gradient=gradient[None])
-            if wants_loss:
-                gradient = outputs.vjp(self.task.loss.cotangent(outputs.values, labels))
-                observation = replace(observation, loss_gradient=gradient[None])
-        if Signal.LAST_LAYER_NORM in needs:
-            norm = _last_layer_norm(self.task.outcome(observation, Outcome.ERROR), outputs)
-            observation = replace(observation, last_layer_norm=norm)
+            if wants_loss or wants_norm:
+                cotangent = self.task.loss.cotangent(outputs.values, labels)
+                if wants_loss:
+                    gradient = outputs.vjp(cotangent)
+                    observation = replace(observation, loss_gradient=gradient[None])
+                if wants_norm:
+                    assert outputs.last_layer is not None, "`signals` has no norm without a layer"
+                    norm = outputs.last_layer.gradient_norm(cotangent)
+                    observation = replace(observation, last_layer_norm=norm[None])
         return observation
-
-
-def _last_layer_norm(error: Float[Tensor, "1 n"], outputs: Outputs) -> Float[Tensor, "1 n"]:
-    """Return the norm of d loss / d (W, b), where the gradient of W is (p - onehot) h^T.
-
-    Its norm is the product of both norms, and the bias adds a feature that is 1.
-    """
-    assert outputs.features is not None, "`signals` has no norm if there is no linear head"
-    squared = outputs.features.float().square().sum(dim=-1) + outputs.has_bias
-    return error * squared.sqrt()

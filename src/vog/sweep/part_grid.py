@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from vog.data import Batch
-from vog.models import Weights
-from vog.models.torch import memory
+from vog.data.inputs import Inputs
+from vog.models.protocol import Weights
 from vog.observation import Signal
 from vog.sweep.observe import Observer
 
@@ -77,23 +77,23 @@ def seconds_per_row(
         with observer.model.evaluation_mode():
             computing = _time_observation(observer, weights, inputs, needs) * checkpoints / count
     except Exception as error:
-        if not memory.ran_out(error):
+        if not observer.model.ran_out(error):
             raise
-        memory.release()
+        observer.model.release()
         computing = 0.0
     reading = first.seconds / len(first.rows)
     return max(reading / workers, computing) if workers else reading + computing
 
 
 def _time_observation(
-    observer: Observer, weights: Weights, inputs: torch.Tensor, needs: frozenset[Signal]
+    observer: Observer, weights: Weights, inputs: Inputs, needs: frozenset[Signal]
 ) -> float:
-    device_inputs = observer.model.place(inputs)
-    labels = torch.zeros(len(device_inputs), dtype=torch.int64, device=device_inputs.device)
+    placed = observer.model.place(inputs)
+    labels = torch.zeros(len(inputs), dtype=torch.int64, device=observer.model.device)
     start = 0.0
     for _ in range(2):  # the first time includes one-time costs
         start = time.perf_counter()
-        observation = observer(weights, device_inputs, labels, needs)
+        observation = observer(weights, placed, labels, needs)
         if observation.logits is not None:
             observation.logits.sum().item()  # waits for a GPU
     return time.perf_counter() - start

@@ -55,9 +55,8 @@ def plan(job: Job, probe: bool = False) -> Plan:
         DifferentQuestionError: the run folder answers a different question.
         ResultError: the folder is not a run folder.
     """
-    folder = job.request.out
-    parts.check_writable(folder, job.question, job.request.overwrite)
-    missing_rows, damage = parts.remaining_rows(folder, job.question, job.request.overwrite)
+    parts.check_writable(job.out, job.question, job.overwrite)
+    missing_rows, damage = parts.remaining_rows(job.out, job.question, job.overwrite)
     return Plan(
         examples=len(job.examples),
         finished_rows=len(job.examples) - missing_rows,

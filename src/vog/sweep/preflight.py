@@ -6,34 +6,25 @@ only if labels are numbered like the outputs of the model.
 """
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from vog import data, user_functions
 from vog.data import UNLABELLED, Batch, Examples
+from vog.data.inputs import concat, equal
 from vog.errors import DataError, ModelError, first_few
-from vog.models import Model, Weights
+from vog.models.protocol import Model, Weights
 from vog.observation import Observation, Signal
+from vog.sweep.comparison import JUMPING_SHARE, TOLERANCE, within_tolerance
 from vog.sweep.observe import Observer
 
 # With 8 examples read twice more, random mirroring goes unnoticed once in 60,000 runs.
 _EXAMPLES, _READS = 8, 2
-# float32 kernels differ slightly with the batch shape; an influence of other examples is larger.
-_TOLERANCE = 1e-3
-# Rounding decides whether a ReLU at zero is on or off, which can change the whole gradient of an
-# example. This share of examples may have such a jump.
-JUMPING_SHARE = 0.25
 
 
-def probe_model(model: Model, weights: Weights, first: Batch) -> Float[Tensor, "n *input"]:
-    """Return a few inputs, after a test that the model can take them.
-
-    Raises:
-        ModelError: the model cannot take them, or all logits are NaN or infinite.
-    """
-    inputs = first.inputs[:_EXAMPLES]
-    placed = model.place(inputs)
+def refuse_no_logits(model: Model, weights: Weights, first: Batch) -> None:
+    """Raise ModelError if the model cannot take a few inputs, or all logits are not finite."""
+    placed = model.place(first.inputs[:_EXAMPLES])
     with model.observe(weights, placed, differentiate=False) as outputs:
         logits = outputs.values
     if not logits.isfinite().all(dim=-1).any():
@@ -41,7 +32,6 @@ def probe_model(model: Model, weights: Weights, first: Batch) -> Float[Tensor, "
             "the logits of the first examples are all NaN or infinite. If a class is masked with "
             "-inf, leave it out of the output; otherwise check the inputs."
         )
-    return inputs
 
 
 def preflight(
@@ -61,7 +51,7 @@ def preflight(
     """
     model, at_prediction = observer.model, observer.target.at_prediction
     placed = model.place(first.inputs)
-    labels = first.labels[first.positions].clamp(min=0).to(placed.device)
+    labels = first.labels[first.positions].clamp(min=0).to(model.device)
     with model.observe(weights, placed, differentiate=False) as outputs:
         logits = outputs.values
     classes = logits.shape[-1]
@@ -96,9 +86,8 @@ def differs_alone(
 ) -> bool:
     """Return whether gradients, but not logits, differ between one example and two in a batch."""
     model = observer.model
-    labels = first.labels[first.positions][:1].clamp(min=0)
-    alone, twice = model.place(first.inputs[:1]), model.place(torch.cat([first.inputs[:1]] * 2))
-    labels = labels.to(alone.device)
+    labels = first.labels[first.positions][:1].clamp(min=0).to(model.device)
+    alone, twice = model.place(first.inputs[:1]), model.place(concat([first.inputs[:1]] * 2))
     try:
         single = observer(weights, alone, labels, needs)
     except ModelError:  # `preflight` reports it
@@ -121,7 +110,7 @@ def _refuse_mixed_examples(
     influence each other, most gradients or the logits differ.
     """
     model = observer.model
-    labels = first.labels[first.positions].clamp(min=0).to(model.place(first.inputs[:1]).device)
+    labels = first.labels[first.positions].clamp(min=0).to(model.device)
     moved: list[int] = []
     count = min(_EXAMPLES, len(labels))
     for i in range(count):
@@ -139,7 +128,7 @@ def _refuse_mixed_examples(
         if not within_tolerance(together, alone, frozenset(), row, slice(0, 1)):
             raise ModelError(
                 f"the model answers differently when an example is alone in its batch: example "
-                f"{examples.ids[int(first.positions[i])]!r} differs by more than {_TOLERANCE:g}. "
+                f"{examples.ids[int(first.positions[i])]!r} differs by more than {TOLERANCE:g}. "
                 f"Examples see each other (batch statistics instead of running ones, attention or "
                 f"normalisation over the batch), so gradients would mix. Remove that for scoring."
             )
@@ -148,10 +137,14 @@ def _refuse_mixed_examples(
             f"the gradients of {len(moved)} of {count} examples differ when each is alone in its "
             f"batch, such as those of {examples.ids[int(first.positions[moved[0]])]!r}, though "
             f"their logits are the same; so the gradients are ambiguous. Examples influence each "
-            f"other in the backward pass, or PyTorch {torch.__version__} computes the backward "
-            f"pass of a batch of one differently. Compare the two; try a different version of "
-            f"PyTorch."
+            f"other in the backward pass, or {_libraries(model)} computes the backward pass of a "
+            f"batch of one differently. Compare the two; try a different version of it."
         )
+
+
+def _libraries(model: Model) -> str:
+    versions = [f"{name} {version}" for name, version in model.versions.items()]
+    return " with ".join(versions) or "the model"
 
 
 def check_labels(
@@ -199,11 +192,11 @@ def _refuse_random_data(examples: Examples, first: Batch) -> None:
     rows = range(start, min(start + _EXAMPLES, len(examples)))
     single = [range(row, row + 1) for row in rows for _ in range(_READS)]
     batch, *rereads = data.samples(examples, [rows, *single])  # read by the same process
-    for position, inputs in zip(batch.positions.tolist(), batch.inputs, strict=True):
+    for index, position in enumerate(batch.positions.tolist()):
         for reread in rereads[position * _READS : (position + 1) * _READS]:
             is_equal = (
                 len(reread.positions) == 1
-                and torch.equal(reread.inputs[0].nan_to_num(), inputs.nan_to_num())
+                and equal(reread.inputs, batch.inputs[index : index + 1])
                 and int(reread.labels[0]) == int(batch.labels[position])
             )
             if not is_equal:
@@ -212,25 +205,3 @@ def _refuse_random_data(examples: Examples, first: Batch) -> None:
                     f"so the data are shuffled or augmented at random. Score with the transform "
                     f"that is used for evaluation."
                 )
-
-
-_ALL = slice(None)
-
-
-def within_tolerance(
-    first: Observation,
-    second: Observation,
-    needs: frozenset[Signal],
-    first_rows: slice = _ALL,
-    second_rows: slice = _ALL,
-) -> bool:
-    """Return whether two observations, each taken as a whole, are equal up to float32 rounding."""
-    for signal in needs | {Signal.LOGITS}:
-        a, b = first.signal(signal)[:, first_rows], second.signal(signal)[:, second_rows]
-        finite = a.isfinite() & b.isfinite()
-        if not torch.equal(a.isfinite(), b.isfinite()):
-            return False
-        a, b = a[finite], b[finite]
-        if (a - b).norm() > _TOLERANCE * torch.maximum(a.norm(), b.norm()) + 1e-12:
-            return False
-    return True

@@ -1,61 +1,126 @@
 """Turn a request into a job: open, read, match and check everything, without computing rows."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
 from vog import scores
-from vog.checkpoints import CheckpointFile, Stage
-from vog.data import Batch
-from vog.models.torch.adapter import TorchModel
+from vog.data.inputs import elements_per_example, example_shape
+from vog.errors import ModelError
+from vog.models.protocol import StateBesideWeightsError
 from vog.sweep import acceleration, check_arguments, memory_plan, split_half
-from vog.sweep.job import Job
+from vog.sweep.job import Computation, Job
 from vog.sweep.make_question import make_question
 from vog.sweep.memory_plan import MemoryPlan
 from vog.sweep.part_grid import PartGrid, plan_parts, seconds_per_row
 from vog.sweep.request import Request
-from vog.sweep.resolve import (
-    Resolved,
-    data_notes,
-    first_examples,
-    module_source,
-    resolve,
-    with_colour_axis,
-)
+from vog.sweep.resolve import Resolved, resolve
 from vog.sweep.row_limit import stored_choices
 from vog.sweep.trial import ModelTrial, first_working_trial
-from vog.sweep.weights import StateBesideWeightsError, Streamed, read_all
+from vog.sweep.weights import AllWeights, ReadWeights, WeightFiles, read_all
+from vog.tasks import CLASSIFICATION, Task
 
-Choices = Mapping[str, Any]
 # The module that runs has weights of its own, and so has the module that files are loaded into.
 _COPIES = 2
 
 
+@dataclass(frozen=True)
+class Choices:
+    """What was chosen for a run, or what was chosen when it began.
+
+    Attributes:
+        question: the entries of the question that say so.
+        notes: sentences for the plan, by the word that introduces them.
+    """
+
+    question: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
 @torch.inference_mode(mode=False)  # in the caller's inference mode there are no gradients
-def prepare(request: Request) -> Job:
+def prepare(request: Request, task: Task = CLASSIFICATION) -> Job:
     """Return the job of a request, with all checks done before the expensive part.
 
     Raises:
         VogError: something is wrong with the request; see also `vog.sweep.preflight`.
     """
     request = check_arguments.check_request(request)
-    setup = resolve(request)
     stored = stored_choices(request)
-    first = first_examples(setup.examples, request.batch_size)
-    setup = replace(setup, scores=with_colour_axis(request, setup.scores, first))
-    source = module_source(request)
-    workers = setup.examples.workers
-    trial = first_working_trial(request, setup, source, first)
-    memory = _plan_memory(request, setup, trial, first, workers, stored)
+    setup = resolve(request, task)
+    trial = first_working_trial(request, setup, setup.model)
+    memory = _plan_memory(request, setup, trial, stored)
+    trial, read = _load_weights(request, setup, trial, memory)
+    grid = _plan_grid(request, setup, trial, memory, stored)
+    computation, choices = _settle(
+        _computation(request, setup, trial, memory, read), request, setup, stored
+    )
+    return _job(request, setup, computation, choices, trial, read, grid)
+
+
+def _plan_memory(
+    request: Request, setup: Resolved, trial: ModelTrial, stored: Mapping[str, Any]
+) -> MemoryPlan:
+    examples, first = setup.examples, setup.first
+    needs = memory_plan.measure_needs(
+        trial.observer,
+        trial.weights,
+        first.inputs,
+        setup.stages,
+        trial.scores,
+        examples.workers,
+        split_half.halved_share(len(examples)),
+    )
+    needs = replace(needs, fixed=needs.fixed + _COPIES * needs.weights)
+    if request.precision != "float32":  # both precisions are in memory for the comparison
+        needs = replace(needs, weights=needs.weights * 3 // 2)
+    batch_size = request.batch_size
+    return memory_plan.plan_memory(
+        needs,
+        stored.get("batch_size", "auto") if batch_size == "auto" else batch_size,
+        memory_plan.total_bytes(request.memory, trial.model.free_bytes()),
+        trial.model.device.type,
+        elements_per_example(first.inputs),
+        len(setup.files),
+        examples.total or len(examples),  # a sample may grow later
+    )
+
+
+def _load_weights(
+    request: Request, setup: Resolved, trial: ModelTrial, memory: MemoryPlan
+) -> tuple[ModelTrial, ReadWeights]:
+    """Return the weights of all checkpoints, and the trial of the model that takes them all."""
     try:
-        read = read_all(setup.files, trial.model, memory.hold, request.quiet, request.reader, first)
+        read = read_all(setup.files, trial.model, memory.hold, request.quiet, setup.first)
     except StateBesideWeightsError:
-        trial = first_working_trial(request, setup, source, first, apart=True)
-        read = read_all(setup.files, trial.model, memory.hold, request.quiet, request.reader, first)
-    grid = _plan_grid(request, setup, trial, first, workers, stored, memory)
-    job = Job(
+        trial = first_working_trial(request, setup, setup.model.apart())
+        read = read_all(setup.files, trial.model, memory.hold, request.quiet, setup.first)
+    return trial, read
+
+
+def _plan_grid(
+    request: Request,
+    setup: Resolved,
+    trial: ModelTrial,
+    memory: MemoryPlan,
+    stored: Mapping[str, Any],
+) -> PartGrid:
+    seconds = 0.0
+    if request.rows_per_part is None and "rows_per_part" not in stored:
+        needs, workers = scores.needs_of(trial.scores), setup.examples.workers
+        size, count = memory.batch_size, len(setup.files)
+        seconds = seconds_per_row(
+            trial.observer, trial.weights, setup.first, needs, size, count, workers
+        )
+    rows = len(setup.examples)
+    return plan_parts(request.rows_per_part, stored, memory.batch_size, rows, seconds)
+
+
+def _computation(
+    request: Request, setup: Resolved, trial: ModelTrial, memory: MemoryPlan, read: ReadWeights
+) -> Computation:
+    return Computation(
         model=trial.model,
         weights=read.weights,
         files=setup.files,
@@ -65,35 +130,10 @@ def prepare(request: Request) -> Job:
         scores=trial.scores,
         examples=setup.examples,
         classes=trial.classes,
-        input_shape=tuple(first.inputs.shape[1:]),
         memory_plan=memory,
-        workers=workers,
-        left_out=trial.left_out,
-        notes={
-            **setup.notes,
-            **data_notes(setup),
-            **trial.notes,
-            **read.notes,
-            **({"parts": grid.note} if grid.note else {}),
-        },
-        question=make_question(
-            *(request, source.module, setup.files, read.digests),
-            *(setup.stages, setup.examples, trial.scores),
-        )
-        | {
-            "target": setup.target.code or setup.target.name,
-            "batch_size": memory.batch_size,
-            "rows_per_part": grid.rows_per_part,
-            "device": setup.device.type,
-            "precision": "float32",
-            "folded": len(trial.model.folding.pairs),
-        }
-        | ({"loaded_apart": True} if trial.model.in_copies else {})
-        | ({"probabilities": True} if _keeps_probabilities(request, setup) else {}),
-        request=request,
+        keeps_probabilities=_keeps_probabilities(request, setup),
+        quiet=request.quiet,
     )
-    job = _note_approximation(job, setup.all_files, setup.all_stages, stored)
-    return _choose_compiling(_choose_precision(job, stored), stored)
 
 
 def _keeps_probabilities(request: Request, setup: Resolved) -> bool:
@@ -103,109 +143,121 @@ def _keeps_probabilities(request: Request, setup: Resolved) -> bool:
     return request.keep_probabilities
 
 
-def _plan_memory(
-    request: Request,
-    setup: Resolved,
-    trial: ModelTrial,
-    first: Batch,
-    workers: int,
-    stored: Choices,
-) -> MemoryPlan:
-    needs = memory_plan.measure_needs(
-        trial.observer,
-        trial.weights,
-        first.inputs,
-        setup.stages,
-        trial.scores,
-        workers,
-        split_half.halved_share(len(setup.examples)),
+def _settle(
+    computation: Computation, request: Request, setup: Resolved, stored: Mapping[str, Any]
+) -> tuple[Computation, Choices]:
+    """Return the computation in the ways that are chosen, and these choices."""
+    choices = Choices({"precision": "float32"})
+    steps: tuple[Callable[..., tuple[Computation, Choices]], ...] = (
+        _settle_checkpoints,
+        _settle_precision,
+        _settle_compiling,
     )
-    needs = replace(needs, fixed=needs.fixed + _COPIES * needs.weights)
-    if request.precision != "float32":  # both precisions are in memory for the comparison
-        needs = replace(needs, weights=needs.weights * 3 // 2)
-    batch_size = request.batch_size
-    return memory_plan.plan_memory(
-        needs,
-        stored.get("batch_size", "auto") if batch_size == "auto" else batch_size,
-        memory_plan.total_bytes(request.memory, setup.device),
-        setup.device.type,
-        first.inputs[0].numel(),
-        len(setup.files),
-        setup.examples.total or len(setup.examples),  # a sample may grow later
-    )
+    for settle in steps:
+        computation, chosen = settle(computation, request, setup, stored)
+        choices = Choices(
+            {**choices.question, **chosen.question}, {**choices.notes, **chosen.notes}
+        )
+    return computation, choices
 
 
-def _plan_grid(
-    request: Request,
-    setup: Resolved,
-    trial: ModelTrial,
-    first: Batch,
-    workers: int,
-    stored: Choices,
-    memory: MemoryPlan,
-) -> PartGrid:
-    seconds = 0.0
-    if request.rows_per_part is None and "rows_per_part" not in stored:
-        needs = scores.needs_of(trial.scores)
-        size, count = memory.batch_size, len(setup.files)
-        seconds = seconds_per_row(trial.observer, trial.weights, first, needs, size, count, workers)
-    rows = len(setup.examples)
-    return plan_parts(request.rows_per_part, stored, memory.batch_size, rows, seconds)
-
-
-def _note_approximation(
-    job: Job, files: tuple[CheckpointFile, ...], stages: tuple[Stage, ...], stored: Choices
-) -> Job:
-    """Return the job with a note on what using only some of the checkpoints costs."""
-    if len(job.files) == len(files):
-        return job
+def _settle_checkpoints(
+    computation: Computation, request: Request, setup: Resolved, stored: Mapping[str, Any]
+) -> tuple[Computation, Choices]:
+    """Note what using only some of the checkpoints costs."""
+    files = setup.all_files
+    if len(computation.files) == len(files):
+        return computation, Choices()
     approximation = stored.get("approximation")
     if approximation is None:
-        assert isinstance(job.model, TorchModel)
-        weights = Streamed.from_files(files, job.model, job.weights.last, job.request.reader)
-        full_job = replace(job, weights=weights, files=files, stages=stages)
-        fidelity = acceleration.compare_jobs(full_job, job, "comparing with all checkpoints")
+        source = WeightFiles.now(files, computation.model)
+        weights = AllWeights(source, hold=False, held=(computation.weights.last,))
+        full = replace(computation, weights=weights, files=files, stages=setup.all_stages)
+        activity = "comparing with all checkpoints"
+        fidelity = acceleration.compare_computations(full, computation, activity)
         approximation = {"checkpoints": len(files), **fidelity.question_entry}
     column, correlation = acceleration.lowest_correlation(approximation["spearman"])
     note = (
-        f"{len(job.files)} of {len(files)} checkpoints; {column} has rank correlation "
+        f"{len(computation.files)} of {len(files)} checkpoints; {column} has rank correlation "
         f"{correlation:.3f} with all of them ({approximation['examples']} examples)"
     )
-    question = job.question | {"approximation": approximation}
-    return replace(job, question=question, notes={**job.notes, "picked": note})
+    return computation, Choices({"approximation": approximation}, {"picked": note})
 
 
-def _choose_precision(job: Job, stored: Choices) -> Job:
-    """Return the job in the requested precision; with "auto", bfloat16 if accurate and faster."""
-    requested, stored_precision = job.request.precision, stored.get("precision")
+def _settle_precision(
+    computation: Computation, request: Request, setup: Resolved, stored: Mapping[str, Any]
+) -> tuple[Computation, Choices]:
+    """Choose the requested precision; with "auto", bfloat16 if it is accurate and faster."""
+    requested, stored_precision = request.precision, stored.get("precision")
     if requested == "float32" or (requested == "auto" and stored_precision == "float32"):
-        return job
+        return computation, Choices()
     if stored_precision == "bfloat16":
-        job, fidelity, note = (
-            acceleration.with_bfloat16(job),
-            stored.get("fidelity"),
-            "as when the run began",
-        )
+        computation = acceleration.with_bfloat16(computation)
+        fidelity, note = stored.get("fidelity"), "as when the run began"
     else:
-        job, fidelity, note = acceleration.try_bfloat16(job, always=requested == "bfloat16")
+        always = requested == "bfloat16"
+        computation, fidelity, note = acceleration.try_bfloat16(computation, always)
     precision = "float32" if fidelity is None else "bfloat16"
-    notes = {**job.notes, "precision": f"{precision}: {note}"}
     entries = {} if fidelity is None else {"precision": precision, "fidelity": fidelity}
-    return replace(job, notes=notes, question=job.question | entries)
+    return computation, Choices(entries, {"precision": f"{precision}: {note}"})
 
 
-def _choose_compiling(job: Job, stored: Choices) -> Job:
-    """Return the job with a compiled model if the user wants it and it is faster."""
-    if not job.request.compile:
-        return job
-    if isinstance(job.model, TorchModel) and job.model.in_copies:
-        compiles, note = False, "each checkpoint is loaded into a copy of its own"
-    elif stored:
-        compiles, note = bool(stored.get("compiled")), "as when the run began"
+def _settle_compiling(
+    computation: Computation, request: Request, setup: Resolved, stored: Mapping[str, Any]
+) -> tuple[Computation, Choices]:
+    """Choose a compiled model if the user wants it, and it is faster or was when the run began."""
+    if not request.compile:
+        return computation, Choices()
+    slow = computation
+    if not stored:
+        computation, note = acceleration.try_compiling(slow)
+    elif not stored.get("compiled"):
+        note = "as when the run began"
     else:
-        compiles, note = acceleration.try_compiling(job)
-    notes = {**job.notes, "compile": f"{'yes' if compiles else 'no'}: {note}"}
-    if not compiles:
-        return replace(job, notes=notes)
-    fast = acceleration.with_compiled_model(job)
-    return replace(fast, notes=notes, question=job.question | {"compiled": True})
+        try:
+            computation, note = acceleration.with_compiled_model(slow), "as when the run began"
+        except ModelError as error:
+            note = str(error).splitlines()[0]
+    compiles = computation is not slow
+    notes = {"compile": f"{'yes' if compiles else 'no'}: {note}"}
+    return computation, Choices({"compiled": True} if compiles else {}, notes)
+
+
+def _job(
+    request: Request,
+    setup: Resolved,
+    computation: Computation,
+    choices: Choices,
+    trial: ModelTrial,
+    read: ReadWeights,
+    grid: PartGrid,
+) -> Job:
+    question = make_question(
+        *(request, setup.model, setup.files, read.digests),
+        *(setup.stages, setup.examples, trial.scores),
+    )
+    question |= {
+        "target": setup.target.code or setup.target.name,
+        "batch_size": computation.batch_size,
+        "rows_per_part": grid.rows_per_part,
+        "device": computation.model.device.type,
+        **computation.model.settings,
+        **({"probabilities": True} if computation.keeps_probabilities else {}),
+        **choices.question,
+    }
+    return Job(
+        **vars(computation),
+        input_shape=example_shape(setup.first.inputs),
+        workers=setup.examples.workers,
+        left_out=trial.left_out,
+        notes={
+            **setup.notes,
+            **trial.notes,
+            **read.notes,
+            **({"parts": grid.note} if grid.note else {}),
+            **choices.notes,
+        },
+        question=question,
+        out=request.out,
+        overwrite=request.overwrite,
+    )

@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from torch import nn
-
 from vog.checkpoints import Reader, ReadSpec, StagesSpec
 from vog.data import TransformSpec
+from vog.models.load import ModelSpec
+from vog.models.options import ModelOptions
 from vog.scores import Score
 from vog.scores.gradient import Channels, Layout
 
-ModelSpec = str | nn.Module | Callable[..., nn.Module]
 PrecisionSpec = Literal["float32", "bfloat16", "auto"]
 TargetSpec = str | Callable[..., Any]
 
@@ -22,7 +21,8 @@ class Request:
     """Arguments for scoring one dataset; the attributes are the flags of `vog score`.
 
     Attributes:
-        model: a module, a function that builds one, or `file.py:function`.
+        model: a module, a function that builds one, or `file.py:function`; or any object that has
+            `observe`, see `vog.models.own_model`.
         checkpoints: globs, folders, files, or `@list.txt` in the order of training.
         data: a folder with one sub-folder per class, a list file, an `.npz`, a function that
             returns a dataset, a dataset, or `(inputs, labels)`. Data without labels need the
@@ -89,6 +89,7 @@ class Request:
     quiet: bool = False
 
     @property
-    def reader(self) -> Reader:
-        """The reader for the checkpoints."""
-        return Reader(self.weights, self.read)
+    def model_options(self) -> ModelOptions:
+        """The settings of the model and of its checkpoints."""
+        reader = Reader(self.weights, self.read)
+        return ModelOptions(self.model_args, reader, self.device, self.fold, self.layout)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 import vog
 import world
-from observing import observer
+from observing import fitted, observer
 from vog.errors import FunctionError, ModelError, ScoreError
 from vog.models import Weights
 from vog.models.torch import linear_head
@@ -118,7 +118,7 @@ def found_head(model: TorchModel, state: Weights, inputs: Tensor) -> linear_head
 
 def observed(module: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     model = TorchModel(module)
-    state = model.fit(module.state_dict(), "here")
+    state = model.ready(fitted(model))
     with model.evaluation_mode():
         model = replace(model, head=found_head(model, state, inputs))
         return observer(model)(state, inputs, labels, ALL).signal(Signal.LAST_LAYER_NORM)[0]
@@ -151,7 +151,7 @@ def test_logits_changed_in_place_after_the_head_are_not_its_output() -> None:
 
     module = Tempered()
     model = TorchModel(module)
-    state = model.fit(module.state_dict(), "here")
+    state = model.ready(fitted(model))
     assert found_head(model, state, torch.randn(2, 5)) is None
 
 
@@ -204,7 +204,7 @@ def test_scores_from_logits_alone_never_go_backward(
 def test_no_more_is_computed_than_is_asked() -> None:
     module = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     model = TorchModel(module)
-    state = model.fit(module.state_dict(), "here")
+    state = model.ready(fitted(model))
     seen = observer(model)(
         state, torch.ones(2, 4), torch.tensor([0, 1]), frozenset({Signal.INPUT_GRADIENT})
     )
@@ -229,4 +229,4 @@ def test_a_target_that_sums_over_the_batch_is_refused(
 
 def test_a_factory_that_makes_no_module(checkpoints: Path, digits: Data, tmp_path: Path) -> None:
     with pytest.raises(FunctionError, match="returns dict, not an nn.Module"):
-        vog.score(dict, checkpoints, digits, tmp_path / "run")  # type: ignore[arg-type]
+        vog.score(dict, checkpoints, digits, tmp_path / "run")

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 import vog
 import world
 from command_line import TESTS
-from vog.models.torch.adapter import Forward, TorchModel
+from vog.models.torch import adapter
+from vog.models.torch.adapter import TorchModel
+from vog.models.torch.linear_head import Forward, Head
 from vog.sweep import acceleration
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
@@ -71,6 +73,10 @@ def test_a_compiled_run_is_an_uncompiled_one(
         )
 
 
+def forward(module: nn.Module, head: Head | None) -> Forward:
+    return TorchModel(module, head=head)._run
+
+
 @pytest.mark.parametrize(("speed", "used"), [(0.99, False), (1.5, True)])
 def test_it_is_used_only_where_it_is_faster(
     speed: float,
@@ -80,7 +86,7 @@ def test_it_is_used_only_where_it_is_faster(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(acceleration, "compile_forward", lambda model: model._run)
+    monkeypatch.setattr(adapter, "compile_forward", forward)
     monkeypatch.setattr(acceleration, "_speedup", lambda *_: speed)
     job = prepare(request(world.build, checkpoints, digits, tmp_path / "run"))
     assert isinstance(job.model, TorchModel)
@@ -91,10 +97,10 @@ def test_it_is_used_only_where_it_is_faster(
 def test_it_is_not_used_where_it_gives_other_numbers(
     checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wrong(model: TorchModel) -> Forward:
-        return lambda weights, inputs: model._run(weights, inputs * 1.001)
+    def wrong(module: nn.Module, head: Head | None) -> Forward:
+        return lambda weights, inputs: forward(module, head)(weights, inputs * 1.001)
 
-    monkeypatch.setattr(acceleration, "compile_forward", wrong)
+    monkeypatch.setattr(adapter, "compile_forward", wrong)
     monkeypatch.setattr(acceleration, "_speedup", lambda *_: 2.0)
     job = prepare(request(world.build, checkpoints, digits, tmp_path / "run"))
     assert job.notes["compile"] == "no: the compiled model gives different numbers"

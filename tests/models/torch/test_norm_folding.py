@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
-from observing import observer
+from observing import fitted, observer
 from vog.data import Batch
 from vog.errors import ModelError
 from vog.models.torch import norm_folding
@@ -50,9 +50,11 @@ def batch(inputs: Tensor) -> Batch:
 
 def fold(module: nn.Module, inputs: Tensor) -> TorchModel:
     model = TorchModel(module)
-    return with_folded_norms(
-        observer(model), model.fit(module.state_dict(), "here"), batch(inputs), GRADIENT
-    )
+    weights = fitted(model)
+    model = model.with_parts(weights, inputs)
+    folded = with_folded_norms(observer(model), weights, batch(inputs), GRADIENT).model
+    assert isinstance(folded, TorchModel)
+    return folded
 
 
 def tail(width: int) -> list[nn.Module]:
@@ -73,14 +75,14 @@ def test_folding_changes_nothing_but_the_norms(
     model = fold(module, inputs)
     (pair,) = model.folding.pairs
     assert (pair.convolution, pair.norm) == ("0", "1")
-    fitted = model.fit(module.state_dict(), "here")
-    weights = model.ready(fitted)
+    matched = fitted(model)
+    weights = model.ready(matched)
     assert set(weights) == {"0.weight", "0.bias", "4.weight", "4.bias"}
     labels = torch.tensor([0, 1, 2, 0, 1])
     with model.evaluation_mode():
         seen = observer(model)(weights, inputs, labels, GRADIENT)
     with (plain := replace(model, folding=Folding())).evaluation_mode():
-        expected = observer(plain)(plain.ready(fitted), inputs, labels, GRADIENT)
+        expected = observer(plain)(plain.ready(matched), inputs, labels, GRADIENT)
     for signal in GRADIENT:
         torch.testing.assert_close(
             seen.signal(signal), expected.signal(signal), rtol=1e-4, atol=1e-5
@@ -178,7 +180,7 @@ def test_a_way_that_is_taken_later_is_refused_and_not_computed_wrong() -> None:
     model = fold(module, inputs)
     assert len(model.folding.pairs) == 1
     labels = torch.zeros(4, dtype=torch.int64)
-    weights = model.ready(model.fit(module.state_dict(), "here"))
+    weights = model.ready(fitted(model))
     with model.evaluation_mode():
         observer(model)(weights, inputs, labels, GRADIENT)
         with pytest.raises(ModelError, match=r"does not always go into bn .*fold=False"):
@@ -196,7 +198,7 @@ def test_norms_that_meet_another_tensor_later_are_refused() -> None:
     module = with_statistics(Net(around))
     inputs = torch.rand(4, 1, 2, 2)
     model = fold(module, inputs)
-    weights = model.ready(model.fit(module.state_dict(), "here"))
+    weights = model.ready(fitted(model))
     with model.evaluation_mode(), pytest.raises(ModelError, match="does not always go into bn"):
         observer(model)(weights, -inputs, torch.zeros(4, dtype=torch.int64), GRADIENT)
 

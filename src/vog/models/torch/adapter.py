@@ -5,45 +5,61 @@ own again afterwards. A template, a copy that loads each file and is never run, 
 checkpoint fits. If a module carries state from one checkpoint to the next, each gets its own copy.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from vog import user_functions
+from vog.checkpoints import Reader
+from vog.data.inputs import Inputs
 from vog.errors import ModelError, VogError
-from vog.models.protocol import Outputs, Weights
-from vog.models.torch import memory, tied_tensors
-from vog.models.torch.fresh_modules import ModuleSource, source_of
-from vog.models.torch.linear_head import Head, logits_of
+from vog.models.last_layer import LinearLastLayer
+from vog.models.protocol import FittedWeights, Outputs, StateBesideWeightsError, Variant
+from vog.models.torch import linear_head, memory, module_inputs, norm_folding, state_dict
+from vog.models.torch.compiled import compile_forward
+from vog.models.torch.float32_arithmetic import float32_arithmetic
+from vog.models.torch.fresh_modules import ModuleSource, is_scripted, source_of
+from vog.models.torch.identity import identity_of
+from vog.models.torch.input_gradient import first_of_pair, input_gradient
+from vog.models.torch.linear_head import Forward, Head, logits_of
+from vog.models.torch.matched_weights import (
+    LoadedWeights,
+    MatchedWeights,
+    extra_state_of,
+    load_apart,
+    load_copies,
+    settings_of,
+)
 from vog.models.torch.norm_folding import Folding
-from vog.models.torch.state_dict import live_state, load, rename, set_mode
-from vog.models.torch.weights_in_place import restored_on_exit, tensors_of, weights_in_place
+from vog.models.torch.state_dict import set_mode
+from vog.models.torch.weights_in_place import (
+    TorchWeights,
+    restored_on_exit,
+    tensor_nbytes,
+    weights_in_place,
+)
 from vog.observation import Signal
+from vog.scores.gradient import Layout
 from vog.wording import option
 
 Precision = Literal["float32", "bfloat16"]
-# From weights and inputs to logits, and to the input of the head if there is one.
-Forward = Callable[[Weights, Tensor], tuple[Tensor, Tensor | None]]
-
-
-class LoadedWeights(dict[str, Tensor]):
-    """The weights of a checkpoint, with a module into which no other checkpoint was loaded."""
-
-    def __init__(self, module: nn.Module) -> None:
-        """Take a module that holds a checkpoint, and turn off gradients of its parameters."""
-        module.float()
-        for parameter in module.parameters():
-            parameter.requires_grad_(False)
-        super().__init__(tensors_of(module))
-        self.module = module
+_HEAD_EXAMPLES = 8
+APART_NOTE = (
+    "each checkpoint is loaded into a copy of its own: one module that takes the weights of all in "
+    "turn would not give the numbers of the plain way (slower: norms are not folded)"
+)
+_IN_PAIRS_NOTE = (
+    f"an example that is alone in its batch is computed twice: PyTorch {torch.__version__} gives "
+    f"it another gradient than it has among others"
+)
 
 
 @dataclass(frozen=True)
@@ -55,12 +71,15 @@ class TorchModel:
         device: of the computation; the module may be elsewhere.
         head: the last linear layer, if the module has one and its output is the logits.
         folding: the batch norms that the convolutions before them compute.
+        foldable: the batch norms that they could compute.
         precision: of convolutions and linear layers except the head. Everything else, and all
             results, are float32.
         compiled: the forward pass as one compiled graph for all checkpoints, for full batches.
         full_batch: the number of examples in a full batch.
         source: makes the modules into which checkpoints are loaded; by default, copies.
-        layout: of images in memory; channels last is faster, and some models refuse it.
+        reader: reads checkpoint files.
+        layout: the axis of an example that holds its colours; None if its shape decides.
+        memory_format: of images; channels last is faster, and some models refuse it.
         may_fold: norms may be folded into convolutions.
         in_copies: each checkpoint is loaded into its own copy of the module.
         restores: the module is the user's own object, so its values are restored as well.
@@ -73,11 +92,14 @@ class TorchModel:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     head: Head | None = None
     folding: Folding = field(default_factory=Folding)
+    foldable: Folding = field(default_factory=Folding)
     precision: Precision = "float32"
     compiled: Forward | None = None
     full_batch: int = 0
-    source: ModuleSource | None = None
-    layout: torch.memory_format = torch.channels_last
+    source: ModuleSource = None  # type: ignore[assignment]  # set after the rest
+    reader: Reader = field(default_factory=Reader)
+    layout: Layout | None = None
+    memory_format: torch.memory_format = torch.channels_last
     may_fold: bool = True
     in_copies: bool = False
     restores: bool = True
@@ -90,7 +112,6 @@ class TorchModel:
     @property
     def template(self) -> nn.Module | None:
         """The module that loads checkpoints and is never run; None if there is no copy."""
-        assert self.source is not None, "it is made with the model"
         return self.source.template
 
     @property
@@ -99,58 +120,74 @@ class TorchModel:
         missing = frozenset() if self.head is not None else frozenset({Signal.LAST_LAYER_NORM})
         return frozenset(Signal) - missing
 
-    def fit(self, weights: Mapping[str, Any], name: str) -> Weights:
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """The version of PyTorch."""
+        return {"torch": torch.__version__}
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The number of folded norms, and whether checkpoints are loaded apart."""
+        folded = {"folded": len(self.folding.pairs)}
+        return folded | ({"loaded_apart": True} if self.in_copies else {})
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """How checkpoints are loaded, if it is unusual."""
+        remarks = (APART_NOTE,) if self.in_copies else ()
+        remarks += (_IN_PAIRS_NOTE,) if self.in_pairs else ()
+        if not self.source.can_be_fresh:
+            remarks += (
+                f"compared with load_state_dict and backward on itself: it can be neither copied "
+                f"nor built anew (give a function as {option('model')})",
+            )
+        return remarks
+
+    @property
+    def plain_name(self) -> str:
+        """What a user of PyTorch would write."""
+        return "load_state_dict, eval and backward on a fresh model"
+
+    @property
+    def reads_concurrently(self) -> bool:
+        """True if checkpoints are not loaded into the module that runs."""
+        return self.in_copies or self.template is not None
+
+    def identity(self) -> Mapping[str, str]:
+        """Return digests of the printed module, and of the code and settings of its layers."""
+        return identity_of(self.source.module)
+
+    def read(self, path: Path) -> FittedWeights:
         """Return the weights of a checkpoint by the names of the module, floats in float32."""
+        contents, source, name = self.reader.contents(path), self.source, str(path)
+        extra_state = extra_state_of(contents.weights, source, path)
+        if extra_state and not self.reads_concurrently:
+            raise StateBesideWeightsError(f"{path} has more than tensors.")
+        notes = {} if contents.note is None else {"taken": contents.note}
         if self.in_copies:
-            assert self.source is not None, "it is made with the model"
-            module = self.source.copy_or_fresh()
-            if module is None:
-                raise ModelError(
-                    "the model cannot be copied after a checkpoint was loaded into it. "
-                    f"Give a function that builds it as {option('model')}."
-                )
-            load(weights, module, name)
-            for parameter in module.parameters():
-                parameter.requires_grad_(False)
-            return LoadedWeights(module)
+            matched = MatchedWeights(load_apart(contents.weights, source, name), extra_state)
+            return FittedWeights(matched, contents.key, notes)
+        # A module without a template is the user's, and loading changes more of it than weights.
+        with nullcontext() if self.template is not None else self.evaluation_mode():
+            tensors = load_copies(contents.weights, source, name)
+            settings = settings_of(self.template or self.module)
         if self.template is not None:
-            return {k: _float32(v) for k, v in load(weights, self.template, name).items()}
-        # `settings` reads the extra state of the file; `evaluation_mode` restores that of the user.
-        with restored_on_exit(self.module, with_extra_state=False):
-            return {k: _float32(v) for k, v in load(weights, self.module, name).items()}
+            renamed = state_dict.rename(contents.weights, self.template, name)
+            notes |= {} if renamed.note is None else {"names": renamed.note}
+        return FittedWeights(MatchedWeights(tensors, extra_state), contents.key, notes, settings)
 
-    def extra_state(self, weights: Mapping[str, Any], name: str) -> dict[str, Any]:
-        """Return the values in a file that the module takes as extra state, not as tensors."""
-        assert self.source is not None, "it is made with the model"
-        module = self.source.template or self.module
-        tensors = {id(tensor) for tensor in tensors_of(module).values()}
-        saved = live_state(module)
-        matched = rename(weights, module, name).weights
-        return {k: v for k, v in matched.items() if k in saved and id(saved[k]) not in tensors}
+    def digest(self, fitted: FittedWeights) -> str:
+        """Return a digest of all values but counters of batches."""
+        return fitted.values.digest()
 
-    def settings(self) -> tuple[object, ...]:
-        """Return the attributes of modules beside tensors, as the last fitted checkpoint left them.
-
-        Loading may change them, by extra state or by a hook, and weights alone do not contain that.
-        """
-        if self.in_copies:
-            return ()
-        module = self.module if self.template is None else self.template
-        addresses = {tied_tensors.address_of(tensor) for tensor in tensors_of(module).values()}
-        return tuple(
-            (name, key, comparable)
-            for name, part in module.named_modules()
-            for key, value in sorted(vars(part).items())
-            if key not in _REGISTRIES and (comparable := _comparable(value, addresses)) is not None
-        )
-
-    def ready(self, fitted: Weights) -> Weights:
-        """Return weights for `observe`: norms folded; precision, device and layout as set."""
-        if isinstance(fitted, LoadedWeights):
-            return LoadedWeights(fitted.module.to(self.device))
+    def ready(self, fitted: FittedWeights) -> TorchWeights:
+        """Return weights for `observe`: norms folded; precision, device and format as set."""
+        tensors = fitted.values.tensors
+        if isinstance(tensors, LoadedWeights):
+            return LoadedWeights(tensors.module.to(self.device))
         return {
             key: self._to_device(value.bfloat16() if key in self._bfloat16_names else value)
-            for key, value in self.folding.fold_weights(fitted).items()
+            for key, value in self.folding.fold_weights(tensors).items()
         }
 
     @cached_property
@@ -166,15 +203,15 @@ class TorchModel:
             for key in ("weight", "bias")
         )
 
-    @property
-    def can_fit_concurrently(self) -> bool:
-        """True if checkpoints are not loaded into the module that runs."""
-        return self.in_copies or self.template is not None
+    def nbytes(self, weights: TorchWeights) -> int:
+        """Return the bytes of all tensors."""
+        return sum(map(tensor_nbytes, weights.values()))
 
-    def place(self, inputs: Tensor) -> Tensor:
-        """Return a batch on the device, in the layout of the model."""
+    def place(self, inputs: Inputs) -> Inputs:
+        """Return a batch on the device, in the memory format of the model."""
         # A copy from pinned memory runs while the CPU and the GPU do other work.
-        return self._to_device(inputs.pin_memory() if self.device.type == "cuda" else inputs)
+        pinned = inputs.pin_memory() if self.device.type == "cuda" else inputs
+        return module_inputs.mapped(self._to_device, pinned)
 
     def _to_device(self, tensor: Tensor) -> Tensor:
         on_device = tensor.to(self.device, non_blocking=True)
@@ -183,7 +220,7 @@ class TorchModel:
         # Convolutions on CPU and GPU are faster with channels innermost in memory.
         is_image = tensor.ndim == 4 and not self.in_copies
         return on_device.contiguous(
-            memory_format=self.layout if is_image else torch.contiguous_format
+            memory_format=self.memory_format if is_image else torch.contiguous_format
         )
 
     @contextmanager
@@ -195,11 +232,11 @@ class TorchModel:
         since it may do more than that.
         """
         if self.in_copies:  # the copies that run are in evaluation mode already
-            with _float32_arithmetic():
+            with float32_arithmetic():
                 yield
             return
         with (
-            _float32_arithmetic(),
+            float32_arithmetic(),
             restored_on_exit(self.module) if self.restores else nullcontext(),
         ):
             if any(part.training for part in self.module.modules()):
@@ -209,32 +246,37 @@ class TorchModel:
 
     @contextmanager
     def observe(
-        self, weights: Weights, inputs: Float[Tensor, "n *input"], differentiate: bool
+        self, weights: TorchWeights, placed: Inputs, differentiate: bool
     ) -> Iterator[Outputs]:
         """Give the outputs of n examples; the weights stay in place inside the block."""
-        if not (self.in_pairs and len(inputs) == 1):
-            with self._observe(weights, inputs, differentiate) as outputs:
+        if not (self.in_pairs and len(placed) == 1):
+            with self._observe(weights, placed, differentiate) as outputs:
                 yield outputs
             return
-        with self._observe(weights, torch.cat([inputs, inputs]), differentiate) as pair:
-            yield _first_of_pair(pair)
+        with self._observe(weights, module_inputs.doubled(placed), differentiate) as pair:
+            yield first_of_pair(pair)
 
     @contextmanager
-    def _observe(self, weights: Weights, inputs: Tensor, differentiate: bool) -> Iterator[Outputs]:
-        leaf = inputs.detach().requires_grad_(differentiate)
+    def _observe(
+        self, weights: TorchWeights, placed: Inputs, differentiate: bool
+    ) -> Iterator[Outputs]:
+        inputs, leaf = module_inputs.with_leaf(placed, differentiate)
         # A backward pass may call layers again, so the weights stay in place until it ends.
         # Gradients are enabled always, because some models compute gradients themselves.
         with torch.enable_grad(), self._in_place(weights):
-            logits, features = self._forward(weights, leaf)
+            logits, features = self._forward(weights, inputs)
 
             def vjp(cotangent: Tensor, more: bool = False) -> Tensor:
-                return _input_gradient(logits, cotangent, leaf, keep_graph=more)
+                return input_gradient(logits, cotangent, leaf, keep_graph=more)
 
-            has_bias = self.head is not None and self.head.layer.bias is not None
-            detached = None if features is None else features.detach()
-            yield Outputs(logits.detach(), vjp, detached, has_bias)
+            last_layer = None
+            if self.head is not None and features is not None:
+                has_bias = self.head.layer.bias is not None
+                last_layer = LinearLastLayer(features.detach(), has_bias)
+            mask = module_inputs.mask_of(placed)
+            yield Outputs(logits.detach(), vjp, last_layer, mask)
 
-    def _in_place(self, weights: Weights) -> AbstractContextManager[None]:
+    def _in_place(self, weights: TorchWeights) -> AbstractContextManager[None]:
         return (
             nullcontext()
             if isinstance(weights, LoadedWeights)
@@ -242,7 +284,7 @@ class TorchModel:
         )
 
     def forward(
-        self, weights: Weights, inputs: Float[Tensor, "n *input"]
+        self, weights: TorchWeights, inputs: Inputs
     ) -> tuple[Float[Tensor, "n classes"], Tensor | None]:
         """Return logits in float32, and the input of the head if there is one.
 
@@ -252,7 +294,7 @@ class TorchModel:
         with self._in_place(weights):
             return self._forward(weights, inputs)
 
-    def _forward(self, weights: Weights, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _forward(self, weights: TorchWeights, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
         """Do the same as `forward` with weights that are in place."""
         run = self.compiled if self.compiled and len(inputs) == self.full_batch else self._run
         is_bfloat16 = self.precision == "bfloat16"
@@ -270,7 +312,7 @@ class TorchModel:
             if memory.ran_out(error):
                 raise
             raise ModelError(
-                f"the model cannot take a batch of shape {tuple(inputs.shape)}"
+                f"the model cannot take a batch of shape {module_inputs.shape_text(inputs)}"
                 f"{' in bfloat16' if is_bfloat16 else ''}: {user_functions.describe_error(error)}\n"
                 f"{self._advice(error)}"
             ) from error
@@ -299,11 +341,11 @@ class TorchModel:
             f"{', or leave out ' + option('precision') if self.precision == 'bfloat16' else ''}."
         )
 
-    def module_for(self, weights: Weights) -> nn.Module:
+    def module_for(self, weights: TorchWeights) -> nn.Module:
         """Return the module that runs with these weights."""
         return weights.module if isinstance(weights, LoadedWeights) else self.module
 
-    def _run(self, weights: Weights, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _run(self, weights: TorchWeights, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
         module = self.module_for(weights)
         head_inputs: list[Tensor] = []
         hook = None
@@ -313,105 +355,104 @@ class TorchModel:
             )
         try:
             # A first layer that works in place must not write into the caller's batch.
-            logits = logits_of(module(inputs.clone()), len(inputs))
+            logits = logits_of(module_inputs.call(module, inputs), len(inputs))
         finally:
             if hook is not None:
                 hook.remove()
         return logits, head_inputs[-1] if head_inputs else None
 
+    def ways(self, inputs: Inputs) -> "Iterator[TorchModel]":
+        """Yield the model with channels last and norms folded, as it is, and in copies."""
+        plain = replace(self, memory_format=torch.contiguous_format)
+        if not (self.in_copies or is_scripted(self.module)):
+            if module_inputs.is_image(inputs):
+                yield self
+            elif self.may_fold:
+                yield plain
+            yield replace(plain, may_fold=False)
+        if self.source.can_be_fresh:
+            yield replace(plain, may_fold=False, in_copies=True)
 
-_REGISTRIES = frozenset(vars(nn.Module()))  # tensors, layers and hooks, not settings
-
-
-def _comparable(value: object, addresses: Set[int | None]) -> object:
-    """Return a setting in a form that can be compared; None if it has no such form.
-
-    Tensors at one of these addresses are parameters and buffers of the module, not settings.
-    """
-    if isinstance(value, str | int | float | bytes):
-        return value
-    if isinstance(value, np.ndarray):
-        value = torch.from_numpy(value) if value.dtype.kind in "biufc" else value.tolist()
-    if isinstance(value, Tensor):
-        if tied_tensors.address_of(value) in addresses:
-            return None
-        is_plain = value.layout is torch.strided and not value.is_meta and not value.is_quantized
-        raw = value.detach().cpu().reshape(-1).contiguous().view(torch.uint8) if is_plain else None
-        return tuple(value.shape), None if raw is None else hash(raw.numpy().tobytes())
-    if isinstance(value, dict):
-        return tuple((str(key), _comparable(inner, addresses)) for key, inner in value.items())
-    if isinstance(value, list | tuple):
-        return tuple(_comparable(inner, addresses) for inner in value)
-    return None
-
-
-def _float32(value: Tensor) -> Tensor:
-    """Return a copy in float32 of a tensor of floats, and a plain copy of any other."""
-    return (
-        value.detach().to(torch.float32, copy=True)
-        if value.is_floating_point()
-        else value.detach().clone()
-    )
-
-
-@contextmanager
-def _float32_arithmetic() -> Iterator[None]:
-    """Compute in true float32 with gradients inside the block, whatever the caller has set.
-
-    By default a GPU rounds inputs of convolutions to TF32. New tensors are float32 as well.
-    """
-    default, matmul = torch.get_default_dtype(), torch.get_float32_matmul_precision()
-    torch.set_default_dtype(torch.float32)
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with (
-            torch.inference_mode(mode=False),
-            torch.autocast("cpu", enabled=False),
-            torch.autocast("cuda", enabled=False) if torch.cuda.is_available() else nullcontext(),
-            torch.backends.cudnn.flags(
-                enabled=torch.backends.cudnn.enabled,
-                benchmark=torch.backends.cudnn.benchmark,
-                deterministic=torch.backends.cudnn.deterministic,
-                allow_tf32=False,
-            ),
-        ):
-            yield
-    finally:
-        torch.set_default_dtype(default)
-        torch.set_float32_matmul_precision(matmul)
-
-
-def _first_of_pair(pair: Outputs) -> Outputs:
-    """Return the outputs of the first of two equal examples."""
-
-    def vjp(cotangent: Tensor, more: bool = False) -> Tensor:
-        return pair.vjp(cotangent.repeat(2, 1), more)[:1]
-
-    features = None if pair.features is None else pair.features[:1]
-    return Outputs(pair.values[:1], vjp, features, pair.has_bias)
-
-
-def _input_gradient(
-    logits: Float[Tensor, "n classes"],
-    cotangent: Float[Tensor, "n classes"],
-    leaf: Float[Tensor, "n *input"],
-    keep_graph: bool,
-) -> Float[Tensor, "n *input"]:
-    """Return the gradient by `backward`, because some models refuse `autograd.grad`."""
-    leaf.grad = None
-    try:
-        logits.backward(cotangent, retain_graph=keep_graph)
-    except Exception as error:  # the user's layers may raise anything
-        if memory.ran_out(error):
-            raise
-        if "does not require grad" not in str(error):
+    def apart(self) -> "TorchModel":
+        """Return the model that loads each checkpoint into a copy of its own."""
+        if not self.source.can_be_fresh:
             raise ModelError(
-                f"the model cannot go backward: {user_functions.describe_error(error)}"
-            ) from error
-    if leaf.grad is None:
-        raise ModelError(
-            "the logits do not depend on the input in a way that can be differentiated: the "
-            "model works under torch.no_grad() or detaches its input. Remove that."
-        )
-    gradient, leaf.grad = leaf.grad, None
-    return gradient.float()
+                f"the model can be neither copied nor built anew, and it is compiled by "
+                f"TorchScript or keeps more of a checkpoint than its tensors; so no checkpoint can "
+                f"be loaded into a copy of its own. Give a function that builds it as "
+                f"{option('model')}."
+            )
+        return replace(self, in_copies=True)
+
+    def plain(self) -> "TorchModel":
+        """Return `load_state_dict`, `eval` and `backward` on a fresh module."""
+        from vog.models.torch.plain_way import PlainWay  # it is a model of this kind
+
+        fresh = self.source.fresh()
+        values = {member.name: getattr(self, member.name) for member in fields(self)}
+        values |= {
+            "module": self.source.module if fresh is None else fresh,
+            "folding": Folding(),
+            "compiled": None,
+            "in_copies": True,
+            "restores": fresh is None,
+        }
+        return PlainWay(**values)
+
+    def adapted(self, fitted: FittedWeights, path: Path, inputs: Inputs) -> "TorchModel":
+        """Return the model with its own module, its head, and the norms that may be folded."""
+        own = self if self.in_copies or self.template is None else self._with_module(path)
+        return own.with_parts(fitted, inputs)
+
+    def with_parts(self, fitted: FittedWeights, inputs: Inputs) -> "TorchModel":
+        """Return the model with its head, and the norms that may be folded, as runs show them."""
+        with self.evaluation_mode(), torch.enable_grad():
+            weights = self.ready(fitted)
+            placed, few = self.place(inputs), self.place(inputs[:_HEAD_EXAMPLES])
+            module = self.module_for(weights)
+            head = linear_head.find(module, weights, lambda: self.forward(weights, few)[0])
+            model = replace(self, head=head)
+            if model.may_fold and model.template is not None:
+                run = partial(model.forward, weights, placed)
+                model = replace(model, foldable=norm_folding.find(model.module, run))
+        return model
+
+    def _with_module(self, path: Path) -> "TorchModel":
+        """Return the model with a module of its own, which has what the checkpoint creates."""
+        module = self.source.copy_or_fresh()
+        if module is None:
+            raise ModelError("the model cannot be copied after a checkpoint was loaded into it.")
+        state_dict.load(self.reader(path), module, str(path))  # creates lazy layers
+        return replace(self, module=module)
+
+    def variant(self, variant: Variant, batch_size: int = 0) -> "TorchModel":
+        """Return another way to compute with this module."""
+        if variant is Variant.FOLDED and self.foldable.pairs:
+            return replace(self, folding=self.foldable)
+        if variant is Variant.IN_PAIRS:
+            return replace(self, in_pairs=True)
+        if variant is Variant.WITHOUT_LAST_LAYER:
+            return replace(self, head=None)
+        if variant is Variant.BFLOAT16:
+            return replace(self, precision="bfloat16")
+        if variant is Variant.COMPILED and not self.in_copies:
+            graph = compile_forward(self.module, self.head)
+            return replace(self, compiled=graph, full_batch=batch_size)
+        reasons = {Variant.FOLDED: "no norm can be folded"}
+        raise ModelError(reasons.get(variant, "each checkpoint is loaded into a copy of its own"))
+
+    def free_bytes(self) -> int:
+        """Return the free bytes of the device; in a container, at most what its limit leaves."""
+        return memory.free_bytes(self.device)
+
+    def peak_bytes(self, work: Callable[[], object]) -> int:
+        """Run `work`, and return the most bytes of new tensors that it holds at one time."""
+        return memory.peak_bytes(work, self.device)
+
+    def ran_out(self, error: BaseException) -> bool:
+        """Return True if an error says that memory ran out, on the processor or on a GPU."""
+        return memory.ran_out(error)
+
+    def release(self) -> None:
+        """Give back the unused memory that allocators keep, after memory ran out."""
+        memory.release()

@@ -8,18 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from vog.models.protocol import Weights
-from vog.models.torch.adapter import Forward, TorchModel
-from vog.models.torch.linear_head import logits_of
+from vog.models.torch.linear_head import Forward, Head, logits_of
+from vog.models.torch.weights_in_place import TorchWeights
 
 
-def compile_forward(model: TorchModel) -> Forward:
-    """Return the forward pass of a model; it is compiled at its first call.
+def compile_forward(module: nn.Module, head: Head | None) -> Forward:
+    """Return the forward pass of a module; it is compiled at its first call.
 
     Call it inside of `evaluation_mode`. A call raises what the compiler raises: for a model whose
     control flow depends on its data or that writes into its inputs, or if no compiler is installed.
     """
-    module, head = model.module, model.head
     buffers = frozenset(name for name, _ in module.named_buffers())
     graph = torch.compile(
         lambda module, tensors, inputs: functional_call(module, tensors, (inputs,)),
@@ -35,7 +33,7 @@ def compile_forward(model: TorchModel) -> Forward:
     parent, _, name = head.name.rpartition(".")
     identity = nn.Identity()
 
-    def with_features(weights: Weights, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+    def with_features(weights: TorchWeights, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         layers = module.get_submodule(parent)._modules
         inner = {k: v for k, v in weights.items() if not k.startswith(f"{head.name}.")}
         layers[name] = identity
@@ -49,6 +47,6 @@ def compile_forward(model: TorchModel) -> Forward:
     return with_features
 
 
-def _with_copied_buffers(weights: Weights, buffers: frozenset[str]) -> dict[str, Tensor]:
+def _with_copied_buffers(weights: TorchWeights, buffers: frozenset[str]) -> dict[str, Tensor]:
     """Return the weights with copies of the buffers, because a module may write into them."""
     return {key: value.clone() if key in buffers else value for key, value in weights.items()}

@@ -60,20 +60,16 @@ class ModuleSource:
         return None if self.template is None else copy_module(self.template)
 
 
-def source_of(module: nn.Module | None, build: Callable[[], nn.Module] | None) -> ModuleSource:
-    """Return the source of a given module, or of a function that builds one."""
-    if module is None:
-        assert build is not None
-        built = unwrap(build())
-        template = copy_module(built)
-        if template is None:
-            with preserve_random_state():
-                second = unwrap(build())
-            template = None if second is built else second
-            _copy_parameter_names(second, built)
-        return ModuleSource(built, template, build)
+def source_of(module: nn.Module, build: Callable[[], nn.Module] | None) -> ModuleSource:
+    """Return the source of a module, which was given or was built by `build`."""
     unwrapped_module = unwrap(module)
-    return ModuleSource(unwrapped_module, copy_module(unwrapped_module))
+    template = copy_module(unwrapped_module)
+    if template is None and build is not None:
+        with preserve_random_state():
+            second = unwrap(build())
+        template = None if second is unwrapped_module else second
+        _copy_parameter_names(second, unwrapped_module)
+    return ModuleSource(unwrapped_module, template, build)
 
 
 def is_scripted(module: nn.Module) -> bool:

@@ -11,7 +11,10 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.nn import functional as F
 
 from vog.errors import ModelError, first_few
-from vog.models.protocol import Weights
+from vog.models.torch.weights_in_place import TorchWeights
+
+# From weights and inputs to logits, and to the input of the head if there is one.
+Forward = Callable[[TorchWeights, Tensor], tuple[Tensor, Tensor | None]]
 
 
 @dataclass(frozen=True)
@@ -27,14 +30,14 @@ class Head:
     layer: nn.Linear
 
     def logits(
-        self, weights: Weights, features: Float[Tensor, "n width"]
+        self, weights: TorchWeights, features: Float[Tensor, "n width"]
     ) -> Float[Tensor, "n classes"]:
         """Return the logits of the features, in float32 whatever their precision."""
         bias = weights.get(f"{self.name}.bias")
         return F.linear(features.float(), weights[f"{self.name}.weight"], bias)
 
 
-def find(module: nn.Module, weights: Weights, run: Callable[[], Tensor]) -> Head | None:
+def find(module: nn.Module, weights: TorchWeights, run: Callable[[], Tensor]) -> Head | None:
     """Return the head of a module, or None if it has none.
 
     The name of a layer does not show that it is the head, so the module is run once. The linear

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from vog.errors import ModelError
-from vog.models.protocol import Weights
+from vog.models.torch.weights_in_place import TorchWeights
 from vog.wording import option
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -61,7 +61,7 @@ class Folding:
 
     pairs: tuple[FoldedNorm, ...] = ()
 
-    def fold_weights(self, weights: Weights) -> dict[str, Tensor]:
+    def fold_weights(self, weights: TorchWeights) -> dict[str, Tensor]:
         """Return weights whose convolutions include the norms; computed in float64."""
         folded = dict(weights)
         for pair in self.pairs:

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from vog.errors import CheckpointError, ModelError, first_few
-from vog.models.protocol import Weights
-from vog.models.torch.weights_in_place import tensors_of
+from vog.models.torch.weights_in_place import TorchWeights, tensors_of
 from vog.wording import option
 
 # The prefixes that wrappers write; they win if a file has the module under several prefixes.
@@ -272,7 +271,7 @@ def _is_finite(value: Tensor) -> bool:
     return bool(value.isfinite().all())
 
 
-def _mismatch_message(name: str, weights: Weights, module: nn.Module, error: Exception) -> str:
+def _mismatch_message(name: str, weights: TorchWeights, module: nn.Module, error: Exception) -> str:
     """Return the names and shapes that differ, or else the message of `load_state_dict`."""
     state = {k: v for k, v in live_state(module).items() if not _is_counter(k)}
     surplus = {key: value for key, value in weights.items() if key not in state}

@@ -12,14 +12,26 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+# The tensors of a module by their first names.
+TorchWeights = Mapping[str, Tensor]
+
 
 def tensors_of(module: nn.Module) -> dict[str, Tensor]:
     """Return every parameter and buffer once, by its first name, including those not saved."""
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
+def tensor_nbytes(value: Tensor) -> int:
+    """Return the bytes of a tensor; approximate for a sparse one."""
+    if value.layout is torch.strided:
+        return value.nbytes
+    if value.layout is torch.sparse_coo:
+        return value._indices().nbytes + value._values().nbytes
+    return 3 * value.values().nbytes  # indices are integers of eight bytes
+
+
 @contextmanager
-def weights_in_place(module: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+def weights_in_place(module: nn.Module, weights: TorchWeights) -> Iterator[None]:
     """Give the module these weights inside the block, and its own again afterwards.
 
     Parameters take no gradients inside. The buffers are copies, as a module may write into them.

@@ -1,0 +1,51 @@
+"""How a model is opened and how its checkpoints are read, and what an adapter is asked for it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vog.checkpoints import Reader
+from vog.models.protocol import Model
+from vog.scores.gradient import Layout
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The settings of a model; the attributes are flags of `vog score`.
+
+    Attributes:
+        args: keywords for the function that builds the model.
+        reader: reads checkpoint files: which weights of a file (`weights`), and which function
+            reads it (`read`).
+        device: "auto", "cpu", "cuda" or "cuda:i".
+        fold: norms may be folded into the layers before them.
+        layout: the axis of an example that holds its colours; None if its shape decides.
+    """
+
+    args: Mapping[str, Any] = field(default_factory=dict)
+    reader: Reader = field(default_factory=Reader)
+    device: str = "auto"
+    fold: bool = True
+    layout: Layout | None = None
+
+
+def _check_nothing(options: ModelOptions) -> None:
+    """Accept any options."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Makes models of one framework.
+
+    Attributes:
+        kind: what such a model is before it is opened, in messages.
+        opens: whether an object is a model of this framework.
+        model: from such an object, a function that makes another one (None if the user gave the
+            object itself) and the options to the model.
+        check: raises ModelError if options cannot be kept, before anything is opened.
+    """
+
+    kind: str
+    opens: Callable[[object], bool]
+    model: Callable[[Any, Callable[[], object] | None, ModelOptions], Model]
+    check: Callable[[ModelOptions], None] = _check_nothing

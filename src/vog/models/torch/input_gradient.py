@@ -1,0 +1,48 @@
+"""The gradient of the outputs of a module with respect to its inputs."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from vog import user_functions
+from vog.errors import ModelError
+from vog.models.last_layer import LinearLastLayer
+from vog.models.protocol import Outputs
+from vog.models.torch import memory
+
+
+def input_gradient(
+    logits: Float[Tensor, "n classes"],
+    cotangent: Float[Tensor, "n classes"],
+    leaf: Float[Tensor, "n *input"],
+    keep_graph: bool,
+) -> Float[Tensor, "n *input"]:
+    """Return the gradient by `backward`, because some models refuse `autograd.grad`."""
+    leaf.grad = None
+    try:
+        logits.backward(cotangent, retain_graph=keep_graph)
+    except Exception as error:  # the user's layers may raise anything
+        if memory.ran_out(error):
+            raise
+        if "does not require grad" not in str(error):
+            raise ModelError(
+                f"the model cannot go backward: {user_functions.describe_error(error)}"
+            ) from error
+    if leaf.grad is None:
+        raise ModelError(
+            "the logits do not depend on the input in a way that can be differentiated: the "
+            "model works under torch.no_grad() or detaches its input. Remove that."
+        )
+    gradient, leaf.grad = leaf.grad, None
+    return gradient.float()
+
+
+def first_of_pair(pair: Outputs) -> Outputs:
+    """Return the outputs of the first of two equal examples."""
+
+    def vjp(cotangent: Tensor, more: bool = False) -> Tensor:
+        return pair.vjp(cotangent.repeat(2, 1), more)[:1]
+
+    layer = pair.last_layer
+    if isinstance(layer, LinearLastLayer):
+        layer = LinearLastLayer(layer.features[:1], layer.has_bias)
+    return Outputs(pair.values[:1], vjp, layer, None if pair.mask is None else pair.mask[:1])

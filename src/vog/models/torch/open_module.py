@@ -1,0 +1,85 @@
+"""Open a PyTorch module, or a function that builds one, as a model."""
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import nn
+
+from vog.errors import ModelError, first_few
+from vog.models.options import Adapter, ModelOptions
+from vog.models.torch import fresh_modules
+from vog.models.torch.adapter import TorchModel
+from vog.models.torch.weights_in_place import tensors_of
+from vog.wording import option
+
+
+def _opens(value: object) -> bool:
+    """Return whether an object is a module of PyTorch."""
+    return isinstance(value, nn.Module)
+
+
+def _check(options: ModelOptions) -> None:
+    """Raise ModelError unless the options name a device that is there."""
+    choose_device(options.device)
+
+
+def _model(
+    value: nn.Module, build: Callable[[], object] | None, options: ModelOptions
+) -> TorchModel:
+    """Return the model of a module.
+
+    Args:
+        value: the module.
+        build: builds another such module; None if the user gave the module itself.
+        options: how it is opened.
+
+    Raises:
+        ModelError: tensors of it have no values, or the device is not there.
+    """
+    fresh = None if build is None else lambda: _require_values(cast("nn.Module", build()))
+    source = fresh_modules.source_of(_require_values(value), fresh)
+    return TorchModel(
+        source.module,
+        choose_device(options.device),
+        source=source,
+        reader=options.reader,
+        layout=options.layout,
+        may_fold=options.fold,
+        restores=build is None and source.template is None,
+    )
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of that name; "auto" is the first GPU, or else the processor.
+
+    Raises:
+        ModelError: it is no device, or not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    setting = option("device", name)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ModelError(f"{setting}: expected auto, cpu, cuda or cuda:i.") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ModelError(f"{setting}: expected auto, cpu, cuda or cuda:i.")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ModelError(f"{setting}: there is no CUDA device here. Use {option('device', 'cpu')}.")
+    return device
+
+
+def _require_values(module: nn.Module) -> nn.Module:
+    """Return the module; raise ModelError if tensors are on the meta device, without values."""
+    valueless = [name for name, tensor in tensors_of(module).items() if tensor.is_meta]
+    if valueless:
+        raise ModelError(
+            f"{len(valueless)} tensors of the model are on the meta device and have no values: "
+            f"{first_few(valueless)}. Tensors that no checkpoint holds, such as some buffers, "
+            f"would stay without values. Build the model on the CPU."
+        )
+    return module
+
+
+ADAPTER = Adapter("a module", _opens, _model, _check)
