@@ -24,6 +24,11 @@ class Signal(StrEnum):
     INPUT_GRADIENT = "input gradient of the target"
     LOSS_GRADIENT = "input gradient of the loss"
     LAST_LAYER_NORM = "gradient norm of the last layer"
+    FEATURES = "input of the last layer"
+
+
+# The signals of a last layer, which not every model has.
+OF_LAST_LAYER = frozenset({Signal.LAST_LAYER_NORM, Signal.FEATURES})
 
 
 class Outcome(StrEnum):
@@ -53,6 +58,7 @@ class Observation:
         loss_gradient: the same for the cross-entropy of each example; nats per unit of input.
         last_layer_norm: Euclidean norm of the gradient of the cross-entropy of each example
             with respect to weight and bias of the last linear layer; nats per unit of weight.
+        features: the input of the last linear layer.
         outcomes: the outcomes that a task has computed from the logits, each k x n;
             probabilities are k x n x classes.
         mask: which positions of the inputs are real and not padding; None without padding.
@@ -63,6 +69,7 @@ class Observation:
     input_gradient: Float[Tensor, "k n *input"] | None = None
     loss_gradient: Float[Tensor, "k n *input"] | None = None
     last_layer_norm: Float[Tensor, "k n"] | None = None
+    features: Float[Tensor, "k n width"] | None = None
     outcomes: Mapping[Outcome, Tensor] = field(default_factory=dict)
     mask: Bool[Tensor, "n positions"] | None = None
 
@@ -86,6 +93,7 @@ class Observation:
             Signal.INPUT_GRADIENT: self.input_gradient,
             Signal.LOSS_GRADIENT: self.loss_gradient,
             Signal.LAST_LAYER_NORM: self.last_layer_norm,
+            Signal.FEATURES: self.features,
         }
 
     def select_rows(self, rows: slice | Int[Tensor, "m"]) -> "Observation":
@@ -145,5 +153,7 @@ def _with_signals(
     labels: Tensor, signals: Sequence[Tensor | None], mask: Tensor | None
 ) -> Observation:
     """Return an observation of signals in the order of `Signal`."""
-    logits, input_gradient, loss_gradient, last_layer_norm = signals
-    return Observation(labels, logits, input_gradient, loss_gradient, last_layer_norm, mask=mask)
+    logits, input_gradient, loss_gradient, last_layer_norm, features = signals
+    return Observation(
+        labels, logits, input_gradient, loss_gradient, last_layer_norm, features, mask=mask
+    )

@@ -126,6 +126,14 @@ VerdictStage = Annotated[
         "flips best, or all; for held-out rows, the mean over the ends of all stages.",
     ),
 ]
+Features = Annotated[
+    bool,
+    typer.Option(
+        "--features/--no-features",
+        help="Store the input of the last linear layer, projected to 32 numbers, if the model has "
+        "such a layer.",
+    ),
+]
 KeepProbabilities = Annotated[
     bool | None,
     typer.Option(

@@ -101,7 +101,7 @@ def prepare_storing(request: Request, images: bool = True) -> Storing:
         VogError: whatever `vog score` would refuse, or inputs that are not images.
     """
     # Any score of the input gradient makes the sweep compute the gradients that are stored.
-    job = prepare(replace(request, scores=("grad_norm",), stages=1))
+    job = prepare(replace(request, scores=("grad_norm",), stages=1, features=False))
     _check_labelled(job)
     shape, layout = job.input_shape, layout_of(job.scores)
     colour_axis = {"channels-first": 0, "channels-last": 2}.get(layout or default_layout(shape))

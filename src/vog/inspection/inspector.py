@@ -156,6 +156,7 @@ def _inspection_job(run: Run, inputs: LocatedInputs, device: str) -> Job:
         device=device,
         precision=question.get("precision", "float32"),
         fold=question.get("folded", 0) > 0,
+        features=False,
         workers=0,
         limit=question["data"]["examples"],
         quiet=True,

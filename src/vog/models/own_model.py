@@ -20,7 +20,7 @@ from vog.data.inputs import Inputs
 from vog.errors import CheckpointError, ModelError, VogError, first_few
 from vog.models.options import Adapter, ModelOptions
 from vog.models.protocol import FittedWeights, Model, Outputs, Placed, Variant, Weights
-from vog.observation import Signal
+from vog.observation import OF_LAST_LAYER, Signal
 from vog.scores.gradient import Layout
 from vog.wording import option
 
@@ -45,7 +45,7 @@ class OwnModel:
     @property
     def signals(self) -> frozenset[Signal]:
         """What the object says; else outputs and gradients, and what a run showed."""
-        shown = frozenset({Signal.LAST_LAYER_NORM}) if self.has_last_layer else frozenset()
+        shown = OF_LAST_LAYER if self.has_last_layer else frozenset()
         return frozenset(getattr(self.adapter, "signals", _GRADIENTS | shown))
 
     @property
@@ -96,7 +96,7 @@ class OwnModel:
             CheckpointError: the file has no weights, or values that are NaN or infinite.
         """
         if hasattr(self.adapter, "read"):
-            fitted = _user_call(self.adapter.read, path)
+            fitted = _user_call("read", self.adapter.read, path)
             return fitted if isinstance(fitted, FittedWeights) else FittedWeights(fitted)
         contents = self.options.reader.contents(path)
         values = {
@@ -133,7 +133,7 @@ class OwnModel:
     def ready(self, fitted: FittedWeights) -> Weights:
         """Return the weights as the object readies them, or as they were read."""
         if hasattr(self.adapter, "ready"):
-            return _user_call(self.adapter.ready, fitted)
+            return _user_call("ready", self.adapter.ready, fitted)
         return fitted.values
 
     def nbytes(self, weights: Weights) -> int:
@@ -145,7 +145,11 @@ class OwnModel:
 
     def place(self, inputs: Inputs) -> Placed:
         """Return the batch as the object places it, or as it is."""
-        return _user_call(self.adapter.place, inputs) if hasattr(self.adapter, "place") else inputs
+        return (
+            _user_call("place", self.adapter.place, inputs)
+            if hasattr(self.adapter, "place")
+            else inputs
+        )
 
     def evaluation_mode(self) -> AbstractContextManager[None]:
         """Return the block of the object, or an empty one."""
@@ -161,14 +165,14 @@ class OwnModel:
             ModelError: the object fails, or gives anything but `Outputs`.
         """
         with ExitStack() as stack:
-            block = _user_call(self.adapter.observe, weights, placed, differentiate)
+            block = _user_call("observe", self.adapter.observe, weights, placed, differentiate)
             if not isinstance(block, AbstractContextManager):
                 raise ModelError(
                     f"`observe` of the model returns {type(block).__name__}; expected a context "
                     f"manager that gives `vog.models.Outputs`, such as a generator under "
                     f"`contextlib.contextmanager`."
                 )
-            outputs = _user_call(stack.enter_context, block)
+            outputs = _user_call("observe", stack.enter_context, block)
             if not isinstance(outputs, Outputs) or outputs.values.ndim != 2:
                 actual = type(outputs).__name__
                 shape = f" of shape {tuple(outputs.values.shape)}" if actual == "Outputs" else ""
@@ -178,7 +182,7 @@ class OwnModel:
                 )
 
             def vjp(cotangent: Tensor, more: bool = False) -> Tensor:
-                return _user_call(outputs.vjp, cotangent, more)
+                return _user_call("vjp", outputs.vjp, cotangent, more)
 
             yield replace(outputs, vjp=vjp)
 
@@ -201,7 +205,7 @@ class OwnModel:
 
     def plain(self) -> "Model | None":
         """Return the plain way of the object, if it has another."""
-        plain = _user_call(self.adapter.plain) if hasattr(self.adapter, "plain") else None
+        plain = _user_call("plain", self.adapter.plain) if hasattr(self.adapter, "plain") else None
         return None if plain is None else replace(self, adapter=plain)
 
     def adapted(self, fitted: FittedWeights, path: Path, inputs: Inputs) -> "Model":
@@ -261,7 +265,7 @@ class OwnModel:
         getattr(self.adapter, "release", host_memory.release)()
 
 
-def _user_call(function: Callable[..., Any], *arguments: Any) -> Any:
+def _user_call(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a method of the user's object.
 
     Raises:
@@ -272,10 +276,8 @@ def _user_call(function: Callable[..., Any], *arguments: Any) -> Any:
     except (VogError, MemoryError):
         raise
     except Exception as error:
-        name = getattr(function, "__name__", type(function).__name__)
-        what = "observe" if name == "enter_context" else name
         raise ModelError(
-            f"`{what}` of the model failed: {user_functions.describe_error(error)}"
+            f"`{name}` of the model failed: {user_functions.describe_error(error)}"
         ) from error
 
 

@@ -32,8 +32,8 @@ _ROWS_AND_PARTS = ("limit", "rows_per_part", "data.examples", "data.part")
 _MEASURED = ("fidelity", "approximation")
 # Arguments of the user's own function. We do not know its defaults, so every value counts.
 _USER_ARGUMENTS = ("model.args",)
-# Choices that were measured when a run was begun. A second measurement could give another result.
-SETTLED = ("batch_size", "rows_per_part", "precision", "compiled", *_MEASURED)
+# Choices that were made when a run was begun. Made again, they could give another result.
+SETTLED = ("batch_size", "rows_per_part", "precision", "compiled", "features", *_MEASURED)
 SAMPLE = "sample"  # a value of `data.order`: the order of `vog.data.sampling`
 
 

@@ -185,6 +185,7 @@ _QUESTION = _record(
         "limit": _or_null(_whole_number(1)),
         "halved_rows": _whole_number(),
         "probabilities": _BOOLEAN,
+        "features": _record({}, dict.fromkeys(("seed", "columns"), _whole_number())),
         "out_of_sample": _BOOLEAN,
         "folded": _whole_number(),
         "device": _TEXT,

@@ -10,6 +10,7 @@ from jaxtyping import Float16, Int, Shaped
 # Scores from every second checkpoint of a stage; comparing them shows how stable a ranking is.
 HALVES = ("odd", "even")
 _PROBABILITIES = "probabilities@"
+FEATURES = "features"
 
 
 def half_of(column: str, half: str) -> str:
@@ -35,6 +36,11 @@ def probabilities_column(stage: str) -> str:
 def is_probabilities(column: str) -> bool:
     """Return whether a stored column holds the probabilities of all classes for each row."""
     return column.startswith(_PROBABILITIES)
+
+
+def is_list(column: str) -> bool:
+    """Return whether a stored column holds a list for each row; such a column must be named."""
+    return is_probabilities(column) or column == FEATURES
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,7 @@ class RowBlock:
         scores: for each column, the value of each scored row; NaN if missing.
         problems: for each position with a problem, its description.
         distributions: for each stage, the probabilities of all classes; a row with NaN gets null.
+        features: projected features of each scored row; a row with NaN gets null.
     """
 
     rows: range
@@ -91,6 +98,7 @@ class RowBlock:
     scores: Mapping[str, Shaped[np.ndarray, "n"]]
     problems: Mapping[int, str]
     distributions: Mapping[str, Float16[np.ndarray, "n classes"]] = field(default_factory=dict)
+    features: Float16[np.ndarray, "n columns"] | None = None
 
 
 def to_table(
@@ -123,6 +131,8 @@ def to_table(
         columns[probabilities_column(stage)] = _scatter_lists(values, rows)
     for name, values in rows.scores.items():
         columns[name] = _scatter(values.astype(np.float32), np.isnan(values), rows)
+    if rows.features is not None:
+        columns[FEATURES] = _scatter_lists(rows.features, rows)
     columns["problem"] = pa.array([rows.problems.get(i) for i in range(len(labels))], pa.string())
     fields = [
         pa.field(
@@ -144,7 +154,7 @@ def _scatter(
     return pa.array(full, mask=mask)
 
 
-def _scatter_lists(values: Float16[np.ndarray, "n classes"], rows: RowBlock) -> pa.Array:
+def _scatter_lists(values: Float16[np.ndarray, "n values"], rows: RowBlock) -> pa.Array:
     """Return an array of all rows with the lists at the scored rows, and null elsewhere."""
     full = np.zeros((len(rows.rows), values.shape[1]), np.float16)
     full[rows.scored_positions] = values

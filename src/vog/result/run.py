@@ -25,7 +25,7 @@ from vog.result.parts import write_table
 from vog.result.repair import seconds_in
 from vog.result.row_errors import explain_read_errors
 from vog.result.row_table import RowTable
-from vog.result.rows import is_half, is_probabilities, probabilities_column
+from vog.result.rows import FEATURES, is_half, is_list, probabilities_column
 from vog.result.text_tables import write_text_table
 from vog.wording import command, option, same_again
 
@@ -83,9 +83,10 @@ class Run:
     def columns(self) -> list[str]:
         """The stored columns. After a score, `:class`, `:robust` or `:rank` gives a derived column.
 
-        There may also be `probabilities@STAGE`, lists that are only returned if named.
+        There may also be `probabilities@STAGE` and `features`, lists that are only returned if
+        named.
         """
-        return [n for n in self.schema.names if not (is_half(n) or is_probabilities(n))]
+        return [n for n in self.schema.names if not (is_half(n) or is_list(n))]
 
     @property
     def score_columns(self) -> list[str]:
@@ -230,7 +231,17 @@ class Run:
 
         A row without them is NaN. None if not stored; see `vog score --keep-probabilities`.
         """
-        name = probabilities_column(stage)
+        return self._lists(probabilities_column(stage))
+
+    def features(self) -> Float[np.ndarray, "n columns"] | None:
+        """Return the projected input of the last layer under the last checkpoint, as float16.
+
+        A row without it is NaN. None if not stored; see `vog.score`.
+        """
+        return self._lists(FEATURES)
+
+    def _lists(self, name: str) -> Float[np.ndarray, "n values"] | None:
+        """Return a stored column of lists, with NaN for null; None if there is no such column."""
         if name not in self.schema.names:
             return None
         lists = self.table([name]).column(0).combine_chunks()
@@ -334,7 +345,7 @@ class Run:
                 f"the name of {path} does not say its format. "
                 f"End it in .{', .'.join(FORMATS)}, or pass {option('format')}."
             )
-        lists = [name for name in columns or () if is_probabilities(name)]
+        lists = [name for name in columns or () if is_list(name)]
         if lists and kind != "parquet":
             raise ResultError(
                 f"{first_few(lists)} holds a list for each row, which {kind} cannot store. "

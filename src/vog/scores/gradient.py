@@ -58,7 +58,7 @@ class VoG:
 
     def init(self, observation: Observation) -> Moments:
         return moments.moments_of(
-            pixels(observation.signal(self.signal), self.channels, self.layout)
+            pixels(averageable(observation, self.signal), self.channels, self.layout)
         )
 
     def merge(self, earlier: Moments, later: Moments) -> Moments:
@@ -96,7 +96,8 @@ class GradNorm:
     layout: Layout | None = None
 
     def init(self, observation: Observation) -> Moments:
-        saliency = pixels(observation.signal(Signal.INPUT_GRADIENT), self.channels, self.layout)
+        gradient = averageable(observation, Signal.INPUT_GRADIENT)
+        saliency = pixels(gradient, self.channels, self.layout)
         return moments.moments_of(saliency.abs().flatten(start_dim=2).mean(dim=2))
 
     def merge(self, earlier: Moments, later: Moments) -> Moments:
@@ -125,7 +126,7 @@ class CumulativeSampleGradient:
     min_checkpoints: int = 1
 
     def init(self, observation: Observation) -> Float[Tensor, "n"]:
-        gradient = observation.signal(Signal.LOSS_GRADIENT).float()
+        gradient = without_padding(observation, Signal.LOSS_GRADIENT).float()
         return gradient.square().flatten(start_dim=2).sum(dim=(0, 2))
 
     def merge(self, earlier: Float[Tensor, "n"], later: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
@@ -133,6 +134,26 @@ class CumulativeSampleGradient:
 
     def compute(self, state: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
         return state
+
+
+def without_padding(observation: Observation, signal: Signal) -> Float[Tensor, "k n *input"]:
+    """Return a gradient that is 0 at positions that are padding; without a mask, the gradient."""
+    gradient, mask = observation.signal(signal), observation.mask
+    if mask is None:
+        return gradient
+    return gradient * mask.reshape(1, *mask.shape, *[1] * (gradient.ndim - 3))
+
+
+def averageable(observation: Observation, signal: Signal) -> Float[Tensor, "k n *input"]:
+    """Return a gradient whose mean over all positions is the mean over those that are no padding.
+
+    Padding is 0, and the other positions of an example count as much more as it has padding.
+    """
+    gradient, mask = without_padding(observation, signal), observation.mask
+    if mask is None:
+        return gradient
+    factor = mask.shape[1] / mask.sum(dim=1).clamp_min(1)
+    return gradient * factor.reshape(1, -1, *[1] * (gradient.ndim - 2))
 
 
 def pixels(

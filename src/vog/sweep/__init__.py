@@ -44,6 +44,7 @@ def score(
     workers: int | None = None,
     limit: int | None = None,
     keep_probabilities: bool | None = None,
+    features: bool = True,
     rows_per_part: int | None = None,
     overwrite: bool = False,
     quiet: bool = False,
@@ -88,6 +89,8 @@ def score(
             continues the run.
         keep_probabilities: also store the probabilities of all classes; None to do so if the rows
             of a fold are held out.
+        features: also store the input of the last linear layer under the last checkpoint, projected
+            to 32 numbers, if the model has such a layer.
         rows_per_part: rows in each file of the run folder; None for about half a second of work.
         overwrite: start again, and remove the rows that are in the folder.
         quiet: show no progress.
@@ -122,6 +125,7 @@ def score(
             workers=workers,
             limit=limit,
             keep_probabilities=keep_probabilities,
+            features=features,
             rows_per_part=rows_per_part,
             overwrite=overwrite,
             quiet=quiet,

@@ -5,7 +5,7 @@ whose squares overflow.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from vog.observation import Observation, Signal
 from vog.result.rows import is_half
 from vog.scores import Score, needs_of
 from vog.sweep.fold import StageFold, States, column_name, not_finite_by_checkpoint
+from vog.sweep.projection import Projection
 from vog.sweep.split_half import Halves, nan_where_undefined
 from vog.tasks import Task
 
@@ -29,12 +30,14 @@ class ScorePlan:
         scores: the scores at each stage.
         task: makes the outcomes that the scores read.
         keeps_probabilities: the probabilities of all classes are kept, at each stage.
+        projection: makes features of the last checkpoint into the numbers that are kept.
     """
 
     stages: tuple[Stage, ...]
     scores: tuple[Score, ...]
     task: Task
     keeps_probabilities: bool = False
+    projection: Projection | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Columns:
         probabilities: of that class.
         distributions: the probabilities of all classes, if they are kept.
         not_finite: by signal, checkpoints x examples: the signal is not finite.
+        features: under the last checkpoint, projected, if they are kept.
     """
 
     scores: dict[str, Shaped[np.ndarray, "n"]]
@@ -55,6 +59,7 @@ class Columns:
     probabilities: dict[str, Shaped[np.ndarray, "n"]]
     distributions: dict[str, Float16[np.ndarray, "n classes"]]
     not_finite: dict[Signal, Bool[np.ndarray, "checkpoints n"]]
+    features: Float16[np.ndarray, "n columns"] | None = None
 
     @property
     def undefined(self) -> dict[int, str]:
@@ -74,7 +79,8 @@ class Accumulator:
         """Start a batch; `halved` marks the examples that are also scored on half checkpoints."""
         needs = needs_of(plan.scores)
         distributions = {} if plan.keeps_probabilities else None
-        self._plan, self._count = plan, len(halved)
+        self._plan, self._count, self._needs = plan, len(halved), needs
+        self._features: np.ndarray | None = None
         self._fold = StageFold(
             plan.stages, plan.scores, needs, plan.task, distributions=distributions
         )
@@ -82,6 +88,10 @@ class Accumulator:
 
     def add(self, observation: Observation) -> None:
         """Add the observation of the next checkpoint."""
+        if observation.features is not None and self._plan.projection is not None:
+            self._features = self._plan.projection.apply(observation.features[-1])
+        if Signal.FEATURES not in self._needs:  # else observations with and without would mix
+            observation = replace(observation, features=None)
         self._fold.add(observation)
         self._halves.add(observation)
 
@@ -110,7 +120,9 @@ class Accumulator:
         distributions = {
             stage: kept[end + 1].cpu().numpy() for stage, end in ends.items() if end + 1 in kept
         }
-        return Columns(scores | halves, predictions, probabilities, distributions, bad)
+        return Columns(
+            scores | halves, predictions, probabilities, distributions, bad, self._features
+        )
 
 
 def _score_columns(

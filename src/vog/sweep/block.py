@@ -1,6 +1,7 @@
 """Compute the rows of a block of examples: its scores over all checkpoints."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from torch import Tensor
@@ -12,7 +13,7 @@ from vog.observation import Observation, Signal
 from vog.result.rows import Meaning, RowBlock, whole_of
 from vog.scores import Score, uses_label
 from vog.sweep.accumulator import Accumulator, Columns
-from vog.sweep.fold import column_name
+from vog.sweep.fold import PREDICTED, column_name
 from vog.sweep.job import Computation
 from vog.sweep.preflight import check_labels
 from vog.sweep.split_half import is_halved
@@ -28,10 +29,13 @@ def rows_of(job: Computation, block: Batch, size: int | None = None) -> list[Row
     batches = block.split(size or job.batch_size)
     accumulators = [_accumulator(job, batch) for batch in batches]
     observe = observer(job, batches)
-    for weights in job.weights.each() if len(block.positions) else ():
+    weights_of_all = job.weights.each() if len(block.positions) else ()
+    for checkpoint, weights in enumerate(weights_of_all, start=1):
+        keeps_features = job.projection is not None and checkpoint == len(job.files)
+        needs = job.needs | ({Signal.FEATURES} if keeps_features else set())
         for batch, accumulator in zip(batches, accumulators, strict=True):
             if len(batch.positions):
-                accumulator.add(observe(weights, batch))
+                accumulator.add(observe(weights, batch, needs))
     return [
         _rows(job, batch, accumulator)
         for batch, accumulator in zip(batches, accumulators, strict=True)
@@ -43,7 +47,17 @@ def _accumulator(job: Computation, batch: Batch) -> Accumulator:
     return Accumulator(job.score_plan, halved)
 
 
-def observer(job: Computation, batches: Sequence[Batch]) -> Callable[[Weights, Batch], Observation]:
+class ObserveBatch(Protocol):
+    """Observes the readable examples of a batch under given weights."""
+
+    def __call__(
+        self, weights: Weights, batch: Batch, needs: frozenset[Signal] | None = None
+    ) -> Observation:
+        """Return the signals in `needs`, by default those that the scores need."""
+        ...
+
+
+def observer(job: Computation, batches: Sequence[Batch]) -> ObserveBatch:
     """Return a function that observes the readable examples of a batch under given weights.
 
     Examples without a label are observed with class 0, which influences no stored value.
@@ -55,15 +69,19 @@ def observer(job: Computation, batches: Sequence[Batch]) -> Callable[[Weights, B
     for batch in batches:
         labels, positions = batch.labels[batch.positions], batch.positions.numpy()
         rows = positions + batch.rows.start
-        check_labels(labels.numpy(), rows, job.examples, job.classes, job.aim_at_prediction)
+        check_labels(
+            labels.numpy(), rows, job.examples, job.task, job.classes, job.aim_at_prediction
+        )
         if len(positions):
             placed = job.model.place(batch.inputs)
             device_labels = labels.clamp(min=0).to(job.model.device)
             arguments[batch.rows] = placed, device_labels, _aim(job, placed, device_labels)
 
-    def observe(weights: Weights, batch: Batch) -> Observation:
+    def observe(
+        weights: Weights, batch: Batch, needs: frozenset[Signal] | None = None
+    ) -> Observation:
         placed, labels, aim = arguments[batch.rows]
-        return job.observer(weights, placed, labels, job.needs, aim)
+        return job.observer(weights, placed, labels, job.needs if needs is None else needs, aim)
 
     return observe
 
@@ -93,12 +111,14 @@ def _rows(job: Computation, batch: Batch, accumulator: Accumulator) -> RowBlock:
         _without_unlabelled(job, columns.scores, labels[positions] != UNLABELLED),
         problems | signal_errors(job, positions, columns.not_finite),
         columns.distributions,
+        columns.features,
     )
 
 
 def _no_columns(job: Computation, accumulator: Accumulator) -> Columns:
     """Return the columns of a batch of which no example could be read."""
-    empty, stages = np.empty(0), [stage.name for stage in job.stages]
+    empty = np.empty(0)
+    stages = [s.name for s in job.stages] if job.task.outcomes >= PREDICTED else []
     distribution = np.empty((0, job.classes), np.float16)
     return Columns(
         dict.fromkeys([*meanings(job.scores, job.stages), *accumulator.half_columns()], empty),
@@ -106,6 +126,7 @@ def _no_columns(job: Computation, accumulator: Accumulator) -> Columns:
         dict.fromkeys(stages, empty),
         dict.fromkeys(stages, distribution) if job.keeps_probabilities else {},
         {},
+        np.empty((0, job.projection.columns), np.float16) if job.projection else None,
     )
 
 

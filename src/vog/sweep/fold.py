@@ -51,7 +51,9 @@ class StageFold:
 
     def __post_init__(self) -> None:
         self._segments = segments(self.stages)
-        predicted = PREDICTED if self.keep_predictions else frozenset[Outcome]()
+        predicted = (
+            PREDICTED & self.task.outcomes if self.keep_predictions else frozenset[Outcome]()
+        )
         self._outcomes = outcomes_of(self.scores) | predicted
 
     def add(self, observation: Observation) -> None:
@@ -78,7 +80,8 @@ class StageFold:
         self._observations.clear()
         if self.keep_predictions:
             self.not_finite.append(not_finite_signals(observation, self.needs))
-            if observation.logits is not None:  # stored gradients have none
+            # Stored gradients have no logits, and not every task has predictions.
+            if observation.outcomes.keys() >= PREDICTED:
                 self.predictions.append(prediction_of(observation))
         if self.distributions is not None and any(s.stop == self._count for s in self.stages):
             # A probability below 6e-8, the smallest of float16, is 0.

@@ -15,6 +15,7 @@ from vog.scores import Score
 from vog.sweep.accumulator import ScorePlan
 from vog.sweep.memory_plan import MemoryPlan
 from vog.sweep.observe import Observer
+from vog.sweep.projection import Projection
 from vog.sweep.weights import AllWeights
 from vog.tasks import Task
 from vog.tasks.targets import Target
@@ -33,6 +34,7 @@ class Computation:
         target: the number of each example whose gradient is taken.
         memory_plan: sizes of batches and blocks, and the memory that they take.
         keeps_probabilities: the probabilities of all classes are stored.
+        projection: makes the features of the last checkpoint into the numbers that are stored.
         quiet: show no progress.
     """
 
@@ -47,6 +49,7 @@ class Computation:
     classes: int
     memory_plan: MemoryPlan
     keeps_probabilities: bool
+    projection: Projection | None
     quiet: bool
 
     @property
@@ -67,7 +70,9 @@ class Computation:
     @property
     def score_plan(self) -> ScorePlan:
         """What is accumulated of each batch."""
-        return ScorePlan(self.stages, self.scores, self.task, self.keeps_probabilities)
+        return ScorePlan(
+            self.stages, self.scores, self.task, self.keeps_probabilities, self.projection
+        )
 
     @property
     def needs(self) -> frozenset[Signal]:

@@ -8,7 +8,7 @@ from vog.analysis.one_run.label_agreement import LabelAgreement, agreement_of
 from vog.data import Batch
 from vog.data.inputs import concat
 from vog.data.sampling import sample_order
-from vog.observation import Signal
+from vog.observation import Outcome, Signal
 from vog.sweep.job import Computation
 
 _EXAMPLES = 64
@@ -17,9 +17,10 @@ _EXAMPLES = 64
 def sample_agreement(job: Computation) -> LabelAgreement | None:
     """Return the agreement on a sample of examples from all classes.
 
-    None if the target is at the predicted class, or if no example of the sample can be read.
+    None if the target is at the predicted class, the task predicts no class, or no example of the
+    sample can be read.
     """
-    if job.aim_at_prediction:
+    if job.aim_at_prediction or Outcome.PREDICTION not in job.task.outcomes:
         return None
     rows = sample_order(job.examples.labels, len(job.examples))[:_EXAMPLES].tolist()
     ranges = [range(row, row + 1) for row in sorted(rows)]

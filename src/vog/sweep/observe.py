@@ -60,4 +60,7 @@ class Observer:
                     assert outputs.last_layer is not None, "`signals` has no norm without a layer"
                     norm = outputs.last_layer.gradient_norm(cotangent)
                     observation = replace(observation, last_layer_norm=norm[None])
+            if Signal.FEATURES in needs:
+                assert outputs.last_layer is not None, "`signals` has no features without a layer"
+                observation = replace(observation, features=outputs.last_layer.features[None])
         return observation

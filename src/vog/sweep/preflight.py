@@ -6,8 +6,7 @@ only if labels are numbered like the outputs of the model.
 """
 
 import numpy as np
-from jaxtyping import Float, Int
-from torch import Tensor
+from jaxtyping import Int
 
 from vog import data, user_functions
 from vog.data import UNLABELLED, Batch, Examples
@@ -17,16 +16,18 @@ from vog.models.protocol import Model, Weights
 from vog.observation import Observation, Signal
 from vog.sweep.comparison import JUMPING_SHARE, TOLERANCE, within_tolerance
 from vog.sweep.observe import Observer
+from vog.tasks import Task
 
 # With 8 examples read twice more, random mirroring goes unnoticed once in 60,000 runs.
 _EXAMPLES, _READS = 8, 2
 
 
-def refuse_no_logits(model: Model, weights: Weights, first: Batch) -> None:
-    """Raise ModelError if the model cannot take a few inputs, or all logits are not finite."""
+def check_outputs(model: Model, task: Task, weights: Weights, first: Batch) -> None:
+    """Raise ModelError unless the model takes a few inputs and gives outputs of the task."""
     placed = model.place(first.inputs[:_EXAMPLES])
     with model.observe(weights, placed, differentiate=False) as outputs:
         logits = outputs.values
+    task.check_outputs(logits)
     if not logits.isfinite().all(dim=-1).any():
         raise ModelError(
             "the logits of the first examples are all NaN or infinite. If a class is masked with "
@@ -57,16 +58,16 @@ def preflight(
     classes = logits.shape[-1]
     if examples.labels is not None:
         rows = np.arange(len(examples))
-        check_labels(examples.labels, rows, examples, classes, at_prediction)
+        check_labels(examples.labels, rows, examples, observer.task, classes, at_prediction)
     rows = first.positions.numpy() + first.rows.start
-    check_labels(first.labels[first.positions].numpy(), rows, examples, classes, at_prediction)
+    labels_read = first.labels[first.positions].numpy()
+    check_labels(labels_read, rows, examples, observer.task, classes, at_prediction)
     if examples.classes is not None and examples.classes != classes:
         raise DataError(
             f"the data have {examples.classes} class folders, the model has {classes} outputs, so "
             f"folders in alphabetical order are not the model's classes. Make the missing folders "
             f"(they may be empty), or give a list file with the labels the model was trained on."
         )
-    _refuse_probabilities(logits)
     _refuse_random_data(examples, first)
     few = slice(0, _EXAMPLES)
     together = observer(weights, placed, labels, needs)
@@ -151,19 +152,20 @@ def check_labels(
     labels: Int[np.ndarray, "n"],
     rows: Int[np.ndarray, "n"],
     examples: Examples,
-    classes: int,
+    task: Task,
+    outputs: int,
     at_prediction: bool,
 ) -> None:
-    """Raise DataError unless each label is a class of the model, or missing if `at_prediction`."""
+    """Raise DataError unless each label fits the model, or is missing if `at_prediction`."""
     missing = (labels == UNLABELLED) & at_prediction
-    outside = np.flatnonzero(((labels < 0) & ~missing) | (labels >= classes))
+    outside = np.flatnonzero(~(task.are_labels(labels, outputs) | missing))
     if len(outside):
         descriptions = [
             f"{examples.ids[int(rows[i])]!r} has {_label_text(int(labels[i]))}" for i in outside[:5]
         ]
         raise DataError(
-            f"{len(outside):,} of {len(labels):,} labels are outside the model's "
-            f"classes 0 to {classes - 1}: "
+            f"{len(outside):,} of {len(labels):,} labels are outside "
+            f"{task.expected_labels(outputs)}: "
             f"{first_few(descriptions)}{' ...' if len(outside) > 5 else ''}. "
             f"Correct the labels, or build the model with more outputs."
         )
@@ -171,20 +173,6 @@ def check_labels(
 
 def _label_text(label: int) -> str:
     return "no label (-1)" if label == UNLABELLED else str(label)
-
-
-def _refuse_probabilities(logits: Float[Tensor, "n classes"]) -> None:
-    sums = logits.sum(dim=1)
-    if bool(((logits >= 0).all(dim=1) & ((sums - 1).abs() < 1e-4)).all()):
-        kind = "probabilities (no value is negative and each row sums to 1)"
-    elif bool((logits.logsumexp(dim=1).abs() < 1e-4).all()):
-        kind = "log-probabilities (the exponentials of each row sum to 1)"
-    else:
-        return
-    raise ModelError(
-        f"the model returns {kind}; expected logits, before the softmax: the gradient of another "
-        f"quantity is a different score. Return what goes into the softmax."
-    )
 
 
 def _refuse_random_data(examples: Examples, first: Batch) -> None:

@@ -1,7 +1,7 @@
 """Turn a request into a job: open, read, match and check everything, without computing rows."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -10,11 +10,13 @@ from vog import scores
 from vog.data.inputs import elements_per_example, example_shape
 from vog.errors import ModelError
 from vog.models.protocol import StateBesideWeightsError
+from vog.observation import Signal
 from vog.sweep import acceleration, check_arguments, memory_plan, split_half
 from vog.sweep.job import Computation, Job
 from vog.sweep.make_question import make_question
 from vog.sweep.memory_plan import MemoryPlan
 from vog.sweep.part_grid import PartGrid, plan_parts, seconds_per_row
+from vog.sweep.projection import Projection
 from vog.sweep.request import Request
 from vog.sweep.resolve import Resolved, resolve
 from vog.sweep.row_limit import stored_choices
@@ -54,7 +56,7 @@ def prepare(request: Request, task: Task = CLASSIFICATION) -> Job:
     trial, read = _load_weights(request, setup, trial, memory)
     grid = _plan_grid(request, setup, trial, memory, stored)
     computation, choices = _settle(
-        _computation(request, setup, trial, memory, read), request, setup, stored
+        _computation(request, setup, trial, memory, read, stored), request, setup, stored
     )
     return _job(request, setup, computation, choices, trial, read, grid)
 
@@ -118,7 +120,12 @@ def _plan_grid(
 
 
 def _computation(
-    request: Request, setup: Resolved, trial: ModelTrial, memory: MemoryPlan, read: ReadWeights
+    request: Request,
+    setup: Resolved,
+    trial: ModelTrial,
+    memory: MemoryPlan,
+    read: ReadWeights,
+    stored: Mapping[str, Any],
 ) -> Computation:
     return Computation(
         model=trial.model,
@@ -132,6 +139,7 @@ def _computation(
         classes=trial.classes,
         memory_plan=memory,
         keeps_probabilities=_keeps_probabilities(request, setup),
+        projection=_projection(request, trial, stored),
         quiet=request.quiet,
     )
 
@@ -141,6 +149,17 @@ def _keeps_probabilities(request: Request, setup: Resolved) -> bool:
     if request.keep_probabilities is None:
         return fold is not None and fold.held_out
     return request.keep_probabilities
+
+
+def _projection(
+    request: Request, trial: ModelTrial, stored: Mapping[str, Any]
+) -> Projection | None:
+    """Return how features are stored: as when the run began, or if the model has a last layer."""
+    if not request.features or Signal.FEATURES not in trial.model.signals:
+        return None
+    if not stored:
+        return Projection()
+    return Projection(**stored["features"]) if stored.get("features") else None
 
 
 def _settle(
@@ -243,6 +262,7 @@ def _job(
         "device": computation.model.device.type,
         **computation.model.settings,
         **({"probabilities": True} if computation.keeps_probabilities else {}),
+        **({} if computation.projection is None else {"features": asdict(computation.projection)}),
         **choices.question,
     }
     return Job(

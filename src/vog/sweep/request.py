@@ -54,6 +54,8 @@ class Request:
             continues the run.
         keep_probabilities: also store the probabilities of all classes; None to do so if the rows
             of a fold are held out.
+        features: also store the input of the last linear layer under the last checkpoint, projected
+            to 32 numbers, if the model has such a layer.
         rows_per_part: rows in each file of the run folder; None for about half a second of work.
         overwrite: start again, and remove the rows that are in the folder.
         quiet: show no progress.
@@ -84,6 +86,7 @@ class Request:
     workers: int | None = None
     limit: int | None = None
     keep_probabilities: bool | None = None
+    features: bool = True
     rows_per_part: int | None = None
     overwrite: bool = False
     quiet: bool = False

@@ -116,7 +116,7 @@ def _try_model(request: Request, setup: Resolved, way: Model, headless: bool = F
     model = way.adapted(fitted, path, first.inputs)
     model = model.variant(Variant.WITHOUT_LAST_LAYER) if headless else model
     with model.evaluation_mode():
-        preflight.refuse_no_logits(model, model.ready(fitted), first)
+        preflight.check_outputs(model, setup.task, model.ready(fitted), first)
     leave_out = request.scores is None or request.scores == "all"
     available, left_out = _available_scores(setup, model, leave_out)
     needs = scores.needs_of(available)

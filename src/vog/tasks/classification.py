@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from vog.errors import ModelError
 from vog.observation import Observation, Outcome, Signal
 from vog.tasks.targets import TARGETS, Target
 
@@ -26,6 +28,33 @@ class Classification:
     def loss(self) -> Target:
         """The cross-entropy in nats."""
         return TARGETS["loss"]
+
+    def check_outputs(self, values: Float[Tensor, "n outputs"]) -> None:
+        """Raise ModelError unless these can be logits of two classes or more."""
+        shape = tuple(values.shape)
+        if shape[1] < 2:
+            raise ModelError(
+                f"the model returns shape {shape}; expected ({shape[0]}, classes) with at least 2 "
+                f"classes. For one output, return torch.stack([-z, z], 1) / 2."
+            )
+        if bool(((values >= 0).all(dim=1) & ((values.sum(dim=1) - 1).abs() < 1e-4)).all()):
+            kind = "probabilities (no value is negative and each row sums to 1)"
+        elif bool((values.logsumexp(dim=1).abs() < 1e-4).all()):
+            kind = "log-probabilities (the exponentials of each row sum to 1)"
+        else:
+            return
+        raise ModelError(
+            f"the model returns {kind}; expected logits, before the softmax: the gradient of "
+            f"another quantity is a different score. Return what goes into the softmax."
+        )
+
+    def are_labels(self, labels: Int[np.ndarray, "n"], outputs: int) -> Bool[np.ndarray, "n"]:
+        """Return which labels are classes of the model."""
+        return (labels >= 0) & (labels < outputs)
+
+    def expected_labels(self, outputs: int) -> str:
+        """Return what labels have to be."""
+        return f"the model's classes 0 to {outputs - 1}"
 
     def outcome(self, observation: Observation, name: Outcome) -> Tensor:
         """Return one outcome of the observed logits and labels."""

@@ -2,6 +2,8 @@
 
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from vog.observation import Observation, Outcome
@@ -25,6 +27,18 @@ class Task(Protocol):
     @property
     def loss(self) -> Target:
         """The loss of each example, whose gradient is the signal of `volg` and `csg`."""
+        ...
+
+    def check_outputs(self, values: Float[Tensor, "n outputs"]) -> None:
+        """Raise ModelError unless these can be outputs of a model of this task."""
+        ...
+
+    def are_labels(self, labels: Int[np.ndarray, "n"], outputs: int) -> Bool[np.ndarray, "n"]:
+        """Return which labels fit a model with this number of outputs."""
+        ...
+
+    def expected_labels(self, outputs: int) -> str:
+        """Return what labels have to be, for messages."""
         ...
 
     def outcome(self, observation: Observation, name: Outcome) -> Tensor:

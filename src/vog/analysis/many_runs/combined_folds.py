@@ -20,7 +20,7 @@ from vog.result import Run, open_run, parts
 from vog.result.combined_run import folds_question, write_combined_table
 from vog.result.data_location import current_location
 from vog.result.ids import positions_of
-from vog.result.rows import is_probabilities
+from vog.result.rows import FEATURES, is_probabilities
 from vog.wording import command, option
 
 
@@ -47,7 +47,8 @@ def combine_folds(runs: Sequence[Run], out: str | Path, overwrite: bool = False)
     row_numbers = [run.table(["index"]).column(0).to_numpy() for run in runs]
     _check_partition(runs, row_numbers)
     _refuse_same_weights(runs)
-    columns = [name for name in runs[0].schema.names if all(name in r.schema.names for r in runs)]
+    shared = [name for name in runs[0].schema.names if all(name in r.schema.names for r in runs)]
+    columns = [name for name in shared if name != FEATURES]  # each fold has a network of its own
     question = folds_question(runs, columns, out)
     with parts.writing_session(out, question, overwrite):
         if parts.gaps(parts.list_parts(out), int(question["data"]["examples"])):

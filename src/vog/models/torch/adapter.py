@@ -10,12 +10,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvNd
 
 from vog import user_functions
 from vog.checkpoints import Reader
@@ -23,13 +22,20 @@ from vog.data.inputs import Inputs
 from vog.errors import ModelError, VogError
 from vog.models.last_layer import LinearLastLayer
 from vog.models.protocol import FittedWeights, Outputs, StateBesideWeightsError, Variant
-from vog.models.torch import linear_head, memory, module_inputs, norm_folding, state_dict
+from vog.models.torch import (
+    linear_head,
+    memory,
+    module_inputs,
+    norm_folding,
+    sending,
+    state_dict,
+)
 from vog.models.torch.compiled import compile_forward
 from vog.models.torch.float32_arithmetic import float32_arithmetic
 from vog.models.torch.fresh_modules import ModuleSource, is_scripted, source_of
 from vog.models.torch.identity import identity_of
 from vog.models.torch.input_gradient import first_of_pair, input_gradient
-from vog.models.torch.linear_head import Forward, Head, logits_of
+from vog.models.torch.linear_head import Forward, Head
 from vog.models.torch.matched_weights import (
     LoadedWeights,
     MatchedWeights,
@@ -38,6 +44,7 @@ from vog.models.torch.matched_weights import (
     load_copies,
     settings_of,
 )
+from vog.models.torch.module_run import Precision, advice_on, bfloat16_names, run_module
 from vog.models.torch.norm_folding import Folding
 from vog.models.torch.state_dict import set_mode
 from vog.models.torch.weights_in_place import (
@@ -46,11 +53,10 @@ from vog.models.torch.weights_in_place import (
     tensor_nbytes,
     weights_in_place,
 )
-from vog.observation import Signal
+from vog.observation import OF_LAST_LAYER, Signal
 from vog.scores.gradient import Layout
 from vog.wording import option
 
-Precision = Literal["float32", "bfloat16"]
 _HEAD_EXAMPLES = 8
 APART_NOTE = (
     "each checkpoint is loaded into a copy of its own: one module that takes the weights of all in "
@@ -109,6 +115,22 @@ class TorchModel:
         if self.source is None:
             object.__setattr__(self, "source", source_of(self.module, None))
 
+    def __getstate__(self) -> bytes:
+        """Return the model as it is sent to another process, which reads weights from files."""
+        state = dict(vars(self))
+        if self.template is not None:  # what would build a module anew may be a local function
+            state["source"] = replace(self.source, build=None)
+        return sending.pack(state | {"compiled": self.compiled is not None})
+
+    def __setstate__(self, state: bytes) -> None:
+        """Take the state of another process; a graph is compiled again at its first use."""
+        values = sending.unpack(state)
+        if values["compiled"]:
+            values["compiled"] = compile_forward(values["module"], values["head"])
+        else:
+            values["compiled"] = None
+        vars(self).update(values)
+
     @property
     def template(self) -> nn.Module | None:
         """The module that loads checkpoints and is never run; None if there is no copy."""
@@ -116,9 +138,8 @@ class TorchModel:
 
     @property
     def signals(self) -> frozenset[Signal]:
-        """All signals, except the norm of the last layer if there is no linear head."""
-        missing = frozenset() if self.head is not None else frozenset({Signal.LAST_LAYER_NORM})
-        return frozenset(Signal) - missing
+        """All signals, except those of the last layer if there is no linear head."""
+        return frozenset(Signal) - (frozenset() if self.head is not None else OF_LAST_LAYER)
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -192,16 +213,7 @@ class TorchModel:
 
     @cached_property
     def _bfloat16_names(self) -> frozenset[str]:
-        """Names of the weights that are stored in bfloat16; autocast converts the rest."""
-        if self.precision == "float32":
-            return frozenset()
-        head_layer = None if self.head is None else self.head.layer
-        return frozenset(
-            f"{name}.{key}"
-            for name, layer in self.module.named_modules()
-            if isinstance(layer, nn.Linear | _ConvNd) and layer is not head_layer
-            for key in ("weight", "bias")
-        )
+        return bfloat16_names(self.module, self.head, self.precision)
 
     def nbytes(self, weights: TorchWeights) -> int:
         """Return the bytes of all tensors."""
@@ -314,52 +326,19 @@ class TorchModel:
             raise ModelError(
                 f"the model cannot take a batch of shape {module_inputs.shape_text(inputs)}"
                 f"{' in bfloat16' if is_bfloat16 else ''}: {user_functions.describe_error(error)}\n"
-                f"{self._advice(error)}"
+                f"{advice_on(error, self.module, self.precision)}"
             ) from error
         if is_bfloat16 and self.head is not None and features is not None:
             # Logits of two or three digits would spoil every score that compares them.
             logits = self.head.logits(weights, features)
         return logits.float(), features
 
-    def _advice(self, error: Exception) -> str:
-        """Return what to do about an error of the module, by its message."""
-        message = str(error)
-        if "does not require grad" in message or "One of the differentiated Tensors" in message:
-            return (
-                "The model takes gradients with respect to its own weights in its forward pass, "
-                "and weights have none here. Change that in the model, or give a different one."
-            )
-        dtypes = {p.dtype for p in self.module.parameters()} - {torch.float32}
-        if dtypes and "dtype" in message:
-            names = " and ".join(sorted(str(dtype).removeprefix("torch.") for dtype in dtypes))
-            return (
-                f"Weights and inputs are float32 here, whatever they were trained in ({names}). "
-                f"Remove the conversion to {names} from the model."
-            )
-        return (
-            f"Give the {option('transform')} it was trained with, or correct {option('model')}"
-            f"{', or leave out ' + option('precision') if self.precision == 'bfloat16' else ''}."
-        )
-
     def module_for(self, weights: TorchWeights) -> nn.Module:
         """Return the module that runs with these weights."""
         return weights.module if isinstance(weights, LoadedWeights) else self.module
 
     def _run(self, weights: TorchWeights, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
-        module = self.module_for(weights)
-        head_inputs: list[Tensor] = []
-        hook = None
-        if self.head is not None:
-            hook = module.get_submodule(self.head.name).register_forward_pre_hook(
-                lambda _, arguments: head_inputs.append(arguments[0])
-            )
-        try:
-            # A first layer that works in place must not write into the caller's batch.
-            logits = logits_of(module_inputs.call(module, inputs), len(inputs))
-        finally:
-            if hook is not None:
-                hook.remove()
-        return logits, head_inputs[-1] if head_inputs else None
+        return run_module(self.module_for(weights), self.head, inputs)
 
     def ways(self, inputs: Inputs) -> "Iterator[TorchModel]":
         """Yield the model with channels last and norms folded, as it is, and in copies."""

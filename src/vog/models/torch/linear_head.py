@@ -88,7 +88,7 @@ def logits_of(output: object, examples: int) -> Float[Tensor, "n classes"]:
     """Return the logits in the output of a module: a tensor, or an object or dict with `logits`.
 
     Raises:
-        ModelError: there are no logits, not one row an example, or fewer than 2 classes.
+        ModelError: there are no logits, or not one row an example.
     """
     logits = output
     if isinstance(output, dict):
@@ -102,9 +102,9 @@ def logits_of(output: object, examples: int) -> Float[Tensor, "n classes"]:
             f"the model returns a {kind}{keys}; expected a tensor of logits, or an object or "
             f"dict with `logits`. Wrap it in a module that returns the logits."
         )
-    if logits.ndim != 2 or logits.shape[1] < 2 or len(logits) != examples:
+    if logits.ndim != 2 or len(logits) != examples:
         raise ModelError(
-            f"the model returns shape {tuple(logits.shape)}; expected ({examples}, classes) with "
-            f"at least 2 classes. For one output, return torch.stack([-z, z], 1) / 2."
+            f"the model returns shape {tuple(logits.shape)}; expected one row an example, "
+            f"({examples}, classes) with at least 2 classes."
         )
     return logits

@@ -61,7 +61,10 @@ def mask_of(inputs: Inputs) -> Tensor | None:
     if isinstance(inputs, Tensor):
         return None
     mask = next((inputs.tensors[name] for name in _MASKS if name in inputs.tensors), None)
-    return None if mask is None or mask.ndim != 2 else mask.bool()
+    leaf = inputs.tensors[_float_name(inputs)]
+    if mask is None or mask.shape != leaf.shape[:2]:
+        return None
+    return mask.bool()
 
 
 def is_image(inputs: Inputs) -> bool:

@@ -1,0 +1,203 @@
+"""`vog.models.own_model`: an object with `observe` is a model, whatever it computes with."""
+
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import vog
+from command_line import TESTS, Cli
+from numpy_network import NumpyNetwork, in_torch
+from vog.errors import CheckpointError, FunctionError, ModelError, ScoreError
+from vog.models import LinearLastLayer, Outputs
+from vog.scores import SCORES
+
+Data = tuple[np.ndarray, np.ndarray]
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    """Six checkpoints of the network in PyTorch."""
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for step in range(6):
+        torch.manual_seed(step)
+        torch.save(in_torch().state_dict(), folder / f"step-{step}.pt")
+    return folder
+
+
+@pytest.fixture
+def vectors() -> Data:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(40, 6)).astype(np.float32), rng.integers(0, 3, 40)
+
+
+def assert_equal_scores(run: vog.Run, expected: vog.Run) -> None:
+    assert run.score_columns == expected.score_columns
+    assert {column.partition("@")[0] for column in run.score_columns} == set(SCORES)
+    table, expected_table = run.table(), expected.table()
+    for column in run.score_columns:
+        numbers, others = table[column].to_numpy(), expected_table[column].to_numpy()
+        largest = np.abs(others[np.isfinite(others)]).max(initial=0.0)
+        np.testing.assert_allclose(
+            numbers, others, rtol=1e-4, atol=1e-5 * float(largest), err_msg=column
+        )
+
+
+def test_a_network_in_numpy_gives_all_scores(trained: Path, vectors: Data, tmp_path: Path) -> None:
+    run = vog.score(NumpyNetwork(), trained, vectors, tmp_path / "run", scores="all")
+    plain = vog.score(in_torch(), trained, vectors, tmp_path / "plain", scores="all")
+    assert_equal_scores(run, plain)
+    assert run.question["numpy"] == np.__version__
+    assert "torch" not in run.question
+    assert run.question["model"]["code"] != plain.question["model"]["code"]
+
+
+def test_the_command_line_takes_it_too(
+    cli: Cli, trained: Path, vectors: Data, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "data.npz", inputs=vectors[0], labels=vectors[1])
+    status, _, errors = cli(
+        *("score", "--model", f"{TESTS / 'numpy_network.py'}:NumpyNetwork"),
+        *("--checkpoints", str(trained), "--data", str(tmp_path / "data.npz")),
+        *("--out", str(tmp_path / "run"), "--scores", "all"),
+    )
+    assert status == 0, errors
+    plain = vog.score(in_torch(), trained, vectors, tmp_path / "plain", scores="all")
+    assert_equal_scores(vog.open(tmp_path / "run"), plain)
+
+
+@pytest.mark.parametrize("target", ["probability", "loss", "predicted", lambda z, y: z[:, 0] ** 2])
+def test_targets_are_those_of_every_framework(
+    target: Any, trained: Path, vectors: Data, tmp_path: Path
+) -> None:
+    """Also one of the user's own, which gets tensors of PyTorch."""
+    run = vog.score(NumpyNetwork(), trained, vectors, tmp_path / "run", target=target)
+    plain = vog.score(in_torch(), trained, vectors, tmp_path / "plain", target=target)
+    np.testing.assert_allclose(run.table()["vog@all"], plain.table()["vog@all"], rtol=1e-4)
+
+
+class WithoutLayer(NumpyNetwork):
+    @contextmanager
+    def observe(self, weights: Any, inputs: Tensor, differentiate: bool) -> Iterator[Outputs]:
+        with super().observe(weights, inputs, differentiate) as outputs:
+            yield Outputs(outputs.values, outputs.vjp)
+
+
+def test_what_it_does_not_give_is_left_out(trained: Path, vectors: Data, tmp_path: Path) -> None:
+    run = vog.score(WithoutLayer(), trained, vectors, tmp_path / "run", scores="all")
+    assert "vog@all" in run.score_columns
+    assert "grand@all" not in run.score_columns
+    with pytest.raises(ScoreError, match="grand needs a model whose logits are the output"):
+        vog.score(WithoutLayer(), trained, vectors, tmp_path / "other", scores="grand")
+
+
+class Returning(NumpyNetwork):
+    """`observe` in other ways."""
+
+    def __init__(self, change: Any) -> None:
+        self.change = change
+
+    @contextmanager
+    def observe(self, weights: Any, inputs: Tensor, differentiate: bool) -> Iterator[Any]:
+        with super().observe(weights, inputs, differentiate) as outputs:
+            yield self.change(outputs)
+
+
+def as_vector(outputs: Outputs) -> Outputs:
+    """Outputs that checks of shapes would refuse, if they ran."""
+    object.__setattr__(outputs, "values", outputs.values[:, 0])
+    return outputs
+
+
+class NoBlock(NumpyNetwork):
+    def observe(self, weights: Any, inputs: Tensor, differentiate: bool) -> Any:
+        return weights
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (NoBlock(), "returns dict; expected a context manager"),
+        (Returning(lambda o: o.values), "gives Tensor; expected `vog.models.Outputs`"),
+        (Returning(as_vector), r"gives Outputs of shape \(\d+,\)"),
+        (Returning(lambda o: 1 / 0), "`observe` of the model failed: ZeroDivisionError"),
+        (
+            Returning(lambda o: Outputs(o.values, lambda c, more=False: o.vjp(c)[:, :2])),
+            r"`vjp` of the model gives shape \(2, 2\); expected that of the inputs, \(2, 6\)",
+        ),
+        (
+            Returning(lambda o: Outputs(o.values, lambda c, more=False: 1 / 0)),
+            "`vjp` of the model failed: ZeroDivisionError",
+        ),
+        (Returning(lambda o: Outputs(o.values.softmax(1), o.vjp)), "returns probabilities"),
+    ],
+    ids=["no block", "tensor", "vector", "fails", "shape", "vjp fails", "probabilities"],
+)
+def test_what_is_refused(
+    network: object, message: str, trained: Path, vectors: Data, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match=message):
+        vog.score(network, trained, vectors, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_class_is_built_and_is_no_model(trained: Path, vectors: Data, tmp_path: Path) -> None:
+    run = vog.score(NumpyNetwork, trained, vectors, tmp_path / "run", scores="vog")
+    assert run.rows == 40
+    with pytest.raises(FunctionError, match="returns dict, not an nn.Module, and no object with"):
+        vog.score(dict, trained, vectors, tmp_path / "other")
+
+
+def test_settings_that_do_not_fit(trained: Path, vectors: Data, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="the model is an object with `observe`, which is built"):
+        vog.score(NumpyNetwork(), trained, vectors, tmp_path / "run", model_args={"width": 1})
+    with pytest.raises(ModelError, match="precision=bfloat16|no way of its own with layers in bf"):
+        vog.score(NumpyNetwork(), trained, vectors, tmp_path / "run", precision="bfloat16")
+
+
+def test_weights_that_are_not_finite(trained: Path, vectors: Data, tmp_path: Path) -> None:
+    state = in_torch().state_dict()
+    state["2.bias"][1] = torch.nan
+    torch.save(state, trained / "step-3.pt")
+    with pytest.raises(CheckpointError, match=r"step-3.pt: NaN or infinite values in 2.bias"):
+        vog.score(NumpyNetwork(), trained, vectors, tmp_path / "run")
+
+
+def test_it_may_read_its_own_checkpoints(vectors: Data, tmp_path: Path) -> None:
+    class Reading(NumpyNetwork):
+        def read(self, path: Path) -> dict[str, Tensor]:
+            with np.load(path) as arrays:
+                return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+
+    folder, plain = tmp_path / "arrays", tmp_path / "plain"
+    folder.mkdir()
+    plain.mkdir()
+    for step in range(3):
+        torch.manual_seed(step)
+        state = in_torch().state_dict()
+        torch.save(state, plain / f"step-{step}.pt")
+        np.savez(folder / f"step-{step}.npz", **{k: v.numpy() for k, v in state.items()})
+    files = [folder / f"step-{step}.npz" for step in range(3)]
+    run = vog.score(Reading(), files, vectors, tmp_path / "run", scores="vog")
+    expected = vog.score(NumpyNetwork(), plain, vectors, tmp_path / "b", scores="vog")
+    assert run.table().equals(expected.table())
+
+
+def test_the_features_are_told_apart_from_none() -> None:
+    layer = LinearLastLayer(torch.ones(2, 3), has_bias=False)
+    torch.testing.assert_close(
+        layer.gradient_norm(torch.tensor([[3.0, 4.0], [0.0, 0.0]])),
+        torch.tensor([5 * 3**0.5, 0.0]),
+    )
+
+
+def test_it_can_be_sent_to_another_process() -> None:
+    network = pickle.loads(pickle.dumps(NumpyNetwork()))
+    assert isinstance(network, NumpyNetwork)

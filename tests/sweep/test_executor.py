@@ -1,0 +1,199 @@
+"""`vog.sweep.executor`: whoever computes writes, and the rows are those of one process."""
+
+import pickle
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import vog
+import world
+from command_line import TESTS
+from process_pool import PoolExecutor
+from vog.result import part_names, parts
+from vog.sweep.executor import LocalExecutor, Scoring
+from vog.sweep.job import Job
+from vog.sweep.loop import sweep
+from vog.sweep.prepare import prepare
+from vog.sweep.request import Request
+
+ROWS = 90
+
+
+def job(checkpoints: Path, out: Path, **words: Any) -> Job:
+    data = world.inputs_and_labels(ROWS)
+    words = {"scores": "all", "batch_size": 8, "rows_per_part": 8, "quiet": True, **words}
+    return prepare(Request(world.build, checkpoints, data, out, **words))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in part_names.files(folder)}
+
+
+@pytest.mark.process
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [{}, {"fold": False}, {"precision": "bfloat16"}, {"target": "predicted"}],
+    ids=["folded", "unfolded", "bfloat16", "predicted"],
+)
+def test_processes_write_the_bytes_of_one(
+    words: dict[str, Any], checkpoints: Path, tmp_path: Path
+) -> None:
+    whole = job(checkpoints, tmp_path / "whole", **words)
+    assert sweep(whole).rows == ROWS
+    summary = sweep(job(checkpoints, tmp_path / "pool", **words), PoolExecutor())
+    assert summary.rows == ROWS
+    assert contents(tmp_path / "pool") == contents(tmp_path / "whole")
+    assert len(contents(tmp_path / "pool")) == 12
+    assert vog.open(tmp_path / "pool").table().equals(vog.open(tmp_path / "whole").table())
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_streamed_weights_are_read_where_rows_are_computed(
+    checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    held = job(checkpoints, tmp_path / "held")
+    sweep(held)
+    streamed = job(checkpoints, tmp_path / "streamed")
+    weights = replace(streamed.weights, hold=False, held=(streamed.weights.last,))
+    sweep(replace(streamed, weights=weights), PoolExecutor())
+    assert contents(tmp_path / "streamed") == contents(tmp_path / "held")
+
+
+KILLED = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+import torch, world
+from process_pool import PoolExecutor
+from vog.sweep.loop import sweep
+from vog.sweep.prepare import prepare
+from vog.sweep.request import Request
+torch.set_num_threads(1)
+if __name__ == "__main__":
+    data = world.inputs_and_labels(int(sys.argv[4]))
+    sweep(prepare(Request(world.build, sys.argv[2], data, sys.argv[3], scores="all", batch_size=8,
+                          rows_per_part=8, quiet=True)), PoolExecutor())
+"""
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_a_killed_pool_is_continued(checkpoints: Path, tmp_path: Path) -> None:
+    """Killed with all its processes when some parts are there; another executor goes on."""
+    script, out, rows = tmp_path / "killed.py", tmp_path / "run", 4000
+    script.write_text(KILLED, "utf-8")
+    words = [str(TESTS), str(checkpoints), str(out), str(rows)]
+    running = subprocess.Popen(
+        [sys.executable, str(script), *words], start_new_session=True, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 120
+    while len(list(out.glob("part-*.parquet"))) < 3 and time.monotonic() < deadline:
+        assert running.poll() is None, running.stderr
+        time.sleep(0.005)
+    _kill_group(running)
+    before = contents(out)
+    assert 3 <= len(before) < rows / 8
+    data = world.inputs_and_labels(rows)
+    words = {"scores": "all", "batch_size": 8, "rows_per_part": 8, "quiet": True}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        resumed = sweep(prepare(Request(world.build, checkpoints, data, out, **words)))
+        whole = vog.score(world.build, checkpoints, data, tmp_path / "whole", **words)
+    finally:
+        torch.set_num_threads(threads)
+    assert resumed.rows <= rows - 8 * 3
+    assert before.items() <= contents(out).items(), "what was finished stays as it was"
+    assert vog.open(out).table().equals(whole.table())
+
+
+def _kill_group(process: "subprocess.Popen[bytes]") -> None:
+    import os
+    import signal
+
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_job_is_sent_without_weights(checkpoints: Path, tmp_path: Path) -> None:
+    """Neither those of the checkpoints nor those that the module was built with."""
+    wide = prepare(
+        Request(
+            lambda: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(108, 20000)),
+            _wide(tmp_path / "c"),
+            world.inputs_and_labels(4),
+            tmp_path / "run",
+            scores="vog",
+            quiet=True,
+        )
+    )
+    sent = pickle.dumps(Scoring(wide))
+    assert len(sent) < wide.model.nbytes(wide.weights.last) / 20
+    received = pickle.loads(sent)
+    assert not received.job.weights.held
+    loaded = received.with_weights().job
+    for weights, others in zip(loaded.weights.each(), wide.weights.each(), strict=True):
+        assert all(torch.equal(weights[name], others[name]) for name in others)
+    with parts.writing_session(wide.out, wide.question) as sink:
+        list(LocalExecutor().run(received.with_weights(), sink.todo(), sink))
+    again = prepare(
+        Request(
+            lambda: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(108, 20000)),
+            tmp_path / "c",
+            world.inputs_and_labels(4),
+            tmp_path / "again",
+            scores="vog",
+            quiet=True,
+        )
+    )
+    sweep(again)
+    np.testing.assert_array_equal(
+        vog.open(tmp_path / "run").table()["vog@all"],
+        vog.open(tmp_path / "again").table()["vog@all"],
+    )
+
+
+def _wide(folder: Path) -> Path:
+    folder.mkdir()
+    for step in range(2):
+        torch.manual_seed(step)
+        module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(108, 20000))
+        torch.save(module.state_dict(), folder / f"{step}.pt")
+    return folder
+
+
+def test_the_user_module_is_restored_when_a_run_is_interrupted(
+    checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an error of whoever counts, outside of the executor."""
+    module = world.build()
+    prepared = prepare(
+        Request(
+            module,
+            checkpoints,
+            world.inputs_and_labels(ROWS),
+            tmp_path / "run",
+            quiet=True,
+            batch_size=8,
+        )
+    )
+    before = [part.training for part in module.modules()]
+
+    class Interrupting:
+        def run(self, *words: Any) -> Any:
+            for finished in LocalExecutor().run(*words):
+                yield finished
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(prepared, Interrupting())
+    assert [part.training for part in module.modules()] == before
