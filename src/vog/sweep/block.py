@@ -1,7 +1,7 @@
 """Compute the rows of a block of examples: its scores over all checkpoints."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
@@ -47,6 +47,7 @@ def _accumulator(job: Computation, batch: Batch) -> Accumulator:
     return Accumulator(job.score_plan, halved)
 
 
+@runtime_checkable
 class ObserveBatch(Protocol):
     """Observes the readable examples of a batch under given weights."""
 
