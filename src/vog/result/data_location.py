@@ -12,7 +12,7 @@ from typing import Any
 
 from vog.errors import ResultError
 from vog.files.file_names import expanded
-from vog.result import marks, part_digests, question
+from vog.result import marks, part_digests, part_names, question
 from vog.result.parts import LOCK
 from vog.result.run import Run
 from vog.wording import option as option_text
@@ -96,7 +96,8 @@ def refuse_to_overwrite_inputs(run: Run, path: Path, data: str | Path | None = N
     sources = [data, *_candidates(run, "data")]
     if any(source is not None and Path(source).resolve() == output for source in sources):
         raise ResultError(f"{path} is the data that {run.folder} was made of. {advice}")
-    run_files = (question.FILE, marks.FILE, part_digests.FILE, LOCK, *run.part_names)
+    run_files = {question.FILE, marks.FILE, part_digests.FILE, LOCK, *run.part_names}
+    run_files |= {path.name for path in part_names.digest_files(run.folder).values()}
     if output.parent == run.folder.resolve() and output.name in run_files:
         raise ResultError(f"{path} is a part of the run. {advice}")
 

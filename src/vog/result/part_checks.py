@@ -71,21 +71,35 @@ def check_parts(folder: Path, parts: Sequence[Part]) -> None:
     if not parts:
         return
     expected = ExpectedParts.for_question(_cached_question(folder))
-    digests, path = part_digests.load_digests(folder), folder / part_digests.FILE
+    digests = part_digests.load_digests(folder)
+    _require_digests(folder, parts, digests)
+    for part, why in zip(parts, find_faults(parts, expected, digests), strict=True):
+        if why:
+            raise DamagedPartError(part.path, why)
+
+
+def _require_digests(folder: Path, parts: Sequence[Part], digests: Digests) -> None:
+    """Raise ResultError if a file with digests of these parts is missing or damaged."""
+    path = folder / part_digests.FILE
     if digests.damage and not all(part.is_of_0_1 for part in parts):
         raise ResultError(
             f"{path} is damaged: {digests.damage}. {same_again('score')}: parts that are certainly "
             f"whole are kept, and the rows of all others are computed again."
         )
-    if not path.exists() and not any(part.is_of_0_1 for part in parts):
+    if damaged := [part for part in parts if part.path.name in digests.damaged_files]:
+        name = damaged[0].path.name
+        raise ResultError(
+            f"{digests.small_files[name]} is damaged: {digests.damaged_files[name].damage}. "
+            f"{same_again('score')}: {name} is kept if it is certainly whole, and else its rows "
+            f"are computed again."
+        )
+    is_unnamed = any(part.path.name not in digests.parts for part in parts)
+    if is_unnamed and not path.exists() and not any(part.is_of_0_1 for part in parts):
         raise ResultError(
             f"{path} is missing, and nothing else says whether the parts of the run are whole. "
             f"Bring it back from a copy. {same_again('score')} if there is none: it sets the parts "
             f"aside, and computes their rows again."
         )
-    for part, why in zip(parts, find_faults(parts, expected, digests), strict=True):
-        if why:
-            raise DamagedPartError(part.path, why)
 
 
 def find_faults(parts: Sequence[Part], expected: ExpectedParts, digests: Digests) -> list[str]:
@@ -138,17 +152,18 @@ def _fault(part: Part, expected: ExpectedParts, digests: Digests) -> str:
 
 
 def _byte_fault(part: Part, digest: str, expected: ExpectedParts, digests: Digests) -> str:
-    if not digest and not digests.recovered:
+    name, recovered = part.path.name, digests.recovered_for(part.path.name)
+    if not digest and not recovered:
         may_lack_it = part.is_of_0_1 and expected.of_0_1
         return "" if may_lack_it else f"{part_digests.FILE} does not name it"
     actual = checksum.sha256_of(part.path)
-    if actual == digest or actual in digests.recovered:
+    if actual == digest or actual in recovered:
         return ""
-    return (
-        "its bytes are not those that were written"
-        if digest
-        else f"{part_digests.FILE} is damaged and does not say whether this part is whole"
-    )
+    if digest:
+        return "its bytes are not those that were written"
+    has_own = name in digests.damaged_files
+    file = digests.small_files[name].name if has_own else part_digests.FILE
+    return f"{file} is damaged and does not say whether this part is whole"
 
 
 def _content_fault(part: Part, expected: ExpectedParts) -> str:

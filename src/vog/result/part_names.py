@@ -1,4 +1,7 @@
-"""The names of the parts of a run: which rows each part holds, and which rows no part holds."""
+"""The names of the parts of a run: which rows each part holds, and which rows no part holds.
+
+A part may have a small file beside it, named after it, that holds its digest.
+"""
 
 import itertools
 import re
@@ -15,6 +18,7 @@ from vog.result.question import is_name_of_0_1, unreadable_message
 from vog.wording import same_again
 
 _NAME = re.compile(r"part-(\d{12})-([1-9]\d{0,11})\.parquet")
+_DIGEST = ".digest"
 
 
 @dataclass(frozen=True)
@@ -53,14 +57,35 @@ def files(folder: Path) -> list[Path]:
     Raises:
         ResultError: the folder cannot be read, or its path is not UTF-8.
     """
+    names = _names_in(folder)
+    if folder.is_dir():
+        refuse_non_utf8(folder, "read")  # Arrow's error would look like damage
+    return [folder / name for name in names if _NAME.fullmatch(name) or is_name_of_0_1(name)]
+
+
+def digest_file(part: Path) -> Path:
+    """Return the path of the small file that may hold the digest of a part."""
+    return part.with_name(f"{part.name}{_DIGEST}")
+
+
+def digest_files(folder: Path) -> dict[str, Path]:
+    """Return the small files with the digest of a part, by the name of the part.
+
+    Raises:
+        ResultError: the folder cannot be read.
+    """
+    parts = [name.removesuffix(_DIGEST) for name in _names_in(folder) if name.endswith(_DIGEST)]
+    return {part: digest_file(folder / part) for part in parts if _NAME.fullmatch(part)}
+
+
+def _names_in(folder: Path) -> list[str]:
+    """Return the names of all files in a folder; none if there is no folder."""
     try:
-        names = [path.name for path in folder.iterdir()]
+        return [path.name for path in folder.iterdir()]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise ResultError(unreadable_message(folder, error)) from error
-    refuse_non_utf8(folder, "read")  # Arrow's error would look like damage
-    return [folder / name for name in names if _NAME.fullmatch(name) or is_name_of_0_1(name)]
 
 
 def identify_part(path: Path) -> Part:

@@ -1,126 +1,42 @@
 """The rows of a run on disk: Parquet parts, each of which appears only when it is complete.
 
     RUN/
-      question.json                       the settings that determine the numbers
-      digests.json                        a digest of the bytes of each part
-      part-000000000000-4096.parquet      the first 4096 rows
-      part-000000004096-4096.parquet      ...
+      question.json                           the settings that determine the numbers
+      digests.json                            a digest of the bytes of each part
+      part-000000000000-4096.parquet          the first 4096 rows
+      part-000000004096-4096.parquet          ...
+      part-000000004096-4096.parquet.digest   its digest, while several processes write parts
 
 Parts are cut only at multiples of the `rows_per_part` of the question, whichever process computes
-them, so that the same rows give the same bytes. A run that was stopped continues with the missing
-rows, wherever they are. Version 0.1 cut parts by elapsed time and numbered them in turn; such a
-folder is read, and can be finished, as it is.
+them, so that the same rows give the same bytes. Where several processes write, each part has its
+digest in a small file beside it; these files are gathered in `digests.json` when the writing ends,
+or when the run is continued. A run that was stopped continues with the missing rows, wherever they
+are. Version 0.1 cut parts by elapsed time and numbered them in turn; such a folder is read, and can
+be finished, as it is.
 """
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from vog.errors import ResultError
-from vog.files import checksum
-from vog.files.writing import make_folder, write_whole
-from vog.result import marks, part_checks, part_digests, part_names, repair
+from vog.files.writing import make_folder
+from vog.result import marks, part_digests, part_names, repair
 from vog.result import question as questions
-from vog.result.part_digests import PartDigest
 from vog.result.part_names import Part as Part
 from vog.result.part_names import cut_into_parts as cut_into_parts
 from vog.result.part_names import gaps as gaps
 from vog.result.part_names import list_parts as list_parts
+from vog.result.part_sink import PartSink as PartSink
 from vog.result.question import Question
 from vog.wording import option
 
 LOCK = ".lock"
-_REPEATED = ("label", "prediction@", "problem")
-
-
-@dataclass(frozen=True)
-class PartSink:
-    """Writes the parts of a run; only the process that holds the sink may add parts.
-
-    Attributes:
-        folder: the run folder.
-        question: the question of the run.
-        parts: the parts that existed when the sink was made.
-        digests: the digests of all parts by name, including the parts that the sink has written.
-    """
-
-    folder: Path
-    question: Question
-    parts: tuple[Part, ...]
-    digests: dict[str, PartDigest]
-
-    @classmethod
-    def for_folder(cls, folder: Path) -> "PartSink":
-        """Return the sink of a folder that already has its question."""
-        digests = dict(part_digests.load_digests(folder).parts)
-        return cls(folder, questions.load_question(folder), tuple(list_parts(folder)), digests)
-
-    @property
-    def rows_per_part(self) -> int:
-        """Parts are cut at the multiples of this number of rows."""
-        rows = max(1, int(self.question["data"]["examples"]))
-        return int(self.question.get("rows_per_part", rows))
-
-    def todo(self) -> list[range]:
-        """Return the missing rows, as one range for each part to write."""
-        rows = int(self.question["data"]["examples"])
-        current = [part for part in self.parts if not self._is_too_short(part)]
-        return cut_into_parts(gaps(current, rows), self.rows_per_part)
-
-    def write(self, start: int, tables: Sequence[pa.Table], seconds: float) -> Part:
-        """Write consecutive rows as one part, and return it.
-
-        Args:
-            start: the number of the first row, in the order of the run.
-            tables: the rows.
-            seconds: the time that the rows took to compute.
-
-        Raises:
-            ResultError: the disk is full, or the folder cannot be written. Nothing changes then.
-        """
-        table = pa.concat_tables(tables)
-        if questions.is_sample(self.question):
-            table = table.take(np.argsort(table["index"].to_numpy(), kind="stable"))
-        stop = start + len(table)
-        part = Part(self.folder / part_names.part_name(start, stop), start, stop)
-        # As one chunk: otherwise the sizes of the tables would change the bytes.
-        table = table.combine_chunks().replace_schema_metadata(self._metadata(part))
-
-        def fill(beside: Path) -> None:
-            write_table(table, beside)
-            # Before the part gets its name: a part without a digest cannot be trusted.
-            self.digests[part.path.name] = PartDigest(checksum.sha256_of(beside), seconds)
-            part_digests.write_digests(self.folder, self.digests)
-
-        write_whole(part.path, fill)
-        for outgrown in self.parts:
-            if part_names.is_outgrown(outgrown, part):
-                outgrown.path.unlink(missing_ok=True)
-        return part
-
-    def _metadata(self, part: Part) -> dict[bytes, bytes]:
-        settled = {key: self.question[key] for key in questions.SETTLED if key in self.question}
-        return {
-            part_checks.QUESTION: questions.question_digest(self.question).encode(),
-            part_checks.ROWS: f"{part.start}:{part.stop}".encode(),
-            part_checks.VERSION: version("vog").encode(),
-            part_checks.SETTLED: json.dumps(settled, sort_keys=True).encode(),
-        }
-
-    def _is_too_short(self, part: Part) -> bool:
-        """Return whether a part was the last of a smaller sample and is now too short."""
-        is_short = part.stop % self.rows_per_part and part.stop < self.question["data"]["examples"]
-        return questions.is_sample(self.question) and bool(is_short)
 
 
 @contextmanager
@@ -129,7 +45,9 @@ def writing_session(
 ) -> Iterator[PartSink]:
     """Lock a run folder and yield its sink; no other process can add parts meanwhile.
 
-    Damaged parts, and those of another question, are set aside with a warning on stderr.
+    Only processes that were handed a `shared` sink can. Their digests are gathered at the end, or,
+    if this process is killed, at the beginning of the next session. Damaged parts, and those of
+    another question, are set aside with a warning on stderr.
 
     Args:
         folder: the run folder.
@@ -143,6 +61,22 @@ def writing_session(
     """
     check_writable(folder, question, overwrite)
     make_folder(folder)
+    with _locked(folder):
+        # Again, because the folder may have changed before it was locked.
+        check_writable(folder, question, overwrite)
+        if overwrite:
+            _remove_rows(folder, also)
+        repair.remove_unfinished(folder)
+        sink = _mended_sink(folder, question)
+        try:
+            yield sink
+        finally:
+            part_digests.gather_digests(folder)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run folder, which the system releases if the process is killed."""
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)
@@ -153,12 +87,7 @@ def writing_session(
     except OSError as error:
         raise ResultError(f"{folder} cannot be written: {error.strerror or error}.") from error
     try:
-        # Again, because the folder may have changed before it was locked.
-        check_writable(folder, question, overwrite)
-        if overwrite:
-            _remove_rows(folder, also)
-        repair.remove_unfinished(folder)
-        yield _mended_sink(folder, question)
+        yield
     finally:
         lock.release()
 
@@ -214,17 +143,6 @@ def write_part(folder: Path, tables: Sequence[pa.Table], seconds: float) -> Part
     return PartSink.for_folder(folder).write(tables[0]["index"][0].as_py(), tables, seconds)
 
 
-def write_table(table: pa.Table, path: Path) -> None:
-    """Write Parquet that is fast to read, with dictionaries only for columns of repeated values.
-
-    A dictionary for scores, which hardly repeat, makes the file half as large again and half as
-    fast to read.
-    """
-    repeated: Any = [name for name in table.column_names if name.startswith(_REPEATED)]
-    packed = {"index": "DELTA_BINARY_PACKED"} if "index" in table.column_names else None
-    pq.write_table(table, path, compression="zstd", use_dictionary=repeated, column_encoding=packed)
-
-
 def _mended_sink(folder: Path, question: Question) -> PartSink:
     """Mend a folder, write its question if it is new, and return the sink."""
     try:
@@ -261,6 +179,7 @@ def _remove_rows(folder: Path, extra_folders: str | None) -> None:
         path.unlink(missing_ok=True)
     for path in folder.glob(extra_folders) if extra_folders else ():
         path.unlink() if path.is_symlink() else shutil.rmtree(path)
+    part_digests.remove_small_files(part_names.digest_files(folder).values())
     (folder / part_digests.FILE).unlink(missing_ok=True)
     (folder / questions.FILE).unlink(missing_ok=True)
 

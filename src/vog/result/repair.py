@@ -27,9 +27,10 @@ from vog.result.part_names import DamagedPartError, Part
 from vog.result.question import Question
 from vog.wording import option
 
-# Temporary files that only a process with the lock of the folder writes.
+# Temporary files that only the process with the lock of the folder, or with its sink, writes.
 _UNFINISHED_FILE = re.compile(
-    r"\.(?P<name>part-[\d-]+\.parquet|(?:digests|question)\.json|grad_\d+\.npy|img_\d+\.\w+)"
+    r"\.(?P<name>part-[\d-]+\.parquet(?:\.digest)?|(?:digests|question)\.json"
+    r"|grad_\d+\.npy|img_\d+\.\w+)"
     r"\.(?P<process>.+)\.tmp(\..*)?"
 )
 
@@ -42,9 +43,9 @@ class FolderState:
         parts: the parts that are undamaged and answer the question, in order.
         bad: the fault of each file that is not.
         outgrown: parts of a smaller sample, whose rows a larger part also holds.
-        digests: the digests of `parts`.
-        digests_are_stored: whether `digests.json` holds exactly these digests.
-        damage: the fault of `digests.json`; "" if it has none.
+        digests: the small files, and the digests of `parts` and of parts that may yet appear.
+        digests_are_stored: whether `digests.json` alone holds exactly these digests.
+        damage: the fault of each damaged file with digests, by its name.
     """
 
     parts: tuple[Part, ...]
@@ -52,14 +53,14 @@ class FolderState:
     outgrown: tuple[Part, ...]
     digests: Digests
     digests_are_stored: bool
-    damage: str
+    damage: dict[str, str]
 
     @property
     def summary(self) -> str:
         """The damage and its consequences, as text; "" if nothing is damaged."""
         if not (self.bad or self.damage):
             return ""
-        damage = [f"{part_digests.FILE} is damaged ({self.damage})"] if self.damage else []
+        damage = [f"{name} is damaged ({why})" for name, why in self.damage.items()]
         bad = [f"{path.name}: {why}" for path, why in self.bad.items()]
         whole = f"; {len(self.parts):,} parts are whole" if self.damage else ""
         again = "; rows of damaged parts are computed again" if self.bad else ""
@@ -82,13 +83,15 @@ def folder_state(folder: Path, question: Question) -> FolderState:
     ordered = part_names.order_parts([part for part in whole if part.path not in bad])
     current = set(ordered)
     digest_by_name = {part.path.name: _part_digest(part.path, digests) for part in ordered}
+    listed = [path.name for path in (*(part.path for part in parts), *bad)]
+    digest_by_name |= digests.of_absent_parts(listed)
     return FolderState(
         tuple(ordered),
         bad,
         tuple(part for part in whole if part.path not in bad and part not in current),
-        Digests(digest_by_name),
-        not digests.damage and dict(digests.parts) == digest_by_name,
-        digests.damage,
+        Digests(digest_by_name, small_files=digests.small_files),
+        not (digests.damage or digests.small_files) and dict(digests.parts) == digest_by_name,
+        digests.damage_by_file,
     )
 
 
@@ -108,8 +111,10 @@ def mend(folder: Path, question: Question) -> FolderState:
             part.path.unlink()
     except OSError as error:
         raise ResultError(f"{folder} cannot be written: {error.strerror or error}.") from error
-    if state.parts and not state.digests_are_stored:
+    if state.digests.parts and not state.digests_are_stored:
         part_digests.write_digests(folder, state.digests.parts)
+    # Only now: each digest stands in one place or both, whenever the process is killed.
+    part_digests.remove_small_files(state.digests.small_files.values())
     return replace(state, bad={}, outgrown=())
 
 

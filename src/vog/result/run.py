@@ -21,7 +21,7 @@ from vog.result import question as questions
 from vog.result.class_names import find_labels, main_name
 from vog.result.derived_columns import DERIVED, rank
 from vog.result.part_names import DamagedPartError, Part, gaps, list_parts
-from vog.result.parts import write_table
+from vog.result.part_sink import write_table
 from vog.result.repair import seconds_in
 from vog.result.row_errors import explain_read_errors
 from vog.result.row_table import RowTable
