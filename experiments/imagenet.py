@@ -29,6 +29,7 @@ from torch.nn import functional as F
 
 from vog.cli import run_command
 from vog.data import open_source, read_batch
+from vog.data.inputs import concat
 from vog.files.writing import make_folder
 
 STEPS, BATCH = 8, 25
@@ -58,7 +59,7 @@ def main(
             batches = [read_batch(examples, range(row, row + 1)) for row in rows]
             labels = torch.cat([batch.labels[batch.positions] for batch in batches])
             loss = F.cross_entropy(
-                model(torch.cat([batch.inputs for batch in batches if len(batch.positions)])),
+                model(concat([batch.inputs for batch in batches if len(batch.positions)])),
                 labels,
             )
             optimizer.zero_grad()

@@ -188,7 +188,7 @@ def test_a_full_disk_keeps_what_was_finished(cli: Cli, monkeypatch: pytest.Monke
     """The second part meets a full disk; afterwards the run goes on from the first."""
     import errno
 
-    from vog.result import parts
+    from vog.result import part_sink
 
     written: list[Path] = []
 
@@ -199,8 +199,8 @@ def test_a_full_disk_keeps_what_was_finished(cli: Cli, monkeypatch: pytest.Monke
         original(table, path, **words)
         written.append(path)
 
-    original = parts.pq.write_table
-    monkeypatch.setattr(parts.pq, "write_table", fills)
+    original = part_sink.pq.write_table
+    monkeypatch.setattr(part_sink.pq, "write_table", fills)
     code, _, err = score(cli, batch_size="4", rows_per_part="4")
     assert code == 1
     assert "the disk is full. What was finished before is whole" in err
@@ -209,7 +209,7 @@ def test_a_full_disk_keeps_what_was_finished(cli: Cli, monkeypatch: pytest.Monke
         "part-000000000000-4.parquet",
         "question.json",
     ]
-    monkeypatch.setattr(parts.pq, "write_table", original)
+    monkeypatch.setattr(part_sink.pq, "write_table", original)
     first = Path("run/part-000000000000-4.parquet")
     stamp = first.stat().st_mtime_ns
     assert score(cli, batch_size="4")[0] == 0

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch_tensors import tensor_of
 from vog.data import Batch, open_source, read_batch
 
 RNG = np.random.default_rng(0)
@@ -30,7 +31,7 @@ def test_a_batch_is_not_the_array_of_the_user() -> None:
     inputs, labels = np.zeros((4, 2), np.float32), np.zeros(4, np.int64)
     inputs.setflags(write=False)
     batch = read_batch(open_source((inputs, labels)), range(4))
-    batch.inputs.add_(1)
+    tensor_of(batch).add_(1)
     batch.labels.add_(1)
     assert not inputs.any()
     assert not labels.any()
@@ -52,7 +53,7 @@ def test_split_batches_are_the_batch(bad: set[int], size: int) -> None:
     assert all(len(part.rows) == size for part in parts[:-1])
     assert torch.cat([part.labels for part in parts]).tolist() == list(range(20))
     assert [part.rows[at] - 100 for part in parts for at in part.positions.tolist()] == good
-    assert [x for part in parts for x in part.inputs.flatten().tolist()] == good
+    assert [x for part in parts for x in tensor_of(part).flatten().tolist()] == good
     found = {part.rows[at] - 100: why for part in parts for at, why in part.problems.items()}
     assert found == batch.problems
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
-from vog.data import open_source
+from vog.data import connections, open_source, worker_processes
 
 ROWS = 32
 CONNECTED: list[Any] = []
@@ -211,3 +211,15 @@ def test_what_is_no_connection_of_the_data_leaves_the_workers(
         examples = open_source(kept, workers=2)
     assert examples.workers == 2
     assert not examples.notes
+
+
+def test_a_file_that_another_thread_closes_meanwhile_is_no_socket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here, there = socket.socketpair()
+    listed = [here.fileno(), there.fileno()]
+    there.close()
+    monkeypatch.setattr(worker_processes, "open_descriptors", lambda: listed)
+    status = os.fstat(here.fileno())
+    assert connections.open_sockets() == {(status.st_dev, status.st_ino)}
+    here.close()

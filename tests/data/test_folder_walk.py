@@ -15,6 +15,7 @@ from vog.data import open_source
 from vog.errors import DataError
 from vog.figures import example_reader
 from vog.files.file_names import all_printable, path_below, printable
+from vog.models.torch.adapter import TorchModel
 from vog.planting import plant
 from vog.sweep.make_question import make_question
 from vog.sweep.request import Request
@@ -76,7 +77,8 @@ def test_a_run_that_0_1_began_has_the_rows_it_had(folder: Path, checkpoints: Pat
     out = folder.parent / "run"
     request = Request(world.build, checkpoints, folder, out)
     assert len(resolve(request).examples) == len(OWN)
-    asked = make_question(request, world.build(), [], [], [], open_source(folder, hidden=True), [])
+    examples = open_source(folder, hidden=True)
+    asked = make_question(request, TorchModel(world.build()), [], [], [], examples, [])
     out.mkdir()
     (out / "question.json").write_text(json.dumps(asked))
     assert len(resolve(request).examples) == len(OWN) + 1

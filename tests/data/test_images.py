@@ -20,9 +20,10 @@ from vog.data import drafted, images, open_source
 from vog.data.kinds import image_files
 from vog.errors import DataError
 from vog.figures import example_reader
+from vog.models.torch.adapter import TorchModel
 from vog.sweep.make_question import make_question
 from vog.sweep.request import Request
-from vog.sweep.resolve import data_notes, resolve
+from vog.sweep.resolve import resolve
 
 RNG = np.random.default_rng(0)
 DEEP = RNG.integers(2_000, 60_000, (40, 30)).astype(np.uint16)
@@ -204,7 +205,7 @@ def test_exif_stands_in_the_question_and_is_of_files(checkpoints: Path, tmp_path
     request = Request(
         world.build, checkpoints, tmp_path / "photos", tmp_path / "r", transform=transform
     )
-    assert "4 of 4 images carry" in data_notes(resolve(request))["data"]
+    assert "4 of 4 images carry" in resolve(request).notes["data"]
     values = {}
     for exif in (False, True):
         out = tmp_path / f"run{exif}"
@@ -234,7 +235,7 @@ def test_a_run_of_0_1_is_finished_unless_its_images_were_cut_off(
     for kind in ("flat", "deep"):
         examples = open_source(tmp_path / kind)
         request = Request(world.build, checkpoints, tmp_path / kind, tmp_path / "run")
-        asked = make_question(request, world.build(), [], [], [], examples, [])
+        asked = make_question(request, TorchModel(world.build()), [], [], [], examples, [])
         questions[kind] = asked["data"]
         assert asked["data"]["transform"] == "vog.data.images.imagenet e0852b9786532a41"
     assert questions["deep"]["deep"]

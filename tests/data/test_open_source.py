@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from batch_tensors import tensor_of
 from vog import data
 from vog.data import Examples, images, open_source
 from vog.errors import DataError
@@ -220,7 +221,7 @@ def test_a_dataset() -> None:
     assert batch.problems == {2: "disk read error"}
     assert batch.positions.tolist() == [0, 1, 3]
     assert batch.labels.tolist() == [2, 0, -1, 2]
-    assert batch.inputs[:, 0].tolist() == [2, 3, 5]
+    assert tensor_of(batch)[:, 0].tolist() == [2, 3, 5]
 
 
 def test_a_dataset_that_knows_its_labels_and_names() -> None:
@@ -239,7 +240,7 @@ def test_ids_survive_shuffling_and_subsets() -> None:
     assert list(shuffled.ids) == ["1", "5"]
     assert shuffled.labels is not None
     assert shuffled.labels.tolist() == [1, 2]
-    assert data.read_batch(shuffled, range(2)).inputs[:, 0].tolist() == [1, 5]
+    assert tensor_of(data.read_batch(shuffled, range(2)))[:, 0].tolist() == [1, 5]
 
 
 def test_ids_of_another_length_are_refused() -> None:
@@ -348,7 +349,7 @@ def test_a_column_of_targets_is_believed() -> None:
 def test_items_with_more_than_two_parts(item: object, label: int, note: str, workers: int) -> None:
     examples = open_source(Other(item), workers=workers)
     batch = data.read_batch(examples, range(3))
-    assert batch.inputs.tolist() == [[1, 1]] * 3
+    assert tensor_of(batch).tolist() == [[1, 1]] * 3
     assert batch.labels.tolist() == [label] * 3
     assert len(examples.notes) == (1 if note else 0)
     assert all(said.startswith(note) for said in examples.notes)
@@ -357,8 +358,8 @@ def test_items_with_more_than_two_parts(item: object, label: int, note: str, wor
 def test_values_that_are_refused() -> None:
     with pytest.raises(DataError, match=r"read as torch.int64; expected floats"):
         open_source(Other((torch.zeros(2, dtype=torch.int64), 0)))
-    with pytest.raises(DataError, match=r"example '0' is read as dict; expected a tensor"):
-        open_source(Other(({"a": 1}, 0)))
+    with pytest.raises(DataError, match=r"example '0' is read as str; expected a tensor"):
+        open_source(Other(("a word", 0)))
     ragged = open_source(Points(), transform=lambda x: x[: 1 + int(x[0])])
     with pytest.raises(DataError, match=r"differ in shape: '0' is \(1,\), '1' is \(2,\)"):
         data.read_batch(ragged, range(2))
@@ -457,7 +458,7 @@ def test_batches_come_in_order_whoever_reads_them(folder: Path, workers: int) ->
     for batch in read:
         for position, row in enumerate(batch.rows):
             expected = torch.as_tensor(examples.read(row)[0])
-            assert torch.equal(batch.inputs[position], expected)
+            assert torch.equal(tensor_of(batch)[position], expected)
 
 
 def _fails(image: Image.Image) -> object:

@@ -16,6 +16,7 @@ from torch.utils.data import ConcatDataset, Dataset, Subset, TensorDataset
 
 import vog
 import world
+from batch_tensors import tensor_of
 from vog import data
 from vog.data import open_source, worker_processes
 from vog.errors import DataError
@@ -161,7 +162,7 @@ def test_each_row_is_its_own_whatever_is_open(
     examples = open_source(kind(file), workers=2)
     ranges = [range(row, row + 4) for row in range(0, ROWS, 4)]
     read = list(data.batches(examples, ranges, 2))
-    assert torch.cat([batch.inputs for batch in read])[:, 0].tolist() == list(range(ROWS))
+    assert tensor_of(*read)[:, 0].tolist() == list(range(ROWS))
     assert torch.cat([batch.labels for batch in read]).tolist() == list(range(ROWS))
 
 
@@ -251,7 +252,7 @@ def test_what_a_transform_keeps_open_is_not_shared_either(file: Path) -> None:
     next(data.samples(examples, [range(3)]))
     assert not opened.cache_info().currsize
     read = list(data.batches(examples, [range(row, row + 4) for row in range(0, ROWS, 4)], 2))
-    assert torch.cat([batch.inputs for batch in read])[:, 0].tolist() == list(range(ROWS))
+    assert tensor_of(*read)[:, 0].tolist() == list(range(ROWS))
 
 
 def test_data_in_memory_need_no_processes() -> None:
@@ -285,9 +286,9 @@ def test_batches_that_shared_memory_has_no_room_for_come_another_way(
     monkeypatch.setattr(torch.Tensor, "share_memory_", lambda self: pytest.fail("no room"))
     ranges = [range(30), range(30, 40)]
     read = list(data.batches(examples, ranges, 2))
-    assert torch.equal(torch.cat([batch.inputs for batch in read]), plain.inputs)
+    assert torch.equal(tensor_of(*read), tensor_of(plain))
     assert [batch.rows for batch in read] == ranges
-    read[0].inputs.add_(1)  # as any other tensor
+    tensor_of(read[0]).add_(1)  # as any other tensor
 
 
 def test_room_that_somebody_else_took_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,7 +297,7 @@ def test_room_that_somebody_else_took_is_no_error(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(torch.Tensor, "share_memory_", full)
     examples = open_source((np.ones((6, 2)), np.arange(6)))
-    assert data.batches(examples, [range(6)], 1).__next__().inputs.sum() == 12
+    assert tensor_of(*data.batches(examples, [range(6)], 1)).sum() == 12
 
 
 def test_where_processes_can_share_nothing_the_data_are_read_without(
@@ -324,5 +325,5 @@ def test_data_that_cannot_be_sent_are_read_without(monkeypatch: pytest.MonkeyPat
 def test_notes_reach_the_plan(checkpoints: Path, tmp_path: Path) -> None:
     items = [(*OfItsProcess()[row], "seen on Monday") for row in range(6)]
     request = Request(world.build, checkpoints, items, tmp_path / "run", quiet=True)
-    told = resolve.data_notes(resolve.resolve(request))
-    assert told == {"data": "items have 3 parts; the first two are read, as input and label"}
+    told = resolve.resolve(request).notes
+    assert told["data"] == "items have 3 parts; the first two are read, as input and label"

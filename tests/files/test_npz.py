@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from batch_tensors import tensor_of
 from vog import data
 from vog.data import open_source
 from vog.data.kinds import npz_file
@@ -30,16 +31,17 @@ def test_floats_of_any_order_and_width(dtype: Any, tmp_path: Path) -> None:
     for source in (tmp_path / "a.npz", (given, np.arange(6))):
         for transform in (None, lambda row: row):
             batch = data.read_batch(open_source(source, transform=transform), range(6))
-            assert batch.inputs.dtype == torch.float32
-            assert torch.equal(batch.inputs, expected)
+            assert tensor_of(batch).dtype == torch.float32
+            assert torch.equal(tensor_of(batch), expected)
             assert batch.labels.tolist() == list(range(6))
     items = data.read_batch(open_source([(row, 0) for row in given]), range(6))
-    assert torch.equal(items.inputs, expected)
+    assert torch.equal(tensor_of(items), expected)
 
 
 def test_what_float32_has_no_room_for_is_infinite_and_no_warning() -> None:
     huge = np.full((2, 3), 1e300, np.longdouble)
-    assert data.read_batch(open_source((huge, np.arange(2))), range(2)).inputs.isinf().all()
+    batch = data.read_batch(open_source((huge, np.arange(2))), range(2))
+    assert tensor_of(batch).isinf().all()
 
 
 @pytest.mark.parametrize("dtype", [bool, np.int16, ">u2", complex])
@@ -137,7 +139,7 @@ def test_arrays_of_any_version_of_the_format(tmp_path: Path) -> None:
     for number, version in enumerate((b"\x01\x00", b"\x02\x00", b"\x03\x00")):
         content = head("(2, 3)", version=version, pad=53) + np.ones(6, "<f4").tobytes()
         path = archive(tmp_path / f"{number}.npz", content)
-        assert data.read_batch(open_source(path), range(2)).inputs.sum() == 6
+        assert tensor_of(data.read_batch(open_source(path), range(2))).sum() == 6
 
 
 def test_only_what_is_asked_for_is_unpacked(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """`vog.models.own_model`: an object with `observe` is a model, whatever it computes with."""
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,13 @@ class Returning(NumpyNetwork):
             yield self.change(outputs)
 
 
+def with_vjp(outputs: Outputs, function: Callable[[Tensor, bool], Any]) -> Outputs:
+    def vjp(cotangent: Tensor, more: bool = False) -> Tensor:
+        return function(cotangent, more)
+
+    return Outputs(outputs.values, vjp)
+
+
 def as_vector(outputs: Outputs) -> Outputs:
     """Outputs that checks of shapes would refuse, if they ran."""
     object.__setattr__(outputs, "values", outputs.values[:, 0])
@@ -129,11 +136,11 @@ class NoBlock(NumpyNetwork):
         (Returning(as_vector), r"gives Outputs of shape \(\d+,\)"),
         (Returning(lambda o: 1 / 0), "`observe` of the model failed: ZeroDivisionError"),
         (
-            Returning(lambda o: Outputs(o.values, lambda c, more=False: o.vjp(c)[:, :2])),
+            Returning(lambda o: with_vjp(o, lambda c, more: o.vjp(c)[:, :2])),
             r"`vjp` of the model gives shape \(2, 2\); expected that of the inputs, \(2, 6\)",
         ),
         (
-            Returning(lambda o: Outputs(o.values, lambda c, more=False: 1 / 0)),
+            Returning(lambda o: with_vjp(o, lambda c, more: 1 / 0)),
             "`vjp` of the model failed: ZeroDivisionError",
         ),
         (Returning(lambda o: Outputs(o.values.softmax(1), o.vjp)), "returns probabilities"),

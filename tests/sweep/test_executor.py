@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import world
 from command_line import TESTS
 from process_pool import PoolExecutor
 from vog.result import part_names, parts
-from vog.sweep.executor import LocalExecutor, Scoring
+from vog.sweep.executor import Finished, LocalExecutor, Scoring
 from vog.sweep.job import Job
 from vog.sweep.loop import sweep
 from vog.sweep.prepare import prepare
@@ -186,8 +187,8 @@ def test_the_user_module_is_restored_when_a_run_is_interrupted(
     before = [part.training for part in module.modules()]
 
     class Interrupting:
-        def run(self, *words: Any) -> Any:
-            for finished in LocalExecutor().run(*words):
+        def run(self, work: Any, cells: Any, sink: Any) -> Generator[Finished]:
+            for finished in LocalExecutor().run(work, cells, sink):
                 yield finished
                 raise KeyboardInterrupt
 

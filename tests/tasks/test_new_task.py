@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ def counters(tmp_path: Path) -> Path:
     return folder
 
 
-def build() -> nn.Module:
+def build() -> nn.Sequential:
     return nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 1))
 
 
@@ -91,6 +92,10 @@ def first_output(values: Tensor, labels: Tensor) -> Tensor:
 def request(counters: Path, out: Path, scores: str = "all", labels: object = LABELS) -> Request:
     data = (INPUTS, labels)
     return Request(build, counters, data, out, scores=scores, target=first_output, quiet=True)
+
+
+def assert_close(column: Any, expected: Tensor) -> None:
+    np.testing.assert_allclose(column, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_its_scores_are_those_of_its_own_loss(counters: Path, tmp_path: Path) -> None:
@@ -116,10 +121,9 @@ def test_its_scores_are_those_of_its_own_loss(counters: Path, tmp_path: Path) ->
             for one in each
         ]
         norms.append(torch.stack([torch.cat([g.flatten() for g in pair]).norm() for pair in last]))
-    close = {"rtol": 1e-5, "atol": 1e-6}
-    np.testing.assert_allclose(table["loss@all"], torch.stack(losses).mean(dim=0), **close)
-    np.testing.assert_allclose(table["csg@all"], torch.stack(squares).sum(dim=0), **close)
-    np.testing.assert_allclose(table["grand@all"], torch.stack(norms).mean(dim=0), **close)
+    assert_close(table["loss@all"], torch.stack(losses).mean(dim=0))
+    assert_close(table["csg@all"], torch.stack(squares).sum(dim=0))
+    assert_close(table["grand@all"], torch.stack(norms).mean(dim=0))
     assert not [name for name in table.column_names if name.startswith("prediction")]
 
 

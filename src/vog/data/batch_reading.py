@@ -2,24 +2,25 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from vog import user_functions
 from vog.data import connections, worker_processes
 from vog.data.arrays import ArrayReader, native
 from vog.data.built_in_transforms import built_in_name
+from vog.data.collation import as_inputs, collate
 from vog.data.examples import Examples, UnreadableError
 from vog.data.images import ImageReader
+from vog.data.inputs import Inputs, from_tensors, tensors_by_name
 from vog.errors import DataError, VogError
-from vog.wording import option
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Batch:
     rows: range
     labels: Int[Tensor, "m"]
     positions: Int[Tensor, "n"]
-    inputs: Float[Tensor, "n *input"]
+    inputs: Inputs
     problems: dict[int, str]
     seconds: float = 0.0
 
@@ -64,14 +65,14 @@ class _PackedBatch:
     """A batch as a worker process sends it.
 
     Attributes:
-        inputs: a tensor in shared memory, or an array if there is no room; an array is sent as
-            bytes.
+        inputs: by name, as `tensors_by_name`: tensors in shared memory, or arrays if there is no
+            room; an array is sent as bytes.
     """
 
     rows: range
     labels: np.ndarray
     positions: np.ndarray
-    inputs: Any
+    inputs: dict[str | None, Any]
     problems: dict[int, str]
     seconds: float
 
@@ -102,7 +103,7 @@ def read_batch(examples: Examples, rows: range) -> Batch:
     """Return one batch, read as `samples` does.
 
     Raises:
-        DataError: inputs differ in shape or are not floats, or a reader fails.
+        DataError: inputs differ in shape or are not of numbers, or a reader fails.
     """
     return next(samples(examples, [rows]))
 
@@ -156,18 +157,19 @@ def _read_and_send(examples: Examples, workers: int, rows: range) -> _PackedBatc
     )
 
 
-def _to_sendable(inputs: Tensor, workers: int) -> Tensor | np.ndarray:
-    """Return the inputs in shared memory, which is faster; as an array if that has no room."""
+def _to_sendable(inputs: Inputs, workers: int) -> dict[str | None, Any]:
+    """Return the inputs in shared memory, which is faster; as arrays if that has no room."""
+    tensors = tensors_by_name(inputs)
     if worker_processes.has_room(inputs.nbytes, workers):
         try:
-            return inputs.share_memory_()
+            return {name: tensor.share_memory_() for name, tensor in tensors.items()}
         except RuntimeError:  # another process took the room
             pass
-    return inputs.numpy()
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
 def _unpack_batch(packed: _PackedBatch) -> Batch:
-    inputs = packed.inputs if isinstance(packed.inputs, Tensor) else torch.from_numpy(packed.inputs)
+    inputs = from_tensors({name: torch.as_tensor(part) for name, part in packed.inputs.items()})
     labels, positions = torch.from_numpy(packed.labels), torch.from_numpy(packed.positions)
     return Batch(packed.rows, labels, positions, inputs, packed.problems, packed.seconds)
 
@@ -188,7 +190,7 @@ def read_locally(examples: Examples, rows: range) -> Batch:
     """Return one batch, read in this process.
 
     Raises:
-        DataError: inputs differ in shape or are not floats, or a reader fails.
+        DataError: inputs differ in shape or are not of numbers, or a reader fails.
     """
     start = time.perf_counter()
     reader = examples.read
@@ -213,7 +215,7 @@ def _read_row_by_row(examples: Examples, rows: range) -> Batch:
     column = examples.labels
     labels = np.full(len(rows), -1, np.int64) if column is None else column[rows.start : rows.stop]
     labels = labels.copy()
-    inputs: dict[int, Tensor] = {}
+    inputs: dict[int, Inputs] = {}
     problems: dict[int, str] = {}
     for position, row in enumerate(rows):
         try:
@@ -225,14 +227,15 @@ def _read_row_by_row(examples: Examples, rows: range) -> Batch:
         rows,
         torch.from_numpy(labels),
         torch.tensor(list(inputs), dtype=torch.int64),
-        _stack(examples, rows, inputs),
+        collate([examples.ids[rows[i]] for i in inputs], list(inputs.values())),
         problems,
     )
 
 
-def _read_row(examples: Examples, row: int) -> tuple[Tensor, int]:
+def _read_row(examples: Examples, row: int) -> tuple[Inputs, int]:
     try:
         value, label = examples.read(examples.row(row))
+        value = dict(value) if isinstance(value, Mapping) else value  # a lazy mapping fails here
     except (UnreadableError, VogError):
         raise
     except Exception as error:
@@ -240,31 +243,4 @@ def _read_row(examples: Examples, row: int) -> tuple[Tensor, int]:
             f"example {examples.ids[row]!r} cannot be made into an input: "
             f"{user_functions.describe_error(error)}"
         ) from error
-    try:
-        # Copied: a row may be read-only or a view with negative strides, which torch refuses.
-        tensor = torch.as_tensor(value if isinstance(value, Tensor) else native(np.asarray(value)))
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(
-            f"example {examples.ids[row]!r} is read as {type(value).__name__}; expected a tensor "
-            f"or an array. Pass {option('transform', 'imagenet')} or a function that makes one."
-        ) from error
-    if not tensor.is_floating_point():
-        raise DataError(
-            f"example {examples.ids[row]!r} is read as {tensor.dtype}; expected floats, which "
-            f"have gradients. Convert and scale it as in training, in {option('transform')}."
-        )
-    return tensor.detach().float(), label
-
-
-def _stack(examples: Examples, rows: range, inputs: dict[int, Tensor]) -> Tensor:
-    if not inputs:
-        return torch.empty(0)
-    first = next(iter(inputs))
-    for position, value in inputs.items():
-        if value.shape != inputs[first].shape:
-            first_id, differing_id = examples.ids[rows[first]], examples.ids[rows[position]]
-            raise DataError(
-                f"examples differ in shape: {first_id!r} is {tuple(inputs[first].shape)}, "
-                f"{differing_id!r} is {tuple(value.shape)}. Equalise them in {option('transform')}."
-            )
-    return torch.stack(list(inputs.values()))
+    return as_inputs(value, examples.ids[row]), label

@@ -36,8 +36,11 @@ _KNOWN = {*sys.stdlib_module_names, "torch", "numpy", "vog"}
 
 def open_sockets() -> Sockets:
     """Return device and inode of each socket that this process has open."""
-    infos = (os.fstat(descriptor) for descriptor in worker_processes.open_descriptors())
-    return frozenset((info.st_dev, info.st_ino) for info in infos if stat.S_ISSOCK(info.st_mode))
+    # Other threads close files meanwhile, such as that of a queue of earlier worker processes.
+    infos = map(worker_processes.status_of, worker_processes.open_descriptors())
+    return frozenset(
+        (info.st_dev, info.st_ino) for info in infos if info and stat.S_ISSOCK(info.st_mode)
+    )
 
 
 def held_connection(reader: object, sockets: Sockets | None) -> str:

@@ -23,6 +23,7 @@ from vog.data.examples import (
     digest_of,
 )
 from vog.data.images import Transform
+from vog.data.inputs import digest_parts
 from vog.data.item_parts import ignored_parts_note, input_and_label, label_number
 from vog.errors import DataError
 from vog.files.file_names import printable
@@ -242,8 +243,8 @@ def _labels(dataset: Any) -> Int[np.ndarray, "n"] | None:
     return labels.astype(np.int64) if is_whole else None
 
 
-def _inspect_sample(examples: Examples) -> tuple[list[tuple[int, np.ndarray, int]], str]:
-    """Return row, input and label of some rows, without unreadable ones; a note on unread parts."""
+def _inspect_sample(examples: Examples) -> tuple[list[tuple[int, list[object], int]], str]:
+    """Return row, values and label of some readable rows; a note on unread parts."""
     rows = np.unique(np.linspace(0, len(examples) - 1, _SAMPLE_SIZE).astype(int)).tolist()
     read = partial(_inspect_row, examples)
     items = list(
@@ -253,8 +254,8 @@ def _inspect_sample(examples: Examples) -> tuple[list[tuple[int, np.ndarray, int
     return sample, next((item[2] for item in items if item is not None), "")
 
 
-def _inspect_row(examples: Examples, row: int) -> tuple[np.ndarray, int, str] | None:
-    """Return input, label and a note on unread parts of a row; None if it is unreadable."""
+def _inspect_row(examples: Examples, row: int) -> tuple[list[object], int, str] | None:
+    """Return values, label and a note on unread parts of a row; None if it is unreadable."""
     reader = examples.read
     assert isinstance(reader, DatasetReader)
     try:
@@ -267,18 +268,18 @@ def _inspect_row(examples: Examples, row: int) -> tuple[np.ndarray, int, str] | 
     batch = read_locally(replace(examples, read=read), range(row, row + 1))
     if not len(batch.positions):
         return None
-    return batch.inputs[0].detach().numpy(), int(batch.labels[0]), ignored_parts_note(item)
+    return digest_parts(batch.inputs), int(batch.labels[0]), ignored_parts_note(item)
 
 
 def _digest(
     ids: Sequence[str],
     labels: Int[np.ndarray, "n"] | None,
-    sample: list[tuple[int, np.ndarray, int]],
+    sample: list[tuple[int, list[object], int]],
     user_digest: object,
 ) -> str:
     """Return a digest of length, ids, labels, a few items and `dataset.digest`."""
     named_ids = [] if isinstance(ids, RowNumbers) else ids
-    items = [part for item in sample for part in item]
+    items = [part for row, inputs, label in sample for part in (row, *inputs, label)]
     user_digests = [user_digest] if isinstance(user_digest, str) else []
     return digest_of(len(ids), *named_ids, "" if labels is None else labels, *items, *user_digests)
 

@@ -122,10 +122,11 @@ class Examples:
 
     Attributes:
         ids: one unique text an example, which survives shuffling and copying.
-        read: returns, for a row, the input as the model takes it (array or tensor, no batch
-            axis) and the label; raises `UnreadableError` if the row cannot be decoded. It is
-            sent to worker processes. It may have attributes: `stored(row)`, which returns the input
-            without a transform; `files` or `arrays`, which the examples are read from.
+        read: returns, for a row, the input as the model takes it (array or tensor, or a mapping
+            of these by name; no batch axis) and the label; raises `UnreadableError` if the row
+            cannot be decoded. It is sent to worker processes. It may have attributes:
+            `stored(row)`, which returns the input without a transform; `files` or `arrays`, which
+            the examples are read from.
         digest: changes when the data change; it is computed without a pass over them.
         labels: the class of each row, `UNLABELLED` if it has none; None if a row must be read
             to know its label.

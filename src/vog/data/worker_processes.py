@@ -177,7 +177,7 @@ def open_descriptors() -> list[int]:
     if not _OPEN_FILES.is_dir():
         return []
     descriptors = map(int, os.listdir(_OPEN_FILES))  # noqa: PTH208
-    return [descriptor for descriptor in descriptors if _status(descriptor) is not None]
+    return [descriptor for descriptor in descriptors if status_of(descriptor) is not None]
 
 
 def is_read(descriptor: int) -> bool:
@@ -203,11 +203,12 @@ def _reopen(descriptor: int, flags: int) -> None:
 
 def _file_key(descriptor: int) -> tuple[int, int] | None:
     """Return device and inode of an open file; None if the descriptor is closed."""
-    status = _status(descriptor)
+    status = status_of(descriptor)
     return None if status is None else (status.st_dev, status.st_ino)
 
 
-def _status(descriptor: int) -> os.stat_result | None:
+def status_of(descriptor: int) -> os.stat_result | None:
+    """Return what the system knows of an open file; None if the descriptor is closed."""
     try:
         return os.fstat(descriptor)
     except OSError:  # closed, such as the descriptor that listed the descriptors

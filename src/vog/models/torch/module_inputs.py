@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from vog.data.inputs import Inputs, NamedTensors, concat
+from vog.data.inputs import Inputs, NamedTensors, concat, from_tensors, tensors_by_name
 from vog.errors import ModelError
 
 # Arguments that say which positions are real and not padding, as Hugging Face names them.
@@ -13,9 +13,7 @@ _MASKS = ("attention_mask", "padding_mask", "mask")
 
 def mapped(function: Callable[[Tensor], Tensor], inputs: Inputs) -> Inputs:
     """Return the inputs with a function applied to each tensor."""
-    if isinstance(inputs, Tensor):
-        return function(inputs)
-    return NamedTensors({name: function(tensor) for name, tensor in inputs.tensors.items()})
+    return from_tensors({n: function(tensor) for n, tensor in tensors_by_name(inputs).items()})
 
 
 def with_leaf(inputs: Inputs, differentiate: bool) -> tuple[Inputs, Tensor]:
@@ -69,8 +67,7 @@ def mask_of(inputs: Inputs) -> Tensor | None:
 
 def is_image(inputs: Inputs) -> bool:
     """Return True if the inputs are a batch of images or feature maps."""
-    tensors = [inputs] if isinstance(inputs, Tensor) else inputs.tensors.values()
-    return any(tensor.ndim == 4 for tensor in tensors)
+    return any(tensor.ndim == 4 for tensor in tensors_by_name(inputs).values())
 
 
 def shape_text(inputs: Inputs) -> str:
