@@ -51,6 +51,7 @@ def test_a_gpu_says_what_the_processor_says(
             assert spearman(one, other) > 0.95, column
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype feature")
 def test_nothing_waits_for_the_gpu_inside_the_loop(
     checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
