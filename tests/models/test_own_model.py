@@ -15,6 +15,7 @@ import vog
 from command_line import TESTS, Cli
 from numpy_network import NumpyNetwork, in_torch
 from vog.errors import CheckpointError, FunctionError, ModelError, ScoreError
+from vog.inspection.inspector import inspector
 from vog.models import LinearLastLayer, Outputs
 from vog.scores import SCORES
 
@@ -54,7 +55,7 @@ def test_a_network_in_numpy_gives_all_scores(trained: Path, vectors: Data, tmp_p
     run = vog.score(NumpyNetwork(), trained, vectors, tmp_path / "run", scores="all")
     plain = vog.score(in_torch(), trained, vectors, tmp_path / "plain", scores="all")
     assert_equal_scores(run, plain)
-    assert run.question["numpy"] == np.__version__
+    assert run.question["versions"] == {"numpy": np.__version__}
     assert "torch" not in run.question
     assert run.question["model"]["code"] != plain.question["model"]["code"]
 
@@ -133,7 +134,7 @@ class NoBlock(NumpyNetwork):
     [
         (NoBlock(), "returns dict; expected a context manager"),
         (Returning(lambda o: o.values), "gives Tensor; expected `vog.models.Outputs`"),
-        (Returning(as_vector), r"gives Outputs of shape \(\d+,\)"),
+        (Returning(as_vector), r"Outputs with values that are a tensor of float32, shape \(\d+,\)"),
         (Returning(lambda o: 1 / 0), "`observe` of the model failed: ZeroDivisionError"),
         (
             Returning(lambda o: with_vjp(o, lambda c, more: o.vjp(c)[:, :2])),
@@ -153,6 +154,120 @@ def test_what_is_refused(
     with pytest.raises(ModelError, match=message):
         vog.score(network, trained, vectors, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+class Declaring(NumpyNetwork):
+    """Says things of itself."""
+
+    def __init__(self, **attributes: Any) -> None:
+        vars(self).update(attributes)
+
+
+def fails(*words: Any) -> Any:
+    raise KeyError("lost")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"signals": "all"}, "`signals` of the model is 'all'; expected some of 'logits'"),
+        ({"signals": ["gradients"]}, "`signals` of the model is of the type list; expected some"),
+        ({"device": "tpu"}, "`device` of the model is 'tpu'; expected where PyTorch has"),
+        ({"layout": "NHWC"}, "the layout of the model is 'NHWC'; expected channels-first"),
+        ({"versions": ["2.0"]}, "`versions` of the model is of the type list; expected texts"),
+        ({"identity": lambda: 3}, "`identity` of the model is 3; expected texts by name"),
+        ({"identity": fails}, "`identity` of the model failed: KeyError"),
+        ({"digest": fails}, "`digest` of the model failed: KeyError"),
+        ({"evaluation_mode": lambda: 3}, "`evaluation_mode` of the model gives 3; expected a"),
+        ({"ways": lambda inputs: [3]}, "`ways` of the model gives 3; expected an object with"),
+        ({"ways": lambda inputs: []}, "keeps something of a checkpoint"),
+        ({"adapted": lambda *words: None}, "`adapted` of the model gives None; expected an obj"),
+        ({"adapted": lambda: None}, "`adapted` of the model failed: TypeError"),
+        ({"plain": lambda: 3}, "`plain` of the model gives 3; expected an object"),
+        ({"read": lambda path: 3}, "`read` of the model returns int; expected tensors or arrays"),
+        ({"peak_bytes": fails}, "`peak_bytes` of the model failed: KeyError"),
+        ({"nbytes": fails}, "`nbytes` of the model failed: KeyError"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_it_says_of_itself_is_checked(
+    attributes: dict[str, Any], message: str, trained: Path, vectors: Data, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match=message):
+        vog.score(Declaring(**attributes), trained, vectors, tmp_path / "run", quiet=True)
+
+
+def test_its_code_and_attributes_identify_it(trained: Path, vectors: Data, tmp_path: Path) -> None:
+    """Also those of the class that it inherits; taken before it has run."""
+
+    class Inheriting(Declaring):
+        pass
+
+    class Counting(NumpyNetwork):
+        calls = 0
+
+        @contextmanager
+        def observe(self, weights: Any, inputs: Tensor, differentiate: bool) -> Iterator[Outputs]:
+            self.calls += 1
+            with super().observe(weights, inputs, differentiate) as outputs:
+                yield outputs
+
+    def model(network: object) -> dict[str, str]:
+        out = tmp_path / str(len(list(tmp_path.iterdir())))
+        return vog.score(network, trained, vectors, out, scores="vog", quiet=True).question["model"]
+
+    first = model(Declaring(width=1))
+    assert first == model(Declaring(width=1))
+    assert first["settings"] != model(Declaring(width=2))["settings"]
+    assert first["code"] != model(NumpyNetwork())["code"]
+    assert first["code"] in model(Inheriting(width=1))["code"]
+    assert model(Counting()) == model(Counting())
+
+
+def test_a_model_that_keeps_the_last_weights_is_refused(
+    trained: Path, vectors: Data, tmp_path: Path
+) -> None:
+    """`ready` loads into one network, so every checkpoint would be the last."""
+
+    class Keeping(NumpyNetwork):
+        def ready(self, fitted: Any) -> Any:
+            self.kept = fitted.values
+            return None
+
+        @contextmanager
+        def observe(self, weights: Any, inputs: Tensor, differentiate: bool) -> Iterator[Outputs]:
+            with super().observe(self.kept, inputs, differentiate) as outputs:
+                yield outputs
+
+    with pytest.raises(ModelError, match="it keeps something of the checkpoint that was made"):
+        vog.score(Keeping(), trained, vectors, tmp_path / "run", scores="vog", quiet=True)
+
+
+def test_batches_are_halved_where_it_runs_out(trained: Path, vectors: Data, tmp_path: Path) -> None:
+    class Small(NumpyNetwork):
+        @contextmanager
+        def observe(self, weights: Any, inputs: Tensor, differentiate: bool) -> Iterator[Outputs]:
+            if len(inputs) > 20:
+                raise RuntimeError("RESOURCE_EXHAUSTED")
+            with super().observe(weights, inputs, differentiate) as outputs:
+                yield outputs
+
+        def ran_out(self, error: BaseException) -> bool:
+            return "RESOURCE_EXHAUSTED" in str(error)
+
+    request = {"scores": "vog", "quiet": True}
+    run = vog.score(Small(), trained, vectors, tmp_path / "run", batch_size=40, **request)
+    whole = vog.score(NumpyNetwork(), trained, vectors, tmp_path / "b", batch_size=40, **request)
+    np.testing.assert_allclose(run.table()["vog@all"], whole.table()["vog@all"], rtol=1e-5)
+
+
+def test_its_run_is_inspected(trained: Path, vectors: Data, tmp_path: Path) -> None:
+    run = vog.score(NumpyNetwork(), trained, vectors, tmp_path / "run", scores="vog", quiet=True)
+    shown = inspector(run, model=NumpyNetwork(), data=vectors)(3)
+    assert shown.vog == pytest.approx(run.values("vog@all")[3], rel=1e-5)
+    plain = vog.score(in_torch(), trained, vectors, tmp_path / "plain", scores="vog", quiet=True)
+    other = inspector(plain, model=NumpyNetwork(), data=vectors)(3)
+    assert "a different model" in other.differs
 
 
 def test_a_class_is_built_and_is_no_model(trained: Path, vectors: Data, tmp_path: Path) -> None:

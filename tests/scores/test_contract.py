@@ -31,6 +31,7 @@ def observation(k: int, n: int, classes: int, pixels: tuple[int, ...], seed: int
         input_gradient=torch.randn(k, n, *pixels, generator=rng),
         loss_gradient=torch.randn(k, n, *pixels, generator=rng),
         last_layer_norm=torch.rand(k, n, generator=rng),
+        features=torch.randn(k, n, 3, generator=rng),
     )
 
 
@@ -55,7 +56,7 @@ def sliced(seen: Observation, *at: Any) -> Observation:
     signals = {
         field.name: getattr(seen, field.name)[at]
         for field in dataclasses.fields(seen)
-        if field.name not in ("labels", "outcomes")
+        if field.name not in ("labels", "outcomes", "mask")
     }
     return Observation(labels, **signals)
 

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 import vog
 import world
 from command_line import TESTS
 from process_pool import PoolExecutor
+from vog.errors import ModelError
 from vog.result import part_names, parts
 from vog.sweep.executor import Finished, LocalExecutor, Scoring
 from vog.sweep.job import Job
@@ -158,6 +160,63 @@ def test_a_job_is_sent_without_weights(checkpoints: Path, tmp_path: Path) -> Non
         vog.open(tmp_path / "run").table()["vog@all"],
         vog.open(tmp_path / "again").table()["vog@all"],
     )
+
+
+class Probe(nn.Module):
+    """A head that is trained on a backbone that no checkpoint has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(7)
+        self.backbone, self.head = nn.Linear(108, 8), nn.Linear(8, world.CLASSES)
+        self.copied = self.head.weight.detach()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.tanh(self.backbone(x.flatten(1))))
+
+    def state_dict(self, *words: Any, **named: Any) -> Any:
+        state = super().state_dict(*words, **named)
+        return {k: v for k, v in state.items() if not k.startswith("backbone")}
+
+    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
+        return super().load_state_dict(state_dict, strict=False)
+
+
+def test_what_no_checkpoint_has_is_sent(tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    folder.mkdir()
+    for step in range(3):
+        module = Probe()
+        torch.manual_seed(step)
+        nn.init.normal_(module.head.weight)
+        torch.save(module.state_dict(), folder / f"{step}.pt")
+    data = world.inputs_and_labels(12)
+    whole = prepare(Request(Probe, folder, data, tmp_path / "a", scores="all", quiet=True))
+    sweep(whole)
+    sent = prepare(Request(Probe, folder, data, tmp_path / "b", scores="all", quiet=True))
+    work = pickle.loads(pickle.dumps(Scoring(sent))).with_weights()
+    with parts.writing_session(sent.out, sent.question) as sink:
+        list(LocalExecutor().run(work, sink.todo(), sink))
+    assert vog.open(tmp_path / "b").table().equals(vog.open(tmp_path / "a").table())
+
+
+def test_a_model_that_cannot_be_sent_says_so(checkpoints: Path, tmp_path: Path) -> None:
+    class Local(world.Network):
+        pass
+
+    data = world.inputs_and_labels(5)
+    local = prepare(Request(Local, checkpoints, data, tmp_path / "run", quiet=True))
+    with pytest.raises(ModelError, match="the model cannot be sent to another process: .*Local"):
+        pickle.dumps(Scoring(local))
+
+
+def test_an_executor_that_leaves_rows_out_is_noticed(checkpoints: Path, tmp_path: Path) -> None:
+    class Forgetful:
+        def run(self, work: Any, cells: Any, sink: Any) -> Generator[Finished]:
+            yield from LocalExecutor().run(work, cells[:2], sink)
+
+    with pytest.raises(AssertionError, match="the executor computed 16 of 90 rows"):
+        sweep(job(checkpoints, tmp_path / "run"), Forgetful())
 
 
 def _wide(folder: Path) -> Path:

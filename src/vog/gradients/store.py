@@ -37,6 +37,7 @@ from vog.result.rows import Meaning, RowBlock
 from vog.scores.colours import default_layout, layout_of
 from vog.scores.gradient import Layout, pixels
 from vog.sweep.block import observer, signal_errors
+from vog.sweep.executor import LOCAL, Executor
 from vog.sweep.fold import NotFinite, not_finite_by_checkpoint, not_finite_signals
 from vog.sweep.job import Job
 from vog.sweep.loop import Summary, finish
@@ -130,7 +131,7 @@ def _rows_per_part(request: Request, job: Job) -> int:
     return min(rows, whole_batches(useful, job.batch_size))
 
 
-def store(storing: Storing) -> Summary:
+def store(storing: Storing, executor: Executor = LOCAL) -> Summary:
     """Write the gradients that are missing, and return the summary of the sweep.
 
     Raises:
@@ -145,7 +146,7 @@ def store(storing: Storing) -> Summary:
         for file in job.files:
             make_folder(checkpoint_folder(folder, file.step))
         _check_gradient_files(job, sink)
-        summary = finish(storing, sink)
+        summary = finish(storing, sink, executor)
         _write_arrays(job)
     return summary
 

@@ -55,7 +55,7 @@ def changed_settings(stored: Mapping[str, Any], job: Job) -> tuple[str, ...]:
     changes = [
         words
         for (section, key), words in _CHANGES.items()
-        if key in stored.get(section, {}) and stored[section][key] != current[section][key]
+        if key in stored.get(section, {}) and stored[section][key] != current[section].get(key)
     ]
     if "different data" in changes and job.examples.files is not None:
         changes[changes.index("different data")] = "different data, or different times of the files"

@@ -15,7 +15,7 @@ from vog.wording import described_option, option
 ModelSpec = Any
 
 
-# In the order in which they are asked: an object with `observe` needs no other adapter.
+# In the order in which they are asked. A module is a module, also if it has a method `observe`.
 ADAPTERS = (open_module.ADAPTER, own_model.ADAPTER)
 
 
@@ -39,8 +39,8 @@ def check_model(spec: ModelSpec, options: ModelOptions) -> None:
             f"{described_option('model', spec)}: expected a module, a function that builds one, or "
             f"'file.py:function'."
         )
-    for known in ADAPTERS:
-        known.check(options)
+    if adapter is not None:
+        adapter.check(options)
 
 
 def model_of(spec: ModelSpec, options: ModelOptions) -> Model:

@@ -2,14 +2,14 @@
 
 `observe` is as in `vog.models.Model`. Whatever else the object has of that interface is used, and
 the rest has a default: checkpoints are read by our readers into tensors by name, and the model
-computes on the processor.
+computes on the processor. What the object gives is checked where it is given.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from vog.checkpoints.contents import is_tensor
 from vog.data.inputs import Inputs
 from vog.errors import CheckpointError, ModelError, VogError, first_few
 from vog.models.options import Adapter, ModelOptions
-from vog.models.protocol import FittedWeights, Model, Outputs, Placed, Variant, Weights
+from vog.models.protocol import FittedWeights, LastLayer, Model, Outputs, Placed, Variant, Weights
 from vog.observation import OF_LAST_LAYER, Signal
 from vog.scores.gradient import Layout
 from vog.wording import option
@@ -35,127 +35,119 @@ class OwnModel:
     Attributes:
         adapter: the object.
         options: how its checkpoints are read.
+        device: of the outputs; the processor unless the object has another.
+        layout: the axis of colours, as the options or else the object say.
+        versions: of libraries, under one name.
+        identifiers: what identifies it in the question, taken before it has run.
         has_last_layer: a run showed that its outputs have a last layer.
     """
 
     adapter: Any
     options: ModelOptions
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    layout: Layout | None = None
+    versions: Mapping[str, Any] = field(default_factory=dict)
+    identifiers: Mapping[str, str] = field(default_factory=dict)
     has_last_layer: bool = False
 
     @property
     def signals(self) -> frozenset[Signal]:
         """What the object says; else outputs and gradients, and what a run showed."""
         shown = OF_LAST_LAYER if self.has_last_layer else frozenset()
-        return frozenset(getattr(self.adapter, "signals", _GRADIENTS | shown))
-
-    @property
-    def device(self) -> torch.device:
-        """The device of the outputs; the processor unless the object has another."""
-        return torch.device(getattr(self.adapter, "device", "cpu"))
-
-    @property
-    def layout(self) -> Layout | None:
-        """The axis of colours, as the options or else the object say."""
-        return self.options.layout or getattr(self.adapter, "layout", None)
-
-    @property
-    def versions(self) -> Mapping[str, str]:
-        """The versions of libraries, as the object has them."""
-        return getattr(self.adapter, "versions", {})
+        declared = getattr(self.adapter, "signals", None)
+        return (
+            _GRADIENTS | shown if declared is None else frozenset(declared) & (_GRADIENTS | shown)
+        )
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """How the model is computed, as the object has it."""
-        return getattr(self.adapter, "settings", {})
+        """Nothing: what the object is set to belongs into its `identity`."""
+        return {}
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """Sentences for the plan, as the object has them."""
-        return tuple(getattr(self.adapter, "remarks", ()))
+        return tuple(map(str, getattr(self.adapter, "remarks", ())))
 
     @property
     def plain_name(self) -> str:
         """What the object calls its plain way."""
-        return getattr(self.adapter, "plain_name", "the plain way of the model")
+        return str(getattr(self.adapter, "plain_name", "the plain way of the model"))
 
     @property
     def reads_concurrently(self) -> bool:
-        """True if the object says so, or does not read checkpoints itself."""
-        return getattr(self.adapter, "reads_concurrently", not hasattr(self.adapter, "read"))
+        """True if the object says so, or neither reads nor readies checkpoints itself."""
+        touches = self._has("read") or self._has("ready")
+        return bool(getattr(self.adapter, "reads_concurrently", not touches))
 
     def identity(self) -> Mapping[str, str]:
-        """Return what the object says, or else a digest of its code and attributes."""
-        if hasattr(self.adapter, "identity"):
-            return self.adapter.identity()
-        return {"code": user_functions.function_identity(self.adapter)}
+        """Return what the object said when it was opened, or else its code and attributes."""
+        return self.identifiers
 
     def read(self, path: Path) -> FittedWeights:
         """Return what the object reads, or else the tensors in the file by name.
 
         Raises:
             CheckpointError: the file has no weights, or values that are NaN or infinite.
+            ModelError: the weights are of another kind, and the object has no `digest`.
         """
-        if hasattr(self.adapter, "read"):
-            fitted = _user_call("read", self.adapter.read, path)
-            return fitted if isinstance(fitted, FittedWeights) else FittedWeights(fitted)
-        contents = self.options.reader.contents(path)
-        values = {
-            name: _float32(torch.as_tensor(value))
-            for name, value in contents.weights.items()
-            if is_tensor(value)
-        }
-        broken = [name for name, tensor in values.items() if not tensor.isfinite().all()]
+        if self._has("read"):
+            fitted = self._call("read", path)
+            fitted = fitted if isinstance(fitted, FittedWeights) else FittedWeights(fitted)
+            self._require_digest(fitted.values)
+        else:
+            contents = self.options.reader.contents(path)
+            tensors = {
+                name: _float32(torch.as_tensor(value))
+                for name, value in contents.weights.items()
+                if is_tensor(value)
+            }
+            notes = {} if contents.note is None else {"taken": contents.note}
+            fitted = FittedWeights(tensors, contents.key, notes)
+        broken = [name for name, value in _arrays_of(fitted.values).items() if not _finite(value)]
         if broken:
             raise CheckpointError(
                 f"checkpoint {path}: NaN or infinite values in {first_few(broken)}. Training "
                 f"diverged there; leave this checkpoint out."
             )
-        notes = {} if contents.note is None else {"taken": contents.note}
-        return FittedWeights(values, contents.key, notes)
+        return fitted
+
+    def _require_digest(self, values: Any) -> None:
+        if not self._has("digest") and not (
+            isinstance(values, Mapping) and values and len(_arrays_of(values)) == len(values)
+        ):
+            raise ModelError(
+                f"`read` of the model returns {type(values).__name__}; expected tensors or arrays "
+                f"by name, or a model with `digest`, which tells checkpoints apart."
+            )
 
     def digest(self, fitted: FittedWeights) -> str:
-        """Return the digest that the object gives, or else that of tensors or arrays by name.
-
-        Raises:
-            ModelError: the weights are of another kind, and the object has no `digest`.
-        """
-        if hasattr(self.adapter, "digest"):
-            return self.adapter.digest(fitted)
-        if not isinstance(fitted.values, Mapping):
-            raise ModelError(
-                f"`read` of the model returns {type(fitted.values).__name__}; expected tensors or "
-                f"arrays by name, or a model with `digest`, which tells checkpoints apart."
-            )
-        return checkpoints.weights_digest(
-            {name: torch.as_tensor(value) for name, value in fitted.values.items()}
-        )
+        """Return the digest that the object gives, or else that of tensors or arrays by name."""
+        if self._has("digest"):
+            return str(self._call("digest", fitted))
+        arrays = _arrays_of(fitted.values)
+        return checkpoints.weights_digest({k: torch.as_tensor(v) for k, v in arrays.items()})
 
     def ready(self, fitted: FittedWeights) -> Weights:
         """Return the weights as the object readies them, or as they were read."""
-        if hasattr(self.adapter, "ready"):
-            return _user_call("ready", self.adapter.ready, fitted)
-        return fitted.values
+        return self._call("ready", fitted) if self._has("ready") else fitted.values
 
     def nbytes(self, weights: Weights) -> int:
         """Return the bytes that the object says, or else those of its tensors or arrays."""
-        if hasattr(self.adapter, "nbytes"):
-            return self.adapter.nbytes(weights)
+        if self._has("nbytes"):
+            return int(self._call("nbytes", weights))
         values = weights.values() if isinstance(weights, Mapping) else [weights]
         return sum(int(getattr(value, "nbytes", 0)) for value in values)
 
     def place(self, inputs: Inputs) -> Placed:
         """Return the batch as the object places it, or as it is."""
-        return (
-            _user_call("place", self.adapter.place, inputs)
-            if hasattr(self.adapter, "place")
-            else inputs
-        )
+        return self._call("place", inputs) if self._has("place") else inputs
 
     def evaluation_mode(self) -> AbstractContextManager[None]:
         """Return the block of the object, or an empty one."""
-        if hasattr(self.adapter, "evaluation_mode"):
-            return self.adapter.evaluation_mode()
-        return nullcontext()
+        if not self._has("evaluation_mode"):
+            return nullcontext()
+        return _require(self._call("evaluation_mode"), AbstractContextManager, "evaluation_mode")
 
     @contextmanager
     def observe(self, weights: Weights, placed: Placed, differentiate: bool) -> Iterator[Outputs]:
@@ -165,33 +157,48 @@ class OwnModel:
             ModelError: the object fails, or gives anything but `Outputs`.
         """
         with ExitStack() as stack:
-            block = _user_call("observe", self.adapter.observe, weights, placed, differentiate)
+            block = self._call("observe", weights, placed, differentiate)
             if not isinstance(block, AbstractContextManager):
                 raise ModelError(
                     f"`observe` of the model returns {type(block).__name__}; expected a context "
                     f"manager that gives `vog.models.Outputs`, such as a generator under "
                     f"`contextlib.contextmanager`."
                 )
-            outputs = _user_call("observe", stack.enter_context, block)
-            if not isinstance(outputs, Outputs) or outputs.values.ndim != 2:
-                actual = type(outputs).__name__
-                shape = f" of shape {tuple(outputs.values.shape)}" if actual == "Outputs" else ""
+            outputs = self._guarded("observe", stack.enter_context, block)
+            yield self._checked(outputs)
+
+    def _checked(self, outputs: Any) -> Outputs:
+        """Return outputs with plain values, and a `vjp` that is checked when it is called."""
+        if not isinstance(outputs, Outputs) or not _is_matrix(outputs.values):
+            actual = type(outputs).__name__
+            if isinstance(outputs, Outputs):
+                actual = f"Outputs with values that are {_described(outputs.values)}"
+            raise ModelError(
+                f"`observe` of the model gives {actual}; expected `vog.models.Outputs` with values "
+                f"that are a tensor of floats of shape (examples, classes)."
+            )
+        layer = outputs.last_layer
+        if layer is not None and not (isinstance(layer, LastLayer) and _is_matrix(layer.features)):
+            raise ModelError(
+                f"`observe` of the model gives {_described(layer)} as the last layer; expected "
+                f"`vog.models.LinearLastLayer` with features of shape (examples, width)."
+            )
+
+        def vjp(cotangent: Tensor, more: bool = False) -> Tensor:
+            gradient = self._guarded("vjp", outputs.vjp, cotangent, more)
+            if not isinstance(gradient, Tensor) or len(gradient) != len(cotangent):
                 raise ModelError(
-                    f"`observe` of the model gives {actual}{shape}; expected `vog.models.Outputs` "
-                    f"with values of shape (examples, classes)."
+                    f"`vjp` of the model gives {_described(gradient)}; expected a tensor with one "
+                    f"row for each of {len(cotangent)} examples."
                 )
+            return gradient.detach().float()
 
-            def vjp(cotangent: Tensor, more: bool = False) -> Tensor:
-                return _user_call("vjp", outputs.vjp, cotangent, more)
-
-            yield replace(outputs, vjp=vjp)
+        return replace(outputs, values=outputs.values.detach().float(), vjp=vjp)
 
     def ways(self, inputs: Inputs) -> "Iterator[Model]":
         """Yield the ways that the object has, or else this one."""
-        if hasattr(self.adapter, "ways"):
-            yield from (replace(self, adapter=way) for way in self.adapter.ways(inputs))
-        else:
-            yield self
+        ways = self._call("ways", inputs) if self._has("ways") else [self.adapter]
+        yield from (self._with(way, "ways") for way in ways)
 
     def apart(self) -> "Model":
         """Return the object that keeps checkpoints apart.
@@ -199,35 +206,41 @@ class OwnModel:
         Raises:
             ModelError: it has no such way.
         """
-        if hasattr(self.adapter, "apart"):
-            return replace(self, adapter=self.adapter.apart())
+        if self._has("apart"):
+            return self._with(self._call("apart"), "apart")
         raise ModelError("the model keeps something of a checkpoint beside its weights.")
 
     def plain(self) -> "Model | None":
         """Return the plain way of the object, if it has another."""
-        plain = _user_call("plain", self.adapter.plain) if hasattr(self.adapter, "plain") else None
-        return None if plain is None else replace(self, adapter=plain)
+        plain = self._call("plain") if self._has("plain") else None
+        return None if plain is None else self._with(plain, "plain")
 
     def adapted(self, fitted: FittedWeights, path: Path, inputs: Inputs) -> "Model":
         """Return the model after a run on a few examples, which checks what `observe` gives.
 
         Raises:
-            ModelError: the gradients do not have the shape of the inputs.
+            ModelError: outputs or gradients do not have the shape that they must have.
         """
-        if hasattr(self.adapter, "adapted"):
-            return replace(self, adapter=self.adapter.adapted(fitted, path, inputs))
+        own = self
+        if self._has("adapted"):
+            own = self._with(self._call("adapted", fitted, path, inputs), "adapted")
         few = inputs[:_EXAMPLES]
         with (
-            self.evaluation_mode(),
-            self.observe(self.ready(fitted), self.place(few), differentiate=True) as outputs,
+            own.evaluation_mode(),
+            own.observe(own.ready(fitted), own.place(few), differentiate=True) as outputs,
         ):
+            if len(outputs.values) != len(few):
+                raise ModelError(
+                    f"`observe` of the model gives {len(outputs.values)} outputs for {len(few)} "
+                    f"examples; expected one row an example."
+                )
             gradient = outputs.vjp(torch.ones_like(outputs.values))
             if isinstance(few, Tensor) and gradient.shape != few.shape:
                 raise ModelError(
                     f"`vjp` of the model gives shape {tuple(gradient.shape)}; expected that of the "
                     f"inputs, {tuple(few.shape)}."
                 )
-            return replace(self, has_last_layer=outputs.last_layer is not None)
+            return replace(own, has_last_layer=outputs.last_layer is not None)
 
     def variant(self, variant: Variant, batch_size: int = 0) -> "Model":
         """Return the object in another way, or without its last layer.
@@ -237,52 +250,64 @@ class OwnModel:
         """
         if variant is Variant.WITHOUT_LAST_LAYER:
             return replace(self, has_last_layer=False)
-        if hasattr(self.adapter, "variant"):
-            return replace(self, adapter=self.adapter.variant(variant, batch_size))
+        if self._has("variant"):
+            return self._with(self._call("variant", variant, batch_size), "variant")
         raise ModelError(f"the model has no way of its own with {variant}")
 
     def free_bytes(self) -> int:
         """Return what the object says, or else the free bytes of the machine."""
-        if hasattr(self.adapter, "free_bytes"):
-            return self.adapter.free_bytes()
-        return host_memory.free_bytes()
+        free = self._call("free_bytes") if self._has("free_bytes") else host_memory.free_bytes()
+        return int(free)
 
     def peak_bytes(self, work: Callable[[], object]) -> int | None:
         """Return what the object measures, or None."""
-        if hasattr(self.adapter, "peak_bytes"):
-            return self.adapter.peak_bytes(work)
+        if self._has("peak_bytes"):
+            peak = self._call("peak_bytes", work)
+            return None if peak is None else int(peak)
         work()
         return None
 
     def ran_out(self, error: BaseException) -> bool:
-        """Return what the object says, or else True for a `MemoryError`."""
-        if hasattr(self.adapter, "ran_out"):
-            return self.adapter.ran_out(error)
-        return isinstance(error, MemoryError)
+        """Return what the object says, or else True if memory of the machine or of PyTorch did."""
+        if self._has("ran_out"):
+            return bool(self.adapter.ran_out(error))
+        return isinstance(error, MemoryError | torch.OutOfMemoryError)
 
     def release(self) -> None:
         """Give unused memory back."""
-        getattr(self.adapter, "release", host_memory.release)()
+        self._call("release") if self._has("release") else host_memory.release()
 
+    def _has(self, name: str) -> bool:
+        return callable(getattr(self.adapter, name, None))
 
-def _user_call(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a method of the user's object.
+    def _call(self, name: str, *arguments: Any) -> Any:
+        return self._guarded(name, getattr(self.adapter, name), *arguments)
 
-    Raises:
-        ModelError: it failed.
-    """
-    try:
-        return function(*arguments)
-    except (VogError, MemoryError):
-        raise
-    except Exception as error:
-        raise ModelError(
-            f"`{name}` of the model failed: {user_functions.describe_error(error)}"
-        ) from error
+    def _guarded(self, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a method of the user's object.
 
+        Raises:
+            ModelError: it failed, and not for lack of memory.
+        """
+        try:
+            return function(*arguments)
+        except VogError:
+            raise
+        except Exception as error:
+            if self.ran_out(error):
+                raise
+            raise ModelError(
+                f"`{name}` of the model failed: {user_functions.describe_error(error)}"
+            ) from error
 
-def _float32(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor
+    def _with(self, adapter: Any, name: str) -> "OwnModel":
+        """Return this model with another object, which a method of that name returned."""
+        if not _opens(adapter):
+            raise ModelError(
+                f"`{name}` of the model gives {_described(adapter)}; expected an object with "
+                f"`observe`."
+            )
+        return replace(self, adapter=adapter)
 
 
 def _opens(value: object) -> bool:
@@ -294,15 +319,90 @@ def _model(value: Any, build: Callable[[], object] | None, options: ModelOptions
     """Return the model of an object.
 
     Raises:
-        ModelError: the options name a device, and the object does not say which it computes on.
+        ModelError: the options name a device, and the object does not say which it computes on; or
+            what it says of itself is not of the kind that it must be.
     """
-    own = OwnModel(value, options)
-    if options.device not in ("auto", str(own.device)):
+    device = _device_of(value)
+    if options.device not in ("auto", str(device)):
         raise ModelError(
-            f"{option('device', options.device)}: this model computes on {own.device}. Leave "
+            f"{option('device', options.device)}: this model computes on {device}. Leave "
             f"{option('device')} out, or give the object a `device`."
         )
-    return own
+    signals = getattr(value, "signals", None)
+    if signals is not None and not (
+        isinstance(signals, frozenset | set | tuple | list) and set(signals) <= set(Signal)
+    ):
+        raise ModelError(
+            f"`signals` of the model is {_described(signals)}; expected some of "
+            f"{first_few([repr(str(signal)) for signal in Signal], 10)}."
+        )
+    layout = options.layout or getattr(value, "layout", None)
+    if layout not in (None, *get_args(Layout)):
+        expected = ", ".join(get_args(Layout))
+        raise ModelError(f"the layout of the model is {layout!r}; expected {expected}.")
+    versions = _texts(getattr(value, "versions", {}), "versions")
+    own = OwnModel(value, options, device, layout, {"versions": versions} if versions else {})
+    if callable(getattr(value, "identity", None)):
+        return replace(own, identifiers=_texts(own._call("identity"), "identity"))
+    kinds = [kind for kind in type(value).__mro__ if kind is not object]
+    code = "; ".join(map(user_functions.function_identity, kinds))
+    attributes = user_functions.function_identity(value)
+    return replace(own, identifiers={"code": code, "settings": attributes})
+
+
+def _device_of(value: Any) -> torch.device:
+    device = getattr(value, "device", "cpu")
+    try:
+        return torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ModelError(
+            f"`device` of the model is {device!r}; expected where PyTorch has the tensors that it "
+            f"gives, such as cpu or cuda."
+        ) from error
+
+
+def _texts(values: Any, name: str) -> dict[str, str]:
+    """Return texts by name; raise ModelError if an attribute or method gives anything else."""
+    if not isinstance(values, Mapping):
+        raise ModelError(f"`{name}` of the model is {_described(values)}; expected texts by name.")
+    return {str(key): str(value) for key, value in values.items()}
+
+
+def _require(value: Any, kind: type, name: str) -> Any:
+    if not isinstance(value, kind):
+        raise ModelError(
+            f"`{name}` of the model gives {_described(value)}; expected a {kind.__name__}."
+        )
+    return value
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of {str(value.dtype).removeprefix('torch.')}, shape {tuple(value.shape)}"
+    return (
+        repr(value)
+        if isinstance(value, str | int | None)
+        else f"of the type {type(value).__name__}"
+    )
+
+
+def _is_matrix(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point() and value.ndim == 2
+
+
+def _arrays_of(values: Any) -> dict[str, Any]:
+    """Return the tensors and arrays among values by name; none if they are of another kind."""
+    if not isinstance(values, Mapping):
+        return {}
+    return {str(name): value for name, value in values.items() if is_tensor(value)}
+
+
+def _finite(value: Any) -> bool:
+    return bool(torch.as_tensor(value).isfinite().all())
+
+
+def _float32(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 ADAPTER = Adapter("an object with `observe`", _opens, _model)

@@ -99,7 +99,7 @@ class Outputs:
 
     Attributes:
         values: the outputs, such as logits, in float32.
-        vjp: the gradient with respect to the inputs, if it was asked for.
+        vjp: the gradient with respect to the inputs; called only if `differentiate` was set.
         last_layer: the layer that makes the outputs, if the model has such a layer.
         mask: the positions of the inputs that are real and not padding, if there is padding.
     """
@@ -130,8 +130,8 @@ class Model(Protocol):
         ...
 
     @property
-    def versions(self) -> Mapping[str, str]:
-        """The versions of the libraries that decide on the last digits, by name."""
+    def versions(self) -> Mapping[str, Any]:
+        """The versions of the libraries that decide on the last digits, for the question."""
         ...
 
     @property

@@ -57,7 +57,8 @@ def score(
     see `vog.label_agreement`.
 
     Args:
-        model: a module, a function that builds one, or `file.py:function`.
+        model: a module, a function that builds one, or `file.py:function`; or any object that has
+            `observe`, see `vog.models.own_model`.
         checkpoints: globs, folders, files, or `@list.txt` in the order of training.
         data: a folder with one sub-folder per class, a list file, an `.npz`, a function that
             returns a dataset, a dataset, or `(inputs, labels)`. Data without labels need the

@@ -3,6 +3,10 @@
 The leader of a run settles its question, counts and shows progress. An executor computes ranges of
 rows, here or elsewhere, and whoever computes writes, through the sink that it is handed. Batches
 are cut on the grid of the batch size, so the same rows are equal bit by bit whoever computes them.
+
+The sweep is data-major: it reads each block of examples once, and scores it under every checkpoint.
+Memory holds the states of one block, the rows of the unfinished part, and the weights. Apart from
+the weights, it grows neither with the data nor with the number of checkpoints.
 """
 
 import itertools
@@ -157,6 +161,9 @@ class LocalExecutor:
                 reading, writing = clock.take()
                 yield Finished(len(block.rows), reading, writing, block.seconds, size)
                 release_memory()
+
+
+LOCAL = LocalExecutor()
 
 
 def batches_of(gap: range, size: int) -> list[range]:

@@ -118,5 +118,7 @@ class Job(Computation):
 
         Raises:
             CheckpointError: a file is gone or was changed since it was first read.
+            ModelError: the model was not received as it was sent.
         """
-        return replace(self, weights=self.weights.loaded())
+        digests = [checkpoint["sha256"] for checkpoint in self.question["checkpoints"]]
+        return replace(self, weights=self.weights.loaded(digests))

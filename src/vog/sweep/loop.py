@@ -1,8 +1,4 @@
-"""The data-major sweep: read each block of examples once, and score it under every checkpoint.
-
-Memory holds the states of one block, the rows of the unfinished part, and the weights. Apart from
-the weights, it grows neither with the data nor with the number of checkpoints.
-"""
+"""The leader of a run: it finds what is missing, has it computed, and shows the progress."""
 
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,11 +7,9 @@ from vog.progress import progress
 from vog.result import parts
 from vog.result.part_writer import Clock
 from vog.result.parts import PartSink
-from vog.sweep.executor import Executor, LocalExecutor, Scoring, Work
+from vog.sweep.executor import LOCAL, Executor, Scoring, Work
 from vog.sweep.job import Job
 from vog.wording import option
-
-_HERE = LocalExecutor()
 
 
 @dataclass(frozen=True)
@@ -53,7 +47,9 @@ class Summary:
     @property
     def bottleneck(self) -> str:
         """Return what took most of the time, and what would make it faster."""
-        reading, writing = self.reading / self.seconds, self.writing / self.seconds
+        # Several processes together wait for longer than the run takes.
+        busy = max(self.seconds, self.reading + self.writing)
+        reading, writing = self.reading / busy, self.writing / busy
         if reading > 0.5:
             return f"reading took {reading:.0%} of the time: raise {option('workers')}"
         if writing > 0.5:
@@ -61,7 +57,7 @@ class Summary:
         return f"computing took {1 - reading - writing:.0%} of the time"
 
 
-def sweep(job: Job, executor: Executor = _HERE) -> Summary:
+def sweep(job: Job, executor: Executor = LOCAL) -> Summary:
     """Compute and write the missing rows of a job.
 
     Args:
@@ -77,7 +73,7 @@ def sweep(job: Job, executor: Executor = _HERE) -> Summary:
         return finish(Scoring(job), sink, executor)
 
 
-def finish(work: Work, sink: PartSink, executor: Executor = _HERE) -> Summary:
+def finish(work: Work, sink: PartSink, executor: Executor = LOCAL) -> Summary:
     """Have the missing rows computed and written, and show the progress.
 
     Args:
@@ -99,5 +95,6 @@ def finish(work: Work, sink: PartSink, executor: Executor = _HERE) -> Summary:
             decoding += finished.decoding
             size = min(size, finished.batch_size)
             advance(finished.rows)
+    assert count == missing, f"the executor computed {count} of {missing} rows"
     seconds, readers = max(clock.elapsed(), 1e-9), max(1, job.workers)
     return Summary(count, seconds, clock.reading, clock.writing, decoding, readers, size)

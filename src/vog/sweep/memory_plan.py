@@ -131,7 +131,7 @@ def plan_memory(
         needs: the measured memory needs.
         batch_size: a batch size, or "auto".
         total: bytes that may be used.
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda" or another type of device.
         elements: number of elements of one input.
         checkpoints: number of checkpoints.
         examples: number of examples.
@@ -139,7 +139,7 @@ def plan_memory(
     Raises:
         ModelError: not even a batch of one example fits.
     """
-    useful = _power_of_two(_BATCH_ELEMENTS[device] // max(1, elements))
+    useful = _power_of_two(_BATCH_ELEMENTS.get(device, 2**18) // max(1, elements))
     most = _MAX_BATCH if needs.is_measured else _MIN_BATCH
     goal = min(most, max(_MIN_BATCH, useful)) if batch_size == "auto" else int(batch_size)
     goal = min(goal, examples)

@@ -144,7 +144,8 @@ def _refuse_mixed_examples(
 
 
 def _libraries(model: Model) -> str:
-    versions = [f"{name} {version}" for name, version in model.versions.items()]
+    named = model.versions.get("versions", model.versions)
+    versions = [f"{name} {version}" for name, version in named.items()]
     return " with ".join(versions) or "the model"
 
 

@@ -15,7 +15,7 @@ from vog.models.protocol import Model, StateBesideWeightsError, Variant, Weights
 from vog.observation import Signal
 from vog.scores import Score
 from vog.sweep import acceleration, preflight
-from vog.sweep.comparison import signals_beyond_change
+from vog.sweep.comparison import signals_beyond_change, within_tolerance
 from vog.sweep.observe import Observer
 from vog.sweep.request import Request
 from vog.sweep.resolve import Resolved
@@ -93,16 +93,24 @@ def first_working_trial(request: Request, setup: Resolved, model: Model) -> Mode
 def _differing_signals(setup: Resolved, trial: ModelTrial) -> tuple[Signal, ...]:
     """Return the signals in which the model differs from its plain way on a few examples."""
     model, observer, needs = trial.model, trial.observer, scores.needs_of(trial.scores)
-    plain = model.plain()
-    if plain is None:
-        return ()
     path, batch = setup.files[0].path, setup.first
     inputs = batch.inputs[:_COMPARED_EXAMPLES]
     labels = batch.labels[batch.positions][:_COMPARED_EXAMPLES].clamp(min=0).to(model.device)
-    first = model.ready(model.read(path))
     with model.evaluation_mode():
         last = observer(trial.weights, model.place(inputs), labels, needs)
+    first = model.ready(model.read(path))
+    with model.evaluation_mode():
         fast = observer(first, model.place(inputs), labels, needs)
+        again = observer(trial.weights, model.place(inputs), labels, needs)
+    if not within_tolerance(last, again, needs):
+        raise ModelError(
+            "the model gives other outputs under a checkpoint after it was observed under a "
+            "different one: it keeps something of the checkpoint that was made ready or observed "
+            "last. Let it take everything from the weights that `observe` is given."
+        )
+    plain = model.plain()
+    if plain is None:
+        return ()
     with plain.evaluation_mode():
         loaded = plain.ready(plain.read(path))
         expected = replace(observer, model=plain)(loaded, plain.place(inputs), labels, needs)
@@ -151,13 +159,13 @@ def _available_scores(
     Raises:
         ScoreError: the request names a score that cannot be computed.
     """
-    left_out: dict[str, str] = {}
-    for score in setup.scores:
-        reason = _obstacle(score, setup, model)
-        if reason is not None and not leave_out:
-            raise ScoreError(f"{score.name} {reason.requirement} Drop it from {option('scores')}.")
-        if reason is not None:
-            left_out[score.name] = reason.word
+    obstacles = {score.name: _obstacle(score, setup, model) for score in setup.scores}
+    met = {name: obstacle for name, obstacle in obstacles.items() if obstacle is not None}
+    if met and not leave_out:
+        worst = next(iter(met.values()))
+        names = ", ".join(name for name, obstacle in met.items() if obstacle == worst)
+        raise ScoreError(f"{names} {worst.requirement} Drop it from {option('scores')}.")
+    left_out = {name: obstacle.word for name, obstacle in met.items()}
     return tuple(score for score in setup.scores if score.name not in left_out), left_out
 
 

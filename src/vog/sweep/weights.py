@@ -15,6 +15,7 @@ from vog.data import Batch
 from vog.errors import CheckpointError, ModelError, first_few
 from vog.models.protocol import Model, StateBesideWeightsError, Weights
 from vog.progress import progress
+from vog.wording import option
 
 # Copies alive at once: the last checkpoint, the current one, and the next in three forms.
 STREAMED_COPIES = 5
@@ -40,11 +41,16 @@ class WeightFiles:
         """Return the files as they are now."""
         return cls(tuple(files), tuple(_stamp(file.path) for file in files), model)
 
-    def read(self, checkpoint: int) -> Weights:
+    def read(self, checkpoint: int, digest: str | None = None) -> Weights:
         """Return the weights of one checkpoint.
+
+        Args:
+            checkpoint: its number.
+            digest: of the weights, as the process that sent the model matched them.
 
         Raises:
             CheckpointError: a file is gone or was changed since it was first read.
+            ModelError: the model does not match the file as it did where it came from.
         """
         path = self.files[checkpoint].path
         if _stamp(path) != self.stamps[checkpoint]:
@@ -52,7 +58,14 @@ class WeightFiles:
                 f"checkpoint {path} was changed or removed while the run was going on. Finished "
                 f"rows are kept: restore the file, then start the same run again to continue."
             )
-        return self.model.ready(self.model.read(path))
+        fitted = self.model.read(path)
+        if digest is not None and self.model.digest(fitted) != digest:
+            raise ModelError(
+                f"the model that this process received reads {path} in another way than the "
+                f"process that sent it: it holds values that are in no checkpoint and were not "
+                f"sent. Give a function that builds it as {option('model')}."
+            )
+        return self.model.ready(fitted)
 
 
 @dataclass(frozen=True)
@@ -103,18 +116,24 @@ class AllWeights:
                 yield weights
             yield pending.result()
 
-    def loaded(self) -> "AllWeights":
+    def loaded(self, digests: Sequence[str]) -> "AllWeights":
         """Return the weights with those in memory that belong there.
+
+        Args:
+            digests: of all checkpoints, as they were matched where they were first read.
 
         Raises:
             CheckpointError: a file is gone or was changed since it was first read.
+            ModelError: the model does not match a file as it did there.
         """
         if self.held:
             return self
         count = len(self.source.files)
         wanted = range(count) if self.hold else range(count - 1, count)
         with host_memory.map_large_tensors():
-            return replace(self, held=tuple(map(self.source.read, wanted)))
+            return replace(
+                self, held=tuple(self.source.read(index, digests[index]) for index in wanted)
+            )
 
     def __reduce__(self) -> tuple[type["AllWeights"], tuple[WeightFiles, bool]]:
         return AllWeights, (self.source, self.hold)

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 import vog
 import world
 from command_line import TESTS
+from vog.data.inputs import Inputs
 from vog.models.torch import adapter
 from vog.models.torch.adapter import TorchModel
 from vog.models.torch.linear_head import Forward, Head
+from vog.models.torch.weights_in_place import TorchWeights
 from vog.sweep import acceleration
 from vog.sweep.prepare import prepare
 from vog.sweep.request import Request
@@ -98,7 +100,11 @@ def test_it_is_not_used_where_it_gives_other_numbers(
     checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wrong(module: nn.Module, head: Head | None) -> Forward:
-        return lambda weights, inputs: forward(module, head)(weights, inputs * 1.001)
+        def scaled(weights: TorchWeights, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
+            assert isinstance(inputs, Tensor)
+            return forward(module, head)(weights, inputs * 1.001)
+
+        return scaled
 
     monkeypatch.setattr(adapter, "compile_forward", wrong)
     monkeypatch.setattr(acceleration, "_speedup", lambda *_: 2.0)

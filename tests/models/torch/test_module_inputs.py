@@ -86,6 +86,17 @@ def test_workers_read_the_same(pooled: Path, tmp_path: Path) -> None:
     assert read.table().equals(here.table())
 
 
+def test_a_mask_of_other_values_is_refused(pooled: Path, tmp_path: Path) -> None:
+    """Such as one that is added to attention, where 0 is what is real."""
+
+    def added(item: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {**item, "attention_mask": np.where(item["attention_mask"], 0.0, -1e9)}
+
+    data = [(added(inputs), label) for inputs, label in items(LONGEST)]
+    with pytest.raises(ModelError, match="attention_mask has other values than 0"):
+        vog.score(Pooled(), pooled, data, tmp_path / "run", quiet=True)
+
+
 class Adding(nn.Module):
     """Takes two tensors of floats."""
 

@@ -119,8 +119,9 @@ class TorchModel:
         """Return the model as it is sent to another process, which reads weights from files."""
         state = dict(vars(self))
         if self.template is not None:  # what would build a module anew may be a local function
-            state["source"] = replace(self.source, build=None)
-        return sending.pack(state | {"compiled": self.compiled is not None})
+            state["source"] = replace(self.source, module=self.template, build=None)
+        modules = [self.module, *([] if self.template is None else [self.template])]
+        return sending.pack(state | {"compiled": self.compiled is not None}, modules)
 
     def __setstate__(self, state: bytes) -> None:
         """Take the state of another process; a graph is compiled again at its first use."""
@@ -142,7 +143,7 @@ class TorchModel:
         return frozenset(Signal) - (frozenset() if self.head is not None else OF_LAST_LAYER)
 
     @property
-    def versions(self) -> Mapping[str, str]:
+    def versions(self) -> Mapping[str, Any]:
         """The version of PyTorch."""
         return {"torch": torch.__version__}
 
@@ -185,6 +186,9 @@ class TorchModel:
         if extra_state and not self.reads_concurrently:
             raise StateBesideWeightsError(f"{path} has more than tensors.")
         notes = {} if contents.note is None else {"taken": contents.note}
+        if self.template is not None:
+            renamed = state_dict.rename(contents.weights, self.template, name)
+            notes |= {} if renamed.note is None else {"names": renamed.note}
         if self.in_copies:
             matched = MatchedWeights(load_apart(contents.weights, source, name), extra_state)
             return FittedWeights(matched, contents.key, notes)
@@ -192,9 +196,6 @@ class TorchModel:
         with nullcontext() if self.template is not None else self.evaluation_mode():
             tensors = load_copies(contents.weights, source, name)
             settings = settings_of(self.template or self.module)
-        if self.template is not None:
-            renamed = state_dict.rename(contents.weights, self.template, name)
-            notes |= {} if renamed.note is None else {"names": renamed.note}
         return FittedWeights(MatchedWeights(tensors, extra_state), contents.key, notes, settings)
 
     def digest(self, fitted: FittedWeights) -> str:

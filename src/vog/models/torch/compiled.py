@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from vog.data.inputs import Inputs
 from vog.models.torch.linear_head import Forward, Head, logits_of
+from vog.models.torch.module_inputs import arguments
 from vog.models.torch.weights_in_place import TorchWeights
 
 
@@ -20,25 +22,28 @@ def compile_forward(module: nn.Module, head: Head | None) -> Forward:
     """
     buffers = frozenset(name for name, _ in module.named_buffers())
     graph = torch.compile(
-        lambda module, tensors, inputs: functional_call(module, tensors, (inputs,)),
+        lambda module, tensors, given: functional_call(module, tensors, *given),
         fullgraph=True,
         dynamic=False,
     )
     if head is None:
         return lambda weights, inputs: (
-            logits_of(graph(module, _with_copied_buffers(weights, buffers), inputs), len(inputs)),
+            logits_of(
+                graph(module, _with_copied_buffers(weights, buffers), arguments(inputs)),
+                len(inputs),
+            ),
             None,
         )
     # A graph holds no hooks, so the head, whose input is needed, runs outside of it.
     parent, _, name = head.name.rpartition(".")
     identity = nn.Identity()
 
-    def with_features(weights: TorchWeights, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+    def with_features(weights: TorchWeights, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
         layers = module.get_submodule(parent)._modules
         inner = {k: v for k, v in weights.items() if not k.startswith(f"{head.name}.")}
         layers[name] = identity
         try:
-            output = graph(module, _with_copied_buffers(inner, buffers), inputs)
+            output = graph(module, _with_copied_buffers(inner, buffers), arguments(inputs))
         finally:
             layers[name] = head.layer
         features = logits_of(output, len(inputs))

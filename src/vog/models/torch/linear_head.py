@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.nn import functional as F
 
+from vog.data.inputs import Inputs
 from vog.errors import ModelError, first_few
 from vog.models.torch.weights_in_place import TorchWeights
 
 # From weights and inputs to logits, and to the input of the head if there is one.
-Forward = Callable[[TorchWeights, Tensor], tuple[Tensor, Tensor | None]]
+Forward = Callable[[TorchWeights, Inputs], tuple[Tensor, Tensor | None]]
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ def logits_of(output: object, examples: int) -> Float[Tensor, "n classes"]:
     if logits.ndim != 2 or len(logits) != examples:
         raise ModelError(
             f"the model returns shape {tuple(logits.shape)}; expected one row an example, "
-            f"({examples}, classes) with at least 2 classes."
+            f"({examples}, classes) with at least 2 classes. For one output, return "
+            f"torch.stack([-z, z], 1) / 2."
         )
     return logits

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from vog.data.inputs import Inputs, NamedTensors, concat, from_tensors, tensors_by_name
 from vog.errors import ModelError
 
-# Arguments that say which positions are real and not padding, as Hugging Face names them.
-_MASKS = ("attention_mask", "padding_mask", "mask")
+# The argument that says which positions are real (1) and not padding (0), as Hugging Face has it.
+# Masks of other names often mean the opposite.
+_MASK = "attention_mask"
 
 
 def mapped(function: Callable[[Tensor], Tensor], inputs: Inputs) -> Inputs:
@@ -31,7 +32,7 @@ def with_leaf(inputs: Inputs, differentiate: bool) -> tuple[Inputs, Tensor]:
 
 
 def _float_name(inputs: NamedTensors) -> str:
-    floats = [n for n, t in inputs.tensors.items() if t.is_floating_point() and n not in _MASKS]
+    floats = [n for n, t in inputs.tensors.items() if t.is_floating_point() and n != _MASK]
     if len(floats) != 1:
         kinds = ", ".join(f"{name} ({t.dtype})" for name, t in inputs.tensors.items())
         raise ModelError(
@@ -44,9 +45,13 @@ def _float_name(inputs: NamedTensors) -> str:
 
 def call(module: nn.Module, inputs: Inputs) -> object:
     """Return the output of a module; its first layer may work in place, so it gets copies."""
-    if isinstance(inputs, Tensor):
-        return module(inputs.clone())
-    return module(**{name: tensor.clone() for name, tensor in inputs.tensors.items()})
+    positional, named = arguments(mapped(Tensor.clone, inputs))
+    return module(*positional, **named)
+
+
+def arguments(inputs: Inputs) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+    """Return the arguments of the module: one tensor by position, or several by name."""
+    return ((inputs,), {}) if isinstance(inputs, Tensor) else ((), dict(inputs.tensors))
 
 
 def doubled(inputs: Inputs) -> Inputs:
@@ -55,13 +60,21 @@ def doubled(inputs: Inputs) -> Inputs:
 
 
 def mask_of(inputs: Inputs) -> Tensor | None:
-    """Return which positions are real and not padding; None if no argument says so."""
+    """Return which positions are real and not padding; None if no argument says so.
+
+    Raises:
+        ModelError: the mask has other values than 0 and 1.
+    """
     if isinstance(inputs, Tensor):
         return None
-    mask = next((inputs.tensors[name] for name in _MASKS if name in inputs.tensors), None)
-    leaf = inputs.tensors[_float_name(inputs)]
+    mask, leaf = inputs.tensors.get(_MASK), inputs.tensors[_float_name(inputs)]
     if mask is None or mask.shape != leaf.shape[:2]:
         return None
+    if not bool(((mask == 0) | (mask == 1)).all()):
+        raise ModelError(
+            f"{_MASK} has other values than 0 (padding) and 1; it may be one that is added to "
+            f"attention. Pass the mask of 0 and 1, and let the model make the other from it."
+        )
     return mask.bool()
 
 

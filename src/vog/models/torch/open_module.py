@@ -1,12 +1,11 @@
 """Open a PyTorch module, or a function that builds one, as a model."""
 
 from collections.abc import Callable
-from typing import cast
 
 import torch
 from torch import nn
 
-from vog.errors import ModelError, first_few
+from vog.errors import FunctionError, ModelError, first_few
 from vog.models.options import Adapter, ModelOptions
 from vog.models.torch import fresh_modules
 from vog.models.torch.adapter import TorchModel
@@ -37,7 +36,7 @@ def _model(
     Raises:
         ModelError: tensors of it have no values, or the device is not there.
     """
-    fresh = None if build is None else lambda: _require_values(cast("nn.Module", build()))
+    fresh = None if build is None else lambda: _another_module(build)
     source = fresh_modules.source_of(_require_values(value), fresh)
     return TorchModel(
         source.module,
@@ -48,6 +47,21 @@ def _model(
         may_fold=options.fold,
         restores=build is None and source.template is None,
     )
+
+
+def _another_module(build: Callable[[], object]) -> nn.Module:
+    """Return the module that the user's function builds when it is called again.
+
+    Raises:
+        FunctionError: it returns something else than the first time.
+    """
+    another = build()
+    if not isinstance(another, nn.Module):
+        raise FunctionError(
+            f"{option('model')}: the function returned a module when it was first called, and "
+            f"{type(another).__name__} the second time, which is not an nn.Module."
+        )
+    return _require_values(another)
 
 
 def choose_device(name: str) -> torch.device:

@@ -1,42 +1,77 @@
-"""Send modules to another process without the values of their parameters.
+"""Send modules to another process without the values of the weights that it reads from files.
 
-Whoever receives them runs them with the weights of checkpoints, which it reads from files. Buffers
-are sent, since some are in no checkpoint, and so are parameters that share memory with others.
+Only what every checkpoint brings is left out: parameters in the state dict of the module. Buffers
+are sent, and so are parameters that a checkpoint does not have or that share memory with others.
 """
 
 import io
 import pickle
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from vog.errors import ModelError
+from vog.models.torch.state_dict import live_state
+from vog.models.torch.tied_tensors import address_of, all_tensors
+from vog.user_functions import describe_error
 
 
-def pack(values: Mapping[str, Any]) -> bytes:
+def pack(values: Mapping[str, Any], modules: Sequence[nn.Module]) -> bytes:
     """Return values that hold modules as bytes; parts that they share stay shared.
 
+    Args:
+        values: by name.
+        modules: the modules among them, whose weights are left out.
+
     Raises:
-        TypeError or AttributeError or pickle.PicklingError: a value cannot be sent.
+        ModelError: a value cannot be sent.
     """
     packed = io.BytesIO()
-    _WithoutValues(packed, protocol=pickle.HIGHEST_PROTOCOL).dump(dict(values))
+    pickler = _WithoutWeights(packed, protocol=pickle.HIGHEST_PROTOCOL)
+    pickler.left_out = {key for module in modules for key in _read_from_files(module)}
+    try:
+        pickler.dump(dict(values))
+    except Exception as error:  # objects of the user can raise anything
+        raise ModelError(
+            f"the model cannot be sent to another process: {describe_error(error)}. Classes and "
+            f"functions that it uses have to be importable, so not local and not lambdas."
+        ) from error
     return packed.getvalue()
 
 
 def unpack(packed: bytes) -> dict[str, Any]:
-    """Return what `pack` was given; parameters hold zeros."""
+    """Return what `pack` was given; the weights that were left out are zeros."""
     return pickle.loads(packed)
 
 
-class _WithoutValues(pickle.Pickler):
-    """Leaves out the values of parameters that fill a memory of their own."""
+def _read_from_files(module: nn.Module) -> set[int]:
+    """Return the identities of the parameters that every checkpoint brings."""
+    tensors = {id(tensor): tensor for tensor in all_tensors(module)}.values()
+    counts = Counter(map(address_of, tensors))
+    saved = {id(tensor) for tensor in live_state(module).values() if isinstance(tensor, Tensor)}
+    return {
+        id(parameter)
+        for parameter in module.parameters()
+        if type(parameter) is nn.Parameter
+        and id(parameter) in saved
+        and parameter.layout is torch.strided
+        and parameter.is_contiguous()
+        and parameter.untyped_storage().nbytes() == parameter.nbytes
+        and counts[address_of(parameter)] == 1
+    }
+
+
+class _WithoutWeights(pickle.Pickler):
+    """Makes some parameters anew in place of their values."""
+
+    left_out: set[int]
 
     def reducer_override(self, obj: Any) -> Any:
         """Return how a parameter is made anew; any other object is pickled as usual."""
-        if type(obj) is not nn.Parameter or obj.layout is not torch.strided:
-            return NotImplemented
-        if obj.untyped_storage().nbytes() != obj.nbytes or obj.is_meta:
+        if id(obj) not in self.left_out:
             return NotImplemented
         return _zeros, (tuple(obj.shape), obj.dtype, obj.requires_grad)
 

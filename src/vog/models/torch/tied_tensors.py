@@ -21,14 +21,14 @@ _REGISTRIES = ("_parameters", "_buffers", "_modules")
 
 def is_independent_copy(module: nn.Module, duplicate: nn.Module) -> bool:
     """Return True if a copy shares no memory with a module, and ties its tensors as it does."""
-    original_tensors, copied_tensors = list(_all_tensors(module)), list(_all_tensors(duplicate))
+    original_tensors, copied_tensors = list(all_tensors(module)), list(all_tensors(duplicate))
     memory = {address_of(tensor) for tensor in original_tensors} - {None}
     if any(address_of(tensor) in memory for tensor in copied_tensors):
         return False
     return _first_sharing(original_tensors) == _first_sharing(copied_tensors)
 
 
-def _all_tensors(module: nn.Module) -> Iterator[Tensor]:
+def all_tensors(module: nn.Module) -> Iterator[Tensor]:
     """Yield every tensor that can be reached from a module, in a fixed order."""
     visited: set[int] = set()
     for part in module.modules():
