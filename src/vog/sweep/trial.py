@@ -8,11 +8,14 @@ after the last: whatever it retains of the last checkpoint shows as a difference
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from torch import Tensor
+
 from vog import scores
 from vog.data import Batch
+from vog.data.inputs import Inputs
 from vog.errors import ModelError, ScoreError
 from vog.models.protocol import Model, StateBesideWeightsError, Variant, Weights
-from vog.observation import Signal
+from vog.observation import Observation, Signal
 from vog.scores import Score
 from vog.sweep import acceleration, preflight
 from vog.sweep.comparison import signals_beyond_change, within_tolerance
@@ -101,20 +104,29 @@ def _differing_signals(setup: Resolved, trial: ModelTrial) -> tuple[Signal, ...]
     first = model.ready(model.read(path))
     with model.evaluation_mode():
         fast = observer(first, model.place(inputs), labels, needs)
-        again = observer(trial.weights, model.place(inputs), labels, needs)
+    plain = model.plain()
+    if plain is None:
+        _refuse_kept_weights(trial, inputs, labels, last)
+        return ()
+    with plain.evaluation_mode():
+        loaded = plain.ready(plain.read(path))
+        expected = replace(observer, model=plain)(loaded, plain.place(inputs), labels, needs)
+    return signals_beyond_change(expected, fast, last, needs)
+
+
+def _refuse_kept_weights(
+    trial: ModelTrial, inputs: Inputs, labels: Tensor, last: Observation
+) -> None:
+    """Raise ModelError if the last checkpoint gives something else after another was observed."""
+    model, needs = trial.model, scores.needs_of(trial.scores)
+    with model.evaluation_mode():
+        again = trial.observer(trial.weights, model.place(inputs), labels, needs)
     if not within_tolerance(last, again, needs):
         raise ModelError(
             "the model gives other outputs under a checkpoint after it was observed under a "
             "different one: it keeps something of the checkpoint that was made ready or observed "
             "last. Let it take everything from the weights that `observe` is given."
         )
-    plain = model.plain()
-    if plain is None:
-        return ()
-    with plain.evaluation_mode():
-        loaded = plain.ready(plain.read(path))
-        expected = replace(observer, model=plain)(loaded, plain.place(inputs), labels, needs)
-    return signals_beyond_change(expected, fast, last, needs)
 
 
 def _try_model(request: Request, setup: Resolved, way: Model, headless: bool = False) -> ModelTrial:
