@@ -12,6 +12,7 @@ from vog.result.parts import PartSink
 from vog.sweep.executor import Finished, LocalExecutor, Work
 
 _received: list[Work] = []
+_executors = [LocalExecutor()]  # the last has the batch size that memory has allowed
 
 
 @dataclass(frozen=True)
@@ -37,4 +38,6 @@ def _receive(sent: bytes) -> None:
 
 
 def _compute(cell: range, sink: PartSink) -> list[Finished]:
-    return list(LocalExecutor().run(_received[0], [cell], sink))
+    finished = list(_executors[-1].run(_received[0], [cell], sink))
+    _executors.append(LocalExecutor(finished[-1].batch_size))
+    return finished

@@ -22,6 +22,7 @@ from command_line import TESTS
 from process_pool import PoolExecutor
 from vog.errors import ModelError
 from vog.result import part_names, parts
+from vog.sweep import executor
 from vog.sweep.executor import Finished, LocalExecutor, Scoring
 from vog.sweep.job import Job
 from vog.sweep.loop import sweep
@@ -254,3 +255,25 @@ def test_the_user_module_is_restored_when_a_run_is_interrupted(
     with pytest.raises(KeyboardInterrupt):
         sweep(prepared, Interrupting())
     assert [part.training for part in module.modules()] == before
+
+
+def test_a_smaller_batch_is_remembered(
+    checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever computes range by range does not run out of memory at each."""
+    made, sizes = executor.rows_of, list[int]()
+
+    def short(computation: Any, block: Any, size: int) -> Any:
+        sizes.append(size)
+        if size > 3:
+            raise MemoryError
+        return made(computation, block, size)
+
+    monkeypatch.setattr(executor, "rows_of", short)
+    work = Scoring(job(checkpoints, tmp_path / "run"))
+    with parts.writing_session(work.job.out, work.job.question) as sink:
+        first, second, *_ = sink.todo()
+        (done,) = LocalExecutor().run(work, [first], sink)
+        assert (done.batch_size, sizes) == (2, [8, 4, 2])
+        (done,) = LocalExecutor(done.batch_size).run(work, [second], sink)
+        assert (done.batch_size, sizes) == (2, [8, 4, 2, 2])

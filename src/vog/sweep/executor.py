@@ -138,11 +138,19 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class LocalExecutor:
-    """Computes in this process, one block of examples after the other."""
+    """Computes in this process, one block of examples after the other.
+
+    Attributes:
+        batch_size: examples that are computed together, such as those of an earlier `Finished`
+            after memory ran out; None for those of the job.
+    """
+
+    batch_size: int | None = None
 
     def run(self, work: Work, cells: Sequence[range], sink: PartSink) -> Generator[Finished]:
         """Compute the rows of each block under every checkpoint, and write parts as they fill."""
-        job, clock, size = work.job, Clock(), work.job.batch_size
+        job, clock = work.job, Clock()
+        size = self.batch_size or job.batch_size
         names, numbers = job.examples.label_names, work.row_numbers
         buffer = PartBuffer(
             sink, cells, clock, work.columns, names, numbers, before_part=work.before_part
