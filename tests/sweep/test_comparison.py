@@ -92,4 +92,5 @@ def test_a_norm_that_is_tiny_by_cancellation_is_judged_by_the_largest() -> None:
     tiny = replace(SEEN, last_layer_norm=norms)
     other = norms.clone()
     other[:, 0] = 2e-9
-    assert signals_beyond_change(tiny, replace(SEEN, last_layer_norm=other), LAST, NORM) == ()
+    seen, last = (replace(SEEN, last_layer_norm=values) for values in (other, norms))
+    assert signals_beyond_change(tiny, seen, last, NORM) == ()
