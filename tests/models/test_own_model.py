@@ -253,7 +253,7 @@ def test_batches_are_halved_where_it_runs_out(trained: Path, vectors: Data, tmp_
                 yield outputs
 
         def ran_out(self, error: BaseException) -> bool:
-            return "RESOURCE_EXHAUSTED" in str(error)
+            return isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
 
     request = {"scores": "vog", "quiet": True}
     run = vog.score(Small(), trained, vectors, tmp_path / "run", batch_size=40, **request)

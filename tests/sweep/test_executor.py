@@ -201,6 +201,15 @@ def test_what_no_checkpoint_has_is_sent(tmp_path: Path) -> None:
     assert vog.open(tmp_path / "b").table().equals(vog.open(tmp_path / "a").table())
 
 
+def test_a_model_that_was_not_received_as_it_was_sent_is_refused(
+    checkpoints: Path, tmp_path: Path
+) -> None:
+    received = pickle.loads(pickle.dumps(Scoring(job(checkpoints, tmp_path / "run"))))
+    received.job.question["checkpoints"][2]["sha256"] = "another"
+    with pytest.raises(ModelError, match=r"step-300.pt in another way than the process that sent"):
+        received.with_weights()
+
+
 def test_a_model_that_cannot_be_sent_says_so(checkpoints: Path, tmp_path: Path) -> None:
     class Local(world.Network):
         pass
