@@ -14,6 +14,7 @@ from torch import Tensor
 import vog
 from command_line import TESTS, Cli
 from numpy_network import NumpyNetwork, in_torch
+from plain_models import save, states_of
 from vog.errors import CheckpointError, FunctionError, ModelError, ScoreError
 from vog.inspection.inspector import inspector
 from vog.models import LinearLastLayer, Outputs
@@ -25,12 +26,7 @@ Data = tuple[np.ndarray, np.ndarray]
 @pytest.fixture
 def trained(tmp_path: Path) -> Path:
     """Six checkpoints of the network in PyTorch."""
-    folder = tmp_path / "checkpoints"
-    folder.mkdir()
-    for step in range(6):
-        torch.manual_seed(step)
-        torch.save(in_torch().state_dict(), folder / f"step-{step}.pt")
-    return folder
+    return save(states_of(in_torch, 6), tmp_path / "checkpoints")
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 import vog
 import world
 from command_line import TESTS
+from plain_models import save, states_of
 from process_pool import PoolExecutor
 from vog.errors import ModelError
 from vog.result import part_names, parts
@@ -125,12 +126,16 @@ def _kill_group(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
+def _build_wide() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(108, 20000))
+
+
 def test_a_job_is_sent_without_weights(checkpoints: Path, tmp_path: Path) -> None:
     """Neither those of the checkpoints nor those that the module was built with."""
     wide = prepare(
         Request(
-            lambda: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(108, 20000)),
-            _wide(tmp_path / "c"),
+            _build_wide,
+            save(states_of(_build_wide, 2), tmp_path / "c"),
             world.inputs_and_labels(4),
             tmp_path / "run",
             scores="vog",
@@ -148,7 +153,7 @@ def test_a_job_is_sent_without_weights(checkpoints: Path, tmp_path: Path) -> Non
         list(LocalExecutor().run(received.with_weights(), sink.todo(), sink))
     again = prepare(
         Request(
-            lambda: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(108, 20000)),
+            _build_wide,
             tmp_path / "c",
             world.inputs_and_labels(4),
             tmp_path / "again",
@@ -227,15 +232,6 @@ def test_an_executor_that_leaves_rows_out_is_noticed(checkpoints: Path, tmp_path
 
     with pytest.raises(AssertionError, match="the executor computed 16 of 90 rows"):
         sweep(job(checkpoints, tmp_path / "run"), Forgetful())
-
-
-def _wide(folder: Path) -> Path:
-    folder.mkdir()
-    for step in range(2):
-        torch.manual_seed(step)
-        module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(108, 20000))
-        torch.save(module.state_dict(), folder / f"{step}.pt")
-    return folder
 
 
 def test_the_user_module_is_restored_when_a_run_is_interrupted(

@@ -19,6 +19,7 @@ import vog
 import world
 from command_line import TESTS
 from observing import fitted, observer
+from plain_models import save, states_of
 from vog import allocator, host_memory, scores
 from vog.checkpoints import cut_stages
 from vog.errors import CheckpointError, DataError, ModelError
@@ -143,11 +144,7 @@ def build_wide() -> nn.Module:
 @pytest.mark.slow
 def test_weights_that_do_not_fit_are_read_again_for_each_block(tmp_path: Path) -> None:
     """Twelve checkpoints of 3 MB in 33 MB: five at a time, and the numbers are those of all."""
-    folder = tmp_path / "c"
-    folder.mkdir()
-    for step in range(12):
-        torch.manual_seed(step)
-        torch.save(build_wide().state_dict(), folder / f"{step}.pt")
+    folder = save(states_of(build_wide, 12), tmp_path / "c")
     data = world.inputs_and_labels(40)
     whole = vog.score(build_wide, folder, data, tmp_path / "whole", batch_size=8)
     small = request(folder, data, tmp_path / "run", batch_size=8, memory="33MB")

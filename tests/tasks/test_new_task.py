@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 import vog
+from plain_models import save, states_of
 from vog.errors import DataError, ModelError, ScoreError
 from vog.observation import Observation, Outcome, Signal
 from vog.sweep.loop import sweep
@@ -73,12 +74,7 @@ LABELS = np.arange(24)
 
 @pytest.fixture
 def counters(tmp_path: Path) -> Path:
-    folder = tmp_path / "checkpoints"
-    folder.mkdir()
-    for step in range(4):
-        torch.manual_seed(step)
-        torch.save(build().state_dict(), folder / f"{step}.pt")
-    return folder
+    return save(states_of(build), tmp_path / "checkpoints")
 
 
 def build() -> nn.Sequential:
@@ -110,7 +106,7 @@ def test_its_scores_are_those_of_its_own_loss(counters: Path, tmp_path: Path) ->
     losses, norms, squares = [], [], []
     for step in range(4):
         module = build()
-        module.load_state_dict(torch.load(counters / f"{step}.pt"))
+        module.load_state_dict(torch.load(counters / f"step-{step}.pt"))
         x = torch.from_numpy(INPUTS).requires_grad_()
         each = half_squared_error(module(x), torch.from_numpy(LABELS))
         (gradient,) = torch.autograd.grad(each.sum(), x, retain_graph=True)

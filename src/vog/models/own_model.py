@@ -37,7 +37,7 @@ class OwnModel:
         options: how its checkpoints are read.
         device: of the outputs; the processor unless the object has another.
         layout: the axis of colours, as the options or else the object say.
-        versions: of libraries, under one name.
+        versions: of libraries, by name.
         identifiers: what identifies it in the question, taken before it has run.
         has_last_layer: a run showed that its outputs have a last layer.
     """
@@ -46,7 +46,7 @@ class OwnModel:
     options: ModelOptions
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     layout: Layout | None = None
-    versions: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
     identifiers: Mapping[str, str] = field(default_factory=dict)
     has_last_layer: bool = False
 
@@ -341,7 +341,7 @@ def _model(value: Any, build: Callable[[], object] | None, options: ModelOptions
         expected = ", ".join(get_args(Layout))
         raise ModelError(f"the layout of the model is {layout!r}; expected {expected}.")
     versions = _texts(getattr(value, "versions", {}), "versions")
-    own = OwnModel(value, options, device, layout, {"versions": versions} if versions else {})
+    own = OwnModel(value, options, device, layout, versions)
     if callable(getattr(value, "identity", None)):
         return replace(own, identifiers=_texts(own._call("identity"), "identity"))
     kinds = [kind for kind in type(value).__mro__ if kind is not object]

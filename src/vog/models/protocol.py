@@ -130,8 +130,8 @@ class Model(Protocol):
         ...
 
     @property
-    def versions(self) -> Mapping[str, Any]:
-        """The versions of the libraries that decide on the last digits, for the question."""
+    def versions(self) -> Mapping[str, str]:
+        """The versions of the libraries that decide on the last digits, by name."""
         ...
 
     @property

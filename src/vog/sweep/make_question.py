@@ -35,7 +35,7 @@ def make_question(
     sample, data_sample = sample_entries(examples, request.limit)
     return {
         "vog": version("vog"),
-        **model.versions,
+        **_version_entries(model.versions),
         "model": {**model.identity(), "args": _plain_arguments(request.model_args)},
         "checkpoints": [
             {"step": file.step, "sha256": digest}
@@ -62,6 +62,13 @@ def make_question(
         **sample,
         WHERE: _where(request, files, examples),
     }
+
+
+def _version_entries(versions: Mapping[str, str]) -> dict[str, Any]:
+    """Return the versions of libraries; that of PyTorch stands at the top since version 0.1."""
+    others = {name: version for name, version in versions.items() if name != "torch"}
+    entries: dict[str, Any] = {name: versions[name] for name in versions if name == "torch"}
+    return entries | ({"versions": others} if others else {})
 
 
 def _fold_entry(examples: Examples) -> dict[str, Any]:

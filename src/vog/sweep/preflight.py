@@ -144,8 +144,7 @@ def _refuse_mixed_examples(
 
 
 def _libraries(model: Model) -> str:
-    named = model.versions.get("versions", model.versions)
-    versions = [f"{name} {version}" for name, version in named.items()]
+    versions = [f"{name} {version}" for name, version in model.versions.items()]
     return " with ".join(versions) or "the model"
 
 

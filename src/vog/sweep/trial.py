@@ -101,8 +101,7 @@ def _differing_signals(setup: Resolved, trial: ModelTrial) -> tuple[Signal, ...]
     labels = batch.labels[batch.positions][:_COMPARED_EXAMPLES].clamp(min=0).to(model.device)
     with model.evaluation_mode():
         last = observer(trial.weights, model.place(inputs), labels, needs)
-    first = model.ready(model.read(path))
-    with model.evaluation_mode():
+        first = model.ready(model.read(path))
         fast = observer(first, model.place(inputs), labels, needs)
     plain = model.plain()
     if plain is None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import vog
+from plain_models import save, states_of
 from vog.errors import ModelError
 
 WIDTH, CLASSES, LONGEST = 4, 3, 5
@@ -46,12 +47,7 @@ def items(length: int) -> list[tuple[dict[str, np.ndarray], int]]:
 
 @pytest.fixture
 def pooled(tmp_path: Path) -> Path:
-    folder = tmp_path / "checkpoints"
-    folder.mkdir()
-    for step in range(3):
-        torch.manual_seed(step)
-        torch.save(Pooled().state_dict(), folder / f"{step}.pt")
-    return folder
+    return save(states_of(Pooled, 3), tmp_path / "checkpoints")
 
 
 def plain_vog(pooled: Path) -> np.ndarray:
@@ -61,7 +57,7 @@ def plain_vog(pooled: Path) -> np.ndarray:
         gradients = []
         for step in range(3):
             module = Pooled()
-            module.load_state_dict(torch.load(pooled / f"{step}.pt"))
+            module.load_state_dict(torch.load(pooled / f"step-{step}.pt"))
             x = torch.from_numpy(sequence)[None].requires_grad_()
             mask = torch.ones(1, len(sequence), dtype=torch.bool)
             logits = module.eval()(x, mask, torch.tensor([1 + label]))
@@ -109,11 +105,7 @@ class Adding(nn.Module):
 
 
 def test_several_tensors_of_floats_are_refused(tmp_path: Path) -> None:
-    folder = tmp_path / "checkpoints"
-    folder.mkdir()
-    for step in range(2):
-        torch.manual_seed(step)
-        torch.save(Adding().state_dict(), folder / f"{step}.pt")
+    folder = save(states_of(Adding, 2), tmp_path / "checkpoints")
     pair: Any = {"left": np.ones(2, np.float32), "right": np.ones(2, np.float32)}
     with pytest.raises(ModelError, match=r"the tensors left \(torch.float32\), right \(torch.fl"):
         vog.score(Adding(), folder, [(pair, 0), (pair, 1)], tmp_path / "run", quiet=True)

@@ -143,7 +143,7 @@ class TorchModel:
         return frozenset(Signal) - (frozenset() if self.head is not None else OF_LAST_LAYER)
 
     @property
-    def versions(self) -> Mapping[str, Any]:
+    def versions(self) -> Mapping[str, str]:
         """The version of PyTorch."""
         return {"torch": torch.__version__}
 
@@ -182,13 +182,13 @@ class TorchModel:
     def read(self, path: Path) -> FittedWeights:
         """Return the weights of a checkpoint by the names of the module, floats in float32."""
         contents, source, name = self.reader.contents(path), self.source, str(path)
-        extra_state = extra_state_of(contents.weights, source, path)
+        renamed = state_dict.rename(contents.weights, self.template or self.module, name)
+        extra_state = extra_state_of(renamed.weights, source, path)
         if extra_state and not self.reads_concurrently:
             raise StateBesideWeightsError(f"{path} has more than tensors.")
         notes = {} if contents.note is None else {"taken": contents.note}
-        if self.template is not None:
-            renamed = state_dict.rename(contents.weights, self.template, name)
-            notes |= {} if renamed.note is None else {"names": renamed.note}
+        if self.template is not None and renamed.note is not None:
+            notes["names"] = renamed.note
         if self.in_copies:
             matched = MatchedWeights(load_apart(contents.weights, source, name), extra_state)
             return FittedWeights(matched, contents.key, notes)
@@ -222,6 +222,7 @@ class TorchModel:
 
     def place(self, inputs: Inputs) -> Inputs:
         """Return a batch on the device, in the memory format of the model."""
+        module_inputs.check_mask(inputs)  # here, since on a GPU the answer would have to be awaited
         # A copy from pinned memory runs while the CPU and the GPU do other work.
         pinned = inputs.pin_memory() if self.device.type == "cuda" else inputs
         return module_inputs.mapped(self._to_device, pinned)

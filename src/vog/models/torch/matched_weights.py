@@ -13,7 +13,7 @@ from vog import checkpoints
 from vog.errors import CheckpointError, ModelError
 from vog.models.torch import tied_tensors
 from vog.models.torch.fresh_modules import ModuleSource
-from vog.models.torch.state_dict import live_state, load, rename
+from vog.models.torch.state_dict import live_state, load
 from vog.models.torch.weights_in_place import TorchWeights, restored_on_exit, tensors_of
 from vog.wording import option
 
@@ -63,8 +63,6 @@ def load_apart(weights: Mapping[str, Any], source: ModuleSource, name: str) -> L
             f"Give a function that builds it as {option('model')}."
         )
     load(weights, module, name)
-    for parameter in module.parameters():
-        parameter.requires_grad_(False)
     return LoadedWeights(module)
 
 
@@ -84,6 +82,11 @@ def load_copies(weights: Mapping[str, Any], source: ModuleSource, name: str) -> 
 def extra_state_of(weights: Mapping[str, Any], source: ModuleSource, path: Path) -> dict[str, Any]:
     """Return the values in a file that the module takes as extra state, not as tensors.
 
+    Args:
+        weights: by the names of the module; see `state_dict.rename`.
+        source: of the module.
+        path: of the file, for errors.
+
     Raises:
         CheckpointError: they hold an object that our readers do not create. Creating an object of a
             class that only the file names would execute code.
@@ -91,8 +94,7 @@ def extra_state_of(weights: Mapping[str, Any], source: ModuleSource, path: Path)
     module = source.template or source.module
     tensors = {id(tensor) for tensor in tensors_of(module).values()}
     saved = live_state(module)
-    matched = rename(weights, module, str(path)).weights
-    extra_state = {k: v for k, v in matched.items() if k in saved and id(saved[k]) not in tensors}
+    extra_state = {k: v for k, v in weights.items() if k in saved and id(saved[k]) not in tensors}
     for key, value in extra_state.items():
         kind = checkpoints.stand_in_name(value)
         if kind is not None:

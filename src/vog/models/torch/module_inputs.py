@@ -60,22 +60,27 @@ def doubled(inputs: Inputs) -> Inputs:
 
 
 def mask_of(inputs: Inputs) -> Tensor | None:
-    """Return which positions are real and not padding; None if no argument says so.
+    """Return which positions are real and not padding; None if no argument says so."""
+    mask = _position_mask(inputs)
+    return None if mask is None else mask.bool()
 
-    Raises:
-        ModelError: the mask has other values than 0 and 1.
-    """
-    if isinstance(inputs, Tensor):
-        return None
-    mask, leaf = inputs.tensors.get(_MASK), inputs.tensors[_float_name(inputs)]
-    if mask is None or mask.shape != leaf.shape[:2]:
-        return None
-    if not bool(((mask == 0) | (mask == 1)).all()):
+
+def check_mask(inputs: Inputs) -> None:
+    """Raise ModelError if the mask of positions has other values than 0 and 1."""
+    mask = _position_mask(inputs)
+    if mask is not None and not bool(((mask == 0) | (mask == 1)).all()):
         raise ModelError(
             f"{_MASK} has other values than 0 (padding) and 1; it may be one that is added to "
             f"attention. Pass the mask of 0 and 1, and let the model make the other from it."
         )
-    return mask.bool()
+
+
+def _position_mask(inputs: Inputs) -> Tensor | None:
+    """Return the mask if it has one value for each position of what is differentiated."""
+    if isinstance(inputs, Tensor) or _MASK not in inputs.tensors:
+        return None
+    mask, leaf = inputs.tensors[_MASK], inputs.tensors[_float_name(inputs)]
+    return mask if mask.shape == leaf.shape[:2] else None
 
 
 def is_image(inputs: Inputs) -> bool:
