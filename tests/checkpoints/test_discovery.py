@@ -1,6 +1,7 @@
 """Finding checkpoint files and reading their steps as numbers."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -441,3 +442,62 @@ def test_a_list_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     written(tmp_path, "1.pt")
     (tmp_path / "list.txt").write_text("~/1.pt\n")
     assert [one.path for one in find_checkpoints(["@~/list.txt"])] == [tmp_path / "1.pt"]
+
+
+def named_like(ending: str) -> Callable[[Path], bool]:
+    return lambda path: path.name.endswith(ending)
+
+
+def is_own(path: Path) -> bool:
+    """Return what a model says that reads folders of Orbax, and `.eqx`, itself."""
+    return path.suffix == ".eqx" or (path / "_CHECKPOINT_METADATA").exists()
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5", ".h5", ".eqx", ".msgpack", ".npz"])
+@pytest.mark.parametrize("spec", ["", "*", "epoch-*", "@order.txt", "epoch-3{}"])
+def test_files_that_a_model_reads_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, spec: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, f"epoch-20{ending}", f"epoch-3{ending}", "history.json", f"optimizer{ending}")
+    Path("order.txt").write_text(f"epoch-3{ending}\nepoch-20{ending}\n")
+    found = search([spec.format(ending) or str(tmp_path)], reads=named_like(ending))
+    expected = [3] if "{" in spec else [3, 20]
+    assert [file.step for file in found.files] == expected
+    assert names(found) == [f"epoch-{step}{ending}" for step in expected]
+
+
+@pytest.mark.parametrize("name", ["{}", "step_{}", "checkpoint_{}"])
+@pytest.mark.parametrize("spec", ["", "*", "@order.txt", ".."])
+def test_folders_that_a_model_reads_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, spec: str
+) -> None:
+    run = tmp_path / "run/checkpoints"
+    for step in (100, 20):
+        written(run / name.format(step), "_CHECKPOINT_METADATA", "default/manifest.ocdbt")
+    made(run, f"{name.format(300)}.orbax-checkpoint-tmp-1/d/0", "events.txt")
+    monkeypatch.chdir(run)
+    Path("order.txt").write_text(f"{name.format(20)}\n{name.format(100)}\n")
+    found = search([spec or str(run)], False, is_own)
+    assert [file.step for file in found.files] == [20, 100]
+    assert names(found) == [name.format(20), name.format(100)]
+    assert [f.step for f in search([run / name.format(100)], False, is_own).files] == [100]
+
+
+def test_folders_of_a_model_and_what_our_readers_know(tmp_path: Path) -> None:
+    written(tmp_path, "1/_CHECKPOINT_METADATA", "2/_CHECKPOINT_METADATA", "step-3.pt", "last.pt")
+    found = search([tmp_path], False, is_own)
+    assert names(found) == ["1", "2", "step-3.pt"]
+    assert found.notes == {"left out": "last.pt"}
+    written(tmp_path, "step-2.pt")
+    with pytest.raises(CheckpointError, match="both have step 2"):
+        search([tmp_path], False, is_own)
+    with pytest.raises(CheckpointError, match="a checkpoint of Orbax"):
+        search([tmp_path / "1"])
+
+
+def test_a_name_that_is_not_there_is_no_checkpoint_of_a_model(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="there is no file '.*1.eqx'"):
+        find_checkpoints([tmp_path / "1.eqx"], reads=is_own)
+    with pytest.raises(CheckpointError, match="matches no file"):
+        find_checkpoints([tmp_path / "*.eqx"], reads=is_own)

@@ -308,6 +308,37 @@ def test_it_may_read_its_own_checkpoints(vectors: Data, tmp_path: Path) -> None:
     assert run.table().equals(expected.table())
 
 
+class ReadingFolders(NumpyNetwork):
+    """Reads folders with a file a weight."""
+
+    def reads_itself(self, path: Path) -> bool:
+        return (path / "0.weight.npy").exists()
+
+    def read(self, path: Path) -> dict[str, Tensor]:
+        return {file.stem: torch.from_numpy(np.load(file)) for file in path.glob("*.npy")}
+
+
+def test_folders_that_it_reads_itself_are_found(
+    trained: Path, vectors: Data, tmp_path: Path
+) -> None:
+    (tmp_path / "first").mkdir()
+    for path in trained.glob("*.pt"):
+        folder = tmp_path / "first" / path.stem.removeprefix("step-")
+        folder.mkdir()
+        for name, value in torch.load(path, weights_only=True).items():
+            np.save(folder / f"{name}.npy", value.numpy())
+    own = ReadingFolders()
+    run = vog.score(own, tmp_path / "first", vectors, tmp_path / "run", scores="vog", quiet=True)
+    expected = vog.score(NumpyNetwork(), trained, vectors, tmp_path / "b", scores="vog")
+    assert run.table().equals(expected.table())
+    assert [entry["step"] for entry in run.question["checkpoints"]] == list(range(6))
+    (tmp_path / "first").rename(tmp_path / "moved")
+    inspect = inspector(run, model=own, data=vectors, checkpoints=tmp_path / "moved")
+    assert inspect(3).vog == pytest.approx(run.values("vog@all")[3], rel=1e-5)
+    with pytest.raises(CheckpointError, match="holds no checkpoint"):
+        vog.score(NumpyNetwork(), tmp_path / "moved", vectors, tmp_path / "c")
+
+
 def test_the_features_are_told_apart_from_none() -> None:
     layer = LinearLastLayer(torch.ones(2, 3), has_bias=False)
     torch.testing.assert_close(

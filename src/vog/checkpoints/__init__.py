@@ -1,5 +1,6 @@
 """Checkpoint files: find them, put them in training order, read them safely, cut stages."""
 
+from vog.checkpoints.checkpoint_folders import has_known_name as has_known_name
 from vog.checkpoints.contents import stand_in_name as stand_in_name
 from vog.checkpoints.digest import weights_digest as weights_digest
 from vog.checkpoints.discovery import CheckpointFile as CheckpointFile
@@ -16,3 +17,5 @@ from vog.checkpoints.stages import StagesSpec as StagesSpec
 from vog.checkpoints.stages import cut_stages as cut_stages
 from vog.checkpoints.stages import pick_checkpoints as pick_checkpoints
 from vog.checkpoints.stages import segments as segments
+from vog.checkpoints.stamps import Stamp as Stamp
+from vog.checkpoints.stamps import stamp as stamp

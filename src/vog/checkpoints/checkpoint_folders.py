@@ -2,6 +2,7 @@
 
 import re
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,14 @@ _TRAINING_STATE = re.compile(
 _DEEPEST = 4
 _MOST_FOLDERS = 2000
 
+# Whether a path, a file or a folder, is a checkpoint that the model reads in its own way.
+Reads = Callable[[Path], bool]
+
+
+def reads_nothing(path: Path) -> bool:
+    """Return False, as a model does that leaves all checkpoints to our readers."""
+    return False
+
 
 @dataclass(frozen=True)
 class FolderCheckpoints:
@@ -52,6 +61,11 @@ def is_checkpoint(path: Path) -> bool:
     name = path.name.lower()
     has_suffix = name.removesuffix(".tar").endswith(SUFFIXES) or re.search(r"\.ckpt-\d+$", name)
     return bool(has_suffix) and not is_hidden(path) and not is_training_state(path)
+
+
+def has_known_name(path: Path) -> bool:
+    """Return whether a name is one that our readers know, also within a Trainer's folder."""
+    return is_checkpoint(path) or path.name in TRAINER_NAMES
 
 
 def is_hidden(path: Path) -> bool:
@@ -94,20 +108,21 @@ def weights_file(folder: Path) -> Path | None:
     return files[0] if len(files) == 1 else None
 
 
-def checkpoints_in(folder: Path, spec: str) -> FolderCheckpoints:
+def checkpoints_in(folder: Path, spec: str, reads: Reads = reads_nothing) -> FolderCheckpoints:
     """Return the checkpoints in a folder, or in the one folder below it that has some.
 
     Raises:
         CheckpointError: there are none, several subfolders have some, or another tool wrote it.
     """
-    paths = _checkpoint_files_in(folder)  # first: if unreadable, the error names this folder
+    paths = _checkpoint_files_in(folder, reads)  # first: if unreadable, the error names this folder
     weights = _trainer_weights_in(folder)
-    if weights is not None and not any(path.parent != folder for path in paths):
+    is_one_model = all(path.parent == folder and not reads(path) for path in paths)
+    if weights is not None and is_one_model:
         return FolderCheckpoints(folder, [weights])
     if paths:
         return FolderCheckpoints(folder, paths)
     _refuse_foreign_folder(folder)
-    subfolders = _drop_links(_subfolders_with_checkpoints(folder))
+    subfolders = _drop_links(_subfolders_with_checkpoints(folder, reads))
     if len(subfolders) == 1:
         return subfolders[0]
     joined = _join_step_folders(subfolders)
@@ -125,15 +140,18 @@ def checkpoints_in(folder: Path, spec: str) -> FolderCheckpoints:
     )
 
 
-def _checkpoint_files_in(folder: Path) -> list[Path]:
-    """Return the weights in `checkpoint-N` folders of a Trainer, else the folder's own files."""
+def _checkpoint_files_in(folder: Path, reads: Reads) -> list[Path]:
+    """Return what the model reads itself, with the weights of a Trainer or else other files."""
     entries = sorted(folder.iterdir())
     visible = [path for path in entries if not is_hidden(path)]
+    own = [path for path in visible if reads(path) and not is_training_state(path)]
+    visible = [path for path in visible if path not in own]
     folders = [weights for path in visible if (weights := _trainer_weights_in(path)) is not None]
-    return folders or [path for path in entries if is_checkpoint(path) and path.is_file()]
+    files = [path for path in visible if is_checkpoint(path) and path.is_file()]
+    return own + (folders or files)
 
 
-def _subfolders_with_checkpoints(folder: Path) -> list[FolderCheckpoints]:
+def _subfolders_with_checkpoints(folder: Path, reads: Reads) -> list[FolderCheckpoints]:
     """Return the nearest folders below this one that have checkpoints."""
     subfolders: list[FolderCheckpoints] = []
     waiting = deque([(folder, 0)])
@@ -141,7 +159,7 @@ def _subfolders_with_checkpoints(folder: Path) -> list[FolderCheckpoints]:
         if not waiting:
             break
         current, depth = waiting.popleft()
-        paths = _checkpoint_files_in(current) if depth else []
+        paths = _checkpoint_files_in(current, reads) if depth else []
         if paths:
             subfolders.append(FolderCheckpoints(current, paths))
         elif depth < _DEEPEST:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from vog.checkpoints import globs
 from vog.checkpoints.checkpoint_folders import (
+    Reads,
     checkpoints_in,
     is_hidden,
     is_training_state,
     is_unrelated,
+    reads_nothing,
     refuse_foreign_name,
     weights_file,
 )
@@ -48,6 +50,18 @@ class CheckpointSearch:
 
 
 @dataclass(frozen=True)
+class _Takes:
+    """Which paths are checkpoints as they are named: see `search`."""
+
+    custom_reader: bool
+    reads: Reads
+
+    def as_named(self, path: Path) -> bool:
+        """Return whether a path is one checkpoint, whatever it contains."""
+        return path.exists() and (self.custom_reader or self.reads(path))
+
+
+@dataclass(frozen=True)
 class _Matches:
     """The paths that one spec names, the folder if it is a deeper one, and the files left out."""
 
@@ -57,13 +71,15 @@ class _Matches:
 
 
 def find_checkpoints(
-    specs: Sequence[str | Path], custom_reader: bool = False
+    specs: Sequence[str | Path], custom_reader: bool = False, reads: Reads | None = None
 ) -> list[CheckpointFile]:
     """Return the checkpoint files that the specs name, in ascending order; see `search`."""
-    return list(search(specs, custom_reader).files)
+    return list(search(specs, custom_reader, reads).files)
 
 
-def search(specs: Sequence[str | Path], custom_reader: bool = False) -> CheckpointSearch:
+def search(
+    specs: Sequence[str | Path], custom_reader: bool = False, reads: Reads | None = None
+) -> CheckpointSearch:
     """Return the checkpoint files that the specs name, in ascending order of steps, with notes.
 
     Args:
@@ -71,15 +87,18 @@ def search(specs: Sequence[str | Path], custom_reader: bool = False) -> Checkpoi
             of training. Paths in a list are relative to the list.
         custom_reader: the user's own function reads the paths, so take files and folders as
             they are named, whatever they contain.
+        reads: returns True for a path, a file or a folder, that the model reads in its own way:
+            one checkpoint, as it is named.
 
     Raises:
         CheckpointError: there is no such file, it may not be read, or a step is unclear.
     """
     texts = [str(spec) for spec in specs]
+    takes = _Takes(custom_reader, reads or reads_nothing)
     try:
         if any(text.startswith("@") for text in texts):
-            return CheckpointSearch(tuple(_read_list(texts, custom_reader)))
-        return _search_specs(texts, custom_reader)
+            return CheckpointSearch(tuple(_read_list(texts, takes)))
+        return _search_specs(texts, takes)
     except PermissionError as error:
         raise _permission_denied(error.filename) from error
     except OSError as error:
@@ -96,9 +115,9 @@ def _permission_denied(path: object) -> CheckpointError:
     )
 
 
-def _search_specs(specs: Sequence[str], custom_reader: bool) -> CheckpointSearch:
+def _search_specs(specs: Sequence[str], takes: _Takes) -> CheckpointSearch:
     specs_text = first_few([repr(spec) for spec in specs])
-    matches = [_match_spec(spec, custom_reader) for spec in specs]
+    matches = [_match_spec(spec, takes) for spec in specs]
     unique = list(dict.fromkeys(path for match in matches for path in match.paths))
     if not unique:
         raise CheckpointError(f"{option('checkpoints')}: {specs_text} names no file.")
@@ -115,7 +134,7 @@ def _search_specs(specs: Sequence[str], custom_reader: bool) -> CheckpointSearch
     return CheckpointSearch(tuple(ordered), notes)
 
 
-def _read_list(specs: Sequence[str], custom_reader: bool) -> list[CheckpointFile]:
+def _read_list(specs: Sequence[str], takes: _Takes) -> list[CheckpointFile]:
     if len(specs) > 1:
         raise CheckpointError(
             f"{option('checkpoints')}: {first_few(specs)}: a list gives the whole order of "
@@ -133,7 +152,7 @@ def _read_list(specs: Sequence[str], custom_reader: bool) -> list[CheckpointFile
     lines = [line for line in lines if line and line[0] != "#"]
     if any("\0" in line for line in lines):
         raise CheckpointError(f"{option('checkpoints')}: the list {list_file} is no text file.")
-    paths = [_one_checkpoint(list_file.parent / expanded(line), custom_reader) for line in lines]
+    paths = [_one_checkpoint(list_file.parent / expanded(line), takes) for line in lines]
     if not paths:
         raise CheckpointError(f"{option('checkpoints')}: the list {list_file} names no file.")
     try:
@@ -147,24 +166,29 @@ def _read_list(specs: Sequence[str], custom_reader: bool) -> list[CheckpointFile
     return list(map(CheckpointFile, paths, steps))
 
 
-def _match_spec(spec: str, custom_reader: bool) -> _Matches:
+def _match_spec(spec: str, takes: _Takes) -> _Matches:
     """Return the files of one glob, folder or file."""
     path = expanded(spec)
     if "\0" in spec:
         raise CheckpointError(f"{option('checkpoints')}: {spec!r} is no path.")
+    if path.is_dir() and takes.custom_reader:
+        return _match_numbered_entries(path, spec)
+    if takes.as_named(path):
+        return _Matches([path])
     if path.is_dir():
-        return _match_numbered_entries(path, spec) if custom_reader else _match_folder(path, spec)
-    if path.suffix == ".txt" and path.is_file() and not custom_reader:
+        return _match_folder(path, spec, takes)
+    if path.suffix == ".txt" and path.is_file():
         raise CheckpointError(f"{option('checkpoints')}: {spec} is text. To pass a list: @{spec}")
     if path.exists():
-        return _Matches([_one_checkpoint(path, custom_reader)])
-    return _match_glob(path, spec, custom_reader)
+        return _Matches([_one_checkpoint(path, takes)])
+    return _match_glob(path, spec, takes)
 
 
-def _match_folder(folder: Path, spec: str) -> _Matches:
-    content = checkpoints_in(folder, spec)
+def _match_folder(folder: Path, spec: str, takes: _Takes) -> _Matches:
+    content = checkpoints_in(folder, spec, takes.reads)
     subfolder = None if content.folder == folder else str(content.folder)
-    return _Matches(content.paths, subfolder, without_weights(sorted(content.folder.iterdir())))
+    rest = [path for path in sorted(content.folder.iterdir()) if path not in content.paths]
+    return _Matches(content.paths, subfolder, without_weights(rest))
 
 
 def _match_numbered_entries(folder: Path, spec: str) -> _Matches:
@@ -179,25 +203,29 @@ def _match_numbered_entries(folder: Path, spec: str) -> _Matches:
     return _Matches(numbered, left_out=left_out)
 
 
-def _match_glob(path: Path, spec: str, custom_reader: bool) -> _Matches:
+def _match_glob(path: Path, spec: str, takes: _Takes) -> _Matches:
     """Return the files that a glob matches, and for each matching folder its one weights file."""
     matches = globs.matches(path)
-    if custom_reader and matches:
+    if takes.custom_reader and matches:
         return _Matches(matches)
     matches = [match for match in matches if not is_hidden(match)] or matches
-    for match in matches:
+    own = [match for match in matches if takes.reads(match)]
+    rest = [match for match in matches if match not in own]
+    for match in rest:
         refuse_foreign_name(match)
-    folders = {match: weights_file(match) for match in matches if match.is_dir()}
-    files = [folders.get(match, match) for match in matches]
-    files = [file for file in files if file is not None and file.is_file()]
-    unrelated = [file for file in files if is_unrelated(file) or is_training_state(file)]
+    folders = {match: weights_file(match) for match in rest if match.is_dir()}
+    files = [folders.get(match, match) for match in rest]
+    files = own + [file for file in files if file is not None and file.is_file()]
+    unrelated = [
+        file for file in files if is_training_state(file) or (file in rest and is_unrelated(file))
+    ]
     if 0 < len(unrelated) < len(files):
         files = [file for file in files if file not in unrelated]
         left_out = tuple(LeftOutFile(file.name) for file in unrelated)
-        return _Matches(files, left_out=(*left_out, *without_weights(matches)))
+        return _Matches(files, left_out=(*left_out, *without_weights(rest)))
     if not files:
         raise _no_match_error(path, spec, list(folders))
-    return _Matches(files, left_out=without_weights(matches))
+    return _Matches(files, left_out=without_weights(rest))
 
 
 def _no_match_error(path: Path, spec: str, folders: list[Path]) -> CheckpointError:
@@ -218,11 +246,11 @@ def _no_match_error(path: Path, spec: str, folders: list[Path]) -> CheckpointErr
     return CheckpointError(f"{option('checkpoints')}: there is no file {spec!r}.")
 
 
-def _one_checkpoint(path: Path, custom_reader: bool) -> Path:
-    if custom_reader and path.exists():
+def _one_checkpoint(path: Path, takes: _Takes) -> Path:
+    if takes.as_named(path):
         return path
     if path.is_dir():
-        content = checkpoints_in(path, str(path))
+        content = checkpoints_in(path, str(path), takes.reads)
         if len(content.paths) != 1:
             raise CheckpointError(
                 f"checkpoint {path}: the folder holds {len(content.paths)} checkpoints. Name the "

@@ -18,7 +18,9 @@ _STEP_WORDS = (
     r"epochs?|ep",
     r"(?<!\d)(?:ckpt|checkpoint|chkpt|weights?|snapshot|model|net|e)",
 )
-_ENDINGS = re.compile(r"(\.(safetensors|ckpt|pth|pt|bin|tar))+$", re.IGNORECASE)
+_ENDINGS = re.compile(
+    r"(\.(safetensors|ckpt|pth|pt|bin|tar|weights|h5|hdf5|keras|eqx|msgpack|npz))+$", re.IGNORECASE
+)
 # A whole number: not the 1 of 1e3, 1k, 1.5, 1,000 or 1f3a; `epoch2step900` has two.
 _WHOLE_NUMBER = r"(\d+)(?![.,]?\d)(?=[^a-z0-9]|$|(?:global_?)?step|iter|epoch|batch|acc|loss|val)"
 _PLAIN_NUMBER = re.compile(rf"(?<![a-z0-9])(?<!\d[.,]){_WHOLE_NUMBER}", re.IGNORECASE)

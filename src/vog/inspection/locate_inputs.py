@@ -4,12 +4,12 @@ Only names are examined: nothing is imported, run or loaded here.
 """
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vog.checkpoints import CheckpointFile, ReadSpec, find_checkpoints
+from vog.checkpoints import CheckpointFile, ReadSpec, find_checkpoints, has_known_name
 from vog.data import TransformSpec
 from vog.errors import CheckpointError, ResultError, first_few
 from vog.files.file_names import expanded
@@ -156,7 +156,8 @@ def _checkpoint_files(
                 f"from {Path.cwd()}: {first_few(lost)}. Give them as {option('checkpoints')}."
             )
         return tuple(map(CheckpointFile, paths, steps))
-    files = find_checkpoints([spec] if isinstance(spec, str | Path) else spec, as_they_match)
+    specs = [spec] if isinstance(spec, str | Path) else spec
+    files = find_checkpoints(specs, as_they_match, _has_own_name(run))
     by_step = {file.step: file for file in files}
     if by_step.keys() >= set(steps):
         return tuple(by_step[step] for step in steps)
@@ -167,3 +168,10 @@ def _checkpoint_files(
             f"steps {first_few(steps)}: give these."
         )
     return tuple(files)
+
+
+def _has_own_name(run: Run) -> Callable[[Path], bool]:
+    """Return whether a path is named like a checkpoint of the run that its model read itself."""
+    stored = (Path(entry) for entry in checkpoint_locations(run))
+    names = {path.name for path in stored if not has_known_name(path)}
+    return lambda path: path.name in names

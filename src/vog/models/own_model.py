@@ -84,6 +84,10 @@ class OwnModel:
         """Return what the object said when it was opened, or else its code and attributes."""
         return self.identifiers
 
+    def reads_itself(self, path: Path) -> bool:
+        """Return what the object says of a file or folder, or else False."""
+        return self._has("reads_itself") and bool(self._call("reads_itself", path))
+
     def read(self, path: Path) -> FittedWeights:
         """Return what the object reads, or else the tensors in the file by name.
 

@@ -158,6 +158,14 @@ class Model(Protocol):
         """Return digests of the architecture, of its code and of its settings."""
         ...
 
+    def reads_itself(self, path: Path) -> bool:
+        """Return True if `path` is a checkpoint, a file or a folder, that this model reads itself.
+
+        Such a path is one checkpoint as it is named. Others are found by the names that our readers
+        know.
+        """
+        ...
+
     def read(self, path: Path) -> FittedWeights:
         """Return the weights of a checkpoint, matched to the model.
 

@@ -51,14 +51,15 @@ class Resolved:
 def resolve(request: Request, task: Task = CLASSIFICATION) -> Resolved:
     """Return what the request names; raise VogError if something is missing or invalid."""
     target, score_objects = targets.choose_target(request.target), _requested_scores(request)
-    search = checkpoints.search(_as_list(request.checkpoints), request.read is not None)
+    specs = _as_list(request.checkpoints)
+    model = model_of(request.model, request.model_options)
+    search = checkpoints.search(specs, request.read is not None, model.reads_itself)
     all_files = search.files
     least = max(score.min_checkpoints for score in score_objects)
     all_stages = checkpoints.cut_stages(request.stages, len(all_files), least)
     indices, stages = checkpoints.pick_checkpoints(all_stages, request.checkpoints_per_stage, least)
     examples = _open_examples(request, target)
     first = _first_examples(examples, request.batch_size)
-    model = model_of(request.model, request.model_options)
     shape = example_shape(first.inputs)
     layout = colours.settle_layout(model.layout, shape, score_objects)
     return Resolved(

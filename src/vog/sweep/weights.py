@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vog import checkpoints, host_memory
-from vog.checkpoints import CheckpointFile
+from vog.checkpoints import CheckpointFile, Stamp, stamp
 from vog.data import Batch
 from vog.errors import CheckpointError, ModelError, first_few
 from vog.models.protocol import Model, StateBesideWeightsError, Weights
@@ -21,7 +21,6 @@ from vog.wording import option
 STREAMED_COPIES = 5
 # Examples whose logits are computed under every checkpoint.
 _SAMPLE_SIZE = 4
-Stamp = tuple[int, int]  # size in bytes, and time of the last change
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class WeightFiles:
     @classmethod
     def now(cls, files: Sequence[CheckpointFile], model: Model) -> "WeightFiles":
         """Return the files as they are now."""
-        return cls(tuple(files), tuple(_stamp(file.path) for file in files), model)
+        return cls(tuple(files), tuple(stamp(file.path) for file in files), model)
 
     def read(self, checkpoint: int, digest: str | None = None) -> Weights:
         """Return the weights of one checkpoint.
@@ -53,7 +52,7 @@ class WeightFiles:
             ModelError: the model does not match the file as it did where it came from.
         """
         path = self.files[checkpoint].path
-        if _stamp(path) != self.stamps[checkpoint]:
+        if stamp(path) != self.stamps[checkpoint]:
             raise CheckpointError(
                 f"checkpoint {path} was changed or removed while the run was going on. Finished "
                 f"rows are kept: restore the file, then start the same run again to continue."
@@ -244,11 +243,3 @@ def _refuse_equal(digest: str, path: Path, path_by_digest: dict[str, Path]) -> N
             f"learned between them, and every spread would be too small. Leave one of them out."
         )
     path_by_digest[digest] = path
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_size, stat.st_mtime_ns

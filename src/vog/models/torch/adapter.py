@@ -179,6 +179,10 @@ class TorchModel:
         """Return digests of the printed module, and of the code and settings of its layers."""
         return identity_of(self.source.module)
 
+    def reads_itself(self, path: Path) -> bool:
+        """Return False: our readers read the files of PyTorch."""
+        return False
+
     def read(self, path: Path) -> FittedWeights:
         """Return the weights of a checkpoint by the names of the module, floats in float32."""
         contents, source, name = self.reader.contents(path), self.source, str(path)
