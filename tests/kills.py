@@ -10,7 +10,7 @@ from pathlib import Path
 
 import vog
 
-EXAMPLES = 1000
+_EXAMPLES = 1000
 _AFTER_A_PART = 0.4  # seconds within which it is killed then
 # Batches of four and a slow reader: a run of some seconds, with a part each 50 ms.
 _SCORE = f"""
@@ -23,7 +23,7 @@ part_grid.PART_SECONDS = 0.05
 
 class Slow(torch.utils.data.Dataset):
     def __init__(self):
-        self.inputs, self.targets = world.inputs_and_labels({EXAMPLES})
+        self.inputs, self.targets = world.inputs_and_labels({_EXAMPLES})
     def __len__(self):
         return len(self.targets)
     def __getitem__(self, row):
@@ -57,12 +57,19 @@ class Process:
         self.process.wait()
 
 
-def begin(checkpoints: Path, out: Path) -> Process:
-    """Return a process that scores into `out`, when it has come as far as to start."""
+def begin(checkpoints: Path, out: Path, script: str = _SCORE) -> Process:
+    """Return a process that scores into `out`, when it has come as far as to start.
+
+    Args:
+        checkpoints: their folder.
+        out: the run folder.
+        script: a program that takes the folder of the tests, the checkpoints and the run folder,
+            and prints "started" and "finished".
+    """
     printed = out.with_suffix(".txt")
     words = [str(Path(__file__).parent), str(checkpoints), str(out)]
     with printed.open("wb") as file:
-        process = subprocess.Popen([sys.executable, "-c", _SCORE, *words], stdout=file)
+        process = subprocess.Popen([sys.executable, "-c", script, *words], stdout=file)
     while "started" not in printed.read_text():
         assert process.poll() is None, "it ended before it began"
         time.sleep(0.01)
@@ -74,9 +81,9 @@ def parts(out: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in out.glob("part-*.parquet")}
 
 
-def finish(checkpoints: Path, out: Path) -> float:
+def finish(checkpoints: Path, out: Path, script: str = _SCORE) -> float:
     """Let a run come to its end; return the seconds from its start to its first part."""
-    running = begin(checkpoints, out)
+    running = begin(checkpoints, out, script)
     start = time.perf_counter()
     while not parts(out) and running.process.poll() is None:
         time.sleep(0.01)
@@ -86,7 +93,9 @@ def finish(checkpoints: Path, out: Path) -> float:
     return first
 
 
-def killed_often(checkpoints: Path, whole: Path, first: float, out: Path, kills: int) -> None:
+def killed_often(
+    checkpoints: Path, whole: Path, first: float, out: Path, kills: int, script: str = _SCORE
+) -> None:
     """Kill a run so many times, let it end, and compare it with one that nobody killed.
 
     Every other time it is killed when it has written a part more, on a slow machine as on a fast
@@ -98,12 +107,13 @@ def killed_often(checkpoints: Path, whole: Path, first: float, out: Path, kills:
         first: how long the first part takes, in seconds.
         out: the folder of the run that is killed.
         kills: how often.
+        script: the program; see `begin`.
     """
     seed = random.randrange(10**6)
     moments, interrupted = random.Random(seed), 0
     before: dict[Path, int] = {}
     for turn in range(kills):
-        running = begin(checkpoints, out)
+        running = begin(checkpoints, out, script)
         while turn % 2 and len(parts(out)) == len(before) and running.process.poll() is None:
             time.sleep(0.01)
         time.sleep(moments.uniform(0, _AFTER_A_PART if turn % 2 else first))
@@ -114,7 +124,7 @@ def killed_often(checkpoints: Path, whole: Path, first: float, out: Path, kills:
         before = found
     assert interrupted >= kills // 2, f"seed {seed}: the kills came too late to test anything"
     assert len(before) > 1, f"seed {seed}: no part was written before and between kills"
-    finish(checkpoints, out)
+    finish(checkpoints, out, script)
     assert before.items() <= parts(out).items(), f"seed {seed}: a finished part was touched"
-    assert vog.open(out).rows == EXAMPLES
+    assert vog.open(out).rows == vog.open(whole).rows
     assert vog.open(out).table().equals(vog.open(whole).table()), f"seed {seed}"
