@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PLAIN := --override-ini 'addopts=-ra --strict-markers --strict-config'
 
-.PHONY: venv browser demo test test-fast campaigns lowest interop interop-models lint format bench clean
+.PHONY: venv browser demo test test-fast campaigns lowest interop interop-models interop-jax lint format bench clean
 
 venv: .venv/installed
 
@@ -26,7 +26,7 @@ test: venv browser
 # What takes a second or less and needs neither browser nor processes, without the checks of shapes
 # at run time, which take half of the time: a minute or two.
 test-fast: venv
-	OMP_NUM_THREADS=1 $(BIN)/pytest $(PLAIN) --numprocesses logical --maxprocesses 8 --dist worksteal --durations 5 --hypothesis-profile fast -m "not browser and not process and not slow" --ignore tests/interop --ignore tests/interop_models --ignore tests/campaigns --ignore tests/smoke
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(PLAIN) --numprocesses logical --maxprocesses 8 --dist worksteal --durations 5 --hypothesis-profile fast -m "not browser and not process and not slow" --ignore tests/interop --ignore tests/interop_models --ignore tests/interop_jax --ignore tests/campaigns --ignore tests/smoke
 
 # What `make test` has a sample of, whole: mutated files, flipped bits, kills; and long trainings.
 # About half an hour.
@@ -49,6 +49,15 @@ interop-models: .venv-interop-models/installed
 .venv-interop-models/installed: pyproject.toml constraints-interop-models.txt
 	$(PYTHON) -m venv .venv-interop-models
 	.venv-interop-models/bin/pip install --quiet --disable-pip-version-check --constraint constraints-interop-models.txt --editable '.[interop-models]'
+	touch $@
+
+# Networks of Flax and Equinox against the same networks in PyTorch, and the recipes of the docs.
+interop-jax: .venv-interop-jax/installed
+	OMP_NUM_THREADS=1 .venv-interop-jax/bin/pytest tests/interop_jax
+
+.venv-interop-jax/installed: pyproject.toml constraints-interop-jax.txt
+	$(PYTHON) -m venv .venv-interop-jax
+	.venv-interop-jax/bin/pip install --quiet --disable-pip-version-check --constraint constraints-interop-jax.txt --editable '.[interop-jax]'
 	touch $@
 
 # Every command once with the lowest versions that are allowed. `make lowest TORCH=` takes the
@@ -81,4 +90,4 @@ bench: venv
 	$(BIN)/python benchmarks/tables.py .benchmarks/results.json
 
 clean:
-	rm -rf .venv .venv-interop .venv-interop-models .venv-lowest demo
+	rm -rf .venv .venv-interop .venv-interop-models .venv-interop-jax .venv-lowest demo

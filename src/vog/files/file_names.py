@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _ESCAPED = re.compile(r"\\+x(5c|[89a-f][0-9a-f])")
+_SCHEME = re.compile(r"[a-z][a-z0-9]+:")  # of two letters or more: one is a drive of Windows
 
 
 def printable(name: str) -> str:
@@ -65,3 +66,16 @@ def path_below(folder: Path, name: str) -> Path:
     )
     unescaped = folder / decoded
     return unescaped if os.path.lexists(unescaped) else path
+
+
+def split_scheme(name: str) -> tuple[str, str]:
+    r"""Return the scheme with its colon, and the rest of a name such as `jax:net.py:build`.
+
+    The scheme is empty if the rest is neither `file.py:function` nor a path: `module:function` has
+    none, and neither has `C:\net.py:build`.
+    """
+    match = _SCHEME.match(name)
+    rest = name[match.end() :] if match else name
+    if match and (":" in rest or os.path.exists(expanded(rest))):  # noqa: PTH110
+        return match.group(), rest
+    return "", name

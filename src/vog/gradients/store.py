@@ -203,7 +203,7 @@ _Outputs = tuple[Int[torch.Tensor, "1 n"], NotFinite]  # predicted classes at on
 def _store_block(storing: Storing, block: Batch, size: int, clock: Clock) -> list[RowBlock]:
     """Write the gradients of a block, and return its rows."""
     job, batches = storing.job, block.split(size)
-    observe = observer(job, batches)
+    observe = observer(job.in_batches_of(size), batches)
     outputs: list[list[_Outputs]] = [[] for _ in batches]
     weights = job.weights.each() if len(block.positions) else itertools.repeat(None)
     for file, checkpoint_weights in zip(job.files, weights, strict=False):

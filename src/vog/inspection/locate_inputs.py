@@ -12,7 +12,7 @@ from typing import Any
 from vog.checkpoints import CheckpointFile, ReadSpec, find_checkpoints, has_known_name
 from vog.data import TransformSpec
 from vog.errors import CheckpointError, ResultError, first_few
-from vog.files.file_names import expanded
+from vog.files.file_names import expanded, split_scheme
 from vog.result import Run
 from vog.result.data_location import checkpoint_locations, current_location
 from vog.sweep.request import ModelSpec, TargetSpec
@@ -134,7 +134,7 @@ def _check_located(run: Run, name: str, spec: object) -> None:
     is_word = name in ("transform", "target") and ":" not in str(spec)
     if is_word or not isinstance(spec, str | Path) or expanded(spec).exists():
         return
-    path, colon, _ = str(spec).rpartition(":")
+    path, colon, _ = split_scheme(str(spec))[1].rpartition(":")
     if not colon or (path.endswith(".py") and not expanded(path).is_file()):
         raise ResultError(
             f"the {name} of {run.folder}, {str(spec)!r}, is not there, seen from {Path.cwd()}. "

@@ -3,25 +3,28 @@
 from collections.abc import Mapping
 from typing import Any
 
-from vog import user_functions
 from vog.errors import FunctionError, ModelError, first_few
 from vog.models import own_model
+from vog.models.builder import Builder
+from vog.models.jax import open_network
 from vog.models.options import Adapter, ModelOptions
 from vog.models.protocol import Model
 from vog.models.torch import open_module
 from vog.wording import described_option, option
 
-# A model, a function that returns one, or `file.py:function`.
+# A model, a function that returns one, or `file.py:function`; `jax:` before it names the framework.
 ModelSpec = Any
 
 
 # In the order in which they are asked. A module is a module, also if it has a method `observe`.
-ADAPTERS = (open_module.ADAPTER, own_model.ADAPTER)
+ADAPTERS = (open_module.ADAPTER, open_network.ADAPTER, own_model.ADAPTER)
 
 
 def check_model(spec: ModelSpec, options: ModelOptions) -> None:
     """Raise ModelError if `spec` can be no model, or the options do not fit; nothing is run."""
-    adapter = _adapter_of(spec)
+    adapter, named = _adapter_of(spec), _scheme_of(spec)
+    if named is not None:
+        named[0].check(options)
     if adapter is not None:
         if options.args:
             raise ModelError(
@@ -46,28 +49,36 @@ def check_model(spec: ModelSpec, options: ModelOptions) -> None:
 def model_of(spec: ModelSpec, options: ModelOptions) -> Model:
     """Return the model of `spec`: an object, a function that builds one, or `file.py:function`.
 
+    A name may begin with the scheme of a framework, such as `jax:file.py:function`.
+
     Raises:
         FunctionError: the function cannot be found, fails, or returns no model.
         ModelError: the model cannot be used.
     """
+    named = _scheme_of(spec)
+    if named is not None:
+        return named[0].of_name(named[1], options)
     adapter = _adapter_of(spec)
     if adapter is not None:
         return adapter.model(spec, None, options)
-    what = option("model")
-    named = spec if isinstance(spec, str) else user_functions.function_identity(spec)
-    function = user_functions.load_function(spec, what) if isinstance(spec, str) else spec
-
-    def build() -> object:
-        return user_functions.call_function(function, named, what, **options.args)
-
+    build = Builder(spec, options.args)
     value = build()
     adapter = _adapter_of(value)
     if adapter is None:
         raise FunctionError(
-            f"{what} {named!r} returns {type(value).__name__}, not an nn.Module, and no object "
-            f"with `observe`."
+            f"{option('model')} {build.name!r} returns {type(value).__name__}, not an nn.Module, "
+            f"and no object with `observe`, nor a network of Flax or Equinox."
         )
     return adapter.model(value, build, options)
+
+
+def _scheme_of(spec: ModelSpec) -> tuple[Adapter, str] | None:
+    """Return the adapter whose scheme a name begins with, and the rest of the name; or None."""
+    if not isinstance(spec, str):
+        return None
+    scheme, colon, rest = spec.partition(":")
+    adapters = (adapter for adapter in ADAPTERS if colon and adapter.scheme == scheme)
+    return next(((adapter, rest) for adapter in adapters), None)
 
 
 def _adapter_of(value: object) -> Adapter | None:

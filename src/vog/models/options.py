@@ -20,6 +20,7 @@ class ModelOptions:
         device: "auto", "cpu", "cuda" or "cuda:i".
         fold: norms may be folded into the layers before them.
         layout: the axis of an example that holds its colours; None if its shape decides.
+        head: the name of the linear layer whose output is that of the model; None to search it.
     """
 
     args: Mapping[str, Any] = field(default_factory=dict)
@@ -27,10 +28,16 @@ class ModelOptions:
     device: str = "auto"
     fold: bool = True
     layout: Layout | None = None
+    head: str | None = None
 
 
 def _check_nothing(options: ModelOptions) -> None:
     """Accept any options."""
+
+
+def _no_name(rest: str, options: ModelOptions) -> Model:
+    """Raise AssertionError: an adapter without a scheme opens no names."""
+    raise AssertionError("an adapter with a scheme has `of_name`")
 
 
 @dataclass(frozen=True)
@@ -43,9 +50,14 @@ class Adapter:
         model: from such an object, a function that makes another one (None if the user gave the
             object itself) and the options to the model.
         check: raises ModelError if options cannot be kept, before anything is opened.
+        scheme: what precedes a colon in the names that this adapter alone opens; None without.
+        of_name: from the rest of such a name, such as `file.py:function` or a folder, and the
+            options to the model.
     """
 
     kind: str
     opens: Callable[[object], bool]
     model: Callable[[Any, Callable[[], object] | None, ModelOptions], Model]
     check: Callable[[ModelOptions], None] = _check_nothing
+    scheme: str | None = None
+    of_name: Callable[[str, ModelOptions], Model] = _no_name

@@ -36,7 +36,8 @@ class OwnModel:
         adapter: the object.
         options: how its checkpoints are read.
         device: of the outputs; the processor unless the object has another.
-        layout: the axis of colours, as the options or else the object say.
+        layout: the axis of colours, as the options or else the object say; None if its
+            `layout_of`, or else the shape of an example, decides.
         versions: of libraries, by name.
         identifiers: what identifies it in the question, taken before it has run.
         has_last_layer: a run showed that its outputs have a last layer.
@@ -246,6 +247,18 @@ class OwnModel:
                 )
             return replace(own, has_last_layer=outputs.last_layer is not None)
 
+    def layout_of(self, shape: tuple[int, ...]) -> Layout | None:
+        """Return the axis of colours that was set, or that the object says for this shape."""
+        if self.layout is None and self._has("layout_of"):
+            return self._call("layout_of", shape)
+        return self.layout
+
+    def in_batches_of(self, size: int) -> "Model":
+        """Return the object for batches of that size, if it has any such way."""
+        if not self._has("in_batches_of"):
+            return self
+        return self._with(self._call("in_batches_of", size), "in_batches_of")
+
     def variant(self, variant: Variant, batch_size: int = 0) -> "Model":
         """Return the object in another way, or without its last layer.
 
@@ -332,6 +345,16 @@ def _model(value: Any, build: Callable[[], object] | None, options: ModelOptions
             f"{option('device', options.device)}: this model computes on {device}. Leave "
             f"{option('device')} out, or give the object a `device`."
         )
+    return model_of_object(value, options)
+
+
+def model_of_object(value: Any, options: ModelOptions) -> OwnModel:
+    """Return the model of an object that computes where the options say.
+
+    Raises:
+        ModelError: what it says of itself is not of the kind that it must be.
+    """
+    device = _device_of(value)
     signals = getattr(value, "signals", None)
     if signals is not None and not (
         isinstance(signals, frozenset | set | tuple | list) and set(signals) <= set(Signal)

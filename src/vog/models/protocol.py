@@ -124,9 +124,12 @@ class Model(Protocol):
         """The device on which outputs and gradients lie."""
         ...
 
-    @property
-    def layout(self) -> Layout | None:
-        """The axis of an example that holds its colours; None if its shape decides."""
+    def layout_of(self, shape: tuple[int, ...]) -> Layout | None:
+        """Return which axis of an example holds its colours; None if its shape decides.
+
+        Args:
+            shape: of one example.
+        """
         ...
 
     @property
@@ -256,6 +259,16 @@ class Model(Protocol):
 
         Raises:
             ModelError: there is no such way; the message says why.
+        """
+        ...
+
+    def in_batches_of(self, size: int) -> "Model":
+        """Return the model as it computes batches of one size, of which some may be shorter.
+
+        What is compiled for one size is then not compiled again for a shorter batch.
+
+        Args:
+            size: the number of examples in a full batch.
         """
         ...
 

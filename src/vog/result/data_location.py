@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vog.errors import ResultError
-from vog.files.file_names import expanded
+from vog.files.file_names import expanded, split_scheme
 from vog.result import marks, part_digests, part_names, question
 from vog.result.parts import LOCK
 from vog.result.run import Run
@@ -28,13 +28,15 @@ def places_to_store(where: Mapping[str, Any], folder: Path) -> dict[str, dict[st
 
     Args:
         where: names by option, relative to the working directory; missing files are left out.
+            Their places have no scheme, such as `jax:`, which the names keep.
         folder: the run folder.
     """
     forms = {ABSOLUTE: _absolute_path, FROM_RUN: lambda path: _path_from_run(path, folder)}
     places: dict[str, dict[str, Any]] = {form: {} for form in forms}
     for option in dict.fromkeys((*_PATHS, *_FUNCTIONS)):
         names = where.get(option)
-        pairs = [_split_name(option, name) for name in _as_list(names)]
+        rests = [_scheme_and_rest(option, name)[1] for name in _as_list(names)]
+        pairs = [_split_name(option, name) for name in rests]
         if not pairs:
             continue
         for form, convert in forms.items():
@@ -55,7 +57,10 @@ def current_location(run: Run, option: str) -> str | None:
         option: an option of `vog score`, such as `data` or `model`.
     """
     name = _input_names(run).get(option)
-    return None if name is None else _first_existing(option, str(name), _candidates(run, option))
+    if name is None:
+        return None
+    scheme, rest = _scheme_and_rest(option, str(name))
+    return scheme + _first_existing(option, rest, _candidates(run, option))
 
 
 def checkpoint_locations(run: Run) -> list[str]:
@@ -110,14 +115,14 @@ def _candidates(run: Run, option: str) -> list[str]:
     """Return the places where the file of an option may be now, the most reliable first."""
     name = _input_names(run).get(option)
     places = [str(place) for place in _stored_places(run, option)]
-    return places if name is None else [*places, str(name)]
+    return places if name is None else [*places, _scheme_and_rest(option, str(name))[1]]
 
 
 def _stored_places(run: Run, option: str) -> Iterator[Any]:
     """Yield the stored places of an option, as paths that hold from the working directory."""
     where, folder = _input_names(run), run.folder
     absolute, from_run = (where.get(form) or {} for form in (ABSOLUTE, FROM_RUN))
-    if not _places_match_names(where.get(option), absolute.get(option)):
+    if not _places_match_names(option, where.get(option), absolute.get(option)):
         return  # the name was edited after the places were stored, so it decides
     yield absolute[option]
     if option in from_run:
@@ -127,9 +132,10 @@ def _stored_places(run: Run, option: str) -> Iterator[Any]:
             yield names if isinstance(from_run[option], list) else names[0]
 
 
-def _places_match_names(names: Any, places: Any) -> bool:
+def _places_match_names(option: str, names: Any, places: Any) -> bool:
     """Return whether each place ends in the name that it was stored for."""
-    names, places = _as_list(names), _as_list(places)
+    names = [_scheme_and_rest(option, str(name))[1] for name in _as_list(names)]
+    places = _as_list(places)
     return (
         bool(places)
         and len(names) == len(places)
@@ -138,6 +144,11 @@ def _places_match_names(names: Any, places: Any) -> bool:
             for name, place in zip(names, places, strict=True)
         )
     )
+
+
+def _scheme_and_rest(option: str, name: str) -> tuple[str, str]:
+    """Return the scheme of a model's name, such as `jax:`, and the rest; others have none."""
+    return split_scheme(name) if option == "model" else ("", name)
 
 
 def _first_existing(option: str, name: str, candidates: list[str]) -> str:

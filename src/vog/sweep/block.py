@@ -26,9 +26,10 @@ def rows_of(job: Computation, block: Batch, size: int | None = None) -> list[Row
     together, by default the job's batch size. Scores that need a signal which is not finite in
     their stage are NaN, and the row is marked.
     """
-    batches = block.split(size or job.batch_size)
+    size = size or job.batch_size
+    batches = block.split(size)
     accumulators = [_accumulator(job, batch) for batch in batches]
-    observe = observer(job, batches)
+    observe = observer(job.in_batches_of(size), batches)
     weights_of_all = job.weights.each() if len(block.positions) else ()
     for checkpoint, weights in enumerate(weights_of_all, start=1):
         keeps_features = job.projection is not None and checkpoint == len(job.files)

@@ -67,6 +67,10 @@ class Computation:
         """The model with the task and the target."""
         return Observer(self.model, self.task, self.target)
 
+    def in_batches_of(self, size: int) -> "Computation":
+        """Return the computation with the model as it computes batches of that size."""
+        return replace(self, model=self.model.in_batches_of(size))
+
     @property
     def score_plan(self) -> ScorePlan:
         """What is accumulated of each batch."""

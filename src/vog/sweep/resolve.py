@@ -61,7 +61,7 @@ def resolve(request: Request, task: Task = CLASSIFICATION) -> Resolved:
     examples = _open_examples(request, target)
     first = _first_examples(examples, request.batch_size)
     shape = example_shape(first.inputs)
-    layout = colours.settle_layout(model.layout, shape, score_objects)
+    layout = colours.settle_layout(model.layout_of(shape), shape, score_objects)
     return Resolved(
         task=task,
         target=target,

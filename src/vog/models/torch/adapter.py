@@ -426,6 +426,14 @@ class TorchModel:
         reasons = {Variant.FOLDED: "no norm can be folded"}
         raise ModelError(reasons.get(variant, "each checkpoint is loaded into a copy of its own"))
 
+    def layout_of(self, shape: tuple[int, ...]) -> Layout | None:
+        """Return the axis of colours that was set; no module says it."""
+        return self.layout
+
+    def in_batches_of(self, size: int) -> "TorchModel":
+        """Return the model itself, which computes batches of any size."""
+        return self
+
     def free_bytes(self) -> int:
         """Return the free bytes of the device; in a container, at most what its limit leaves."""
         return memory.free_bytes(self.device)
