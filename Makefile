@@ -1,7 +1,7 @@
 # The one entry for people and for CI. Each target works from a clean clone.
 PYTHON ?= python3
 BIN := .venv/bin
-PLAIN := --override-ini 'addopts=-ra --import-mode=importlib --strict-markers --strict-config'
+PLAIN := --override-ini 'addopts=-ra --strict-markers --strict-config'
 
 .PHONY: venv browser demo test test-fast campaigns lowest interop interop-models lint format bench clean
 
