@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # The first call of a test compiles type checks; a deadline would measure that.
 settings.register_profile("local", deadline=None)
 settings.register_profile("fast", deadline=None, max_examples=10)
-settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, max_examples=50)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA needs to be so

@@ -152,7 +152,7 @@ def in_order(rows: list[Row], order: RowOrder, where: RowFilter) -> list[int]:
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(cases(), st.data())
 def test_pages_are_what_sorting_all_rows_gives(case: Case, data: st.DataObject) -> None:
     """All pages together are every row of the view once, with the values that `table` has."""
@@ -178,7 +178,7 @@ def test_pages_are_what_sorting_all_rows_gives(case: Case, data: st.DataObject) 
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(cases(), st.data())
 def test_neighbours_are_those_of_the_whole_order(case: Case, data: st.DataObject) -> None:
     """The nearest first, on both sides, and also of a row that the filter leaves out."""
@@ -197,7 +197,7 @@ def test_neighbours_are_those_of_the_whole_order(case: Case, data: st.DataObject
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(cases())
 def test_places_are_ranks_and_hardness(case: Case) -> None:
     with browsing(case) as browser:
@@ -214,7 +214,7 @@ def test_places_are_ranks_and_hardness(case: Case) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(cases())
 def test_classes_and_ids_are_counted_row_by_row(case: Case) -> None:
     with browsing(case) as browser:

@@ -1,48 +1,14 @@
-"""Memory does not grow with the data or with the number of checkpoints."""
+"""Memory does not grow with the data or with the number of checkpoints.
 
-import subprocess
+Weights that do not fit are in `campaigns`.
+"""
+
 import sys
 from pathlib import Path
 
 import pytest
 
-MEASURE = """
-import resource, sys
-from pathlib import Path
-import numpy as np, torch
-from torch import nn
-import vog
-
-rows, checkpoints, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-torch.manual_seed(0)
-torch.set_num_threads(1)
-width = 1024 if len(sys.argv) > 4 else 16
-build = lambda: nn.Sequential(nn.Linear(20, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(),
-                              nn.Linear(width, 3))
-folder.mkdir()
-for step in range(checkpoints):
-    torch.save(build().state_dict(), folder / f"{step}.pt")
-inputs = np.random.default_rng(0).normal(size=(rows, 20)).astype(np.float32)
-labels = np.zeros(rows, np.int64)
-data = (inputs, labels)
-memory = sys.argv[4] if len(sys.argv) > 4 else None
-some = (inputs[:2000], labels[:2000])
-vog.score(build, folder, some, folder / "warm", quiet=True, memory=memory)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-from vog.sweep.prepare import prepare
-from vog.sweep.request import Request
-from vog.sweep.loop import sweep
-job = prepare(Request(build, folder, data, folder / "run", quiet=True, memory=memory))
-assert sweep(job).rows == rows
-assert job.memory_plan.hold == (memory is None)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-"""
-
-
-def peak_megabytes(rows: int, checkpoints: int, folder: Path, *memory: str) -> float:
-    """The most memory that a process held which swept so many rows of 20 features."""
-    words = [sys.executable, "-c", MEASURE, str(rows), str(checkpoints), str(folder), *memory]
-    return float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+from peak_memory import peak_megabytes
 
 
 @pytest.mark.slow
@@ -59,11 +25,3 @@ def test_peak_over_checkpoints(tmp_path: Path) -> None:
     """The weights of this network are 3 kB; everything else must not depend on their number."""
     few, many = (peak_megabytes(4_000, k, tmp_path / str(k)) for k in (3, 60))
     assert many - few < 16, f"{few:.0f} MB with 3 checkpoints, {many:.0f} MB with 60"
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="resource is of Unix")
-def test_peak_over_checkpoints_that_do_not_fit(tmp_path: Path) -> None:
-    """4.3 MB of weights each, 60 MB to be taken: the heap must not fall to pieces over them."""
-    few, many = (peak_megabytes(2_000, k, tmp_path / str(k), "60MB") for k in (20, 60))
-    assert many - few < 48, f"{few:.0f} MB with 20 checkpoints, {many:.0f} MB with 60"

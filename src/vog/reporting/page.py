@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,7 @@ def _chart_spec(chart: Chart) -> dict[str, str]:
     }
 
 
+@cache  # it takes a second
 def _vega_script() -> str:
     """Return the script that draws charts, with the Vega-Lite version of Altair."""
     version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
