@@ -6,9 +6,10 @@ from typing import Any
 from vog.errors import FunctionError, ModelError, first_few
 from vog.models import own_model
 from vog.models.builder import Builder
-from vog.models.jax import open_network
+from vog.models.jax import open_network as open_jax
 from vog.models.options import Adapter, ModelOptions
 from vog.models.protocol import Model
+from vog.models.tensorflow import open_network as open_tensorflow
 from vog.models.torch import open_module
 from vog.wording import described_option, option
 
@@ -17,7 +18,13 @@ ModelSpec = Any
 
 
 # In the order in which they are asked. A module is a module, also if it has a method `observe`.
-ADAPTERS = (open_module.ADAPTER, open_network.ADAPTER, own_model.ADAPTER)
+ADAPTERS = (
+    open_module.ADAPTER,
+    open_jax.ADAPTER,
+    open_tensorflow.FUNCTION_ADAPTER,
+    open_tensorflow.FOLDER_ADAPTER,
+    own_model.ADAPTER,
+)
 
 
 def check_model(spec: ModelSpec, options: ModelOptions) -> None:

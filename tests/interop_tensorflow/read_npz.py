@@ -1,0 +1,5 @@
+import numpy as np
+
+
+def read(path):
+    return dict(np.load(path))
