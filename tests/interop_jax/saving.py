@@ -35,7 +35,7 @@ def linen_in_msgpack(path: Path, arrays: Arrays) -> None:
 
 def linen_in_npz(path: Path, arrays: Arrays) -> None:
     """An archive by the names that this project gives variables."""
-    np.savez(path, **_dotted(resnets.linen_variables(arrays)))
+    np.savez(path, **dotted(resnets.linen_variables(arrays)))
 
 
 def nnx_in_orbax(path: Path, arrays: Arrays) -> None:
@@ -65,13 +65,13 @@ def _save_orbax(path: Path, tree: Any) -> None:
         checkpointer.save(path.absolute(), tree)
 
 
-def _dotted(tree: Any, path: str = "") -> dict[str, np.ndarray]:
+def dotted(tree: Any, path: str = "") -> dict[str, np.ndarray]:
     if not isinstance(tree, dict):
-        return {path: np.asarray(tree)}
+        return {path: np.ascontiguousarray(tree)}
     return {
         name: array
         for key, value in tree.items()
-        for name, array in _dotted(value, f"{path}.{key}".lstrip(".")).items()
+        for name, array in dotted(value, f"{path}.{key}".lstrip(".")).items()
     }
 
 

@@ -62,6 +62,14 @@ Layout = Annotated[
         "three axes, if only that one has length 1, 3 or 4."
     ),
 ]
+Head = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The linear layer that computes the logits, by its name in the model. Default: found "
+        "by a run on a few examples. grand and the stored features need it.",
+    ),
+]
 Target = Annotated[
     str,
     typer.Option(

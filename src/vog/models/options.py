@@ -20,7 +20,7 @@ class ModelOptions:
         device: "auto", "cpu", "cuda" or "cuda:i".
         fold: norms may be folded into the layers before them.
         layout: the axis of an example that holds its colours; None if its shape decides.
-        head: the name of the linear layer whose output is that of the model; None to search it.
+        head: the name of the linear layer whose output is that of the model; None to find it.
     """
 
     args: Mapping[str, Any] = field(default_factory=dict)

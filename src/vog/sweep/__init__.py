@@ -33,6 +33,7 @@ def score(
     target: TargetSpec = "logit",
     channels: Channels = "mean",
     layout: Layout | None = None,
+    head: str | None = None,
     stages: StagesSpec = None,
     batch_size: int | str = "auto",
     device: str = "auto",
@@ -58,7 +59,7 @@ def score(
 
     Args:
         model: a module, a function that builds one, or `file.py:function`; or any object that has
-            `observe`, see `vog.models.own_model`.
+            `observe`, see `vog.models.own_model`; or a network of JAX, also `jax:file.py:function`.
         checkpoints: globs, folders, files, or `@list.txt` in the order of training.
         data: a folder with one sub-folder per class, a list file, an `.npz`, a function that
             returns a dataset, a dataset, or `(inputs, labels)`. Data without labels need the
@@ -76,6 +77,7 @@ def score(
         channels: "mean" averages gradients over colours first, "keep" does not.
         layout: "channels-first", "channels-last" or "none": which axis of an example holds its
             colours; None to decide by its shape.
+        head: the name of the linear layer whose output is that of the model; None to find it.
         stages: a number, `NAME=A:B,...`, or None for three if there are at least six checkpoints.
         batch_size: examples that are computed together; "auto" decides by their size and by
             memory.
@@ -115,6 +117,7 @@ def score(
             target=target,
             channels=channels,
             layout=layout,
+            head=head,
             stages=stages,
             batch_size=batch_size,
             device=device,

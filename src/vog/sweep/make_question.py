@@ -58,6 +58,7 @@ def make_question(
         **({"out_of_sample": True} if examples.fold and examples.fold.held_out else {}),
         "scores": [_score_identity(score) for score in scores],
         **_layout_entry(scores),
+        **({} if request.head is None else {"head": request.head}),
         "halved_rows": split_half.ROWS,
         **sample,
         WHERE: _where(request, files, examples),

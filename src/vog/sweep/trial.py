@@ -194,8 +194,8 @@ def _obstacle(score: Score, setup: Resolved, model: Model) -> _Obstacle | None:
     if missing_signals == {Signal.LAST_LAYER_NORM}:
         return _Obstacle(
             "no linear head",
-            "needs a model whose logits are the output of its last nn.Linear; those of this model "
-            "are not.",
+            "needs a model whose logits are the output of its last linear layer; those of this "
+            f"model are not, as far as a run shows. {option('head', 'NAME')} names the layer.",
         )
     if missing_signals:
         names = " and the ".join(sorted(missing_signals))

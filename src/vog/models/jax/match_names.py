@@ -17,6 +17,13 @@ from vog.wording import option
 
 FileArrays = Mapping[str, np.ndarray]
 _PARAMS = "params"
+_OPTIMIZER = ("opt_state", "optimizer", "opt")
+# What training loops save beside weights, at the top of a file.
+_OF_TRAINING = (
+    *_OPTIMIZER,
+    *("step", "epoch", "iteration", "rng", "rngs", "key", "seed", "metrics", "loss_scale"),
+    *("ema", "ema_params", "averages", "scheduler", "config", "hparams"),
+)
 
 
 @dataclass(frozen=True)
@@ -49,25 +56,39 @@ def match(
             arrays several times.
     """
     chosen = arrays if key is None else _below(arrays, key, path)
+    start = "" if key is None else f"{key}."
     renamed: dict[str, str] = {}
     surplus: list[str] = []
     for group in groups or ("",):
         head = f"{group}." if group else ""
         names = [name.removeprefix(head) for name in tree.names if name.startswith(head)]
-        source = chosen
+        source, before = chosen, start
         prefix = _prefix_of(names, source, group, path)
         if prefix is None and key is not None and group not in ("", _PARAMS):
-            source, prefix = arrays, _prefix_of(names, arrays, group, path)
+            source, before = arrays, ""
+            prefix = _prefix_of(names, source, group, path)
         if prefix is None:
             prefix = _nearest_prefix(names, source, group)
-        start = "" if (source is arrays and chosen is arrays) or source is not chosen else f"{key}."
-        inside = [name for name in source if name.startswith(prefix)]
-        known = {head + name: start + prefix + name for name in names if prefix + name in source}
-        renamed |= known
-        if prefix:
-            expected = {prefix + name for name in names}
-            surplus += [start + name for name in inside if name not in expected]
+        if prefix is None:
+            continue
+        renamed |= {head + n: before + prefix + n for n in names if prefix + n in source}
+        surplus += [before + name for name in _surplus(names, prefix, source, groups)]
     return _checked(arrays, tree, renamed, surplus, path)
+
+
+def _surplus(
+    names: list[str], prefix: str, arrays: FileArrays, groups: tuple[str, ...]
+) -> list[str]:
+    """Return the arrays beside those of a network that a network of more layers would have.
+
+    Without a prefix these are all arrays of the file but what training is known to save.
+    """
+    expected = {prefix + name for name in names}
+    beside = [name for name in arrays if name.startswith(prefix) and name not in expected]
+    if prefix:
+        return beside
+    others = {*groups, *_OF_TRAINING}
+    return [name for name in beside if name.partition(".")[0] not in others]
 
 
 def names_without_tree(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
@@ -137,22 +158,23 @@ def _prefix_of(names: list[str], arrays: FileArrays, group: str, path: Path) -> 
 def _candidates(name: str, arrays: FileArrays, group: str) -> list[str]:
     """Return what may precede names: for a collection its own name, or nothing for `params`."""
     prefixes = [n.removesuffix(name) for n in arrays if n == name or n.endswith(f".{name}")]
+    # The moments of an optimizer have the same names, and so have averages of weights.
+    prefixes = [prefix for prefix in prefixes if not _of_optimizer(prefix)]
     if not group:
         return prefixes
-    # Averages of weights, and the moments of an optimizer, have the same names elsewhere.
-    own = [p for p in prefixes if f".{p}".endswith(f".{group}.") and not _of_optimizer(p)]
-    return own or [p for p in prefixes if p == "" and group == _PARAMS]
+    in_group = [prefix for prefix in prefixes if f".{prefix}".endswith(f".{group}.")]
+    return in_group or [p for p in prefixes if p == "" and group == _PARAMS]
 
 
 def _of_optimizer(prefix: str) -> bool:
-    return any(part in ("opt_state", "optimizer", "opt") for part in prefix.split("."))
+    return any(part in _OPTIMIZER for part in prefix.split("."))
 
 
-def _nearest_prefix(names: list[str], arrays: FileArrays, group: str) -> str:
+def _nearest_prefix(names: list[str], arrays: FileArrays, group: str) -> str | None:
     """Return the prefix below which most of the names are, for the message that names the rest."""
     prefixes = {p for name in names for p in _candidates(name, arrays, group)}
-    counted = {p: sum(p + name in arrays for name in names) for p in prefixes}
-    return max(counted, key=lambda prefix: (counted[prefix], -len(prefix)), default="")
+    counts = {p: sum(p + name in arrays for name in names) for p in prefixes}
+    return max(counts, key=lambda prefix: (counts[prefix], -len(prefix)), default=None)
 
 
 def _checked(

@@ -76,11 +76,11 @@ class NnxNetwork:
         return self
 
     def names_in_file(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """Return the arrays without the name of the container that a variable is saved with."""
-        return {
-            name.rpartition(".")[0] if name.rpartition(".")[2] in _CONTAINERS else name: array
-            for name, array in arrays.items()
-        }
+        """Return the arrays without the containers of variables and the state of random numbers."""
+        random = tree_of(self._parts[1], dropped=_CONTAINERS).names
+        endings = tuple(f".{name}" for name in random)
+        bare = {_without_container(name): array for name, array in arrays.items()}
+        return {name: array for name, array in bare.items() if not f".{name}".endswith(endings)}
 
     def read_own_format(self, path: Path) -> Mapping[str, np.ndarray]:
         """Raise CheckpointError: an `.eqx` file holds no names."""
@@ -117,6 +117,11 @@ class NnxNetwork:
     def _merged(self, arrays: Arrays) -> Any:
         graph, random, _ = self._parts
         return nnx.merge(graph, random, self.tree.with_values(arrays))
+
+
+def _without_container(name: str) -> str:
+    first, _, last = name.rpartition(".")
+    return first if last in _CONTAINERS else name
 
 
 def _recording(kind: type, name: str, calls: dict[str, Call]) -> type:

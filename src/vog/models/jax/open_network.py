@@ -18,9 +18,9 @@ def _opens(value: object) -> bool:
     """Return whether an object is a module, a module with its state, or a function and weights."""
     if not isinstance(value, tuple):
         return _is_module(value)
-    if len(value) != 2 or "jax" not in sys.modules:
-        return False
-    return _is_module(value[0]) or (callable(value[0]) and _holds_arrays(value[1]))
+    if len(value) != 2 or _is_module(value[0]):
+        return len(value) == 2
+    return callable(value[0]) and sys.modules.get("jax") is not None and _holds_arrays(value[1])
 
 
 def _is_module(value: object) -> bool:

@@ -76,6 +76,7 @@ class TorchModel:
         module: its mode, gradients and buffers are restored after use.
         device: of the computation; the module may be elsewhere.
         head: the last linear layer, if the module has one and its output is the logits.
+        head_name: the name of that layer if the user gives it; None to find it.
         folding: the batch norms that the convolutions before them compute.
         foldable: the batch norms that they could compute.
         precision: of convolutions and linear layers except the head. Everything else, and all
@@ -97,6 +98,7 @@ class TorchModel:
     module: nn.Module
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     head: Head | None = None
+    head_name: str | None = None
     folding: Folding = field(default_factory=Folding)
     foldable: Folding = field(default_factory=Folding)
     precision: Precision = "float32"
@@ -395,7 +397,9 @@ class TorchModel:
             weights = self.ready(fitted)
             placed, few = self.place(inputs), self.place(inputs[:_HEAD_EXAMPLES])
             module = self.module_for(weights)
-            head = linear_head.find(module, weights, lambda: self.forward(weights, few)[0])
+            head = linear_head.find(
+                module, weights, lambda: self.forward(weights, few)[0], self.head_name
+            )
             model = replace(self, head=head)
             if model.may_fold and model.template is not None:
                 run = partial(model.forward, weights, placed)

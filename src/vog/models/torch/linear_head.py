@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from vog.data.inputs import Inputs
 from vog.errors import ModelError, first_few
 from vog.models.torch.weights_in_place import TorchWeights
+from vog.wording import option
 
 # From weights and inputs to logits, and to the input of the head if there is one.
 Forward = Callable[[TorchWeights, Inputs], tuple[Tensor, Tensor | None]]
@@ -38,7 +39,21 @@ class Head:
         return F.linear(features.float(), weights[f"{self.name}.weight"], bias)
 
 
-def find(module: nn.Module, weights: TorchWeights, run: Callable[[], Tensor]) -> Head | None:
+@dataclass(frozen=True)
+class _Call:
+    """A call of a linear layer."""
+
+    layer: nn.Linear
+    inputs: Any
+    output: Tensor
+
+
+def find(
+    module: nn.Module,
+    weights: TorchWeights,
+    run: Callable[[], Tensor],
+    layer_name: str | None = None,
+) -> Head | None:
     """Return the head of a module, or None if it has none.
 
     The name of a layer does not show that it is the head, so the module is run once. The linear
@@ -49,32 +64,63 @@ def find(module: nn.Module, weights: TorchWeights, run: Callable[[], Tensor]) ->
         module: the model.
         weights: of the module, by name.
         run: runs the module once and returns its logits.
+        layer_name: the layer that the user names as the head; None to take the one called last.
+
+    Raises:
+        ModelError: the user names a layer that is not there or not linear, or that is not the head.
     """
-    calls: list[tuple[nn.Linear, Any, Tensor]] = []
     names = {layer: name for name, layer in module.named_modules() if isinstance(layer, nn.Linear)}
+    if layer_name is not None and layer_name not in names.values():
+        raise ModelError(
+            f"{option('head', layer_name)}: the model has no linear layer of that name. Expected "
+            f"one of {first_few(list(names.values()), 10) or 'none: it has no nn.Linear'}."
+        )
+    logits, calls = _run_with_calls(list(names), run)
+    named = [call for call in calls if layer_name is None or names[call.layer] == layer_name]
+    head = _head_of(named[-1], names, weights, logits) if named else None
+    if head is None and layer_name is not None:
+        raise ModelError(
+            f"{option('head', layer_name)}: the output of this layer, its weights times one vector "
+            f"of features an example, is not what the model returns. Name the layer that computes "
+            f"the logits, or leave {option('head')} out."
+        )
+    return head
+
+
+def _run_with_calls(
+    layers: list[nn.Linear], run: Callable[[], Tensor]
+) -> tuple[Tensor, list[_Call]]:
+    """Return the logits of a run, and the calls of some layers in order."""
+    calls: list[_Call] = []
 
     def record_call(layer: nn.Module, inputs: Any, output: Any) -> None:
         assert isinstance(layer, nn.Linear)
-        calls.append((layer, inputs, output.detach().clone()))
+        calls.append(_Call(layer, inputs, output.detach().clone()))
 
-    hooks = [layer.register_forward_hook(record_call) for layer in names]
+    hooks = [layer.register_forward_hook(record_call) for layer in layers]
     try:
-        logits = run()
+        return run(), calls
     finally:
         for hook in hooks:
             hook.remove()
-    if not calls or len(calls[-1][1]) != 1 or calls[-1][1][0].ndim != 2:
+
+
+def _head_of(
+    call: _Call, names: dict[nn.Linear, str], weights: TorchWeights, logits: Tensor
+) -> Head | None:
+    """Return the head that made a call; None if its output is not the logits."""
+    if len(call.inputs) != 1 or call.inputs[0].ndim != 2:
         return None
-    layer, (features,), output = calls[-1]
-    if is_functorch_wrapped_tensor(output):  # of several models at once, by torch.func.vmap
+    if is_functorch_wrapped_tensor(call.output):  # of several models at once, by torch.func.vmap
         return None
-    name = names[layer]
+    name, output = names[call.layer], call.output
     # Two layers that share a weight have it under one of their names alone.
     if output.shape != logits.shape or f"{name}.weight" not in weights:
         return None
-    head = Head(name, layer)
+    head = Head(name, call.layer)
     is_output = torch.equal(output.nan_to_num(), logits.nan_to_num())
-    return head if is_output and _nearly_equal(head.logits(weights, features), logits) else None
+    is_linear = is_output and _nearly_equal(head.logits(weights, call.inputs[0]), logits)
+    return head if is_linear else None
 
 
 def _nearly_equal(head_logits: Tensor, logits: Tensor) -> bool:

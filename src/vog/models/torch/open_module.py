@@ -41,6 +41,7 @@ def _model(
     return TorchModel(
         source.module,
         choose_device(options.device),
+        head_name=options.head,
         source=source,
         reader=options.reader,
         layout=options.layout,
