@@ -1,4 +1,4 @@
-"""The whole of what `test_safe_pickle.py` has a sample of: every gadget, 8,000 mutations."""
+"""The whole of what the tests of checkpoints have samples of: gadgets and mutated files."""
 
 import os
 import resource
@@ -6,13 +6,15 @@ import subprocess
 import sys
 import time
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+import bundle_damage
 import strange_files
 
-_SEEDS, _BLOCKS = 8000, 8
+_SEEDS, _BLOCKS, _BUNDLE_SEEDS = 8000, 8, 3000
 _MOST_SECONDS = 10
 _MOST_KILOBYTES = 2**20
 
@@ -81,3 +83,16 @@ def test_bombs(tmp_path: Path, name: str) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     assert int(ended.stdout) < _MOST_KILOBYTES
+
+
+@pytest.mark.parametrize("block", range(_BLOCKS))
+def test_mutated_checkpoints_of_tensorflow(tmp_path: Path, block: int) -> None:
+    ends: Counter[str] = Counter()
+    before = peak()
+    for seed in range(block, _BUNDLE_SEEDS, _BLOCKS):
+        begun = time.monotonic()
+        ends[bundle_damage.outcome(seed, tmp_path / str(seed))] += 1
+        assert time.monotonic() - begun < _MOST_SECONDS, seed
+    assert peak() - before < _MOST_KILOBYTES
+    assert set(ends) <= {"refused", "equal", "values of table", "values of block"}
+    assert min(ends["refused"], ends["equal"]) > 0

@@ -367,11 +367,14 @@ def test_a_glob_that_matches_folders_says_what_is_in_them(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["a.index", "a.data-00000-of-00001", "checkpoint"], "TensorFlow"),
+        (["a.data-00000-of-00001", "checkpoint"], "(data of|a data file of) TensorFlow"),
         ([".metadata", "__0_0.distcp"], "a distributed checkpoint .*dcp_to_torch"),
         (["_CHECKPOINT_METADATA", "d/0"], "Orbax"),
         (["adapter_config.json", "adapter_model.bin"], "an adapter of PEFT"),
-        (["saved_model.pb", "variables/x"], "SavedModel of TensorFlow"),
+        (
+            ["saved_model.pb", "variables/x"],
+            "SavedModel of TensorFlow without variables/var",
+        ),
     ],
 )
 @pytest.mark.parametrize("spec", ["", "step-1", "step-*"])
@@ -384,10 +387,11 @@ def test_folders_of_other_tools_are_named(
     assert "weights_only" not in str(caught.value)
 
 
-def test_parts_of_a_tensorflow_checkpoint_are_named(tmp_path: Path) -> None:
-    made(tmp_path, "model.ckpt-10.index", "model.ckpt-10.data-00000-of-00001", "model.ckpt-10.meta")
-    with pytest.raises(CheckpointError, match="a part of a TensorFlow checkpoint"):
-        find_checkpoints([tmp_path / "model.ckpt-*"])
+def test_data_of_tensorflow_without_their_index_are_named(tmp_path: Path) -> None:
+    made(tmp_path, "model.ckpt-10.data-00000-of-00001", "model.ckpt-10.meta")
+    for spec in ("model.ckpt-*", "model.ckpt-10.data-00000-of-00001"):
+        with pytest.raises(CheckpointError, match="its index model.ckpt-10.index is not beside it"):
+            find_checkpoints([tmp_path / spec])
 
 
 @pytest.mark.parametrize("where", ["iterdir", "read_text", "is_dir"])

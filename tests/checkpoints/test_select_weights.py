@@ -17,7 +17,15 @@ from torch import nn
 
 import vog
 import world
-from vog.checkpoints import Reader, read_weights, refuse_mixed_keys, stand_in_name, weights_digest
+from vog.checkpoints import (
+    Reader,
+    find_checkpoints,
+    read_weights,
+    refuse_mixed_keys,
+    stand_in_name,
+    weights_digest,
+)
+from vog.checkpoints.readers.leveldb_table import MAGIC
 from vog.cli import main
 from vog.errors import CheckpointError, FunctionError
 from vog.inspection.inspector import inspector
@@ -179,8 +187,6 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 def test_a_function_of_the_users_reads(tmp_path: Path) -> None:
     arrays: dict[str, Any] = {name: value.numpy() for name, value in STATE.items()}
     np.savez(tmp_path / "a.npz", **arrays)
-    with pytest.raises(CheckpointError, match=r"is an archive of NumPy arrays .* Give read="):
-        read_weights(tmp_path / "a.npz")
     for function in (read_npz, f"{__file__}:read_npz"):
         assert same(Reader(read=function)(tmp_path / "a.npz"))
     with pytest.raises(FunctionError, match="read .* failed: FileNotFoundError"):
@@ -193,6 +199,52 @@ def test_a_function_of_the_users_reads(tmp_path: Path) -> None:
     asked = Reader("a.b", read_npz).question()
     assert asked["weights"] == "a.b"
     assert asked["read"].startswith("test_select_weights.read_npz ")
+
+
+def arrays_of_state() -> dict[str, Any]:
+    return {name: value.numpy() for name, value in STATE.items()}
+
+
+def test_archives_of_arrays_are_read_by_name(tmp_path: Path) -> None:
+    for step in (3, 20):
+        np.savez(tmp_path / f"step-{step}.npz", **arrays_of_state(), names=np.array(["a"]))
+    ema: dict[str, Any] = {f"ema.{name}": value.numpy() for name, value in OTHER.items()}
+    np.savez_compressed(tmp_path / "other.pt", **ema)
+    contents = Reader().contents(tmp_path / "step-3.npz")
+    assert same(contents.weights)
+    assert (contents.key, contents.note) == ("", "left aside names: no tensors")
+    (tmp_path / "other.pt.npz").rename(tmp_path / "other")
+    assert same(Reader(weights="ema")(tmp_path / "other"), OTHER)
+    assert [file.step for file in find_checkpoints([tmp_path])] == [3, 20]
+
+
+def test_archives_of_data_beside_checkpoints_are_none(tmp_path: Path) -> None:
+    world.save_checkpoints(tmp_path / "c", 2)
+    np.savez(tmp_path / "c/cifar10.npz", images=np.ones(3))
+    assert [file.path.suffix for file in find_checkpoints([tmp_path / "c"])] == [".pt", ".pt"]
+
+
+@pytest.mark.parametrize("kind", ["objects", "cut off", "no archive", "a header that lies"])
+def test_archives_of_arrays_that_cannot_be_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.npz"
+    arrays: dict[str, Any] = (
+        {"a": np.array([{}], object)} if kind == "objects" else arrays_of_state()
+    )
+    np.savez(path, **arrays)
+    content = path.read_bytes()
+    if kind == "cut off":
+        path.write_bytes(content[: len(content) // 2])
+    elif kind == "no archive":
+        path.write_bytes(b"PK and no more")
+    elif kind == "a header that lies":
+        with zipfile.ZipFile(path, "w") as archive:
+            stream = io.BytesIO()
+            np.lib.format.write_array_header_1_0(
+                stream, {"descr": "<f4", "fortran_order": False, "shape": (10**12,)}
+            )
+            archive.writestr("a.npy", stream.getvalue())
+    with pytest.raises(CheckpointError, match="a.npz is a damaged archive .*Save it again, or"):
+        read_weights(path)
 
 
 def test_a_key_applies_to_what_the_function_returns(tmp_path: Path) -> None:
@@ -251,9 +303,10 @@ def test_the_key_is_in_the_question(tmp_path: Path, digits: tuple[np.ndarray, np
 FOREIGN = {
     "HDF5": ("a.h5", b"\x89HDF\r\n\x1a\n" + b"\0" * 50, "an HDF5 file, as Keras"),
     "Keras": ("a.keras", {"config.json": b"{}", "model.weights.h5": b"x"}, "a file of Keras"),
-    "TensorFlow's index": ("a.index", bytes(40) + bytes.fromhex("57fb808b247547db"), "TensorFlow"),
-    "TensorFlow's data": ("a.ckpt-1.data-00000-of-00001", b"abcd", "a part of a TensorFlow"),
+    "TensorFlow's index": ("a.index", bytes(40) + MAGIC, "TensorFlow"),
+    "TensorFlow's data": ("a.ckpt-1.data-00000-of-00001", b"abcd", "a data file of TensorFlow"),
     "an adapter": ("adapter_model.safetensors", b"x", "an adapter of PEFT.* Merge it"),
+    "TensorFlow's V1": ("a.ckpt-1", bytes(40) + MAGIC, "a TensorFlow checkpoint of the first ver"),
     "a part of DCP": (
         "__0_0.distcp",
         {"archive/data.pkl": b"x"},

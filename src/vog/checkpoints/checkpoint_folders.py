@@ -8,10 +8,11 @@ from pathlib import Path
 
 from vog.checkpoints.formats import describe_foreign_folder
 from vog.checkpoints.steps import step_of_folder
+from vog.checkpoints.tensorflow_paths import INDEX, saved_model_index
 from vog.errors import CheckpointError, first_few
 from vog.wording import option
 
-SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin")
+SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin", INDEX)
 # Files of weights in a Hugging Face `checkpoint-N/` folder, in order of preference.
 TRAINER_NAMES = (
     "model.safetensors",
@@ -31,6 +32,8 @@ _UNRELATED_SUFFIXES = (
     ".md",
     ".py",
     ".lock",
+    ".pbtxt",
+    ".meta",
 )
 _TRAINING_STATE = re.compile(
     r"training_args|adapter_model|optim(izer)?(?![a-z])|opt(?=[\d._-])|scheduler|rng_state|scaler",
@@ -79,23 +82,18 @@ def is_training_state(path: Path) -> bool:
 
 
 def is_unrelated(path: Path) -> bool:
-    """Return whether a name is that of a text, a table or a picture."""
-    return path.suffix.lower() in _UNRELATED_SUFFIXES and not path.name.endswith(".index.json")
+    """Return whether a name is that of a text, a table, a picture or a log."""
+    is_other = path.suffix.lower() in _UNRELATED_SUFFIXES or "events.out.tfevents" in path.name
+    return is_other and not path.name.endswith(".index.json")
 
 
 def refuse_foreign_name(path: Path) -> None:
-    """Raise if a path is a part of another tool's checkpoint.
+    """Raise if a path is a folder of another tool.
 
     Raises:
-        CheckpointError: it is a part of a TensorFlow checkpoint, or a folder of another tool.
+        CheckpointError: it is.
     """
-    if re.search(r"\.data-\d{5}-of-\d{5}$", path.name):
-        raise CheckpointError(
-            f"checkpoint {path} is a part of a TensorFlow checkpoint (.index, "
-            f".data-00000-of-00001), which is not read. Give "
-            f"{option('read', 'file.py:function')}, which maps a path to the weights by name."
-        )
-    if path.is_dir():
+    if path.is_dir() and saved_model_index(path) is None:
         _refuse_foreign_folder(path)
 
 
@@ -148,7 +146,9 @@ def _checkpoint_files_in(folder: Path, reads: Reads) -> list[Path]:
     visible = [path for path in visible if path not in own]
     folders = [weights for path in visible if (weights := _trainer_weights_in(path)) is not None]
     files = [path for path in visible if is_checkpoint(path) and path.is_file()]
-    return own + (folders or files)
+    # Arrays of the data may lie beside the checkpoints.
+    archives = [path for path in visible if path.suffix == ".npz" and path.is_file()]
+    return own + (folders or files or archives)
 
 
 def _subfolders_with_checkpoints(folder: Path, reads: Reads) -> list[FolderCheckpoints]:
@@ -200,4 +200,5 @@ def _refuse_foreign_folder(folder: Path) -> None:
 
 
 def _trainer_weights_in(path: Path) -> Path | None:
-    return next((path / name for name in TRAINER_NAMES if (path / name).is_file()), None)
+    names = (path / name for name in TRAINER_NAMES)
+    return next((name for name in names if name.is_file()), saved_model_index(path))

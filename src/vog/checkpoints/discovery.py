@@ -23,6 +23,7 @@ from vog.checkpoints.left_out import (
     without_weights,
 )
 from vog.checkpoints.steps import read_steps, refuse_same_step
+from vog.checkpoints.tensorflow_paths import INDEX, index_of, joined
 from vog.errors import CheckpointError, first_few
 from vog.files.file_names import expanded
 from vog.wording import option
@@ -179,7 +180,7 @@ def _match_spec(spec: str, takes: _Takes) -> _Matches:
         return _match_folder(path, spec, takes)
     if path.suffix == ".txt" and path.is_file():
         raise CheckpointError(f"{option('checkpoints')}: {spec} is text. To pass a list: @{spec}")
-    if path.exists():
+    if path.exists() or index_of(path) is not None:
         return _Matches([_one_checkpoint(path, takes)])
     return _match_glob(path, spec, takes)
 
@@ -205,12 +206,13 @@ def _match_numbered_entries(folder: Path, spec: str) -> _Matches:
 
 def _match_glob(path: Path, spec: str, takes: _Takes) -> _Matches:
     """Return the files that a glob matches, and for each matching folder its one weights file."""
-    matches = globs.matches(path)
+    matches = globs.matches(path) or globs.matches(path.with_name(path.name + INDEX))
     if takes.custom_reader and matches:
         return _Matches(matches)
     matches = [match for match in matches if not is_hidden(match)] or matches
     own = [match for match in matches if takes.reads(match)]
     rest = [match for match in matches if match not in own]
+    rest = joined(rest)
     for match in rest:
         refuse_foreign_name(match)
     folders = {match: weights_file(match) for match in rest if match.is_dir()}
@@ -257,6 +259,9 @@ def _one_checkpoint(path: Path, takes: _Takes) -> Path:
                 f"files."
             )
         return content.paths[0]
+    index = index_of(path)
+    if index is not None:
+        return index
     if not path.is_file():
         problem = "is no regular file. Name a file" if path.exists() else "there is no such file"
         raise CheckpointError(f"checkpoint {path}: {problem}.")

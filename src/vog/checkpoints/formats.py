@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from vog.checkpoints.readers.leveldb_table import MAGIC
 from vog.checkpoints.readers.torch_zip import record_names
+from vog.checkpoints.tensorflow_paths import data_without_index
 from vog.errors import CheckpointError
 from vog.wording import option
 
-Format = Literal["safetensors", "zip", "pickle"]
+Format = Literal["safetensors", "zip", "npz", "pickle"]
 _HEAD_BYTES = 512
 _USE_FUNCTION = "Give {read}, which maps a path to the weights by name."
 _SAVE_WEIGHTS = f"Load it where it was made and save the weights with torch.save. {_USE_FUNCTION}"
@@ -55,7 +57,14 @@ _FIRST_BYTES = {
     b"ARROW1": _ForeignFormat("an Arrow file", "Correct {checkpoints}."),
     b"SQLite format 3": _ForeignFormat("an SQLite database", "Correct {checkpoints}."),
 }
-_TENSORFLOW = _ForeignFormat("a part of a TensorFlow checkpoint (.index, .data-00000-of-00001)")
+_TABLE = _ForeignFormat(
+    "a table of LevelDB or a TensorFlow checkpoint of the first version, which is one file",
+    "Save it again with tf.compat.v1.train.Saver, which writes .index and .data files. "
+    f"{_USE_FUNCTION}",
+)
+_ONLY_DATA = _ForeignFormat(
+    "data of TensorFlow checkpoints without their .index files", "Copy these into the same folder."
+)
 _WEB_PAGE = _ForeignFormat(
     "a web page and no checkpoint: what was downloaded is a message, or a page to log in",
     "Download the file itself.",
@@ -64,7 +73,6 @@ _ADAPTER = _ForeignFormat(
     "an adapter of PEFT, which holds what is added to a model and not its weights",
     f"Merge it into the model (merge_and_unload) and save that. {_USE_FUNCTION}",
 )
-_LAST_BYTES_OF_INDEX = bytes.fromhex("57fb808b247547db")  # of the tables of LevelDB and TensorFlow
 _DCP_PART = _ForeignFormat(
     "a part of a distributed checkpoint (DCP), whose folder is the checkpoint",
     "Give the file that torch.distributed.checkpoint.format_utils dcp_to_torch makes of the "
@@ -83,7 +91,10 @@ _FOREIGN_SUFFIXES = {
 _FOLDERS = {
     "_CHECKPOINT_METADATA": _ForeignFormat("a checkpoint of Orbax (JAX)"),
     "manifest.ocdbt": _ForeignFormat("a checkpoint of Orbax (JAX)"),
-    "saved_model.pb": _ForeignFormat("a SavedModel of TensorFlow"),
+    "saved_model.pb": _ForeignFormat(
+        "a SavedModel of TensorFlow without variables/variables.index",
+        f"Copy the whole folder. {_USE_FUNCTION}",
+    ),
     ".metadata": _ForeignFormat(
         "a distributed checkpoint (DCP, FSDP)",
         "Convert it to one file: python -m torch.distributed.checkpoint.format_utils "
@@ -105,7 +116,7 @@ def detect_format(path: Path) -> Format:
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
-        file.seek(max(0, size - len(_LAST_BYTES_OF_INDEX)))
+        file.seek(max(0, size - len(MAGIC)))
         tail = file.read()
     if not head:
         raise CheckpointError(
@@ -115,7 +126,8 @@ def detect_format(path: Path) -> Format:
     foreign = _foreign_by_name(path) or _foreign_by_bytes(head, tail)
     if head.startswith(b"PK"):
         foreign = foreign or _foreign_zip(record_names(path))
-        file_format: Format = "zip"
+        is_npz = path.suffix.lower() == ".npz" or _has_only_arrays(record_names(path))
+        file_format: Format = "npz" if is_npz else "zip"
     elif _is_safetensors(head, size) or path.suffix.lower() == ".safetensors":
         file_format = "safetensors"
     else:
@@ -129,8 +141,8 @@ def detect_format(path: Path) -> Format:
 def describe_foreign_folder(path: Path) -> str | None:
     """Return what another tool's checkpoint folder is and what to do, or None for other folders."""
     foreign = next((kind for name, kind in _FOLDERS.items() if (path / name).exists()), None)
-    if foreign is None and any(path.glob("*.data-?????-of-?????")):
-        foreign = _TENSORFLOW
+    if foreign is None and data_without_index(path):
+        foreign = _ONLY_DATA
     return None if foreign is None else foreign.sentence()
 
 
@@ -140,7 +152,7 @@ def _foreign_by_name(path: Path) -> _ForeignFormat | None:
         return _ADAPTER
     if path.suffix.lower() == ".distcp":  # its bytes begin like an archive of torch.save
         return _DCP_PART
-    return _TENSORFLOW if ".data-0" in path.name else None
+    return None
 
 
 def _foreign_by_suffix(path: Path) -> _ForeignFormat | None:
@@ -151,8 +163,8 @@ def _foreign_by_bytes(head: bytes, tail: bytes) -> _ForeignFormat | None:
     for first_bytes, foreign in _FIRST_BYTES.items():
         if head.startswith(first_bytes):
             return foreign
-    if tail == _LAST_BYTES_OF_INDEX:
-        return _TENSORFLOW
+    if tail == MAGIC:
+        return _TABLE
     return next((foreign for has_format, foreign in _TESTS_OF_HEAD if has_format(head)), None)
 
 
@@ -188,13 +200,17 @@ def _foreign_zip(names: list[str]) -> _ForeignFormat | None:
         return None
     if "model.weights.h5" in names:
         return _ForeignFormat("a file of Keras (.keras)")
-    if all(name.endswith(".npy") for name in names):
-        return _ForeignFormat("an archive of NumPy arrays (.npz)")
+    if _has_only_arrays(names):
+        return None
     if any("serialized_exported_program" in name or "archive_format" in name for name in names):
         return _ForeignFormat("a program of torch.export (.pt2)", _SAVE_WEIGHTS)
     if any(name.endswith(("constants.pkl", "/bytecode.pkl")) for name in names):
         return None  # TorchScript, which `read_zip` refuses with its own message
     return _ForeignFormat("a zip archive, and not one of torch.save", _UNPACK)
+
+
+def _has_only_arrays(names: list[str]) -> bool:
+    return bool(names) and all(name.endswith(".npy") for name in names)
 
 
 def _is_safetensors(head: bytes, size: int) -> bool:

@@ -18,11 +18,15 @@ from vog.checkpoints.digest import refuse_without_numbers, why_without_numbers
 from vog.checkpoints.formats import Format, detect_format
 from vog.checkpoints.readers.legacy_torch import read_legacy
 from vog.checkpoints.readers.shards import read_shards
+from vog.checkpoints.readers.tensorflow_bundle import open_bundle
 from vog.checkpoints.readers.torch_zip import read_zip
 from vog.checkpoints.safe_pickle import Budget, TensorRecord, Unreadable, array_of
 from vog.checkpoints.safe_pickle.tensor_records import NoValues
-from vog.checkpoints.select_weights import choose_weights
+from vog.checkpoints.select_weights import ChosenWeights, choose_weights
+from vog.checkpoints.tensorflow_paths import index_of
+from vog.checkpoints.tensorflow_variables import choose_variables
 from vog.errors import CheckpointError
+from vog.files import npz
 from vog.wording import option
 
 
@@ -52,7 +56,8 @@ def read_contents(
     """Return the weights in a file.
 
     Args:
-        path: a file, an index of shards, or whatever the function takes.
+        path: a file, an index of shards, any file or the prefix of a TensorFlow checkpoint, or
+            whatever the function takes.
         key: the place of the weights, as the option `weights` names it.
         function: reads the file in place of our readers.
 
@@ -61,8 +66,12 @@ def read_contents(
             may not be read, or has no weights.
     """
     try:
-        content = _file_content(path) if function is None else function(path)
-        selected = choose_weights(content, key, path)
+        index = index_of(path) if function is None else None
+        if index is not None:
+            selected = _choose_in_bundle(index, key)
+        else:
+            content = _file_content(path) if function is None else function(path)
+            selected = choose_weights(content, key, path)
         return Contents(_make_tensors(selected.weights, path), selected.key, selected.note)
     except _UnknownTypeError as error:
         raise CheckpointError(f"checkpoint {path}: {error}.") from error
@@ -87,6 +96,14 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
+def _choose_in_bundle(index: Path, key: str | None) -> ChosenWeights:
+    """Return the variables of a TensorFlow checkpoint that are weights; only these are read."""
+    bundle = open_bundle(index)
+    chosen = choose_variables(bundle.entries, bundle.others, key, index)
+    weights = OrderedDict((name, bundle.read(entry)) for name, entry in chosen.names.items())
+    return ChosenWeights(chosen.key, weights, remarks=chosen.notes)
+
+
 def _file_content(path: Path) -> Any:
     """Return the content of a file; its tensors may be descriptions."""
     if path.name.endswith(".index.json"):
@@ -94,6 +111,8 @@ def _file_content(path: Path) -> Any:
     file_format: Format = detect_format(path)
     if file_format == "safetensors":
         return _read_safetensors(path)
+    if file_format == "npz":
+        return _read_npz(path)
     pickled = read_zip(path) if file_format == "zip" else read_legacy(path)
     if pickled.is_plain:
         try:
@@ -116,6 +135,17 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"checkpoint {path} is no safetensors file, or is damaged: {error} "
             f"({path.stat().st_size:,} bytes)."
+        ) from error
+
+
+def _read_npz(path: Path) -> dict[str, Any]:
+    try:
+        return npz.load_arrays(path)
+    except npz.UNPACKABLE as error:
+        raise CheckpointError(
+            f"checkpoint {path} is a damaged archive of NumPy arrays, or holds objects: {error}. "
+            f"Expected arrays of numbers by name, as numpy.savez writes them. Save it again, or "
+            f"leave it out."
         ) from error
 
 

@@ -22,7 +22,8 @@ class Reader:
 
     Attributes:
         weights: the place of the weights in a file that has several: a key, or keys joined by
-            dots; empty for the file as a whole.
+            dots; empty for the file as a whole. For TensorFlow, a suffix of variables that take
+            the place of others.
         read: reads a file in place of our readers: a function, or `file.py:function`.
     """
 

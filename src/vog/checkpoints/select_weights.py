@@ -46,17 +46,19 @@ class ChosenWeights:
         weights: tensors, arrays and extra states by name, as the file describes them.
         other_keys: keys of further weights in the file.
         non_tensors: names in the same dict whose values are not tensors.
+        remarks: sentences on what was left aside for other reasons.
     """
 
     key: str
     weights: Mapping[str, Any]
     other_keys: tuple[str, ...] = ()
     non_tensors: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def note(self) -> str | None:
         """Return a remark on the choice among several weights and on names left aside, or None."""
-        remarks = []
+        remarks = list(self.remarks)
         if self.other_keys:
             other_texts = first_few([_key_text(key) for key in self.other_keys])
             also_there = f"also there: {other_texts}; choose by {option('weights')}"

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from vog.checkpoints.tensorflow_paths import data_files, is_index
+
 # Size in bytes, time of the last change and number of files; of a folder, of all that is in it.
 Stamp = tuple[int, int, int]
 
@@ -18,7 +20,9 @@ def stamp(path: Path) -> Stamp | None:
 
 
 def _entries_of(path: Path) -> Iterator[Path]:
-    """Yield a path and, if it is a folder, all that is in it."""
+    """Yield a path and, if it is a folder, all that is in it; for an index also its data files."""
     yield path
+    if is_index(path):
+        yield from data_files(path)
     if path.is_dir():
         yield from path.rglob("*")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from vog.checkpoints.tensorflow_paths import named_path
 from vog.errors import CheckpointError, first_few
 from vog.wording import option
 
@@ -19,7 +20,8 @@ _STEP_WORDS = (
     r"(?<!\d)(?:ckpt|checkpoint|chkpt|weights?|snapshot|model|net|e)",
 )
 _ENDINGS = re.compile(
-    r"(\.(safetensors|ckpt|pth|pt|bin|tar|weights|h5|hdf5|keras|eqx|msgpack|npz))+$", re.IGNORECASE
+    r"(\.(safetensors|ckpt|pth|pt|bin|tar|weights|h5|hdf5|keras|eqx|msgpack|npz|index))+$",
+    re.IGNORECASE,
 )
 # A whole number: not the 1 of 1e3, 1k, 1.5, 1,000 or 1f3a; `epoch2step900` has two.
 _WHOLE_NUMBER = r"(\d+)(?![.,]?\d)(?=[^a-z0-9]|$|(?:global_?)?step|iter|epoch|batch|acc|loss|val)"
@@ -48,6 +50,7 @@ def read_steps(paths: Sequence[Path], specs_text: str) -> list[int]:
     Raises:
         CheckpointError: a step is missing, or two numbers give different orders.
     """
+    paths = [named_path(path) for path in paths]
     announced = [[_announced_step(path, word) for path in paths] for word in _STEP_WORDS]
     plain, folders = _plain_columns(paths), _folder_columns(paths)
     varying = [

@@ -23,7 +23,8 @@ Weights = Annotated[
     str | None,
     typer.Option(
         metavar="KEY",
-        help="The weights to use of a checkpoint that has several: a key, or keys joined by dots.",
+        help="The weights to use of a checkpoint that has several: a key, or keys joined by dots; "
+        "for TensorFlow a suffix such as ExponentialMovingAverage.",
     ),
 ]
 Read = Annotated[

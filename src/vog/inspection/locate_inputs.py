@@ -134,7 +134,10 @@ def _check_located(run: Run, name: str, spec: object) -> None:
     is_word = name in ("transform", "target") and ":" not in str(spec)
     if is_word or not isinstance(spec, str | Path) or expanded(spec).exists():
         return
-    path, colon, _ = split_scheme(str(spec))[1].rpartition(":")
+    named = split_scheme(str(spec))[1]
+    if expanded(named).exists():
+        return
+    path, colon, _ = named.rpartition(":")
     if not colon or (path.endswith(".py") and not expanded(path).is_file()):
         raise ResultError(
             f"the {name} of {run.folder}, {str(spec)!r}, is not there, seen from {Path.cwd()}. "

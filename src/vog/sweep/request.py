@@ -28,7 +28,8 @@ class Request:
             returns a dataset, a dataset, or `(inputs, labels)`. Data without labels need the
             target `predicted`; scores that use labels are then left out.
         out: the run folder; continued if it answers the same question.
-        weights: which weights of a checkpoint that has several: a key, or keys joined by dots.
+        weights: which weights of a checkpoint that has several: a key, or keys joined by dots; for
+            TensorFlow, a suffix of variables that take the place of others.
         read: a function, or `file.py:function`, that reads a checkpoint instead of our readers:
             it takes a path and returns tensors or arrays by name.
         model_args: keywords for the function that builds the model.

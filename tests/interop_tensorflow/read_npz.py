@@ -1,5 +1,0 @@
-import numpy as np
-
-
-def read(path):
-    return dict(np.load(path))
