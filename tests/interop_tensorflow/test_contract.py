@@ -16,12 +16,7 @@ _HERE = Path(__file__).parent
 class TestTf1(AdapterContract):
     @pytest.fixture
     def subject(self) -> Subject:
-        return Subject(
-            f"tf1:{_HERE / 'resnets.py'}:logits",
-            saving.save_archives,
-            True,
-            reads=f"{_HERE / 'read_npz.py'}:read",
-        )
+        return Subject(f"tf1:{_HERE / 'resnets.py'}:logits", saving.save_with_saver, True)
 
 
 @pytest.fixture(scope="session")

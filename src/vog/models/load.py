@@ -7,6 +7,7 @@ from vog.errors import FunctionError, ModelError, first_few
 from vog.models import own_model
 from vog.models.builder import Builder
 from vog.models.jax import open_network as open_jax
+from vog.models.keras import open_network as open_keras
 from vog.models.options import Adapter, ModelOptions
 from vog.models.protocol import Model
 from vog.models.tensorflow import open_network as open_tensorflow
@@ -19,6 +20,7 @@ ModelSpec = Any
 
 # In the order in which they are asked. A module is a module, also if it has a method `observe`.
 ADAPTERS = (
+    open_keras.ADAPTER,
     open_module.ADAPTER,
     open_jax.ADAPTER,
     open_tensorflow.FUNCTION_ADAPTER,
