@@ -46,6 +46,7 @@ class Subject:
         channels_last: the network takes images of height x width x colours.
         has_last_layer: its last layer can be found.
         reads: what a user gives as `read`; None where the adapter reads the checkpoints.
+        computes_with_torch: PyTorch does the computing.
     """
 
     model: str
@@ -53,6 +54,7 @@ class Subject:
     channels_last: bool
     has_last_layer: bool = True
     reads: str | None = None
+    computes_with_torch: bool = False
 
     def options(self, folder: Path) -> dict[str, Any]:
         """Return the arguments that name the model, its checkpoints in a folder, and the data."""
@@ -122,7 +124,7 @@ class AdapterContract:
         left_out = set() if subject.has_last_layer else _LAST_LAYER
         assert {c.partition("@")[0] for c in run.score_columns} == set(SCORES) - left_out
         assert_equal_runs(run, expected)
-        assert "torch" not in run.question
+        assert ("torch" in run.question) == subject.computes_with_torch
         assert run.question["versions"]
 
     def test_features_are_those_of_torch(self, subject: Subject, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The small network in Keras 3: functional, with a softmax at its end, and as a class of its own."""
+"""The small network in Keras 3: functional, with a softmax at its end, and as a class."""
 
 from typing import Any
 

@@ -4,7 +4,9 @@
 """
 
 from pathlib import Path
+from typing import Any
 
+import keras
 import pytest
 
 import resnets
@@ -14,13 +16,19 @@ from adapter_contract import AdapterContract, Subject
 _RESNETS = Path(__file__).parent / "resnets.py"
 
 
+def subject_of(function: str, save: Any) -> Subject:
+    """Return the model that a function builds, which computes with the backend of this process."""
+    uses_torch = keras.backend.backend() == "torch"
+    return Subject(f"{_RESNETS}:{function}", save, True, computes_with_torch=uses_torch)
+
+
 class TestFunctional(AdapterContract):
     """Logits, and files of weights."""
 
     @pytest.fixture
     def subject(self) -> Subject:
         save = saving.save_weights(resnets.functional)
-        return Subject(f"{_RESNETS}:functional", save, True)
+        return subject_of("functional", save)
 
 
 class TestProbabilities(AdapterContract):
@@ -28,7 +36,7 @@ class TestProbabilities(AdapterContract):
 
     @pytest.fixture
     def subject(self) -> Subject:
-        return Subject(f"{_RESNETS}:probabilities", saving.save_models, True)
+        return subject_of("probabilities", saving.save_models)
 
 
 class TestSubclassed(AdapterContract):
@@ -37,4 +45,4 @@ class TestSubclassed(AdapterContract):
     @pytest.fixture
     def subject(self) -> Subject:
         save = saving.save_weights(resnets.subclassed)
-        return Subject(f"{_RESNETS}:subclassed", save, True)
+        return subject_of("subclassed", save)

@@ -320,7 +320,7 @@ def holding(network: KerasNetwork, values: Sequence[Any]) -> Iterator[None]:
 def _build_by_call(model: Any, shape: tuple[int, ...]) -> None:
     """Create the variables of a model that creates them when it is called first."""
     if not model.built:
-        model(keras.ops.zeros(shape), training=False)
+        model(keras.ops.zeros(shape))
         model._vog_input_shape = shape
 
 

@@ -1,5 +1,6 @@
 """A model of Keras 3 as a function of its variables, whose logits stand before any last softmax."""
 
+import inspect
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -56,7 +57,7 @@ class KerasNetwork:
         layers = [] if self.head is None else [self.head]
         with self._logits_returned(), _watched(layers) as calls:
             outputs, _ = self.model.stateless_call(
-                list(values[:split]), list(values[split:]), inputs, training=False
+                list(values[:split]), list(values[split:]), inputs, **_evaluation(self.model)
             )
         features = None if self.head is None else calls[id(self.head)][0]
         return keras.ops.cast(logits_of(outputs), "float32"), features
@@ -64,7 +65,7 @@ class KerasNetwork:
     def run_plainly(self, inputs: Any) -> Any:
         """Return the logits of the model itself, with the values that its variables have."""
         with self._logits_returned():
-            return keras.ops.cast(logits_of(self.model(inputs, training=False)), "float32")
+            return keras.ops.cast(_logits(self.model, inputs), "float32")
 
     @contextmanager
     def _logits_returned(self) -> Iterator[None]:
@@ -106,7 +107,7 @@ class KerasNetwork:
                     f"{first_few(names, 10) or 'none: it has no Dense'}."
                 )
         with network._logits_returned(), _watched(dense) as calls:
-            logits = np.asarray(to_numpy(logits_of(self.model(inputs, training=False))))
+            logits = to_numpy(_logits(self.model, inputs))
         last = [layer for layer in dense if _computes(layer, calls.get(id(layer)), logits)]
         if head is not None and not last:
             raise ModelError(
@@ -118,20 +119,43 @@ class KerasNetwork:
     @property
     def description(self) -> str:
         """The architecture as text, without the names that Keras counts up within a process."""
-        layers = list(self.model._flatten_layers(include_self=True))
         try:
-            text = json.dumps(self.model.get_config(), sort_keys=True, default=repr)
+            config = self.model.get_config()
+            text = json.dumps(config, sort_keys=True, default=repr)
+            for position, name in enumerate(dict.fromkeys(_names_in(config))):
+                text = text.replace(f'"{name}"', f'"part {position}"')
         except Exception:  # a model of a class of the user need not have a configuration
+            layers = self.model._flatten_layers(include_self=True)
             text = "\n".join(type(layer).__name__ for layer in layers)
-        for position, layer in enumerate(layers):
-            text = text.replace(f'"{layer.name}"', f'"layer {position}"')
         shapes = [tuple(variable.shape) for variable in self.variables]
         return f"{type(self.model).__name__}\n{text}\n{shapes}"
+
+
+def _names_in(config: Any) -> Iterator[str]:
+    """Yield the names of layers and operations in a configuration, in its order."""
+    if isinstance(config, dict):
+        if isinstance(name := config.get("name"), str):
+            yield name
+        for value in config.values():
+            yield from _names_in(value)
+    elif isinstance(config, list | tuple):
+        for value in config:
+            yield from _names_in(value)
 
 
 def to_numpy(tensor: Any) -> np.ndarray:
     """Return a tensor of any backend as an array."""
     return np.asarray(keras.ops.convert_to_numpy(tensor))
+
+
+def _logits(model: Any, inputs: Any) -> Any:
+    return logits_of(model(inputs, **_evaluation(model)))
+
+
+def _evaluation(model: Any) -> dict[str, bool]:
+    """Return the keywords of a call that evaluates; a model need not have any."""
+    parameters = inspect.signature(model.call).parameters
+    return {"training": False} if "training" in parameters else {}
 
 
 def logits_of(output: Any) -> Any:
@@ -162,7 +186,7 @@ def _last_softmax(model: Any, layers: Sequence[Any], inputs: Any) -> Any:
         or getattr(layer, "activation", None) is keras.activations.softmax
     ]
     with _watched(makes_softmax) as calls:
-        outputs = to_numpy(logits_of(model(inputs, training=False)))
+        outputs = to_numpy(_logits(model, inputs))
     found = [
         layer
         for layer in makes_softmax

@@ -83,17 +83,18 @@ class TracedNetwork:
         A run that fails leaves temporary variables behind, whose names its trace cannot use again.
         """
         scope = f"trace_{next(_TRACES)}"
-        self._forward = tf.function(self._trace_forward, autograph=False, reduce_retracing=True)
+        self._traces: dict[Any, Any] = {}
+        self._forward = tf.function(self._trace_forward, autograph=False)
 
         def both(inputs: Any, weights: Any, number: Any) -> Any:
             with tf.name_scope(scope):
                 return self._trace_both(inputs, weights, number)
 
-        self._both = tf.function(both, autograph=False, reduce_retracing=True)
+        self._both = tf.function(both, autograph=False)
 
     def forward(self, inputs: Any, weights: Any) -> tuple[Array, Array | None]:
         """Return logits and features."""
-        logits, features = self._forward(inputs, weights)
+        logits, features = self._traced(self._forward, inputs, weights)(inputs, weights)
         return logits.numpy(), None if features is None else features.numpy()
 
     @contextmanager
@@ -102,7 +103,9 @@ class TracedNetwork:
         number, exchange = next(self._numbers), _Exchange()
         self._exchanges[number] = exchange
         with ThreadPoolExecutor(1) as thread:
-            run = thread.submit(self._both, inputs, weights, tf.constant(number, tf.int64))
+            numbered = tf.constant(number, tf.int64)
+            both = self._traced(self._both, inputs, weights, tf.TensorSpec((), tf.int64))
+            run = thread.submit(both, inputs, weights, numbered)
             run.add_done_callback(lambda done: exchange.results.put(_gradient_of(done)))
             try:
                 logits, features = exchange.result()
@@ -112,6 +115,18 @@ class TracedNetwork:
                 if run.exception() is not None:  # waits for the end
                     self._trace_anew()
                 del self._exchanges[number]
+
+    def _traced(self, function: Any, inputs: Any, weights: Any, *more: Any) -> Any:
+        """Return the trace of a function for batches of any size.
+
+        A trace for one size rounds otherwise, and which sizes come first differs by process.
+        """
+        key = (function, tuple(inputs.shape[1:]))
+        if key not in self._traces:
+            batch = tf.TensorSpec((None, *inputs.shape[1:]), inputs.dtype)
+            specifications = tf.nest.map_structure(tf.TensorSpec.from_tensor, weights)
+            self._traces[key] = function.get_concrete_function(batch, specifications, *more)
+        return self._traces[key]
 
     def _trace_forward(self, inputs: Any, weights: Any) -> tuple[Any, Any]:
         logits, features = self._network(inputs, weights)
