@@ -14,7 +14,11 @@ from vog.files.output_paths import output_path
 from vog.wording import SAFE_CSV_HELP
 
 Model = Annotated[
-    str, typer.Option(help="file.py:function or package.module:function that makes the model.")
+    str,
+    typer.Option(
+        help="file.py:function or package.module:function that makes the model. With jax: before "
+        "it, a network of Flax or Equinox."
+    ),
 ]
 Checkpoints = Annotated[
     list[str], typer.Option(help="Globs, files, a folder, or @list.txt in the order of training.")

@@ -39,7 +39,13 @@ _SMALL_BATCH = 16
 
 
 class Unmatched(dict[str, np.ndarray]):
-    """The arrays of a checkpoint that were read before the tree of the network was known."""
+    """The arrays of a checkpoint that were read before the tree of the network was known.
+
+    Attributes:
+        path: of the checkpoint.
+    """
+
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -156,7 +162,9 @@ class JaxModel:
         """
         arrays = read_checkpoint.arrays_in(path, self.options.reader, self.network)
         if self.network.tree is None:
-            return FittedWeights(Unmatched(arrays))
+            unmatched = Unmatched(arrays)
+            unmatched.path = path
+            return FittedWeights(unmatched)
         matched = self._match(arrays, path)
         return FittedWeights(matched.arrays, notes=matched.notes)
 
@@ -169,7 +177,7 @@ class JaxModel:
         """Return the arrays on the device."""
         values = fitted.values
         if isinstance(values, Unmatched):
-            values = self._match(values, Path("of the trial")).arrays
+            values = self._match(values, values.path).arrays
         return {name: jax.device_put(value, self.jax_device) for name, value in values.items()}
 
     def place(self, inputs: Inputs) -> PlacedBatch:

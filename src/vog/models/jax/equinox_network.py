@@ -1,7 +1,7 @@
 """Networks of Equinox: a module that is a tree, and that takes one example."""
 
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -92,7 +92,12 @@ class EquinoxNetwork:
         """Return the arrays as they are."""
         return arrays
 
-    def read_own_format(self, path: Path) -> Mapping[str, np.ndarray]:
+    @property
+    def leaves_reader(self) -> Callable[[Path], Mapping[str, np.ndarray]]:
+        """What `tree_serialise_leaves` wrote is read by the module itself."""
+        return self.read_leaves
+
+    def read_leaves(self, path: Path) -> Mapping[str, np.ndarray]:
         """Return the arrays that `tree_serialise_leaves` wrote of the module, or of both.
 
         Raises:

@@ -3,12 +3,10 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vog.errors import CheckpointError
 from vog.models.jax import networks
 from vog.models.jax.named_arrays import Arrays, Tree, tree_of
 from vog.models.jax.networks import LayerWeights, Run
@@ -62,12 +60,10 @@ class FunctionNetwork:
         """Return the arrays as they are."""
         return arrays
 
-    def read_own_format(self, path: Path) -> Mapping[str, np.ndarray]:
-        """Raise CheckpointError: an `.eqx` file holds no names."""
-        raise CheckpointError(
-            f"checkpoint {path} is a file of Equinox, and the model is a function of weights. "
-            f"Expected an Orbax folder, .msgpack, .npz or .safetensors."
-        )
+    @property
+    def leaves_reader(self) -> None:
+        """Nothing: leaves without names fit modules of Equinox alone."""
+        return
 
     def layer_weights(self, layer: str) -> LayerWeights:
         """Return names that no layer has: a function has no layers."""

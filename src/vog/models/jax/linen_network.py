@@ -4,14 +4,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from flax import linen
 
-from vog.errors import CheckpointError
 from vog.models.jax import networks
 from vog.models.jax.match_names import names_without_tree
 from vog.models.jax.named_arrays import Arrays, Tree, tree_of
@@ -93,12 +91,10 @@ class LinenNetwork:
         """Return the arrays as they are."""
         return arrays
 
-    def read_own_format(self, path: Path) -> Mapping[str, np.ndarray]:
-        """Raise CheckpointError: an `.eqx` file holds no names."""
-        raise CheckpointError(
-            f"checkpoint {path} is a file of Equinox, and the model is a module of Flax. Expected "
-            f"an Orbax folder, .msgpack, .npz or .safetensors."
-        )
+    @property
+    def leaves_reader(self) -> None:
+        """Nothing: leaves without names fit modules of Equinox alone."""
+        return
 
     def layer_weights(self, layer: str) -> LayerWeights:
         """Return the names of the kernel and bias of a Dense."""

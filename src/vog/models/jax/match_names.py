@@ -55,6 +55,7 @@ def match(
         CheckpointError: names or shapes differ, and the message lists each; or the file holds the
             arrays several times.
     """
+    key = key or None  # an empty key is the file as a whole
     chosen = arrays if key is None else _below(arrays, key, path)
     start = "" if key is None else f"{key}."
     renamed: dict[str, str] = {}

@@ -74,12 +74,9 @@ class Network(Protocol):
         """Return the arrays of a file without what the framework adds to names as it saves."""
         ...
 
-    def read_own_format(self, path: Path) -> Mapping[str, np.ndarray]:
-        """Return the arrays of a file that only the framework itself can read, `.eqx`.
-
-        Raises:
-            CheckpointError: the file does not fit.
-        """
+    @property
+    def leaves_reader(self) -> Callable[[Path], Mapping[str, np.ndarray]] | None:
+        """What reads the leaves in an `.eqx` file, which have no names; None if nothing can."""
         ...
 
     def layer_weights(self, layer: str) -> LayerWeights:

@@ -4,13 +4,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from flax import nnx
 
-from vog.errors import CheckpointError
 from vog.models.jax import networks
 from vog.models.jax.named_arrays import Arrays, Tree, tree_of
 from vog.models.jax.networks import Call, LayerWeights, Run, joined, layers_by_weights
@@ -82,12 +80,10 @@ class NnxNetwork:
         bare = {_without_container(name): array for name, array in arrays.items()}
         return {name: array for name, array in bare.items() if not f".{name}".endswith(endings)}
 
-    def read_own_format(self, path: Path) -> Mapping[str, np.ndarray]:
-        """Raise CheckpointError: an `.eqx` file holds no names."""
-        raise CheckpointError(
-            f"checkpoint {path} is a file of Equinox, and the model is a module of Flax. Expected "
-            f"an Orbax folder, .msgpack, .npz or .safetensors."
-        )
+    @property
+    def leaves_reader(self) -> None:
+        """Nothing: leaves without names fit modules of Equinox alone."""
+        return
 
     def layer_weights(self, layer: str) -> LayerWeights:
         """Return the names of the kernel and bias of a Linear."""

@@ -49,7 +49,7 @@ def arrays_in(path: Path, reader: Reader, network: Network) -> Mapping[str, np.n
     elif path.is_dir():
         arrays = flattened(_read_orbax(path))
     elif path.suffix.lower() == ".eqx":
-        arrays = network.read_own_format(path)
+        arrays = _read_leaves(path, network)
     elif path.suffix.lower() == ".npz":
         arrays = _read_npz(path)
     elif path.suffix.lower() == ".msgpack" or _is_msgpack(path):
@@ -73,6 +73,16 @@ def _by_reader(path: Path, reader: Reader) -> dict[str, np.ndarray]:
         for name, tensor in tensors.items()
     }
     return {name: array for name, array in arrays.items() if array is not None}
+
+
+def _read_leaves(path: Path, network: Network) -> Mapping[str, np.ndarray]:
+    if network.leaves_reader is None:
+        raise CheckpointError(
+            f"checkpoint {path} is a file of Equinox, whose arrays have no names, and the model is "
+            f"no module of Equinox. Expected an Orbax folder, .msgpack, .npz or .safetensors; or "
+            f"give {option('read', 'file.py:function')}."
+        )
+    return network.leaves_reader(path)
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
