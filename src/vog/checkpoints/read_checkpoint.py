@@ -111,9 +111,9 @@ def _reason(error: OSError) -> str:
 def _choose_in_bundle(index: Path, key: str | None) -> ChosenWeights:
     """Return the variables of a TensorFlow checkpoint that are weights; only these are read."""
     bundle = open_bundle(index)
-    chosen = choose_variables(bundle.entries, bundle.others, key, index)
-    weights = OrderedDict((name, bundle.read(entry)) for name, entry in chosen.names.items())
-    return ChosenWeights(chosen.key, weights, remarks=chosen.notes)
+    variables = choose_variables(bundle.entries, bundle.others, key, index)
+    weights = OrderedDict((name, bundle.read(entry)) for name, entry in variables.names.items())
+    return ChosenWeights(variables.key, weights, remarks=variables.notes)
 
 
 def _file_content(path: Path) -> Any:
