@@ -426,7 +426,9 @@ def lying(**values: Any) -> Callable[[dict[bytes, Entry]], None]:
     ("values", "message"),
     [
         ({"size": 2**40}, "has 1,099,511,627,776 bytes, not 12"),
-        ({"shape": (2**39, 2**39)}, "has 12 bytes, not"),
+        ({"shape": (2**20, 2**20)}, "has 12 bytes, not"),
+        ({"shape": (2**39, 2**39)}, "an entry has the shape 549755813888, 549755813888"),
+        ({"shape": (2**40, 2**40, 0), "size": 0}, "an entry has the shape"),
         (
             {"shape": (2**39,), "size": 2**41},
             "two of its entries lie at the same place",

@@ -12,6 +12,7 @@ from vog.checkpoints.read_checkpoint import read_weights as read_weights
 from vog.checkpoints.reader import Reader as Reader
 from vog.checkpoints.reader import ReadSpec as ReadSpec
 from vog.checkpoints.reader import refuse_mixed_keys as refuse_mixed_keys
+from vog.checkpoints.rename_weights import NamesSpec as NamesSpec
 from vog.checkpoints.stages import Stage as Stage
 from vog.checkpoints.stages import StagesSpec as StagesSpec
 from vog.checkpoints.stages import cut_stages as cut_stages

@@ -85,6 +85,18 @@ def read_contents(
         raise CheckpointError(f"checkpoint {path} cannot be read: {_reason(error)}.") from error
 
 
+def as_tensors(values: Mapping[str, Any], path: Path) -> "OrderedDict[str, Any]":
+    """Return tensors and arrays by name as tensors; `path` is the file they are from.
+
+    Raises:
+        CheckpointError: torch does not have the type of an array, or a tensor has no numbers.
+    """
+    try:
+        return _make_tensors(values, path)
+    except _UnknownTypeError as error:
+        raise CheckpointError(f"checkpoint {path}: {error}.") from error
+
+
 def read_weights(path: Path) -> "OrderedDict[str, Any]":
     """Return the weights in a file, with the default settings of `read_contents`."""
     return read_contents(path).weights
@@ -99,9 +111,9 @@ def _reason(error: OSError) -> str:
 def _choose_in_bundle(index: Path, key: str | None) -> ChosenWeights:
     """Return the variables of a TensorFlow checkpoint that are weights; only these are read."""
     bundle = open_bundle(index)
-    chosen = choose_variables(bundle.entries, bundle.others, key, index)
-    weights = OrderedDict((name, bundle.read(entry)) for name, entry in chosen.names.items())
-    return ChosenWeights(chosen.key, weights, remarks=chosen.notes)
+    variables = choose_variables(bundle.entries, bundle.others, key, index)
+    weights = OrderedDict((name, bundle.read(entry)) for name, entry in variables.names.items())
+    return ChosenWeights(variables.key, weights, remarks=variables.notes)
 
 
 def _file_content(path: Path) -> Any:

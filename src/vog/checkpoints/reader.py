@@ -2,14 +2,19 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vog import user_functions
 from vog.checkpoints.contents import describe_value, is_tensor
-from vog.checkpoints.read_checkpoint import Contents, read_contents
+from vog.checkpoints.read_checkpoint import Contents, as_tensors, read_contents
+from vog.checkpoints.rename_weights import (
+    NamesSpec,
+    load_names,
+    names_identity,
+)
 from vog.errors import CheckpointError, first_few
 from vog.wording import option
 
@@ -25,10 +30,13 @@ class Reader:
             dots; empty for the file as a whole. For TensorFlow, a suffix of variables that take
             the place of others.
         read: reads a file in place of our readers: a function, or `file.py:function`.
+        names: gives weights the names of the model: a file of JSON, names, a function, or
+            `file.py:function`.
     """
 
     weights: str | None = None
     read: ReadSpec | None = None
+    names: NamesSpec | None = None
 
     def __call__(self, path: Path) -> "OrderedDict[str, Any]":
         """Return the weights in a file; see `contents`."""
@@ -38,18 +46,24 @@ class Reader:
         """Return the weights in a file, with their place in it.
 
         Raises:
-            CheckpointError: the file cannot be read, or has no weights at that place.
+            CheckpointError: the file cannot be read, has no weights at that place, or the names
+                do not fit it.
             FunctionError: the user's function cannot be found, or failed.
         """
-        if self.read is None:
-            return read_contents(path, self.weights)
-        return read_contents(path, self.weights, self._call_function)
+        function = None if self.read is None else self._call_function
+        contents = read_contents(path, self.weights, function)
+        if self.names is None:
+            return contents
+        renamed = load_names(self.names)(contents.weights, path)
+        return replace(contents, weights=as_tensors(renamed, path))
 
     def question(self) -> dict[str, str]:
-        """Return the settings that determine the weights; empty if both have their default."""
+        """Return the settings that determine the weights; empty if all have their default."""
         settings = {} if self.weights is None else {"weights": self.weights}
         if self.read is not None:
             settings["read"] = user_functions.function_identity(self._load_function())
+        if self.names is not None:
+            settings["names"] = names_identity(self.names)
         return settings
 
     def _load_function(self) -> Callable[..., Any]:

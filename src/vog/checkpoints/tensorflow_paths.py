@@ -77,5 +77,7 @@ def joined(paths: Iterable[Path]) -> list[Path]:
     indexes = {path: index_of(path) for path in paths}
     beside = {index.parent for index in indexes.values() if index is not None}
     # TensorFlow writes the name of the last checkpoint into a text file of this name.
-    kept = [path for path in indexes if path.name != "checkpoint" or path.parent not in beside]
-    return list(dict.fromkeys(indexes[path] or path for path in kept))
+    checkpoints = [
+        path for path in indexes if path.name != "checkpoint" or path.parent not in beside
+    ]
+    return list(dict.fromkeys(indexes[path] or path for path in checkpoints))

@@ -59,14 +59,14 @@ def choose_variables(
     of_optimizer = [name for name in suffixes if name not in averages.values()]
     counters = [name for name in by_name if _COUNTER.match(name)]
     aside = {*of_optimizer, *counters, *averages.values()}
-    chosen = {name: by_name[averages.get(name, name)] for name in by_name if name not in aside}
-    if not chosen:
+    weights = {name: by_name[averages.get(name, name)] for name in by_name if name not in aside}
+    if not weights:
         raise CheckpointError(
             f"checkpoint {path} holds no weights: {first_few(list(by_name) or ['nothing'])}. "
             f"Expected variables with numbers. For all of them, give {option('weights', '')}."
         )
     notes = _notes(suffixes, of_optimizer, [*counters, *others], key)
-    return ChosenVariables(key or "", chosen, notes)
+    return ChosenVariables(key or "", weights, notes)
 
 
 def _without_ending(names: Iterable[str], path: Path) -> dict[str, str]:
@@ -92,10 +92,10 @@ def _averages(names: Collection[str], suffix: str, path: Path) -> dict[str, str]
     }
     if not averages:
         suffixes = sorted({text for name in names if (text := _any_suffix(name, names))})
-        there = f"There are: {first_few(suffixes, 8)}." if suffixes else "No variable has a suffix."
+        known = f"There are: {first_few(suffixes, 8)}." if suffixes else "No variable has a suffix."
         raise CheckpointError(
             f"checkpoint {path}: {option('weights', suffix)}: no variable is named VARIABLE/"
-            f"{suffix} after another. {there} Give one of these, or leave {option('weights')} out."
+            f"{suffix} after another. {known} Give one of these, or leave {option('weights')} out."
         )
     return averages
 

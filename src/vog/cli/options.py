@@ -38,6 +38,14 @@ Read = Annotated[
         "returns tensors or arrays by name."
     ),
 ]
+Names = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SPEC",
+        help="A file.json of names in the checkpoint with names in the model, or file.py:function "
+        "that takes arrays by name and returns them by the names of the model.",
+    ),
+]
 Data = Annotated[
     str,
     typer.Option(

@@ -43,6 +43,7 @@ def view(
     ] = None,
     transform: options.Transform = None,
     read: options.Read = None,
+    names: options.Names = None,
     device: options.Device = "auto",
 ) -> None:
     r"""Look at every row of RUN in the browser: sort, filter, compare, and mark what is wrong.
@@ -65,6 +66,7 @@ def view(
         "root": root,
         "transform": transform,
         "read": read,
+        "names": names,
         "device": device,
     }
     if not is_local(host):

@@ -73,4 +73,6 @@ def changed_settings(stored: Mapping[str, Any], job: Job) -> tuple[str, ...]:
         changes.append("a different target")
     if stored.get("read") != current.get("read"):
         changes.append("a different function that reads checkpoints")
+    if stored.get("names") != current.get("names"):
+        changes.append("different names for the weights")
     return tuple(changes)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from vog import data as sources
 from vog import moments
-from vog.checkpoints import ReadSpec
+from vog.checkpoints import NamesSpec, ReadSpec
 from vog.data import UNLABELLED, Examples, TransformSpec
 from vog.errors import DataError, ResultError, first_few
 from vog.files.small_files import temporary_folder
@@ -95,6 +95,7 @@ def inspector(
     transform: TransformSpec = None,
     target: TargetSpec | None = None,
     read: ReadSpec | None = None,
+    names: NamesSpec | None = None,
     device: str = "auto",
 ) -> Inspector:
     """Return a function that inspects an example, given the number of its row.
@@ -109,6 +110,7 @@ def inspector(
         transform: from an image, or a row, to an input.
         target: the quantity that is differentiated.
         read: a function that reads a checkpoint, used instead of our readers.
+        names: from the names in a checkpoint to those of the model.
         device: "auto", "cpu", "cuda" or "cuda:i".
 
     Threads may share the function; only one of them runs it at a time.
@@ -117,7 +119,7 @@ def inspector(
         VogError: raised by the function, not here. An input is missing or invalid, the data are
             not those of the run, or the example has no finite gradient.
     """
-    options = Options(model, checkpoints, model_args, data, root, transform, target, read)
+    options = Options(model, checkpoints, model_args, data, root, transform, target, read, names)
     lock = Lock()
 
     @cache  # errors are not cached, so a missing file is looked for again
@@ -144,6 +146,7 @@ def _inspection_job(run: Run, inputs: LocatedInputs, device: str) -> Job:
         out=run.folder,  # keeps the sizes and choices that the run settled
         weights=inputs.weights,
         read=inputs.read,
+        names=inputs.names,
         model_args=inputs.model_args,
         root=inputs.root,
         transform=inputs.transform,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vog.checkpoints import CheckpointFile, ReadSpec, find_checkpoints, has_known_name
+from vog.checkpoints import CheckpointFile, NamesSpec, ReadSpec, find_checkpoints, has_known_name
 from vog.data import TransformSpec
 from vog.errors import CheckpointError, ResultError, first_few
 from vog.files.file_names import expanded, split_scheme
@@ -34,6 +34,7 @@ class Options:
     transform: TransformSpec = None
     target: TargetSpec | None = None
     read: ReadSpec | None = None
+    names: NamesSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class LocatedInputs:
     transform: TransformSpec
     target: TargetSpec
     read: ReadSpec | None
+    names: NamesSpec | None
     weights: str | None
 
 
@@ -83,8 +85,9 @@ def locate_inputs(run: Run, options: Options) -> LocatedInputs:
         "transform": current_location(run, "transform") or _transform_word(question),
         "target": current_location(run, "target") or _target_word(question),
     }
-    if "read" in question or options.read is not None:
-        run_specs["read"] = current_location(run, "read")
+    for name in ("read", "names"):
+        if name in question or getattr(options, name) is not None:
+            run_specs[name] = current_location(run, name)
     specs: dict[str, Any] = {}
     for name, value in run_specs.items():
         user_spec = getattr(options, name)
@@ -101,7 +104,7 @@ def locate_inputs(run: Run, options: Options) -> LocatedInputs:
         weights=question.get("weights"),
         model_args=args,
         root=None if root is None else Path(root),
-        **{"read": None, **specs},
+        **{"read": None, "names": None, **specs},
     )
 
 

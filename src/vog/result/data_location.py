@@ -19,8 +19,8 @@ from vog.wording import option as option_text
 
 ABSOLUTE, FROM_RUN = "absolute", "from_run"
 # Options that may name a path, and options that may name a `file.py:function`.
-_PATHS = ("data", "root", "gradients", "checkpoints", "fold")
-_FUNCTIONS = ("model", "data", "transform", "target", "read", "fold")
+_PATHS = ("data", "root", "gradients", "checkpoints", "fold", "names")
+_FUNCTIONS = ("model", "data", "transform", "target", "read", "fold", "names")
 
 
 def places_to_store(where: Mapping[str, Any], folder: Path) -> dict[str, dict[str, Any]]:

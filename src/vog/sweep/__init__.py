@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vog.analysis.one_run.label_agreement import label_agreement
-from vog.checkpoints import ReadSpec, StagesSpec
+from vog.checkpoints import NamesSpec, ReadSpec, StagesSpec
 from vog.data import TransformSpec
 from vog.files.output_paths import output_path
 from vog.result import Run, open_run
@@ -25,6 +25,7 @@ def score(
     *,
     weights: str | None = None,
     read: ReadSpec | None = None,
+    names: NamesSpec | None = None,
     model_args: Mapping[str, Any] | None = None,
     root: str | Path | None = None,
     transform: TransformSpec = None,
@@ -68,6 +69,8 @@ def score(
         weights: which weights of a checkpoint that has several: a key, or keys joined by dots.
         read: a function, or `file.py:function`, that reads a checkpoint instead of our readers:
             it takes a path and returns tensors or arrays by name.
+        names: from the names in a checkpoint to those of the model: a mapping, a file of JSON, a
+            function, or `file.py:function`.
         model_args: keywords for the function that builds the model.
         root: the folder that the paths of a list file are relative to.
         transform: "imagenet" (default for image files), "none", or a function.
@@ -109,6 +112,7 @@ def score(
             out=output_path(out),
             weights=weights,
             read=read,
+            names=names,
             model_args=model_args or {},
             root=None if root is None else Path(root),
             transform=transform,

@@ -27,6 +27,10 @@ _KINDS = {
     "weights": (str | None, "a key of the checkpoint, or keys joined by dots"),
     "read": ((str, Callable, NoneType), "a function, or 'file.py:function'"),
     "head": (str | None, "the name of a linear layer of the model"),
+    "names": (
+        (str, Path, Mapping, Callable, NoneType),
+        "names by name, a file of JSON, a function, or 'file.py:function'",
+    ),
     "model_args": (Mapping, "names with values"),
     "scores": (str | Iterable | None, "names of scores"),
     "target": ((str, Callable), f"{', '.join(TARGETS)}, or a function"),

@@ -131,6 +131,7 @@ def _where(request: Request, files: Sequence[CheckpointFile], examples: Examples
         "transform": _text_or_none(request.transform),
         "target": _text_or_none(request.target),
         **({} if request.read is None else {"read": _text_or_none(request.read)}),
+        **({} if request.names is None else {"names": _text_or_none(request.names)}),
     }
     return where | places_to_store(where, request.out)
 

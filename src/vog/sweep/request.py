@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from vog.checkpoints import Reader, ReadSpec, StagesSpec
+from vog.checkpoints import NamesSpec, Reader, ReadSpec, StagesSpec
 from vog.data import TransformSpec
 from vog.models.load import ModelSpec
 from vog.models.options import ModelOptions
@@ -32,6 +32,8 @@ class Request:
             TensorFlow, a suffix of variables that take the place of others.
         read: a function, or `file.py:function`, that reads a checkpoint instead of our readers:
             it takes a path and returns tensors or arrays by name.
+        names: from the names in a checkpoint to those of the model: a mapping, a file of JSON, a
+            function, or `file.py:function`.
         model_args: keywords for the function that builds the model.
         root: the folder that the paths of a list file are relative to.
         transform: "imagenet" (default for image files), "none", or a function.
@@ -69,6 +71,7 @@ class Request:
     out: Path
     weights: str | None = None
     read: ReadSpec | None = None
+    names: NamesSpec | None = None
     model_args: Mapping[str, Any] = field(default_factory=dict)
     root: Path | None = None
     transform: TransformSpec = None
@@ -97,5 +100,5 @@ class Request:
     @property
     def model_options(self) -> ModelOptions:
         """The settings of the model and of its checkpoints."""
-        reader = Reader(self.weights, self.read)
+        reader = Reader(self.weights, self.read, self.names)
         return ModelOptions(self.model_args, reader, self.device, self.fold, self.layout, self.head)

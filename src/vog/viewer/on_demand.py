@@ -71,7 +71,7 @@ def inspection(
     Args:
         run: the run, which names the inputs of its scoring.
         overrides: inputs that replace them: `model`, `model_args`, `checkpoints`, `data`,
-            `transform`, `read`.
+            `transform`, `read`, `names`.
         inspect: the function that inspects a row.
     """
     if "combined" in run.question:
@@ -96,6 +96,7 @@ def inspection(
         overrides.get("transform") or current_location(run, "transform"),
         current_location(run, "target"),
         overrides.get("read") or current_location(run, "read"),
+        overrides.get("names") or current_location(run, "names"),
     )
     code += [str(spec) for spec in functions if spec is not None and ":" in str(spec)]
     count = len(run.question["checkpoints"])

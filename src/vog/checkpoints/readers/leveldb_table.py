@@ -79,11 +79,11 @@ def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
     key, position = b"", 0
     while position < end:
         shared, position = read_varint(block, position)
-        own, position = read_varint(block, position)
+        added, position = read_varint(block, position)
         size, position = read_varint(block, position)
-        if shared > len(key) or own + size > end - position:
+        if shared > len(key) or added + size > end - position:
             raise Unreadable("an entry of it is longer than its block")
-        key = key[:shared] + block[position : position + own]
-        position += own
+        key = key[:shared] + block[position : position + added]
+        position += added
         yield key, block[position : position + size]
         position += size

@@ -43,7 +43,7 @@ _TYPES: Mapping[int, tuple[str, torch.dtype | None]] = {
 }
 _NEWEST_VERSION = 1
 _MOST_SHARDS = 100_000  # as many as the names of data files can count
-_MOST_AXES, _LONGEST_AXIS = 32, 2**40
+_MOST_AXES, _MOST_VALUES = 32, 2**48
 _WHOLE_AXIS = (0, -1)
 _HEADER = b""
 
@@ -194,7 +194,8 @@ def _read_entry(fields: Fields, order: str, shards: int) -> _Entry | None:
     code, torch_dtype = _TYPES[fields.number(1)]
     shapes = fields.messages(2)
     shape = tuple(axis.number(1) for each in shapes[-1:] for axis in each.messages(2))
-    if len(shape) > _MOST_AXES or not all(0 <= length <= _LONGEST_AXIS for length in shape):
+    values = math.prod(length for length in shape if length)  # also of a shape that has none
+    if len(shape) > _MOST_AXES or min(shape, default=0) < 0 or values > _MOST_VALUES:
         raise Unreadable(f"an entry has the shape {first_few([str(n) for n in shape])}")
     entry = _Entry(
         np.dtype(f"{order}{code}"),
@@ -271,7 +272,7 @@ def _check_places(index: Path, shards: Sequence[Path], entries: Sequence[_Entry]
         if following[:2] < (shard, offset + size):
             raise Unreadable("two of its entries lie at the same place")
     for number, shard in enumerate(shards):
-        ends = [offset + size for at, offset, size in places if at == number]
+        ends = [offset + size for place, offset, size in places if place == number]
         if ends and not shard.is_file():
             raise _missing(index, shard.name)
         if ends and shard.stat().st_size < max(ends):
