@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PLAIN := --override-ini 'addopts=-ra --strict-markers --strict-config'
 
-.PHONY: venv browser demo test test-fast campaigns lowest interop interop-models interop-jax lint format bench clean
+.PHONY: venv browser demo test test-fast campaigns lowest interop interop-models interop-jax interop-keras interop-tensorflow lint format bench clean
 
 venv: .venv/installed
 
@@ -26,7 +26,7 @@ test: venv browser
 # What takes a second or less and needs neither browser nor processes, without the checks of shapes
 # at run time, which take half of the time: a minute or two.
 test-fast: venv
-	OMP_NUM_THREADS=1 $(BIN)/pytest $(PLAIN) --numprocesses logical --maxprocesses 8 --dist worksteal --durations 5 --hypothesis-profile fast -m "not browser and not process and not slow" --ignore tests/interop --ignore tests/interop_models --ignore tests/interop_jax --ignore tests/campaigns --ignore tests/smoke
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(PLAIN) --numprocesses logical --maxprocesses 8 --dist worksteal --durations 5 --hypothesis-profile fast -m "not browser and not process and not slow" --ignore tests/interop --ignore tests/interop_models --ignore tests/interop_jax --ignore tests/interop_keras --ignore tests/interop_tensorflow --ignore tests/campaigns --ignore tests/smoke
 
 # What `make test` has a sample of, whole: mutated files, flipped bits, kills; and long trainings.
 # About half an hour.
@@ -60,6 +60,26 @@ interop-jax: .venv-interop-jax/installed
 	.venv-interop-jax/bin/pip install --quiet --disable-pip-version-check --constraint constraints-interop-jax.txt --editable '.[interop-jax]'
 	touch $@
 
+# Models of Keras on each of its backends against the same network in PyTorch. Some 3 GB.
+interop-keras: .venv-interop-keras/installed
+	for backend in torch jax tensorflow; do \
+	    KERAS_BACKEND=$$backend OMP_NUM_THREADS=1 .venv-interop-keras/bin/pytest tests/interop_keras || exit 1; \
+	done
+
+.venv-interop-keras/installed: pyproject.toml constraints-interop-keras.txt
+	$(PYTHON) -m venv .venv-interop-keras
+	.venv-interop-keras/bin/pip install --quiet --disable-pip-version-check --constraint constraints-interop-keras.txt --editable '.[interop-keras]'
+	touch $@
+
+# Graphs of TensorFlow 1 and SavedModels against the same network in PyTorch. Some 3 GB.
+interop-tensorflow: .venv-interop-tensorflow/installed
+	OMP_NUM_THREADS=1 TF_ENABLE_ONEDNN_OPTS=0 .venv-interop-tensorflow/bin/pytest tests/interop_tensorflow
+
+.venv-interop-tensorflow/installed: pyproject.toml constraints-interop-tensorflow.txt
+	$(PYTHON) -m venv .venv-interop-tensorflow
+	.venv-interop-tensorflow/bin/pip install --quiet --disable-pip-version-check --constraint constraints-interop-tensorflow.txt --editable '.[interop-tensorflow]'
+	touch $@
+
 # Every command once with the lowest versions that are allowed. `make lowest TORCH=` takes the
 # lowest torch too, some gigabytes; as it is, torch is that of constraints.txt.
 TORCH = torch
@@ -90,4 +110,4 @@ bench: venv
 	$(BIN)/python benchmarks/tables.py .benchmarks/results.json
 
 clean:
-	rm -rf .venv .venv-interop .venv-interop-models .venv-interop-jax .venv-lowest demo
+	rm -rf .venv .venv-interop .venv-interop-models .venv-interop-jax .venv-interop-keras .venv-interop-tensorflow .venv-lowest demo

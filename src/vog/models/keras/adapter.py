@@ -20,10 +20,10 @@ from vog.models.keras import read_checkpoint
 from vog.models.keras.network import KerasNetwork
 from vog.models.keras.passes import Pass, Passes, passes_of
 from vog.models.last_layer import LinearLastLayer
+from vog.models.match_variables import match
 from vog.models.options import ModelOptions
 from vog.models.own_model import OwnModel, model_of_object
 from vog.models.protocol import FittedWeights, Outputs
-from vog.models.tensorflow.match_variables import match
 from vog.scores.gradient import Layout
 from vog.wording import option
 

@@ -19,10 +19,10 @@ from vog import host_memory, user_functions
 from vog.data.inputs import Inputs
 from vog.errors import ModelError, VogError
 from vog.models.last_layer import LinearLastLayer
+from vog.models.match_variables import match
 from vog.models.options import ModelOptions
 from vog.models.own_model import OwnModel, model_of_object
 from vog.models.protocol import FittedWeights, Outputs
-from vog.models.tensorflow.match_variables import match
 from vog.models.tensorflow.networks import Graph, Source
 from vog.models.tensorflow.traced_network import TracedNetwork
 from vog.wording import option

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from vog.data.inputs import Inputs
+from vog.models.match_variables import match
 from vog.models.protocol import FittedWeights, Outputs
 from vog.models.tensorflow.adapter import Arrays, TensorflowModel
 from vog.models.tensorflow.last_layer import last_layer
-from vog.models.tensorflow.match_variables import match
 from vog.models.tensorflow.networks import Tf1Function
 
 v1 = tf.compat.v1

@@ -1,4 +1,4 @@
-"""The arrays of a checkpoint, matched to the variables of a network of TensorFlow by name."""
+"""The arrays of a checkpoint, matched by name to the variables of a network that knows its own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
