@@ -29,6 +29,11 @@ def _model(value: Any, build: Callable[[], object] | None, options: ModelOptions
     Raises:
         ModelError: the model cannot be used, or the device is another one.
     """
+    if any(_is_old_model(kind) for kind in type(value).__mro__):
+        from vog.models.keras.old_keras import OldKeras
+        from vog.models.tensorflow.adapter import model_of_source
+
+        return model_of_source(OldKeras(value, build), options)
     from vog.models.keras.adapter import model_of_network
 
     return model_of_network(value, build, options)

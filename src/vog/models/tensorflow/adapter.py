@@ -15,7 +15,8 @@ import tensorflow as tf
 import torch
 from torch import Tensor
 
-from vog import host_memory, user_functions
+from vog import checkpoints, host_memory, user_functions
+from vog.checkpoints import Reader
 from vog.data.inputs import Inputs
 from vog.errors import ModelError, VogError
 from vog.models.last_layer import LinearLastLayer
@@ -28,6 +29,13 @@ from vog.models.tensorflow.traced_network import TracedNetwork
 from vog.wording import option
 
 Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A checkpoint of a network whose variables are not there before a batch was seen."""
+
+    path: Path
 
 
 class Unmatched(dict[str, np.ndarray]):
@@ -99,12 +107,20 @@ class TensorflowModel:
         """Return what identifies the network."""
         return self.source.identity()
 
+    def reads_itself(self, path: Path) -> bool:
+        """Return True if a path is a checkpoint that only the network's own framework reads."""
+        return self.source.reads_itself(path)
+
     def read(self, path: Path) -> FittedWeights:
         """Return the arrays of a checkpoint by the names of the variables, floats in float32.
 
         Raises:
             CheckpointError: it cannot be read, or does not fit.
         """
+        if self.source.reads_itself(path) and self.options.reader == Reader():
+            if self.traced is None:
+                return FittedWeights(Unread(path))
+            return FittedWeights({n: _float32(a) for n, a in self.source.read(path).items()})
         contents = self.options.reader.contents(path)
         arrays = {
             name: (value.float() if value.is_floating_point() else value).numpy()
@@ -117,9 +133,17 @@ class TensorflowModel:
         matched = match(arrays, self.traced.graph.shapes, path)
         return FittedWeights(matched.arrays, contents.key, {**notes, **matched.notes})
 
+    def digest(self, fitted: FittedWeights) -> str:
+        """Return a digest of values in their order: names may count up within a process."""
+        arrays = enumerate(fitted.values.values())
+        tensors = {str(position): torch.from_numpy(np.array(a)) for position, a in arrays}
+        return checkpoints.weights_digest(tensors)
+
     def ready(self, fitted: FittedWeights) -> Arrays:
         """Return the arrays as they were read; they are assigned when they are used."""
         assert self.traced is not None, "the shape of examples is known"
+        if isinstance(fitted.values, Unread):
+            return self.read(fitted.values.path).values
         if isinstance(fitted.values, Unmatched):
             return match(fitted.values, self.traced.graph.shapes, Path("of the trial")).arrays
         return fitted.values
@@ -145,9 +169,12 @@ class TensorflowModel:
         allowed = tf.config.experimental.tensor_float_32_execution_enabled()
         tf.config.experimental.enable_tensor_float_32_execution(False)
         try:
-            yield
+            with self.source.values_restored():
+                yield
         finally:
             tf.config.experimental.enable_tensor_float_32_execution(allowed)
+            if self.traced is not None:
+                self.traced.assigned.arrays = None  # the user may change variables in between
 
     @contextmanager
     def observe(self, weights: Arrays, placed: Any, differentiate: bool) -> Iterator[Outputs]:
@@ -254,6 +281,11 @@ def trace(source: Source, shape: tuple[int, ...]) -> Traced:
     """Return a network that is traced for examples of a shape when it first runs."""
     graph = source.graph(shape)
     return Traced(graph, TracedNetwork(lambda inputs, _: graph.run(inputs)), Assigned())
+
+
+def _float32(array: np.ndarray) -> np.ndarray:
+    is_float = array.dtype.kind == "f" or "float" in array.dtype.name  # bfloat16 is of kind V
+    return array.astype(np.float32) if is_float else array
 
 
 def _no_gradient(cotangent: Tensor, more: bool = False) -> Tensor:

@@ -63,6 +63,12 @@ def _is_read(tensor: Any) -> bool:
     return _before_same_values(tensor).op.type in kinds
 
 
+def before_softmax(output: Any) -> Any:
+    """Return what goes into a softmax that makes the output, or else the output itself."""
+    operation = _before_same_values(output).op
+    return operation.inputs[0] if operation.type == "Softmax" else output
+
+
 def _before_same_values(tensor: Any) -> Any:
     while tensor.op.type in _SAME_VALUES:
         tensor = tensor.op.inputs[0]

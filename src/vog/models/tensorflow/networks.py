@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -52,9 +53,37 @@ class Source(Protocol):
         """Return digests of the architecture and of the code."""
         ...
 
+    def reads_itself(self, path: Path) -> bool:
+        """Return True if a path is a checkpoint that `read` reads, and not our own readers."""
+        ...
+
+    def read(self, path: Path) -> Mapping[str, Any]:
+        """Return the arrays of such a checkpoint by the names of variables."""
+        ...
+
+    def values_restored(self) -> AbstractContextManager[None]:
+        """Put the values of variables that belong to the user back after the block."""
+        ...
+
+
+class _ReadByOurReaders:
+    """A network whose checkpoints our own readers read, into variables of its own."""
+
+    def reads_itself(self, path: Path) -> bool:
+        """Return False."""
+        return False
+
+    def read(self, path: Path) -> Mapping[str, Any]:
+        """Raise AssertionError."""
+        raise AssertionError("`reads_itself` is False")
+
+    def values_restored(self) -> AbstractContextManager[None]:
+        """Return an empty block."""
+        return nullcontext()
+
 
 @dataclass(frozen=True)
-class Tf1Function:
+class Tf1Function(_ReadByOurReaders):
     """A function of TensorFlow 1, from a placeholder of inputs to logits.
 
     Attributes:
@@ -96,7 +125,7 @@ class Tf1Function:
         parameters = inspect.signature(self.build.function).parameters
         off = [name for name in _MODES if name in parameters]
         keywords = {**dict.fromkeys(off, False), **self.build.args}
-        return _logits(self.build.function(inputs, **keywords), self.build.name)
+        return logits_of(self.build.function(inputs, **keywords), self.build.name)
 
     def identity(self) -> Mapping[str, str]:
         """Return a digest of the function and its keywords."""
@@ -107,7 +136,7 @@ class Tf1Function:
 
 
 @dataclass(frozen=True)
-class SavedModel:
+class SavedModel(_ReadByOurReaders):
     """A folder that `tf.saved_model.save` or an exporter wrote, by its one signature.
 
     Attributes:
@@ -135,7 +164,7 @@ class SavedModel:
 
         def run(inputs: Any) -> tuple[Any, Any]:
             cast = tf.cast(inputs, specification.dtype)
-            return _logits(signature(**{name: cast})[key], str(self.folder)), None
+            return logits_of(signature(**{name: cast})[key], str(self.folder)), None
 
         variables = _trackable_names(self.folder, loaded)
         return Graph(variables, run)
@@ -190,7 +219,7 @@ def _trackable_names(folder: Path, loaded: Any) -> dict[str, Any]:
     return names
 
 
-def _logits(output: Any, name: str) -> Any:
+def logits_of(output: Any, name: str) -> Any:
     """Return the logits in the output of a function.
 
     Raises:
