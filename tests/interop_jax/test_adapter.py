@@ -310,3 +310,22 @@ def test_code_and_settings_identify_a_network() -> None:
     assert identity(wide)["architecture"] != identity(narrow)["architecture"]
     layers = [nnx.Linear(2, width, rngs=nnx.Rngs(0)) for width in (2, 3)]
     assert identity(layers[0])["architecture"] != identity(layers[1])["architecture"]
+
+
+class Valued(linen.Module):
+    """A network with a parameter that has the name of an attribute of containers."""
+
+    @linen.compact
+    def __call__(self, x: Any) -> Any:
+        value = self.param("value", linen.initializers.normal(), (6,))
+        return linen.Dense(3)(x * value)
+
+
+def test_a_parameter_may_be_called_value(tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    folder.mkdir()
+    for step in range(2):
+        variables = Valued().init(jax.random.key(step), jnp.zeros((1, 6)))
+        (folder / f"{step}.msgpack").write_bytes(serialization.to_bytes(variables))
+    run = vog.score(Valued(), folder, VECTORS, tmp_path / "run", scores="all", quiet=True)
+    assert "grand@all" in run.score_columns

@@ -21,10 +21,11 @@ from torch import Tensor
 
 from vog import host_memory, user_functions
 from vog.data.inputs import Inputs
-from vog.errors import FunctionError, ModelError, VogError
+from vog.errors import ModelError, VogError
 from vog.models.jax import last_layer, match_names, programs, read_checkpoint
 from vog.models.jax.devices import choose_device, to_jax, to_torch, torch_device
 from vog.models.jax.named_arrays import Arrays
+from vog.models.jax.network_kinds import network_of
 from vog.models.jax.networks import Network
 from vog.models.jax.programs import Programs
 from vog.models.last_layer import LinearLastLayer
@@ -324,36 +325,6 @@ def model_of_network(
     device = choose_device(options.device)
     model = JaxModel(network_of(value), options, device, build, value)
     return model_of_object(model, options)
-
-
-def network_of(value: Any) -> Network:
-    """Return the network of what the user gave.
-
-    Raises:
-        FunctionError: it is none.
-    """
-    module, state = value if isinstance(value, tuple) else (value, None)
-    kinds = [kind.__module__ for kind in type(module).__mro__]
-    if any(kind.startswith("flax.linen") for kind in kinds) and state is None:
-        from vog.models.jax.linen_network import LinenNetwork
-
-        return LinenNetwork(module)
-    if any(kind.startswith("flax.nnx") for kind in kinds) and state is None:
-        from vog.models.jax.nnx_network import NnxNetwork
-
-        return NnxNetwork(module)
-    if any(kind.startswith("equinox") for kind in kinds):
-        from vog.models.jax.equinox_network import EquinoxNetwork
-
-        return EquinoxNetwork(module, state)
-    if callable(module) and state is not None:
-        from vog.models.jax.function_network import FunctionNetwork
-
-        return FunctionNetwork(module, state)
-    raise FunctionError(
-        f"{option('model')} is {type(module).__name__}; expected a module of Flax or Equinox, "
-        f"(module, state) of Equinox, or (apply, weights)."
-    )
 
 
 def _tree_arguments(network: Network) -> Any:

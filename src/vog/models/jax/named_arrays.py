@@ -35,14 +35,20 @@ def tree_of(value: Any, prefix: str = "", dropped: tuple[str, ...] = ()) -> Tree
     Args:
         value: the tree; its leaves have a shape.
         prefix: precedes each name.
-        dropped: last parts of paths that do not count, such as the attribute of a container.
+        dropped: attributes of containers, such as `value`, that do not count at the end of a path.
     """
     leaves, structure = jax.tree_util.tree_flatten_with_path(value)
-    paths = [[_part(key) for key in path] for path, _ in leaves]
-    paths = [path[:-1] if path and path[-1] in dropped else path for path in paths]
-    names = tuple(prefix + ".".join(path) for path in paths)
+    paths = [path[:-1] if _ends_in_attribute(path, dropped) else path for path, _ in leaves]
+    names = tuple(prefix + ".".join(map(_part, path)) for path in paths)
     shapes = {name: tuple(leaf.shape) for name, (_, leaf) in zip(names, leaves, strict=True)}
     return Tree(names, shapes, structure)
+
+
+def _ends_in_attribute(path: Any, attributes: tuple[str, ...]) -> bool:
+    """Return whether a path ends in one of these attributes; keys of dicts are never meant."""
+    if not path or isinstance(path[-1], jax.tree_util.DictKey | jax.tree_util.SequenceKey):
+        return False
+    return _part(path[-1]) in attributes
 
 
 def _part(key: Any) -> str:
