@@ -1,6 +1,5 @@
 """The recipes of docs/frameworks.md: what they define is saved as they say, and scored."""
 
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,11 @@ import numpy as np
 import pytest
 from flax import linen, nnx
 
+import recipes
 import vog
 from command_line import Cli
 
-PAGE = Path(__file__).parents[2] / "docs" / "frameworks.md"
-_, JAX = PAGE.read_text(encoding="utf-8").split("\n## JAX\n")
-BLOCKS = re.findall(r"```python\n# (.*?)\n(.*?)```", JAX, re.DOTALL)
-RECIPES = [
-    (file, code, BLOCKS[number + 1][1])
-    for number, (file, code) in enumerate(BLOCKS)
-    if file.endswith(".py")
-]
+RECIPES = recipes.recipes("JAX")
 
 
 def trained(value: Any, step: int) -> dict[str, Any]:
@@ -42,7 +35,6 @@ def trained(value: Any, step: int) -> dict[str, Any]:
 
 def test_every_flavour_has_a_recipe() -> None:
     assert [file for file, _, _ in RECIPES] == ["mynet.py", "masked.py", "mynet.py", "mynet.py"]
-    assert {file for file, _ in BLOCKS if not file.endswith(".py")} == {"in the training loop"}
 
 
 @pytest.mark.parametrize("number", range(len(RECIPES)))
@@ -66,8 +58,7 @@ def test_the_recipes_run(
     shape = (3, 16, 16) if number == len(RECIPES) - 1 else (16, 16, 3)
     images = np.random.default_rng(0).normal(size=(20, *shape)).astype(np.float32)
     np.savez("digits.npz", images=images, labels=np.arange(20) % 10)
-    (line,) = re.findall(r"^    vog (score .*)$", JAX, re.MULTILINE)
-    words = line.replace("mynet.py", file).split()
+    words = [word.replace("mynet.py", file) for word in recipes.command("JAX")]
     status, _, errors = Cli(capsys, monkeypatch)(*words)
     assert status == 0, errors
     run = vog.open("scores/a")
