@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-PAGE = Path(__file__).parents[1] / "docs" / "frameworks.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "frameworks.md"
 
 
 def section(title: str) -> str:

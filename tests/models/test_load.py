@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import vog
 import world
@@ -112,3 +113,39 @@ def test_a_scheme_stands_in_the_question_and_its_file_is_where_it_was(
     assert place == f"own:{tmp_path / 'scheme_net.py'}:build"
     (tmp_path / "scheme_net.py").unlink()
     assert data_location.current_location(run, "model") == "own:scheme_net.py:build"
+
+
+@pytest.mark.parametrize("spec", ["tf1:net.py:logits", "savedmodel:{folder}"])
+def test_tensorflow_that_is_not_installed(
+    spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    (tmp_path / "saved_model.pb").touch()
+    with pytest.raises(ModelError, match=r"tensorflow is not installed.*'vog\[tensorflow\]'"):
+        model_of(spec.format(folder=tmp_path), OPTIONS)
+
+
+def test_a_folder_that_is_no_saved_model(tmp_path: Path) -> None:
+    """Said before TensorFlow is imported, which takes seconds."""
+    with pytest.raises(ModelError, match=r"savedmodel:.*: it has no saved_model\.pb"):
+        model_of(f"savedmodel:{tmp_path}", OPTIONS)
+    with pytest.raises(ModelError, match=r"savedmodel:.*: there is no such folder"):
+        model_of(f"savedmodel:{tmp_path / 'none'}", OPTIONS)
+    (tmp_path / "saved_model.pb").touch()
+    with pytest.raises(ModelError, match="a SavedModel is built already"):
+        model_of(f"savedmodel:{tmp_path}", ModelOptions(args={"width": 3}))
+
+
+def _kind(module: str, *bases: type) -> type:
+    return type("Model", bases, {"__module__": module})
+
+
+def test_a_model_of_keras_is_known_by_its_classes() -> None:
+    """Also on PyTorch, where it is a module too: as one, all its scores would be 0."""
+    opens = load.ADAPTERS[0].opens
+    of_torch = _kind("keras.src.models.model", torch.nn.Module)
+    for kind in (of_torch, _kind("keras.src.models.model"), _kind("tf_keras.src.engine.training")):
+        assert opens(type("Mine", (kind,), {"__module__": "net"})())
+        assert not opens(kind)
+    assert not opens(world.build())
+    assert not opens(_kind("net")())
