@@ -1,15 +1,13 @@
-"""The sweep of networks of other frameworks beside the bare loop of the framework, in turns.
+"""The sweep of networks of JAX beside the bare loop of JAX, in turns.
 
 The bare loop is what a user would write: for each checkpoint, one compiled gradient of the logit of
 the label, batch by batch, and mean and spread over checkpoints in NumPy. Both take the same arrays
 and the same batches, read each checkpoint once before, and have compiled before they are timed.
-Frameworks are in environments of their own: run it with that of `make interop-jax`,
+Run it in the environment of `make interop-jax`,
 
-    pytest benchmarks/bench_frameworks.py --benchmark-only -c benchmarks/frameworks.ini
+    pytest benchmarks/bench_jax.py --benchmark-only -c benchmarks/frameworks.ini
 """
 
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +17,14 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-import vog
-from vog.sweep.loop import sweep
-from vog.sweep.prepare import prepare
-from vog.sweep.request import Request
+from beside_bare_loop import BATCH, CHECKPOINTS, CLASSES, compare, data
 
 jax = pytest.importorskip("jax", reason="JAX is not installed: make interop-jax")
 eqx = pytest.importorskip("equinox", reason="Equinox is not installed: make interop-jax")
 linen = pytest.importorskip("flax.linen", reason="Flax is not installed: make interop-jax")
 nnx = pytest.importorskip("flax.nnx", reason="Flax is not installed: make interop-jax")
 
-EXAMPLES, CHECKPOINTS, BATCH, PAIRS, CLASSES = 256, 3, 64, 5, 10
+EXAMPLES = 256
 
 
 class Block(linen.Module):
@@ -179,41 +174,10 @@ def bare_loop(subject: Subject, images: np.ndarray, labels: np.ndarray) -> Calla
     return run
 
 
-@pytest.mark.benchmark(group="networks of other frameworks")
+@pytest.mark.benchmark(group="networks of JAX")
 @pytest.mark.parametrize("name", SUBJECTS)
 def bench_beside_the_bare_loop(benchmark: BenchmarkFixture, tmp_path: Path, name: str) -> None:
     subject = SUBJECTS[name]()
-    rng = np.random.default_rng(0)
-    images = rng.normal(size=(EXAMPLES, *subject.shape)).astype(np.float32)
-    labels = rng.integers(0, CLASSES, EXAMPLES)
-    job = prepare(
-        Request(
-            *(subject.module, subject.save(tmp_path / "c"), (images, labels), tmp_path / "run"),
-            scores="vog",
-            batch_size=BATCH,
-            overwrite=True,
-            quiet=True,
-        )
-    )
-    bare = bare_loop(subject, images, labels)
-    taken = [(seconds(bare), seconds(lambda: sweep(job))) for _ in range(PAIRS + 1)][1:]
-    milliseconds = [
-        [1000 * s / (EXAMPLES * CHECKPOINTS) for s in way] for way in zip(*taken, strict=True)
-    ]
-    for way, each in zip(("the bare loop", "sweep, `vog`"), milliseconds, strict=True):
-        ratios = [s / b for s, b in zip(each, milliseconds[0], strict=True)]
-        benchmark.extra_info[way] = {
-            "ms": round(statistics.median(each), 3),
-            "least": round(min(each), 3),
-            "most": round(max(each), 3),
-            "ratio": round(statistics.median(ratios), 3),
-        }
-    np.testing.assert_allclose(vog.open(tmp_path / "run").values("vog@all"), bare(), rtol=1e-3)
-    benchmark.pedantic(bare, rounds=1)
-
-
-def seconds(run: Callable[[], object]) -> float:
-    """Return how long something takes."""
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+    images, labels = data(subject.shape, EXAMPLES)
+    files = subject.save(tmp_path / "c")
+    compare(benchmark, subject.module, files, bare_loop(subject, images, labels), (images, labels))
