@@ -44,7 +44,7 @@ interop: .venv-interop/installed
 
 # Models of other libraries against the plain way, and peers of some scores. Some 6 GB.
 interop-models: .venv-interop-models/installed
-	.venv-interop-models/bin/pytest tests/interop_models --table docs/architectures.md
+	.venv-interop-models/bin/pytest tests/interop_models --table=docs/architectures.md
 
 .venv-interop-models/installed: pyproject.toml constraints-interop-models.txt
 	$(PYTHON) -m venv .venv-interop-models

@@ -20,12 +20,15 @@ from vog.errors import DifferentQuestionError
 from vog.former_names import FormerAttribute, former_classes
 
 PAGE = Path(__file__).parents[1] / "docs/former-names.md"
+# Rooms of frameworks that need not be installed; they came after the former names.
+_OPTIONAL = ("vog.models.jax.", "vog.models.keras.", "vog.models.tensorflow.")
 
 
 def former_attributes() -> list[tuple[type, str, str]]:
     """Return the class, the former name and the present name of each former attribute."""
     names = [info.name for info in pkgutil.walk_packages(vog.__path__, "vog.")]
-    modules = [import_module(name) for name in names if name != "vog.__main__"]
+    names = [name for name in names if not name.startswith(("vog.__main__", *_OPTIONAL))]
+    modules = [import_module(name) for name in names]
     classes = {
         value: None
         for module in modules

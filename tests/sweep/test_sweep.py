@@ -65,7 +65,8 @@ def assert_close(found: Any, expected: Any, path: str, column: str) -> None:
         assert np.isclose(found, expected).mean() > 0.9, column
     else:
         spread = np.ptp(expected[np.isfinite(expected)])
-        assert np.isclose(found, expected, rtol=0.02, atol=0.02 * spread).mean() > 0.95, column
+        jumps = ~np.isclose(found, expected, rtol=0.02, atol=0.02 * spread)
+        assert jumps.sum() <= max(2, 0.05 * len(jumps)), column
         np.testing.assert_allclose(found, expected, rtol=0.1, atol=0.1 * spread, err_msg=column)
 
 

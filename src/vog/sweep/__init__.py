@@ -66,7 +66,8 @@ def score(
             returns a dataset, a dataset, or `(inputs, labels)`. Data without labels need the
             target `predicted`; scores that use labels are then left out.
         out: the run folder; continued if it answers the same question.
-        weights: which weights of a checkpoint that has several: a key, or keys joined by dots.
+        weights: which weights of a checkpoint that has several: a key, or keys joined by dots; for
+            TensorFlow, a suffix of variables that take the place of others.
         read: a function, or `file.py:function`, that reads a checkpoint instead of our readers:
             it takes a path and returns tensors or arrays by name.
         names: from the names in a checkpoint to those of the model: a mapping, a file of JSON, a
