@@ -6,8 +6,9 @@ vog score --model experiments/reference_resnet50.py:build --names names.json \
 
 The first line writes which variable of a checkpoint is which weight of the module, as `--names`
 takes it. TensorFlow need not be installed. What the two have in common with each other and not with
-torchvision's ResNet-50: a max pool that is padded at the bottom and the right alone. In common with
-torchvision's, though not with the paper of He et al.: the stride is that of the 3 x 3 convolution.
+torchvision's ResNet-50: a max pool of 112 x 112 values is padded at the bottom and the right alone.
+In common with torchvision's, though not with the paper of He et al.: the stride is that of the
+3 x 3 convolution.
 A module is registered in the order in which TensorFlow's layers are made, the projection of a block
 first, so that the i-th convolution is `conv2d_i`.
 """
@@ -79,8 +80,24 @@ class ResNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return logits [n, classes]."""
         hidden = F.relu(self.stem(images))
-        pooled = F.max_pool2d(F.pad(hidden, (0, 1, 0, 1)), 3, stride=2)  # after a ReLU, 0 is least
-        return self.dense(self.blocks(pooled).mean(dim=(2, 3)))
+        return self.dense(self.blocks(max_pool(hidden)).mean(dim=(2, 3)))
+
+
+def max_pool(hidden: Tensor) -> Tensor:
+    """Return the maximum of 3 x 3 values at every second position, padded as TensorFlow's `SAME`.
+
+    Args:
+        hidden: [n, channels, height, width], none of them negative, as after a ReLU.
+    """
+    top, bottom = _same_padding(hidden.shape[2])
+    left, right = _same_padding(hidden.shape[3])
+    return F.max_pool2d(F.pad(hidden, (left, right, top, bottom)), 3, stride=2)
+
+
+def _same_padding(length: int) -> tuple[int, int]:
+    """Return the padding before and after an axis: of an even one, only after it."""
+    padding = max(0, 2 * (-(-length // 2) - 1) + 3 - length)
+    return padding // 2, padding - padding // 2
 
 
 def build(classes: int = 1000) -> ResNet:
