@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,10 @@ def _to(entry: object) -> str:
     return entry["to"] if isinstance(entry, dict) else str(entry)
 
 
+def _permute(entry: dict[str, Any]) -> list[int]:
+    return entry["permute"]
+
+
 def test_names_are_those_of_every_weight_once() -> None:
     module = build()
     names = names_of(module, "resnet_model/")
@@ -41,9 +46,8 @@ def test_order_and_shapes_are_those_of_the_layers_of_tensorflow() -> None:
     shapes = {}
     for name, entry in names_of(build()).items():
         shape = tuple(weights[_to(entry)].shape)
-        permuted = isinstance(entry, dict)
         # `permute` goes from the file to the module, so that its inverse is taken here.
-        order = np.argsort(entry["permute"]) if permuted else range(len(shape))
+        order = np.argsort(_permute(entry)) if isinstance(entry, dict) else range(len(shape))
         shapes[name] = tuple(shape[axis] for axis in order)
     assert shapes["conv2d/kernel"] == (7, 7, 3, 64)
     assert shapes["conv2d_1/kernel"] == (1, 1, 64, 256)  # the projection
@@ -105,12 +109,18 @@ def test_scores_of_variables_of_tensorflow_are_those_of_the_module(tmp_path: Pat
     for step in (30024, 31275, 32000):
         weights = _weights(step)
         torch.save(weights, tmp_path / "torch" / f"step-{step}.pt")
-        np.savez(tmp_path / "tf" / f"step-{step}.npz", **_as_tensorflow(weights))
+        arrays: dict[str, Any] = _as_tensorflow(weights)
+        np.savez(tmp_path / "tf" / f"step-{step}.npz", **arrays)
     names = tmp_path / "names.json"
     names.write_text(json.dumps(names_of(small(), "resnet_model/")), encoding="utf-8")
     rng = np.random.default_rng(0)
     data = rng.normal(size=(5, 3, 20, 20)).astype(np.float32), np.arange(5) % 3
-    words = {"model": small, "data": data, "scores": "vog,grad_norm,aum", "quiet": True}
+    words: dict[str, Any] = {
+        "model": small,
+        "data": data,
+        "scores": "vog,grad_norm,aum",
+        "quiet": True,
+    }
     run = vog.score(checkpoints=tmp_path / "tf", names=names, out=tmp_path / "a", **words)
     expected = vog.score(checkpoints=tmp_path / "torch", out=tmp_path / "b", **words)
     for column in expected.score_columns:
