@@ -16,7 +16,7 @@ from sklearn.datasets import load_sample_image
 import vog
 import world
 from vog import data, pixels
-from vog.data import drafted, images, open_source
+from vog.data import drafted, images, open_source, pixel_values
 from vog.data.kinds import image_files
 from vog.errors import DataError
 from vog.figures import example_reader
@@ -54,7 +54,7 @@ def test_sixteen_bits_are_scaled_and_not_cut_off(name: str, tmp_path: Path) -> N
     )
     top = round((256 * 40 // 30 - 224) / 2)
     centre = np.asarray(resized)[top : top + 224, 16 : 16 + 224]
-    expected = (centre[None] - images._MEAN) / images._STD
+    expected = (centre[None] - pixel_values.MEAN) / pixel_values.STD
     np.testing.assert_allclose(open_source(tmp_path).read(0)[0], expected, atol=1e-4)
     shown = np.asarray(image_files.open_picture(tmp_path / "a" / name), np.float64)
     np.testing.assert_allclose(shown, (DEEP / 257.0)[..., None].repeat(3, 2), atol=1)
@@ -189,7 +189,7 @@ def test_drafts_are_turned_too(tmp_path: Path) -> None:
     quick = drafted(exact)
     assert quick is not exact
     for row in range(2):
-        difference = np.abs(exact.read(row)[0] - quick.read(row)[0]) * images._STD
+        difference = np.abs(exact.read(row)[0] - quick.read(row)[0]) * pixel_values.STD
         assert difference.mean() <= images.TOLERANCE
 
 
@@ -251,7 +251,7 @@ def test_what_is_cropped_while_it_is_resized_is_the_same(
     whole = images.imagenet(image)
     monkeypatch.setattr(images, "_LONGEST", 0)
     cropped = images.imagenet(image)
-    assert np.abs((whole - cropped) * images._STD).max() <= 1.01 / 255
+    assert np.abs((whole - cropped) * pixel_values.STD).max() <= 1.01 / 255
 
 
 @pytest.mark.parametrize("size", [(6000, 1), (1, 6000), (60_000, 3)])
@@ -268,7 +268,7 @@ def test_a_thin_image_takes_no_gigabytes(
     grey = np.linspace(0, 255, max(size)).round().astype(np.uint8)
     image = Image.fromarray(np.broadcast_to(grey, (min(size), max(size))).copy())
     image = image if size[0] > size[1] else image.transpose(Image.Transpose.ROTATE_270)
-    values = images.imagenet(image.convert("RGB")) * images._STD + images._MEAN
+    values = images.imagenet(image.convert("RGB")) * pixel_values.STD + pixel_values.MEAN
     assert max(made) <= 256 * images._LONGEST
     np.testing.assert_allclose(values, 0.5, atol=0.05)  # the middle of it
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from vog.data import drafted, images, open_source
+from vog.data import drafted, images, open_source, pixel_values
 
 
 def photograph(path: Path, size: tuple[int, int], mode: str = "RGB") -> Path:
@@ -33,7 +33,7 @@ def test_drafts_of_large_photographs_are_the_same_within_tolerance(
     fast = drafted(plain)
     assert isinstance(fast.read, images.ImageReader)
     assert fast.read.draft
-    exact, quick = plain.read(0)[0] * images._STD, fast.read(0)[0] * images._STD
+    exact, quick = plain.read(0)[0] * pixel_values.STD, fast.read(0)[0] * pixel_values.STD
     assert exact.shape == quick.shape == (3, 224, 224)
     difference = np.abs(exact - quick)
     assert 0 < difference.mean() <= images.TOLERANCE

@@ -174,6 +174,11 @@ class Examples:
         """Return the arrays of all rows of the data; None if the reader has none."""
         return getattr(self.read, "arrays", None)
 
+    @property
+    def transform(self) -> Any:
+        """Return the transform from an input as stored; None if there is none."""
+        return getattr(self.read, "transform", None)
+
     def first(self, count: int) -> "Examples":
         """Return the first `count` examples."""
         if count >= len(self):

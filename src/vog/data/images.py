@@ -11,14 +11,16 @@ from jaxtyping import Float, Int
 from PIL import Image
 
 from vog import pixels
+from vog.data import pixel_values
+from vog.data.colours_last import ColoursLast, inner_transform
 from vog.data.examples import Examples, ImageFiles, UnreadableError, digest_of
+from vog.data.tf1_transform import tf1
 from vog.errors import DataError, first_few
 from vog.files.file_names import all_printable, printable
 from vog.wording import option
 
 SUFFIXES = frozenset(Image.registered_extensions()) - {".pdf", ".mpg", ".mpeg", ".h5", ".hdf"}
-_MEAN = np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]
-_STD = np.array([0.229, 0.224, 0.225], np.float32)[:, None, None]
+_STD = pixel_values.STD
 # The least ratio of the size of a draft to the size after resizing.
 _DRAFT_SCALE = 3
 # The largest mean difference of a draft, relative to the range from black to white: half a
@@ -28,7 +30,6 @@ _TRIAL_FILES = 8
 
 # If the longer side would have more pixels than this, the image is cropped while it is resized.
 _LONGEST = 256 * 32
-_BLACK_TO_WHITE = 255
 
 Transform = Callable[[Any], Any]
 _Box = tuple[int | float, int | float, int | float, int | float]
@@ -75,9 +76,9 @@ class ImageReader:
         """
         path, label = self.root / self.paths[index], int(self.labels[index])
         if self.draft:
-            return open_image(path, self._from_draft), label
+            return self._in_order(open_image(path, self._from_draft)), label
         image = open_image(path, exif=self.exif)
-        if self.transform not in (imagenet, unchanged):
+        if inner_transform(self.transform) not in (imagenet, tf1, unchanged):
             return self.transform(image), label
         try:
             return self.transform(image), label
@@ -90,6 +91,11 @@ class ImageReader:
         is_large = min(image.size) // (256 * _DRAFT_SCALE) >= 2
         return image.format == "JPEG" and is_large and is_upright
 
+    def _in_order(self, values: Float[np.ndarray, "3 h w"]) -> Float[np.ndarray, "..."]:
+        """Return an image with its colours where the transform puts them."""
+        last = isinstance(self.transform, ColoursLast)
+        return self.transform.rearrange(values) if last else values
+
     def _from_draft(self, image: Image.Image) -> Float[np.ndarray, "3 224 224"]:
         """Return the result of `imagenet` for an image that is decoded at a reduced size."""
         size, box = image.size, None
@@ -98,7 +104,7 @@ class ImageReader:
             _, box = image.draft("RGB", (256 * _DRAFT_SCALE, 256 * _DRAFT_SCALE)) or (None, None)
         if box is None:
             return imagenet(pixels.as_stored(image, self.exif))
-        return _normalise(_resize_and_crop(image.convert("RGB"), size, box))
+        return pixel_values.normalised(_resize_and_crop(image.convert("RGB"), size, box))
 
 
 def examples(
@@ -198,10 +204,10 @@ def imagenet(image: Image.Image) -> Float[np.ndarray, "3 224 224"]:
     """
     if pixels.is_deep(image):
         # Pillow cannot resize 16 bits bilinearly; floats are not rounded.
-        image = Image.fromarray(pixels.from_0_to_1(image) * np.float32(_BLACK_TO_WHITE))
+        image = Image.fromarray(pixels.from_0_to_1(image) * np.float32(pixel_values.BLACK_TO_WHITE))
     elif image.mode != "RGB":
         image = image.convert("RGB")
-    return _normalise(_resize_and_crop(image, image.size))
+    return pixel_values.normalised(_resize_and_crop(image, image.size))
 
 
 def _resize_and_crop(
@@ -235,10 +241,6 @@ def _resize_and_crop(
     return image.resize((224, 224), Image.Resampling.BILINEAR, region)
 
 
-def _normalise(centre: Image.Image) -> Float[np.ndarray, "3 224 224"]:
-    return (_to_channels_first(centre) - _MEAN) / _STD
-
-
 def unchanged(image: Image.Image) -> Float[np.ndarray, "3 h w"]:
     """Return the pixels as stored, channels first, scaled to [0, 1].
 
@@ -248,14 +250,4 @@ def unchanged(image: Image.Image) -> Float[np.ndarray, "3 h w"]:
     if pixels.is_deep(image):
         grey = pixels.from_0_to_1(image)
         return np.broadcast_to(grey, (3, *grey.shape))
-    return _to_channels_first(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def _to_channels_first(image: Image.Image) -> Float[np.ndarray, "3 h w"]:
-    """Return values from 0 to 255 scaled to [0, 1]; a grey image is repeated three times."""
-    values = np.asarray(image, np.float32) / np.float32(_BLACK_TO_WHITE)
-    return (
-        np.broadcast_to(values, (3, *values.shape))
-        if values.ndim == 2
-        else values.transpose(2, 0, 1)
-    )
+    return pixel_values.channels_first(image if image.mode == "RGB" else image.convert("RGB"))

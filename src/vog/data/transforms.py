@@ -1,6 +1,7 @@
 """The transform that a user names, as a function."""
 
 from vog.data import images
+from vog.data.built_in_transforms import transform_of_word
 from vog.data.images import Transform
 from vog.user_functions import load_function
 from vog.wording import option
@@ -14,7 +15,7 @@ def image_transform(spec: TransformSpec) -> Transform:
     Raises:
         FunctionError: there is no such function.
     """
-    if spec is None or spec == "imagenet":
+    if spec is None:
         return images.imagenet
     return value_transform(spec) or images.unchanged
 
@@ -27,6 +28,6 @@ def value_transform(spec: TransformSpec) -> Transform | None:
     """
     if spec is None or spec == "none":
         return None
-    if spec == "imagenet":
-        return images.imagenet
-    return load_function(spec, option("transform")) if isinstance(spec, str) else spec
+    if not isinstance(spec, str):
+        return spec
+    return transform_of_word(spec) or load_function(spec, option("transform"))

@@ -9,6 +9,7 @@ from jaxtyping import Float, Shaped
 from PIL import Image
 
 from vog.data import kinds
+from vog.data.built_in_transforms import share_of_name
 from vog.data.kinds.python_function import PythonFunction
 from vog.data.protocol import Display, StoredReader
 from vog.data.run_data import RunData, find_run_data, missing_data_places
@@ -18,8 +19,6 @@ from vog.wording import option
 
 ImageReader = Callable[[int, str], Image.Image]
 
-# The share of the shorter side that the imagenet transform keeps: 224 of 256 pixels.
-_CROP_SHARE = 224 / 256
 # Exceptions of decoding a damaged image.
 UNREADABLE = (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError)
 
@@ -48,9 +47,9 @@ def reader(
 ) -> StoredReader:
     """Return a function from the row number and id of an example to the example.
 
-    The examples are those that were scored: image files, cropped as the `imagenet` transform crops
-    them if it was used; rows of an `.npz`, preferably its `texts`, with `feature_names` if it has
-    them; images beside stored gradients; items of a dataset.
+    The examples are those that were scored: image files, cropped as the transform `imagenet` or
+    `tf1` crops them if it was used; rows of an `.npz`, preferably its `texts`, with `feature_names`
+    if it has them; images beside stored gradients; items of a dataset.
 
     Args:
         run: the run, which names the location of the data when it was started.
@@ -85,7 +84,7 @@ def reader(
         )
     if _needs_row_numbers(run, run_data):
         run.require_row_numbers()
-    share = _CROP_SHARE if "images.imagenet" in str(run.question["data"].get("transform")) else 1.0
+    share = share_of_name(str(run.question["data"].get("transform")))
     exif = bool(run.question["data"].get("exif"))
     return run_data.source.reader(run_data.place, Display(size, inside, share, exif))
 

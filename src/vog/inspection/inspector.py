@@ -23,6 +23,7 @@ from vog import data as sources
 from vog import moments
 from vog.checkpoints import NamesSpec, ReadSpec
 from vog.data import UNLABELLED, Examples, TransformSpec
+from vog.data.built_in_transforms import layout_of_name
 from vog.errors import DataError, ResultError, first_few
 from vog.files.small_files import temporary_folder
 from vog.gradients import layout, score_stored
@@ -154,6 +155,7 @@ def _inspection_job(run: Run, inputs: LocatedInputs, device: str) -> Job:
         scores=("vog", "entropy"),  # they need a gradient and logits, and no label
         target=inputs.target,
         channels="keep",  # the question, not the shape, has the axis of colours
+        layout=layout_of_name(str(question["data"].get("transform"))) or question.get("layout"),
         stages=1,
         batch_size=question.get("batch_size", "auto"),
         device=device,
@@ -170,11 +172,12 @@ def _inspection_job(run: Run, inputs: LocatedInputs, device: str) -> Job:
         listing.write_text("\n".join(str(file.path.absolute()) for file in inputs.files), "utf-8")
         job = prepare(replace(request, checkpoints=f"@{listing}"))
     _check_count(run, len(job.examples))
-    vog, *rest = colours.with_layout(job.scores, question.get("layout"))
+    channels, axis = _run_channels(question), question.get("layout")
+    if channels == "keep":  # the run needed no layout, but a picture does
+        axis = colours.layout_of_picture(job.model.layout_of(job.input_shape), job.input_shape)
+    vog, *rest = colours.with_layout(job.scores, axis)
     assert isinstance(vog, VoG), "it is the first of the request"
-    return replace(
-        job, files=inputs.files, scores=(replace(vog, channels=_run_channels(question)), *rest)
-    )
+    return replace(job, files=inputs.files, scores=(replace(vog, channels=channels), *rest))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 from vog.checkpoints import CheckpointFile, NamesSpec, ReadSpec, find_checkpoints, has_known_name
 from vog.data import TransformSpec
+from vog.data.built_in_transforms import word_of_name
 from vog.errors import CheckpointError, ResultError, first_few
 from vog.files.file_names import expanded, split_scheme
 from vog.result import Run
@@ -82,7 +83,8 @@ def locate_inputs(run: Run, options: Options) -> LocatedInputs:
     run_specs = {
         "model": current_location(run, "model"),
         "data": current_location(run, "fold") or current_location(run, "data"),
-        "transform": current_location(run, "transform") or _transform_word(question),
+        "transform": current_location(run, "transform")
+        or word_of_name(str(question["data"].get("transform"))),
         "target": current_location(run, "target") or _target_word(question),
     }
     for name in ("read", "names"):
@@ -106,13 +108,6 @@ def locate_inputs(run: Run, options: Options) -> LocatedInputs:
         root=None if root is None else Path(root),
         **{"read": None, "names": None, **specs},
     )
-
-
-def _transform_word(question: Mapping[str, Any]) -> str | None:
-    """Return the word for a transform that the run stores as code; None for a user's own."""
-    name = str(question["data"].get("transform")).partition(" ")[0]
-    words = {"none": "none", "vog.data.images.unchanged": "none"}
-    return (words | {"vog.data.images.imagenet": "imagenet"}).get(name)
 
 
 def _target_word(question: Mapping[str, Any]) -> str | None:

@@ -38,6 +38,21 @@ def settle_layout(setting: Any, shape: tuple[int, ...], scores: Sequence[Score])
     return None if layout == default_layout(shape) else layout
 
 
+def layout_of_picture(setting: Layout | None, shape: tuple[int, ...]) -> Layout | None:
+    """Return the layout by which a picture averages colours that scores kept apart.
+
+    Args:
+        setting: the layout that the model or the user gives, or None.
+        shape: of one example. If it leaves the layout open, the default is taken.
+    """
+    if setting is not None:
+        return setting
+    try:
+        return _layout_by_shape(shape)
+    except ScoreError:
+        return None
+
+
 def default_layout(shape: tuple[int, ...]) -> Layout:
     """Return the layout that scores take if none is given."""
     return "channels-first" if len(shape) == 3 else "none"

@@ -90,7 +90,7 @@ def _fold_entry(examples: Examples) -> dict[str, Any]:
 
 def _transform_identity(examples: Examples) -> str:
     """Return the name or digest of the transform; a default equals the same transform by name."""
-    transform = getattr(examples.read, "transform", None)
+    transform = examples.transform
     return (
         "none"
         if transform is None

@@ -7,11 +7,14 @@ from pathlib import Path
 from vog import checkpoints, data, scores
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Batch, Examples
+from vog.data.built_in_transforms import built_in_name
+from vog.data.colours_last import with_colours_last
 from vog.data.inputs import example_shape
 from vog.errors import CheckpointError, DataError
 from vog.models.load import model_of
 from vog.models.protocol import Model
 from vog.scores import Score, colours
+from vog.scores.gradient import Layout
 from vog.sweep.request import Request
 from vog.sweep.row_limit import continues_0_1, limit_examples, stored_choices
 from vog.tasks import CLASSIFICATION, Task, targets
@@ -60,8 +63,11 @@ def resolve(request: Request, task: Task = CLASSIFICATION) -> Resolved:
     indices, stages = checkpoints.pick_checkpoints(all_stages, request.checkpoints_per_stage, least)
     examples = _open_examples(request, target)
     first = _first_examples(examples, request.batch_size)
-    shape = example_shape(first.inputs)
-    layout = colours.settle_layout(model.layout_of(shape), shape, score_objects)
+    layout = _layout_of_model(model, examples, first)
+    if layout == "channels-last" and _is_ours(examples):
+        examples = with_colours_last(examples)
+        first = _first_examples(examples, request.batch_size)
+    layout = colours.settle_layout(layout, example_shape(first.inputs), score_objects)
     return Resolved(
         task=task,
         target=target,
@@ -92,6 +98,25 @@ def _open_examples(request: Request, target: Target) -> Examples:
     )
     _refuse_unlabelled(examples, target)
     return limit_examples(examples, request)
+
+
+def _layout_of_model(model: Model, examples: Examples, first: Batch) -> Layout | None:
+    """Return where the model takes the colours of an example; None if its shape decides.
+
+    Args:
+        model: is asked for images of our transforms as if they had their colours last.
+        examples: as opened, with the colours of such images first.
+        first: some of them.
+    """
+    shape = example_shape(first.inputs)
+    if not _is_ours(examples):
+        return model.layout_of(shape)
+    return model.layout_of((*shape[1:], shape[0])) or "channels-first"
+
+
+def _is_ours(examples: Examples) -> bool:
+    """Return whether a transform of this package makes the images, with their colours first."""
+    return built_in_name(examples.transform) is not None
 
 
 def _refuse_unlabelled(examples: Examples, target: Target) -> None:

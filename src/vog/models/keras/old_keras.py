@@ -16,6 +16,7 @@ from vog import user_functions
 from vog.errors import CheckpointError
 from vog.models.tensorflow.last_layer import before_softmax, last_layer
 from vog.models.tensorflow.networks import Graph, logits_of
+from vog.scores.gradient import Layout
 
 _ENDINGS = (".keras", ".h5", ".hdf5", ".index")
 
@@ -76,6 +77,15 @@ class OldKeras:
             "architecture": " ".join(type(layer).__name__ for layer in layers),
             "code": " ".join(sorted(map(user_functions.function_identity, code))),
         }
+
+    def layout(self, shape: tuple[int, ...]) -> Layout | None:
+        """Return where the first layer with an axis of colours has it."""
+        formats = (getattr(layer, "data_format", None) for layer in self.model._flatten_layers())
+        names: dict[Any, Layout] = {
+            "channels_last": "channels-last",
+            "channels_first": "channels-first",
+        }
+        return next((names[data_format] for data_format in formats if data_format in names), None)
 
     def reads_itself(self, path: Path) -> bool:
         """Return True if a path is a file of Keras, or the index of a checkpoint of it."""

@@ -24,8 +24,10 @@ from vog.models.match_variables import match
 from vog.models.options import ModelOptions
 from vog.models.own_model import OwnModel, model_of_object
 from vog.models.protocol import FittedWeights, Outputs
+from vog.models.tensorflow.image_layout import layout_of_shape
 from vog.models.tensorflow.networks import Graph, Source
 from vog.models.tensorflow.traced_network import TracedNetwork
+from vog.scores.gradient import Layout
 from vog.wording import option
 
 Arrays = Mapping[str, np.ndarray]
@@ -110,6 +112,12 @@ class TensorflowModel:
     def reads_itself(self, path: Path) -> bool:
         """Return True if a path is a checkpoint that only the network's own framework reads."""
         return self.source.reads_itself(path)
+
+    def layout_of(self, shape: tuple[int, ...]) -> Layout | None:
+        """Return the axis of colours by the first layer of the network, or by the shape."""
+        if len(shape) != 3:
+            return None
+        return self.source.layout(shape) or layout_of_shape(shape)
 
     def read(self, path: Path) -> FittedWeights:
         """Return the arrays of a checkpoint by the names of the variables, floats in float32.

@@ -13,7 +13,9 @@ import tensorflow as tf
 from vog import user_functions
 from vog.errors import ModelError, first_few
 from vog.models.builder import Builder
+from vog.models.tensorflow.image_layout import layout_of_function, layout_of_shape
 from vog.models.tensorflow.last_layer import LastLayer, last_layer
+from vog.scores.gradient import Layout
 from vog.wording import option
 
 # Parameters of a function that say whether it builds the network for training.
@@ -59,6 +61,14 @@ class Source(Protocol):
 
     def read(self, path: Path) -> Mapping[str, Any]:
         """Return the arrays of such a checkpoint by the names of variables."""
+        ...
+
+    def layout(self, shape: tuple[int, ...]) -> Layout | None:
+        """Return where the network takes the colours of images; None if it cannot be told.
+
+        Args:
+            shape: of an example with three axes.
+        """
         ...
 
     def values_restored(self) -> AbstractContextManager[None]:
@@ -127,6 +137,10 @@ class Tf1Function(_ReadByOurReaders):
         keywords = {**dict.fromkeys(off, False), **self.build.args}
         return logits_of(self.build.function(inputs, **keywords), self.build.name)
 
+    def layout(self, shape: tuple[int, ...]) -> Layout | None:
+        """Return where the first layer of the graph takes colours."""
+        return layout_of_function(self.logits, shape)
+
     def identity(self) -> Mapping[str, str]:
         """Return a digest of the function and its keywords."""
         return {
@@ -193,6 +207,16 @@ class SavedModel(_ReadByOurReaders):
                 f"{described}; expected one array of floats. Export it with such a signature."
             )
         return signature
+
+    def layout(self, shape: tuple[int, ...]) -> Layout | None:
+        """Return where the signature takes colours; None if its shape leaves it open.
+
+        Raises:
+            ModelError: as for `graph`.
+        """
+        signature = self._signature(self._load())
+        (specification,) = signature.structured_input_signature[1].values()
+        return layout_of_shape(specification.shape[1:]) if specification.shape.rank == 4 else None
 
     def identity(self) -> Mapping[str, str]:
         """Return a digest of the graph."""
