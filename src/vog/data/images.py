@@ -93,8 +93,8 @@ class ImageReader:
 
     def _in_order(self, values: Float[np.ndarray, "3 h w"]) -> Float[np.ndarray, "..."]:
         """Return an image with its colours where the transform puts them."""
-        last = isinstance(self.transform, ColoursLast)
-        return self.transform.rearrange(values) if last else values
+        transform = self.transform
+        return transform.rearrange(values) if isinstance(transform, ColoursLast) else values
 
     def _from_draft(self, image: Image.Image) -> Float[np.ndarray, "3 224 224"]:
         """Return the result of `imagenet` for an image that is decoded at a reduced size."""
