@@ -21,6 +21,7 @@ def subject_of(kind: str) -> Subject:
         partial(_save, kind),
         channels_last=not kind.startswith("equinox"),
         has_last_layer=kind != "function",
+        says_layout=kind != "function",
     )
 
 

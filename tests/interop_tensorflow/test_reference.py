@@ -141,3 +141,25 @@ def test_port_gives_the_same_scores_without_tensorflow(world: Path, scored: vog.
     assert result.returncode == 0, result.stderr
     difference, column = worst_difference(scored, vog.open(world / "torch"))
     assert difference <= TOLERANCE, f"{column} differs by {difference:.1e}"
+
+
+@pytest.mark.parametrize("transform", ["tf1", "imagenet"])
+def test_our_transforms_give_colours_where_the_network_takes_them(
+    cli: Cli, world: Path, transform: str
+) -> None:
+    """Nothing is said of the layout: 224 x 224 x 3 for TensorFlow, 3 x 224 x 224 for PyTorch.
+
+    Of 3,136 positions behind the max pool, rounding decides some ReLUs; see `docs/reproduction.md`.
+    """
+    out, words = f"tf-{transform}", ("--transform", transform, "--scores", "vog,grad_norm,aum")
+    _run(cli, "score", *_OURS, *_DATA, *words, "--out", out, "--quiet")
+    port = ("--model", f"{_PORT}:build", "--checkpoints", "c", "--names", "names.json")
+    _run(cli, "score", *port, *_DATA, *words, "--out", f"port-{out}", "--quiet")
+    run, expected = vog.open(world / out), vog.open(world / f"port-{out}")
+    for column in expected.score_columns:
+        values = expected.table()[column].to_numpy()
+        differences = np.abs(run.table()[column].to_numpy() - values) / np.abs(values).max()
+        assert np.median(differences) <= 1e-6, column
+        assert differences.max() <= 1e-3, column
+    assert run.question["data"]["transform"].endswith(", colours last")
+    assert "colours last" not in expected.question["data"]["transform"]

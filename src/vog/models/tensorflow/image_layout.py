@@ -15,14 +15,14 @@ _COLOURS = (1, 3, 4)
 def layout_of_function(network: Callable[[Any], Any], shape: tuple[int, ...]) -> Layout | None:
     """Return where a function takes the colours of images; None if it cannot be told.
 
-    The function is called in graphs of its own, for the shape, and for the shape with its first
-    axis last: which of the two its images have is not known yet.
+    The function is called in graphs of its own, for the shape and for those with the first axis
+    last and the last axis first: which of them its images have is not known yet.
 
     Args:
         network: from a placeholder to logits.
         shape: of an example with three axes.
     """
-    for candidate in (shape, (*shape[1:], shape[0])):
+    for candidate in (shape, (*shape[1:], shape[0]), (shape[-1], *shape[:-1])):
         with tf.Graph().as_default() as graph:
             images = tf.compat.v1.placeholder(tf.float32, (None, *candidate))
             try:

@@ -216,7 +216,8 @@ class SavedModel(_ReadByOurReaders):
         """
         signature = self._signature(self._load())
         (specification,) = signature.structured_input_signature[1].values()
-        return layout_of_shape(specification.shape[1:]) if specification.shape.rank == 4 else None
+        is_image = specification.shape.rank == 4
+        return layout_of_shape(specification.shape.as_list()[1:]) if is_image else None
 
     def identity(self) -> Mapping[str, str]:
         """Return a digest of the graph."""
