@@ -109,10 +109,13 @@ class Tf1Function(_ReadByOurReaders):
             ModelError: the function fails, or returns no logits.
         """
         layers: list[LastLayer | None] = []
+        names: list[str] = []
 
         def network(inputs: Any) -> Any:
             logits = self.logits(inputs)
             layers.append(last_layer(logits))
+            variables = tf.compat.v1.global_variables() + tf.compat.v1.local_variables()
+            names.extend(map(_name_of, variables))
             return (logits,) if layers[-1] is None else (logits, layers[-1].features)
 
         specification = tf.TensorSpec((None, *shape), tf.float32)
@@ -122,7 +125,9 @@ class Tf1Function(_ReadByOurReaders):
             logits, *features = wrapped(inputs)
             return logits, features[0] if features else None
 
-        variables = {_name_of(variable): variable for variable in wrapped.variables}
+        # `variables` is in the order of a set, which differs by process.
+        by_name = {_name_of(variable): variable for variable in wrapped.variables}
+        variables = {name: by_name[name] for name in [*names, *sorted(by_name)] if name in by_name}
         layer = layers[-1]
         return Graph(variables, run, layer is not None and layer.has_bias)
 
