@@ -103,7 +103,7 @@ def test_maps_and_pictures_are_those_of_colours_first(
     assert inspected.vog == pytest.approx(expected.vog, rel=1e-5)
     name = str(last.table()["id"][3])
     pictures = [example_reader.image_reader(run)(3, name) for run in (first, last)]
-    np.testing.assert_array_equal(*map(np.asarray, pictures))
+    np.testing.assert_array_equal(np.asarray(pictures[0]), np.asarray(pictures[1]))
 
 
 def test_stored_gradients_are_those_of_colours_first(words: dict[str, Any], tmp_path: Path) -> None:
@@ -174,8 +174,10 @@ def test_rows_of_a_sample_and_reduced_jpegs(words: dict[str, Any], tmp_path: Pat
     values = last(0)[0]
     assert values.shape == (224, 224, 3)
     np.testing.assert_array_equal(values.transpose(2, 0, 1), first(0)[0])
-    inputs = [each.first.inputs for each in resolved]
-    assert torch.equal(inputs[1].permute(0, 3, 1, 2), inputs[0])
+    first_inputs, last_inputs = (each.first.inputs for each in resolved)
+    assert isinstance(first_inputs, Tensor)
+    assert isinstance(last_inputs, Tensor)
+    assert torch.equal(last_inputs.permute(0, 3, 1, 2), first_inputs)
     assert open_source(words["data"], words["root"]).read(0)[0].shape == (3, 224, 224)
 
 
@@ -191,4 +193,6 @@ def test_without_a_layout_of_the_model_colours_are_first(
             return self.inner(x)
 
     request = Request(model=Undecided(), out=tmp_path / "out", **words)
-    assert resolve(request).first.inputs.shape == (FILES, 3, 224, 224)
+    inputs = resolve(request).first.inputs
+    assert isinstance(inputs, Tensor)
+    assert inputs.shape == (FILES, 3, 224, 224)
