@@ -26,6 +26,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from scipy.stats import spearmanr
 
 from vog.cli import run_command
 from vog.data import open_source
@@ -88,7 +89,7 @@ def scores(
             continue
         expected, values = (each.table()[column].to_numpy() for each in runs)
         differences = np.abs(values - expected) / expected
-        ranks = np.corrcoef(*(np.argsort(np.argsort(v)) for v in (expected, values)))[0, 1]
+        ranks = float(spearmanr(expected, values).statistic)
         typer.echo(
             f"{column}: median {np.median(differences):.2%}, largest {differences.max():.2%}, "
             f"Spearman {ranks:.4f}"
