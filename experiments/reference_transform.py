@@ -89,7 +89,7 @@ def scores(
             continue
         expected, values = (each.table()[column].to_numpy() for each in runs)
         differences = np.abs(values - expected) / expected
-        ranks = float(spearmanr(expected, values).statistic)
+        ranks = float(spearmanr(expected, values)[0])  # type: ignore[arg-type]
         typer.echo(
             f"{column}: median {np.median(differences):.2%}, largest {differences.max():.2%}, "
             f"Spearman {ranks:.4f}"
