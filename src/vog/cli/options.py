@@ -63,16 +63,16 @@ Root = Annotated[
 Transform = Annotated[
     str | None,
     typer.Option(
-        help="imagenet (default for image files), none, or file.py:function that turns an image "
-        "(for arrays, a row) into a tensor."
+        help="imagenet (default for image files), tf1 (the same, resized as TensorFlow 1 does), "
+        "none, or file.py:function that turns an image (for arrays, a row) into a tensor."
     ),
 ]
 Exif = Annotated[bool, typer.Option("--exif", help="Rotate image files as their EXIF data say.")]
 Layout = Annotated[
     Literal["channels-first", "channels-last", "none"] | None,
     typer.Option(
-        help="Which axis of an example holds its colours. Default: the first or the last of "
-        "three axes, if only that one has length 1, 3 or 4."
+        help="Which axis of an example holds its colours. Default: what the model says, or else "
+        "the first or the last of three axes, if only that one has length 1, 3 or 4."
     ),
 ]
 Head = Annotated[

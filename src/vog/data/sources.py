@@ -31,7 +31,7 @@ def open_source(
         data: a path, `file.py:function` that returns a dataset, `(inputs, labels)`, or a
             map-style dataset. Labels may be missing; see `vog.data.examples.UNLABELLED`.
         root: for a list file, the folder that its paths are relative to.
-        transform: "imagenet", "none", `file.py:function`, a function, or None for what fits
+        transform: "imagenet", "tf1", "none", `file.py:function`, a function, or None for what fits
             the source: "imagenet" for image files, "none" for everything else.
         workers: the number of processes that will read; None goes by the data and processors.
         exif: rotate image files as their EXIF says.

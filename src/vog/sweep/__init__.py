@@ -74,13 +74,13 @@ def score(
             function, or `file.py:function`.
         model_args: keywords for the function that builds the model.
         root: the folder that the paths of a list file are relative to.
-        transform: "imagenet" (default for image files), "none", or a function.
+        transform: "imagenet" (default for image files), "tf1", "none", or a function.
         exif: rotate image files as their EXIF orientation says.
         scores: names or objects; None for all that need one backward pass, "all" for all.
         target: "logit", "probability", "loss", "predicted", or `(logits, labels) -> [n]`.
         channels: "mean" averages gradients over colours first, "keep" does not.
         layout: "channels-first", "channels-last" or "none": which axis of an example holds its
-            colours; None to decide by its shape.
+            colours; None for what the model says, or else its shape.
         head: the name of the linear layer whose output is that of the model; None to find it.
         stages: a number, `NAME=A:B,...`, or None for three if there are at least six checkpoints.
         batch_size: examples that are computed together; "auto" decides by their size and by
