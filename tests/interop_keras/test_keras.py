@@ -123,6 +123,14 @@ def test_files_that_do_not_fit(kind: str, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("option", [{"weights": "ema"}, {"names": {"a": "b"}}])
+def test_files_of_keras_hold_one_set_of_weights(option: Any, tmp_path: Path) -> None:
+    save = saving.save_weights(resnets.functional)
+    options = subject_of("functional", save).options(tmp_path / "c")
+    with pytest.raises(CheckpointError, match="does not apply to files that Keras reads"):
+        vog.score(**options, **option, out=tmp_path / "run")
+
+
 def test_one_unit_with_a_sigmoid_is_refused(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1, "sigmoid")])
     for step in (1, 2):

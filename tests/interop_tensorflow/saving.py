@@ -51,3 +51,12 @@ def save_objects(weights: Mapping[int, Arrays], folder: Path) -> None:
     """`ckpt-STEP` of `tf.train.Checkpoint`, as a training loop of TensorFlow 2 writes them."""
     for number, arrays in weights.items():
         tf.train.Checkpoint(resnets.Network(arrays)).write(str(folder / f"ckpt-{number}"))
+
+
+def save_variables(arrays: Arrays, prefix: Path) -> None:
+    """A checkpoint of `tf.train.Saver` with variables of these names."""
+    with tf.Graph().as_default(), v1.Session() as session:
+        for name, array in arrays.items():
+            v1.get_variable(name, initializer=array)
+        session.run(v1.global_variables_initializer())
+        v1.train.Saver().save(session, str(prefix))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vog import checkpoints, host_memory, user_functions
 from vog.data.inputs import Inputs
-from vog.errors import ModelError, VogError
+from vog.errors import CheckpointError, ModelError, VogError
 from vog.models.keras import read_checkpoint
 from vog.models.keras.network import KerasNetwork
 from vog.models.keras.passes import Pass, Passes, passes_of
@@ -152,6 +152,7 @@ class KerasModel:
             return FittedWeights(Unread(path))
         own_format = self.reads_itself(path) and self.options.reader.read is None
         if own_format:
+            self._refuse_choice(path)
             values = read_checkpoint.values_in(path, self.network.model, self.network.variables)
             return FittedWeights(dict(zip(self.network.names, values, strict=True)))
         contents = self.options.reader.contents(path)
@@ -165,6 +166,18 @@ class KerasModel:
         values = {**self._random_states(), **matched.arrays}
         ordered = {name: values[name] for name in self.network.names}
         return FittedWeights(ordered, contents.key, {**notes, **matched.notes})
+
+    def _refuse_choice(self, path: Path) -> None:
+        """Raise CheckpointError if options choose or rename what Keras reads by position."""
+        reader = self.options.reader
+        if reader.weights is None and reader.names is None:
+            return
+        what = option("names") if reader.weights is None else option("weights", reader.weights)
+        raise CheckpointError(
+            f"checkpoint {path}: {what} does not apply to files that Keras reads: they hold one "
+            f"set of weights, by the position of layers. Leave it out, or give "
+            f"{option('read', 'file.py:function')}."
+        )
 
     def _needed(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of all variables but the states of random numbers, by name."""

@@ -304,11 +304,16 @@ def model_of_source(source: Source, options: ModelOptions) -> OwnModel:
     """Return the model of a network of TensorFlow.
 
     Raises:
-        ModelError: the device is not there.
+        ModelError: the device is not there, or a last layer is named.
     """
     if options.device not in ("auto", "cpu"):
         raise ModelError(
             f"{option('device', options.device)}: TensorFlow chooses the GPU itself. Use "
             f"{option('device', 'auto')} or {option('device', 'cpu')}."
+        )
+    if options.head is not None:
+        raise ModelError(
+            f"{option('head', options.head)}: the last layer of a network of TensorFlow is found "
+            f"in its graph, where layers have no names of their own. Leave {option('head')} out."
         )
     return model_of_object(TensorflowModel(source, options), options)
