@@ -15,7 +15,7 @@ import world
 @pytest.mark.slow
 def test_kills_end_in_the_same_table(checkpoints: Path, tmp_path: Path) -> None:
     first = kills.finish(checkpoints, tmp_path / "whole")
-    kills.killed_often(checkpoints, tmp_path / "whole", first, tmp_path / "killed", kills=3)
+    kills.killed_often(checkpoints, tmp_path / "whole", first, tmp_path / "killed", kills=6)
 
 
 def test_equal_tables_is_a_check_that_can_fail(checkpoints: Path, tmp_path: Path) -> None:
