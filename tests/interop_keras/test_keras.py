@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import torch
 
 import recipes
 import resnets
@@ -121,6 +122,21 @@ def test_files_that_do_not_fit(kind: str, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="200.weights.h5 cannot be read into the model"):
         vog.score(**options, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="no module on this backend")
+def test_state_dicts_of_pytorch(expected: vog.Run, tmp_path: Path) -> None:
+    """A model of Keras on PyTorch is a module, and a loop of the user may save it as one."""
+    keras.utils.clear_session()  # so that paths are those of a process that builds one model
+    model = resnets.functional()
+    (tmp_path / "c").mkdir()
+    for step, arrays in small_resnet.weights().items():
+        resnets.carry(arrays, model)
+        torch.save(model.state_dict(), tmp_path / "c" / f"step-{step}.pt")
+    options = {**torch_options(), "model": resnets.functional, "checkpoints": tmp_path / "c"}
+    options["data"] = small_resnet.data(channels_last=True)
+    keras.utils.clear_session()
+    assert_equal_runs(vog.score(**options, out=tmp_path / "run", scores=SCORES), expected)
 
 
 @pytest.mark.parametrize("option", [{"weights": "ema"}, {"names": {"a": "b"}}])

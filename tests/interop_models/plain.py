@@ -166,12 +166,14 @@ def _head_norms(fresh: Build, inputs: Tensor, labels: Tensor) -> list[float]:
         for layer, out in outputs
         if out.shape == logits.shape and bool((out == logits).all())
     ]
-    if not heads:
+    is_keras = type(module).__module__.startswith("keras.")  # whose layers call no hooks
+    if not heads and not is_keras:
         return [float("nan")] * len(labels)
     norms = []
     for row in range(len(labels)):
         module = fresh().requires_grad_(False)
-        trained = list(module.get_submodule(heads[-1]).requires_grad_().parameters())
+        head = module.layers[-1] if is_keras else module.get_submodule(heads[-1])
+        trained = list(head.requires_grad_().parameters())
         loss = F.cross_entropy(_logits(module, inputs)[row : row + 1], labels[row : row + 1])
         loss.backward()
         squares = [p.grad.square().sum() for p in trained if p.grad is not None]

@@ -162,10 +162,25 @@ class KerasModel:
             if isinstance(value, Tensor)
         }
         notes = {} if contents.note is None else {"taken": contents.note}
+        new_names = self._names_in_torch()
+        arrays = {new_names.get(name, name): array for name, array in arrays.items()}
         matched = match(arrays, self._needed(), path)
         values = {**self._random_states(), **matched.arrays}
         ordered = {name: values[name] for name in self.network.names}
         return FittedWeights(ordered, contents.key, {**notes, **matched.notes})
+
+    def _names_in_torch(self) -> dict[str, str]:
+        """Return the path of each variable by its name in the state dict of PyTorch.
+
+        A model of Keras on PyTorch is a module, so the user may save its state dict; on other
+        backends there are no such names.
+        """
+        if keras.backend.backend() != "torch":
+            return {}
+        pairs = zip(self.network.names, self.network.variables, strict=True)
+        paths = {variable.value.data_ptr(): path for path, variable in pairs}
+        state = self.network.model.state_dict()
+        return {n: paths[t.data_ptr()] for n, t in state.items() if t.data_ptr() in paths}
 
     def _refuse_choice(self, path: Path) -> None:
         """Raise CheckpointError if options choose or rename what Keras reads by position."""
