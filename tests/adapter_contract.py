@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import kills
@@ -290,6 +291,21 @@ class AdapterContract:
         ]
         assert measured[1] - measured[0] < 48, f"{measured} MB: it grows with rows"
         assert measured[2] - measured[0] < 48, f"{measured} MB: it grows with checkpoints"
+
+    def test_errors_of_the_caller_are_its_own(self, subject: Subject, tmp_path: Path) -> None:
+        """What goes wrong while outputs are used is not taken for an error of the model."""
+        options = subject.options(tmp_path / "c")
+        job = prepare(Request(**options, out=tmp_path / "run"))
+        model = job.model
+        weights = model.ready(model.read(job.files[0].path))
+        placed = model.place(torch.from_numpy(options["data"][0][:4]))
+        for differentiate in (False, True):
+            with (
+                model.evaluation_mode(),
+                pytest.raises(ZeroDivisionError),
+                model.observe(weights, placed, differentiate),
+            ):
+                raise ZeroDivisionError
 
     def test_what_is_refused(self, subject: Subject, tmp_path: Path) -> None:
         weights = small_resnet.weights()

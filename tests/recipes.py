@@ -1,7 +1,10 @@
 """The recipes of docs/frameworks.md: a file with a network, and the end of a training loop."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "frameworks.md"
 
@@ -26,3 +29,15 @@ def command(title: str) -> list[str]:
     """Return the words after `vog` in the command of a section."""
     (line,) = re.findall(r"^    vog (score .*)$", section(title), re.MULTILINE)
     return line.replace("'", "").split()
+
+
+def begin(
+    file: str, code: str, shape: Sequence[int] = (16, 16, 3)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Write the file, the folder and the data of a recipe here, and return images and labels."""
+    Path(file).write_text(code, encoding="utf-8")
+    Path("runs/a").mkdir(parents=True)
+    images = np.random.default_rng(0).normal(size=(20, *shape)).astype(np.float32)
+    labels = np.arange(20) % 10
+    np.savez("digits.npz", images=images, labels=labels)
+    return images, labels

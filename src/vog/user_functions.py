@@ -85,7 +85,12 @@ def function_identity(subject: object) -> str:
     description = _describe(subject, depth=3)
     code = subject if inspect.isroutine(subject) or inspect.isclass(subject) else type(subject)
     name = f"{getattr(code, '__module__', '')}.{getattr(code, '__qualname__', repr(code))}"
-    return f"{name} {hashlib.sha256(description.encode()).hexdigest()[:16]}"
+    return f"{name} {short_digest(description)}"
+
+
+def short_digest(text: str) -> str:
+    """Return a digest of a text that tells descriptions apart, 16 letters long."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def address_free(text: str) -> str:

@@ -47,17 +47,14 @@ def test_the_recipes_run(
     file, code, saving = RECIPES[number]
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "mynet", raising=False)
-    Path(file).write_text(code, encoding="utf-8")
-    (tmp_path / "runs" / "a").mkdir(parents=True)
+    shape = (3, 16, 16) if number == len(RECIPES) - 1 else (16, 16, 3)
+    recipes.begin(file, code, shape)
     namespace: dict[str, Any] = {"__name__": "recipe"}
     exec(code, namespace)
     built = namespace["build"]()
     for step in (100, 200, 300):
         names = {**trained(built, step), "step": step, "folder": str(tmp_path / "runs" / "a")}
         exec(saving, names)
-    shape = (3, 16, 16) if number == len(RECIPES) - 1 else (16, 16, 3)
-    images = np.random.default_rng(0).normal(size=(20, *shape)).astype(np.float32)
-    np.savez("digits.npz", images=images, labels=np.arange(20) % 10)
     words = [word.replace("mynet.py", file) for word in recipes.command("JAX")]
     status, _, errors = Cli(capsys, monkeypatch)(*words)
     assert status == 0, errors

@@ -170,11 +170,7 @@ def test_the_recipe_runs(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "mynet", raising=False)
     ((file, code, training),) = recipes.recipes("Keras")
-    Path(file).write_text(code, encoding="utf-8")
-    Path("runs/a").mkdir(parents=True)
-    images = np.random.default_rng(0).normal(size=(20, 16, 16, 3)).astype(np.float32)
-    labels = np.arange(20) % 10
-    np.savez("digits.npz", images=images, labels=labels)
+    images, labels = recipes.begin(file, code)
     names: dict[str, Any] = {"__name__": "recipe"}
     exec(code, names)
     model = names["build"]()

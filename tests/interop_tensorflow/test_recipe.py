@@ -18,11 +18,7 @@ def test_the_recipe_runs(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "mynet", raising=False)
     ((file, code, training),) = recipes.recipes("TensorFlow")
-    Path(file).write_text(code, encoding="utf-8")
-    Path("runs/a").mkdir(parents=True)
-    images = np.random.default_rng(0).normal(size=(20, 16, 16, 3)).astype(np.float32)
-    labels = np.arange(20) % 10
-    np.savez("digits.npz", images=images, labels=labels)
+    images, labels = recipes.begin(file, code)
     exec(training, {"folder": "runs/a", "data": (images, labels)})
     status, _, errors = Cli(capsys, monkeypatch)(*recipes.command("TensorFlow"))
     assert status == 0, errors

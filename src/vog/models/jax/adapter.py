@@ -4,10 +4,9 @@ The weights are an argument of compiled functions, so one compilation serves all
 short batch is filled up to the size of a full one, and the rows that were added are cut off again.
 """
 
-import hashlib
 import pickle
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
@@ -21,7 +20,8 @@ from torch import Tensor
 
 from vog import host_memory, user_functions
 from vog.data.inputs import Inputs
-from vog.errors import ModelError, VogError
+from vog.errors import ModelError
+from vog.models.framework_batches import Unmatched, errors_named, float_tensor
 from vog.models.jax import last_layer, match_names, programs, read_checkpoint
 from vog.models.jax.devices import choose_device, to_jax, to_torch, torch_device
 from vog.models.jax.named_arrays import Arrays
@@ -37,16 +37,6 @@ from vog.wording import option
 
 # Checks take a few examples, of several sizes; all are computed as batches of this size.
 _SMALL_BATCH = 16
-
-
-class Unmatched(dict[str, np.ndarray]):
-    """The arrays of a checkpoint that were read before the tree of the network was known.
-
-    Attributes:
-        path: of the checkpoint.
-    """
-
-    path: Path
 
 
 @dataclass(frozen=True)
@@ -149,7 +139,10 @@ class JaxModel:
         description = user_functions.address_free(self.network.description)
         code = [*self.network.code, *([self.build.function] if _is_named(self.build) else [])]
         identities = sorted(map(user_functions.function_identity, code))
-        return {"architecture": _digest(description), "code": _digest("\n".join(identities))}
+        return {
+            "architecture": user_functions.short_digest(description),
+            "code": user_functions.short_digest("\n".join(identities)),
+        }
 
     def reads_itself(self, path: Path) -> bool:
         """Return True if a path is a checkpoint in a format of JAX."""
@@ -163,9 +156,7 @@ class JaxModel:
         """
         arrays = read_checkpoint.arrays_in(path, self.options.reader, self.network)
         if self.network.tree is None:
-            unmatched = Unmatched(arrays)
-            unmatched.path = path
-            return FittedWeights(unmatched)
+            return FittedWeights(Unmatched(arrays, path))
         matched = self._match(arrays, path)
         return FittedWeights(matched.arrays, notes=matched.notes)
 
@@ -187,18 +178,12 @@ class JaxModel:
         Raises:
             ModelError: it is not one tensor of floats.
         """
-        if not isinstance(inputs, Tensor) or not inputs.is_floating_point():
-            kind = f"of {inputs.dtype}" if isinstance(inputs, Tensor) else "with several tensors"
-            raise ModelError(
-                f"the model is given inputs {kind.replace('torch.', '')}; expected one array of "
-                f"floats, which gradients are taken with respect to. Give a transform that returns "
-                f"floats, or a network that begins after the embedding."
-            )
+        inputs = float_tensor(inputs)
         size = self.full_batch or _SMALL_BATCH
         missing = max(0, size - len(inputs))
         if missing:
             inputs = torch.cat([inputs, inputs[-1:].expand(missing, *inputs.shape[1:])])
-        return PlacedBatch(to_jax(inputs.float(), self.jax_device), len(inputs) - missing)
+        return PlacedBatch(to_jax(inputs, self.jax_device), len(inputs) - missing)
 
     @contextmanager
     def evaluation_mode(self) -> Iterator[None]:
@@ -243,22 +228,8 @@ class JaxModel:
         has_bias = self.network.layer_weights(self.head).bias in weights
         return LinearLastLayer(to_torch(features)[: placed.rows], has_bias)
 
-    @contextmanager
-    def _errors_named(self, placed: PlacedBatch) -> Iterator[None]:
-        """Raise ModelError with the shape of the batch for whatever the network raises."""
-        try:
-            yield
-        except VogError:
-            raise
-        except Exception as error:
-            if self.ran_out(error):
-                raise
-            shape = (placed.rows, *placed.inputs.shape[1:])
-            raise ModelError(
-                f"the model cannot take a batch of shape {shape}: "
-                f"{user_functions.describe_error(error)}\nCheck that the data have the shape and "
-                f"the layout that the network was trained on."
-            ) from error
+    def _errors_named(self, placed: PlacedBatch) -> AbstractContextManager[None]:
+        return errors_named((placed.rows, *placed.inputs.shape[1:]), self.ran_out)
 
     def adapted(self, fitted: FittedWeights, path: Path, inputs: Inputs) -> "JaxModel":
         """Return the model with its tree and its last layer, as a run on a few examples shows."""
@@ -334,7 +305,3 @@ def _tree_arguments(network: Network) -> Any:
 
 def _is_named(build: object) -> bool:
     return hasattr(build, "function")
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

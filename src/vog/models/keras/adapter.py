@@ -1,9 +1,8 @@
 """A model of Keras 3 that is observed under the weights of one checkpoint after the other."""
 
-import hashlib
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from torch import Tensor
 
 from vog import checkpoints, host_memory, user_functions
 from vog.data.inputs import Inputs
-from vog.errors import CheckpointError, ModelError, VogError
+from vog.errors import CheckpointError, ModelError
+from vog.models.framework_batches import Unread, errors_named, float_tensor, read_arrays
 from vog.models.keras import read_checkpoint
 from vog.models.keras.network import KerasNetwork
 from vog.models.keras.passes import Pass, Passes, passes_of
@@ -28,13 +28,6 @@ from vog.scores.gradient import Layout
 from vog.wording import option
 
 Arrays = dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Unread:
-    """A checkpoint of a model that is not built yet, because nothing says the shape of inputs."""
-
-    path: Path
 
 
 @dataclass(frozen=True)
@@ -133,8 +126,10 @@ class KerasModel:
         code = [*own, *([getattr(build, "function", build)] if build is not None else [])]
         identities = sorted(map(user_functions.function_identity, code))
         return {
-            "architecture": _digest(user_functions.address_free(self.network.description)),
-            "code": _digest("\n".join(identities)),
+            "architecture": user_functions.short_digest(
+                user_functions.address_free(self.network.description)
+            ),
+            "code": user_functions.short_digest("\n".join(identities)),
             "backend": keras.backend.backend(),
         }
 
@@ -155,19 +150,13 @@ class KerasModel:
             self._refuse_choice(path)
             values = read_checkpoint.values_in(path, self.network.model, self.network.variables)
             return FittedWeights(dict(zip(self.network.names, values, strict=True)))
-        contents = self.options.reader.contents(path)
-        arrays = {
-            name: (value.float() if value.is_floating_point() else value).numpy()
-            for name, value in contents.weights.items()
-            if isinstance(value, Tensor)
-        }
-        notes = {} if contents.note is None else {"taken": contents.note}
+        stored = read_arrays(self.options.reader, path)
         new_names = self._names_in_torch()
-        arrays = {new_names.get(name, name): array for name, array in arrays.items()}
+        arrays = {new_names.get(name, name): array for name, array in stored.arrays.items()}
         matched = match(arrays, self._needed(), path)
         values = {**self._random_states(), **matched.arrays}
         ordered = {name: values[name] for name in self.network.names}
-        return FittedWeights(ordered, contents.key, {**notes, **matched.notes})
+        return FittedWeights(ordered, stored.key, {**stored.notes, **matched.notes})
 
     def _names_in_torch(self) -> dict[str, str]:
         """Return the path of each variable by its name in the state dict of PyTorch.
@@ -235,14 +224,7 @@ class KerasModel:
         Raises:
             ModelError: it is not one tensor of floats.
         """
-        if not isinstance(inputs, Tensor) or not inputs.is_floating_point():
-            kind = f"of {inputs.dtype}" if isinstance(inputs, Tensor) else "with several tensors"
-            raise ModelError(
-                f"the model is given inputs {kind.replace('torch.', '')}; expected one array of "
-                f"floats, which gradients are taken with respect to. Give a transform that returns "
-                f"floats, or a network that begins after the embedding."
-            )
-        return keras.ops.convert_to_tensor(inputs.float().numpy())
+        return keras.ops.convert_to_tensor(float_tensor(inputs).numpy())
 
     @contextmanager
     def evaluation_mode(self) -> Iterator[None]:
@@ -259,17 +241,21 @@ class KerasModel:
         Raises:
             ModelError: the model cannot take such a batch.
         """
-        with self._errors_named(placed):
-            if not differentiate:
-                yield self._outputs(self.passes.forward(weights, placed))
-                return
-            with self.passes.differentiated(weights, placed) as run:
-                yield self._outputs(run)
+        if not differentiate:
+            with self._errors_named(placed):
+                run = self.passes.forward(weights, placed)
+            yield self._outputs(run, placed)
+            return
+        with ExitStack() as stack:
+            with self._errors_named(placed):
+                run = stack.enter_context(self.passes.differentiated(weights, placed))
+            yield self._outputs(run, placed)
 
-    def _outputs(self, run: Pass) -> Outputs:
+    def _outputs(self, run: Pass, placed: Any) -> Outputs:
         def vjp(cotangent: Tensor, more: bool = False) -> Tensor:
             assert run.vjp is not None, "`differentiate` was set"
-            gradient = run.vjp(cotangent, more)
+            with self._errors_named(placed):
+                gradient = run.vjp(cotangent, more)
             if gradient is None:
                 raise ModelError(
                     "the outputs of the model do not depend on its inputs. Give a model whose "
@@ -282,21 +268,8 @@ class KerasModel:
             layer = LinearLastLayer(run.features, self.network.has_bias)
         return Outputs(run.logits, vjp, layer)
 
-    @contextmanager
-    def _errors_named(self, placed: Any) -> Iterator[None]:
-        """Raise ModelError with the shape of the batch for what the model raises."""
-        try:
-            yield
-        except VogError:
-            raise
-        except Exception as error:  # layers of the user can raise anything
-            if self.ran_out(error):
-                raise
-            raise ModelError(
-                f"the model cannot take a batch of shape {tuple(placed.shape)}: "
-                f"{user_functions.describe_error(error)}\nCheck that the data have the shape and "
-                f"the layout that the network was trained on."
-            ) from error
+    def _errors_named(self, placed: Any) -> AbstractContextManager[None]:
+        return errors_named(tuple(placed.shape), self.ran_out)
 
     def adapted(self, fitted: FittedWeights, path: Path, inputs: Inputs) -> "KerasModel":
         """Return the model with its last layer, as a run on a few examples shows it.
@@ -377,10 +350,6 @@ def _version(name: str) -> str:
     import importlib
 
     return str(importlib.import_module(name).__version__)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def model_of_network(

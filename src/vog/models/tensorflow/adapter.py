@@ -5,7 +5,7 @@ It is traced once, and its variables are assigned the weights of the checkpoint 
 
 import pickle
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,14 @@ from torch import Tensor
 from vog import checkpoints, host_memory, user_functions
 from vog.checkpoints import Reader
 from vog.data.inputs import Inputs
-from vog.errors import ModelError, VogError
+from vog.errors import ModelError
+from vog.models.framework_batches import (
+    Unmatched,
+    Unread,
+    errors_named,
+    float_tensor,
+    read_arrays,
+)
 from vog.models.last_layer import LinearLastLayer
 from vog.models.match_variables import match
 from vog.models.options import ModelOptions
@@ -31,17 +38,6 @@ from vog.scores.gradient import Layout
 from vog.wording import option
 
 Arrays = Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Unread:
-    """A checkpoint of a network whose variables are not there before a batch was seen."""
-
-    path: Path
-
-
-class Unmatched(dict[str, np.ndarray]):
-    """The arrays of a checkpoint that were read before the variables of the network were known."""
 
 
 @dataclass(eq=False)
@@ -129,17 +125,11 @@ class TensorflowModel:
             if self.traced is None:
                 return FittedWeights(Unread(path))
             return FittedWeights({n: _float32(a) for n, a in self.source.read(path).items()})
-        contents = self.options.reader.contents(path)
-        arrays = {
-            name: (value.float() if value.is_floating_point() else value).numpy()
-            for name, value in contents.weights.items()
-            if isinstance(value, Tensor)
-        }
-        notes = {} if contents.note is None else {"taken": contents.note}
+        stored = read_arrays(self.options.reader, path)
         if self.traced is None:
-            return FittedWeights(Unmatched(arrays), contents.key, notes)
-        matched = match(arrays, self.traced.graph.shapes, path)
-        return FittedWeights(matched.arrays, contents.key, {**notes, **matched.notes})
+            return FittedWeights(Unmatched(stored.arrays, path), stored.key, stored.notes)
+        matched = match(stored.arrays, self.traced.graph.shapes, path)
+        return FittedWeights(matched.arrays, stored.key, {**stored.notes, **matched.notes})
 
     def digest(self, fitted: FittedWeights) -> str:
         """Return a digest of values in their order: names may count up within a process."""
@@ -153,7 +143,7 @@ class TensorflowModel:
         if isinstance(fitted.values, Unread):
             return self.read(fitted.values.path).values
         if isinstance(fitted.values, Unmatched):
-            return match(fitted.values, self.traced.graph.shapes, Path("of the trial")).arrays
+            return match(fitted.values, self.traced.graph.shapes, fitted.values.path).arrays
         return fitted.values
 
     def place(self, inputs: Inputs) -> Any:
@@ -162,14 +152,7 @@ class TensorflowModel:
         Raises:
             ModelError: it is not one tensor of floats.
         """
-        if not isinstance(inputs, Tensor) or not inputs.is_floating_point():
-            kind = f"of {inputs.dtype}" if isinstance(inputs, Tensor) else "with several tensors"
-            raise ModelError(
-                f"the model is given inputs {kind.replace('torch.', '')}; expected one array of "
-                f"floats, which gradients are taken with respect to. Give a transform that returns "
-                f"floats, or a network that begins after the embedding."
-            )
-        return tf.constant(inputs.float().numpy())
+        return tf.constant(float_tensor(inputs).numpy())
 
     @contextmanager
     def evaluation_mode(self) -> Iterator[None]:
@@ -199,10 +182,13 @@ class TensorflowModel:
                     logits, features = self.traced.network.forward(placed, ())
                 yield self._outputs(logits, features, _no_gradient)
                 return
-            with self._errors_named(placed), self.traced.network.differentiated(placed, ()) as run:
+            with ExitStack() as stack:
+                with self._errors_named(placed):
+                    run = stack.enter_context(self.traced.network.differentiated(placed, ()))
 
                 def vjp(cotangent: Tensor, more: bool = False) -> Tensor:
-                    gradient = run.vjp(cotangent.float().numpy(), more)
+                    with self._errors_named(placed):
+                        gradient = run.vjp(cotangent.float().numpy(), more)
                     if gradient is None:
                         raise ModelError(
                             "the outputs of the model do not depend on its inputs. Give a network "
@@ -233,21 +219,8 @@ class TensorflowModel:
             variable.assign(weights[name])
         self.traced.assigned.arrays = weights
 
-    @contextmanager
-    def _errors_named(self, placed: Any) -> Iterator[None]:
-        """Raise ModelError with the shape of the batch for what TensorFlow raises."""
-        try:
-            yield
-        except VogError:
-            raise
-        except Exception as error:  # the user's function can raise anything
-            if self.ran_out(error):
-                raise
-            raise ModelError(
-                f"the model cannot take a batch of shape {tuple(placed.shape)}: "
-                f"{user_functions.describe_error(error)}\nCheck that the data have the shape and "
-                f"the layout that the network was trained on."
-            ) from error
+    def _errors_named(self, placed: Any) -> AbstractContextManager[None]:
+        return errors_named(tuple(placed.shape), self.ran_out)
 
     def adapted(self, fitted: FittedWeights, path: Path, inputs: Inputs) -> "TensorflowModel":
         """Return the model with its network traced for the shape of the inputs.

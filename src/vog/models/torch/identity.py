@@ -1,7 +1,5 @@
 """What identifies a module in the question of a run: its architecture, code and settings."""
 
-import hashlib
-
 from torch import nn
 
 from vog import user_functions
@@ -23,11 +21,7 @@ def identity_of(module: nn.Module) -> dict[str, str]:
         if name[0] != "_" and name != "training" and isinstance(value, _SETTING_TYPES)
     ]
     return {
-        "architecture": _short_digest(user_functions.address_free(repr(module))),
-        "code": _short_digest("\n".join(code)),
-        "settings": _short_digest("\n".join(settings)),
+        "architecture": user_functions.short_digest(user_functions.address_free(repr(module))),
+        "code": user_functions.short_digest("\n".join(code)),
+        "settings": user_functions.short_digest("\n".join(settings)),
     }
-
-
-def _short_digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
