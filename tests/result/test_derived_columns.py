@@ -1,6 +1,7 @@
 """Derived columns: what normalisation must leave alone, and what it must undo."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from runs import STAIRS, TWO_CLASSES, write_run
 from vog.result.derived_columns import DERIVED, class_z_score, rank, robust_z_score
 
 Case = tuple[np.ndarray, np.ndarray]
@@ -118,3 +120,17 @@ def test_rank_is_in_0_to_1_and_uses_both_ends(case: Case) -> None:
     assert out.max() <= 1
     if len(set(values)) == len(values) > 1:
         assert sorted(out) == pytest.approx(np.linspace(0, 1, len(values)))
+
+
+def test_a_bare_score_stands_for_that_of_all_checkpoints(tmp_path: Path) -> None:
+    scores = {"vog@all": STAIRS, "aum@all": STAIRS, "aum@late": STAIRS}
+    run = write_run(tmp_path / "run", scores, TWO_CLASSES)
+    assert run.sort_column("aum") == "aum@all"
+    assert run.sort_column("aum:rank") == "aum@all:rank"
+    assert run.sort_column("aum@late") == "aum@late"
+    assert run.sort_column(None) == run.default_column == "vog@all:class"
+    assert run.sort_column("id") == "id"
+    assert run.sort_column("nothing:rank") == "nothing:rank"
+    assert (
+        run.top(2, by="aum").column("id").to_pylist() == run.top(2, by="aum@all")["id"].to_pylist()
+    )

@@ -55,6 +55,7 @@ def combine(
 
     printing.check_chart_path(chart)
     opened = open_runs(runs)
+    by = None if by is None else opened[0].sort_column(by)
     if folds:
         _combine_folds(opened, out, by, chart, overwrite, form)
         return

@@ -63,6 +63,7 @@ def _weights(run: Run, column: str | None, judged: JudgedLabels) -> Float[np.nda
         )
     run.require_every_row()
     if column is not None:
+        column = run.sort_column(column)
         run.score_column(column)
         return _scale_to_mean_1(1 - run.hardness(column))
     return _scale_to_mean_1(label_quality(judged.require_suspects()))

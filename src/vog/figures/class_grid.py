@@ -32,7 +32,7 @@ def class_grid(
     Raises:
         ResultError: no such column or class, no images, or fewer than two.
     """
-    by = by or run.default_column
+    by = run.sort_column(by)
     stage = by.partition(":")[0].partition("@")[2]
     ranked = run.top(run.rows, by=by, label=label, easiest=True)
     if len(ranked) < 2:

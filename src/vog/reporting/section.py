@@ -121,7 +121,7 @@ def reported_run(run: Run, by: str | None = None, stage: str | None = None) -> R
         ResultError: there is no such score or stage.
     """
     check_stage(run, stage)
-    by = by or run.default_column
+    by = run.sort_column(by)
     stored_column = run.score_column(by)
     score = stored_column.partition("@")[0] + by.removeprefix(stored_column)
     return ReportedRun(run, by, score, raw_column(run, by), stage)

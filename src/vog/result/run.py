@@ -278,7 +278,7 @@ class Run:
         Raises:
             ResultError: the column or the class does not exist.
         """
-        by = by or self.default_column
+        by = self.sort_column(by)
         stage = self.score_column(by).partition("@")[2] or "all"
         names = ["index", "id", "label", "label_name", f"prediction@{stage}", by, "problem"]
         table = self.table(list(dict.fromkeys(name for name in names if self._has(name))))
@@ -308,6 +308,20 @@ class Run:
         if "combined" in self.question:
             return "vog_rank@all" if alone else "vog_z@all"
         return "vog@all" if alone else "vog@all:class"
+
+    def sort_column(self, name: str | None) -> str:
+        """Return the column that a user names to rank by; a bare score is that of all checkpoints.
+
+        Args:
+            name: a column, such as `vog@late:class`; or a score, such as `aum` for `aum@all`; or
+                None for `default_column`.
+        """
+        if name is None:
+            return self.default_column
+        score, colon, derived = name.partition(":")
+        of_all = f"{score}@all"
+        is_short = score not in self.schema.names and of_all in self.schema.names
+        return f"{of_all}{colon}{derived}" if is_short else name
 
     @property
     def _mostly_alone(self) -> bool:

@@ -95,7 +95,7 @@ def curriculum_sampler(
     rows, positions = _match_rows(run, dataset)
     shares = epoch_shares(epochs, pacing, start)
     labels = run.table(["label"])["label"].fill_null(-1).to_numpy()[positions]
-    first = entry_order(run, positions, by or run.default_column, reverse, seed)
+    first = entry_order(run, positions, run.sort_column(by), reverse, seed)
     schedule = Curriculum(entry_shares(first, labels if balanced else 0 * labels), shares)
     return _sampler_of("curriculum", args, rows, schedule)
 

@@ -115,7 +115,7 @@ def entry_shares(order: Positions, labels: Int[np.ndarray, "m"]) -> Float[np.nda
 def base_weights(run: Run, weights: str, by: str | None) -> Float[np.ndarray, "n"]:
     """Return the weight of each row of the run, in [0, 1]; NaN where it is unknown."""
     if weights == "hardness":
-        return run.hardness(by or run.default_column)
+        return run.hardness(run.sort_column(by))
     from vog.analysis.label_errors.suspects import require_verdict  # scikit-learn takes a second
 
     return 1 - require_verdict(run).probability

@@ -165,7 +165,7 @@ def _read_column(run: Run, query: Query) -> str:
     """Return `by`, or the column that the form gives as `score`, `stage` and `as`."""
     score = query.get("score", "")
     if not score:
-        by = query.get("by") or run.default_column
+        by = run.sort_column(query.get("by") or None)
         run.stored_column(by)
         return by
     if score in columns(run):

@@ -168,7 +168,7 @@ def compare(
     """
     aligned = align_runs(runs)
     columns = resolve_columns(aligned, scores)
-    by = by or aligned.usual_column(columns)
+    by = aligned.usual_column(columns) if by is None else aligned.runs[0].sort_column(by)
     for run in runs:
         run.score_column(by)
     columns = tuple(dict.fromkeys([by, *columns]))

@@ -124,7 +124,7 @@ def parse_share(run: Run, amounts: Mapping[str, Amount | None], by: str | None) 
             texts = ", ".join(option(name) for name in amounts)
             raise ResultError(f"{option('by', by)} only works with one of {texts}. Add one.")
         return None
-    column = by or run.default_column
+    column = run.sort_column(by)
     run.score_column(column)
     parsed = parse_amount(amounts[names[0]], names[0], run.rows)
     assert parsed is not None
