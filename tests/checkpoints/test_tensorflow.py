@@ -19,8 +19,11 @@ from bundle_damage import outcome
 from bundle_files import TYPES, Entry, Table, fixed32, header, message, number, write_bundle
 from vog.checkpoints import Reader, find_checkpoints, search, stamp, weights_digest
 from vog.checkpoints.readers.crc32c import crc32c, masked_crc32c
+from vog.checkpoints.readers.leveldb_table import MAGIC, read_table
 from vog.checkpoints.readers.ordered_code import slice_key
+from vog.checkpoints.readers.protobuf_wire import read_fields
 from vog.checkpoints.readers.tensorflow_bundle import Bundle, open_bundle
+from vog.checkpoints.safe_pickle import Unreadable
 from vog.errors import CheckpointError
 
 WRITTEN = Path(__file__).parent / "tensorflow"
@@ -478,6 +481,43 @@ def test_tables_and_messages_of_another_form(
 ) -> None:
     with pytest.raises(CheckpointError, match=message):
         open_bundle(write_bundle(tmp_path / "m-1", {"a": np.ones(1)}, table=table, more=more))
+
+
+def _sealed_table(block: bytes, handle: bytes | None = None) -> bytes:
+    """Return a table with one block, at a place that may be a lie."""
+    table = Table()
+    of_index = table.block({b"x": handle or bytes([0, len(block)])})
+    sealed = table.sealed(block) + table.sealed(of_index)
+    handles = bytes([0, 0, len(table.sealed(block)), len(of_index)])
+    return sealed + handles.ljust(40, b"\0") + MAGIC
+
+
+def test_blocks_of_a_table_are_checked_before_they_are_read() -> None:
+    block = Table().block({b"a": b"1", b"ab": b"2"})
+    assert read_table(_sealed_table(block)) == {b"a": b"1", b"ab": b"2"}
+    wrong = bytearray(_sealed_table(block))
+    wrong[len(block) + 1] ^= 1
+    with pytest.raises(Unreadable, match="checksum of a block does not fit"):
+        read_table(bytes(wrong))
+    with pytest.raises(Unreadable, match="a block of it lies beyond its end"):
+        read_table(_sealed_table(block, bytes([0, 100])))
+
+
+@pytest.mark.parametrize("entry", [b"\5\1\0a", b"\0\1\x50a", b"\0\x50\0a"])
+def test_an_entry_that_is_longer_than_its_block(entry: bytes) -> None:
+    with pytest.raises(Unreadable, match="an entry of it is longer than its block"):
+        read_table(_sealed_table(entry + bytes(4) + (1).to_bytes(4, "little")))
+
+
+def test_the_last_value_of_a_field_counts() -> None:
+    assert read_fields(number(1, 2) + number(1, 3)).number(1) == 3
+
+
+def test_a_slice_of_the_right_size_and_another_shape(tmp_path: Path) -> None:
+    extents = [(0, 2), (0, 3)]
+    parts = {slice_key(b"v", extents): np.ones((3, 2), "f4")}
+    with pytest.raises(CheckpointError, match="of another shape or type than its variable"):
+        open_bundle(sliced(tmp_path / "m", "v", (2, 3), [extents], parts)).read("v")
 
 
 def test_a_table_in_circles_or_with_endless_keys(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_a_square_of_it_is_that_of_the_whole() -> None:
     np.testing.assert_array_equal(resize_bilinear(values, (61, 80), (5, 7), 50), whole[5:55, 7:57])
 
 
-@pytest.mark.parametrize("size", [(300, 257), (256, 256), (31, 47), (1, 4)])
+@pytest.mark.parametrize("size", [(300, 257), (301, 257), (257, 301), (256, 256), (31, 47), (1, 4)])
 def test_centre_of_an_image_by_the_whole_of_it(size: tuple[int, int]) -> None:
     values = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     shorter = min(size)

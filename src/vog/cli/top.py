@@ -14,8 +14,8 @@ def top(
     by: Annotated[
         str | None,
         typer.Option(
-            help="Column to sort by, such as vog@late or vog@late:class (also :robust, :rank); a bare "
-            "score is that of all checkpoints. "
+            help="Column to sort by, such as vog@late or vog@late:class (also :robust, :rank); a "
+            "bare score is that of all checkpoints. "
             "Default: vog@all:class, or the first score if there is no vog. "
             "It is known which end of each score is hard.",
         ),
