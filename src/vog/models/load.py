@@ -6,6 +6,7 @@ from typing import Any
 from vog.errors import FunctionError, ModelError, first_few
 from vog.models import own_model
 from vog.models.builder import Builder
+from vog.models.hugging_face import open_network as open_hugging_face
 from vog.models.jax import open_network as open_jax
 from vog.models.keras import open_network as open_keras
 from vog.models.options import Adapter, ModelOptions
@@ -22,6 +23,7 @@ ModelSpec = Any
 ADAPTERS = (
     open_keras.ADAPTER,
     open_module.ADAPTER,
+    open_hugging_face.ADAPTER,
     open_jax.ADAPTER,
     open_tensorflow.FUNCTION_ADAPTER,
     open_tensorflow.FOLDER_ADAPTER,

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vog import user_functions
-from vog.checkpoints import Reader
+from vog.checkpoints import Contents, Reader
 from vog.data.inputs import Inputs
 from vog.errors import ModelError, VogError
 from vog.models.last_layer import LinearLastLayer
@@ -32,6 +32,7 @@ from vog.models.torch import (
 )
 from vog.models.torch.compiled import compile_forward
 from vog.models.torch.float32_arithmetic import float32_arithmetic
+from vog.models.torch.folder_reader import FolderReader
 from vog.models.torch.fresh_modules import ModuleSource, is_scripted, source_of
 from vog.models.torch.identity import identity_of
 from vog.models.torch.input_gradient import first_of_pair, input_gradient
@@ -85,6 +86,7 @@ class TorchModel:
         full_batch: the number of examples in a full batch.
         source: makes the modules into which checkpoints are loaded; by default, copies.
         reader: reads checkpoint files.
+        folder_reader: reads checkpoint folders of the library that the module is of, if any.
         layout: the axis of an example that holds its colours; None if its shape decides.
         memory_format: of images; channels last is faster, and some models refuse it.
         may_fold: norms may be folded into convolutions.
@@ -106,6 +108,7 @@ class TorchModel:
     full_batch: int = 0
     source: ModuleSource = None  # type: ignore[assignment]  # set after the rest
     reader: Reader = field(default_factory=Reader)
+    folder_reader: FolderReader | None = None
     layout: Layout | None = None
     memory_format: torch.memory_format = torch.channels_last
     may_fold: bool = True
@@ -182,12 +185,22 @@ class TorchModel:
         return identity_of(self.source.module)
 
     def reads_itself(self, path: Path) -> bool:
-        """Return False: our readers read the files of PyTorch."""
-        return False
+        """Return True for a folder of the module's library; our readers read other files."""
+        return self.folder_reader is not None and self.folder_reader.takes(path)
+
+    def contents(self, path: Path) -> Contents:
+        """Return the weights in a checkpoint, before they are matched to the module.
+
+        Raises:
+            CheckpointError: the checkpoint cannot be read.
+        """
+        if self.folder_reader is not None and self.folder_reader.takes(path):
+            return self.folder_reader.contents(path)
+        return self.reader.contents(path)
 
     def read(self, path: Path) -> FittedWeights:
         """Return the weights of a checkpoint by the names of the module, floats in float32."""
-        contents, source, name = self.reader.contents(path), self.source, str(path)
+        contents, source, name = self.contents(path), self.source, str(path)
         renamed = state_dict.rename(contents.weights, self.template or self.module, name)
         extra_state = extra_state_of(renamed.weights, source, path)
         if extra_state and not self.reads_concurrently:
@@ -411,7 +424,7 @@ class TorchModel:
         module = self.source.copy_or_fresh()
         if module is None:
             raise ModelError("the model cannot be copied after a checkpoint was loaded into it.")
-        state_dict.load(self.reader(path), module, str(path))  # creates lazy layers
+        state_dict.load(self.contents(path).weights, module, str(path))  # creates lazy layers
         return replace(self, module=module)
 
     def variant(self, variant: Variant, batch_size: int = 0) -> "TorchModel":

@@ -5,10 +5,13 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from vog.checkpoints import Reader
 from vog.errors import FunctionError, ModelError, first_few
+from vog.models.hugging_face import pretrained_reader
 from vog.models.options import Adapter, ModelOptions
 from vog.models.torch import fresh_modules
 from vog.models.torch.adapter import TorchModel
+from vog.models.torch.folder_reader import FolderReader
 from vog.models.torch.weights_in_place import tensors_of
 from vog.wording import option
 
@@ -44,10 +47,16 @@ def _model(
         head_name=options.head,
         source=source,
         reader=options.reader,
+        folder_reader=_folder_reader(source.module, options),
         layout=options.layout,
         may_fold=options.fold,
         restores=build is None and source.template is None,
     )
+
+
+def _folder_reader(module: nn.Module, options: ModelOptions) -> FolderReader | None:
+    """Return what reads folders of the module's library, unless options say how files are read."""
+    return pretrained_reader.reader_of(module) if options.reader == Reader() else None
 
 
 def _another_module(build: Callable[[], object]) -> nn.Module:
