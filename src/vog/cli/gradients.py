@@ -9,7 +9,8 @@ from vog.cli import options, printing
 
 
 def gradients(
-    model: options.Model,
+    *,
+    model: options.Model = None,
     checkpoints: options.Checkpoints,
     data: options.Data,
     out: Annotated[Path, options.output("The folder to write, or to continue.")],

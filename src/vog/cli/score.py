@@ -8,7 +8,8 @@ from vog.cli import options, printing
 
 
 def score(
-    model: options.Model,
+    *,
+    model: options.Model = None,
     checkpoints: options.Checkpoints,
     data: options.Data,
     out: options.OutFolder,

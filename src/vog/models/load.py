@@ -1,12 +1,15 @@
 """Open what a user gives as a model: the only place that knows which frameworks there are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from vog.checkpoints import search
 from vog.errors import FunctionError, ModelError, first_few
 from vog.models import own_model
 from vog.models.builder import Builder
 from vog.models.hugging_face import open_network as open_hugging_face
+from vog.models.hugging_face import saved_folders
 from vog.models.jax import open_network as open_jax
 from vog.models.keras import open_network as open_keras
 from vog.models.options import Adapter, ModelOptions
@@ -16,6 +19,7 @@ from vog.models.torch import open_module
 from vog.wording import described_option, option
 
 # A model, a function that returns one, or `file.py:function`; `jax:` before it names the framework.
+# None if the checkpoints say which model they are of.
 ModelSpec = Any
 
 
@@ -33,6 +37,8 @@ ADAPTERS = (
 
 def check_model(spec: ModelSpec, options: ModelOptions) -> None:
     """Raise ModelError if `spec` can be no model, or the options do not fit; nothing is run."""
+    if spec is None:
+        return
     adapter, named = _adapter_of(spec), _scheme_of(spec)
     if named is not None:
         named[0].check(options)
@@ -55,6 +61,28 @@ def check_model(spec: ModelSpec, options: ModelOptions) -> None:
         )
     if adapter is not None:
         adapter.check(options)
+
+
+def model_in_checkpoints(specs: Sequence[str | Path], custom_reader: bool) -> str:
+    """Return the name of the model that lies with its checkpoints, such as `hf:out/checkpoint-9`.
+
+    Args:
+        specs: as the user named the checkpoints.
+        custom_reader: a function of the user reads them.
+
+    Raises:
+        ModelError: not every checkpoint is a folder that says which model it is of.
+        CheckpointError: there are no checkpoints.
+    """
+    files = search(specs, custom_reader, saved_folders.is_checkpoint).files
+    other = next((file.path for file in files if not saved_folders.is_checkpoint(file.path)), None)
+    if other is not None or custom_reader:
+        raise ModelError(
+            f"{option('model')} is missing, and {other or files[-1].path} does not say which model "
+            f"it is of. Give {option('model', 'file.py:function')}, a function that builds the "
+            f"model. (Only folders that transformers wrote, with config.json, say it.)"
+        )
+    return f"{open_hugging_face.SCHEME}:{files[-1].path}"
 
 
 def model_of(spec: ModelSpec, options: ModelOptions) -> Model:

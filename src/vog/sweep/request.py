@@ -22,7 +22,9 @@ class Request:
 
     Attributes:
         model: a module, a function that builds one, or `file.py:function`; or any object that has
-            `observe`, see `vog.models.own_model`; or a network of JAX, also `jax:file.py:function`.
+            `observe`, see `vog.models.own_model`; or a network of JAX, also `jax:file.py:function`;
+            or a model by name: `hf:FOLDER`, `timm:NAME`, `torchvision:NAME`. None if checkpoints
+            are folders of transformers, which name their model.
         checkpoints: globs, folders, files, or `@list.txt` in the order of training.
         data: a folder with one sub-folder per class, a list file, an `.npz`, a function that
             returns a dataset, a dataset, or `(inputs, labels)`. Data without labels need the
@@ -36,7 +38,8 @@ class Request:
             function, or `file.py:function`.
         model_args: keywords for the function that builds the model.
         root: the folder that the paths of a list file are relative to.
-        transform: "imagenet" (default for image files), "tf1", "none", or a function.
+        transform: "imagenet" (default for image files), "tf1", "none", `hf:FOLDER`, `timm:NAME`, or
+            a function. A transform that comes with the model is the default.
         exif: rotate image files as their EXIF orientation says.
         scores: names or objects; None for all that need one backward pass, "all" for all.
         target: "logit", "probability", "loss", "predicted", or `(logits, labels) -> [n]`.

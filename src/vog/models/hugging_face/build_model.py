@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from vog.data.processors.quiet import quiet_transformers
 from vog.errors import ModelError
 from vog.files.file_names import expanded
 from vog.models.hugging_face import configurations
-from vog.models.hugging_face.quiet import quiet_transformers
 from vog.models.hugging_face.saved_folders import CONFIG, last_in, read_json
 from vog.user_functions import describe_error
 from vog.wording import option

@@ -76,6 +76,15 @@ def refuse_difference(path: Path, stored: Mapping[str, Any], model: Mapping[str,
         )
 
 
+def names_of(config: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the names of the classes by number; None if there are none, or made-up ones."""
+    names = {int(number): str(name) for number, name in (config.get(_NAMES) or {}).items()}
+    is_complete = sorted(names) == list(range(len(names))) and len(names) > 1
+    if not is_complete or has_generic_names(config):
+        return None
+    return tuple(names[number] for number in sorted(names))
+
+
 def has_generic_names(config: Mapping[str, Any]) -> bool:
     """Return whether the classes have the names that transformers makes up: `LABEL_0`, ..."""
     names = config.get(_NAMES) or {}

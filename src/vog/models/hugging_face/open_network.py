@@ -1,10 +1,15 @@
 """Open `hf:FOLDER`, a folder that `save_pretrained` or Trainer wrote, as a model."""
 
+from dataclasses import replace
+from pathlib import Path
+
 from vog.errors import ModelError
 from vog.models.hugging_face.build_model import ModelFolder
+from vog.models.hugging_face.pretrained_reader import PretrainedReader
 from vog.models.options import Adapter, ModelOptions
 from vog.models.protocol import Model
 from vog.models.torch import open_module
+from vog.models.torch.adapter import TorchModel
 from vog.wording import option
 
 SCHEME = "hf"
@@ -28,7 +33,12 @@ def _of_name(rest: str, options: ModelOptions) -> Model:
     """
     require_transformers(f"{SCHEME}:{rest}")
     build = ModelFolder(rest, options.args)
-    return open_module.ADAPTER.model(build(), build, options)
+    model = open_module.ADAPTER.model(build(), build, options)
+    assert isinstance(model, TorchModel), "what the adapter of PyTorch opens"
+    reader = model.folder_reader
+    if not isinstance(reader, PretrainedReader):  # the options say how files are read
+        return model
+    return replace(model, folder_reader=replace(reader, home=Path(build.place)))
 
 
 def require_transformers(spec: str) -> None:

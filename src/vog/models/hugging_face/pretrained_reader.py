@@ -15,10 +15,12 @@ import torch
 from torch import nn
 
 from vog.checkpoints import Contents
+from vog.data.processors import folder_processor
+from vog.data.processors.quiet import quiet_transformers
 from vog.errors import CheckpointError, first_few
 from vog.models.hugging_face import configurations
-from vog.models.hugging_face.quiet import quiet_transformers
 from vog.models.hugging_face.saved_folders import CONFIG, is_checkpoint, is_saved_model, read_json
+from vog.models.protocol import Companions
 from vog.user_functions import describe_error
 from vog.wording import option
 
@@ -30,10 +32,12 @@ class PretrainedReader:
     Attributes:
         module_class: a class with `from_pretrained`.
         config: the configuration of the model, which all checkpoints must share.
+        home: a folder that may have the processor if no checkpoint has it.
     """
 
     module_class: Any
     config: Any
+    home: Path | None = None
 
     def takes(self, path: Path) -> bool:
         """Return whether a path is the folder of one saved model."""
@@ -79,6 +83,16 @@ class PretrainedReader:
             ) from error
         _refuse_misfit(path, report)
         return module
+
+    def companions(self, last: Path) -> Companions:
+        """Return the processor beside the weights, and the names in the configuration."""
+        folders = [folder for folder in (last, last.parent, self.home) if folder is not None]
+        processors = (folder_processor.processor_in(path) for path in folders if path.is_dir())
+        return Companions(
+            next((processor for processor in processors if processor is not None), None),
+            configurations.names_of(self.config.to_dict()),
+            f"{self.module_class.__name__} of transformers",
+        )
 
 
 def reader_of(module: nn.Module) -> PretrainedReader | None:

@@ -21,7 +21,13 @@ from vog.checkpoints import Contents, Reader
 from vog.data.inputs import Inputs
 from vog.errors import ModelError, VogError
 from vog.models.last_layer import LinearLastLayer
-from vog.models.protocol import FittedWeights, Outputs, StateBesideWeightsError, Variant
+from vog.models.protocol import (
+    Companions,
+    FittedWeights,
+    Outputs,
+    StateBesideWeightsError,
+    Variant,
+)
 from vog.models.torch import (
     linear_head,
     memory,
@@ -87,6 +93,7 @@ class TorchModel:
         source: makes the modules into which checkpoints are loaded; by default, copies.
         reader: reads checkpoint files.
         folder_reader: reads checkpoint folders of the library that the module is of, if any.
+        own_companions: what comes with the module, whatever its checkpoints are.
         layout: the axis of an example that holds its colours; None if its shape decides.
         memory_format: of images; channels last is faster, and some models refuse it.
         may_fold: norms may be folded into convolutions.
@@ -109,6 +116,7 @@ class TorchModel:
     source: ModuleSource = None  # type: ignore[assignment]  # set after the rest
     reader: Reader = field(default_factory=Reader)
     folder_reader: FolderReader | None = None
+    own_companions: Companions = field(default_factory=Companions)
     layout: Layout | None = None
     memory_format: torch.memory_format = torch.channels_last
     may_fold: bool = True
@@ -187,6 +195,11 @@ class TorchModel:
     def reads_itself(self, path: Path) -> bool:
         """Return True for a folder of the module's library; our readers read other files."""
         return self.folder_reader is not None and self.folder_reader.takes(path)
+
+    def companions(self, last: Path) -> Companions:
+        """Return the transform and the names of classes of the module's library."""
+        reader = self.folder_reader
+        return self.own_companions if reader is None else reader.companions(last)
 
     def contents(self, path: Path) -> Contents:
         """Return the weights in a checkpoint, before they are matched to the module.

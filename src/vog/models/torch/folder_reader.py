@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from vog.checkpoints import Contents
+from vog.models.protocol import Companions
 
 
 @runtime_checkable
@@ -20,4 +21,8 @@ class FolderReader(Protocol):
         Raises:
             CheckpointError: the folder cannot be read, or does not fit.
         """
+        ...
+
+    def companions(self, last: Path) -> Companions:
+        """Return what comes with the model; `last` is the path of the last checkpoint."""
         ...
