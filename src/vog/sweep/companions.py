@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from vog.data.inputs import tensors_by_name
 from vog.data.processors.model_transform import (
     IfTaken,
     ModelTransform,
-    stored_value,
+    of_first_stored,
     with_transform,
 )
 from vog.errors import VogError
@@ -68,23 +69,27 @@ def _with_own_transform(request: Request, own: ModelTransform, open_examples: Op
     if kinds.source_of(request.data).form == "files":
         return open_examples(own if own.takes(Image.new("RGB", (1, 1))) else None)
     examples = open_examples(IfTaken(own))
-    value = stored_value(examples)
-    if value is None:
+    is_taken = of_first_stored(examples, own.takes)
+    if is_taken is None:
         return examples
-    if own.takes(value):
+    if is_taken:
         return with_transform(examples, own)
     examples = with_transform(examples, None)
-    is_fast = request.workers is None and getattr(examples.read, "in_memory", False)
-    return replace(examples, workers=0) if is_fast else examples
+    if not getattr(examples.read, "in_memory", False):
+        return examples
+    return replace(examples, workers=request.workers or 0, read_by_workers=False)
 
 
 def _difference(examples: Examples, own: ModelTransform) -> str | None:
     """Return how the user's transform and that of the model differ on an example; None if not."""
-    value = stored_value(examples)
-    if value is None or not own.takes(value):
+    return of_first_stored(examples, partial(_difference_for, examples.transform, own))
+
+
+def _difference_for(given_transform: Any, own: ModelTransform, value: Any) -> str | None:
+    if not own.takes(value):
         return None
     try:
-        given, expected = (_arrays(f(value)) for f in (examples.transform or _unchanged, own))
+        given, expected = (_arrays(f(value)) for f in (given_transform or _unchanged, own))
     except VogError:
         return None
     if given.keys() != expected.keys() or any(

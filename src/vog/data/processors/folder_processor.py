@@ -43,19 +43,23 @@ class FolderProcessor:
         folder: that has the files of the processor, and perhaps `config.json`.
         kinds: of the values that it takes: "image", "text" or "sound".
         name: the classes of the processor, and a digest of its files.
+        most_tokens: at which a text is cut; None without a limit.
+        arguments: of the model, which takes no other inputs; None if they are not known.
     """
 
     folder: str
     kinds: tuple[str, ...]
     name: str
+    most_tokens: int | None = None
+    arguments: frozenset[str] | None = None
 
     @property
     def summary(self) -> str:
         """Where the processor is from, and of which class it is."""
         where = f"the processor in {self.folder} ({self.name.split()[1]})"
-        if "text" in self.kinds and (most := longest_text(self.folder)) < _NO_LIMIT:
-            return f"{where}; texts are cut at {most} tokens"
-        return where
+        if self.most_tokens is None:
+            return where
+        return f"{where}; texts are cut at {self.most_tokens} tokens"
 
     def takes(self, value: Any) -> bool:
         """Return whether a value is an image, a text or a sound, and the processor for it is there.
@@ -76,8 +80,13 @@ class FolderProcessor:
                 f"{self.summary} is for {' and '.join(self.kinds)}, and an example is of type "
                 f"{type(value).__name__}. Pass another {option('transform')}."
             )
-        inputs = _PROCESS[kind](self.folder, value)
+        inputs = _PROCESS[kind](self, self._part(kind), value)
+        if self.arguments is not None:  # Trainer leaves out the others too
+            inputs = {name: part for name, part in inputs.items() if name in self.arguments}
         return next(iter(inputs.values())) if len(inputs) == 1 else inputs
+
+    def _part(self, kind: str) -> Any:
+        return _loaded(self.folder, kind, self.name.split()[-1])
 
 
 def processor_in(folder: Path) -> FolderProcessor | None:
@@ -87,16 +96,17 @@ def processor_in(folder: Path) -> FolderProcessor | None:
         FunctionError: transformers is not installed, or cannot read the processor.
     """
     names = [name for name in (*_SETTINGS, *_TOKENS) if (folder / name).is_file()]
-    if not names:
-        return None
-    parts = {kind: part for kind in _PROCESS if (part := _loaded(str(folder), kind)) is not None}
+    sha = hashlib.sha256()
+    for name in names:
+        sha.update(f"{name}\n".encode() + _content(folder / name))
+    digest = sha.hexdigest()[:16]
+    kinds = [kind for kind in _PROCESS if _has_files(folder, kind)]
+    parts = {kind: _loaded(str(folder), kind, digest) for kind in kinds}
     if not parts:
         return None
-    digest = hashlib.sha256()
-    for name in names:
-        digest.update(f"{name}\n".encode() + _content(folder / name))
     classes = "+".join(type(part).__name__ for part in parts.values())
-    return FolderProcessor(str(folder), tuple(parts), f"hf {classes} {digest.hexdigest()[:16]}")
+    most = _most_tokens(folder, parts["text"]) if "text" in parts else None
+    return FolderProcessor(str(folder), tuple(parts), f"hf {classes} {digest}", most)
 
 
 def processor_of_name(rest: str, spec: str) -> FolderProcessor:
@@ -143,14 +153,12 @@ def _kind_of(value: Any) -> str | None:
 
 
 @cache
-def _loaded(folder: str, kind: str) -> Any:
-    """Return the processor of one kind in a folder, once a process; None if there is none.
+def _loaded(folder: str, kind: str, digest: str) -> Any:
+    """Return the processor of one kind in a folder, once a process and digest of its files.
 
     Raises:
         FunctionError: transformers is not installed, or cannot read the processor.
     """
-    if not _has_files(Path(folder), kind):
-        return None
     try:
         with quiet_transformers():
             import transformers
@@ -186,42 +194,42 @@ def _is_for(kind: str, settings: Mapping[str, Any]) -> bool:
     )
 
 
-def _image(folder: str, value: Any) -> dict[str, Any]:
+def _image(processor: FolderProcessor, part: Any, value: Any) -> dict[str, Any]:
     image = Image.fromarray(value) if isinstance(value, np.ndarray) else value
     refuse_deep(image)
-    inputs = _loaded(folder, "image")(images=image.convert("RGB"), return_tensors="np")
-    return {name: part[0] for name, part in inputs.items() if isinstance(part, np.ndarray)}
+    inputs = part(images=image.convert("RGB"), return_tensors="np")
+    return {name: array[0] for name, array in inputs.items() if isinstance(array, np.ndarray)}
 
 
-def _text(folder: str, value: str) -> dict[str, Any]:
-    inputs = _loaded(folder, "text")(value, truncation=True, max_length=longest_text(folder))
-    return {name: np.asarray(part, np.int64) for name, part in inputs.items()}
+def _text(processor: FolderProcessor, part: Any, value: str) -> dict[str, Any]:
+    cut = {} if processor.most_tokens is None else {"max_length": processor.most_tokens}
+    inputs = part(value, truncation=bool(cut), **cut)
+    return {name: np.asarray(numbers, np.int64) for name, numbers in inputs.items()}
 
 
-def _sound(folder: str, value: Mapping[str, Any]) -> dict[str, Any]:
-    extract, rate = _loaded(folder, "sound"), value["sampling_rate"]
-    if rate != extract.sampling_rate:
+def _sound(processor: FolderProcessor, part: Any, value: Mapping[str, Any]) -> dict[str, Any]:
+    rate = value["sampling_rate"]
+    if rate != part.sampling_rate:
         raise DataError(
-            f"a sound has {rate} samples a second, and the processor in {folder} takes "
-            f"{extract.sampling_rate}. Convert the data to that rate."
+            f"a sound has {rate} samples a second, and the processor in {processor.folder} takes "
+            f"{part.sampling_rate}. Convert the data to that rate."
         )
-    inputs = extract(np.asarray(value["array"]), sampling_rate=rate, return_tensors="np")
-    return {name: part[0] for name, part in inputs.items()}
+    inputs = part(np.asarray(value["array"]), sampling_rate=rate, return_tensors="np")
+    return {name: array[0] for name, array in inputs.items()}
 
 
-@cache
-def longest_text(folder: str) -> int:
-    """Return the number of tokens at which a text is cut: what tokenizer and model take."""
-    limit = int(min(_loaded(folder, "text").model_max_length, _NO_LIMIT))
-    config_file = Path(folder) / "config.json"
-    if not config_file.is_file():
-        return limit
-    config = json.loads(config_file.read_bytes())
-    sizes = (config.get(key) for key in ("max_position_embeddings", "n_positions"))
-    positions = next((size for size in sizes if isinstance(size, int) and size > 0), _NO_LIMIT)
-    has_offset = any(word in config.get("model_type", "") for word in _OFFSET_POSITIONS)
-    offset = int(config.get("pad_token_id") or 0) + 1 if has_offset else 0
-    return min(limit, positions - offset)
+def _most_tokens(folder: Path, tokenizer: Any) -> int | None:
+    """Return at how many tokens a text is cut: what both tokenizer and model take."""
+    limit = int(min(tokenizer.model_max_length, _NO_LIMIT))
+    config_file = folder / "config.json"
+    if config_file.is_file():
+        config = json.loads(config_file.read_bytes())
+        sizes = (config.get(key) for key in ("max_position_embeddings", "n_positions"))
+        positions = next((size for size in sizes if isinstance(size, int) and size > 0), _NO_LIMIT)
+        has_offset = any(word in config.get("model_type", "") for word in _OFFSET_POSITIONS)
+        offset = int(config.get("pad_token_id") or 0) + 1 if has_offset else 0
+        limit = min(limit, positions - offset)
+    return None if limit >= _NO_LIMIT - 512 else limit
 
 
 _PROCESS = {"image": _image, "text": _text, "sound": _sound}

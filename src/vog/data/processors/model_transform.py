@@ -1,12 +1,15 @@
 """The contract of a transform that comes with a model, and where it is put into a reader."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
 
 from vog import pixels
+from vog.data import worker_processes
 from vog.data.examples import Examples, UnreadableError
 from vog.wording import option
 
@@ -64,16 +67,29 @@ class IfTaken:
         return self.transform(value) if self.transform.takes(value) else value
 
 
-def stored_value(examples: Examples, most: int = 20) -> Any:
-    """Return the first readable example as stored; None if none is, or the data do not say."""
+def of_first_stored(examples: Examples, function: Callable[[Any], Any]) -> Any:
+    """Return the result of a function for the first readable example as stored.
+
+    It is called where examples are read, such as in a worker process. None is returned if no
+    example can be read, or the data do not return them as stored.
+    """
     stored = getattr(examples.read, "stored", None)
-    if stored is None or examples.read_by_workers:
+    if stored is None:
         return None
-    for position in range(min(len(examples), most)):
+    rows = [examples.row(position) for position in range(min(len(examples), _MOST_READ))]
+    work = partial(_of_first, stored, function)
+    if examples.read_by_workers:
+        return next(iter(worker_processes.mapped(work, [rows], 1)))
+    return work(rows)
+
+
+def _of_first(stored: Callable[[int], Any], function: Callable[[Any], Any], rows: list[int]) -> Any:
+    for row in rows:
         try:
-            return stored(examples.row(position))
+            value = stored(row)
         except (OSError, UnreadableError):
             continue
+        return function(value)
     return None
 
 
@@ -108,4 +124,5 @@ def is_stored_name(name: str) -> bool:
     return name.startswith(_PREFIXES)
 
 
+_MOST_READ = 20
 _PREFIXES = ("hf ", "timm ")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import CRITICAL
 from threading import Lock
 
 _LOCK = Lock()  # verbosity is a setting of the whole process
@@ -14,7 +15,7 @@ def quiet_transformers() -> Iterator[None]:
 
     with _LOCK:
         verbosity, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-        logging.set_verbosity(logging.CRITICAL)
+        logging.set_verbosity(CRITICAL)
         logging.disable_progress_bar()
         try:
             yield

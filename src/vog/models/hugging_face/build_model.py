@@ -56,6 +56,7 @@ class ModelFolder:
         try:
             with quiet_transformers():
                 config.use_cache = False  # what a language model keeps for its next token
+                config._name_or_path = ""  # a setting of the model, which a copy elsewhere has too
                 model = model_class._from_config(config, dtype=torch.float32)
         except Exception as error:
             raise ModelError(

@@ -4,10 +4,11 @@ The names in such a file are not always those of the module: only `from_pretrain
 """
 
 import copy
+import inspect
 import sys
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,10 @@ class PretrainedReader:
         """Return the processor beside the weights, and the names in the configuration."""
         folders = [folder for folder in (last, last.parent, self.home) if folder is not None]
         processors = (folder_processor.processor_in(path) for path in folders if path.is_dir())
+        processor = next((processor for processor in processors if processor is not None), None)
+        arguments = frozenset(inspect.signature(self.module_class.forward).parameters)
         return Companions(
-            next((processor for processor in processors if processor is not None), None),
+            None if processor is None else replace(processor, arguments=arguments),
             configurations.names_of(self.config.to_dict()),
             f"{self.module_class.__name__} of transformers",
         )
