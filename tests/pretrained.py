@@ -158,4 +158,4 @@ def tokenizer() -> Any:
     import transformers
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "bad", "film"]
-    return transformers.BertTokenizerFast(vocab={word: i for i, word in enumerate(words)})
+    return transformers.BertTokenizer(vocab={word: i for i, word in enumerate(words)})

@@ -48,6 +48,14 @@ Names = Annotated[
         "that takes arrays by name and returns them by the names of the model.",
     ),
 ]
+RestFromModel = Annotated[
+    bool,
+    typer.Option(
+        "--rest-from-model",
+        help="Take what a checkpoint lacks and the model does not train, such as a frozen "
+        "backbone, from the model as it was built.",
+    ),
+]
 Data = Annotated[
     str,
     typer.Option(

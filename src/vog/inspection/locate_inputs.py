@@ -53,6 +53,7 @@ class LocatedInputs:
     read: ReadSpec | None
     names: NamesSpec | None
     weights: str | None
+    rest_from_model: bool
 
 
 def gradients_folder(run: Run, options: Options) -> Path | None:
@@ -106,6 +107,7 @@ def locate_inputs(run: Run, options: Options) -> LocatedInputs:
     return LocatedInputs(
         files=_checkpoint_files(run, options.checkpoints, "read" in question),
         weights=question.get("weights"),
+        rest_from_model=question.get("rest_from_model", False),
         model_args=args,
         root=None if root is None else Path(root),
         **{"read": None, "names": None, **specs},

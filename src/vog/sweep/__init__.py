@@ -26,6 +26,7 @@ def score(
     weights: str | None = None,
     read: ReadSpec | None = None,
     names: NamesSpec | None = None,
+    rest_from_model: bool = False,
     model_args: Mapping[str, Any] | None = None,
     root: str | Path | None = None,
     transform: TransformSpec = None,
@@ -74,6 +75,8 @@ def score(
             it takes a path and returns tensors or arrays by name.
         names: from the names in a checkpoint to those of the model: a mapping, a file of JSON, a
             function, or `file.py:function`.
+        rest_from_model: take what a checkpoint lacks and the model does not train, such as a frozen
+            backbone, from the model as it was built.
         model_args: keywords for the function that builds the model.
         root: the folder that the paths of a list file are relative to.
         transform: "imagenet" (default for image files), "tf1", "none", `hf:FOLDER`, `timm:NAME`, or
@@ -117,6 +120,7 @@ def score(
             weights=weights,
             read=read,
             names=names,
+            rest_from_model=rest_from_model,
             model_args=model_args or {},
             root=None if root is None else Path(root),
             transform=transform,

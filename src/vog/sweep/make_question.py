@@ -56,6 +56,7 @@ def make_question(
             **({"deep": True} if getattr(examples.read, "deep", False) else {}),
         },
         **request.model_options.reader.question(),
+        **({"rest_from_model": True} if request.rest_from_model else {}),
         **({"out_of_sample": True} if examples.fold and examples.fold.held_out else {}),
         "scores": [_score_identity(score) for score in scores],
         **_layout_entry(scores),

@@ -36,6 +36,8 @@ class Request:
             it takes a path and returns tensors or arrays by name.
         names: from the names in a checkpoint to those of the model: a mapping, a file of JSON, a
             function, or `file.py:function`.
+        rest_from_model: take what a checkpoint lacks and the model does not train, such as a frozen
+            backbone, from the model as it was built.
         model_args: keywords for the function that builds the model.
         root: the folder that the paths of a list file are relative to.
         transform: "imagenet" (default for image files), "tf1", "none", `hf:FOLDER`, `timm:NAME`, or
@@ -75,6 +77,7 @@ class Request:
     weights: str | None = None
     read: ReadSpec | None = None
     names: NamesSpec | None = None
+    rest_from_model: bool = False
     model_args: Mapping[str, Any] = field(default_factory=dict)
     root: Path | None = None
     transform: TransformSpec = None
@@ -104,4 +107,14 @@ class Request:
     def model_options(self) -> ModelOptions:
         """The settings of the model and of its checkpoints."""
         reader = Reader(self.weights, self.read, self.names)
-        return ModelOptions(self.model_args, reader, self.device, self.fold, self.layout, self.head)
+        return ModelOptions(
+            *(self.model_args, reader, self.device, self.fold, self.layout, self.head),
+            rest=self.rest_from_model,
+            checkpoints=self.checkpoint_specs,
+        )
+
+    @property
+    def checkpoint_specs(self) -> tuple[str | Path, ...]:
+        """The globs, folders and files of the checkpoints, also if there is only one."""
+        specs = self.checkpoints
+        return (specs,) if isinstance(specs, str | Path) else tuple(specs)

@@ -12,6 +12,7 @@ from vog.models.options import Adapter, ModelOptions
 from vog.models.torch import fresh_modules
 from vog.models.torch.adapter import TorchModel
 from vog.models.torch.folder_reader import FolderReader
+from vog.models.torch.rest import Rest
 from vog.models.torch.weights_in_place import tensors_of
 from vog.wording import option
 
@@ -49,7 +50,8 @@ def _model(
         reader=options.reader,
         folder_reader=_folder_reader(source.module, options),
         layout=options.layout,
-        may_fold=options.fold,
+        rest=Rest.of(source.module, source.template is None) if options.rest else None,
+        may_fold=options.fold and not options.rest,  # folded norms would not be shared
         restores=build is None and source.template is None,
     )
 
