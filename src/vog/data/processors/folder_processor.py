@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,21 @@ def processor_in(folder: Path) -> FolderProcessor | None:
     classes = "+".join(type(part).__name__ for part in parts.values())
     most = _most_tokens(folder, parts["text"]) if "text" in parts else None
     return FolderProcessor(str(folder), tuple(parts), f"hf {classes} {digest}", most)
+
+
+def first_processor(
+    folders: Sequence[Path | None], arguments: frozenset[str]
+) -> FolderProcessor | None:
+    """Return the processor in the first folder that has one; None if none has.
+
+    Args:
+        folders: where it may be.
+        arguments: of the model, which takes no other inputs.
+    """
+    existing = [folder for folder in folders if folder is not None and folder.is_dir()]
+    processors = (processor_in(folder) for folder in existing)
+    first = next((processor for processor in processors if processor is not None), None)
+    return None if first is None else replace(first, arguments=arguments)
 
 
 def processor_of_name(rest: str, spec: str) -> FolderProcessor:

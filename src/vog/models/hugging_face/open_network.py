@@ -1,11 +1,17 @@
 """Open `hf:FOLDER`, a folder that `save_pretrained` or Trainer wrote, as a model."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from torch import nn
+
 from vog.errors import ModelError
+from vog.models.hugging_face.adapter_base import BaseModel, WithAdapter
+from vog.models.hugging_face.adapters import AdapterReader, require_peft
 from vog.models.hugging_face.build_model import ModelFolder
 from vog.models.hugging_face.pretrained_reader import PretrainedReader
+from vog.models.hugging_face.saved_folders import is_adapter
 from vog.models.options import Adapter, ModelOptions
 from vog.models.protocol import Model
 from vog.models.torch import open_module
@@ -33,12 +39,21 @@ def _of_name(rest: str, options: ModelOptions) -> Model:
     """
     require_transformers(f"{SCHEME}:{rest}")
     build = ModelFolder(rest, options.args)
-    model = open_module.ADAPTER.model(build(), build, options)
+    place = Path(build.place)
+    if is_adapter(place):
+        require_peft(place)
+        base = BaseModel(place, options.args)
+        return open_module.ADAPTER.model(*_built(WithAdapter(base, place)), options)
+    model = open_module.ADAPTER.model(*_built(build), options)
     assert isinstance(model, TorchModel), "what the adapter of PyTorch opens"
     reader = model.folder_reader
-    if not isinstance(reader, PretrainedReader):  # the options say how files are read
+    if not isinstance(reader, PretrainedReader | AdapterReader):  # options say how files are read
         return model
-    return replace(model, folder_reader=replace(reader, home=Path(build.place)))
+    return replace(model, folder_reader=replace(reader, home=place))
+
+
+def _built(build: Callable[[], nn.Module]) -> tuple[nn.Module, Callable[[], nn.Module]]:
+    return build(), build
 
 
 def require_transformers(spec: str) -> None:

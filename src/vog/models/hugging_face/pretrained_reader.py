@@ -8,7 +8,7 @@ import inspect
 import sys
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +87,19 @@ class PretrainedReader:
 
     def companions(self, last: Path) -> Companions:
         """Return the processor beside the weights, and the names in the configuration."""
-        folders = [folder for folder in (last, last.parent, self.home) if folder is not None]
-        processors = (folder_processor.processor_in(path) for path in folders if path.is_dir())
-        processor = next((processor for processor in processors if processor is not None), None)
         arguments = frozenset(inspect.signature(self.module_class.forward).parameters)
         return Companions(
-            None if processor is None else replace(processor, arguments=arguments),
+            folder_processor.first_processor((last, last.parent, self.home), arguments),
             configurations.names_of(self.config.to_dict()),
             f"{self.module_class.__name__} of transformers",
         )
+
+
+def pretrained_parts(module: nn.Module) -> list[nn.Module]:
+    """Return the models of transformers that a module is, or has as parts at its top."""
+    if sys.modules.get("transformers") is None:
+        return []
+    return [module] if _is_pretrained(module) else list(filter(_is_pretrained, module.children()))
 
 
 def reader_of(module: nn.Module) -> PretrainedReader | None:
@@ -103,9 +107,7 @@ def reader_of(module: nn.Module) -> PretrainedReader | None:
 
     None is returned if there is no such model, or if there are several.
     """
-    if sys.modules.get("transformers") is None:
-        return None
-    own = [module] if _is_pretrained(module) else list(filter(_is_pretrained, module.children()))
+    own: list[Any] = pretrained_parts(module)
     return PretrainedReader(type(own[0]), own[0].config) if len(own) == 1 else None
 
 
