@@ -97,6 +97,18 @@ def as_tensors(values: Mapping[str, Any], path: Path) -> "OrderedDict[str, Any]"
         raise CheckpointError(f"checkpoint {path}: {error}.") from error
 
 
+def read_content(path: Path) -> Any:
+    """Return all that is in a file, with stand-ins for objects and descriptions of tensors.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    try:
+        return _file_content(path)
+    except (Unreadable, OSError) as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read: {error}.") from error
+
+
 def read_weights(path: Path) -> "OrderedDict[str, Any]":
     """Return the weights in a file, with the default settings of `read_contents`."""
     return read_contents(path).weights

@@ -12,6 +12,8 @@ from vog.models.hugging_face import open_network as open_hugging_face
 from vog.models.hugging_face import saved_folders
 from vog.models.jax import open_network as open_jax
 from vog.models.keras import open_network as open_keras
+from vog.models.libraries import named_models
+from vog.models.lightning_arguments import with_saved_arguments
 from vog.models.options import Adapter, ModelOptions
 from vog.models.protocol import Model
 from vog.models.tensorflow import open_network as open_tensorflow
@@ -28,6 +30,8 @@ ADAPTERS = (
     open_keras.ADAPTER,
     open_module.ADAPTER,
     open_hugging_face.ADAPTER,
+    named_models.TIMM_ADAPTER,
+    named_models.TORCHVISION_ADAPTER,
     open_jax.ADAPTER,
     open_tensorflow.FUNCTION_ADAPTER,
     open_tensorflow.FOLDER_ADAPTER,
@@ -100,7 +104,7 @@ def model_of(spec: ModelSpec, options: ModelOptions) -> Model:
     adapter = _adapter_of(spec)
     if adapter is not None:
         return adapter.model(spec, None, options)
-    build = Builder(spec, options.args)
+    build = with_saved_arguments(Builder(spec, options.args), options)
     value = build()
     adapter = _adapter_of(value)
     if adapter is None:

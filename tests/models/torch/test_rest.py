@@ -28,9 +28,11 @@ class OnBackbone(nn.Module):
         super().__init__()
         with torch.random.fork_rng():
             torch.manual_seed(5)
-            self.backbone = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.Flatten())
+            norm = nn.BatchNorm2d(6)
+            self.backbone = nn.Sequential(nn.Conv2d(3, 6, 3), norm, nn.Flatten())
             self.head = nn.Linear(6 * 4 * 4, 4)
-        self.backbone[1].running_mean.add_(SCALES[backbone])
+        assert norm.running_mean is not None
+        norm.running_mean.add_(SCALES[backbone])
         self.backbone.requires_grad_(False)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -168,4 +170,4 @@ def test_another_process_has_the_rest(heads: Path) -> None:
     path = heads / "step-0.pt"
     assert received.digest(received.read(path)) == model.digest(model.read(path))
     weights = received.ready(received.read(path))
-    assert torch.equal(weights["backbone.0.weight"], OnBackbone().backbone[0].weight)
+    assert torch.equal(weights["backbone.0.weight"], OnBackbone().state_dict()["backbone.0.weight"])

@@ -60,7 +60,9 @@ class Rest:
             for key, value in state.items()
             if key not in weights and id(value) not in present
         }
-        return {key: self.values[name] for key, name in names.items() if name in self.values}
+        return {
+            key: self.values[name] for key, name in names.items() if name and name in self.values
+        }
 
     def first_names(self, keys: Set[str], module: nn.Module) -> frozenset[str]:
         """Return the first names of tensors in a module, from their names in its state dict."""
