@@ -368,7 +368,13 @@ def test_a_glob_that_matches_folders_says_what_is_in_them(tmp_path: Path) -> Non
     ("names", "message"),
     [
         (["a.data-00000-of-00001", "checkpoint"], "(data of|a data file of) TensorFlow"),
-        ([".metadata", "__0_0.distcp"], "a distributed checkpoint .*dcp_to_torch"),
+        (
+            [
+                "zero_pp_rank_0_mp_rank_00_model_states.pt",
+                "zero_pp_rank_0_mp_rank_00_optim_states.pt",
+            ],
+            "DeepSpeed ZeRO-3.*zero_to_fp32.py",
+        ),
         (["_CHECKPOINT_METADATA", "d/0"], "Orbax"),
         (["adapter_config.json", "adapter_model.bin"], "an adapter of PEFT"),
         (
