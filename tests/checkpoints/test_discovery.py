@@ -511,3 +511,18 @@ def test_a_name_that_is_not_there_is_no_checkpoint_of_a_model(tmp_path: Path) ->
         find_checkpoints([tmp_path / "1.eqx"], reads=is_own)
     with pytest.raises(CheckpointError, match="matches no file"):
         find_checkpoints([tmp_path / "*.eqx"], reads=is_own)
+
+
+def test_a_second_run_of_lightning_in_the_same_folder(tmp_path: Path) -> None:
+    written(tmp_path, "epoch=0.ckpt", "epoch=0-v1.ckpt", "epoch=1.ckpt", "epoch=1-v1.ckpt")
+    with pytest.raises(CheckpointError, match=r"both have step 0\. Lightning marks .* by -v1\."):
+        find_checkpoints([tmp_path])
+    found = find_checkpoints([tmp_path / "*-v1.ckpt"])
+    assert [file.step for file in found] == [0, 1]
+
+
+def test_what_timm_keeps_beside_its_epochs(tmp_path: Path) -> None:
+    written(tmp_path, "checkpoint-0.pth.tar", "checkpoint-1.pth.tar", "recovery-1-5.pth.tar")
+    found = search([tmp_path])
+    assert [file.step for file in found.files] == [0, 1]
+    assert found.notes == {"left out": "recovery-1-5.pth.tar"}

@@ -14,7 +14,7 @@ from vog.checkpoints.steps import step_of_folder, without_ending
 from vog.checkpoints.tensorflow_paths import named_path
 
 _SPECIAL_NAMES = re.compile(
-    r"(?<![a-z])(last|latest|newest|current|best|final|swa|ema)(?![a-z])", re.IGNORECASE
+    r"(?<![a-z])(last|latest|newest|current|best|final|swa|ema|recovery)(?![a-z])", re.IGNORECASE
 )
 # Each file left out is compared with every numbered file, which takes long if there are many.
 _MOST_COMPARED = 20
