@@ -128,3 +128,14 @@ def test_a_function_that_exits_is_told(tmp_path: Path) -> None:
     function = user_functions.load_function(f"{tmp_path}/exiting_data.py:make", "--data")
     with pytest.raises(FunctionError, match=r"--data 'make' ended the program by SystemExit: 0"):
         user_functions.call_function(function, "make", "--data")
+
+
+def test_a_name_with_dots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A method of a class, such as `from_pretrained`, makes a model too."""
+    code = "class Net:\n    @classmethod\n    def load(cls, size=1):\n        return size + 6\n"
+    (tmp_path / "dotted_network.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    assert user_functions.load_function("dotted_network:Net.load", "--model")() == 7
+    assert user_functions.load_function("dotted_network.py:Net.load", "--model")(2) == 8
+    with pytest.raises(FunctionError, match=r"Net has no 'laod'. Did you mean 'load'"):
+        user_functions.load_function("dotted_network:Net.laod", "--model")

@@ -22,6 +22,8 @@ from vog.files.file_names import expanded
 def load_function(spec: str, what: str) -> Callable[..., Any]:
     """Return the function that `spec` names; `what` is the setting, as messages name it.
 
+    The name may have dots, such as that of a method of a class: `package:Class.method`.
+
     Raises:
         FunctionError: `spec` does not have that form, there is no such file, module or name, the
             import fails, or the name is not a function.
@@ -32,11 +34,15 @@ def load_function(spec: str, what: str) -> Callable[..., Any]:
             f"{what} {spec!r} does not name a function. "
             f"Expected file.py:function or package.module:function."
         )
-    module = _import_module(source, spec, what)
-    if not hasattr(module, name):
-        functions = [key for key, value in vars(module).items() if callable(value)]
-        raise FunctionError(f"{what} {spec!r}: {source} has no {name!r}.{unknown(name, functions)}")
-    function = getattr(module, name)
+    function: Any = _import_module(source, spec, what)
+    owner = source
+    for attribute in name.split("."):
+        if not hasattr(function, attribute):
+            known = [key for key in vars(function) if callable(getattr(function, key, None))]
+            raise FunctionError(
+                f"{what} {spec!r}: {owner} has no {attribute!r}.{unknown(attribute, known)}"
+            )
+        function, owner = getattr(function, attribute), attribute
     if not callable(function):
         raise FunctionError(
             f"{what} {spec!r} is {type(function).__name__}, not a function. "

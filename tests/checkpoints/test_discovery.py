@@ -368,7 +368,13 @@ def test_a_glob_that_matches_folders_says_what_is_in_them(tmp_path: Path) -> Non
     ("names", "message"),
     [
         (["a.data-00000-of-00001", "checkpoint"], "(data of|a data file of) TensorFlow"),
-        ([".metadata", "__0_0.distcp"], "a distributed checkpoint .*dcp_to_torch"),
+        (
+            [
+                "zero_pp_rank_0_mp_rank_00_model_states.pt",
+                "zero_pp_rank_0_mp_rank_00_optim_states.pt",
+            ],
+            "DeepSpeed ZeRO-3.*zero_to_fp32.py",
+        ),
         (["_CHECKPOINT_METADATA", "d/0"], "Orbax"),
         (["adapter_config.json", "adapter_model.bin"], "an adapter of PEFT"),
         (
@@ -505,3 +511,18 @@ def test_a_name_that_is_not_there_is_no_checkpoint_of_a_model(tmp_path: Path) ->
         find_checkpoints([tmp_path / "1.eqx"], reads=is_own)
     with pytest.raises(CheckpointError, match="matches no file"):
         find_checkpoints([tmp_path / "*.eqx"], reads=is_own)
+
+
+def test_a_second_run_of_lightning_in_the_same_folder(tmp_path: Path) -> None:
+    written(tmp_path, "epoch=0.ckpt", "epoch=0-v1.ckpt", "epoch=1.ckpt", "epoch=1-v1.ckpt")
+    with pytest.raises(CheckpointError, match=r"both have step 0\. Lightning marks .* by -v1\."):
+        find_checkpoints([tmp_path])
+    found = find_checkpoints([tmp_path / "*-v1.ckpt"])
+    assert [file.step for file in found] == [0, 1]
+
+
+def test_what_timm_keeps_beside_its_epochs(tmp_path: Path) -> None:
+    written(tmp_path, "checkpoint-0.pth.tar", "checkpoint-1.pth.tar", "recovery-1-5.pth.tar")
+    found = search([tmp_path])
+    assert [file.step for file in found.files] == [0, 1]
+    assert found.notes == {"left out": "recovery-1-5.pth.tar"}

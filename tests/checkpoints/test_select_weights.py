@@ -305,12 +305,16 @@ FOREIGN = {
     "Keras": ("a.keras", {"config.json": b"{}", "model.weights.h5": b"x"}, "a file of Keras"),
     "TensorFlow's index": ("a.index", bytes(40) + MAGIC, "TensorFlow"),
     "TensorFlow's data": ("a.ckpt-1.data-00000-of-00001", b"abcd", "a data file of TensorFlow"),
-    "an adapter": ("adapter_model.safetensors", b"x", "an adapter of PEFT.* Merge it"),
+    "an adapter": (
+        "adapter_model.safetensors",
+        b"x",
+        "an adapter of PEFT.* that model with the adapter",
+    ),
     "TensorFlow's V1": ("a.ckpt-1", bytes(40) + MAGIC, "a TensorFlow checkpoint of the first ver"),
     "a part of DCP": (
         "__0_0.distcp",
         {"archive/data.pkl": b"x"},
-        "a part of a distributed .*read=",
+        "a part of a distributed .*Give the folder",
     ),
     "GGUF": ("a.bin", b"GGUF\x03\0\0\0", "a GGUF file"),
     "ONNX": ("a.onnx", b"\x08\x07\x12\x07pytorch", "an ONNX file"),

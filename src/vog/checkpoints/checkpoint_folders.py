@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vog.checkpoints.formats import describe_foreign_folder
+from vog.checkpoints.readers.distributed import METADATA
 from vog.checkpoints.steps import step_of_folder
 from vog.checkpoints.tensorflow_paths import INDEX, saved_model_index
 from vog.errors import CheckpointError, first_few
@@ -20,6 +21,8 @@ TRAINER_NAMES = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
+# Files that stand for the weights in their folder; the last one for all `.distcp` files beside it.
+FOLDER_NAMES = (*TRAINER_NAMES, METADATA)
 _UNRELATED_SUFFIXES = (
     ".txt",
     ".json",
@@ -36,7 +39,8 @@ _UNRELATED_SUFFIXES = (
     ".meta",
 )
 _TRAINING_STATE = re.compile(
-    r"training_args|adapter_model|optim(izer)?(?![a-z])|opt(?=[\d._-])|scheduler|rng_state|scaler",
+    r"training_args|adapter_model|optim(izer)?(?![a-z])|opt(?=[\d._-])|scheduler|rng_state|scaler"
+    r"|.*(_optim_states|zero_pp_rank_\d+_mp_rank_\d+_model_states)\.pt$",
     re.IGNORECASE,
 )
 _DEEPEST = 4
@@ -68,7 +72,7 @@ def is_checkpoint(path: Path) -> bool:
 
 def has_known_name(path: Path) -> bool:
     """Return whether a name is one that our readers know, also within a Trainer's folder."""
-    return is_checkpoint(path) or path.name in TRAINER_NAMES
+    return is_checkpoint(path) or path.name in FOLDER_NAMES
 
 
 def is_hidden(path: Path) -> bool:
@@ -144,7 +148,8 @@ def _checkpoint_files_in(folder: Path, reads: Reads) -> list[Path]:
     visible = [path for path in entries if not is_hidden(path)]
     own = [path for path in visible if reads(path) and not is_training_state(path)]
     visible = [path for path in visible if path not in own]
-    folders = [weights for path in visible if (weights := _trainer_weights_in(path)) is not None]
+    states = [path for path in visible if not is_training_state(path)]
+    folders = [weights for path in states if (weights := _trainer_weights_in(path)) is not None]
     files = [path for path in visible if is_checkpoint(path) and path.is_file()]
     # Arrays of the data may lie beside the checkpoints.
     archives = [path for path in visible if path.suffix == ".npz" and path.is_file()]
@@ -200,5 +205,5 @@ def _refuse_foreign_folder(folder: Path) -> None:
 
 
 def _trainer_weights_in(path: Path) -> Path | None:
-    names = (path / name for name in TRAINER_NAMES)
+    names = (path / name for name in FOLDER_NAMES)
     return next((name for name in names if name.is_file()), saved_model_index(path))

@@ -71,12 +71,17 @@ _WEB_PAGE = _ForeignFormat(
 )
 _ADAPTER = _ForeignFormat(
     "an adapter of PEFT, which holds what is added to a model and not its weights",
-    f"Merge it into the model (merge_and_unload) and save that. {_USE_FUNCTION}",
+    "Give the model of transformers that it was added to, or that model with the adapter. "
+    f"{_USE_FUNCTION}",
 )
 _DCP_PART = _ForeignFormat(
     "a part of a distributed checkpoint (DCP), whose folder is the checkpoint",
-    "Give the file that torch.distributed.checkpoint.format_utils dcp_to_torch makes of the "
-    f"folder. {_USE_FUNCTION}",
+    "Give the folder.",
+)
+_ZERO = _ForeignFormat(
+    "a checkpoint of DeepSpeed ZeRO-3, whose weights are in pieces",
+    f"Put them together with the zero_to_fp32.py beside it: python zero_to_fp32.py . FILE. "
+    f"{_USE_FUNCTION}",
 )
 _FOREIGN_SUFFIXES = {
     ".onnx": _ForeignFormat(
@@ -94,11 +99,6 @@ _FOLDERS = {
     "saved_model.pb": _ForeignFormat(
         "a SavedModel of TensorFlow without variables/variables.index",
         f"Copy the whole folder. {_USE_FUNCTION}",
-    ),
-    ".metadata": _ForeignFormat(
-        "a distributed checkpoint (DCP, FSDP)",
-        "Convert it to one file: python -m torch.distributed.checkpoint.format_utils "
-        f"dcp_to_torch FOLDER FILE. {_USE_FUNCTION}",
     ),
     "adapter_config.json": _ADAPTER,
     "adapter_model.safetensors": _ADAPTER,
@@ -141,6 +141,8 @@ def detect_format(path: Path) -> Format:
 def describe_foreign_folder(path: Path) -> str | None:
     """Return what another tool's checkpoint folder is and what to do, or None for other folders."""
     foreign = next((kind for name, kind in _FOLDERS.items() if (path / name).exists()), None)
+    if foreign is None and any(path.glob("*zero_pp_rank_*_model_states.pt")):
+        foreign = _ZERO
     if foreign is None and data_without_index(path):
         foreign = _ONLY_DATA
     return None if foreign is None else foreign.sentence()

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vog.checkpoints.checkpoint_folders import TRAINER_NAMES, is_checkpoint, weights_file
+from vog.checkpoints.checkpoint_folders import FOLDER_NAMES, is_checkpoint, weights_file
 from vog.checkpoints.steps import step_of_folder, without_ending
 from vog.checkpoints.tensorflow_paths import named_path
 
 _SPECIAL_NAMES = re.compile(
-    r"(?<![a-z])(last|latest|newest|current|best|final|swa|ema)(?![a-z])", re.IGNORECASE
+    r"(?<![a-z])(last|latest|newest|current|best|final|swa|ema|recovery)(?![a-z])", re.IGNORECASE
 )
 # Each file left out is compared with every numbered file, which takes long if there are many.
 _MOST_COMPARED = 20
@@ -87,7 +87,7 @@ def _is_numbered(path: Path) -> bool:
     """Return whether a file may be a step: its own name or that of its folder has a number."""
     path = named_path(path)
     stem, folder = without_ending(path.name), path.parent.name
-    has_trainer_name = path.name in TRAINER_NAMES and re.search(r"\d", folder) is not None
+    has_trainer_name = path.name in FOLDER_NAMES and re.search(r"\d", folder) is not None
     by_folder = has_trainer_name or step_of_folder(folder) is not None
     return _SPECIAL_NAMES.search(stem) is None and (by_folder or re.search(r"\d", stem) is not None)
 

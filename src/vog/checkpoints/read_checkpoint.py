@@ -16,6 +16,7 @@ from torch import Tensor
 from vog.checkpoints.contents import is_tensor
 from vog.checkpoints.digest import refuse_without_numbers, why_without_numbers
 from vog.checkpoints.formats import Format, detect_format
+from vog.checkpoints.readers.distributed import METADATA, read_distributed
 from vog.checkpoints.readers.legacy_torch import read_legacy
 from vog.checkpoints.readers.shards import read_shards
 from vog.checkpoints.readers.tensorflow_bundle import open_bundle
@@ -97,6 +98,18 @@ def as_tensors(values: Mapping[str, Any], path: Path) -> "OrderedDict[str, Any]"
         raise CheckpointError(f"checkpoint {path}: {error}.") from error
 
 
+def read_content(path: Path) -> Any:
+    """Return all that is in a file, with stand-ins for objects and descriptions of tensors.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    try:
+        return _file_content(path)
+    except (Unreadable, OSError) as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read: {error}.") from error
+
+
 def read_weights(path: Path) -> "OrderedDict[str, Any]":
     """Return the weights in a file, with the default settings of `read_contents`."""
     return read_contents(path).weights
@@ -120,6 +133,8 @@ def _file_content(path: Path) -> Any:
     """Return the content of a file; its tensors may be descriptions."""
     if path.name.endswith(".index.json"):
         return read_shards(path, lambda shard: _shard_weights(shard))
+    if path.name == METADATA:
+        return read_distributed(path)
     file_format: Format = detect_format(path)
     if file_format == "safetensors":
         return _read_safetensors(path)

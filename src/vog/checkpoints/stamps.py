@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from vog.checkpoints.readers.distributed import METADATA
 from vog.checkpoints.tensorflow_paths import data_files, is_index
 
 # Size in bytes, time of the last change and number of files; of a folder, of all that is in it.
@@ -24,5 +25,7 @@ def _entries_of(path: Path) -> Iterator[Path]:
     yield path
     if is_index(path):
         yield from data_files(path)
+    if path.name == METADATA:
+        yield from path.parent.glob("*.distcp")
     if path.is_dir():
         yield from path.rglob("*")

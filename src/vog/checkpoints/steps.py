@@ -35,6 +35,7 @@ _FOLDER_WORDS = (
     r"ckpt|checkpoint|chkpt|snapshot",
 )
 _DEEPEST = 4
+_SECOND_RUN = re.compile(r"-v\d+$")
 
 Column = list[int | None]
 
@@ -153,5 +154,21 @@ def refuse_same_step(paths: Sequence[Path], steps: Sequence[int]) -> None:
     by_step: dict[int, Path] = {}
     for path, step in zip(paths, steps, strict=True):
         if step in by_step:
-            raise CheckpointError(f"{by_step[step]} and {path} both have step {step}. {_advice()}")
+            raise CheckpointError(
+                f"{by_step[step]} and {path} both have step {step}. "
+                f"{_second_run_advice(by_step[step], path) or _advice()}"
+            )
         by_step[step] = path
+
+
+def _second_run_advice(first: Path, second: Path) -> str | None:
+    """Return what to do if one of two files is of a second run in the same folder, else None."""
+    stems = [without_ending(path.name) for path in (first, second)]
+    versions = [match for stem in stems if (match := _SECOND_RUN.search(stem))]
+    if first.parent != second.parent or len({_SECOND_RUN.sub("", stem) for stem in stems}) > 1:
+        return None
+    mark = versions[-1].group()
+    return (
+        f"Lightning marks the files of a further run in the same folder by {mark}. Take one run: "
+        f"{option('checkpoints', f'{first.parent}/*{mark}.ckpt')}, or move these files elsewhere."
+    )

@@ -9,13 +9,15 @@ from vog.cli import options, printing
 
 
 def gradients(
-    model: options.Model,
+    *,
+    model: options.Model = None,
     checkpoints: options.Checkpoints,
     data: options.Data,
     out: Annotated[Path, options.output("The folder to write, or to continue.")],
     weights: options.Weights = None,
     read: options.Read = None,
     names: options.Names = None,
+    rest_from_model: options.RestFromModel = False,
     model_arg: options.ModelArg = None,
     root: options.Root = None,
     transform: options.Transform = None,
@@ -60,6 +62,7 @@ def gradients(
             weights=weights,
             read=read,
             names=names,
+            rest_from_model=rest_from_model,
             model_args=options.parse_keywords(model_arg),
             root=root,
             transform=transform,

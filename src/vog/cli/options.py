@@ -14,10 +14,12 @@ from vog.files.output_paths import output_path
 from vog.wording import SAFE_CSV_HELP
 
 Model = Annotated[
-    str,
+    str | None,
     typer.Option(
         help="file.py:function or package.module:function that makes the model. With jax: before "
-        "it, a network of Flax or Equinox."
+        "it, a network of Flax or Equinox. Or a model by name: hf:FOLDER, timm:NAME, "
+        "torchvision:NAME. Folders of transformers, such as those of Trainer, name their model.",
+        show_default=False,
     ),
 ]
 Checkpoints = Annotated[
@@ -46,6 +48,14 @@ Names = Annotated[
         "that takes arrays by name and returns them by the names of the model.",
     ),
 ]
+RestFromModel = Annotated[
+    bool,
+    typer.Option(
+        "--rest-from-model",
+        help="Take what a checkpoint lacks and the model does not train, such as a frozen "
+        "backbone, from the model as it was built.",
+    ),
+]
 Data = Annotated[
     str,
     typer.Option(
@@ -64,7 +74,8 @@ Transform = Annotated[
     str | None,
     typer.Option(
         help="imagenet (default for image files), tf1 (the same, resized as TensorFlow 1 does), "
-        "none, or file.py:function that turns an image (for arrays, a row) into a tensor."
+        "none, hf:FOLDER, timm:NAME, or file.py:function that turns an image (for arrays, a row) "
+        "into a tensor. Default for a model that brings one: its own."
     ),
 ]
 Exif = Annotated[bool, typer.Option("--exif", help="Rotate image files as their EXIF data say.")]

@@ -8,13 +8,15 @@ from vog.cli import options, printing
 
 
 def score(
-    model: options.Model,
+    *,
+    model: options.Model = None,
     checkpoints: options.Checkpoints,
     data: options.Data,
     out: options.OutFolder,
     weights: options.Weights = None,
     read: options.Read = None,
     names: options.Names = None,
+    rest_from_model: options.RestFromModel = False,
     model_arg: options.ModelArg = None,
     root: options.Root = None,
     transform: options.Transform = None,
@@ -70,6 +72,7 @@ def score(
             weights=weights,
             read=read,
             names=names,
+            rest_from_model=rest_from_model,
             model_args=options.parse_keywords(model_arg),
             root=root,
             transform=transform,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 _ESCAPED = re.compile(r"\\+x(5c|[89a-f][0-9a-f])")
 _SCHEME = re.compile(r"[a-z][a-z0-9]+:")  # of two letters or more: one is a drive of Windows
+_OF_FOLDERS = ("hf:",)  # schemes of folders alone, which may be gone
 
 
 def printable(name: str) -> str:
@@ -76,6 +77,6 @@ def split_scheme(name: str) -> tuple[str, str]:
     """
     match = _SCHEME.match(name)
     rest = name[match.end() :] if match else name
-    if match and (":" in rest or os.path.exists(expanded(rest))):  # noqa: PTH110
+    if match and (match.group() in _OF_FOLDERS or ":" in rest or os.path.exists(expanded(rest))):  # noqa: PTH110
         return match.group(), rest
     return "", name

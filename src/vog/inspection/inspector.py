@@ -148,6 +148,7 @@ def _inspection_job(run: Run, inputs: LocatedInputs, device: str) -> Job:
         weights=inputs.weights,
         read=inputs.read,
         names=inputs.names,
+        rest_from_model=inputs.rest_from_model,
         model_args=inputs.model_args,
         root=inputs.root,
         transform=inputs.transform,

@@ -12,6 +12,7 @@ from typing import Any
 from vog.checkpoints import CheckpointFile, NamesSpec, ReadSpec, find_checkpoints, has_known_name
 from vog.data import TransformSpec
 from vog.data.built_in_transforms import word_of_name
+from vog.data.processors.model_transform import is_stored_name
 from vog.errors import CheckpointError, ResultError, first_few
 from vog.files.file_names import expanded, split_scheme
 from vog.result import Run
@@ -52,6 +53,7 @@ class LocatedInputs:
     read: ReadSpec | None
     names: NamesSpec | None
     weights: str | None
+    rest_from_model: bool
 
 
 def gradients_folder(run: Run, options: Options) -> Path | None:
@@ -94,7 +96,8 @@ def locate_inputs(run: Run, options: Options) -> LocatedInputs:
     for name, value in run_specs.items():
         user_spec = getattr(options, name)
         specs[name] = value if user_spec is None else user_spec
-        _check_located(run, name, specs[name])
+        if not (name == "transform" and specs[name] is None and _comes_with_model(question)):
+            _check_located(run, name, specs[name])
     args, root = (
         options.model_args,
         current_location(run, "root") if options.root is None else options.root,
@@ -104,10 +107,16 @@ def locate_inputs(run: Run, options: Options) -> LocatedInputs:
     return LocatedInputs(
         files=_checkpoint_files(run, options.checkpoints, "read" in question),
         weights=question.get("weights"),
+        rest_from_model=question.get("rest_from_model", False),
         model_args=args,
         root=None if root is None else Path(root),
         **{"read": None, "names": None, **specs},
     )
+
+
+def _comes_with_model(question: Mapping[str, Any]) -> bool:
+    """Return whether the transform of a run is the one that is found again with its model."""
+    return is_stored_name(str(question["data"].get("transform")))
 
 
 def _target_word(question: Mapping[str, Any]) -> str | None:

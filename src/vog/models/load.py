@@ -1,13 +1,19 @@
 """Open what a user gives as a model: the only place that knows which frameworks there are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from vog.checkpoints import search
 from vog.errors import FunctionError, ModelError, first_few
 from vog.models import own_model
 from vog.models.builder import Builder
+from vog.models.hugging_face import open_network as open_hugging_face
+from vog.models.hugging_face import saved_folders
 from vog.models.jax import open_network as open_jax
 from vog.models.keras import open_network as open_keras
+from vog.models.libraries import named_models
+from vog.models.lightning_arguments import with_saved_arguments
 from vog.models.options import Adapter, ModelOptions
 from vog.models.protocol import Model
 from vog.models.tensorflow import open_network as open_tensorflow
@@ -15,6 +21,7 @@ from vog.models.torch import open_module
 from vog.wording import described_option, option
 
 # A model, a function that returns one, or `file.py:function`; `jax:` before it names the framework.
+# None if the checkpoints say which model they are of.
 ModelSpec = Any
 
 
@@ -22,6 +29,9 @@ ModelSpec = Any
 ADAPTERS = (
     open_keras.ADAPTER,
     open_module.ADAPTER,
+    open_hugging_face.ADAPTER,
+    named_models.TIMM_ADAPTER,
+    named_models.TORCHVISION_ADAPTER,
     open_jax.ADAPTER,
     open_tensorflow.FUNCTION_ADAPTER,
     open_tensorflow.FOLDER_ADAPTER,
@@ -31,6 +41,8 @@ ADAPTERS = (
 
 def check_model(spec: ModelSpec, options: ModelOptions) -> None:
     """Raise ModelError if `spec` can be no model, or the options do not fit; nothing is run."""
+    if spec is None:
+        return
     adapter, named = _adapter_of(spec), _scheme_of(spec)
     if named is not None:
         named[0].check(options)
@@ -55,6 +67,28 @@ def check_model(spec: ModelSpec, options: ModelOptions) -> None:
         adapter.check(options)
 
 
+def model_in_checkpoints(specs: Sequence[str | Path], custom_reader: bool) -> str:
+    """Return the name of the model that lies with its checkpoints, such as `hf:out/checkpoint-9`.
+
+    Args:
+        specs: as the user named the checkpoints.
+        custom_reader: a function of the user reads them.
+
+    Raises:
+        ModelError: not every checkpoint is a folder that says which model it is of.
+        CheckpointError: there are no checkpoints.
+    """
+    files = search(specs, custom_reader, saved_folders.is_checkpoint).files
+    other = next((file.path for file in files if not saved_folders.is_checkpoint(file.path)), None)
+    if other is not None or custom_reader:
+        raise ModelError(
+            f"{option('model')} is missing, and {other or files[-1].path} does not say which model "
+            f"it is of. Give {option('model', 'file.py:function')}, a function that builds the "
+            f"model. (Only folders that transformers wrote, with config.json, say it.)"
+        )
+    return f"{open_hugging_face.SCHEME}:{files[-1].path}"
+
+
 def model_of(spec: ModelSpec, options: ModelOptions) -> Model:
     """Return the model of `spec`: an object, a function that builds one, or `file.py:function`.
 
@@ -70,7 +104,7 @@ def model_of(spec: ModelSpec, options: ModelOptions) -> Model:
     adapter = _adapter_of(spec)
     if adapter is not None:
         return adapter.model(spec, None, options)
-    build = Builder(spec, options.args)
+    build = with_saved_arguments(Builder(spec, options.args), options)
     value = build()
     adapter = _adapter_of(value)
     if adapter is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from vog.checkpoints import Reader
@@ -21,6 +22,8 @@ class ModelOptions:
         fold: norms may be folded into the layers before them.
         layout: the axis of an example that holds its colours; None if its shape decides.
         head: the name of the linear layer whose output is that of the model; None to find it.
+        rest: what a checkpoint lacks and the model does not train is taken from the model as built.
+        checkpoints: as the user named them, for models that they say how to build.
     """
 
     args: Mapping[str, Any] = field(default_factory=dict)
@@ -29,6 +32,8 @@ class ModelOptions:
     fold: bool = True
     layout: Layout | None = None
     head: str | None = None
+    rest: bool = False
+    checkpoints: tuple[str | Path, ...] = ()
 
 
 def _check_nothing(options: ModelOptions) -> None:

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vog.data.inputs import Inputs
+from vog.data.processors.model_transform import ModelTransform
 from vog.errors import ModelError
 from vog.observation import Signal
 from vog.scores.gradient import Layout
@@ -52,6 +53,37 @@ class FittedWeights:
     place: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
     other_state: object = None
+
+
+@dataclass(frozen=True)
+class Companions:
+    """What comes with a model beside its weights.
+
+    Attributes:
+        transform: makes inputs of images, texts or sounds; used unless the user gives another.
+        label_names: the name of each class, by its number in the outputs.
+        architecture: what the model is, for the plan.
+    """
+
+    transform: ModelTransform | None = None
+    label_names: tuple[str, ...] | None = None
+    architecture: str | None = None
+
+
+@runtime_checkable
+class HasCompanions(Protocol):
+    """A model that knows what comes with it."""
+
+    def companions(self, last: Path) -> Companions:
+        """Return what comes with the model.
+
+        Args:
+            last: the path of the last checkpoint.
+
+        Raises:
+            VogError: something is there and cannot be read.
+        """
+        ...
 
 
 @runtime_checkable

@@ -19,7 +19,7 @@ from vog.wording import option as option_text
 
 ABSOLUTE, FROM_RUN = "absolute", "from_run"
 # Options that may name a path, and options that may name a `file.py:function`.
-_PATHS = ("data", "root", "gradients", "checkpoints", "fold", "names")
+_PATHS = ("data", "root", "gradients", "checkpoints", "fold", "names", "model")
 _FUNCTIONS = ("model", "data", "transform", "target", "read", "fold", "names")
 
 

@@ -191,6 +191,7 @@ _QUESTION = _record(
         "device": _TEXT,
         "precision": _TEXT,
         "compiled": _BOOLEAN,
+        "rest_from_model": _BOOLEAN,
         "fidelity": _OBJECT,
         "approximation": _record({}, {"checkpoints": _whole_number()}),
         "stored": _TEXT,

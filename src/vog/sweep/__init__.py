@@ -26,6 +26,7 @@ def score(
     weights: str | None = None,
     read: ReadSpec | None = None,
     names: NamesSpec | None = None,
+    rest_from_model: bool = False,
     model_args: Mapping[str, Any] | None = None,
     root: str | Path | None = None,
     transform: TransformSpec = None,
@@ -60,7 +61,9 @@ def score(
 
     Args:
         model: a module, a function that builds one, or `file.py:function`; or any object that has
-            `observe`, see `vog.models.own_model`; or a network of JAX, also `jax:file.py:function`.
+            `observe`, see `vog.models.own_model`; or a network of JAX, also `jax:file.py:function`;
+            or a model by name: `hf:FOLDER`, `timm:NAME`, `torchvision:NAME`. None if checkpoints
+            are folders of transformers, which name their model.
         checkpoints: globs, folders, files, or `@list.txt` in the order of training.
         data: a folder with one sub-folder per class, a list file, an `.npz`, a function that
             returns a dataset, a dataset, or `(inputs, labels)`. Data without labels need the
@@ -72,9 +75,12 @@ def score(
             it takes a path and returns tensors or arrays by name.
         names: from the names in a checkpoint to those of the model: a mapping, a file of JSON, a
             function, or `file.py:function`.
+        rest_from_model: take what a checkpoint lacks and the model does not train, such as a frozen
+            backbone, from the model as it was built.
         model_args: keywords for the function that builds the model.
         root: the folder that the paths of a list file are relative to.
-        transform: "imagenet" (default for image files), "tf1", "none", or a function.
+        transform: "imagenet" (default for image files), "tf1", "none", `hf:FOLDER`, `timm:NAME`, or
+            a function. A transform that comes with the model is the default.
         exif: rotate image files as their EXIF orientation says.
         scores: names or objects; None for all that need one backward pass, "all" for all.
         target: "logit", "probability", "loss", "predicted", or `(logits, labels) -> [n]`.
@@ -114,6 +120,7 @@ def score(
             weights=weights,
             read=read,
             names=names,
+            rest_from_model=rest_from_model,
             model_args=model_args or {},
             root=None if root is None else Path(root),
             transform=transform,

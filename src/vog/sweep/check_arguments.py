@@ -50,6 +50,7 @@ def check_request(request: Request) -> Request:
         value = getattr(request, name)
         if not isinstance(value, kinds):
             raise DataError(f"{described_option(name, value)}: expected {expected}.")
+    request = replace(request, checkpoints=request.checkpoint_specs)  # an iterator is read once
     check_model(request.model, request.model_options)
     if request.precision not in get_args(PrecisionSpec):
         precisions = ", ".join(get_args(PrecisionSpec))

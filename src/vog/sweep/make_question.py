@@ -11,6 +11,7 @@ from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Examples
 from vog.data.built_in_transforms import built_in_name
 from vog.data.examples import FoldPart
+from vog.data.processors.model_transform import stored_name
 from vog.models.protocol import Model
 from vog.result.data_location import places_to_store
 from vog.result.question import WHERE
@@ -55,6 +56,7 @@ def make_question(
             **({"deep": True} if getattr(examples.read, "deep", False) else {}),
         },
         **request.model_options.reader.question(),
+        **({"rest_from_model": True} if request.rest_from_model else {}),
         **({"out_of_sample": True} if examples.fold and examples.fold.held_out else {}),
         "scores": [_score_identity(score) for score in scores],
         **_layout_entry(scores),
@@ -94,7 +96,9 @@ def _transform_identity(examples: Examples) -> str:
     return (
         "none"
         if transform is None
-        else built_in_name(transform) or user_functions.function_identity(transform)
+        else built_in_name(transform)
+        or stored_name(transform)
+        or user_functions.function_identity(transform)
     )
 
 

@@ -18,7 +18,7 @@ from vog.sweep.memory_plan import MemoryPlan
 from vog.sweep.part_grid import PartGrid, plan_parts, seconds_per_row
 from vog.sweep.projection import Projection
 from vog.sweep.request import Request
-from vog.sweep.resolve import Resolved, resolve
+from vog.sweep.resolve import Resolved, resolve, with_model
 from vog.sweep.row_limit import stored_choices
 from vog.sweep.trial import ModelTrial, first_working_trial
 from vog.sweep.weights import AllWeights, ReadWeights, WeightFiles, read_all
@@ -48,7 +48,7 @@ def prepare(request: Request, task: Task = CLASSIFICATION) -> Job:
     Raises:
         VogError: something is wrong with the request; see also `vog.sweep.preflight`.
     """
-    request = check_arguments.check_request(request)
+    request = with_model(check_arguments.check_request(request))
     stored = stored_choices(request)
     setup = resolve(request, task)
     trial = first_working_trial(request, setup, setup.model)

@@ -1,20 +1,21 @@
 """Find what a request names: scores, checkpoints, stages, data, and the model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vog import checkpoints, data, scores
 from vog.checkpoints import CheckpointFile, Stage
-from vog.data import Batch, Examples
+from vog.data import Batch, Examples, TransformSpec
 from vog.data.built_in_transforms import built_in_name
 from vog.data.colours_last import with_colours_last
 from vog.data.inputs import example_shape
 from vog.errors import CheckpointError, DataError
-from vog.models.load import model_of
-from vog.models.protocol import Model
+from vog.models.load import model_in_checkpoints, model_of
+from vog.models.protocol import Companions, Model
 from vog.scores import Score, colours
 from vog.scores.gradient import Layout
+from vog.sweep.companions import companions_of, open_with_companions
 from vog.sweep.request import Request
 from vog.sweep.row_limit import continues_0_1, limit_examples, stored_choices
 from vog.tasks import CLASSIFICATION, Task, targets
@@ -51,6 +52,18 @@ class Resolved:
     notes: Mapping[str, str]
 
 
+def with_model(request: Request) -> Request:
+    """Return the request with the name of the model that its checkpoints say, if it has none.
+
+    Raises:
+        ModelError: the checkpoints do not say it.
+    """
+    if request.model is not None:
+        return request
+    specs = _as_list(request.checkpoints)
+    return replace(request, model=model_in_checkpoints(specs, request.read is not None))
+
+
 def resolve(request: Request, task: Task = CLASSIFICATION) -> Resolved:
     """Return what the request names; raise VogError if something is missing or invalid."""
     target, score_objects = targets.choose_target(request.target), _requested_scores(request)
@@ -61,7 +74,8 @@ def resolve(request: Request, task: Task = CLASSIFICATION) -> Resolved:
     least = max(score.min_checkpoints for score in score_objects)
     all_stages = checkpoints.cut_stages(request.stages, len(all_files), least)
     indices, stages = checkpoints.pick_checkpoints(all_stages, request.checkpoints_per_stage, least)
-    examples = _open_examples(request, target)
+    companions = companions_of(model, all_files[-1].path)
+    examples, companion_notes = _open_examples(request, target, companions)
     first = _first_examples(examples, request.batch_size)
     layout = _layout_of_model(model, examples, first)
     if layout == "channels-last" and _is_ours(examples):
@@ -81,23 +95,27 @@ def resolve(request: Request, task: Task = CLASSIFICATION) -> Resolved:
         first=first,
         notes={
             **search.notes,
+            **companion_notes,
             **({} if layout is None else {"layout": layout}),
             **({"data": "; ".join(examples.notes)} if examples.notes else {}),
         },
     )
 
 
-def _open_examples(request: Request, target: Target) -> Examples:
-    examples = data.open_source(
-        request.data,
-        request.root,
-        request.transform,
-        request.workers,
-        request.exif,
-        hidden=continues_0_1(stored_choices(request)),
-    )
+def _open_examples(
+    request: Request, target: Target, companions: Companions
+) -> tuple[Examples, Mapping[str, str]]:
+    """Return the examples, and notes on what comes with the model."""
+    hidden = continues_0_1(stored_choices(request))
+
+    def open_examples(transform: TransformSpec) -> Examples:
+        return data.open_source(
+            *(request.data, request.root, transform, request.workers, request.exif), hidden=hidden
+        )
+
+    examples, notes = open_with_companions(request, companions, open_examples)
     _refuse_unlabelled(examples, target)
-    return limit_examples(examples, request)
+    return limit_examples(examples, request), notes
 
 
 def _layout_of_model(model: Model, examples: Examples, first: Batch) -> Layout | None:

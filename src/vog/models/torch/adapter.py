@@ -5,6 +5,7 @@ own again afterwards. A template, a copy that loads each file and is never run, 
 checkpoint fits. If a module carries state from one checkpoint to the next, each gets its own copy.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, fields, replace
@@ -17,11 +18,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vog import user_functions
-from vog.checkpoints import Reader
+from vog.checkpoints import Contents, Reader
 from vog.data.inputs import Inputs
 from vog.errors import ModelError, VogError
 from vog.models.last_layer import LinearLastLayer
-from vog.models.protocol import FittedWeights, Outputs, StateBesideWeightsError, Variant
+from vog.models.protocol import (
+    Companions,
+    FittedWeights,
+    Outputs,
+    StateBesideWeightsError,
+    Variant,
+)
 from vog.models.torch import (
     linear_head,
     memory,
@@ -32,6 +39,7 @@ from vog.models.torch import (
 )
 from vog.models.torch.compiled import compile_forward
 from vog.models.torch.float32_arithmetic import float32_arithmetic
+from vog.models.torch.folder_reader import FolderReader
 from vog.models.torch.fresh_modules import ModuleSource, is_scripted, source_of
 from vog.models.torch.identity import identity_of
 from vog.models.torch.input_gradient import first_of_pair, input_gradient
@@ -46,6 +54,7 @@ from vog.models.torch.matched_weights import (
 )
 from vog.models.torch.module_run import Precision, advice_on, bfloat16_names, run_module
 from vog.models.torch.norm_folding import Folding
+from vog.models.torch.rest import Rest, digest_with_rest, note_on
 from vog.models.torch.state_dict import set_mode
 from vog.models.torch.weights_in_place import (
     TorchWeights,
@@ -85,6 +94,9 @@ class TorchModel:
         full_batch: the number of examples in a full batch.
         source: makes the modules into which checkpoints are loaded; by default, copies.
         reader: reads checkpoint files.
+        folder_reader: reads checkpoint folders of the library that the module is of, if any.
+        rest: what checkpoints may lack, as it was built; None if they have to have everything.
+        own_companions: what comes with the module, whatever its checkpoints are.
         layout: the axis of an example that holds its colours; None if its shape decides.
         memory_format: of images; channels last is faster, and some models refuse it.
         may_fold: norms may be folded into convolutions.
@@ -106,6 +118,9 @@ class TorchModel:
     full_batch: int = 0
     source: ModuleSource = None  # type: ignore[assignment]  # set after the rest
     reader: Reader = field(default_factory=Reader)
+    folder_reader: FolderReader | None = None
+    rest: Rest | None = None
+    own_companions: Companions = field(default_factory=Companions)
     layout: Layout | None = None
     memory_format: torch.memory_format = torch.channels_last
     may_fold: bool = True
@@ -120,10 +135,12 @@ class TorchModel:
     def __getstate__(self) -> bytes:
         """Return the model as it is sent to another process, which reads weights from files."""
         state = dict(vars(self))
+        state.pop("_shared_ready", None)
         if self.template is not None:  # what would build a module anew may be a local function
             state["source"] = replace(self.source, module=self.template, build=None)
         modules = [self.module, *([] if self.template is None else [self.template])]
-        return sending.pack(state | {"compiled": self.compiled is not None}, modules)
+        sent = () if self.rest is None else self.rest.values
+        return sending.pack(state | {"compiled": self.compiled is not None}, modules, sent)
 
     def __setstate__(self, state: bytes) -> None:
         """Take the state of another process; a graph is compiled again at its first use."""
@@ -182,49 +199,114 @@ class TorchModel:
         return identity_of(self.source.module)
 
     def reads_itself(self, path: Path) -> bool:
-        """Return False: our readers read the files of PyTorch."""
-        return False
+        """Return True for a folder of the module's library; our readers read other files."""
+        return self.folder_reader is not None and self.folder_reader.takes(path)
+
+    def companions(self, last: Path) -> Companions:
+        """Return the transform and the names of classes of the module's library."""
+        reader = self.folder_reader
+        return self.own_companions if reader is None else reader.companions(last)
+
+    def contents(self, path: Path) -> Contents:
+        """Return the weights in a checkpoint, before they are matched to the module.
+
+        Raises:
+            CheckpointError: the checkpoint cannot be read.
+        """
+        if self.folder_reader is not None and self.folder_reader.takes(path):
+            return self.folder_reader.contents(path)
+        return self.reader.contents(path)
 
     def read(self, path: Path) -> FittedWeights:
         """Return the weights of a checkpoint by the names of the module, floats in float32."""
-        contents, source, name = self.reader.contents(path), self.source, str(path)
-        renamed = state_dict.rename(contents.weights, self.template or self.module, name)
+        contents, source, name = self.contents(path), self.source, str(path)
+        target = self.template or self.module
+        may_lack = () if self.rest is None else self.rest.values
+        renamed = state_dict.rename(contents.weights, target, name, may_lack)
+        weights, shared = self.completed(contents.weights, renamed.weights, target)
         extra_state = extra_state_of(renamed.weights, source, path)
         if extra_state and not self.reads_concurrently:
             raise StateBesideWeightsError(f"{path} has more than tensors.")
         notes = {} if contents.note is None else {"taken": contents.note}
         if self.template is not None and renamed.note is not None:
             notes["names"] = renamed.note
+        notes |= {"from the model": note_on(shared)} if shared else {}
         if self.in_copies:
-            matched = MatchedWeights(load_apart(contents.weights, source, name), extra_state)
+            matched = MatchedWeights(load_apart(weights, source, name), extra_state, shared)
             return FittedWeights(matched, contents.key, notes)
         # A module without a template is the user's, and loading changes more of it than weights.
         with nullcontext() if self.template is not None else self.evaluation_mode():
-            tensors = load_copies(contents.weights, source, name)
-            settings = settings_of(self.template or self.module)
-        return FittedWeights(MatchedWeights(tensors, extra_state), contents.key, notes, settings)
+            tensors = load_copies(weights, source, name)
+            settings = settings_of(target)
+        if self.rest is not None:
+            tensors = {**tensors, **{key: self.rest.values[key] for key in shared}}
+        matched = MatchedWeights(tensors, extra_state, shared)
+        return FittedWeights(matched, contents.key, notes, settings)
+
+    def loadable(self, path: Path, module: nn.Module) -> Mapping[str, Any]:
+        """Return the weights of a checkpoint, with what it may lack, for a module of this kind."""
+        weights = self.contents(path).weights
+        if self.rest is None:
+            return weights
+        renamed = state_dict.rename(weights, module, str(path), self.rest.values).weights
+        return self.completed(weights, renamed, module)[0]
+
+    def completed(
+        self, weights: Mapping[str, Any], renamed: Mapping[str, Any], module: nn.Module
+    ) -> tuple[Mapping[str, Any], frozenset[str]]:
+        """Return the weights of a file with what it may lack, and the first names of that.
+
+        Args:
+            weights: under the names of the file; returned as they are if they lack nothing.
+            renamed: the same under the names of the module.
+            module: takes the weights.
+        """
+        lacking = {} if self.rest is None else self.rest.lacking(renamed, module)
+        if self.rest is None or not lacking:
+            return weights, frozenset()
+        complete = copy.copy(renamed)  # with the versions of layers
+        assert isinstance(complete, dict), "what `rename` returns"
+        complete.update(lacking)
+        return complete, self.rest.first_names(lacking.keys(), module)
 
     def digest(self, fitted: FittedWeights) -> str:
         """Return a digest of all values but counters of batches."""
-        return fitted.values.digest()
+        digest, shared = fitted.values.digest(), fitted.values.shared
+        if self.rest is None or not shared:
+            return digest
+        return digest_with_rest(digest, self.rest.digest(shared))
 
     def ready(self, fitted: FittedWeights) -> TorchWeights:
         """Return weights for `observe`: norms folded; precision, device and format as set."""
         tensors = fitted.values.tensors
         if isinstance(tensors, LoadedWeights):
             return LoadedWeights(tensors.module.to(self.device))
+        folded, shared = self.folding.fold_weights(tensors), fitted.values.shared
+        for key in shared - self._shared_ready.keys():
+            self._shared_ready[key] = self._ready_tensor(key, folded[key])
         return {
-            key: self._to_device(value.bfloat16() if key in self._bfloat16_names else value)
-            for key, value in self.folding.fold_weights(tensors).items()
+            key: self._shared_ready[key] if key in shared else self._ready_tensor(key, value)
+            for key, value in folded.items()
         }
+
+    def _ready_tensor(self, key: str, value: Tensor) -> Tensor:
+        return self._to_device(value.bfloat16() if key in self._bfloat16_names else value)
+
+    @cached_property
+    def _shared_ready(self) -> dict[str, Tensor]:
+        """Tensors that no checkpoint has, on the device: once for all checkpoints."""
+        return {}
 
     @cached_property
     def _bfloat16_names(self) -> frozenset[str]:
         return bfloat16_names(self.module, self.head, self.precision)
 
     def nbytes(self, weights: TorchWeights) -> int:
-        """Return the bytes of all tensors."""
-        return sum(map(tensor_nbytes, weights.values()))
+        """Return the bytes of all tensors that the checkpoint does not share with others."""
+        shared = self._shared_ready
+        return sum(
+            tensor_nbytes(value) for key, value in weights.items() if shared.get(key) is not value
+        )
 
     def place(self, inputs: Inputs) -> Inputs:
         """Return a batch on the device, in the memory format of the model."""
@@ -383,8 +465,12 @@ class TorchModel:
             "compiled": None,
             "in_copies": True,
             "restores": fresh is None,
+            "rest": None if self.rest is None else self._rest_of(fresh),
         }
         return PlainWay(**values)
+
+    def _rest_of(self, fresh: nn.Module | None) -> Rest | None:
+        return self.rest if fresh is None else Rest.of(fresh, copied=True)
 
     def adapted(self, fitted: FittedWeights, path: Path, inputs: Inputs) -> "TorchModel":
         """Return the model with its own module, its head, and the norms that may be folded."""
@@ -411,7 +497,7 @@ class TorchModel:
         module = self.source.copy_or_fresh()
         if module is None:
             raise ModelError("the model cannot be copied after a checkpoint was loaded into it.")
-        state_dict.load(self.reader(path), module, str(path))  # creates lazy layers
+        state_dict.load(self.loadable(path, module), module, str(path))  # creates lazy layers
         return replace(self, module=module)
 
     def variant(self, variant: Variant, batch_size: int = 0) -> "TorchModel":

@@ -25,14 +25,17 @@ class MatchedWeights:
     Attributes:
         tensors: parameters and buffers, floats in float32.
         extra_state: the values in the file that the module takes and that are not tensors of it.
+        shared: names of tensors that are not in the file, but the module's as it was built.
     """
 
     tensors: TorchWeights
     extra_state: Mapping[str, Any] = field(default_factory=dict)
+    shared: frozenset[str] = frozenset()
 
     def digest(self) -> str:
-        """Return a digest of all values but counters of batches, which evaluation ignores."""
-        values = {**self.tensors, **self.extra_state}
+        """Return a digest of all values in the file but counters of batches, which are ignored."""
+        own = {k: v for k, v in self.tensors.items() if k not in self.shared}
+        values = {**own, **self.extra_state}
         counted = {k: v for k, v in values.items() if not k.endswith("num_batches_tracked")}
         return checkpoints.weights_digest(counted)
 

@@ -1,14 +1,22 @@
 """Open a PyTorch module, or a function that builds one, as a model."""
 
+import copy
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
 
+from vog.checkpoints import Reader
 from vog.errors import FunctionError, ModelError, first_few
+from vog.models.hugging_face import adapters, pretrained_reader, saved_folders
+from vog.models.hugging_face.adapter_base import WithAdapter
+from vog.models.last_checkpoint import last_checkpoint
 from vog.models.options import Adapter, ModelOptions
 from vog.models.torch import fresh_modules
 from vog.models.torch.adapter import TorchModel
+from vog.models.torch.folder_reader import FolderReader
+from vog.models.torch.rest import Rest
 from vog.models.torch.weights_in_place import tensors_of
 from vog.wording import option
 
@@ -37,17 +45,48 @@ def _model(
         ModelError: tensors of it have no values, or the device is not there.
     """
     fresh = None if build is None else lambda: _another_module(build)
-    source = fresh_modules.source_of(_require_values(value), fresh)
+    value, fresh = _with_adapter(_require_values(value), fresh, options)
+    source = fresh_modules.source_of(value, fresh)
+    reader = _folder_reader(source.module, options)
+    lacks_parts = options.rest or isinstance(reader, adapters.AdapterReader)
     return TorchModel(
         source.module,
         choose_device(options.device),
         head_name=options.head,
         source=source,
         reader=options.reader,
+        folder_reader=reader,
         layout=options.layout,
-        may_fold=options.fold,
+        rest=Rest.of(source.module, source.template is None) if lacks_parts else None,
+        may_fold=options.fold and not lacks_parts,  # folded norms would not be shared
         restores=build is None and source.template is None,
     )
+
+
+def _with_adapter(
+    module: nn.Module, build: Callable[[], nn.Module] | None, options: ModelOptions
+) -> tuple[nn.Module, Callable[[], nn.Module] | None]:
+    """Return a module, and what builds it, with an adapter if its checkpoints are adapters.
+
+    A module that was given is copied, as PEFT puts the adapter into its layers.
+    """
+    if not pretrained_reader.pretrained_parts(module) or adapters.has_adapter(module):
+        return module, build
+    last = last_checkpoint(options, saved_folders.is_checkpoint)
+    if last is None or not saved_folders.is_adapter(last):
+        return module, build
+    adapters.require_peft(last)
+    with_adapter = WithAdapter(build or partial(copy.deepcopy, module), last)
+    return with_adapter(), with_adapter
+
+
+def _folder_reader(module: nn.Module, options: ModelOptions) -> FolderReader | None:
+    """Return what reads folders of the module's library, unless options say how files are read."""
+    if options.reader != Reader():
+        return None
+    if adapters.has_adapter(module):
+        return adapters.adapter_reader_of(module)
+    return pretrained_reader.reader_of(module)
 
 
 def _another_module(build: Callable[[], object]) -> nn.Module:

@@ -30,7 +30,7 @@ class PlainWay(TorchModel):
 
     def read(self, path: Path) -> FittedWeights:
         """Load a checkpoint into the module, and return its weights."""
-        load(self.reader(path), self.module, str(path))
+        load(self.loadable(path, self.module), self.module, str(path))
         return FittedWeights(MatchedWeights(LoadedWeights(self.module.to(self.device))))
 
     @contextmanager

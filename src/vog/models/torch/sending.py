@@ -7,7 +7,7 @@ are sent, and so are parameters that a checkpoint does not have or that share me
 import io
 import pickle
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,19 +19,22 @@ from vog.models.torch.tied_tensors import address_of, all_tensors
 from vog.user_functions import describe_error
 
 
-def pack(values: Mapping[str, Any], modules: Sequence[nn.Module]) -> bytes:
+def pack(
+    values: Mapping[str, Any], modules: Sequence[nn.Module], sent: Collection[str] = ()
+) -> bytes:
     """Return values that hold modules as bytes; parts that they share stay shared.
 
     Args:
         values: by name.
         modules: the modules among them, whose weights are left out.
+        sent: names of parameters that not every checkpoint has, and that are sent.
 
     Raises:
         ModelError: a value cannot be sent.
     """
     packed = io.BytesIO()
     pickler = _WithoutWeights(packed, protocol=pickle.HIGHEST_PROTOCOL)
-    pickler.left_out = {key for module in modules for key in _read_from_files(module)}
+    pickler.left_out = {key for module in modules for key in _read_from_files(module, sent)}
     try:
         pickler.dump(dict(values))
     except Exception as error:  # objects of the user can raise anything
@@ -47,15 +50,16 @@ def unpack(packed: bytes) -> dict[str, Any]:
     return pickle.loads(packed)
 
 
-def _read_from_files(module: nn.Module) -> set[int]:
+def _read_from_files(module: nn.Module, sent: Collection[str]) -> set[int]:
     """Return the identities of the parameters that every checkpoint brings."""
     tensors = {id(tensor): tensor for tensor in all_tensors(module)}.values()
     counts = Counter(map(address_of, tensors))
     saved = {id(tensor) for tensor in live_state(module).values() if isinstance(tensor, Tensor)}
     return {
         id(parameter)
-        for parameter in module.parameters()
-        if type(parameter) is nn.Parameter
+        for name, parameter in module.named_parameters()
+        if name not in sent
+        and type(parameter) is nn.Parameter
         and id(parameter) in saved
         and parameter.layout is torch.strided
         and parameter.is_contiguous()

@@ -6,7 +6,7 @@ tensors under one of their names, and missing batch counters, which evaluation m
 """
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,17 +138,26 @@ def live_state(module: nn.Module) -> Mapping[str, Any]:
         return module.state_dict()
 
 
-def rename(weights: Mapping[str, Any], module: nn.Module, name: str) -> RenamedWeights:
+def rename(
+    weights: Mapping[str, Any], module: nn.Module, name: str, may_lack: Collection[str] = ()
+) -> RenamedWeights:
     """Return the weights under the names of the module, without the prefixes of wrappers.
 
     DistributedDataParallel, torch.compile and Lightning put `module.`, `_orig_mod.` or `model.`
     before every name in the file. A prefix is removed if the file has all names of the module under
     it, whatever else it has. If the module is such a wrapper itself, its prefix is added instead.
 
+    Args:
+        weights: by the names in the file.
+        module: takes the weights.
+        name: of the file, for errors.
+        may_lack: names of tensors that the file need not have.
+
     Raises:
         CheckpointError: the file has all names under several prefixes.
     """
     needed = _required_names(module)
+    needed = [names for names in needed if not set(names) & set(may_lack)] or needed
     if _has_all(weights, needed, ""):
         return RenamedWeights(_with_versions(weights, dict(weights), ""))
     complete = _complete_prefixes(weights, needed)
@@ -293,6 +302,13 @@ def _mismatch_message(name: str, weights: TorchWeights, module: nn.Module, error
         lines.append(f"  ... and {len(differing) - 10} more with different shapes")
     if len(lines) == 1:
         lines.append("  " + " ".join(str(error).split())[:500])
+    trained = {key for key, value in module.named_parameters() if value.requires_grad}
+    if missing and missing.keys().isdisjoint(trained) and not surplus and not differing:
+        lines.append(
+            f"The model does not train what the file lacks. {option('rest_from_model', True)} "
+            f"takes it from the model as it was built."
+        )
+        return "\n".join(lines)
     lines.append(
         f"The model has to be the one that was trained: pass its settings as "
         f"{option('model_args')}, or correct {option('model')}."

@@ -1,0 +1,1 @@
+"""Transforms that come with a model: processors of transformers, and the settings of timm."""

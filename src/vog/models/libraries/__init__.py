@@ -1,0 +1,1 @@
+"""Models by the name that a library has for them: `timm:NAME` and `torchvision:NAME`."""
