@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 # If an item has several of these keys, the first is used.
-INPUT_KEYS = ("pixel_values", "image", "inputs")
+INPUT_KEYS = ("pixel_values", "image", "inputs", "input_ids", "text")
 LABEL_KEYS = ("label", "labels")
 
 

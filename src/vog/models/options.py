@@ -21,6 +21,7 @@ class ModelOptions:
         fold: norms may be folded into the layers before them.
         layout: the axis of an example that holds its colours; None if its shape decides.
         head: the name of the linear layer whose output is that of the model; None to find it.
+        wrt: the module whose output is differentiated, or "embeddings"; None to find it.
     """
 
     args: Mapping[str, Any] = field(default_factory=dict)
@@ -29,6 +30,7 @@ class ModelOptions:
     fold: bool = True
     layout: Layout | None = None
     head: str | None = None
+    wrt: str | None = None
 
 
 def _check_nothing(options: ModelOptions) -> None:

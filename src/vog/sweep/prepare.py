@@ -10,7 +10,7 @@ from vog import scores
 from vog.data.inputs import elements_per_example, example_shape
 from vog.errors import ModelError
 from vog.models.protocol import StateBesideWeightsError
-from vog.observation import Signal
+from vog.observation import GRADIENTS, Signal
 from vog.sweep import acceleration, check_arguments, memory_plan, split_half
 from vog.sweep.job import Computation, Job
 from vog.sweep.make_question import make_question
@@ -83,7 +83,7 @@ def _plan_memory(
         stored.get("batch_size", "auto") if batch_size == "auto" else batch_size,
         memory_plan.total_bytes(request.memory, trial.model.free_bytes()),
         trial.model.device.type,
-        elements_per_example(first.inputs),
+        max(elements_per_example(first.inputs), needs.elements),
         len(setup.files),
         examples.total or len(examples),  # a sample may grow later
     )
@@ -261,6 +261,7 @@ def _job(
         "rows_per_part": grid.rows_per_part,
         "device": computation.model.device.type,
         **computation.model.settings,
+        **({} if setup.wrt is None or not computation.needs & GRADIENTS else {"wrt": setup.wrt}),
         **({"probabilities": True} if computation.keeps_probabilities else {}),
         **({} if computation.projection is None else {"features": asdict(computation.projection)}),
         **choices.question,

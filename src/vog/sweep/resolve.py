@@ -10,9 +10,11 @@ from vog.data import Batch, Examples
 from vog.data.built_in_transforms import built_in_name
 from vog.data.colours_last import with_colours_last
 from vog.data.inputs import example_shape
-from vog.errors import CheckpointError, DataError
+from vog.data.item_parts import ItemKeys
+from vog.errors import CheckpointError, DataError, ModelError, ScoreError
 from vog.models.load import model_of
 from vog.models.protocol import Model
+from vog.observation import GRADIENTS
 from vog.scores import Score, colours
 from vog.scores.gradient import Layout
 from vog.sweep.request import Request
@@ -35,6 +37,8 @@ class Resolved:
         all_files: the files of all checkpoints; `all_stages` are the stages cut from them.
         files: the files that are used; `stages` are cut from these.
         first: examples for the checks.
+        wrt: the part of the model whose output is differentiated; None for the inputs, and where
+            no score needs a gradient.
         notes: sentences for the plan, by the word that introduces them.
     """
 
@@ -48,6 +52,7 @@ class Resolved:
     stages: tuple[Stage, ...]
     examples: Examples
     first: Batch
+    wrt: str | None
     notes: Mapping[str, str]
 
 
@@ -61,13 +66,18 @@ def resolve(request: Request, task: Task = CLASSIFICATION) -> Resolved:
     least = max(score.min_checkpoints for score in score_objects)
     all_stages = checkpoints.cut_stages(request.stages, len(all_files), least)
     indices, stages = checkpoints.pick_checkpoints(all_stages, request.checkpoints_per_stage, least)
-    examples = _open_examples(request, target)
+    examples = _open_examples(request, target, model)
     first = _first_examples(examples, request.batch_size)
+    wrt = _differentiated_module(request, model, score_objects, first)
     layout = _layout_of_model(model, examples, first)
     if layout == "channels-last" and _is_ours(examples):
         examples = with_colours_last(examples)
         first = _first_examples(examples, request.batch_size)
-    layout = colours.settle_layout(layout, example_shape(first.inputs), score_objects)
+    layout = (
+        colours.settle_layout(layout, example_shape(first.inputs), score_objects)
+        if wrt is None
+        else _layout_of_module(request, wrt)
+    )
     return Resolved(
         task=task,
         target=target,
@@ -79,15 +89,17 @@ def resolve(request: Request, task: Task = CLASSIFICATION) -> Resolved:
         stages=stages,
         examples=examples,
         first=first,
+        wrt=wrt,
         notes={
             **search.notes,
-            **({} if layout is None else {"layout": layout}),
+            **({} if layout is None or wrt is not None else {"layout": layout}),
+            **({} if wrt is None else {"gradient": _wrt_note(request, wrt)}),
             **({"data": "; ".join(examples.notes)} if examples.notes else {}),
         },
     )
 
 
-def _open_examples(request: Request, target: Target) -> Examples:
+def _open_examples(request: Request, target: Target, model: Model) -> Examples:
     examples = data.open_source(
         request.data,
         request.root,
@@ -95,9 +107,46 @@ def _open_examples(request: Request, target: Target) -> Examples:
         request.workers,
         request.exif,
         hidden=continues_0_1(stored_choices(request)),
+        keys=ItemKeys(request.input_keys, request.label, model.input_names),
     )
     _refuse_unlabelled(examples, target)
     return limit_examples(examples, request)
+
+
+def _differentiated_module(
+    request: Request, model: Model, score_objects: Sequence[Score], first: Batch
+) -> str | None:
+    """Return the part of the model whose output is differentiated, if any score needs gradients.
+
+    Raises:
+        ModelError: the user names a part, and the model cannot differentiate by its parts.
+    """
+    wrt = model.differentiated_module(first.inputs)
+    if request.wrt is not None and wrt is None:
+        raise ModelError(
+            f"{option('wrt', request.wrt)}: only the output of a part of a PyTorch module can be "
+            f"differentiated. Leave {option('wrt')} out."
+        )
+    return wrt if scores.needs_of(score_objects) & GRADIENTS else None
+
+
+def _layout_of_module(request: Request, wrt: str) -> Layout:
+    """Return that the output of a module has no colours; its channels are features.
+
+    Raises:
+        ScoreError: the user names an axis of colours.
+    """
+    if request.layout not in (None, "none"):
+        raise ScoreError(
+            f"{option('layout', request.layout)}: the output of {wrt} is differentiated, which "
+            f"has no colours. Leave {option('layout')} out."
+        )
+    return "none"
+
+
+def _wrt_note(request: Request, wrt: str) -> str:
+    reason = "" if request.wrt else " (the input embedding; no input is of floats)"
+    return f"with respect to the output of {wrt}{reason}"
 
 
 def _layout_of_model(model: Model, examples: Examples, first: Batch) -> Layout | None:

@@ -7,8 +7,9 @@ from torch import nn
 
 from vog.errors import FunctionError, ModelError, first_few
 from vog.models.options import Adapter, ModelOptions
-from vog.models.torch import fresh_modules
+from vog.models.torch import fresh_modules, module_output, signature
 from vog.models.torch.adapter import TorchModel
+from vog.models.torch.buckets import Padding
 from vog.models.torch.weights_in_place import tensors_of
 from vog.wording import option
 
@@ -38,6 +39,8 @@ def _model(
     """
     fresh = None if build is None else lambda: _another_module(build)
     source = fresh_modules.source_of(_require_values(value), fresh)
+    if options.wrt is not None:
+        module_output.check_name(source.module, options.wrt)
     return TorchModel(
         source.module,
         choose_device(options.device),
@@ -47,6 +50,10 @@ def _model(
         layout=options.layout,
         may_fold=options.fold,
         restores=build is None and source.template is None,
+        wrt_setting=options.wrt,
+        padding=Padding(
+            signature.padding_token(source.module), signature.argument_names(source.module)
+        ),
     )
 
 
