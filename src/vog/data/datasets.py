@@ -24,15 +24,10 @@ from vog.data.examples import (
 )
 from vog.data.images import Transform
 from vog.data.inputs import digest_parts
-from vog.data.item_parts import (
-    ANY_KEYS,
-    ItemKeys,
-    ignored_parts_note,
-    input_and_label,
-    label_number,
-)
+from vog.data.item_parts import ignored_parts_note, input_and_label, label_number
 from vog.errors import DataError
 from vog.files.file_names import printable
+from vog.item_keys import ANY_KEYS, ItemKeys
 
 _SAMPLE_SIZE = 8
 

@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Int
 
 from vog.data.examples import Examples
-from vog.data.item_parts import ANY_KEYS, ItemKeys
 from vog.data.transforms import TransformSpec
 from vog.errors import ResultError
+from vog.item_keys import ANY_KEYS, ItemKeys
 
 # How examples are stored: an image file each, rows of one `.npz`, or anything else.
 Form = Literal["files", "arrays", "items"]

@@ -10,11 +10,11 @@ from vog.data.batch_reading import with_workers
 from vog.data.datasets import DatasetReader
 from vog.data.examples import Examples
 from vog.data.image_headers import with_header_facts
-from vog.data.item_parts import ANY_KEYS, ItemKeys
 from vog.data.protocol import OpenOptions
 from vog.data.transforms import TransformSpec
 from vog.errors import DataError
 from vog.files.file_names import expanded
+from vog.item_keys import ANY_KEYS, ItemKeys
 from vog.wording import option
 
 

@@ -10,8 +10,8 @@ from vog.data import Batch, Examples
 from vog.data.built_in_transforms import built_in_name
 from vog.data.colours_last import with_colours_last
 from vog.data.inputs import example_shape
-from vog.data.item_parts import ItemKeys
 from vog.errors import CheckpointError, DataError, ModelError, ScoreError
+from vog.item_keys import ItemKeys
 from vog.models.load import model_of
 from vog.models.protocol import Model
 from vog.observation import GRADIENTS

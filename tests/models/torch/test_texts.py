@@ -77,8 +77,8 @@ class MeanOfWords(nn.Module):
 class Forgetful(MeanOfWords):
     """Takes a mask and does not use it."""
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        return super().forward(input_ids)
+    def forward(self, tokens: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        return super().forward(tokens)
 
 
 HUGGING_FACE = ("Bert", "Roberta", "DistilBert", "GPT2")
