@@ -107,7 +107,9 @@ class VariedInputs:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "VariedInputs":
         """Return the tensors on a device."""
-        return VariedInputs(tuple(each.to(device, non_blocking) for each in self.examples))
+        return VariedInputs(
+            tuple(each.to(device, non_blocking=non_blocking) for each in self.examples)
+        )
 
     def pin_memory(self) -> "VariedInputs":
         """Return the tensors in memory from which a GPU copies directly."""
@@ -240,6 +242,14 @@ def lengths_of(inputs: Inputs) -> Int[Tensor, "n"] | None:
         return None
     whole = [tensor for tensor in sequences if not tensor.is_floating_point()]
     return torch.full((len(inputs),), (whole or sequences)[0].shape[1], dtype=torch.int64)
+
+
+def may_vary(inputs: Inputs) -> bool:
+    """Return whether the examples are sequences whose real lengths differ, as far as one sees."""
+    if isinstance(inputs, VariedInputs):
+        return True
+    names = tensors_by_name(inputs)
+    return (MASK in names and names[MASK].ndim == 2) or "input_ids" in names
 
 
 def digest_parts(inputs: Inputs) -> list[object]:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from vog import scores
-from vog.data.inputs import elements_per_example, example_shape
+from vog.data.inputs import elements_per_example, example_shape, may_vary
 from vog.errors import ModelError
 from vog.models.protocol import StateBesideWeightsError
 from vog.observation import GRADIENTS, Signal
@@ -141,7 +141,13 @@ def _computation(
         keeps_probabilities=_keeps_probabilities(request, setup),
         projection=_projection(request, trial, stored),
         quiet=request.quiet,
+        keeps_lengths=_keeps_lengths(setup, stored),
     )
+
+
+def _keeps_lengths(setup: Resolved, stored: Mapping[str, Any]) -> bool:
+    """Return whether lengths are stored: as when the run began, or if they may differ."""
+    return bool(stored.get("lengths")) if stored else may_vary(setup.first.inputs)
 
 
 def _keeps_probabilities(request: Request, setup: Resolved) -> bool:
@@ -263,6 +269,7 @@ def _job(
         **computation.model.settings,
         **({} if setup.wrt is None or not computation.needs & GRADIENTS else {"wrt": setup.wrt}),
         **({"probabilities": True} if computation.keeps_probabilities else {}),
+        **({"lengths": True} if computation.keeps_lengths else {}),
         **({} if computation.projection is None else {"features": asdict(computation.projection)}),
         **choices.question,
     }
