@@ -27,6 +27,8 @@ class Signal(StrEnum):
     FEATURES = "input of the last layer"
 
 
+# The signals that need something to differentiate.
+GRADIENTS = frozenset({Signal.INPUT_GRADIENT, Signal.LOSS_GRADIENT})
 # The signals of a last layer, which not every model has.
 OF_LAST_LAYER = frozenset({Signal.LAST_LAYER_NORM, Signal.FEATURES})
 

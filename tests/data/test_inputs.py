@@ -16,7 +16,21 @@ from torch.utils.data import Dataset
 from vog import data
 from vog.data import Batch, Examples, open_source, worker_processes
 from vog.data.examples import UnreadableError, digest_of
-from vog.data.inputs import Inputs, NamedTensors, concat, elements_per_example, equal
+from vog.data.inputs import (
+    MASK,
+    Inputs,
+    NamedTensors,
+    Uniform,
+    VariedInputs,
+    concat,
+    elements_per_example,
+    equal,
+    example_shape,
+    is_positional,
+    lengths_of,
+    of_examples,
+    tensors_by_name,
+)
 from vog.errors import DataError
 
 ROWS = 7
@@ -33,7 +47,7 @@ def tensors(draw: st.DrawFn, rows: int) -> Tensor:
 
 
 @st.composite
-def some_inputs(draw: st.DrawFn) -> Inputs:
+def some_inputs(draw: st.DrawFn) -> Uniform:
     """A tensor, or up to three named ones, with up to six rows."""
     rows = draw(st.integers(0, 6))
     named = st.dictionaries(st.text(max_size=2), tensors(rows), min_size=1, max_size=3)
@@ -66,8 +80,8 @@ def test_rows_are_chosen_by_number_or_by_mask(inputs: Inputs, draws: st.DataObje
 
 
 @given(some_inputs())
-def test_sizes_are_sums_over_tensors(inputs: Inputs) -> None:
-    each = [inputs] if isinstance(inputs, Tensor) else list(inputs.tensors.values())
+def test_sizes_are_sums_over_tensors(inputs: Uniform) -> None:
+    each = list(tensors_by_name(inputs).values())
     assert inputs.nbytes == sum(part.numel() * part.element_size() for part in each)
     assert elements_per_example(inputs) * len(inputs) == sum(part.numel() for part in each)
     assert all(len(inputs) == len(part) for part in each)
@@ -97,9 +111,9 @@ def test_inputs_survive_pickling(inputs: Inputs) -> None:
 
 
 @given(some_inputs())
-def test_all_tensors_go_to_a_device(inputs: Inputs) -> None:
+def test_all_tensors_go_to_a_device(inputs: Uniform) -> None:
     moved = inputs.to("meta", non_blocking=True)
-    each = [moved] if isinstance(moved, Tensor) else list(moved.tensors.values())
+    each = list(tensors_by_name(moved).values())
     assert {part.device.type for part in each} == {"meta"}
     assert len(moved) == len(inputs)
 
@@ -432,3 +446,99 @@ def test_the_digest_of_single_tensors_is_that_of_their_values() -> None:
     items = [(np.zeros(2), 3), (np.ones(2), 4)]
     zeros, ones = np.zeros(2, np.float32), np.ones(2, np.float32)
     assert open_source(items).digest == digest_of(2, "", 0, zeros, 3, 1, ones, 4)
+
+
+def texts(lengths: list[int]) -> list[Uniform]:
+    """One text of each length, with numbers that tell them apart."""
+    return [
+        named(ids=torch.full((1, n), row), kind=torch.ones(1, 2)) for row, n in enumerate(lengths)
+    ]
+
+
+LENGTHS = st.lists(st.integers(1, 4), min_size=1, max_size=6)
+
+
+@given(LENGTHS, st.integers(-7, 7), st.data())
+def test_examples_of_different_lengths_are_cut_and_joined(
+    lengths: list[int], cut: int, draws: st.DataObject
+) -> None:
+    inputs = of_examples(texts(lengths))
+    assert isinstance(inputs, VariedInputs) == (len(set(lengths)) > 1)
+    assert equal(concat([inputs[:cut], inputs[cut:]]), inputs)
+    order = torch.tensor(draws.draw(st.permutations(range(len(lengths)))))
+    assert equal(inputs[order][order.argsort()], inputs)
+    mask = torch.tensor([draws.draw(st.booleans()) for _ in lengths])
+    assert equal(
+        inputs[mask], concat([inputs[:0], *(inputs[i : i + 1] for i in torch.where(mask)[0])])
+    )
+    assert equal(pickle.loads(pickle.dumps(inputs)), inputs)
+    assert inputs.nbytes == sum(8 * n + 4 * 2 for n in lengths)
+    assert elements_per_example(inputs) == max(lengths) + 2
+    sizes = lengths_of(inputs)
+    assert sizes is not None
+    assert sizes.tolist() == lengths
+
+
+def test_a_mask_says_the_length() -> None:
+    mask = torch.tensor([[1, 1, 0], [1, 0, 0]])
+    padded = NamedTensors({"ids": torch.zeros(2, 3, dtype=torch.int64), MASK: mask})
+    assert lengths_of(padded) is not None
+    assert [int(n) for n in lengths_of(padded)] == [2, 1]  # pyright: ignore[reportOptionalIterable]
+    assert lengths_of(torch.zeros(2, 3, 4, 4)) is None
+    assert lengths_of(torch.zeros(2)) is None
+
+
+class Items(Dataset[Any]):
+    """Items as they are given."""
+
+    def __init__(self, *items: Any) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.items[index]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_sequences_of_different_lengths_are_read(workers: int) -> None:
+    items = [([1, 2, 3], 0), (np.array([4], np.int32), 1), (torch.tensor([5, 6]), 0)]
+    examples = open_source(Items(*items), workers=workers)
+    (batch,) = data.batches(examples, [range(3)], workers)
+    assert isinstance(batch.inputs, VariedInputs)
+    assert [each.tolist() for each in batch.inputs.examples if isinstance(each, Tensor)] == [
+        [[1, 2, 3]],
+        [[4]],
+        [[5, 6]],
+    ]
+    assert example_shape(batch.inputs) == (3,)
+
+
+def test_images_of_different_sizes_are_refused() -> None:
+    examples = open_source(Items((torch.zeros(3, 4, 4), 0), (torch.zeros(3, 4, 5), 0)))
+    with pytest.raises(DataError, match=r"differ in shape: '0' is \(3, 4, 4\), '1' is \(3, 4, 5\)"):
+        data.read_batch(examples, range(2))
+
+
+def test_an_empty_text_is_a_problem_of_its_row() -> None:
+    examples = open_source(Items(([1, 2], 0), (torch.zeros(0, dtype=torch.int64), 0)))
+    batch = data.read_batch(examples, range(2))
+    assert batch.positions.tolist() == [0]
+    assert batch.problems == {1: "it is a sequence of length 0"}
+
+
+def test_a_pair_of_arrays_is_two_inputs_by_position() -> None:
+    """NumPy would stack arrays of equal shape into one."""
+    pair = (np.ones(2, np.float32), np.array([3, 4]))
+    batch = data.read_batch(open_source(Items((pair, 0), ((*pair[:1], [5, 6]), 1))), range(2))
+    assert isinstance(batch.inputs, NamedTensors)
+    assert is_positional(batch.inputs)
+    assert [part.dtype for part in batch.inputs.tensors.values()] == [torch.float32, torch.int64]
+    assert batch.inputs.tensors["1"].tolist() == [[3, 4], [5, 6]]
+
+
+def test_a_list_of_numbers_is_one_input() -> None:
+    batch = data.read_batch(open_source(Items(([0.5, np.float32(1.5)], 0))), range(1))
+    assert isinstance(batch.inputs, Tensor)
+    assert batch.inputs.tolist() == [[0.5, 1.5]]

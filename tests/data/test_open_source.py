@@ -357,11 +357,13 @@ def test_items_with_more_than_two_parts(item: object, label: int, note: str, wor
 
 def test_values_that_are_refused() -> None:
     with pytest.raises(DataError, match=r"read as torch.int64; expected floats"):
-        open_source(Other((torch.zeros(2, dtype=torch.int64), 0)))
+        open_source(Other((torch.zeros(1, 2, 2, dtype=torch.int64), 0)))
+    with pytest.raises(DataError, match=r"read as torch.uint8; expected floats"):
+        open_source(Other((torch.zeros(2, 2, dtype=torch.uint8), 0)))
     with pytest.raises(DataError, match=r"example '0' is read as str; expected a tensor"):
         open_source(Other(("a word", 0)))
-    ragged = open_source(Points(), transform=lambda x: x[: 1 + int(x[0])])
-    with pytest.raises(DataError, match=r"differ in shape: '0' is \(1,\), '1' is \(2,\)"):
+    ragged = open_source(Points(), transform=lambda x: x[: 1 + int(x[0])].reshape(1, 1, -1))
+    with pytest.raises(DataError, match=r"differ in shape: '0' is \(1, 1, 1\), '1' is \(1, 1, 2\)"):
         data.read_batch(ragged, range(2))
     with pytest.raises(DataError, match=r"example '0' cannot be made into an input: ZeroDivision"):
         open_source(Points(), transform=lambda _: 1 / 0)

@@ -708,6 +708,7 @@ class Seen:
     loss = (1.386,) * 6 + (0.288,)
     predictions = (1,) * 6 + (0,)
     differs = ("other weights at step 200",)
+    tokens: tuple[str, ...] | None = None
 
 
 @pytest.mark.slow

@@ -94,6 +94,30 @@ Head = Annotated[
         "by a run on a few examples. grand and the stored features need it.",
     ),
 ]
+Wrt = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Differentiate with respect to the output of this module of the model, by its name; "
+        "embeddings is the input embedding. Default: the inputs, or for whole numbers such as "
+        "tokens the input embedding.",
+    ),
+]
+Input = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY",
+        help="The key of the input in items that are dicts; several, by commas or by repeating "
+        "the option, are passed to the model by name. Default: those that the model takes, or "
+        "pixel_values, image, inputs, input_ids or text.",
+    ),
+]
+Label = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY", help="The key of the label in such items. Default: label or labels."
+    ),
+]
 Target = Annotated[
     str,
     typer.Option(

@@ -119,7 +119,7 @@ def from_arrays(
         raise DataError(
             f"{source}: a label is {labels.max()}; expected whole numbers, the index of the logit."
         )
-    if transform is None and not np.issubdtype(inputs.dtype, np.floating):
+    if transform is None and not (np.issubdtype(inputs.dtype, np.floating) or _are_tokens(inputs)):
         raise DataError(
             f"{source}: inputs are {inputs.dtype}; expected floats, scaled as in training. Store "
             f"them so, or pass a function as {option('transform')}."
@@ -133,6 +133,11 @@ def from_arrays(
     classes = labels.astype(np.int64)
     digest = digest_of(inputs, classes, *([] if ids is None else row_ids))
     return Examples(row_ids, ArrayReader(inputs, classes, transform), digest, classes, label_names)
+
+
+def _are_tokens(inputs: Shaped[np.ndarray, "..."]) -> bool:
+    """Return whether rows are of whole numbers that may be tokens or categories, not pixels."""
+    return inputs.ndim == 2 and inputs.dtype.kind == "i" and inputs.dtype.itemsize > 1
 
 
 def native(values: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:

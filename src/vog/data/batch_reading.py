@@ -19,7 +19,7 @@ from vog.data.built_in_transforms import built_in_name
 from vog.data.collation import as_inputs, collate
 from vog.data.examples import Examples, UnreadableError
 from vog.data.images import ImageReader
-from vog.data.inputs import Inputs, from_tensors, tensors_by_name
+from vog.data.inputs import Inputs, Uniform, VariedInputs, from_tensors, tensors_by_name
 from vog.errors import DataError, VogError
 
 
@@ -66,13 +66,13 @@ class _PackedBatch:
 
     Attributes:
         inputs: by name, as `tensors_by_name`: tensors in shared memory, or arrays if there is no
-            room; an array is sent as bytes.
+            room; an array is sent as bytes. If examples differ in length, arrays for each of them.
     """
 
     rows: range
     labels: np.ndarray
     positions: np.ndarray
-    inputs: dict[str | None, Any]
+    inputs: dict[str | None, Any] | list[dict[str | None, Any]]
     problems: dict[int, str]
     seconds: float
 
@@ -157,19 +157,35 @@ def _read_and_send(examples: Examples, workers: int, rows: range) -> _PackedBatc
     )
 
 
-def _to_sendable(inputs: Inputs, workers: int) -> dict[str | None, Any]:
+def _to_sendable(
+    inputs: Inputs, workers: int
+) -> dict[str | None, Any] | list[dict[str | None, Any]]:
     """Return the inputs in shared memory, which is faster; as arrays if that has no room."""
+    if isinstance(inputs, VariedInputs):
+        return [_as_arrays(example) for example in inputs.examples]
     tensors = tensors_by_name(inputs)
     if worker_processes.has_room(inputs.nbytes, workers):
         try:
             return {name: tensor.share_memory_() for name, tensor in tensors.items()}
         except RuntimeError:  # another process took the room
             pass
-    return {name: tensor.numpy() for name, tensor in tensors.items()}
+    return _as_arrays(inputs)
+
+
+def _as_arrays(inputs: Uniform) -> dict[str | None, Any]:
+    return {name: tensor.numpy() for name, tensor in tensors_by_name(inputs).items()}
+
+
+def _of_parts(parts: Mapping[str | None, Any]) -> Uniform:
+    return from_tensors({name: torch.as_tensor(part) for name, part in parts.items()})
 
 
 def _unpack_batch(packed: _PackedBatch) -> Batch:
-    inputs = from_tensors({name: torch.as_tensor(part) for name, part in packed.inputs.items()})
+    inputs = (
+        VariedInputs(tuple(map(_of_parts, packed.inputs)))
+        if isinstance(packed.inputs, list)
+        else _of_parts(packed.inputs)
+    )
     labels, positions = torch.from_numpy(packed.labels), torch.from_numpy(packed.positions)
     return Batch(packed.rows, labels, positions, inputs, packed.problems, packed.seconds)
 
@@ -206,7 +222,8 @@ def _slice_rows(arrays: ArrayReader, rows: range, numbers: Int[np.ndarray, "all"
     batch_slice = slice(rows.start, rows.stop)
     selection = batch_slice if numbers is None else numbers[batch_slice]
     # Copied: an array may be read-only or have negative strides, which torch refuses.
-    inputs = torch.from_numpy(native(arrays.inputs[selection])).float()
+    inputs = torch.from_numpy(native(arrays.inputs[selection]))
+    inputs = inputs.float() if inputs.is_floating_point() else inputs.long()
     labels = torch.from_numpy(arrays.labels[selection].copy())
     return Batch(rows, labels, torch.arange(len(rows)), inputs, {})
 
@@ -215,7 +232,7 @@ def _read_row_by_row(examples: Examples, rows: range) -> Batch:
     column = examples.labels
     labels = np.full(len(rows), -1, np.int64) if column is None else column[rows.start : rows.stop]
     labels = labels.copy()
-    inputs: dict[int, Inputs] = {}
+    inputs: dict[int, Uniform] = {}
     problems: dict[int, str] = {}
     for position, row in enumerate(rows):
         try:
@@ -232,7 +249,7 @@ def _read_row_by_row(examples: Examples, rows: range) -> Batch:
     )
 
 
-def _read_row(examples: Examples, row: int) -> tuple[Inputs, int]:
+def _read_row(examples: Examples, row: int) -> tuple[Uniform, int]:
     try:
         value, label = examples.read(examples.row(row))
         value = dict(value) if isinstance(value, Mapping) else value  # a lazy mapping fails here

@@ -27,6 +27,7 @@ from vog.data.inputs import digest_parts
 from vog.data.item_parts import ignored_parts_note, input_and_label, label_number
 from vog.errors import DataError
 from vog.files.file_names import printable
+from vog.item_keys import ANY_KEYS, ItemKeys
 
 _SAMPLE_SIZE = 8
 
@@ -37,6 +38,7 @@ class DatasetReader:
 
     dataset: Any
     transform: Transform | None
+    keys: ItemKeys = ANY_KEYS
 
     @property
     def in_memory(self) -> bool:
@@ -58,7 +60,7 @@ class DatasetReader:
         Raises:
             OSError: the dataset cannot decode it.
         """
-        return input_and_label(index, self.dataset[index])[0]
+        return input_and_label(index, self.dataset[index], self.keys)[0]
 
     def item(self, index: int) -> Any:
         """Return an item as the dataset does.
@@ -77,7 +79,7 @@ class DatasetReader:
         Raises:
             DataError: as for a call.
         """
-        value, label = input_and_label(index, item)
+        value, label = input_and_label(index, item, self.keys)
         number = UNLABELLED if label is None else label_number(index, label)
         return (value if self.transform is None else self.transform(value)), number
 
@@ -92,6 +94,7 @@ def from_dataset(
     transform: Transform | None = None,
     workers: int | None = 0,
     sockets: connections.Sockets | None = None,
+    keys: ItemKeys = ANY_KEYS,
 ) -> Examples:
     """Return the examples of a dataset with a length and numbered items.
 
@@ -99,6 +102,7 @@ def from_dataset(
     ids of its rows in the whole dataset. Labels are `dataset.targets` if they exist, so that they
     are checked before anything is computed. If worker processes will read the items, none is read
     here; see `vog.data.worker_processes`. Open sockets not in `sockets` belong to the dataset.
+    `keys` says where items that are mappings have input and label.
 
     Raises:
         DataError: the dataset is not map-style, or is empty.
@@ -115,13 +119,14 @@ def from_dataset(
         )
     if _length(dataset) == 0:
         raise DataError(f"the dataset {_type_phrase(dataset)} has no items or no length.")
-    ids, labels = ids_of(dataset), _labels(dataset)
+    ids, labels = ids_of(dataset), None if keys.label else _labels(dataset)
     if not isinstance(ids, RowNumbers) and (len(ids) != len(dataset) or len(set(ids)) < len(ids)):
         raise DataError(
             f"the dataset has {len(dataset)} items and {len(set(ids))} different ids; "
             f"each item needs its own."
         )
-    examples = with_workers(Examples(ids, DatasetReader(dataset, transform), ""), workers, sockets)
+    reader = DatasetReader(dataset, transform, keys)
+    examples = with_workers(Examples(ids, reader, ""), workers, sockets)
     sample, note = _inspect_sample(examples)
     if labels is not None and any(labels[row] != label for row, _, label in sample):
         labels = None  # `targets` differ from the items, such as with a target_transform
@@ -268,7 +273,7 @@ def _inspect_row(examples: Examples, row: int) -> tuple[list[object], int, str] 
     batch = read_locally(replace(examples, read=read), range(row, row + 1))
     if not len(batch.positions):
         return None
-    return digest_parts(batch.inputs), int(batch.labels[0]), ignored_parts_note(item)
+    return digest_parts(batch.inputs), int(batch.labels[0]), ignored_parts_note(item, reader.keys)
 
 
 def _digest(

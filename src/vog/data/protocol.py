@@ -14,6 +14,7 @@ from jaxtyping import Int
 from vog.data.examples import Examples
 from vog.data.transforms import TransformSpec
 from vog.errors import ResultError
+from vog.item_keys import ANY_KEYS, ItemKeys
 
 # How examples are stored: an image file each, rows of one `.npz`, or anything else.
 Form = Literal["files", "arrays", "items"]
@@ -32,6 +33,7 @@ class OpenOptions:
         workers: the number of processes that will read; None goes by the data and processors.
         sockets: the sockets that were open before; see `vog.data.connections`.
         hidden: for a folder, include images in hidden folders.
+        keys: where items that are mappings have their input and label.
     """
 
     root: Path | None = None
@@ -39,6 +41,7 @@ class OpenOptions:
     workers: int | None = 0
     sockets: frozenset[tuple[int, int]] | None = None
     hidden: bool = False
+    keys: ItemKeys = ANY_KEYS
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class Source(Protocol):
         form: how the examples are stored. It decides what the exports and `vog plant` do.
         by_number: whether the row number finds a stored example; otherwise its id does.
         uses_root: whether `OpenOptions.root` has a meaning.
+        uses_keys: whether the keys that a user names in `OpenOptions.keys` have a meaning.
         subset_ending: the ending of the files that `write_subset` writes; None if it writes none.
     """
 
@@ -93,6 +97,7 @@ class Source(Protocol):
     form: Form = "items"
     by_number: bool = True
     uses_root: bool = False
+    uses_keys: bool = False
     subset_ending: str | None = None
 
     def opens(self, data: Any) -> bool:

@@ -14,6 +14,7 @@ from vog.data.protocol import OpenOptions
 from vog.data.transforms import TransformSpec
 from vog.errors import DataError
 from vog.files.file_names import expanded
+from vog.item_keys import ANY_KEYS, ItemKeys
 from vog.wording import option
 
 
@@ -24,6 +25,7 @@ def open_source(
     workers: int | None = 0,
     exif: bool = False,
     hidden: bool = False,
+    keys: ItemKeys = ANY_KEYS,
 ) -> Examples:
     """Return the examples of a folder, list, `.npz`, function, pair of arrays, or `Dataset`.
 
@@ -36,6 +38,7 @@ def open_source(
         workers: the number of processes that will read; None goes by the data and processors.
         exif: rotate image files as their EXIF says.
         hidden: for a folder, include images in hidden folders, as version 0.1 did.
+        keys: where items that are mappings have their input and label.
 
     Raises:
         DataError: the data do not exist, or hold no examples.
@@ -45,8 +48,14 @@ def open_source(
         _refuse_data_name(data)
     sockets = connections.open_sockets()
     source = kinds.source_of(data)
-    examples = source.examples(data, OpenOptions(root, transform, workers, sockets, hidden))
+    examples = source.examples(data, OpenOptions(root, transform, workers, sockets, hidden, keys))
     if not isinstance(examples.read, DatasetReader):  # which have their workers already
+        if keys.are_given and not source.uses_keys:
+            setting = "input" if keys.inputs is not None else "label"
+            raise DataError(
+                f"{option(setting)} names keys of items that are dicts, and the data are of the "
+                f"kind {source.kind!r}, which has none. Leave {option(setting)} out."
+            )
         examples = with_workers(examples, workers, sockets)
     if root is not None and not (source.uses_root and examples.fold is None):
         note = f"{option('root', str(root))} is for list files, and was not used"

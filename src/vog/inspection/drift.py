@@ -71,6 +71,8 @@ def changed_settings(stored: Mapping[str, Any], job: Job) -> tuple[str, ...]:
         changes.append(f"different weights at step {first_few(changed_steps)}")
     if stored.get("target") != current["target"]:
         changes.append("a different target")
+    if stored.get("wrt") != current.get("wrt"):
+        changes.append("gradients with respect to something else")
     if stored.get("read") != current.get("read"):
         changes.append("a different function that reads checkpoints")
     if stored.get("names") != current.get("names"):

@@ -24,10 +24,11 @@ from vog import moments
 from vog.checkpoints import NamesSpec, ReadSpec
 from vog.data import UNLABELLED, Examples, TransformSpec
 from vog.data.built_in_transforms import layout_of_name
+from vog.data.inputs import Inputs
 from vog.errors import DataError, ResultError, first_few
 from vog.files.small_files import temporary_folder
 from vog.gradients import layout, score_stored
-from vog.inspection import drift
+from vog.inspection import drift, token_maps
 from vog.inspection.locate_inputs import (
     CheckpointsSpec,
     LocatedInputs,
@@ -38,7 +39,7 @@ from vog.inspection.locate_inputs import (
 from vog.observation import Observation, Outcome, Signal, concat
 from vog.result import Run
 from vog.scores import colours
-from vog.scores.gradient import Channels, VoG, pixels
+from vog.scores.gradient import Channels, Layout, VoG, pixels
 from vog.sweep.block import observer, signal_errors
 from vog.sweep.fold import not_finite_by_checkpoint, not_finite_signals
 from vog.sweep.job import Job
@@ -66,6 +67,8 @@ class ExampleInspection:
         predictions: the class with the largest logit; -1 if it is not known.
         label: the class in the data, -1 if there is none.
         differs: what has changed since the run was scored, one sentence each.
+        tokens: of a text, its real tokens. `spread` and `gradients` then have one row, with a value
+            for each: the mean over dimensions, for `gradients` of absolute values.
     """
 
     index: int
@@ -79,6 +82,7 @@ class ExampleInspection:
     predictions: tuple[int, ...] | None
     label: int
     differs: tuple[str, ...]
+    tokens: tuple[str, ...] | None = None
 
 
 Inspector = Callable[[int], ExampleInspection]
@@ -155,8 +159,11 @@ def _inspection_job(run: Run, inputs: LocatedInputs, device: str) -> Job:
         exif=question["data"].get("exif", False),
         scores=("vog", "entropy"),  # they need a gradient and logits, and no label
         target=inputs.target,
+        wrt=question.get("wrt"),
+        input=question.get("input"),
+        label=question.get("label"),
         channels="keep",  # the question, not the shape, has the axis of colours
-        layout=layout_of_name(str(question["data"].get("transform"))) or question.get("layout"),
+        layout=None if "wrt" in question else _layout(question),
         stages=1,
         batch_size=question.get("batch_size", "auto"),
         device=device,
@@ -174,11 +181,15 @@ def _inspection_job(run: Run, inputs: LocatedInputs, device: str) -> Job:
         job = prepare(replace(request, checkpoints=f"@{listing}"))
     _check_count(run, len(job.examples))
     channels, axis = _run_channels(question), question.get("layout")
-    if channels == "keep":  # the run needed no layout, but a picture does
+    if channels == "keep" and "wrt" not in question:  # the run needed no layout, but a picture does
         axis = colours.layout_of_picture(job.model.layout_of(job.input_shape), job.input_shape)
     vog, *rest = colours.with_layout(job.scores, axis)
     assert isinstance(vog, VoG), "it is the first of the request"
     return replace(job, files=inputs.files, scores=(replace(vog, channels=channels), *rest))
+
+
+def _layout(question: Mapping[str, Any]) -> Layout | None:
+    return layout_of_name(str(question["data"].get("transform"))) or question.get("layout")
 
 
 @contextmanager
@@ -221,9 +232,36 @@ def _model_inspector(run: Run, job: Job) -> Inspector:
         predictions = tuple(observation.outcome(Outcome.PREDICTION)[:, 0].tolist())
         vog = job.scores[0]
         assert isinstance(vog, VoG), "see `_inspection_job`"
-        return _inspection(index, name, label, steps, observation, vog, predictions, changes)
+        observation = token_maps.without_padding(observation)
+        example = _inspection(index, name, label, steps, observation, vog, predictions, changes)
+        if "wrt" not in job.question or not token_maps.is_token_map(
+            observation.signal(Signal.INPUT_GRADIENT), batch.inputs
+        ):
+            return example
+        return _of_text(example, observation, vog, _tokens(job, batch.inputs))
 
     return inspect
+
+
+def _tokens(job: Job, inputs: Inputs) -> tuple[str, ...]:
+    tokens = token_maps.token_ids(inputs)
+    assert tokens is not None, "see `is_token_map`"
+    dataset = getattr(job.examples.read, "dataset", None)
+    return token_maps.token_texts(tokens, job.examples.transform, dataset)
+
+
+def _of_text(
+    example: ExampleInspection, observation: Observation, vog: VoG, tokens: tuple[str, ...]
+) -> ExampleInspection:
+    """Return the inspection of a text, with one value for each token."""
+    spread = moments.std(vog.init(observation))[0].mean(dim=-1)
+    strength = observation.signal(Signal.INPUT_GRADIENT)[:, 0].abs().mean(dim=-1)
+    return replace(
+        example,
+        spread=spread[None].cpu().numpy(),
+        gradients=strength[:, None].cpu().numpy(),
+        tokens=tokens,
+    )
 
 
 def _gradient_inspector(run: Run, folder: Path) -> Inspector:

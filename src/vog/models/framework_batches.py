@@ -10,8 +10,13 @@ from torch import Tensor
 
 from vog import user_functions
 from vog.checkpoints import Reader
-from vog.data.inputs import Inputs
+from vog.data.inputs import Inputs, VariedInputs
 from vog.errors import ModelError, VogError
+
+VARIED_MESSAGE = (
+    "examples differ in length, and only modules of PyTorch are given such examples. Pad them to "
+    "one length in the transform."
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ def float_tensor(inputs: Inputs) -> Tensor:
     Raises:
         ModelError: they are not one tensor of floats.
     """
+    if isinstance(inputs, VariedInputs):
+        raise ModelError(VARIED_MESSAGE)
     if not isinstance(inputs, Tensor) or not inputs.is_floating_point():
         kind = f"of {inputs.dtype}" if isinstance(inputs, Tensor) else "with several tensors"
         raise ModelError(

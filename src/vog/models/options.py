@@ -24,6 +24,7 @@ class ModelOptions:
         head: the name of the linear layer whose output is that of the model; None to find it.
         rest: what a checkpoint lacks and the model does not train is taken from the model as built.
         checkpoints: as the user named them, for models that they say how to build.
+        wrt: the module whose output is differentiated, or "embeddings"; None to find it.
     """
 
     args: Mapping[str, Any] = field(default_factory=dict)
@@ -34,6 +35,7 @@ class ModelOptions:
     head: str | None = None
     rest: bool = False
     checkpoints: tuple[str | Path, ...] = ()
+    wrt: str | None = None
 
 
 def _check_nothing(options: ModelOptions) -> None:

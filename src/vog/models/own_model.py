@@ -16,8 +16,9 @@ from torch import Tensor
 
 from vog import checkpoints, host_memory, user_functions
 from vog.checkpoints.contents import is_tensor
-from vog.data.inputs import Inputs
+from vog.data.inputs import Inputs, VariedInputs
 from vog.errors import CheckpointError, ModelError, VogError, first_few
+from vog.models.framework_batches import VARIED_MESSAGE
 from vog.models.options import Adapter, ModelOptions
 from vog.models.protocol import FittedWeights, LastLayer, Model, Outputs, Placed, Variant, Weights
 from vog.observation import OF_LAST_LAYER, Signal
@@ -145,7 +146,13 @@ class OwnModel:
         return sum(int(getattr(value, "nbytes", 0)) for value in values)
 
     def place(self, inputs: Inputs) -> Placed:
-        """Return the batch as the object places it, or as it is."""
+        """Return the batch as the object places it, or as it is.
+
+        Raises:
+            ModelError: examples differ in length, so they are no tensors.
+        """
+        if isinstance(inputs, VariedInputs):
+            raise ModelError(VARIED_MESSAGE)
         return self._call("place", inputs) if self._has("place") else inputs
 
     def evaluation_mode(self) -> AbstractContextManager[None]:
@@ -246,6 +253,15 @@ class OwnModel:
                     f"inputs, {tuple(few.shape)}."
                 )
             return replace(own, has_last_layer=outputs.last_layer is not None)
+
+    @property
+    def input_names(self) -> tuple[str, ...] | None:
+        """None: inputs are passed as they are."""
+        return None
+
+    def differentiated_module(self, inputs: Inputs) -> str | None:
+        """Return None: the inputs are differentiated."""
+        return None
 
     def layout_of(self, shape: tuple[int, ...]) -> Layout | None:
         """Return the axis of colours that was set, or that the object says for this shape."""

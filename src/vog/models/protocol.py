@@ -165,6 +165,19 @@ class Model(Protocol):
         ...
 
     @property
+    def input_names(self) -> tuple[str, ...] | None:
+        """The names of the inputs that the model takes, in order; None if they are unknown."""
+        ...
+
+    def differentiated_module(self, inputs: Inputs) -> str | None:
+        """Return the part of the model whose output is differentiated; None for the inputs.
+
+        Args:
+            inputs: some inputs of the model.
+        """
+        ...
+
+    @property
     def versions(self) -> Mapping[str, str]:
         """The versions of the libraries that decide on the last digits, by name."""
         ...

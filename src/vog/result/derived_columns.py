@@ -8,6 +8,7 @@ is *for its class*; the paper ranks by this.
     vog@late:class    (value - mean of its class) / standard deviation of its class
     vog@late:robust   (value - median of its class) / (1.4826 * MAD of its class)
     vog@late:rank     the rank among all examples, from 0 (smallest) to 1 (largest)
+    vog@late:length   as for `:class`, among examples of like length; only of texts
 
 The class is the one whose target was differentiated: the label, or with `--target predicted` the
 prediction of the last checkpoint.
@@ -22,6 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+# Bins of like length: their number, and the fewest examples in one.
+_LENGTH_BINS, _LEAST_ROWS = 10, 20
 Values = Float[np.ndarray, "n"]
 Labels = Int[np.ndarray, "n"]
 
@@ -78,6 +81,41 @@ def median_and_mad(values: Values, labels: Labels) -> ClassStatistics:
     return ClassStatistics(first, centre, _without_rounding_noise(spread, centre))
 
 
+def mean_and_deviation_by_length(values: Values, lengths: Int[np.ndarray, "n"]) -> ClassStatistics:
+    """Return mean and standard deviation of the examples of like length, by length."""
+    first = int(lengths.min(initial=0))
+    bins = length_bins(lengths)
+    of_bins = mean_and_deviation(values, bins[lengths - first])
+    position = bins - of_bins.first
+    return ClassStatistics(first, of_bins.centre[position], of_bins.spread[position])
+
+
+def length_bins(lengths: Int[np.ndarray, "n"]) -> Int[np.ndarray, "lengths"]:
+    """Return the bin of each length, from the shortest to the longest; about ten bins.
+
+    A bin holds a tenth of the examples, and at least 20: neighbouring lengths are joined until it
+    does. Unknown lengths, which are -1, have a bin of their own.
+    """
+    first = int(lengths.min(initial=0))
+    counts = np.bincount(lengths - first)
+    known = counts[max(0, -first) :]
+    least = max(_LEAST_ROWS, -(-int(known.sum()) // _LENGTH_BINS))
+    bins, number, rows = np.zeros(len(counts), np.int64), 1, 0
+    for place in range(len(counts) - len(known), len(counts)):
+        if rows >= least:
+            number, rows = number + 1, 0
+        bins[place] = number
+        rows += int(counts[place])
+    if rows < _LEAST_ROWS and number > 1:  # too few are left, so the last two bins are joined
+        bins[bins == number] = number - 1
+    return bins
+
+
+def length_z_score(values: Values, lengths: Int[np.ndarray, "n"]) -> Values:
+    """Return the z-score of each value among the examples of like length."""
+    return mean_and_deviation_by_length(values, lengths).standardize(values, lengths)
+
+
 def class_z_score(values: Values, labels: Labels) -> Values:
     """Return the z-score of each value within its class (standard deviation with ddof 0).
 
@@ -115,15 +153,18 @@ def rank_among(
     return (below + up_to - 1) / 2 / max(1, len(ordered) - 1)
 
 
+# Derived from lengths, in runs that have a column of them; the rest from classes.
+BY_LENGTH = "length"
 DERIVED: dict[str, Callable[[Values, Labels], Values]] = {
     "class": class_z_score,
     "robust": robust_z_score,
     "rank": lambda values, labels: rank(values),
 }
-# With the statistics of `class` and `robust`, a few rows can be derived without reading the rest.
+# With these statistics, a few rows can be derived without reading the rest.
 CLASS_STATISTICS: dict[str, Callable[[Values, Labels], ClassStatistics]] = {
     "class": mean_and_deviation,
     "robust": median_and_mad,
+    BY_LENGTH: mean_and_deviation_by_length,
 }
 
 

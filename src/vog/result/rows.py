@@ -11,6 +11,7 @@ from jaxtyping import Float16, Int, Shaped
 HALVES = ("odd", "even")
 _PROBABILITIES = "probabilities@"
 FEATURES = "features"
+LENGTH = "length"
 
 
 def half_of(column: str, half: str) -> str:
@@ -87,6 +88,7 @@ class RowBlock:
         problems: for each position with a problem, its description.
         distributions: for each stage, the probabilities of all classes; a row with NaN gets null.
         features: projected features of each scored row; a row with NaN gets null.
+        lengths: the number of positions of each scored row that are real and not padding.
     """
 
     rows: range
@@ -99,6 +101,7 @@ class RowBlock:
     problems: Mapping[int, str]
     distributions: Mapping[str, Float16[np.ndarray, "n classes"]] = field(default_factory=dict)
     features: Float16[np.ndarray, "n columns"] | None = None
+    lengths: Int[np.ndarray, "n"] | None = None
 
 
 def to_table(
@@ -122,6 +125,8 @@ def to_table(
         "label": labels,
         "label_name": names,
     }
+    if rows.lengths is not None:
+        columns[LENGTH] = _scatter(rows.lengths, rows.lengths < 0, rows)
     for stage, values in rows.predictions.items():
         columns[f"prediction@{stage}"] = _scatter(values.astype(np.int64), values < 0, rows)
         if stage in rows.probabilities:

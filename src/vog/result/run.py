@@ -19,13 +19,13 @@ from vog.former_names import FormerAttribute
 from vog.result import part_checks, part_digests
 from vog.result import question as questions
 from vog.result.class_names import find_labels, main_name
-from vog.result.derived_columns import DERIVED, rank
+from vog.result.derived_columns import BY_LENGTH, DERIVED, length_z_score, rank
 from vog.result.part_names import DamagedPartError, Part, gaps, list_parts
 from vog.result.part_sink import write_table
 from vog.result.repair import seconds_in
 from vog.result.row_errors import explain_read_errors
 from vog.result.row_table import RowTable
-from vog.result.rows import FEATURES, is_half, is_list, probabilities_column
+from vog.result.rows import FEATURES, LENGTH, is_half, is_list, probabilities_column
 from vog.result.text_tables import write_text_table
 from vog.wording import command, option, same_again
 
@@ -82,6 +82,8 @@ class Run:
     @property
     def columns(self) -> list[str]:
         """The stored columns. After a score, `:class`, `:robust` or `:rank` gives a derived column.
+
+        A run of texts has the column `length`, and after a score also `:length`.
 
         There may also be `probabilities@STAGE` and `features`, lists that are only returned if
         named.
@@ -192,9 +194,8 @@ class Run:
         """
         names = list(self.columns if columns is None else columns)
         stored = list(dict.fromkeys(self.stored_column(name) for name in names))
-        if any(":" in name for name in names) and self.class_column not in stored:
-            stored.append(self.class_column)
-        raw = self._read(stored)
+        groups = [self.group_column(name.partition(":")[2]) for name in names if ":" in name]
+        raw = self._read(list(dict.fromkeys([*stored, *groups])))
         return pa.table([self._derive(raw, name) for name in names], schema=self._schema(names))
 
     def _read(self, stored: list[str]) -> pa.Table:
@@ -280,7 +281,7 @@ class Run:
         """
         by = self.sort_column(by)
         stage = self.score_column(by).partition("@")[2] or "all"
-        names = ["index", "id", "label", "label_name", f"prediction@{stage}", by, "problem"]
+        names = ["index", "id", "label", "label_name", f"prediction@{stage}", LENGTH, by, "problem"]
         table = self.table(list(dict.fromkeys(name for name in names if self._has(name))))
         if label is not None:
             table = table.filter(pc.field("label") == self.label_number(label))
@@ -384,9 +385,9 @@ class Run:
         stored, colon, derived = name.partition(":")
         if stored not in self.schema.names:
             raise ResultError(f"{self.folder} has no column {name!r}.{unknown(name, self.columns)}")
-        if colon and (derived not in DERIVED or stored not in self.ranked_columns):
+        if colon and (derived not in self.derived or stored not in self.ranked_columns):
             raise ResultError(
-                f"there is no column {name!r}: only scores may end in :{', :'.join(DERIVED)}."
+                f"there is no column {name!r}: only scores may end in :{', :'.join(self.derived)}."
             )
         return stored
 
@@ -406,8 +407,18 @@ class Run:
         if not derived:
             return raw[stored]
         values = raw[stored].to_numpy().astype(np.float64)
-        classes = raw[self.class_column].fill_null(-1).to_numpy()
-        return pa.array(DERIVED[derived](values, classes), from_pandas=True)  # NaN becomes null
+        groups = raw[self.group_column(derived)].fill_null(-1).to_numpy()
+        derive = length_z_score if derived == BY_LENGTH else DERIVED[derived]
+        return pa.array(derive(values, groups), from_pandas=True)  # NaN becomes null
+
+    @property
+    def derived(self) -> list[str]:
+        """The columns that are derived from a score, by the word after its name and a colon."""
+        return [*DERIVED, *([BY_LENGTH] if LENGTH in self.schema.names else [])]
+
+    def group_column(self, derived: str) -> str:
+        """Return the column whose groups a derived column compares the examples in."""
+        return LENGTH if derived == BY_LENGTH else self.class_column
 
     @property
     def class_column(self) -> str:

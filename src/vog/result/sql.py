@@ -21,8 +21,9 @@ from jaxtyping import Float, Int
 from vog.errors import ResultError
 from vog.files.small_files import temporary_folder
 from vog.result import part_checks
-from vog.result.derived_columns import CLASS_STATISTICS
+from vog.result.derived_columns import BY_LENGTH, CLASS_STATISTICS
 from vog.result.row_errors import explain_read_errors as explain_read_errors
+from vog.result.rows import LENGTH
 from vog.result.run import Run
 
 # Memory for queries before DuckDB uses the disk. Sorting a million rows takes a third of it.
@@ -71,7 +72,7 @@ class RunTables:
             should_continue: called before each column; it may wait, and False stops the loop.
         """
         for score in self.run.score_columns:
-            for derived in CLASS_STATISTICS:
+            for derived in CLASS_STATISTICS.keys() & set(self.run.derived):
                 if not should_continue():
                     return
                 self._statistics_table(f"{score}:{derived}")
@@ -88,7 +89,7 @@ class RunTables:
             f"CASE WHEN NOT isfinite({value}) THEN {value} WHEN {spread} > 0 "
             f"THEN ({value} - {alias}.centre) / {spread} ELSE 0 * {value} END"
         )
-        class_sql = f"coalesce({quoted(self.run.class_column)}, -1)"
+        class_sql = f"coalesce({quoted(self.run.group_column(derived))}, -1)"
         return key, f" LEFT JOIN {table} AS {alias} ON {class_sql} = {alias}.class"
 
     def _statistics_table(self, column: str) -> str:
@@ -97,7 +98,8 @@ class RunTables:
             if column not in self._statistics_tables:
                 stored, derived = self.run.stored_column(column), column.partition(":")[2]
                 (values,) = self.arrays(f"SELECT {quoted(stored)} FROM rows")
-                statistics = CLASS_STATISTICS[derived](values, self._classes)
+                groups = self._lengths if derived == BY_LENGTH else self._classes
+                statistics = CLASS_STATISTICS[derived](values, groups)
                 classes = np.arange(len(statistics.centre)) + statistics.first
                 table = pa.table(
                     {"class": classes, "centre": statistics.centre, "spread": statistics.spread}
@@ -112,6 +114,12 @@ class RunTables:
         """The class by which each row is standardised, in the order of the parts."""
         (labels,) = self.arrays(f"SELECT coalesce({quoted(self.run.class_column)}, -1) FROM rows")
         return labels
+
+    @cached_property
+    def _lengths(self) -> Int[np.ndarray, "n"]:
+        """The length of each row, in the order of the parts."""
+        (lengths,) = self.arrays(f"SELECT coalesce({LENGTH}, -1) FROM rows")
+        return lengths
 
     def sorted_values(self, stored: str) -> _SortedValues:
         """Return the values of a stored score in ascending order; the last 8 scores are cached."""

@@ -28,6 +28,12 @@ class VoG:
     happens when a result is read. With the gradient of the loss instead of the logit, the
     score is `volg`.
 
+    Where the output of a module is differentiated, such as the embedding of a text, S_t has one
+    vector a position, and "pixels" are the real positions *and dimensions*: the spread of each is
+    taken before anything is averaged. The mean over dimensions is exactly zero after a layer
+    norm, and positions of padding would make short texts easy. Anand et al. apply VoG
+    to texts as well (EMNLP 2023, arXiv:2311.16298); their definition is unverified here.
+
     Attributes:
         channels: "mean" averages S_t over colours before the spread is taken, as the
             authors' ImageNet code does; "keep" treats colours as pixels.

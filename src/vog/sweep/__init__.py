@@ -36,6 +36,9 @@ def score(
     channels: Channels = "mean",
     layout: Layout | None = None,
     head: str | None = None,
+    wrt: str | None = None,
+    input: str | Sequence[str] | None = None,
+    label: str | None = None,
     stages: StagesSpec = None,
     batch_size: int | str = "auto",
     device: str = "auto",
@@ -88,6 +91,12 @@ def score(
         layout: "channels-first", "channels-last" or "none": which axis of an example holds its
             colours; None for what the model says, or else its shape.
         head: the name of the linear layer whose output is that of the model; None to find it.
+        wrt: differentiate with respect to the output of this module of the model, by its name;
+            "embeddings" for the input embedding. None for the inputs, or for the input embedding
+            if none of them is of floats.
+        input: the keys of the input in items that are dicts, or one text with commas between
+            them; None for those that the model takes by name, or a key such as `pixel_values`.
+        label: the key of the label in such items; None for `label` or `labels`.
         stages: a number, `NAME=A:B,...`, or None for three if there are at least six checkpoints.
         batch_size: examples that are computed together; "auto" decides by their size and by
             memory.
@@ -130,6 +139,9 @@ def score(
             channels=channels,
             layout=layout,
             head=head,
+            wrt=wrt,
+            input=input,
+            label=label,
             stages=stages,
             batch_size=batch_size,
             device=device,

@@ -12,6 +12,7 @@ import torch
 from vog import data
 from vog.analysis.one_run.correlation import spearman
 from vog.data import Batch, Examples
+from vog.data.inputs import VariedInputs
 from vog.errors import ModelError
 from vog.models.protocol import FittedWeights, Variant
 from vog.observation import Observation, Signal
@@ -142,6 +143,8 @@ def try_compiling(slow: Computation) -> tuple[Computation, str]:
     batch = data.read_batch(slow.examples, range(slow.batch_size))
     if len(batch.positions) < slow.batch_size:
         return slow, "not all of the first batch can be read"
+    if isinstance(batch.inputs, VariedInputs):
+        return slow, "examples differ in length, and a graph is compiled for one shape"
     start = time.perf_counter()
     try:
         fast = with_compiled_model(slow)

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Int
 from torch import Tensor
 
 from vog.checkpoints import Stage
 from vog.data import UNLABELLED, Batch
+from vog.data.inputs import lengths_of
 from vog.models.protocol import Placed, Weights
 from vog.observation import Observation, Signal
 from vog.result.rows import Meaning, RowBlock, whole_of
@@ -114,7 +116,16 @@ def _rows(job: Computation, batch: Batch, accumulator: Accumulator) -> RowBlock:
         problems | signal_errors(job, positions, columns.not_finite),
         columns.distributions,
         columns.features,
+        _lengths(job, batch),
     )
+
+
+def _lengths(job: Computation, batch: Batch) -> Int[np.ndarray, "n"] | None:
+    """Return the number of real positions of each readable row, if it is stored; -1 if unknown."""
+    if not job.keeps_lengths:
+        return None
+    lengths = lengths_of(batch.inputs) if len(batch.positions) else None
+    return np.full(len(batch.positions), -1) if lengths is None else lengths.numpy()
 
 
 def _no_columns(job: Computation, accumulator: Accumulator) -> Columns:

@@ -1,6 +1,6 @@
 """Check that the arguments of `vog.score` have the types and ranges that they take."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
@@ -27,6 +27,9 @@ _KINDS = {
     "weights": (str | None, "a key of the checkpoint, or keys joined by dots"),
     "read": ((str, Callable, NoneType), "a function, or 'file.py:function'"),
     "head": (str | None, "the name of a linear layer of the model"),
+    "wrt": (str | None, "the name of a module of the model, or 'embeddings'"),
+    "input": (str | Sequence | None, "a key of the items, or several"),
+    "label": (str | None, "a key of the items"),
     "names": (
         (str, Path, Mapping, Callable, NoneType),
         "names by name, a file of JSON, a function, or 'file.py:function'",
@@ -51,6 +54,8 @@ def check_request(request: Request) -> Request:
         if not isinstance(value, kinds):
             raise DataError(f"{described_option(name, value)}: expected {expected}.")
     request = replace(request, checkpoints=request.checkpoint_specs)  # an iterator is read once
+    if request.input_keys == ():
+        raise DataError(f"{option('input', request.input)}: expected a key of the items.")
     check_model(request.model, request.model_options)
     if request.precision not in get_args(PrecisionSpec):
         precisions = ", ".join(get_args(PrecisionSpec))

@@ -7,8 +7,10 @@ example. So gradients of a few examples may differ where those of most must agre
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn import functional as F
 
-from vog.observation import Observation, Signal
+from vog.observation import GRADIENTS, Observation, Signal
+from vog.scores.gradient import without_padding
 
 # The share of examples whose gradient may have a jump.
 JUMPING_SHARE = 0.25
@@ -32,7 +34,7 @@ def within_tolerance(
 ) -> bool:
     """Return whether two observations, each taken as a whole, are equal up to float32 rounding."""
     for signal in needs | {Signal.LOGITS}:
-        a, b = first.signal(signal)[:, first_rows], second.signal(signal)[:, second_rows]
+        a, b = _aligned(_real(first, signal)[:, first_rows], _real(second, signal)[:, second_rows])
         if not torch.equal(a.isfinite(), b.isfinite()):
             return False
         finite = a.isfinite()
@@ -48,7 +50,7 @@ def equal_in_most_rows(plain: Observation, faster: Observation, needs: frozenset
     The logits of every example must agree. Of gradients the median example must agree.
     """
     for signal in needs | {Signal.LOGITS}:
-        a, b = _vectors(plain, signal), _vectors(faster, signal)
+        a, b = _vectors(signal, plain, faster)
         finite = _finite_rows(a, b)
         if not torch.equal(a.isfinite(), b.isfinite()) or not finite.any():
             return False
@@ -78,7 +80,7 @@ def signals_beyond_change(
 def _within_change(
     signal: Signal, plain: Observation, fast: Observation, last: Observation
 ) -> bool:
-    expected, actual, trained = (_vectors(each, signal) for each in (plain, fast, last))
+    expected, actual, trained = _vectors(signal, plain, fast, last)
     rows = expected.isfinite().all(dim=1)
     if signal is not Signal.LAST_LAYER_NORM and not torch.equal(rows, actual.isfinite().all(dim=1)):
         return False
@@ -95,10 +97,31 @@ def _within_change(
     return float(beyond.float().mean()) <= (JUMPING_SHARE if may_jump else 0.0)
 
 
-def _vectors(observation: Observation, signal: Signal) -> Float[Tensor, "n values"]:
-    """Return the values of one checkpoint as one vector an example."""
-    values = observation.signal(signal)[0]
-    return values.flatten(start_dim=1) if values.ndim > 1 else values[:, None]
+def _vectors(signal: Signal, *observations: Observation) -> list[Float[Tensor, "n values"]]:
+    """Return the values of one checkpoint in each observation as one vector an example."""
+    values = _aligned(*(_real(each, signal)[0] for each in observations))
+    return [each.flatten(start_dim=1) if each.ndim > 1 else each[:, None] for each in values]
+
+
+def _real(observation: Observation, signal: Signal) -> Tensor:
+    """Return a signal; of a gradient, 0 at positions that are padding."""
+    if signal not in GRADIENTS:
+        return observation.signal(signal)
+    return without_padding(observation, signal)
+
+
+def _aligned(*values: Tensor) -> list[Tensor]:
+    """Return tensors padded with zeros to one shape; examples may be padded differently."""
+    shapes = {value.shape for value in values}
+    if len(shapes) == 1:
+        return list(values)
+    longest = [max(sizes) for sizes in zip(*shapes, strict=True)]
+    return [_padded(value, longest) for value in values]
+
+
+def _padded(value: Tensor, shape: list[int]) -> Tensor:
+    missing = [most - size for most, size in zip(shape, value.shape, strict=True)]
+    return F.pad(value, [side for amount in reversed(missing) for side in (0, amount)])
 
 
 def _finite_rows(a: Tensor, b: Tensor) -> Bool[Tensor, "n"]:

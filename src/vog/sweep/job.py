@@ -36,6 +36,7 @@ class Computation:
         keeps_probabilities: the probabilities of all classes are stored.
         projection: makes the features of the last checkpoint into the numbers that are stored.
         quiet: show no progress.
+        keeps_lengths: the number of real positions of each example is stored.
     """
 
     model: Model
@@ -51,6 +52,7 @@ class Computation:
     keeps_probabilities: bool
     projection: Projection | None
     quiet: bool
+    keeps_lengths: bool
 
     @property
     def batch_size(self) -> int:

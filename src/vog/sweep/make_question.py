@@ -61,6 +61,8 @@ def make_question(
         "scores": [_score_identity(score) for score in scores],
         **_layout_entry(scores),
         **({} if request.head is None else {"head": request.head}),
+        **({} if request.input_keys is None else {"input": list(request.input_keys)}),
+        **({} if request.label is None else {"label": request.label}),
         "halved_rows": split_half.ROWS,
         **sample,
         WHERE: _where(request, files, examples),

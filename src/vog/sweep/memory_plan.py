@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vog.checkpoints import Stage, segments
-from vog.data.inputs import Inputs
+from vog.data.inputs import Inputs, VariedInputs
 from vog.errors import DataError, ModelError
 from vog.models.protocol import Weights
 from vog.scores import Score, needs_of, outcomes_of
@@ -43,6 +43,7 @@ class MemoryNeeds:
         state: bytes of one example until its block is finished, with its input.
         is_measured: the model can tell how much a batch takes; if not, batches start small, and are
             halved if memory runs out.
+        elements: the number of elements that are differentiated in one example; 0 if none are.
     """
 
     weights: int
@@ -50,6 +51,7 @@ class MemoryNeeds:
     example: int
     state: int
     is_measured: bool = True
+    elements: int = 0
 
     def bytes_for(self, weights: int, batch: int, block: int) -> int:
         """Return the bytes for `weights` bytes, and `batch` and `block` examples."""
@@ -84,12 +86,13 @@ def measure_needs(
     workers: int,
     halved_share: float = 0.0,
 ) -> MemoryNeeds:
-    """Return the memory needs, measured on two small batches.
+    """Return the memory needs, measured on two small batches; of the longest example if they vary.
 
     `halved_share` is the share of examples that are also scored on halves of the checkpoints.
     """
     peaks: list[int | None] = []
-    states = 0
+    states = elements = 0
+    inputs = inputs.longest if isinstance(inputs, VariedInputs) else inputs
     model = observer.model
     with model.evaluation_mode():
         for count in _PROBE_SIZES:
@@ -99,6 +102,8 @@ def measure_needs(
             # One-time costs come before the peak is measured.
             observation = observer.task.complete(observe(), outcomes_of(scores))
             states = sum(_state_nbytes(score.init(observation)) for score in scores) // count
+            if observation.input_gradient is not None:
+                elements = observation.input_gradient[0, 0].numel()
             peaks.append(model.peak_bytes(observe))
     few, many = _PROBE_SIZES
     measured = [peak for peak in peaks if peak is not None]
@@ -113,6 +118,7 @@ def measure_needs(
         example=int(_LIBRARY_FACTOR * example) + size + 2 * states,
         state=read_ahead + int((len(segments(stages)) + 1) * (1 + 2 * halved_share) * states),
         is_measured=bool(measured),
+        elements=elements,
     )
 
 

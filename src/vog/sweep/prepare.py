@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from vog import scores
-from vog.data.inputs import elements_per_example, example_shape
+from vog.data.inputs import elements_per_example, example_shape, may_vary
 from vog.errors import ModelError
 from vog.models.protocol import StateBesideWeightsError
-from vog.observation import Signal
+from vog.observation import GRADIENTS, Signal
 from vog.sweep import acceleration, check_arguments, memory_plan, split_half
 from vog.sweep.job import Computation, Job
 from vog.sweep.make_question import make_question
@@ -83,7 +83,7 @@ def _plan_memory(
         stored.get("batch_size", "auto") if batch_size == "auto" else batch_size,
         memory_plan.total_bytes(request.memory, trial.model.free_bytes()),
         trial.model.device.type,
-        elements_per_example(first.inputs),
+        max(elements_per_example(first.inputs), needs.elements),
         len(setup.files),
         examples.total or len(examples),  # a sample may grow later
     )
@@ -141,7 +141,13 @@ def _computation(
         keeps_probabilities=_keeps_probabilities(request, setup),
         projection=_projection(request, trial, stored),
         quiet=request.quiet,
+        keeps_lengths=_keeps_lengths(setup, stored),
     )
+
+
+def _keeps_lengths(setup: Resolved, stored: Mapping[str, Any]) -> bool:
+    """Return whether lengths are stored: as when the run began, or if they may differ."""
+    return bool(stored.get("lengths")) if stored else may_vary(setup.first.inputs)
 
 
 def _keeps_probabilities(request: Request, setup: Resolved) -> bool:
@@ -261,7 +267,9 @@ def _job(
         "rows_per_part": grid.rows_per_part,
         "device": computation.model.device.type,
         **computation.model.settings,
+        **({} if setup.wrt is None or not computation.needs & GRADIENTS else {"wrt": setup.wrt}),
         **({"probabilities": True} if computation.keeps_probabilities else {}),
+        **({"lengths": True} if computation.keeps_lengths else {}),
         **({} if computation.projection is None else {"features": asdict(computation.projection)}),
         **choices.question,
     }

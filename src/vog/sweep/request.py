@@ -49,6 +49,12 @@ class Request:
         layout: "channels-first", "channels-last" or "none": which axis of an example holds its
             colours; None for what the model says, or else its shape.
         head: the name of the linear layer whose output is that of the model; None to find it.
+        wrt: differentiate with respect to the output of this module of the model, by its name;
+            "embeddings" for the input embedding. None for the inputs, or for the input embedding
+            if none of them is of floats.
+        input: the keys of the input in items that are dicts, or one text with commas between
+            them; None for those that the model takes by name, or a key such as `pixel_values`.
+        label: the key of the label in such items; None for `label` or `labels`.
         stages: a number, `NAME=A:B,...`, or None for three if there are at least six checkpoints.
         batch_size: examples that are computed together; "auto" decides by their size and by
             memory.
@@ -87,6 +93,9 @@ class Request:
     channels: Channels = "mean"
     layout: Layout | None = None
     head: str | None = None
+    wrt: str | None = None
+    input: str | Sequence[str] | None = None
+    label: str | None = None
     stages: StagesSpec = None
     batch_size: int | str = "auto"
     device: str = "auto"
@@ -109,6 +118,7 @@ class Request:
         reader = Reader(self.weights, self.read, self.names)
         return ModelOptions(
             *(self.model_args, reader, self.device, self.fold, self.layout, self.head),
+            wrt=self.wrt,
             rest=self.rest_from_model,
             checkpoints=self.checkpoint_specs,
         )
@@ -118,3 +128,11 @@ class Request:
         """The globs, folders and files of the checkpoints, also if there is only one."""
         specs = self.checkpoints
         return (specs,) if isinstance(specs, str | Path) else tuple(specs)
+
+    @property
+    def input_keys(self) -> tuple[str, ...] | None:
+        """The keys of the input in items that are dicts; None to find them."""
+        if self.input is None:
+            return None
+        texts = [self.input] if isinstance(self.input, str) else self.input
+        return tuple(key.strip() for text in texts for key in text.split(",") if key.strip())

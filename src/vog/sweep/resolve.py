@@ -10,9 +10,11 @@ from vog.data import Batch, Examples, TransformSpec
 from vog.data.built_in_transforms import built_in_name
 from vog.data.colours_last import with_colours_last
 from vog.data.inputs import example_shape
-from vog.errors import CheckpointError, DataError
+from vog.errors import CheckpointError, DataError, ModelError, ScoreError
+from vog.item_keys import ItemKeys
 from vog.models.load import model_in_checkpoints, model_of
 from vog.models.protocol import Companions, Model
+from vog.observation import GRADIENTS
 from vog.scores import Score, colours
 from vog.scores.gradient import Layout
 from vog.sweep.companions import companions_of, open_with_companions
@@ -36,6 +38,8 @@ class Resolved:
         all_files: the files of all checkpoints; `all_stages` are the stages cut from them.
         files: the files that are used; `stages` are cut from these.
         first: examples for the checks.
+        wrt: the part of the model whose output is differentiated; None for the inputs, and where
+            no score needs a gradient.
         notes: sentences for the plan, by the word that introduces them.
     """
 
@@ -49,6 +53,7 @@ class Resolved:
     stages: tuple[Stage, ...]
     examples: Examples
     first: Batch
+    wrt: str | None
     notes: Mapping[str, str]
 
 
@@ -75,13 +80,18 @@ def resolve(request: Request, task: Task = CLASSIFICATION) -> Resolved:
     all_stages = checkpoints.cut_stages(request.stages, len(all_files), least)
     indices, stages = checkpoints.pick_checkpoints(all_stages, request.checkpoints_per_stage, least)
     companions = companions_of(model, all_files[-1].path)
-    examples, companion_notes = _open_examples(request, target, companions)
+    examples, companion_notes = _open_examples(request, target, model, companions)
     first = _first_examples(examples, request.batch_size)
+    wrt = _differentiated_module(request, model, score_objects, first)
     layout = _layout_of_model(model, examples, first)
     if layout == "channels-last" and _is_ours(examples):
         examples = with_colours_last(examples)
         first = _first_examples(examples, request.batch_size)
-    layout = colours.settle_layout(layout, example_shape(first.inputs), score_objects)
+    layout = (
+        colours.settle_layout(layout, example_shape(first.inputs), score_objects)
+        if wrt is None
+        else _layout_of_module(request, wrt)
+    )
     return Resolved(
         task=task,
         target=target,
@@ -93,29 +103,69 @@ def resolve(request: Request, task: Task = CLASSIFICATION) -> Resolved:
         stages=stages,
         examples=examples,
         first=first,
+        wrt=wrt,
         notes={
             **search.notes,
             **companion_notes,
-            **({} if layout is None else {"layout": layout}),
+            **({} if layout is None or wrt is not None else {"layout": layout}),
+            **({} if wrt is None else {"gradient": _wrt_note(request, wrt)}),
             **({"data": "; ".join(examples.notes)} if examples.notes else {}),
         },
     )
 
 
 def _open_examples(
-    request: Request, target: Target, companions: Companions
+    request: Request, target: Target, model: Model, companions: Companions
 ) -> tuple[Examples, Mapping[str, str]]:
     """Return the examples, and notes on what comes with the model."""
     hidden = continues_0_1(stored_choices(request))
 
     def open_examples(transform: TransformSpec) -> Examples:
         return data.open_source(
-            *(request.data, request.root, transform, request.workers, request.exif), hidden=hidden
+            *(request.data, request.root, transform, request.workers, request.exif),
+            hidden=hidden,
+            keys=ItemKeys(request.input_keys, request.label, model.input_names),
         )
 
     examples, notes = open_with_companions(request, companions, open_examples)
     _refuse_unlabelled(examples, target)
     return limit_examples(examples, request), notes
+
+
+def _differentiated_module(
+    request: Request, model: Model, score_objects: Sequence[Score], first: Batch
+) -> str | None:
+    """Return the part of the model whose output is differentiated, if any score needs gradients.
+
+    Raises:
+        ModelError: the user names a part, and the model cannot differentiate by its parts.
+    """
+    wrt = model.differentiated_module(first.inputs)
+    if request.wrt is not None and wrt is None:
+        raise ModelError(
+            f"{option('wrt', request.wrt)}: only the output of a part of a PyTorch module can be "
+            f"differentiated. Leave {option('wrt')} out."
+        )
+    return wrt if scores.needs_of(score_objects) & GRADIENTS else None
+
+
+def _layout_of_module(request: Request, wrt: str) -> Layout:
+    """Return that the output of a module has no colours; its channels are features.
+
+    Raises:
+        ScoreError: the user names an axis of colours.
+    """
+    if request.layout not in (None, "none"):
+        raise ScoreError(
+            f"{option('layout', request.layout)}: the output of {wrt} is differentiated, which "
+            f"has no colours. Leave {option('layout')} out."
+        )
+    return "none"
+
+
+def _wrt_note(request: Request, wrt: str) -> str:
+    reason = "" if request.wrt else " (the input embedding; no input is of floats)"
+    return f"with respect to the output of {wrt}{reason}"
 
 
 def _layout_of_model(model: Model, examples: Examples, first: Batch) -> Layout | None:

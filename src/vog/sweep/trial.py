@@ -15,7 +15,7 @@ from vog.data import Batch
 from vog.data.inputs import Inputs
 from vog.errors import ModelError, ScoreError
 from vog.models.protocol import Model, StateBesideWeightsError, Variant, Weights
-from vog.observation import Observation, Signal
+from vog.observation import GRADIENTS, Observation, Signal
 from vog.scores import Score
 from vog.sweep import acceleration, preflight
 from vog.sweep.comparison import signals_beyond_change, within_tolerance
@@ -196,6 +196,13 @@ def _obstacle(score: Score, setup: Resolved, model: Model) -> _Obstacle | None:
             "no linear head",
             "needs a model whose logits are the output of its last linear layer; those of this "
             f"model are not, as far as a run shows. {option('head', 'NAME')} names the layer.",
+        )
+    if missing_signals and missing_signals <= GRADIENTS:
+        return _Obstacle(
+            "nothing to differentiate",
+            "needs a gradient, and there is nothing to differentiate: no input is of floats, and "
+            f"the model has no nn.Embedding. {option('wrt', 'NAME')} names a module of the model "
+            "whose output is differentiated.",
         )
     if missing_signals:
         names = " and the ".join(sorted(missing_signals))

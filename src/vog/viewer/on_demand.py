@@ -47,6 +47,9 @@ class InspectedExample(Protocol):
     @property
     def differs(self) -> Sequence[str]: ...
 
+    @property
+    def tokens(self) -> Sequence[str] | None: ...
+
 
 @dataclass(frozen=True)
 class Inspection:

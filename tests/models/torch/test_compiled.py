@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import vog
 import world
 from command_line import TESTS
-from vog.data.inputs import Inputs
+from vog.data.inputs import Uniform
 from vog.models.torch import adapter
 from vog.models.torch.adapter import TorchModel
 from vog.models.torch.linear_head import Forward, Head
@@ -100,7 +100,7 @@ def test_it_is_not_used_where_it_gives_other_numbers(
     checkpoints: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wrong(module: nn.Module, head: Head | None) -> Forward:
-        def scaled(weights: TorchWeights, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
+        def scaled(weights: TorchWeights, inputs: Uniform) -> tuple[Tensor, Tensor | None]:
             assert isinstance(inputs, Tensor)
             return forward(module, head)(weights, inputs * 1.001)
 

@@ -28,7 +28,9 @@ class PythonDataset(Source):
         from vog.data import datasets
 
         transform = value_transform(options.transform)
-        return datasets.from_dataset(data, transform, options.workers, options.sockets)
+        return datasets.from_dataset(
+            data, transform, options.workers, options.sockets, options.keys
+        )
 
     def reader(self, data: Any, display: Display) -> StoredReader:
         """Return a reader of `preview(row)` of the dataset, or of the input in its item."""

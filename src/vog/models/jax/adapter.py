@@ -130,6 +130,15 @@ class JaxModel:
         """The versions of JAX and of the library of the network."""
         return {"jax": version("jax"), "jaxlib": version("jaxlib"), **self.network.versions}
 
+    @property
+    def input_names(self) -> tuple[str, ...] | None:
+        """None: inputs are passed as they are."""
+        return None
+
+    def differentiated_module(self, inputs: Inputs) -> str | None:
+        """Return None: the inputs are differentiated."""
+        return None
+
     def layout_of(self, shape: tuple[int, ...]) -> Layout | None:
         """Return the axis of colours by the convention of the framework, for images."""
         return self.network.image_layout if len(shape) == 3 else None

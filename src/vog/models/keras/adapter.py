@@ -111,6 +111,15 @@ class KerasModel:
             return ()
         return (f"the logits are what goes into the softmax of {self.network.softmax.name}",)
 
+    @property
+    def input_names(self) -> tuple[str, ...] | None:
+        """None: inputs are passed as they are."""
+        return None
+
+    def differentiated_module(self, inputs: Inputs) -> str | None:
+        """Return None: the inputs are differentiated."""
+        return None
+
     def layout_of(self, shape: tuple[int, ...]) -> Layout | None:
         """Return the axis of colours as Keras is set, for images."""
         if len(shape) != 3:

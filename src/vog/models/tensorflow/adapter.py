@@ -109,6 +109,15 @@ class TensorflowModel:
         """Return True if a path is a checkpoint that only the network's own framework reads."""
         return self.source.reads_itself(path)
 
+    @property
+    def input_names(self) -> tuple[str, ...] | None:
+        """None: inputs are passed as they are."""
+        return None
+
+    def differentiated_module(self, inputs: Inputs) -> str | None:
+        """Return None: the inputs are differentiated."""
+        return None
+
     def layout_of(self, shape: tuple[int, ...]) -> Layout | None:
         """Return the axis of colours by the first layer of the network, or by the shape."""
         if len(shape) != 3:

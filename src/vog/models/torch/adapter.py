@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from vog import user_functions
 from vog.checkpoints import Contents, Reader
-from vog.data.inputs import Inputs
+from vog.data.inputs import Inputs, Uniform, VariedInputs
 from vog.errors import ModelError, VogError
 from vog.models.last_layer import LinearLastLayer
 from vog.models.protocol import (
@@ -30,13 +30,16 @@ from vog.models.protocol import (
     Variant,
 )
 from vog.models.torch import (
+    buckets,
     linear_head,
     memory,
     module_inputs,
+    module_output,
     norm_folding,
     sending,
     state_dict,
 )
+from vog.models.torch.buckets import Buckets, Padding
 from vog.models.torch.compiled import compile_forward
 from vog.models.torch.float32_arithmetic import float32_arithmetic
 from vog.models.torch.folder_reader import FolderReader
@@ -62,7 +65,7 @@ from vog.models.torch.weights_in_place import (
     tensor_nbytes,
     weights_in_place,
 )
-from vog.observation import OF_LAST_LAYER, Signal
+from vog.observation import GRADIENTS, OF_LAST_LAYER, Signal
 from vog.scores.gradient import Layout
 from vog.wording import option
 
@@ -74,6 +77,9 @@ APART_NOTE = (
 _IN_PAIRS_NOTE = (
     f"an example that is alone in its batch is computed twice: PyTorch {torch.__version__} gives "
     f"it another gradient than it has among others"
+)
+_UNPADDED_NOTE = (
+    "examples of different lengths are never in one batch, since padding changes their numbers"
 )
 
 
@@ -105,6 +111,11 @@ class TorchModel:
         in_pairs: an example that is alone in its batch is computed twice. In the backward pass
             through a batch norm whose channels then become tokens, PyTorch mistakes the memory
             layout of a single example, and returns a wrong gradient without an error.
+        wrt_setting: the module whose output is differentiated, or `embeddings`, as the user gives
+            it; None to find what is differentiated.
+        wrt: the name of that module; None if the inputs are differentiated.
+        has_leaf: there is something to differentiate.
+        padding: how examples of different lengths are made into batches.
     """
 
     module: nn.Module
@@ -127,6 +138,10 @@ class TorchModel:
     in_copies: bool = False
     restores: bool = True
     in_pairs: bool = False
+    wrt_setting: str | None = None
+    wrt: str | None = None
+    has_leaf: bool = True
+    padding: Padding = field(default_factory=Padding)
 
     def __post_init__(self) -> None:
         if self.source is None:
@@ -158,8 +173,18 @@ class TorchModel:
 
     @property
     def signals(self) -> frozenset[Signal]:
-        """All signals, except those of the last layer if there is no linear head."""
-        return frozenset(Signal) - (frozenset() if self.head is not None else OF_LAST_LAYER)
+        """All signals, except those of a linear head or of gradients if there is no such thing."""
+        missing = frozenset() if self.head is not None else OF_LAST_LAYER
+        return frozenset(Signal) - missing - (frozenset() if self.has_leaf else GRADIENTS)
+
+    @property
+    def input_names(self) -> tuple[str, ...] | None:
+        """The names that the module takes; None if its signature has none."""
+        return self.padding.arguments
+
+    def differentiated_module(self, inputs: Inputs) -> str | None:
+        """Return the module whose output is differentiated for such inputs; None for the inputs."""
+        return module_output.module_for(self.module, self.wrt_setting, inputs)
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -177,6 +202,7 @@ class TorchModel:
         """How checkpoints are loaded, if it is unusual."""
         remarks = (APART_NOTE,) if self.in_copies else ()
         remarks += (_IN_PAIRS_NOTE,) if self.in_pairs else ()
+        remarks += () if self.padding.is_used else (_UNPADDED_NOTE,)
         if not self.source.can_be_fresh:
             remarks += (
                 f"compared with load_state_dict and backward on itself: it can be neither copied "
@@ -308,8 +334,13 @@ class TorchModel:
             tensor_nbytes(value) for key, value in weights.items() if shared.get(key) is not value
         )
 
-    def place(self, inputs: Inputs) -> Inputs:
+    def place(self, inputs: Inputs) -> Uniform | Buckets:
         """Return a batch on the device, in the memory format of the model."""
+        if isinstance(inputs, VariedInputs):
+            return buckets.buckets_of(inputs, self.padding).mapped(self._placed)
+        return self._placed(inputs)
+
+    def _placed(self, inputs: Uniform) -> Uniform:
         module_inputs.check_mask(inputs)  # here, since on a GPU the answer would have to be awaited
         # A copy from pinned memory runs while the CPU and the GPU do other work.
         pinned = inputs.pin_memory() if self.device.type == "cuda" else inputs
@@ -348,35 +379,56 @@ class TorchModel:
 
     @contextmanager
     def observe(
-        self, weights: TorchWeights, placed: Inputs, differentiate: bool
+        self, weights: TorchWeights, placed: Uniform | Buckets, differentiate: bool
     ) -> Iterator[Outputs]:
         """Give the outputs of n examples; the weights stay in place inside the block."""
-        if not (self.in_pairs and len(placed) == 1):
-            with self._observe(weights, placed, differentiate) as outputs:
-                yield outputs
-            return
-        with self._observe(weights, module_inputs.doubled(placed), differentiate) as pair:
-            yield first_of_pair(pair)
-
-    @contextmanager
-    def _observe(
-        self, weights: TorchWeights, placed: Inputs, differentiate: bool
-    ) -> Iterator[Outputs]:
-        inputs, leaf = module_inputs.with_leaf(placed, differentiate)
         # A backward pass may call layers again, so the weights stay in place until it ends.
         # Gradients are enabled always, because some models compute gradients themselves.
         with torch.enable_grad(), self._in_place(weights):
-            logits, features = self._forward(weights, inputs)
+            if not isinstance(placed, Buckets):
+                yield self._outputs(weights, placed, differentiate)
+                return
+            parts = [
+                self._outputs(weights, part, differentiate, is_bucket=True) for part in placed.parts
+            ]
+            yield buckets.joined(parts, placed)
 
-            def vjp(cotangent: Tensor, more: bool = False) -> Tensor:
-                return input_gradient(logits, cotangent, leaf, keep_graph=more)
+    def _outputs(
+        self, weights: TorchWeights, placed: Uniform, differentiate: bool, is_bucket: bool = False
+    ) -> Outputs:
+        """Return the outputs of examples of equal shape, with weights that are in place."""
+        if self.in_pairs and len(placed) == 1:
+            pair = module_inputs.doubled(placed)
+            return first_of_pair(self._outputs(weights, pair, differentiate, is_bucket))
+        logits, features, leaf = self._forward_to_leaf(weights, placed, differentiate)
 
-            last_layer = None
-            if self.head is not None and features is not None:
-                has_bias = self.head.layer.bias is not None
-                last_layer = LinearLastLayer(features.detach(), has_bias)
-            mask = module_inputs.mask_of(placed)
-            yield Outputs(logits.detach(), vjp, last_layer, mask)
+        def vjp(cotangent: Tensor, more: bool = False) -> Tensor:
+            assert leaf is not None, "there is a leaf where gradients are wanted"
+            return input_gradient(logits, cotangent, leaf, keep_graph=more, module=self.wrt)
+
+        last_layer = None
+        if self.head is not None and features is not None:
+            has_bias = self.head.layer.bias is not None
+            last_layer = LinearLastLayer(features.detach(), has_bias)
+        mask = None
+        if leaf is not None:
+            mask = module_inputs.mask_of(placed, leaf, self.wrt is not None)
+            if mask is None and is_bucket:
+                mask = module_inputs.every_position(placed, leaf, self.wrt is not None)
+        return Outputs(logits.detach(), vjp, last_layer, mask)
+
+    def _forward_to_leaf(
+        self, weights: TorchWeights, placed: Uniform, differentiate: bool
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Return logits, the input of the head, and what is differentiated, if there are such."""
+        if self.wrt is None:
+            inputs, leaf = module_inputs.with_leaf(placed, differentiate)
+            return *self._forward(weights, inputs), leaf
+        if not differentiate:
+            return *self._forward(weights, placed), None
+        with module_output.output_as_leaf(self.module_for(weights), self.wrt) as output:
+            logits, features = self._forward(weights, placed)
+        return logits, features, output.leaf(len(placed))
 
     def _in_place(self, weights: TorchWeights) -> AbstractContextManager[None]:
         return (
@@ -386,7 +438,7 @@ class TorchModel:
         )
 
     def forward(
-        self, weights: TorchWeights, inputs: Inputs
+        self, weights: TorchWeights, inputs: Uniform
     ) -> tuple[Float[Tensor, "n classes"], Tensor | None]:
         """Return logits in float32, and the input of the head if there is one.
 
@@ -396,7 +448,7 @@ class TorchModel:
         with self._in_place(weights):
             return self._forward(weights, inputs)
 
-    def _forward(self, weights: TorchWeights, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
+    def _forward(self, weights: TorchWeights, inputs: Uniform) -> tuple[Tensor, Tensor | None]:
         """Do the same as `forward` with weights that are in place."""
         run = self.compiled if self.compiled and len(inputs) == self.full_batch else self._run
         is_bfloat16 = self.precision == "bfloat16"
@@ -418,7 +470,8 @@ class TorchModel:
                 f"{' in bfloat16' if is_bfloat16 else ''}: {user_functions.describe_error(error)}\n"
                 f"{advice_on(error, self.module, self.precision)}"
             ) from error
-        if is_bfloat16 and self.head is not None and features is not None:
+        is_cut = self.head is not None and self.head.name == self.wrt
+        if is_bfloat16 and self.head is not None and features is not None and not is_cut:
             # Logits of two or three digits would spoil every score that compares them.
             logits = self.head.logits(weights, features)
         return logits.float(), features
@@ -427,7 +480,7 @@ class TorchModel:
         """Return the module that runs with these weights."""
         return weights.module if isinstance(weights, LoadedWeights) else self.module
 
-    def _run(self, weights: TorchWeights, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
+    def _run(self, weights: TorchWeights, inputs: Uniform) -> tuple[Tensor, Tensor | None]:
         return run_module(self.module_for(weights), self.head, inputs)
 
     def ways(self, inputs: Inputs) -> "Iterator[TorchModel]":
@@ -439,6 +492,9 @@ class TorchModel:
             elif self.may_fold:
                 yield plain
             yield replace(plain, may_fold=False)
+        if isinstance(inputs, VariedInputs) and buckets.can_pad(inputs, self.padding):
+            padding = replace(self.padding, is_used=False)
+            yield replace(plain, may_fold=False, padding=padding)
         if self.source.can_be_fresh:
             yield replace(plain, may_fold=False, in_copies=True)
 
@@ -475,13 +531,18 @@ class TorchModel:
     def adapted(self, fitted: FittedWeights, path: Path, inputs: Inputs) -> "TorchModel":
         """Return the model with its own module, its head, and the norms that may be folded."""
         own = self if self.in_copies or self.template is None else self._with_module(path)
-        return own.with_parts(fitted, inputs)
+        if own.wrt_setting is not None:
+            module_output.check_name(own.module, own.wrt_setting)
+        wrt = own.differentiated_module(inputs)
+        has_leaf = wrt is not None or module_output.has_floats(inputs)
+        return replace(own, wrt=wrt, has_leaf=has_leaf).with_parts(fitted, inputs)
 
     def with_parts(self, fitted: FittedWeights, inputs: Inputs) -> "TorchModel":
         """Return the model with its head, and the norms that may be folded, as runs show them."""
         with self.evaluation_mode(), torch.enable_grad():
             weights = self.ready(fitted)
-            placed, few = self.place(inputs), self.place(inputs[:_HEAD_EXAMPLES])
+            uniform = inputs.examples[0] if isinstance(inputs, VariedInputs) else inputs
+            placed, few = self._placed(uniform), self._placed(uniform[:_HEAD_EXAMPLES])
             module = self.module_for(weights)
             head = linear_head.find(
                 module, weights, lambda: self.forward(weights, few)[0], self.head_name
@@ -510,6 +571,8 @@ class TorchModel:
             return replace(self, head=None)
         if variant is Variant.BFLOAT16:
             return replace(self, precision="bfloat16")
+        if variant is Variant.COMPILED and self.wrt is not None:
+            raise ModelError(f"a compiled graph does not give the output of {self.wrt}")
         if variant is Variant.COMPILED and not self.in_copies:
             graph = compile_forward(self.module, self.head)
             return replace(self, compiled=graph, full_batch=batch_size)

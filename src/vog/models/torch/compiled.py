@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from vog.data.inputs import Inputs
+from vog.data.inputs import Uniform
 from vog.models.torch.linear_head import Forward, Head, logits_of
 from vog.models.torch.module_inputs import arguments
 from vog.models.torch.weights_in_place import TorchWeights
@@ -38,7 +38,7 @@ def compile_forward(module: nn.Module, head: Head | None) -> Forward:
     parent, _, name = head.name.rpartition(".")
     identity = nn.Identity()
 
-    def with_features(weights: TorchWeights, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
+    def with_features(weights: TorchWeights, inputs: Uniform) -> tuple[Tensor, Tensor | None]:
         layers = module.get_submodule(parent)._modules
         inner = {k: v for k, v in weights.items() if not k.startswith(f"{head.name}.")}
         layers[name] = identity

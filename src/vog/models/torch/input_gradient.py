@@ -15,8 +15,12 @@ def input_gradient(
     cotangent: Float[Tensor, "n classes"],
     leaf: Float[Tensor, "n *input"],
     keep_graph: bool,
+    module: str | None = None,
 ) -> Float[Tensor, "n *input"]:
-    """Return the gradient by `backward`, because some models refuse `autograd.grad`."""
+    """Return the gradient by `backward`, because some models refuse `autograd.grad`.
+
+    If the leaf is the output of a module inside the model, `module` is its name.
+    """
     leaf.grad = None
     try:
         logits.backward(cotangent, retain_graph=keep_graph)
@@ -28,9 +32,10 @@ def input_gradient(
                 f"the model cannot go backward: {user_functions.describe_error(error)}"
             ) from error
     if leaf.grad is None:
+        source = "the input" if module is None else f"the output of {module}"
         raise ModelError(
-            "the logits do not depend on the input in a way that can be differentiated: the "
-            "model works under torch.no_grad() or detaches its input. Remove that."
+            f"the logits do not depend on {source} in a way that can be differentiated: the "
+            f"model works under torch.no_grad() or detaches its input. Remove that."
         )
     gradient, leaf.grad = leaf.grad, None
     return gradient.float()

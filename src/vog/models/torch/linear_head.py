@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.nn import functional as F
 
-from vog.data.inputs import Inputs
+from vog.data.inputs import Uniform
 from vog.errors import ModelError, first_few
 from vog.models.torch.weights_in_place import TorchWeights
 from vog.wording import option
 
 # From weights and inputs to logits, and to the input of the head if there is one.
-Forward = Callable[[TorchWeights, Inputs], tuple[Tensor, Tensor | None]]
+Forward = Callable[[TorchWeights, Uniform], tuple[Tensor, Tensor | None]]
 
 
 @dataclass(frozen=True)

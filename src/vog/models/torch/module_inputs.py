@@ -1,94 +1,132 @@
-"""The inputs of a module: one tensor, or tensors by the names of its arguments."""
+"""The inputs of a module: one tensor, or several by the names or the order of its arguments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NoReturn
 
+import torch
 from torch import Tensor, nn
 
-from vog.data.inputs import Inputs, NamedTensors, concat, from_tensors, tensors_by_name
+from vog.data.inputs import (
+    MASK,
+    Inputs,
+    Uniform,
+    VariedInputs,
+    from_tensors,
+    is_positional,
+    tensors_by_name,
+)
 from vog.errors import ModelError
-
-# The argument that says which positions are real (1) and not padding (0), as Hugging Face has it.
-# Masks of other names often mean the opposite.
-_MASK = "attention_mask"
+from vog.wording import option
 
 
-def mapped(function: Callable[[Tensor], Tensor], inputs: Inputs) -> Inputs:
+def mapped(function: Callable[[Tensor], Tensor], inputs: Uniform) -> Uniform:
     """Return the inputs with a function applied to each tensor."""
     return from_tensors({n: function(tensor) for n, tensor in tensors_by_name(inputs).items()})
 
 
-def with_leaf(inputs: Inputs, differentiate: bool) -> tuple[Inputs, Tensor]:
+def with_leaf(inputs: Uniform, differentiate: bool) -> tuple[Uniform, Tensor | None]:
     """Return the inputs, and the tensor among them with respect to which gradients are taken.
+
+    Without `differentiate`, there may be no such tensor.
 
     Raises:
         ModelError: none, or several, of the tensors are floats.
     """
-    if isinstance(inputs, Tensor):
-        leaf = inputs.detach().requires_grad_(differentiate)
-        return leaf, leaf
-    name = _float_name(inputs)
-    leaf = inputs.tensors[name].detach().requires_grad_(differentiate)
-    return NamedTensors({**inputs.tensors, name: leaf}), leaf
-
-
-def _float_name(inputs: NamedTensors) -> str:
-    floats = [n for n, t in inputs.tensors.items() if t.is_floating_point() and n != _MASK]
+    tensors = tensors_by_name(inputs)
+    floats = [name for name, t in tensors.items() if t.is_floating_point() and name != MASK]
     if len(floats) != 1:
-        kinds = ", ".join(f"{name} ({t.dtype})" for name, t in inputs.tensors.items())
-        raise ModelError(
-            f"an input has the tensors {kinds}; expected exactly one of floats, which gradients "
-            f"are taken with respect to. Give a model that takes the others from elsewhere, or a "
-            f"transform that leaves one of floats."
-        )
-    return floats[0]
+        if differentiate:
+            _refuse_tensors(tensors)
+        return inputs, None
+    leaf = tensors[floats[0]].detach().requires_grad_(differentiate)
+    return from_tensors({**tensors, floats[0]: leaf}), leaf
 
 
-def call(module: nn.Module, inputs: Inputs) -> object:
+def _refuse_tensors(tensors: Mapping[str | None, Tensor]) -> NoReturn:
+    kinds = ", ".join(f"{name or 'input'} ({t.dtype})" for name, t in tensors.items())
+    raise ModelError(
+        f"an input has the tensors {kinds}; expected exactly one of floats, which gradients are "
+        f"taken with respect to. Name the module whose output is differentiated instead with "
+        f"{option('wrt', 'NAME')}, or choose {option('scores')} that need no gradient."
+    )
+
+
+def call(module: nn.Module, inputs: Uniform) -> object:
     """Return the output of a module; its first layer may work in place, so it gets copies."""
     positional, named = arguments(mapped(Tensor.clone, inputs))
     return module(*positional, **named)
 
 
-def arguments(inputs: Inputs) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-    """Return the arguments of the module: one tensor by position, or several by name."""
-    return ((inputs,), {}) if isinstance(inputs, Tensor) else ((), dict(inputs.tensors))
+def arguments(inputs: Uniform) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+    """Return the arguments of the module: by position one tensor or several, or several by name."""
+    if isinstance(inputs, Tensor):
+        return (inputs,), {}
+    if is_positional(inputs):
+        return tuple(inputs.tensors.values()), {}
+    return (), dict(inputs.tensors)
 
 
-def doubled(inputs: Inputs) -> Inputs:
+def doubled(inputs: Uniform) -> Uniform:
     """Return the examples twice."""
-    return concat([inputs, inputs])
+    return mapped(lambda tensor: torch.cat([tensor, tensor]), inputs)
 
 
-def mask_of(inputs: Inputs) -> Tensor | None:
-    """Return which positions are real and not padding; None if no argument says so."""
-    mask = _position_mask(inputs)
-    return None if mask is None else mask.bool()
+def mask_of(inputs: Uniform, leaf: Tensor, of_module: bool) -> Tensor | None:
+    """Return which positions of what is differentiated are real; None if no argument says so.
 
+    Args:
+        inputs: of the model.
+        leaf: what is differentiated.
+        of_module: it is the output of a module, whose last axis then holds no positions.
 
-def check_mask(inputs: Inputs) -> None:
-    """Raise ModelError if the mask of positions has other values than 0 and 1."""
-    mask = _position_mask(inputs)
-    if mask is not None and not bool(((mask == 0) | (mask == 1)).all()):
+    Raises:
+        ModelError: there is padding, and it is unknown which positions of the output it concerns.
+    """
+    mask = tensors_by_name(inputs).get(MASK)
+    if mask is None or mask.ndim != 2:
+        return None
+    if mask.shape == leaf.shape[:2] and has_positions(leaf, of_module):
+        return mask.bool()
+    if of_module and leaf.ndim == 3 and not bool((mask != 0).all()):
         raise ModelError(
-            f"{_MASK} has other values than 0 (padding) and 1; it may be one that is added to "
+            f"what is differentiated has shape {tuple(leaf.shape)}, and {MASK} has shape "
+            f"{tuple(mask.shape)}; so it is unknown which of its positions are padding. Name a "
+            f"module with {option('wrt')} whose output has one position a token."
+        )
+    return None
+
+
+def has_positions(leaf: Tensor, of_module: bool) -> bool:
+    """Return whether the second axis of what is differentiated may be that of positions."""
+    return leaf.ndim >= (3 if of_module else 2)
+
+
+def every_position(inputs: Uniform, leaf: Tensor, of_module: bool) -> Tensor | None:
+    """Return a mask of real positions alone; None if what is differentiated has none."""
+    lengths = {t.shape[1] for t in tensors_by_name(inputs).values() if t.ndim > 1}
+    if not has_positions(leaf, of_module) or leaf.shape[1] not in lengths:
+        return None
+    return leaf.new_ones(leaf.shape[:2], dtype=torch.bool)
+
+
+def check_mask(inputs: Uniform) -> None:
+    """Raise ModelError if the mask of positions has other values than 0 and 1."""
+    mask = tensors_by_name(inputs).get(MASK)
+    if mask is not None and mask.ndim == 2 and not bool(((mask == 0) | (mask == 1)).all()):
+        raise ModelError(
+            f"{MASK} has other values than 0 (padding) and 1; it may be one that is added to "
             f"attention. Pass the mask of 0 and 1, and let the model make the other from it."
         )
 
 
-def _position_mask(inputs: Inputs) -> Tensor | None:
-    """Return the mask if it has one value for each position of what is differentiated."""
-    if isinstance(inputs, Tensor) or _MASK not in inputs.tensors:
-        return None
-    mask, leaf = inputs.tensors[_MASK], inputs.tensors[_float_name(inputs)]
-    return mask if mask.shape == leaf.shape[:2] else None
-
-
 def is_image(inputs: Inputs) -> bool:
     """Return True if the inputs are a batch of images or feature maps."""
+    if isinstance(inputs, VariedInputs):
+        return False
     return any(tensor.ndim == 4 for tensor in tensors_by_name(inputs).values())
 
 
-def shape_text(inputs: Inputs) -> str:
+def shape_text(inputs: Uniform) -> str:
     """Return the shape of a batch, for messages."""
     if isinstance(inputs, Tensor):
         return str(tuple(inputs.shape))

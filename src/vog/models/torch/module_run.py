@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from vog.data.inputs import Inputs
+from vog.data.inputs import Uniform
 from vog.models.torch import module_inputs
 from vog.models.torch.linear_head import Head, logits_of
 from vog.wording import option
@@ -15,7 +15,7 @@ Precision = Literal["float32", "bfloat16"]
 
 
 def run_module(
-    module: nn.Module, head: Head | None, inputs: Inputs
+    module: nn.Module, head: Head | None, inputs: Uniform
 ) -> tuple[Tensor, Tensor | None]:
     """Return the logits of a batch, and the input of the head if there is one."""
     head_inputs: list[Tensor] = []

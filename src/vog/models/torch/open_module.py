@@ -13,8 +13,9 @@ from vog.models.hugging_face import adapters, pretrained_reader, saved_folders
 from vog.models.hugging_face.adapter_base import WithAdapter
 from vog.models.last_checkpoint import last_checkpoint
 from vog.models.options import Adapter, ModelOptions
-from vog.models.torch import fresh_modules
+from vog.models.torch import fresh_modules, module_output, signature
 from vog.models.torch.adapter import TorchModel
+from vog.models.torch.buckets import Padding
 from vog.models.torch.folder_reader import FolderReader
 from vog.models.torch.rest import Rest
 from vog.models.torch.weights_in_place import tensors_of
@@ -47,6 +48,8 @@ def _model(
     fresh = None if build is None else lambda: _another_module(build)
     value, fresh = _with_adapter(_require_values(value), fresh, options)
     source = fresh_modules.source_of(value, fresh)
+    if options.wrt is not None:
+        module_output.check_name(source.module, options.wrt)
     reader = _folder_reader(source.module, options)
     lacks_parts = options.rest or isinstance(reader, adapters.AdapterReader)
     return TorchModel(
@@ -60,6 +63,10 @@ def _model(
         rest=Rest.of(source.module, source.template is None) if lacks_parts else None,
         may_fold=options.fold and not lacks_parts,  # folded norms would not be shared
         restores=build is None and source.template is None,
+        wrt_setting=options.wrt,
+        padding=Padding(
+            signature.padding_token(source.module), signature.argument_names(source.module)
+        ),
     )
 
 

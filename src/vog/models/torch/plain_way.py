@@ -12,9 +12,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vog.data.inputs import Inputs
+from vog.data.inputs import Inputs, Uniform, VariedInputs
 from vog.models.protocol import FittedWeights, Outputs
+from vog.models.torch import buckets
 from vog.models.torch.adapter import TorchModel
+from vog.models.torch.buckets import Buckets
 from vog.models.torch.float32_arithmetic import float32_arithmetic
 from vog.models.torch.matched_weights import LoadedWeights, MatchedWeights
 from vog.models.torch.state_dict import load
@@ -42,9 +44,15 @@ class PlainWay(TorchModel):
         ):
             yield
 
+    def place(self, inputs: Inputs) -> Uniform | Buckets:
+        """Return a batch on the device; examples of different lengths alone, without padding."""
+        if isinstance(inputs, VariedInputs):
+            return buckets.one_by_one(inputs).mapped(self._placed)
+        return super().place(inputs)
+
     @contextmanager
     def observe(
-        self, weights: TorchWeights, placed: Inputs, differentiate: bool
+        self, weights: TorchWeights, placed: Uniform | Buckets, differentiate: bool
     ) -> Iterator[Outputs]:
         """Give the outputs of n examples; a further gradient is taken by a further run."""
         graphs = 1
@@ -71,8 +79,12 @@ class DifferentiatedLayer:
 
     model: PlainWay
     weights: TorchWeights
-    placed: Inputs
+    placed: Uniform | Buckets
     features: Float[Tensor, "n width"]
+
+    def _single(self, row: int) -> Uniform:
+        placed = self.placed
+        return placed.single(row) if isinstance(placed, Buckets) else placed[row : row + 1]
 
     def gradient_norm(self, cotangent: Float[Tensor, "n outputs"]) -> Float[Tensor, "n"]:
         """Return the norms for the first few examples, else NaN; a sum of squares of gradients."""
@@ -83,7 +95,7 @@ class DifferentiatedLayer:
         for row in range(min(_NORM_EXAMPLES, len(cotangent))):
             layer.zero_grad(set_to_none=True)
             with torch.enable_grad():
-                logits, _ = self.model.forward(self.weights, self.placed[row : row + 1])
+                logits, _ = self.model.forward(self.weights, self._single(row))
                 try:
                     logits.backward(cotangent[row : row + 1])
                 except RuntimeError:  # the module reuses a graph that was freed

@@ -1,0 +1,25 @@
+"""What the signature of a module says: the names that its forward pass takes."""
+
+import inspect
+
+from torch import nn
+
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+def argument_names(module: nn.Module) -> tuple[str, ...] | None:
+    """Return the names that `forward` takes, in order; None if its signature has none."""
+    try:
+        parameters = inspect.signature(module.forward).parameters.values()
+    except (TypeError, ValueError):  # compiled, without a signature
+        return None
+    return tuple(each.name for each in parameters if each.kind in _BY_NAME) or None
+
+
+def padding_token(module: nn.Module) -> int:
+    """Return the number that stands for padding among tokens, as a configuration says; else 0."""
+    for part in module.modules():
+        token = getattr(getattr(part, "config", None), "pad_token_id", None)
+        if isinstance(token, int) and token >= 0:
+            return token
+    return 0
