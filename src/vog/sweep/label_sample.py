@@ -20,9 +20,9 @@ def sample_agreement(job: Computation) -> LabelAgreement | None:
     None if the target is at the predicted class, the task predicts no class, or no example of the
     sample can be read.
     """
-    if job.aim_at_prediction or Outcome.PREDICTION not in job.task.outcomes:
+    if job.aim_at_prediction or not job.task.has_classes:
         return None
-    rows = sample_order(job.examples.labels, len(job.examples))[:_EXAMPLES].tolist()
+    rows = sample_order(job.examples.classes_of_rows, len(job.examples))[:_EXAMPLES].tolist()
     ranges = [range(row, row + 1) for row in sorted(rows)]
     readable = [batch for batch in data.samples(job.examples, ranges) if len(batch.positions)]
     size = job.batch_size
@@ -44,5 +44,6 @@ def _predictions(job: Computation, batches: list[Batch]) -> np.ndarray:
     placed, needs = job.model.place(inputs), frozenset({Signal.LOGITS})
     observation = job.observer(job.weights.last, placed, labels, needs)
     predictions = job.task.outcome(observation, Outcome.PREDICTION)[0].cpu()
-    finite = observation.signal(Signal.LOGITS)[0].isfinite().all(dim=1).cpu()
+    logits = observation.signal(Signal.LOGITS)[0]
+    finite = logits.reshape(len(logits), -1).isfinite().all(dim=1).cpu()
     return torch.where(finite, predictions, -1).numpy()

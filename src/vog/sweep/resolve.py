@@ -17,7 +17,8 @@ from vog.scores import Score, colours
 from vog.scores.gradient import Layout
 from vog.sweep.request import Request
 from vog.sweep.row_limit import continues_0_1, limit_examples, stored_choices
-from vog.tasks import CLASSIFICATION, Task, targets
+from vog import tasks
+from vog.tasks import Task, targets
 from vog.tasks.targets import Target
 from vog.wording import option
 
@@ -31,6 +32,7 @@ class Resolved:
     """The objects that a request names.
 
     Attributes:
+        task: what the labels are; None to choose it by outputs and labels.
         model: as it was opened, before it is adapted to weights and data.
         all_files: the files of all checkpoints; `all_stages` are the stages cut from them.
         files: the files that are used; `stages` are cut from these.
@@ -38,7 +40,7 @@ class Resolved:
         notes: sentences for the plan, by the word that introduces them.
     """
 
-    task: Task
+    task: Task | None
     target: Target
     scores: tuple[Score, ...]
     model: Model
@@ -51,8 +53,14 @@ class Resolved:
     notes: Mapping[str, str]
 
 
-def resolve(request: Request, task: Task = CLASSIFICATION) -> Resolved:
-    """Return what the request names; raise VogError if something is missing or invalid."""
+def resolve(request: Request, task: Task | None = None) -> Resolved:
+    """Return what the request names; raise VogError if something is missing or invalid.
+
+    Args:
+        request: the request.
+        task: the task; None for the one that the request names.
+    """
+    task = tasks.task_of_name(request.task) if task is None else task
     target, score_objects = targets.choose_target(request.target), _requested_scores(request)
     specs = _as_list(request.checkpoints)
     model = model_of(request.model, request.model_options)
