@@ -215,7 +215,9 @@ def _slice_rows(arrays: ArrayReader, rows: range, numbers: Int[np.ndarray, "all"
 
 def _read_row_by_row(examples: Examples, rows: range) -> Batch:
     column = examples.labels
-    labels: list[Any] = [None] * len(rows) if column is None else list(column[rows.start : rows.stop])
+    labels: list[Any] = (
+        [None] * len(rows) if column is None else list(column[rows.start : rows.stop])
+    )
     inputs: dict[int, Inputs] = {}
     problems: dict[int, str] = {}
     for position, row in enumerate(rows):

@@ -128,8 +128,10 @@ def from_dataset(
         np.array_equal(labels[row], label, equal_nan=True) for row, _, label in sample
     ):
         labels = None  # `targets` differ from the items, such as with a target_transform
-    if labels is None and sample and all(
-        isinstance(label, int) and label == UNLABELLED for _, _, label in sample
+    if (
+        labels is None
+        and sample
+        and all(isinstance(label, int) and label == UNLABELLED for _, _, label in sample)
     ):
         labels = np.full(len(dataset), UNLABELLED)
     names = getattr(_innermost_dataset(dataset), "classes", None)

@@ -181,9 +181,7 @@ def label_columns(
     if labels.ndim == 2 and labels.dtype.kind == "f":
         cells = [None if np.isnan(row).all() else row.tolist() for row in labels]
         return pa.array(cells, pa.list_(pa.float64())), nothing
-    sets = [
-        np.flatnonzero(row).tolist() if np.isin(row, (0, 1)).all() else None for row in labels
-    ]
+    sets = [np.flatnonzero(row).tolist() if np.isin(row, (0, 1)).all() else None for row in labels]
     texts = [
         None
         if numbers is None

@@ -227,7 +227,11 @@ class Run:
         """
         names = list(self.columns if columns is None else columns)
         stored = list(dict.fromkeys(self.stored_column(name) for name in names))
-        if any(":" in name for name in names) and self.class_column not in stored and self.has_classes:
+        if (
+            any(":" in name for name in names)
+            and self.class_column not in stored
+            and self.has_classes
+        ):
             stored.append(self.class_column)
         raw = self._read(stored)
         return pa.table([self._derive(raw, name) for name in names], schema=self._schema(names))

@@ -16,9 +16,9 @@ from vog.scores import Score, uses_label
 from vog.sweep.accumulator import Accumulator, Columns
 from vog.sweep.fold import PREDICTED, column_name
 from vog.sweep.job import Computation
+from vog.sweep.observe import labels_of
 from vog.sweep.preflight import check_labels
 from vog.sweep.split_half import is_halved
-from vog.tasks import Task
 
 
 def rows_of(job: Computation, block: Batch, size: int | None = None) -> list[RowBlock]:
@@ -99,11 +99,6 @@ def _aim(job: Computation, placed: Placed, labels: Tensor) -> Tensor | None:
         return None
     observation = job.observer(job.weights.last, placed, labels, frozenset({Signal.LOGITS}))
     return job.task.predicted(observation.signal(Signal.LOGITS)[0], observation.labels)
-
-
-def labels_of(task: Task, batch: Batch) -> Tensor:
-    """Return the labels of the readable examples, classes as whole numbers."""
-    return with_whole_classes(batch.labels[batch.positions], task.has_classes)
 
 
 def _rows(job: Computation, batch: Batch, accumulator: Accumulator) -> RowBlock:

@@ -115,7 +115,9 @@ def not_finite_signals(observation: Observation, needs: frozenset[Signal]) -> No
     observed = needs if observation.logits is None else needs | {Signal.LOGITS}
     observed -= set() if finite is None else {Signal.LOGITS}
     by_signal = {
-        signal: not_finite_rows(observation.signal(signal)) for signal in Signal if signal in observed
+        signal: not_finite_rows(observation.signal(signal))
+        for signal in Signal
+        if signal in observed
     }
     return by_signal if finite is None else {Signal.LOGITS: ~finite, **by_signal}
 

@@ -10,6 +10,7 @@ from vog.data.inputs import concat
 from vog.data.sampling import sample_order
 from vog.observation import Outcome, Signal
 from vog.sweep.job import Computation
+from vog.sweep.observe import labels_of
 
 _EXAMPLES = 64
 
@@ -33,7 +34,7 @@ def sample_agreement(job: Computation) -> LabelAgreement | None:
         ]
     if not predictions:
         return None
-    labels = np.array([int(batch.labels[0]) for batch in readable])
+    labels = np.array([int(labels_of(job.task, batch)[0]) for batch in readable])
     return agreement_of(labels, np.concatenate(predictions), tuple(job.examples.label_names or ()))
 
 

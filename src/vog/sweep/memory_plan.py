@@ -96,11 +96,9 @@ def measure_needs(
     with model.evaluation_mode():
         for count in _PROBE_SIZES:
             placed = model.place(inputs[torch.arange(count) % len(inputs)])
-            some = labels[torch.arange(count) % len(labels)].to(model.device)
+            some = labels[torch.arange(count, device=labels.device) % len(labels)]
             outcomes = None if reads_logits(scores) else outcomes_of(scores)
-            observe = partial(
-                observer, weights, placed, some, needs_of(scores), outcomes=outcomes
-            )
+            observe = partial(observer, weights, placed, some, needs_of(scores), outcomes=outcomes)
             # One-time costs come before the peak is measured.
             observation = observer.task.complete(observe(), outcomes_of(scores))
             states = sum(_state_nbytes(score.init(observation)) for score in scores) // count

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from jaxtyping import Shaped
 from torch import Tensor
 
+from vog.data import Batch
+from vog.data.labels import filled, with_whole_classes
 from vog.models.protocol import Model, Placed, Weights
 from vog.observation import Observation, Outcome, Signal, not_finite_rows
 from vog.tasks import Task
@@ -13,6 +15,11 @@ from vog.tasks.targets import Target
 # Smaller outputs are kept until several checkpoints are folded together, which is faster.
 _LARGE_BYTES = 2**22
 _DERIVED = (Signal.INPUT_GRADIENT, Signal.LOSS_GRADIENT, Signal.LAST_LAYER_NORM)
+
+
+def labels_of(task: Task, batch: Batch) -> Shaped[Tensor, "n *label"]:
+    """Return the labels of the readable examples, classes as whole numbers."""
+    return with_whole_classes(batch.labels[batch.positions], task.has_classes)
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,10 @@ class Observer:
     model: Model
     task: Task
     target: Target
+
+    def labels(self, batch: Batch) -> Shaped[Tensor, "n *label"]:
+        """Return the labels of the readable examples as a call takes them, missing ones filled."""
+        return filled(labels_of(self.task, batch)).to(self.model.device)
 
     def __call__(
         self,

@@ -13,12 +13,12 @@ from torch import Tensor
 from vog import data, user_functions
 from vog.data import Batch, Examples
 from vog.data.inputs import concat, equal
-from vog.data.labels import filled, is_missing, label_text, with_whole_classes
+from vog.data.labels import is_missing, label_text, with_whole_classes
 from vog.errors import DataError, ModelError, first_few
 from vog.models.protocol import Model, Weights
 from vog.observation import Observation, Signal
 from vog.sweep.comparison import JUMPING_SHARE, TOLERANCE, within_tolerance
-from vog.sweep.observe import Observer
+from vog.sweep.observe import Observer, labels_of
 from vog.tasks import Task, choose_task
 
 # With 8 examples read twice more, random mirroring goes unnoticed once in 60,000 runs.
@@ -81,8 +81,7 @@ def preflight(
     model, at_prediction = observer.model, observer.target.at_prediction
     placed = model.place(first.inputs)
     task = observer.task
-    labels_read = with_whole_classes(first.labels[first.positions], task.has_classes)
-    labels = filled(labels_read).to(model.device)
+    labels_read, labels = labels_of(task, first), observer.labels(first)
     with model.observe(weights, placed, differentiate=False) as outputs:
         logits = outputs.values
     classes = task.count_outputs(logits)
@@ -117,7 +116,7 @@ def differs_alone(
 ) -> bool:
     """Return whether gradients, but not logits, differ between one example and two in a batch."""
     model = observer.model
-    labels = _filled_labels(observer, first)[:1]
+    labels = observer.labels(first)[:1]
     alone, twice = model.place(first.inputs[:1]), model.place(concat([first.inputs[:1]] * 2))
     try:
         single = observer(weights, alone, labels, needs)
@@ -125,12 +124,6 @@ def differs_alone(
         return False
     pair = observer(weights, twice, torch.cat([labels] * 2), needs).select_rows(slice(1))
     return within_tolerance(single, pair, frozenset()) and not within_tolerance(single, pair, needs)
-
-
-def _filled_labels(observer: Observer, first: Batch) -> Tensor:
-    """Return the labels of readable examples on the device, with a number if one is missing."""
-    labels = with_whole_classes(first.labels[first.positions], observer.task.has_classes)
-    return filled(labels).to(observer.model.device)
 
 
 def _refuse_mixed_examples(
@@ -147,7 +140,7 @@ def _refuse_mixed_examples(
     influence each other, most gradients or the logits differ.
     """
     model = observer.model
-    labels = _filled_labels(observer, first)
+    labels = observer.labels(first)
     moved: list[int] = []
     count = min(_EXAMPLES, len(labels))
     for i in range(count):

@@ -8,12 +8,10 @@ import torch
 
 from vog import scores
 from vog.data.inputs import elements_per_example, example_shape
-from vog.data.labels import filled
 from vog.errors import DataError, ModelError
 from vog.models.protocol import StateBesideWeightsError
 from vog.observation import Outcome, Signal
 from vog.sweep import acceleration, check_arguments, memory_plan, split_half
-from vog.sweep.block import labels_of
 from vog.sweep.job import Computation, Job
 from vog.sweep.make_question import make_question
 from vog.sweep.memory_plan import MemoryPlan
@@ -76,7 +74,7 @@ def _plan_memory(
         trial.observer,
         trial.weights,
         first.inputs,
-        filled(labels_of(trial.observer.task, first)),
+        trial.observer.labels(first),
         setup.stages,
         trial.scores,
         examples.workers,

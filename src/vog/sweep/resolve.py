@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vog import checkpoints, data, scores
+from vog import checkpoints, data, scores, tasks
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Batch, Examples
 from vog.data.built_in_transforms import built_in_name
@@ -17,7 +17,6 @@ from vog.scores import Score, colours
 from vog.scores.gradient import Layout
 from vog.sweep.request import Request
 from vog.sweep.row_limit import continues_0_1, limit_examples, stored_choices
-from vog import tasks
 from vog.tasks import Task, targets
 from vog.tasks.targets import Target
 from vog.wording import option

@@ -13,14 +13,12 @@ from torch import Tensor
 from vog import scores
 from vog.data import Batch
 from vog.data.inputs import Inputs
-from vog.data.labels import filled
 from vog.errors import ModelError, ScoreError
 from vog.models.protocol import Model, StateBesideWeightsError, Variant, Weights
 from vog.observation import Observation, Signal
 from vog.scores import Score
 from vog.sweep import acceleration, preflight
 from vog.sweep.comparison import signals_beyond_change, within_tolerance
-from vog.sweep.block import labels_of
 from vog.sweep.observe import Observer
 from vog.sweep.request import Request
 from vog.sweep.resolve import Resolved
@@ -103,7 +101,7 @@ def _differing_signals(setup: Resolved, trial: ModelTrial) -> tuple[Signal, ...]
     model, observer, needs = trial.model, trial.observer, scores.needs_of(trial.scores)
     path, batch = setup.files[0].path, setup.first
     inputs = batch.inputs[:_COMPARED_EXAMPLES]
-    labels = filled(labels_of(observer.task, batch)[:_COMPARED_EXAMPLES]).to(model.device)
+    labels = observer.labels(batch)[:_COMPARED_EXAMPLES]
     with model.evaluation_mode():
         last = observer(trial.weights, model.place(inputs), labels, needs)
         first = model.ready(model.read(path))

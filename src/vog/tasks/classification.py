@@ -14,7 +14,6 @@ from vog.tasks.protocol import Task
 from vog.tasks.targets import TARGETS, Target
 from vog.wording import option
 
-
 # Outcomes of more logits than this are computed in parts, so that copies of them stay small.
 _PART_BYTES = 2**23
 

@@ -53,7 +53,9 @@ class Task(Protocol):
         """Return the number of classes, or else of the outputs of an example."""
         return values[0].numel()
 
-    def are_labels(self, labels: Shaped[np.ndarray, "n *label"], outputs: int) -> Bool[np.ndarray, "n"]:
+    def are_labels(
+        self, labels: Shaped[np.ndarray, "n *label"], outputs: int
+    ) -> Bool[np.ndarray, "n"]:
         """Return which labels fit a model with this number of outputs."""
         ...
 
