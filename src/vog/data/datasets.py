@@ -236,7 +236,7 @@ def _relative_path(path: str, root: str) -> str:
 
 
 def _labels(dataset: Any) -> Shaped[np.ndarray, "n *label"] | None:
-    """Return the labels in `dataset.targets`; None if there is no number or vector for each item."""
+    """Return the labels in `dataset.targets`; None if not each item has a number or a vector."""
     if isinstance(dataset, Subset):
         all_labels = _labels(dataset.dataset)
         return None if all_labels is None else all_labels[_subset_rows(dataset, len(all_labels))]

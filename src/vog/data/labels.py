@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from vog.data.examples import UNLABELLED
@@ -168,14 +168,44 @@ def filled(labels: Shaped[Tensor, "n *label"]) -> Shaped[Tensor, "n *label"]:
     return labels.clamp(min=0) if labels.ndim == 1 else labels
 
 
-def label_text(label: np.ndarray) -> str:
-    """Return a label as a part of a message."""
+def label_text(label: Any) -> str:
+    """Return a label, a number or an array, as a part of a message."""
+    label = np.asarray(label)
     if is_missing(label[None])[0]:
         return f"no label ({label})" if label.ndim == 0 else "no label"
     if label.ndim == 0:
         return str(label)
     text = np.array2string(label, threshold=6, edgeitems=3, separator=", ").replace("\n", "")
     return f"{text} of shape {label.shape}"
+
+
+def as_classes(labels: Any, activity: str) -> Int[np.ndarray, "n"]:
+    """Return labels as numbers of classes.
+
+    Args:
+        labels: as readers return them, or a column of them.
+        activity: what needs classes, as the subject of a sentence.
+
+    Raises:
+        DataError: they are something else, such as amounts or vectors.
+    """
+    try:
+        column = np.asarray(labels)
+    except ValueError:  # rows of different lengths
+        column = np.empty((len(labels), 0))
+    whole = column.astype(np.int64) if column.ndim == 1 and column.dtype.kind in "iuf" else None
+    if whole is None or not np.array_equal(whole, column):
+        raise DataError(
+            f"{activity} exists for classification alone, and labels are {_kind(column)}; expected "
+            f"whole numbers, one class an example."
+        )
+    return whole
+
+
+def _kind(column: np.ndarray) -> str:
+    if column.ndim > 1:
+        return "arrays"
+    return "amounts" if column.dtype.kind == "f" else f"of the type {column.dtype}"
 
 
 def column_of(labels: Any, count: int) -> Shaped[np.ndarray, "n *label"] | None:

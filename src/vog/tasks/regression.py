@@ -1,4 +1,4 @@
-"""Regression: the outputs of an example are numbers, and its label is the numbers they should be."""
+"""Regression: the outputs of an example are numbers, and its label says which."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

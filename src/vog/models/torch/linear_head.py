@@ -155,8 +155,8 @@ def logits_of(output: object, examples: int) -> Float[Tensor, "n *outputs"]:
         keys = f" with {first_few(list(logits), 6)}" if isinstance(logits, Mapping) else ""
         raise ModelError(
             f"the model returns a {kind}{keys}; expected a tensor of logits, or an object or "
-            f"dict with `logits`. Wrap it in a module that returns the logits. Detection of objects "
-            f"is not supported."
+            f"dict with `logits`. Wrap it in a module that returns the logits. Detection of "
+            f"objects is not supported."
         )
     if logits.ndim == 0 and examples == 1:  # a module that squeezes
         return logits.reshape(1)
