@@ -5,12 +5,12 @@ Scores read both.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -45,6 +45,11 @@ class Outcome(StrEnum):
     PREDICTION = "prediction"
     PREDICTION_PROBABILITY = "prediction_probability"
     PROBABILITIES = "probabilities"
+    TAG_LOSS = "loss of each tag"
+    TAG_MARGIN = "margin of each tag"
+
+
+_SIGNAL_FIELDS = ("logits", "input_gradient", "loss_gradient", "last_layer_norm", "features")
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,9 @@ class Observation:
     """The signals of `k` checkpoints, in training order, for the same `n` examples.
 
     Attributes:
-        labels: the class of each example.
-        logits: the output of the model, before the softmax.
+        labels: the class of each example, or whatever else its task has as labels.
+        logits: the output of the model, such as logits before the softmax. It is left out if it is
+            large and no score reads it; then `logits_finite` has the examples with finite logits.
         input_gradient: gradient of the target (by default the logit of the label, before
             the softmax) with respect to the input as the model receives it, that is after
             preprocessing; unit: logit per unit of input.
@@ -62,18 +68,19 @@ class Observation:
             with respect to weight and bias of the last linear layer; nats per unit of weight.
         features: the input of the last linear layer.
         outcomes: the outcomes that a task has computed from the logits, each k x n;
-            probabilities are k x n x classes.
+            probabilities are k x n x classes, and numbers of each tag k x n x tags.
         mask: which positions of the inputs are real and not padding; None without padding.
     """
 
-    labels: Int[Tensor, "n"]
-    logits: Float[Tensor, "k n classes"] | None = None
+    labels: Shaped[Tensor, "n *label"]
+    logits: Float[Tensor, "k n *outputs"] | None = None
     input_gradient: Float[Tensor, "k n *input"] | None = None
     loss_gradient: Float[Tensor, "k n *input"] | None = None
     last_layer_norm: Float[Tensor, "k n"] | None = None
     features: Float[Tensor, "k n width"] | None = None
     outcomes: Mapping[Outcome, Tensor] = field(default_factory=dict)
     mask: Bool[Tensor, "n positions"] | None = None
+    logits_finite: Bool[Tensor, "k n"] | None = None
 
     of = FormerAttribute("select_rows")
 
@@ -99,17 +106,29 @@ class Observation:
         }
 
     def select_rows(self, rows: slice | Int[Tensor, "m"]) -> "Observation":
-        """Return the signals of some of the examples, without outcomes."""
-        return _with_signals(
-            self.labels[rows],
-            [None if value is None else value[:, rows] for value in self._signals.values()],
-            None if self.mask is None else self.mask[rows],
+        """Return the signals and outcomes of some of the examples."""
+        finite = self.logits_finite
+        return replace(
+            self,
+            labels=self.labels[rows],
+            **{
+                name: None if value is None else value[:, rows]
+                for name, value in self._signal_fields.items()
+            },
+            outcomes={name: value[:, rows] for name, value in self.outcomes.items()},
+            mask=None if self.mask is None else self.mask[rows],
+            logits_finite=None if finite is None else finite[:, rows],
         )
 
     @property
+    def _signal_fields(self) -> dict[str, Tensor | None]:
+        return {name: getattr(self, name) for name in _SIGNAL_FIELDS}
+
+    @property
     def nbytes(self) -> int:
-        """The bytes of all signals together."""
-        return sum(value.nbytes for value in self._signals.values() if value is not None)
+        """The bytes of all signals and outcomes together."""
+        signals = [value for value in self._signals.values() if value is not None]
+        return sum(value.nbytes for value in (*signals, *self.outcomes.values()))
 
     @cached_property
     def log_probability(self) -> Float[Tensor, "k n classes"]:
@@ -136,26 +155,31 @@ class Observation:
 
 
 def concat(observations: Sequence[Observation]) -> Observation:
-    """Return the signals of several observations of the same examples, in training order."""
+    """Return the signals and outcomes of observations of the same examples, in training order."""
+    first = observations[0]
     if len(observations) == 1:
-        return observations[0]
+        return first
+    signals = {
+        name: _concatenated([getattr(observation, name) for observation in observations])
+        for name in (*_SIGNAL_FIELDS, "logits_finite")
+    }
+    outcomes = {
+        name: torch.cat([observation.outcomes[name] for observation in observations])
+        for name in first.outcomes
+    }
+    return replace(first, **signals, outcomes=outcomes)
 
-    together = zip(*(one._signals.values() for one in observations), strict=True)
-    signals = [
-        _concatenated([value for value in values if value is not None]) for values in together
-    ]
-    return _with_signals(observations[0].labels, signals, observations[0].mask)
+
+def _concatenated(values: Sequence[Tensor | None]) -> Tensor | None:
+    present = [value for value in values if value is not None]
+    return torch.cat(present) if present else None
 
 
-def _concatenated(values: Sequence[Tensor]) -> Tensor | None:
-    return torch.cat(list(values)) if values else None
-
-
-def _with_signals(
-    labels: Tensor, signals: Sequence[Tensor | None], mask: Tensor | None
-) -> Observation:
-    """Return an observation of signals in the order of `Signal`."""
-    logits, input_gradient, loss_gradient, last_layer_norm, features = signals
-    return Observation(
-        labels, logits, input_gradient, loss_gradient, last_layer_norm, features, mask=mask
-    )
+def not_finite_rows(signal: Float[Tensor, "k n *rest"]) -> Bool[Tensor, "k n"]:
+    """Return which examples have a value that is NaN or infinite."""
+    values = signal.flatten(start_dim=2) if signal.ndim > 2 else signal[..., None]
+    # A sum reads each value once and writes nothing. If it is finite, so are all values; otherwise
+    # the values are checked one by one. On a GPU, reading the sum would stall the queue.
+    if signal.device.type == "cpu" and bool(values.sum(dim=-1).isfinite().all()):
+        return torch.zeros(values.shape[:2], dtype=torch.bool)
+    return ~values.isfinite().all(dim=-1)

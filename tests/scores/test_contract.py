@@ -56,7 +56,7 @@ def sliced(seen: Observation, *at: Any) -> Observation:
     signals = {
         field.name: getattr(seen, field.name)[at]
         for field in dataclasses.fields(seen)
-        if field.name not in ("labels", "outcomes", "mask")
+        if field.name not in ("labels", "outcomes", "mask", "logits_finite")
     }
     return Observation(labels, **signals)
 

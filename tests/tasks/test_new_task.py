@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
 import vog
@@ -37,10 +37,12 @@ _OUTCOMES: Mapping[Outcome, Callable[[Observation], Tensor]] = {
 
 
 @dataclass(frozen=True)
-class Counting:
+class Counting(Task):
     """How many there are: one output, and a label that is a whole number."""
 
-    name: str = "counting"
+    @property
+    def name(self) -> str:
+        return "counting"
 
     @property
     def outcomes(self) -> frozenset[Outcome]:
@@ -50,22 +52,20 @@ class Counting:
     def loss(self) -> Target:
         return Target("half squared error", half_squared_error)
 
-    def check_outputs(self, values: Float[Tensor, "n outputs"]) -> None:
+    def check_outputs(self, values: Float[Tensor, "n *outputs"]) -> None:
         if values.shape[1] != 1:
             raise ModelError(f"the model returns {values.shape[1]} outputs; expected one.")
 
-    def are_labels(self, labels: Int[np.ndarray, "n"], outputs: int) -> Bool[np.ndarray, "n"]:
+    def are_labels(
+        self, labels: Shaped[np.ndarray, "n *label"], outputs: int
+    ) -> Bool[np.ndarray, "n"]:
         return labels >= 0
 
     def expected_labels(self, outputs: int) -> str:
         return "the numbers from 0"
 
-    def outcome(self, observation: Observation, name: Outcome) -> Tensor:
-        return _OUTCOMES[name](observation)
-
     def complete(self, observation: Observation, names: frozenset[Outcome]) -> Observation:
-        values = {name: self.outcome(observation, name) for name in names}
-        return replace(observation, outcomes=values)
+        return replace(observation, outcomes={name: _OUTCOMES[name](observation) for name in names})
 
 
 INPUTS = np.random.default_rng(0).normal(size=(24, 5)).astype(np.float32)
@@ -129,7 +129,9 @@ def test_what_it_lacks_is_refused_by_name(counters: Path, tmp_path: Path) -> Non
 
 
 def test_its_own_checks_hold(counters: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"returns shape \(8, 1\); expected \(8, classes\)"):
+    with pytest.raises(
+        ModelError, match="so the task is unknown. If they are amounts, pass task=.regression"
+    ):
         prepare(request(counters, tmp_path / "run"))
     labels = LABELS.copy()
     labels[3] = -5

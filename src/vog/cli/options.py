@@ -125,6 +125,13 @@ Target = Annotated[
         "(logit of the class that the last checkpoint predicts), or file.py:function."
     ),
 ]
+Task = Annotated[
+    str,
+    typer.Option(
+        help="What labels are: auto, classification, binary (one logit), multi-label, regression, "
+        "tokens (a class for each token or pixel), or next-token (causal language models)."
+    ),
+]
 BatchSize = Annotated[
     str,
     typer.Option(metavar="N|auto", help="Examples computed together; halved if memory runs out."),

@@ -29,6 +29,7 @@ def score(
         ),
     ] = None,
     target: options.Target = "logit",
+    task: options.Task = "auto",
     channels: Annotated[
         Literal["mean", "keep"],
         typer.Option(help="Average gradients over colours first, or treat colours as pixels."),
@@ -82,6 +83,7 @@ def score(
             exif=exif,
             scores=scores,
             target=target,
+            task=task,
             channels=channels,
             layout=layout,
             head=head,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Shaped
 
 from vog.data.examples import UNLABELLED, ArrayRows, Examples, RowNumbers, digest_of
 from vog.data.images import Transform
@@ -25,7 +25,7 @@ class ArrayReader:
     """Reads an example from a row of an array."""
 
     inputs: Shaped[np.ndarray, "n *input"]
-    labels: Int[np.ndarray, "n"]
+    labels: Shaped[np.ndarray, "n *label"]
     transform: Transform | None
 
     @property
@@ -42,10 +42,11 @@ class ArrayReader:
         """Return a row without a transform."""
         return self.inputs[index]
 
-    def __call__(self, index: int) -> tuple[Any, int]:
+    def __call__(self, index: int) -> tuple[Any, Any]:
         """Return a row, transformed, and its label."""
-        row = self.inputs[index]
-        return (row if self.transform is None else self.transform(row)), int(self.labels[index])
+        row, label = self.inputs[index], self.labels[index]
+        value = row if self.transform is None else self.transform(row)
+        return value, label if label.ndim else label.item()
 
 
 def from_npz(path: Path, transform: Transform | None = None) -> Examples:
@@ -94,14 +95,14 @@ def from_arrays(
     """Return examples of arrays in memory, which are not copied; labels may be missing.
 
     Raises:
-        DataError: lengths differ, there are no rows, labels are not whole numbers, or inputs are
-            not floats and there is no transform.
+        DataError: lengths differ, there are no rows, labels are not numbers, or inputs are not
+            floats and there is no transform.
     """
     if labels is None:
         labels = np.full(len(inputs) if inputs.ndim and inputs.size else 0, UNLABELLED)
     if labels.ndim == 2 and labels.shape[1] == 1:  # a column, such as in Keras data sets
         labels = labels[:, 0]
-    if labels.ndim != 1 or inputs.ndim < 2 or len(inputs) != len(labels) or not len(labels):
+    if not labels.ndim or inputs.ndim < 2 or len(inputs) != len(labels) or not len(labels):
         raise DataError(
             f"{source}: inputs have shape {inputs.shape} and labels {labels.shape}; "
             f"expected one label a row, and at least one row."
@@ -111,11 +112,13 @@ def from_arrays(
             f"{source}: inputs are Python objects, perhaps rows of different shapes; expected one "
             f"array of numbers. Make the shapes equal, or give a Dataset."
         )
-    if not np.issubdtype(labels.dtype, np.integer):
+    if labels.dtype.kind == "b":
+        labels = labels.astype(np.int64)
+    if labels.dtype.kind not in "iuf":
         raise DataError(
             f"{source}: labels are {labels.dtype}; expected whole numbers, the index of the logit."
         )
-    if labels.max() > _LARGEST_LABEL:
+    if labels.dtype.kind == "u" and labels.max() > _LARGEST_LABEL:
         raise DataError(
             f"{source}: a label is {labels.max()}; expected whole numbers, the index of the logit."
         )
@@ -130,9 +133,9 @@ def from_arrays(
             f"expected {len(labels)} different ids, one a row."
         )
     row_ids = RowNumbers(len(labels)) if ids is None else [printable(str(i)) for i in ids.tolist()]
-    classes = labels.astype(np.int64)
-    digest = digest_of(inputs, classes, *([] if ids is None else row_ids))
-    return Examples(row_ids, ArrayReader(inputs, classes, transform), digest, classes, label_names)
+    column = labels.astype(np.float64 if labels.dtype.kind == "f" else np.int64)
+    digest = digest_of(inputs, column, *([] if ids is None else row_ids))
+    return Examples(row_ids, ArrayReader(inputs, column, transform), digest, column, label_names)
 
 
 def _are_tokens(inputs: Shaped[np.ndarray, "..."]) -> bool:

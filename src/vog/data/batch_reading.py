@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from vog import user_functions
@@ -20,6 +20,7 @@ from vog.data.collation import as_inputs, collate
 from vog.data.examples import Examples, UnreadableError
 from vog.data.images import ImageReader
 from vog.data.inputs import Inputs, Uniform, VariedInputs, from_tensors, tensors_by_name
+from vog.data.labels import stack_labels
 from vog.errors import DataError, VogError
 
 
@@ -29,7 +30,8 @@ class Batch:
 
     Attributes:
         rows: the row numbers.
-        labels: the class of each row; -1 if it is unknown because the row is unreadable.
+        labels: the class of each row, or its other label; missing as in `vog.data.labels` if it is
+            unknown because the row is unreadable.
         positions: the positions in `rows` of the readable rows.
         inputs: the inputs of the readable rows, as the model takes them.
         problems: why a row is unreadable, by position in `rows`.
@@ -37,7 +39,7 @@ class Batch:
     """
 
     rows: range
-    labels: Int[Tensor, "m"]
+    labels: Shaped[Tensor, "m *label"]
     positions: Int[Tensor, "n"]
     inputs: Inputs
     problems: dict[int, str]
@@ -230,8 +232,9 @@ def _slice_rows(arrays: ArrayReader, rows: range, numbers: Int[np.ndarray, "all"
 
 def _read_row_by_row(examples: Examples, rows: range) -> Batch:
     column = examples.labels
-    labels = np.full(len(rows), -1, np.int64) if column is None else column[rows.start : rows.stop]
-    labels = labels.copy()
+    labels: list[Any] = (
+        [None] * len(rows) if column is None else list(column[rows.start : rows.stop])
+    )
     inputs: dict[int, Uniform] = {}
     problems: dict[int, str] = {}
     for position, row in enumerate(rows):
@@ -242,14 +245,14 @@ def _read_row_by_row(examples: Examples, rows: range) -> Batch:
             problems[position] = str(error)
     return Batch(
         rows,
-        torch.from_numpy(labels),
+        stack_labels(examples.ids[rows.start : rows.stop], labels),
         torch.tensor(list(inputs), dtype=torch.int64),
         collate([examples.ids[rows[i]] for i in inputs], list(inputs.values())),
         problems,
     )
 
 
-def _read_row(examples: Examples, row: int) -> tuple[Uniform, int]:
+def _read_row(examples: Examples, row: int) -> tuple[Uniform, Any]:
     try:
         value, label = examples.read(examples.row(row))
         value = dict(value) if isinstance(value, Mapping) else value  # a lazy mapping fails here

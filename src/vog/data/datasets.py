@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 
 from vog import user_functions
@@ -24,7 +24,8 @@ from vog.data.examples import (
 )
 from vog.data.images import Transform
 from vog.data.inputs import digest_parts
-from vog.data.item_parts import ignored_parts_note, input_and_label, label_number
+from vog.data.item_parts import ignored_parts_note, input_and_label
+from vog.data.labels import as_label, column_of, digest_part
 from vog.errors import DataError
 from vog.files.file_names import printable
 from vog.item_keys import ANY_KEYS, ItemKeys
@@ -45,12 +46,12 @@ class DatasetReader:
         """Return whether an item needs no computation."""
         return self.transform is None and _is_in_memory(self.dataset)
 
-    def __call__(self, index: int) -> tuple[Any, int]:
+    def __call__(self, index: int) -> tuple[Any, Any]:
         """Return the input, transformed, and the label.
 
         Raises:
             UnreadableError: the dataset raised OSError, as Pillow does for damaged files.
-            DataError: the item has no input, or its label is not a whole number.
+            DataError: the item has no input, or its label is not of numbers.
         """
         return self.to_input_and_label(index, self.item(index))
 
@@ -73,14 +74,14 @@ class DatasetReader:
         except OSError as error:
             raise UnreadableError(printable(str(error))) from error
 
-    def to_input_and_label(self, index: int, item: Any) -> tuple[Any, int]:
+    def to_input_and_label(self, index: int, item: Any) -> tuple[Any, Any]:
         """Return the input of an item, transformed, and its label.
 
         Raises:
             DataError: as for a call.
         """
         value, label = input_and_label(index, item, self.keys)
-        number = UNLABELLED if label is None else label_number(index, label)
+        number = as_label(index, label)
         return (value if self.transform is None else self.transform(value)), number
 
 
@@ -128,9 +129,15 @@ def from_dataset(
     reader = DatasetReader(dataset, transform, keys)
     examples = with_workers(Examples(ids, reader, ""), workers, sockets)
     sample, note = _inspect_sample(examples)
-    if labels is not None and any(labels[row] != label for row, _, label in sample):
+    if labels is not None and not all(
+        np.array_equal(labels[row], label, equal_nan=True) for row, _, label in sample
+    ):
         labels = None  # `targets` differ from the items, such as with a target_transform
-    if labels is None and sample and all(label == UNLABELLED for _, _, label in sample):
+    if (
+        labels is None
+        and sample
+        and all(isinstance(label, int) and label == UNLABELLED for _, _, label in sample)
+    ):
         labels = np.full(len(dataset), UNLABELLED)
     names = getattr(_innermost_dataset(dataset), "classes", None)
     has_names = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
@@ -233,22 +240,15 @@ def _relative_path(path: str, root: str) -> str:
     return (Path(path).relative_to(root) if is_below else Path(path)).as_posix()
 
 
-def _labels(dataset: Any) -> Int[np.ndarray, "n"] | None:
-    """Return the labels in `dataset.targets`; None if there is no whole number for each item."""
+def _labels(dataset: Any) -> Shaped[np.ndarray, "n *label"] | None:
+    """Return the labels in `dataset.targets`; None if not each item has a number or a vector."""
     if isinstance(dataset, Subset):
         all_labels = _labels(dataset.dataset)
         return None if all_labels is None else all_labels[_subset_rows(dataset, len(all_labels))]
-    targets: Any = getattr(dataset, "targets", None)
-    try:
-        labels = np.asarray(targets) if len(targets) == len(dataset) else np.array(None)
-    except (TypeError, ValueError, RuntimeError):  # a function, or rows of different lengths
-        return None
-    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    is_whole = labels.ndim == 1 and labels.dtype.kind in "iu" and labels.max() < 2**63
-    return labels.astype(np.int64) if is_whole else None
+    return column_of(getattr(dataset, "targets", None), len(dataset))
 
 
-def _inspect_sample(examples: Examples) -> tuple[list[tuple[int, list[object], int]], str]:
+def _inspect_sample(examples: Examples) -> tuple[list[tuple[int, list[object], object]], str]:
     """Return row, values and label of some readable rows; a note on unread parts."""
     rows = np.unique(np.linspace(0, len(examples) - 1, _SAMPLE_SIZE).astype(int)).tolist()
     read = partial(_inspect_row, examples)
@@ -259,7 +259,7 @@ def _inspect_sample(examples: Examples) -> tuple[list[tuple[int, list[object], i
     return sample, next((item[2] for item in items if item is not None), "")
 
 
-def _inspect_row(examples: Examples, row: int) -> tuple[list[object], int, str] | None:
+def _inspect_row(examples: Examples, row: int) -> tuple[list[object], object, str] | None:
     """Return values, label and a note on unread parts of a row; None if it is unreadable."""
     reader = examples.read
     assert isinstance(reader, DatasetReader)
@@ -273,13 +273,14 @@ def _inspect_row(examples: Examples, row: int) -> tuple[list[object], int, str] 
     batch = read_locally(replace(examples, read=read), range(row, row + 1))
     if not len(batch.positions):
         return None
-    return digest_parts(batch.inputs), int(batch.labels[0]), ignored_parts_note(item, reader.keys)
+    note = ignored_parts_note(item, reader.keys)
+    return digest_parts(batch.inputs), digest_part(batch.labels[0]), note
 
 
 def _digest(
     ids: Sequence[str],
-    labels: Int[np.ndarray, "n"] | None,
-    sample: list[tuple[int, list[object], int]],
+    labels: Shaped[np.ndarray, "n *label"] | None,
+    sample: list[tuple[int, list[object], object]],
     user_digest: object,
 ) -> str:
     """Return a digest of length, ids, labels, a few items and `dataset.digest`."""

@@ -11,7 +11,7 @@ from jaxtyping import Int, Shaped
 
 from vog.data.sampling import sample_order
 
-Reader = Callable[[int], tuple[Any, int]]
+Reader = Callable[[int], tuple[Any, Any]]
 UNLABELLED = -1  # the label of an example that has none
 
 
@@ -58,11 +58,11 @@ class ArrayRows:
 
     Attributes:
         inputs: the inputs as stored, one a row.
-        labels: the class of each row.
+        labels: the class, or the other label, of each row.
     """
 
     inputs: Shaped[np.ndarray, "n *input"]
-    labels: Int[np.ndarray, "n"]
+    labels: Shaped[np.ndarray, "n *label"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class RowsReader:
     read: Reader
     rows: Int[np.ndarray, "n"]
 
-    def __call__(self, index: int) -> tuple[Any, int]:
+    def __call__(self, index: int) -> tuple[Any, Any]:
         """Return the input and the label of a row."""
         return self.read(int(self.rows[index]))
 
@@ -128,8 +128,8 @@ class Examples:
             `stored(row)`, which returns the input without a transform; `files` or `arrays`, which
             the examples are read from.
         digest: changes when the data change; it is computed without a pass over them.
-        labels: the class of each row, `UNLABELLED` if it has none; None if a row must be read
-            to know its label.
+        labels: the class of each row, `UNLABELLED` if it has none, or another label as in
+            `vog.data.labels`; None if a row must be read to know its label.
         label_names: the name of each class, by number.
         classes: the number of classes, if the label numbers depend on it (folders in
             alphabetical order): the model must have as many.
@@ -146,7 +146,7 @@ class Examples:
     ids: Sequence[str]
     read: Reader
     digest: str
-    labels: Int[np.ndarray, "n"] | None = None
+    labels: Shaped[np.ndarray, "n *label"] | None = None
     label_names: tuple[str, ...] | None = None
     classes: int | None = None
     rows: Int[np.ndarray, "n"] | None = None
@@ -162,7 +162,11 @@ class Examples:
     @property
     def unlabelled(self) -> bool:
         """Return whether no example has a label, as far as is known without reading them."""
-        return self.labels is not None and bool((self.labels == UNLABELLED).all())
+        if self.labels is None:
+            return False
+        is_float = self.labels.dtype.kind == "f"
+        missing = np.isnan(self.labels) if is_float else self.labels == UNLABELLED
+        return bool(missing.all())
 
     @property
     def files(self) -> ImageFiles | None:
@@ -189,7 +193,7 @@ class Examples:
 
     def sampled(self, count: int) -> "Examples":
         """Return the first `count` examples in the order of `vog.data.sampling`."""
-        rows = sample_order(self.labels, len(self))[:count]
+        rows = sample_order(self.classes_of_rows, len(self))[:count]
         return replace(
             self,
             ids=[str(self.ids[row]) for row in rows.tolist()],
@@ -197,6 +201,13 @@ class Examples:
             rows=rows,
             total=len(self),
         )
+
+    @property
+    def classes_of_rows(self) -> Int[np.ndarray, "n"] | None:
+        """Return the labels if they are numbers of classes; None if not, or if they are unknown."""
+        labels = self.labels
+        is_class = labels is not None and labels.ndim == 1 and labels.dtype.kind in "iu"
+        return labels if is_class else None
 
     def row(self, position: int) -> int:
         """Return the row in the data, as `read` takes it, of the example at a position."""

@@ -73,22 +73,3 @@ def ignored_parts_note(item: Any, keys: ItemKeys = ANY_KEYS) -> str:
     if isinstance(item, tuple | list) and len(item) > 2:
         return f"items have {len(item)} parts; the first two are read, as input and label"
     return ""
-
-
-def label_number(index: int, label: Any) -> int:
-    """Return a label as an integer; it may be a tensor or an array of one number.
-
-    Raises:
-        DataError: it is not a whole number.
-    """
-    try:
-        single = isinstance(label, np.ndarray | Tensor) and label.shape in ((), (1,))
-        value = label.item() if single else label
-        number = int(value)
-        if number != float(value) or abs(number) >= 2**63:
-            raise ValueError("not whole")
-    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise DataError(
-            f"item {index} of the dataset has the label {label!r}; expected a whole number."
-        ) from error
-    return number

@@ -103,6 +103,11 @@ def prepare_storing(request: Request, images: bool = True) -> Storing:
     """
     # Any score of the input gradient makes the sweep compute the gradients that are stored.
     job = prepare(replace(request, scores=("grad_norm",), stages=1, features=False))
+    if not job.task.has_classes:
+        raise DataError(
+            f"gradients are stored with a label and a prediction of one class, and the task is "
+            f"{job.task.name}. Use {command('score')}, which does not store them."
+        )
     _check_labelled(job)
     shape, layout = job.input_shape, layout_of(job.scores)
     colour_axis = {"channels-first": 0, "channels-last": 2}.get(layout or default_layout(shape))
@@ -274,8 +279,8 @@ def _write_arrays(job: Job) -> None:
     """Write the arrays of all examples; call this when all rows are finished."""
     run = Run(job.out, job.question)
     columns = [f"prediction@{file.step}" for file in job.files]
-    table = run.table(["label", *columns])
-    labels = table["label"].fill_null(-1).to_numpy()
+    table = run.table(columns)
+    labels = run.class_labels
     for file, column in zip(job.files, columns, strict=True):
         predictions = table[column].fill_null(-1).to_numpy()
         right = np.stack([np.arange(len(labels)), predictions == labels], axis=1)

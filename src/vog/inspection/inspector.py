@@ -87,6 +87,7 @@ class ExampleInspection:
 
 Inspector = Callable[[int], ExampleInspection]
 _SHOWN = (Outcome.CONFIDENCE, Outcome.MARGIN, Outcome.LOSS)
+_OUTCOMES = frozenset({Outcome.PREDICTION, *_SHOWN})
 
 
 def inspector(
@@ -157,11 +158,12 @@ def _inspection_job(run: Run, inputs: LocatedInputs, device: str) -> Job:
         root=inputs.root,
         transform=inputs.transform,
         exif=question["data"].get("exif", False),
-        scores=("vog", "entropy"),  # they need a gradient and logits, and no label
+        scores=_scores_of(question),
         target=inputs.target,
         wrt=question.get("wrt"),
         input=question.get("input"),
         label=question.get("label"),
+        task=question.get("task", "classification"),
         channels="keep",  # the question, not the shape, has the axis of colours
         layout=None if "wrt" in question else _layout(question),
         stages=1,
@@ -192,6 +194,11 @@ def _layout(question: Mapping[str, Any]) -> Layout | None:
     return layout_of_name(str(question["data"].get("transform"))) or question.get("layout")
 
 
+def _scores_of(question: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return scores that need a gradient and logits, and no label; regression has one alone."""
+    return ("vog",) if question.get("task") == "regression" else ("vog", "entropy")
+
+
 @contextmanager
 def _temporary_folder() -> Iterator[Path]:
     folder = temporary_folder()
@@ -217,23 +224,25 @@ def _model_inspector(run: Run, job: Job) -> Inspector:
         batch = sources.read_batch(job.examples, range(position, position + 1))
         if not len(batch.positions):
             raise DataError(f"example {name!r} cannot be read: {batch.problems[0]}")
-        label = int(batch.labels[0])
+        label = _class_of(batch.labels[0])
         changes = general + drift.changed_row(run, table, index, name, label)
         with job.model.evaluation_mode(), job.memory_allocation():
             observe = observer(job, [batch])
             observation = concat([observe(weights, batch) for weights in job.weights.each()])
-        observation = job.task.complete(observation, frozenset({Outcome.PREDICTION, *_SHOWN}))
+        observation = job.task.complete(observation, _OUTCOMES & job.task.outcomes)
         bad = not_finite_by_checkpoint([not_finite_signals(observation, job.needs)])
         problems = signal_errors(job, np.arange(1), bad)
         if problems:
             raise DataError(
                 f"example {name!r} has no VoG map: {problems[0]}. Inspect a different example."
             )
-        predictions = tuple(observation.outcome(Outcome.PREDICTION)[:, 0].tolist())
+        predictions = _values(observation, Outcome.PREDICTION)
         vog = job.scores[0]
         assert isinstance(vog, VoG), "see `_inspection_job`"
         observation = token_maps.without_padding(observation)
-        example = _inspection(index, name, label, steps, observation, vog, predictions, changes)
+        example = _inspection(
+            index, name, label, steps, observation, vog, predictions, changes, job.task.has_classes
+        )
         if "wrt" not in job.question or not token_maps.is_token_map(
             observation.signal(Signal.INPUT_GRADIENT), batch.inputs
         ):
@@ -262,6 +271,18 @@ def _of_text(
         gradients=strength[:, None].cpu().numpy(),
         tokens=tokens,
     )
+
+
+def _class_of(label: Tensor) -> int:
+    """Return the number of the class; -1 if the label is something else, or missing."""
+    is_class = label.ndim == 0 and not label.is_floating_point()
+    return int(label) if is_class else UNLABELLED
+
+
+def _values(observation: Observation, name: Outcome) -> tuple[Any, ...] | None:
+    """Return an outcome of one example at each checkpoint; None if there is none."""
+    values = observation.outcomes.get(name)
+    return None if values is None else tuple(values[:, 0].tolist())
 
 
 def _gradient_inspector(run: Run, folder: Path) -> Inspector:
@@ -298,8 +319,9 @@ def _inspection(
     steps: tuple[int, ...],
     observation: Observation,
     vog: VoG,
-    predictions: tuple[int, ...],
+    predictions: tuple[int, ...] | None,
     changes: tuple[str, ...],
+    has_classes: bool = True,
 ) -> ExampleInspection:
     state = vog.init(observation)
     mean = float(vog.compute(state))
@@ -311,9 +333,9 @@ def _inspection(
     spread = moments.std(state)[None]
     if vog.channels == "keep":  # the score uses each colour; a picture shows their mean
         spread = pixels(spread, "mean", vog.layout)
-    unknown = observation.logits is None or label == UNLABELLED
+    unlabelled = has_classes and label == UNLABELLED
     confidence, margins, loss = (
-        None if unknown else tuple(observation.outcome(name)[:, 0].tolist()) for name in _SHOWN
+        None if unlabelled else _values(observation, name) for name in _SHOWN
     )
     return ExampleInspection(
         index=index,

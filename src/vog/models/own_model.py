@@ -72,6 +72,11 @@ class OwnModel:
         return tuple(map(str, getattr(self.adapter, "remarks", ())))
 
     @property
+    def predicts_next_token(self) -> bool:
+        """What the object says of its outputs, or else False."""
+        return bool(getattr(self.adapter, "predicts_next_token", False))
+
+    @property
     def plain_name(self) -> str:
         """What the object calls its plain way."""
         return str(getattr(self.adapter, "plain_name", "the plain way of the model"))
@@ -181,13 +186,13 @@ class OwnModel:
 
     def _checked(self, outputs: Any) -> Outputs:
         """Return outputs with plain values, and a `vjp` that is checked when it is called."""
-        if not isinstance(outputs, Outputs) or not _is_matrix(outputs.values):
+        if not isinstance(outputs, Outputs) or not _is_floats(outputs.values):
             actual = type(outputs).__name__
             if isinstance(outputs, Outputs):
                 actual = f"Outputs with values that are {_described(outputs.values)}"
             raise ModelError(
                 f"`observe` of the model gives {actual}; expected `vog.models.Outputs` with values "
-                f"that are a tensor of floats of shape (examples, classes)."
+                f"that are a tensor of floats of shape (examples, classes), or (examples, ...)."
             )
         layer = outputs.last_layer
         if layer is not None and not (isinstance(layer, LastLayer) and _is_matrix(layer.features)):
@@ -427,6 +432,10 @@ def _described(value: Any) -> str:
         if isinstance(value, str | int | None)
         else f"of the type {type(value).__name__}"
     )
+
+
+def _is_floats(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point() and value.ndim > 0
 
 
 def _is_matrix(value: Any) -> bool:

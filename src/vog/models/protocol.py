@@ -91,7 +91,7 @@ class VectorJacobianProduct(Protocol):
     """From a cotangent to a gradient with respect to the inputs."""
 
     def __call__(
-        self, cotangent: Float[Tensor, "n outputs"], more: bool = False
+        self, cotangent: Float[Tensor, "n *outputs"], more: bool = False
     ) -> Float[Tensor, "n *input"]:
         """Return the gradient of the sum of `cotangent * values` with respect to the inputs.
 
@@ -136,7 +136,7 @@ class Outputs:
         mask: the positions of the inputs that are real and not padding, if there is padding.
     """
 
-    values: Float[Tensor, "n outputs"]
+    values: Float[Tensor, "n *outputs"]
     vjp: VectorJacobianProduct
     last_layer: LastLayer | None = None
     mask: Bool[Tensor, "n positions"] | None = None

@@ -67,10 +67,17 @@ def make_tile(run: Run, row: Mapping[str, Any], **fields: Any) -> GalleryTile:
     )
 
 
-def class_text(run: Run, label: int | None) -> str | None:
-    """Return the first name of a class, or its number as text; None for no label."""
+def class_text(run: Run, label: Any) -> str | None:
+    """Return the first name of a class, or its number as text; None for no label.
+
+    A set of tags is the names of all; the numbers of a regression stay numbers.
+    """
     if label is None:
         return None
+    if isinstance(label, list):
+        return ", ".join(str(class_text(run, each)) for each in label) or "none"
+    if isinstance(label, float):
+        return f"{label:.4g}"
     names = run.label_names or []
     return main_name(names[label]) if 0 <= label < len(names) else str(label)
 

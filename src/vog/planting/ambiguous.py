@@ -22,7 +22,7 @@ def boundary_flip_rule(run: Run, examples: Examples, labels: Int[np.ndarray, "n"
     Raises:
         DataError: the run has different data or labels, or neither probabilities nor such scores.
     """
-    table = run.table(["id", "label"])
+    table = run.table(["id"])
     ids = [str(examples.ids[row]) for row in range(len(examples))]
     positions = positions_of(ids, table["id"])
     if (positions < 0).any():
@@ -31,7 +31,7 @@ def boundary_flip_rule(run: Run, examples: Examples, labels: Int[np.ndarray, "n"
             f"{_argument(run)} lacks {(positions < 0).sum():,} of {len(ids):,} examples: "
             f"{first_few(missing)}. Give a run of the same data."
         )
-    run_labels = table["label"].fill_null(-1).to_numpy()[positions]
+    run_labels = run.class_labels[positions]
     if (run_labels != labels).any():
         mismatched = [ids[row] for row in np.flatnonzero(run_labels != labels)[:5].tolist()]
         raise DataError(
@@ -62,7 +62,7 @@ def _from_probabilities(
 
 
 def _from_scores(run: Run) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    label = run.table(["label"])[0].fill_null(-1).to_numpy()
+    label = run.class_labels
     runner_up = np.full(len(label), -1)
     for stage in run.stages:  # later stages overwrite earlier ones
         predictions = run.table([f"prediction@{stage}"])[0].fill_null(-1).to_numpy()

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from vog.data.examples import ArrayRows, Examples
+from vog.data.labels import as_classes
 from vog.errors import DataError
 from vog.files import npz
 from vog.files.writing import write_whole
@@ -56,7 +57,8 @@ class ArrayPlanter:
     @property
     def target(self) -> PlantingTarget:
         """Return what the choice of faults depends on."""
-        labels, names = self.arrays.labels, self.examples.label_names
+        labels = as_classes(self.arrays.labels, "planting")
+        names = self.examples.label_names
         return PlantingTarget(
             labels,
             count_classes(labels, names),

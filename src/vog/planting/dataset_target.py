@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Int
 from PIL import Image
 
-from vog.data.examples import Examples, UnreadableError
+from vog.data.examples import UNLABELLED, Examples, UnreadableError
+from vog.data.labels import as_classes
 from vog.data.stored_inputs import first_value, readable_values, value_of
 from vog.data.tensors import as_array
 from vog.errors import DataError
@@ -61,14 +62,14 @@ class DatasetPlanter:
     def labels(self) -> Int[np.ndarray, "n"]:
         """The class of each item; -1 where only the item has it and cannot be read."""
         if self.examples.labels is not None:
-            return self.examples.labels
-        labels = np.full(len(self.examples), -1, np.int64)
+            return as_classes(self.examples.labels, "planting")
+        labels: list[Any] = [UNLABELLED] * len(self.examples)
         with progress("labels", len(labels), quiet=self.quiet) as advance:
             for row in range(len(labels)):
                 with suppress(UnreadableError):
                     labels[row] = self.examples.read(row)[1]
                 advance(1)
-        return labels
+        return as_classes(labels, "planting")
 
     @property
     def target(self) -> PlantingTarget:

@@ -113,9 +113,9 @@ class Planted:
         Raises:
             ResultError: the run does not score the planted data.
         """
-        table = run.table(["id", "label"])
+        table = run.table(["id"])
         positions = positions_of((plant.id for plant in self.plants), table["id"])
-        labels = table["label"].fill_null(-1).to_numpy()
+        labels = run.class_labels
         planted_labels = np.array([plant.label for plant in self.plants], np.int64)
         self._require_planted_rows(run, positions, labels[positions] != planted_labels)
         kind = np.array([plant.kind for plant in self.plants])

@@ -80,7 +80,7 @@ class RowBlock:
     Attributes:
         rows: the numbers of the rows in the order of the run.
         ids: the id of each row.
-        labels: the class of each row; -1 if unknown.
+        labels: as `label_columns` takes them: mostly the class of each row, -1 if unknown.
         scored_positions: the positions of the rows that were scored.
         predictions: for each stage, the class that its last checkpoint predicts.
         probabilities: for each stage, the probability of that class, if known.
@@ -93,7 +93,7 @@ class RowBlock:
 
     rows: range
     ids: Sequence[str]
-    labels: Int[np.ndarray, "m"]
+    labels: Shaped[np.ndarray, "m *label"]
     scored_positions: Int[np.ndarray, "n"]
     predictions: Mapping[str, Int[np.ndarray, "n"]]
     probabilities: Mapping[str, Shaped[np.ndarray, "n"]]
@@ -117,8 +117,7 @@ def to_table(
     """
     span = slice(rows.rows.start, rows.rows.stop)
     index = np.arange(span.start, span.stop) if numbers is None else numbers[span]
-    labels = pa.array(rows.labels, mask=rows.labels < 0)
-    names = pa.array([_name_of(label, label_names) for label in rows.labels.tolist()], pa.string())
+    labels, names = label_columns(rows.labels, label_names)
     columns: dict[str, pa.Array] = {
         "index": pa.array(index),
         "id": pa.array(rows.ids, pa.string()),
@@ -168,6 +167,33 @@ def _scatter_lists(values: Float16[np.ndarray, "n values"], rows: RowBlock) -> p
     return pa.FixedSizeListArray.from_arrays(
         pa.array(full.reshape(-1)), values.shape[1], mask=pa.array(mask)
     )
+
+
+def label_columns(
+    labels: Shaped[np.ndarray, "m *label"], names: Sequence[str] | None
+) -> tuple[pa.Array, pa.Array]:
+    """Return the labels as they are stored, and their names.
+
+    A class is its number, and -1 becomes null. Floats are numbers or lists of numbers, and NaN
+    becomes null. Rows of 0 and 1 become the list of the numbers of their tags.
+    """
+    nothing = pa.nulls(len(labels), pa.string())
+    if labels.ndim == 1 and labels.dtype.kind == "f":
+        return pa.array(labels, mask=np.isnan(labels)), nothing
+    if labels.ndim == 1:
+        texts = [_name_of(label, names) for label in labels.tolist()]
+        return pa.array(labels, mask=labels < 0), pa.array(texts, pa.string())
+    if labels.ndim == 2 and labels.dtype.kind == "f":
+        cells = [None if np.isnan(row).all() else row.tolist() for row in labels]
+        return pa.array(cells, pa.list_(pa.float64())), nothing
+    sets = [np.flatnonzero(row).tolist() if np.isin(row, (0, 1)).all() else None for row in labels]
+    texts = [
+        None
+        if numbers is None
+        else ", ".join(_name_of(number, names) or str(number) for number in numbers)
+        for numbers in sets
+    ]
+    return pa.array(sets, pa.list_(pa.int64())), pa.array(texts, pa.string())
 
 
 def _name_of(label: int, names: Sequence[str] | None) -> str | None:

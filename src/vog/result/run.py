@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from vog.errors import ResultError, first_few, unknown
 from vog.files.output_paths import output_path
@@ -19,7 +19,13 @@ from vog.former_names import FormerAttribute
 from vog.result import part_checks, part_digests
 from vog.result import question as questions
 from vog.result.class_names import find_labels, main_name
-from vog.result.derived_columns import BY_LENGTH, DERIVED, length_z_score, rank
+from vog.result.derived_columns import (
+    BY_LENGTH,
+    CLASS_STATISTICS,
+    DERIVED,
+    length_z_score,
+    rank,
+)
 from vog.result.part_names import DamagedPartError, Part, gaps, list_parts
 from vog.result.part_sink import write_table
 from vog.result.repair import seconds_in
@@ -29,6 +35,8 @@ from vog.result.rows import FEATURES, LENGTH, is_half, is_list, probabilities_co
 from vog.result.text_tables import write_text_table
 from vog.wording import command, option, same_again
 
+# Their columns of labels are empty, or lists of tags.
+_TASKS_WITHOUT_CLASSES = ("multi-label", "regression", "tokens", "next-token")
 FORMATS = ("csv", "parquet", "jsonl")
 
 
@@ -179,6 +187,39 @@ class Run:
         return bool(self.question.get("out_of_sample"))
 
     @property
+    def task(self) -> str:
+        """The name of the task, such as `classification` or `regression`."""
+        return self.question.get("task", "classification")
+
+    @property
+    def has_classes(self) -> bool:
+        """True if the label of a row is the number of one class."""
+        is_number = pa.types.is_integer(self.schema.field("label").type)
+        return is_number and self.task not in _TASKS_WITHOUT_CLASSES
+
+    def require_classes(self, subject: str) -> None:
+        """Raise ResultError unless labels are classes.
+
+        Args:
+            subject: what needs classes, as the subject of a sentence.
+
+        Raises:
+            ResultError: the task of the run has no classes.
+        """
+        if not self.has_classes:
+            raise ResultError(
+                f"{subject} exists for classification alone, and {self.folder} is of the task "
+                f"{self.task}. Use its scores: {command('top')}."
+            )
+
+    @property
+    def class_labels(self) -> Int[np.ndarray, "n"]:
+        """The class of each row, -1 if it has none; -1 for all rows of a task without classes."""
+        if not self.has_classes:
+            return np.full(self.rows, -1)
+        return self.table(["label"]).column(0).fill_null(-1).to_numpy()
+
+    @property
     def label_names(self) -> list[str] | None:
         """The names of the classes by number; None if the data have none."""
         return self.question["data"].get("label_names")
@@ -195,7 +236,7 @@ class Run:
         names = list(self.columns if columns is None else columns)
         stored = list(dict.fromkeys(self.stored_column(name) for name in names))
         groups = [self.group_column(name.partition(":")[2]) for name in names if ":" in name]
-        raw = self._read(list(dict.fromkeys([*stored, *groups])))
+        raw = self._read(list(dict.fromkeys([*stored, *filter(None, groups)])))
         return pa.table([self._derive(raw, name) for name in names], schema=self._schema(names))
 
     def _read(self, stored: list[str]) -> pa.Table:
@@ -284,6 +325,7 @@ class Run:
         names = ["index", "id", "label", "label_name", f"prediction@{stage}", LENGTH, by, "problem"]
         table = self.table(list(dict.fromkeys(name for name in names if self._has(name))))
         if label is not None:
+            self.require_classes(option("label"))
             table = table.filter(pc.field("label") == self.label_number(label))
         table = table.filter(pc.field(by).is_valid())
         order = "ascending" if self.higher_is_harder(by) == easiest else "descending"
@@ -326,7 +368,9 @@ class Run:
 
     @property
     def _mostly_alone(self) -> bool:
-        """True if more than half of the examples are the only one of their class."""
+        """True if more than half of the examples are the only one of their class, if any."""
+        if not self.has_classes:
+            return True
         counts = self.table([self.class_column]).column(0).value_counts()
         return 2 * int((counts.field("counts").to_numpy() == 1).sum()) > self.rows
 
@@ -389,6 +433,11 @@ class Run:
             raise ResultError(
                 f"there is no column {name!r}: only scores may end in :{', :'.join(self.derived)}."
             )
+        if derived in CLASS_STATISTICS and not self.has_classes:
+            raise ResultError(
+                f"there is no column {name!r}: the task {self.task} has no classes. Use {stored!r} "
+                f"or '{stored}:rank'."
+            )
         return stored
 
     def score_column(self, name: str) -> str:
@@ -407,7 +456,11 @@ class Run:
         if not derived:
             return raw[stored]
         values = raw[stored].to_numpy().astype(np.float64)
-        groups = raw[self.group_column(derived)].fill_null(-1).to_numpy()
+        group_column = self.group_column(derived)
+        if group_column is None:
+            groups = np.zeros(len(values), int)
+        else:
+            groups = raw[group_column].fill_null(-1).to_numpy()
         derive = length_z_score if derived == BY_LENGTH else DERIVED[derived]
         return pa.array(derive(values, groups), from_pandas=True)  # NaN becomes null
 
@@ -416,9 +469,11 @@ class Run:
         """The columns that are derived from a score, by the word after its name and a colon."""
         return [*DERIVED, *([BY_LENGTH] if LENGTH in self.schema.names else [])]
 
-    def group_column(self, derived: str) -> str:
-        """Return the column whose groups a derived column compares the examples in."""
-        return LENGTH if derived == BY_LENGTH else self.class_column
+    def group_column(self, derived: str) -> str | None:
+        """Return the column whose groups a derived column compares the examples in; or None."""
+        if derived == BY_LENGTH:
+            return LENGTH
+        return self.class_column if self.has_classes else None  # a rank needs no classes
 
     @property
     def class_column(self) -> str:
@@ -441,6 +496,7 @@ class Run:
         Raises:
             ResultError: no class or several have this name, or no example has this number.
         """
+        self.require_classes("a class")
         names = self.label_names or []
         labels = find_labels(str(label), names)
         if len(labels) > 1:

@@ -89,7 +89,9 @@ class RunTables:
             f"CASE WHEN NOT isfinite({value}) THEN {value} WHEN {spread} > 0 "
             f"THEN ({value} - {alias}.centre) / {spread} ELSE 0 * {value} END"
         )
-        class_sql = f"coalesce({quoted(self.run.group_column(derived))}, -1)"
+        group_column = self.run.group_column(derived)
+        assert group_column is not None, "`stored_column` refuses these without classes"
+        class_sql = f"coalesce({quoted(group_column)}, -1)"
         return key, f" LEFT JOIN {table} AS {alias} ON {class_sql} = {alias}.class"
 
     def _statistics_table(self, column: str) -> str:

@@ -7,7 +7,12 @@ import pyarrow as pa
 
 
 def write_text_table(table: pa.Table, path: Path, kind: str) -> None:
-    """Write csv or jsonl by DuckDB. JSON has no infinity, so it becomes the text "Infinity"."""
+    """Write csv or jsonl by DuckDB. JSON has no infinity, so it becomes the text "Infinity".
+
+    In csv, a list such as that of tags becomes its values, separated by spaces.
+    """
+    if kind == "csv":
+        table = _with_joined_lists(table)
     # `path` is temporary already; a temporary file of DuckDB would survive a killed process.
     selection, options = "*", "FORMAT csv, HEADER, USE_TMP_FILE false"
     if kind == "jsonl":
@@ -23,6 +28,17 @@ def write_text_table(table: pa.Table, path: Path, kind: str) -> None:
             connection.execute(f"COPY (SELECT {selection} FROM rows) TO '{target}' ({options})")
     except duckdb.IOException as error:
         raise OSError(str(error).splitlines()[0]) from error
+
+
+def _with_joined_lists(table: pa.Table) -> pa.Table:
+    for index, field in enumerate(table.schema):
+        if pa.types.is_list(field.type):
+            cells = [
+                None if cell is None else " ".join(map(str, cell))
+                for cell in table[field.name].to_pylist()
+            ]
+            table = table.set_column(index, field.name, pa.array(cells, pa.string()))
+    return table
 
 
 def _json_number_sql(name: str) -> str:

@@ -97,6 +97,11 @@ def needs_of(scores: Sequence[Score]) -> frozenset[Signal]:
     return frozenset(need if isinstance(need, Signal) else Signal.LOGITS for need in needs)
 
 
+def reads_logits(scores: Sequence[Score]) -> bool:
+    """Return whether a score reads the logits themselves, and not only outcomes made of them."""
+    return any(Signal.LOGITS in score.needs for score in scores)
+
+
 def outcomes_of(scores: Sequence[Score]) -> frozenset[Outcome]:
     """Return the outcomes that at least one of the scores needs."""
     return frozenset(n for score in scores for n in score.needs if isinstance(n, Outcome))

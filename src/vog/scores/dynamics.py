@@ -91,4 +91,5 @@ class FirstLearned:
 
 
 def _is_right(observation: Observation) -> Bool[Tensor, "k n"]:
-    return observation.outcome(Outcome.CORRECT).bool()
+    """Return which examples are right; of several tokens, all must be."""
+    return observation.outcome(Outcome.CORRECT) == 1

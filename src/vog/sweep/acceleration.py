@@ -215,7 +215,7 @@ def _last_observer(computation: Computation, batch: Batch) -> Callable[[], Obser
     """Return a function that observes the batch under the last checkpoint."""
     model, needs = computation.model, computation.needs
     placed = model.place(batch.inputs)
-    labels = batch.labels[batch.positions].to(model.device)
+    labels = computation.observer.labels(batch)
 
     def observe() -> Observation:
         observation = computation.observer(computation.weights.last, placed, labels, needs)

@@ -8,15 +8,17 @@ from jaxtyping import Int
 from torch import Tensor
 
 from vog.checkpoints import Stage
-from vog.data import UNLABELLED, Batch
+from vog.data import Batch
 from vog.data.inputs import lengths_of
+from vog.data.labels import filled, is_missing, with_whole_classes
 from vog.models.protocol import Placed, Weights
-from vog.observation import Observation, Signal
+from vog.observation import Observation, Outcome, Signal
 from vog.result.rows import Meaning, RowBlock, whole_of
 from vog.scores import Score, uses_label
 from vog.sweep.accumulator import Accumulator, Columns
 from vog.sweep.fold import PREDICTED, column_name
 from vog.sweep.job import Computation
+from vog.sweep.observe import labels_of
 from vog.sweep.preflight import check_labels
 from vog.sweep.split_half import is_halved
 
@@ -31,7 +33,7 @@ def rows_of(job: Computation, block: Batch, size: int | None = None) -> list[Row
     size = size or job.batch_size
     batches = block.split(size)
     accumulators = [_accumulator(job, batch) for batch in batches]
-    observe = observer(job.in_batches_of(size), batches)
+    observe = observer(job.in_batches_of(size), batches, job.outcomes)
     weights_of_all = job.weights.each() if len(block.positions) else ()
     for checkpoint, weights in enumerate(weights_of_all, start=1):
         keeps_features = job.projection is not None and checkpoint == len(job.files)
@@ -61,31 +63,35 @@ class ObserveBatch(Protocol):
         ...
 
 
-def observer(job: Computation, batches: Sequence[Batch]) -> ObserveBatch:
+def observer(
+    job: Computation, batches: Sequence[Batch], outcomes: frozenset[Outcome] | None = None
+) -> ObserveBatch:
     """Return a function that observes the readable examples of a batch under given weights.
 
-    Examples without a label are observed with class 0, which influences no stored value.
+    Examples without a label are observed with class 0, which influences no stored value. With
+    `outcomes`, large logits are replaced by these.
 
     Raises:
         DataError: a label is outside the classes. Some datasets reveal labels only when read.
     """
     arguments: dict[range, tuple[Placed, Tensor, Tensor | None]] = {}
     for batch in batches:
-        labels, positions = batch.labels[batch.positions], batch.positions.numpy()
+        labels, positions = labels_of(job.task, batch), batch.positions.numpy()
         rows = positions + batch.rows.start
         check_labels(
             labels.numpy(), rows, job.examples, job.task, job.classes, job.aim_at_prediction
         )
         if len(positions):
             placed = job.model.place(batch.inputs)
-            device_labels = labels.clamp(min=0).to(job.model.device)
+            device_labels = filled(labels).to(job.model.device)
             arguments[batch.rows] = placed, device_labels, _aim(job, placed, device_labels)
 
     def observe(
         weights: Weights, batch: Batch, needs: frozenset[Signal] | None = None
     ) -> Observation:
         placed, labels, aim = arguments[batch.rows]
-        return job.observer(weights, placed, labels, job.needs if needs is None else needs, aim)
+        signals = job.needs if needs is None else needs
+        return job.observer(weights, placed, labels, signals, aim, outcomes)
 
     return observe
 
@@ -94,11 +100,12 @@ def _aim(job: Computation, placed: Placed, labels: Tensor) -> Tensor | None:
     if not job.aim_at_prediction:
         return None
     observation = job.observer(job.weights.last, placed, labels, frozenset({Signal.LOGITS}))
-    return observation.signal(Signal.LOGITS)[0].argmax(dim=-1)
+    return job.task.predicted(observation.signal(Signal.LOGITS)[0], observation.labels)
 
 
 def _rows(job: Computation, batch: Batch, accumulator: Accumulator) -> RowBlock:
-    positions, labels = batch.positions.numpy(), batch.labels.numpy()
+    positions = batch.positions.numpy()
+    labels = with_whole_classes(batch.labels, job.task.has_classes).numpy()
     ids = job.examples.ids[batch.rows.start : batch.rows.stop]
     problems = {position: f"unreadable: {reason}" for position, reason in batch.problems.items()}
     columns = accumulator.columns() if len(positions) else _no_columns(job, accumulator)
@@ -108,11 +115,11 @@ def _rows(job: Computation, batch: Batch, accumulator: Accumulator) -> RowBlock:
     return RowBlock(
         batch.rows,
         ids,
-        labels,
+        job.task.stored(labels, job.classes),
         positions,
         columns.predictions,
         columns.probabilities,
-        _without_unlabelled(job, columns.scores, labels[positions] != UNLABELLED),
+        _without_unlabelled(job, columns.scores, ~is_missing(labels[positions])),
         problems | signal_errors(job, positions, columns.not_finite),
         columns.distributions,
         columns.features,

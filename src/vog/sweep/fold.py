@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from vog.checkpoints import Stage, segments
-from vog.observation import Observation, Outcome, Signal, concat
+from vog.observation import Observation, Outcome, Signal, concat, not_finite_rows
 from vog.scores import Score, outcomes_of
 from vog.tasks import Task
 
@@ -111,20 +111,15 @@ def prediction_of(observation: Observation) -> Prediction:
 
 def not_finite_signals(observation: Observation, needs: frozenset[Signal]) -> NotFinite:
     """Return, of the signals that are needed and of the logits, where they are not finite."""
+    finite = observation.logits_finite
     observed = needs if observation.logits is None else needs | {Signal.LOGITS}
-    return {
-        signal: _not_finite(observation.signal(signal)) for signal in Signal if signal in observed
+    observed -= set() if finite is None else {Signal.LOGITS}
+    by_signal = {
+        signal: not_finite_rows(observation.signal(signal))
+        for signal in Signal
+        if signal in observed
     }
-
-
-def _not_finite(signal: Float[Tensor, "k n *rest"]) -> Bool[Tensor, "k n"]:
-    """Return which examples have a value that is NaN or infinite."""
-    values = signal.flatten(start_dim=2) if signal.ndim > 2 else signal[..., None]
-    # A sum reads each value once and writes nothing. If it is finite, so are all values; otherwise
-    # the values are checked one by one. On a GPU, reading the sum would stall the queue.
-    if signal.device.type == "cpu" and bool(values.sum(dim=-1).isfinite().all()):
-        return torch.zeros(values.shape[:2], dtype=torch.bool)
-    return ~values.isfinite().all(dim=-1)
+    return by_signal if finite is None else {Signal.LOGITS: ~finite, **by_signal}
 
 
 def not_finite_by_checkpoint(segments: Sequence[NotFinite]) -> dict[Signal, np.ndarray]:

@@ -10,9 +10,10 @@ from vog import host_memory, scores
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Examples
 from vog.models.protocol import Model
-from vog.observation import Signal
+from vog.observation import Outcome, Signal
 from vog.scores import Score
 from vog.sweep.accumulator import ScorePlan
+from vog.sweep.fold import PREDICTED
 from vog.sweep.memory_plan import MemoryPlan
 from vog.sweep.observe import Observer
 from vog.sweep.projection import Projection
@@ -79,6 +80,13 @@ class Computation:
         return ScorePlan(
             self.stages, self.scores, self.task, self.keeps_probabilities, self.projection
         )
+
+    @property
+    def outcomes(self) -> frozenset[Outcome] | None:
+        """Outcomes that are read of an observation; None if the logits are read as well."""
+        if self.keeps_probabilities or scores.reads_logits(self.scores):
+            return None
+        return scores.outcomes_of(self.scores) | (PREDICTED & self.task.outcomes)
 
     @property
     def needs(self) -> frozenset[Signal]:

@@ -10,6 +10,7 @@ from vog.data.inputs import concat
 from vog.data.sampling import sample_order
 from vog.observation import Outcome, Signal
 from vog.sweep.job import Computation
+from vog.sweep.observe import labels_of
 
 _EXAMPLES = 64
 
@@ -20,9 +21,9 @@ def sample_agreement(job: Computation) -> LabelAgreement | None:
     None if the target is at the predicted class, the task predicts no class, or no example of the
     sample can be read.
     """
-    if job.aim_at_prediction or Outcome.PREDICTION not in job.task.outcomes:
+    if job.aim_at_prediction or not job.task.has_classes:
         return None
-    rows = sample_order(job.examples.labels, len(job.examples))[:_EXAMPLES].tolist()
+    rows = sample_order(job.examples.classes_of_rows, len(job.examples))[:_EXAMPLES].tolist()
     ranges = [range(row, row + 1) for row in sorted(rows)]
     readable = [batch for batch in data.samples(job.examples, ranges) if len(batch.positions)]
     size = job.batch_size
@@ -33,7 +34,7 @@ def sample_agreement(job: Computation) -> LabelAgreement | None:
         ]
     if not predictions:
         return None
-    labels = np.array([int(batch.labels[0]) for batch in readable])
+    labels = np.array([int(labels_of(job.task, batch)[0]) for batch in readable])
     return agreement_of(labels, np.concatenate(predictions), tuple(job.examples.label_names or ()))
 
 
@@ -44,5 +45,6 @@ def _predictions(job: Computation, batches: list[Batch]) -> np.ndarray:
     placed, needs = job.model.place(inputs), frozenset({Signal.LOGITS})
     observation = job.observer(job.weights.last, placed, labels, needs)
     predictions = job.task.outcome(observation, Outcome.PREDICTION)[0].cpu()
-    finite = observation.signal(Signal.LOGITS)[0].isfinite().all(dim=1).cpu()
+    logits = observation.signal(Signal.LOGITS)[0]
+    finite = logits.reshape(len(logits), -1).isfinite().all(dim=1).cpu()
     return torch.where(finite, predictions, -1).numpy()

@@ -9,13 +9,14 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor
 
 from vog.checkpoints import Stage, segments
 from vog.data.inputs import Inputs, VariedInputs
 from vog.errors import DataError, ModelError
 from vog.models.protocol import Weights
-from vog.scores import Score, needs_of, outcomes_of
+from vog.scores import Score, needs_of, outcomes_of, reads_logits
 from vog.sweep.observe import Observer
 from vog.sweep.weights import STREAMED_COPIES
 from vog.wording import option
@@ -81,6 +82,7 @@ def measure_needs(
     observer: Observer,
     weights: Weights,
     inputs: Inputs,
+    labels: Shaped[Tensor, "n *label"],
     stages: tuple[Stage, ...],
     scores: tuple[Score, ...],
     workers: int,
@@ -97,8 +99,9 @@ def measure_needs(
     with model.evaluation_mode():
         for count in _PROBE_SIZES:
             placed = model.place(inputs[torch.arange(count) % len(inputs)])
-            labels = torch.zeros(count, dtype=torch.int64, device=model.device)
-            observe = partial(observer, weights, placed, labels, needs_of(scores))
+            some = labels[torch.arange(count, device=labels.device) % len(labels)]
+            outcomes = None if reads_logits(scores) else outcomes_of(scores)
+            observe = partial(observer, weights, placed, some, needs_of(scores), outcomes=outcomes)
             # One-time costs come before the peak is measured.
             observation = observer.task.complete(observe(), outcomes_of(scores))
             states = sum(_state_nbytes(score.init(observation)) for score in scores) // count

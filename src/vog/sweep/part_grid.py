@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Shaped
 
 from vog.data import Batch
 from vog.data.inputs import Inputs
@@ -72,10 +73,12 @@ def seconds_per_row(
 ) -> float:
     """Return about how long one row takes, by timing one batch under one checkpoint."""
     count = max(1, min(batch_size, _TIMED_EXAMPLES))
-    inputs = first.inputs[torch.arange(count) % len(first.inputs)]
+    rows = torch.arange(count) % len(first.inputs)
+    inputs, labels = first.inputs[rows], observer.labels(first)[rows.to(observer.model.device)]
     try:
         with observer.model.evaluation_mode():
-            computing = _time_observation(observer, weights, inputs, needs) * checkpoints / count
+            computing = _time_observation(observer, weights, inputs, labels, needs)
+            computing *= checkpoints / count
     except Exception as error:
         if not observer.model.ran_out(error):
             raise
@@ -86,10 +89,13 @@ def seconds_per_row(
 
 
 def _time_observation(
-    observer: Observer, weights: Weights, inputs: Inputs, needs: frozenset[Signal]
+    observer: Observer,
+    weights: Weights,
+    inputs: Inputs,
+    labels: Shaped[torch.Tensor, "n *label"],
+    needs: frozenset[Signal],
 ) -> float:
     placed = observer.model.place(inputs)
-    labels = torch.zeros(len(inputs), dtype=torch.int64, device=observer.model.device)
     start = 0.0
     for _ in range(2):  # the first time includes one-time costs
         start = time.perf_counter()

@@ -6,33 +6,61 @@ only if labels are numbered like the outputs of the model.
 """
 
 import numpy as np
-from jaxtyping import Int
+import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
 
 from vog import data, user_functions
-from vog.data import UNLABELLED, Batch, Examples
+from vog.data import Batch, Examples
 from vog.data.inputs import concat, equal
+from vog.data.labels import is_missing, label_text, with_whole_classes
 from vog.errors import DataError, ModelError, first_few
 from vog.models.protocol import Model, Weights
 from vog.observation import Observation, Signal
 from vog.sweep.comparison import JUMPING_SHARE, TOLERANCE, within_tolerance
-from vog.sweep.observe import Observer
-from vog.tasks import Task
+from vog.sweep.observe import Observer, labels_of
+from vog.tasks import Task, choose_task
 
 # With 8 examples read twice more, random mirroring goes unnoticed once in 60,000 runs.
 _EXAMPLES, _READS = 8, 2
 
 
-def check_outputs(model: Model, task: Task, weights: Weights, first: Batch) -> None:
-    """Raise ModelError unless the model takes a few inputs and gives outputs of the task."""
+def check_outputs(
+    model: Model, task: Task | None, weights: Weights, first: Batch, labelled: bool
+) -> Task:
+    """Return the task, which outputs and labels show if it is None.
+
+    Args:
+        model: the model.
+        task: the task; None to choose it.
+        weights: under which outputs are computed.
+        first: examples, of which a few are observed.
+        labelled: the data have labels.
+
+    Raises:
+        ModelError: the model does not take these inputs, or gives no outputs of the task.
+        DataError: no task has such outputs and labels.
+    """
     placed = model.place(first.inputs[:_EXAMPLES])
     with model.observe(weights, placed, differentiate=False) as outputs:
         logits = outputs.values
+    if task is None:
+        labels = first.labels[first.positions].numpy()
+        task = choose_task(
+            logits, labels, labelled and not is_missing(labels).all(), predicts_next_token(model)
+        )
     task.check_outputs(logits)
-    if not logits.isfinite().all(dim=-1).any():
+    if not logits.reshape(len(logits), -1).isfinite().all(dim=-1).any():
         raise ModelError(
             "the logits of the first examples are all NaN or infinite. If a class is masked with "
             "-inf, leave it out of the output; otherwise check the inputs."
         )
+    return task
+
+
+def predicts_next_token(model: Model) -> bool:
+    """Return whether a model says that its outputs are about the next token of its inputs."""
+    return bool(getattr(model, "predicts_next_token", False))
 
 
 def preflight(
@@ -52,16 +80,17 @@ def preflight(
     """
     model, at_prediction = observer.model, observer.target.at_prediction
     placed = model.place(first.inputs)
-    labels = first.labels[first.positions].clamp(min=0).to(model.device)
+    task = observer.task
+    labels_read, labels = labels_of(task, first), observer.labels(first)
     with model.observe(weights, placed, differentiate=False) as outputs:
         logits = outputs.values
-    classes = logits.shape[-1]
+    classes = task.count_outputs(logits)
     if examples.labels is not None:
         rows = np.arange(len(examples))
-        check_labels(examples.labels, rows, examples, observer.task, classes, at_prediction)
+        column = with_whole_classes(torch.from_numpy(examples.labels), task.has_classes)
+        check_labels(column.numpy(), rows, examples, task, classes, at_prediction)
     rows = first.positions.numpy() + first.rows.start
-    labels_read = first.labels[first.positions].numpy()
-    check_labels(labels_read, rows, examples, observer.task, classes, at_prediction)
+    check_labels(labels_read.numpy(), rows, examples, task, classes, at_prediction)
     if examples.classes is not None and examples.classes != classes:
         raise DataError(
             f"the data have {examples.classes} class folders, the model has {classes} outputs, so "
@@ -87,13 +116,13 @@ def differs_alone(
 ) -> bool:
     """Return whether gradients, but not logits, differ between one example and two in a batch."""
     model = observer.model
-    labels = first.labels[first.positions][:1].clamp(min=0).to(model.device)
+    labels = observer.labels(first)[:1]
     alone, twice = model.place(first.inputs[:1]), model.place(concat([first.inputs[:1]] * 2))
     try:
         single = observer(weights, alone, labels, needs)
     except ModelError:  # `preflight` reports it
         return False
-    pair = observer(weights, twice, labels.repeat(2), needs).select_rows(slice(1))
+    pair = observer(weights, twice, torch.cat([labels] * 2), needs).select_rows(slice(1))
     return within_tolerance(single, pair, frozenset()) and not within_tolerance(single, pair, needs)
 
 
@@ -111,7 +140,7 @@ def _refuse_mixed_examples(
     influence each other, most gradients or the logits differ.
     """
     model = observer.model
-    labels = first.labels[first.positions].clamp(min=0).to(model.device)
+    labels = observer.labels(first)
     moved: list[int] = []
     count = min(_EXAMPLES, len(labels))
     for i in range(count):
@@ -149,7 +178,7 @@ def _libraries(model: Model) -> str:
 
 
 def check_labels(
-    labels: Int[np.ndarray, "n"],
+    labels: Shaped[np.ndarray, "n *label"],
     rows: Int[np.ndarray, "n"],
     examples: Examples,
     task: Task,
@@ -157,11 +186,11 @@ def check_labels(
     at_prediction: bool,
 ) -> None:
     """Raise DataError unless each label fits the model, or is missing if `at_prediction`."""
-    missing = (labels == UNLABELLED) & at_prediction
+    missing = is_missing(labels) & at_prediction
     outside = np.flatnonzero(~(task.are_labels(labels, outputs) | missing))
     if len(outside):
         descriptions = [
-            f"{examples.ids[int(rows[i])]!r} has {_label_text(int(labels[i]))}" for i in outside[:5]
+            f"{examples.ids[int(rows[i])]!r} has {label_text(labels[i])}" for i in outside[:5]
         ]
         raise DataError(
             f"{len(outside):,} of {len(labels):,} labels are outside "
@@ -169,10 +198,6 @@ def check_labels(
             f"{first_few(descriptions)}{' ...' if len(outside) > 5 else ''}. "
             f"Correct the labels, or build the model with more outputs."
         )
-
-
-def _label_text(label: int) -> str:
-    return "no label (-1)" if label == UNLABELLED else str(label)
 
 
 def _refuse_random_data(examples: Examples, first: Batch) -> None:
@@ -185,7 +210,7 @@ def _refuse_random_data(examples: Examples, first: Batch) -> None:
             is_equal = (
                 len(reread.positions) == 1
                 and equal(reread.inputs, batch.inputs[index : index + 1])
-                and int(reread.labels[0]) == int(batch.labels[position])
+                and _same_label(reread.labels[0], batch.labels[position])
             )
             if not is_equal:
                 raise DataError(
@@ -193,3 +218,11 @@ def _refuse_random_data(examples: Examples, first: Batch) -> None:
                     f"so the data are shuffled or augmented at random. Score with the transform "
                     f"that is used for evaluation."
                 )
+
+
+def _same_label(alone: Tensor, padded: Tensor) -> bool:
+    """Return whether two labels are equal; in a batch, one may be padded."""
+    if alone.ndim != padded.ndim:
+        return False
+    inside = padded[tuple(slice(size) for size in alone.shape)]
+    return np.array_equal(alone.numpy(), inside.numpy(), equal_nan=alone.is_floating_point())

@@ -8,9 +8,9 @@ import torch
 
 from vog import scores
 from vog.data.inputs import elements_per_example, example_shape, may_vary
-from vog.errors import ModelError
+from vog.errors import DataError, ModelError
 from vog.models.protocol import StateBesideWeightsError
-from vog.observation import GRADIENTS, Signal
+from vog.observation import GRADIENTS, Outcome, Signal
 from vog.sweep import acceleration, check_arguments, memory_plan, split_half
 from vog.sweep.job import Computation, Job
 from vog.sweep.make_question import make_question
@@ -23,6 +23,7 @@ from vog.sweep.row_limit import stored_choices
 from vog.sweep.trial import ModelTrial, first_working_trial
 from vog.sweep.weights import AllWeights, ReadWeights, WeightFiles, read_all
 from vog.tasks import CLASSIFICATION, Task
+from vog.wording import option
 
 # The module that runs has weights of its own, and so has the module that files are loaded into.
 _COPIES = 2
@@ -42,8 +43,12 @@ class Choices:
 
 
 @torch.inference_mode(mode=False)  # in the caller's inference mode there are no gradients
-def prepare(request: Request, task: Task = CLASSIFICATION) -> Job:
+def prepare(request: Request, task: Task | None = None) -> Job:
     """Return the job of a request, with all checks done before the expensive part.
+
+    Args:
+        request: the request.
+        task: an object that says what labels are; None for the task that the request names.
 
     Raises:
         VogError: something is wrong with the request; see also `vog.sweep.preflight`.
@@ -69,6 +74,7 @@ def _plan_memory(
         trial.observer,
         trial.weights,
         first.inputs,
+        trial.observer.labels(first),
         setup.stages,
         trial.scores,
         examples.workers,
@@ -132,13 +138,13 @@ def _computation(
         weights=read.weights,
         files=setup.files,
         stages=setup.stages,
-        task=setup.task,
-        target=setup.target,
+        task=trial.observer.task,
+        target=trial.observer.target,
         scores=trial.scores,
         examples=setup.examples,
         classes=trial.classes,
         memory_plan=memory,
-        keeps_probabilities=_keeps_probabilities(request, setup),
+        keeps_probabilities=_keeps_probabilities(request, setup, trial.observer.task),
         projection=_projection(request, trial, stored),
         quiet=request.quiet,
         keeps_lengths=_keeps_lengths(setup, stored),
@@ -150,8 +156,16 @@ def _keeps_lengths(setup: Resolved, stored: Mapping[str, Any]) -> bool:
     return bool(stored.get("lengths")) if stored else may_vary(setup.first.inputs)
 
 
-def _keeps_probabilities(request: Request, setup: Resolved) -> bool:
+def _keeps_probabilities(request: Request, setup: Resolved, task: Task) -> bool:
+    """Return whether probabilities are stored; raise DataError if the task has none to store."""
     fold = setup.examples.fold
+    if Outcome.PROBABILITIES not in task.outcomes:
+        if request.keep_probabilities:
+            raise DataError(
+                f"{option('keep_probabilities', True)}: the task {task.name} has no probabilities "
+                f"of classes. Leave it out."
+            )
+        return False
     if request.keep_probabilities is None:
         return fold is not None and fold.held_out
     return request.keep_probabilities
@@ -248,6 +262,11 @@ def _settle_compiling(
     return computation, Choices({"compiled": True} if compiles else {}, notes)
 
 
+def _task_entry(task: Task) -> dict[str, str]:
+    """Return the name of the task, unless it is the one that version 0.1 had."""
+    return {} if task.name == CLASSIFICATION.name else {"task": task.name}
+
+
 def _job(
     request: Request,
     setup: Resolved,
@@ -263,6 +282,7 @@ def _job(
     )
     question |= {
         "target": setup.target.code or setup.target.name,
+        **_task_entry(computation.task),
         "batch_size": computation.batch_size,
         "rows_per_part": grid.rows_per_part,
         "device": computation.model.device.type,

@@ -45,6 +45,8 @@ class Request:
         exif: rotate image files as their EXIF orientation says.
         scores: names or objects; None for all that need one backward pass, "all" for all.
         target: "logit", "probability", "loss", "predicted", or `(logits, labels) -> [n]`.
+        task: "auto", or what labels are: "classification", "binary", "multi-label", "regression",
+            "tokens" or "next-token"; see `docs/tasks.md`.
         channels: "mean" averages gradients over colours first, "keep" does not.
         layout: "channels-first", "channels-last" or "none": which axis of an example holds its
             colours; None for what the model says, or else its shape.
@@ -90,6 +92,7 @@ class Request:
     exif: bool = False
     scores: str | Sequence[str | Score] | None = None
     target: TargetSpec = "logit"
+    task: str = "auto"
     channels: Channels = "mean"
     layout: Layout | None = None
     head: str | None = None

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vog import checkpoints, data, scores
+from vog import checkpoints, data, scores, tasks
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Batch, Examples, TransformSpec
 from vog.data.built_in_transforms import built_in_name
@@ -20,7 +20,7 @@ from vog.scores.gradient import Layout
 from vog.sweep.companions import companions_of, open_with_companions
 from vog.sweep.request import Request
 from vog.sweep.row_limit import continues_0_1, limit_examples, stored_choices
-from vog.tasks import CLASSIFICATION, Task, targets
+from vog.tasks import Task, targets
 from vog.tasks.targets import Target
 from vog.wording import option
 
@@ -34,6 +34,7 @@ class Resolved:
     """The objects that a request names.
 
     Attributes:
+        task: what the labels are; None to choose it by outputs and labels.
         model: as it was opened, before it is adapted to weights and data.
         all_files: the files of all checkpoints; `all_stages` are the stages cut from them.
         files: the files that are used; `stages` are cut from these.
@@ -43,7 +44,7 @@ class Resolved:
         notes: sentences for the plan, by the word that introduces them.
     """
 
-    task: Task
+    task: Task | None
     target: Target
     scores: tuple[Score, ...]
     model: Model
@@ -69,8 +70,14 @@ def with_model(request: Request) -> Request:
     return replace(request, model=model_in_checkpoints(specs, request.read is not None))
 
 
-def resolve(request: Request, task: Task = CLASSIFICATION) -> Resolved:
-    """Return what the request names; raise VogError if something is missing or invalid."""
+def resolve(request: Request, task: Task | None = None) -> Resolved:
+    """Return what the request names; raise VogError if something is missing or invalid.
+
+    Args:
+        request: the request.
+        task: the task; None for the one that the request names.
+    """
+    task = tasks.task_of_name(request.task) if task is None else task
     target, score_objects = targets.choose_target(request.target), _requested_scores(request)
     specs = _as_list(request.checkpoints)
     model = model_of(request.model, request.model_options)

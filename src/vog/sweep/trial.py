@@ -22,6 +22,9 @@ from vog.sweep.comparison import signals_beyond_change, within_tolerance
 from vog.sweep.observe import Observer
 from vog.sweep.request import Request
 from vog.sweep.resolve import Resolved
+from vog.sweep.task_scores import scores_of_task
+from vog.tasks import CLASSIFICATION, Task
+from vog.tasks.choose_task import task_target
 from vog.wording import option
 
 _COMPARED_EXAMPLES = 8
@@ -98,7 +101,7 @@ def _differing_signals(setup: Resolved, trial: ModelTrial) -> tuple[Signal, ...]
     model, observer, needs = trial.model, trial.observer, scores.needs_of(trial.scores)
     path, batch = setup.files[0].path, setup.first
     inputs = batch.inputs[:_COMPARED_EXAMPLES]
-    labels = batch.labels[batch.positions][:_COMPARED_EXAMPLES].clamp(min=0).to(model.device)
+    labels = observer.labels(batch)[:_COMPARED_EXAMPLES]
     with model.evaluation_mode():
         last = observer(trial.weights, model.place(inputs), labels, needs)
         first = model.ready(model.read(path))
@@ -135,18 +138,23 @@ def _try_model(request: Request, setup: Resolved, way: Model, headless: bool = F
     model = way.adapted(fitted, path, first.inputs)
     model = model.variant(Variant.WITHOUT_LAST_LAYER) if headless else model
     with model.evaluation_mode():
-        preflight.check_outputs(model, setup.task, model.ready(fitted), first)
+        task = preflight.check_outputs(
+            model, setup.task, model.ready(fitted), first, not setup.examples.unlabelled
+        )
+    target = task_target(task, setup.target)
     leave_out = request.scores is None or request.scores == "all"
-    available, left_out = _available_scores(setup, model, leave_out)
+    available, left_out = _available_scores(setup, task, model, leave_out)
     needs = scores.needs_of(available)
-    observer = Observer(model, setup.task, setup.target)
+    observer = Observer(model, task, target)
     observer = acceleration.with_folded_norms(observer, fitted, first, needs)
     with observer.model.evaluation_mode():
         weights = observer.model.ready(fitted)
         observer = _with_pairs(observer, weights, needs, first)
         classes = preflight.preflight(observer, weights, needs, setup.examples, first)
+    available = scores_of_task(available, task, classes, setup.examples.label_names)
     remarks = observer.model.remarks
     notes = {**fitted.notes, **({"model": "; ".join(remarks)} if remarks else {})}
+    notes |= {} if task.name == CLASSIFICATION.name else {"task": task.name}
     return ModelTrial(observer, weights, available, left_out, classes, notes)
 
 
@@ -163,14 +171,14 @@ def _with_pairs(
 
 
 def _available_scores(
-    setup: Resolved, model: Model, leave_out: bool
+    setup: Resolved, task: Task, model: Model, leave_out: bool
 ) -> tuple[tuple[Score, ...], dict[str, str]]:
     """Return the scores that can be computed, and the reason for each score that cannot.
 
     Raises:
         ScoreError: the request names a score that cannot be computed.
     """
-    obstacles = {score.name: _obstacle(score, setup, model) for score in setup.scores}
+    obstacles = {score.name: _obstacle(score, setup, task, model) for score in setup.scores}
     met = {name: obstacle for name, obstacle in obstacles.items() if obstacle is not None}
     if met and not leave_out:
         worst = next(iter(met.values()))
@@ -188,7 +196,7 @@ class _Obstacle:
     requirement: str
 
 
-def _obstacle(score: Score, setup: Resolved, model: Model) -> _Obstacle | None:
+def _obstacle(score: Score, setup: Resolved, task: Task, model: Model) -> _Obstacle | None:
     """Return why a score cannot be computed; None if it can."""
     missing_signals = scores.needs_of([score]) - model.signals
     if missing_signals == {Signal.LAST_LAYER_NORM}:
@@ -207,12 +215,12 @@ def _obstacle(score: Score, setup: Resolved, model: Model) -> _Obstacle | None:
     if missing_signals:
         names = " and the ".join(sorted(missing_signals))
         return _Obstacle(f"no {names}", f"needs the {names}, which this model does not give.")
-    missing_outcomes = scores.outcomes_of([score]) - setup.task.outcomes
+    missing_outcomes = scores.outcomes_of([score]) - task.outcomes
     if missing_outcomes:
         names = " and the ".join(sorted(missing_outcomes))
         return _Obstacle(
-            f"{setup.task.name} has no {names}",
-            f"needs the {names}, which {setup.task.name} does not have.",
+            f"{task.name} has no {names}",
+            f"needs the {names}, which {task.name} does not have.",
         )
     if setup.examples.unlabelled and setup.target.at_prediction and scores.uses_label(score):
         return _Obstacle("no labels", "needs labels, and the data have none.")

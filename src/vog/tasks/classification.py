@@ -5,23 +5,31 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from vog.errors import ModelError
 from vog.observation import Observation, Outcome, Signal
+from vog.tasks.protocol import Task
 from vog.tasks.targets import TARGETS, Target
+from vog.wording import option
+
+# Outcomes of more logits than this are computed in parts, so that copies of them stay small.
+_PART_BYTES = 2**23
 
 
 @dataclass(frozen=True)
-class Classification:
+class Classification(Task):
     """The task of a classifier that is trained with the cross-entropy of its logits."""
 
-    name: str = "classification"
+    @property
+    def name(self) -> str:
+        """The default task."""
+        return "classification"
 
     @property
     def outcomes(self) -> frozenset[Outcome]:
-        """All outcomes."""
+        """All outcomes of an example."""
         return frozenset(_FUNCTIONS)
 
     @property
@@ -29,13 +37,23 @@ class Classification:
         """The cross-entropy in nats."""
         return TARGETS["loss"]
 
-    def check_outputs(self, values: Float[Tensor, "n outputs"]) -> None:
+    @property
+    def targets(self) -> Mapping[str, Target]:
+        """The logit or the probability of a class, and the loss."""
+        return TARGETS
+
+    @property
+    def has_classes(self) -> bool:
+        """True: the label is the number of a class."""
+        return True
+
+    def check_outputs(self, values: Float[Tensor, "n *outputs"]) -> None:
         """Raise ModelError unless these can be logits of two classes or more."""
         shape = tuple(values.shape)
-        if shape[1] < 2:
+        if values.ndim != 2 or shape[1] < 2:
             raise ModelError(
                 f"the model returns shape {shape}; expected ({shape[0]}, classes) with at least 2 "
-                f"classes. For one output, return torch.stack([-z, z], 1) / 2."
+                f"classes. {_advice(values)}"
             )
         if bool(((values >= 0).all(dim=1) & ((values.sum(dim=1) - 1).abs() < 1e-4)).all()):
             kind = "probabilities (no value is negative and each row sums to 1)"
@@ -48,13 +66,27 @@ class Classification:
             f"another quantity is a different score. Return what goes into the softmax."
         )
 
-    def are_labels(self, labels: Int[np.ndarray, "n"], outputs: int) -> Bool[np.ndarray, "n"]:
+    def count_outputs(self, values: Float[Tensor, "n *outputs"]) -> int:
+        """Return the number of classes."""
+        return values.shape[-1]
+
+    def are_labels(
+        self, labels: Shaped[np.ndarray, "n *label"], outputs: int
+    ) -> Bool[np.ndarray, "n"]:
         """Return which labels are classes of the model."""
-        return (labels >= 0) & (labels < outputs)
+        if labels.ndim != 1:
+            return np.zeros(len(labels), bool)
+        return (labels >= 0) & (labels < outputs) & (labels == np.floor(labels))
 
     def expected_labels(self, outputs: int) -> str:
         """Return what labels have to be."""
         return f"the model's classes 0 to {outputs - 1}"
+
+    def predicted(
+        self, values: Float[Tensor, "n *outputs"], labels: Shaped[Tensor, "n *label"]
+    ) -> Shaped[Tensor, "n *label"]:
+        """Return the class with the largest logit."""
+        return values.argmax(dim=-1)
 
     def outcome(self, observation: Observation, name: Outcome) -> Tensor:
         """Return one outcome of the observed logits and labels."""
@@ -62,13 +94,35 @@ class Classification:
 
     def complete(self, observation: Observation, names: frozenset[Outcome]) -> Observation:
         """Return the observation with these outcomes; unchanged if it has no logits."""
-        if observation.logits is None:
+        logits = observation.logits
+        if logits is None:
             return observation
+        rows = max(1, _PART_BYTES * logits.shape[1] // max(1, logits.nbytes))
+        if rows >= logits.shape[1]:
+            return replace(observation, outcomes=self._outcomes(observation, names))
+        parts = [
+            self._outcomes(Observation(labels, logits[:, start : start + rows]), names)
+            for start in range(0, logits.shape[1], rows)
+            for labels in [observation.labels[start : start + rows]]
+        ]
+        outcomes = {name: torch.cat([part[name] for part in parts], dim=1) for name in names}
+        return replace(observation, outcomes=outcomes)
+
+    def _outcomes(
+        self, observation: Observation, names: frozenset[Outcome]
+    ) -> dict[Outcome, Tensor]:
         # All outcomes share the softmax, which the new observation computes once.
-        outcomes: dict[Outcome, Tensor] = {}
-        completed = replace(observation, outcomes=outcomes)
-        outcomes.update({name: self.outcome(completed, name) for name in sorted(names)})
-        return completed
+        completed = replace(observation, outcomes={})
+        return {name: self.outcome(completed, name) for name in sorted(names)}
+
+
+def _advice(values: Float[Tensor, "n *outputs"]) -> str:
+    """Return which task has outputs of this shape."""
+    if values[0].numel() == 1:
+        return f"For one logit and labels 0 and 1, pass {option('task', 'binary')}."
+    if values.ndim > 2:
+        return f"For a class of every token or pixel, pass {option('task', 'tokens')}."
+    return "Return one logit a class."
 
 
 def _loss(observation: Observation) -> Float[Tensor, "k n"]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,13 +17,14 @@ TargetFunction = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Target:
-    """A function of logits and classes, and the rule that chooses the classes.
+    """A function of outputs and labels, and the rule that chooses the labels.
 
     Attributes:
         name: the word or function that the user gave.
-        apply: `(logits [n, classes], class [n]) -> [n]`; row i may depend on row i alone.
-        at_prediction: the class is not the label but the one that the last checkpoint
-            predicts, the same for all checkpoints: no label leaks into the score.
+        apply: `(outputs, labels) -> [n]`, for classification `(logits [n, classes], class [n])`;
+            row i may depend on row i alone.
+        at_prediction: the label is replaced by the one that the last checkpoint predicts, the
+            same for all checkpoints: no label leaks into the score.
         code: a digest of the user's function, which changes when the function is edited.
     """
 
@@ -33,9 +34,9 @@ class Target:
     code: str = ""
 
     def cotangent(
-        self, logits: Float[Tensor, "n classes"], classes: Int[Tensor, "n"]
-    ) -> Float[Tensor, "n classes"]:
-        """Return the derivative of each example's target by its logits.
+        self, logits: Float[Tensor, "n *outputs"], classes: Shaped[Tensor, "n *label"]
+    ) -> Float[Tensor, "n *outputs"]:
+        """Return the derivative of each example's target by its outputs.
 
         Raises:
             ModelError: the user's function fails, or does not use the logits.
@@ -53,7 +54,7 @@ class Target:
         return leaf.grad
 
     def __call__(
-        self, logits: Float[Tensor, "n classes"], classes: Int[Tensor, "n"]
+        self, logits: Float[Tensor, "n *outputs"], classes: Shaped[Tensor, "n *label"]
     ) -> Float[Tensor, "n"]:
         """Return the target of each example.
 
@@ -66,7 +67,7 @@ class Target:
             raise ModelError(
                 f"target {self.name} failed: {user_functions.describe_error(error)}"
             ) from error
-        if not isinstance(values, Tensor) or values.shape != classes.shape:
+        if not isinstance(values, Tensor) or values.shape != (len(classes),):
             actual = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise ModelError(
                 f"target {self.name}: expected one number an example, shape "

@@ -94,7 +94,7 @@ def curriculum_sampler(
     _check_values({"start": start, "seed": seed})
     rows, positions = _match_rows(run, dataset)
     shares = epoch_shares(epochs, pacing, start)
-    labels = run.table(["label"])["label"].fill_null(-1).to_numpy()[positions]
+    labels = run.class_labels[positions]
     first = entry_order(run, positions, run.sort_column(by), reverse, seed)
     schedule = Curriculum(entry_shares(first, labels if balanced else 0 * labels), shares)
     return _sampler_of("curriculum", args, rows, schedule)

@@ -73,6 +73,7 @@ def likely_label_errors(run: Run, count: int = 24, stage: str | None = None) -> 
         ResultError: the run has none of the scores over all checkpoints, or no such stage.
     """
     check_stage(run, stage)
+    run.require_classes("a verdict on labels")
     verdict, why_none = verdict_or_why(run, stage=stage)
     scores, hard = combined_hardness(run) if verdict is None else (verdict.scores, verdict.hardness)
     scores = scores or ("the probabilities of all classes",)

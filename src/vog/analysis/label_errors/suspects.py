@@ -63,6 +63,7 @@ def suspects(
     if not 0 < fdr < 1:
         raise ResultError(f"{option('fdr', fdr)}: expected a share between 0 and 1, such as 0.1.")
     check_stage(run, stage)
+    run.require_classes("a verdict on labels")
     if run.table(["label"]).column(0).null_count == run.rows:
         raise ResultError(f"{run.folder} has no labels, so none can be judged.")
     record = None if planted is None else as_planting_record(planted)

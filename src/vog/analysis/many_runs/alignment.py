@@ -111,6 +111,8 @@ class AlignedRuns:
 
     def classes(self, run_number: int, column: str) -> Int[np.ndarray, "n"]:
         """Return one run's class numbers, such as labels, for the shared examples; -1 for null."""
+        if column == "label":
+            return self.runs[run_number].class_labels[self.positions[run_number]]
         cells = self.runs[run_number].table([column]).column(0).fill_null(-1)
         return cells.to_numpy().astype(np.int64)[self.positions[run_number]]
 

@@ -46,7 +46,7 @@ def class_spread(run: Run, column: str) -> tuple[ClassSpread, ...]:
         ResultError: there is no such column.
     """
     values = run.values(column)
-    labels = run.table(["label"])["label"].fill_null(-1).to_numpy()
+    labels = run.class_labels
     usable = np.isfinite(values) & (labels >= 0)
     values, labels = values[usable], labels[usable]
     order = np.lexsort((values, labels))

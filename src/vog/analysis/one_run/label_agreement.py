@@ -151,8 +151,8 @@ def label_agreement(run: Run) -> LabelAgreement | None:
         return None
     if "gradients" in run.question.get("where", {}) or "prediction@all" not in run.columns:
         return None
-    table = run.table(["label", "prediction@all"])
-    labels, predictions = (column.fill_null(-1).to_numpy() for column in table.columns)
+    labels = run.class_labels
+    predictions = run.table(["prediction@all"]).column(0).fill_null(-1).to_numpy()
     subject = "most last checkpoints agree" if "combined" in run.question else None
     return agreement_of(labels, predictions, tuple(run.label_names or ()), subject)
 

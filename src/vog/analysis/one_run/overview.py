@@ -130,6 +130,7 @@ def analyze(run: Run, score: str | None = None) -> Overview:
     Raises:
         ResultError: the run has no such score, or no row with label, prediction and score.
     """
+    run.require_classes("an overview of errors and classes")
     score = score or default_score(run)
     columns = columns_by_stage(run, score)
     raw = raw_column(run, columns["all"]).partition("@")[0]

@@ -134,7 +134,7 @@ def parse_share(run: Run, amounts: Mapping[str, Amount | None], by: str | None) 
 
 
 def read_rows(run: Run, column: str | None, seed: int) -> RowTable:
-    table = run.table(["index", "id", "label", "problem"])
+    table = run.table(["index", "id", "problem"])
     problem = table["problem"].is_valid().to_numpy()
     values = np.zeros(run.rows)
     if column is not None:
@@ -146,7 +146,7 @@ def read_rows(run: Run, column: str | None, seed: int) -> RowTable:
     key = str(seed).encode()
     names = (blake2b(id.encode(), digest_size=8, key=key) for id in table["id"].to_pylist())
     tie_break = np.array([int.from_bytes(digest.digest()) for digest in names], np.uint64)
-    labels = table["label"].fill_null(-1).to_numpy()
+    labels = run.class_labels
     return RowTable(table["index"].to_numpy(), table["id"], labels, problem, values, tie_break)
 
 

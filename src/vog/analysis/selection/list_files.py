@@ -124,12 +124,12 @@ def _write_arrays(selection: "Selection", out: Path, data: str | Path | None) ->
             f"{run.folder} was made of {path or 'an object in Python'}, which is not an .npz. Give "
             f"the file as {option('data')}, or another form, such as {_form('ids')}."
         )
-    table = run.table(["index", "id", "label"])
+    table = run.table(["index", "id"])
     subset = Subset(
         selection.indices,
         selection.labels,
         table["index"].to_numpy(),
-        table["label"].fill_null(-1).to_numpy(),
+        run.class_labels,
         table["id"].to_pylist(),
     )
     if not source.write_subset(Path(path), subset, out):

@@ -12,6 +12,7 @@ from vog.data import UNLABELLED
 from vog.data.examples import Examples, UnreadableError, digest_of
 from vog.data.folds.fold_record import FILE, HELD_OUT, TRAIN, FoldRecord, Kind, load_fold_record
 from vog.data.kinds import source_of
+from vog.data.labels import as_classes
 from vog.data.sources import absolute_spec
 from vog.data.stored_inputs import open_as_stored
 from vog.errors import DataError, ResultError, first_few
@@ -124,7 +125,8 @@ def _read_labels(examples: Examples, quiet: bool) -> Int[np.ndarray, "n"]:
     labels = examples.labels
     if labels is None:
         with progress("reading labels", len(examples), quiet=quiet) as advance:
-            labels = np.array([_read_label(examples, row, advance) for row in range(len(examples))])
+            labels = [_read_label(examples, row, advance) for row in range(len(examples))]
+    labels = as_classes(labels, "a division into folds, which is within classes,")
     unlabelled = np.flatnonzero(labels == UNLABELLED)
     if len(unlabelled):
         first_ids = [str(examples.ids[row]) for row in unlabelled[:5].tolist()]
@@ -135,7 +137,7 @@ def _read_labels(examples: Examples, quiet: bool) -> Int[np.ndarray, "n"]:
     return labels
 
 
-def _read_label(examples: Examples, row: int, advance: Any) -> int:
+def _read_label(examples: Examples, row: int, advance: Any) -> Any:
     advance(1)
     try:
         return examples.read(row)[1]

@@ -192,6 +192,12 @@ class TorchModel:
         return {"torch": torch.__version__}
 
     @property
+    def predicts_next_token(self) -> bool:
+        """True for causal language models of transformers, whose classes are named so."""
+        names = [kind.__name__ for kind in type(self.module).__mro__]
+        return any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in names)
+
+    @property
     def settings(self) -> Mapping[str, Any]:
         """The number of folded norms, and whether checkpoints are loaded apart."""
         folded = {"folded": len(self.folding.pairs)}
@@ -439,7 +445,7 @@ class TorchModel:
 
     def forward(
         self, weights: TorchWeights, inputs: Uniform
-    ) -> tuple[Float[Tensor, "n classes"], Tensor | None]:
+    ) -> tuple[Float[Tensor, "n *outputs"], Tensor | None]:
         """Return logits in float32, and the input of the head if there is one.
 
         Raises:

@@ -1,5 +1,6 @@
 """The gradient of the outputs of a module with respect to its inputs."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -11,8 +12,8 @@ from vog.models.torch import memory
 
 
 def input_gradient(
-    logits: Float[Tensor, "n classes"],
-    cotangent: Float[Tensor, "n classes"],
+    logits: Float[Tensor, "n *outputs"],
+    cotangent: Float[Tensor, "n *outputs"],
     leaf: Float[Tensor, "n *input"],
     keep_graph: bool,
     module: str | None = None,
@@ -45,7 +46,7 @@ def first_of_pair(pair: Outputs) -> Outputs:
     """Return the outputs of the first of two equal examples."""
 
     def vjp(cotangent: Tensor, more: bool = False) -> Tensor:
-        return pair.vjp(cotangent.repeat(2, 1), more)[:1]
+        return pair.vjp(torch.cat([cotangent] * 2), more)[:1]
 
     layer = pair.last_layer
     if isinstance(layer, LinearLastLayer):

@@ -1,6 +1,6 @@
 """The logits in the output of a module, and the linear layer, if any, that computes them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,28 +131,38 @@ def _nearly_equal(head_logits: Tensor, logits: Tensor) -> bool:
     return bool(((head_logits - logits).abs() <= 1e-5 * scale + 1e-12).all())
 
 
-def logits_of(output: object, examples: int) -> Float[Tensor, "n classes"]:
-    """Return the logits in the output of a module: a tensor, or an object or dict with `logits`.
+# What libraries call the outputs, in the order of preference: transformers, and torchvision's
+# networks for segmentation.
+_OUTPUT_KEYS = ("logits", "out")
+
+
+def logits_of(output: object, examples: int) -> Float[Tensor, "n *outputs"]:
+    """Return the outputs of a module: a tensor, the first of a tuple, or `logits` or `out`.
 
     Raises:
-        ModelError: there are no logits, or not one row an example.
+        ModelError: there are no outputs, or not one row an example.
     """
     logits = output
-    if isinstance(output, dict):
-        logits = output.get("logits", output)
-    elif not isinstance(output, Tensor):
-        logits = getattr(output, "logits", output)
+    if isinstance(output, Mapping):
+        key = next((key for key in _OUTPUT_KEYS if key in output), None)
+        logits = output if key is None else output[key]
+    elif not isinstance(output, Tensor) and hasattr(output, "logits"):
+        logits = output.logits
+    elif isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
+        logits = output[0]
     if not isinstance(logits, Tensor):
         kind = type(logits).__name__
-        keys = f" with {first_few(list(logits), 6)}" if isinstance(logits, dict) else ""
+        keys = f" with {first_few(list(logits), 6)}" if isinstance(logits, Mapping) else ""
         raise ModelError(
             f"the model returns a {kind}{keys}; expected a tensor of logits, or an object or "
-            f"dict with `logits`. Wrap it in a module that returns the logits."
+            f"dict with `logits`. Wrap it in a module that returns the logits. Detection of "
+            f"objects is not supported."
         )
-    if logits.ndim != 2 or len(logits) != examples:
+    if logits.ndim == 0 and examples == 1:  # a module that squeezes
+        return logits.reshape(1)
+    if logits.ndim < 1 or len(logits) != examples:
         raise ModelError(
             f"the model returns shape {tuple(logits.shape)}; expected one row an example, "
-            f"({examples}, classes) with at least 2 classes. For one output, return "
-            f"torch.stack([-z, z], 1) / 2."
+            f"({examples}, ...). Return the outputs of each example, and not their mean."
         )
     return logits

@@ -56,7 +56,7 @@ def _choose_by_class(
     run: Run, order: Int[np.ndarray, "n"], select_rows: _RowSelector
 ) -> tuple[dict[int, tuple[list[SelectedRow], list[SelectedRow]]], int]:
     """Return the hardest and easiest rows of each class, and the number of classes left out."""
-    labels = run.table(["label"])["label"].fill_null(-1).to_numpy()[order]
+    labels = run.class_labels[order]
     grouped = np.argsort(labels, kind="stable")
     numbers, start, count = np.unique(labels[grouped], return_index=True, return_counts=True)
     groups = zip(numbers, start, count, strict=True)
