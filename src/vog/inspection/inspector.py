@@ -239,7 +239,7 @@ def _model_inspector(run: Run, job: Job) -> Inspector:
         predictions = _values(observation, Outcome.PREDICTION)
         vog = job.scores[0]
         assert isinstance(vog, VoG), "see `_inspection_job`"
-        observation = token_maps.without_padding(observation)
+        observation = token_maps.real_positions(observation)
         example = _inspection(
             index, name, label, steps, observation, vog, predictions, changes, job.task.has_classes
         )

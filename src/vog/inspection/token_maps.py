@@ -16,7 +16,7 @@ from vog.observation import Observation
 _SPACES = str.maketrans({"Ġ": " ", "▁": " ", "Ċ": "\n"})
 
 
-def without_padding(observation: Observation) -> Observation:
+def real_positions(observation: Observation) -> Observation:
     """Return the observation of one example with the positions alone that are real."""
     gradient, mask = observation.input_gradient, observation.mask
     if mask is None or gradient is None:
