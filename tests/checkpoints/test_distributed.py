@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint import metadata as kinds
+from torch.distributed.checkpoint import state_dict_loader, state_dict_saver
 from torch.distributed.checkpoint.filesystem import _StorageInfo
 
 import vog
@@ -23,7 +23,7 @@ from vog.errors import CheckpointError
 def save(folder: Path, content: dict[str, Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there is one process
-        dcp.save(content, checkpoint_id=str(folder))
+        state_dict_saver.save(content, checkpoint_id=str(folder))
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_pieces_of_several_processes(tmp_path: Path) -> None:
     loaded = {"weight": torch.zeros(4, 6)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        dcp.load(loaded, checkpoint_id=str(tmp_path), no_dist=True)
+        state_dict_loader.load(loaded, checkpoint_id=str(tmp_path), no_dist=True)
     assert torch.equal(loaded["weight"], tensor)
 
 
