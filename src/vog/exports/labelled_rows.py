@@ -35,7 +35,12 @@ class LabelledRows:
 
 
 def labelled_rows(run: Run) -> LabelledRows:
-    """Return the rows of a run with the names of their classes."""
+    """Return the rows of a run with the names of their classes.
+
+    Raises:
+        ResultError: the task of the run has no classes.
+    """
+    run.require_classes("an export of labels")
     names = class_names(run)
     table = run.table(["index", "id", "label"])
     labels = [None if cell is None else names[cell] for cell in table["label"].to_pylist()]
@@ -57,7 +62,11 @@ def class_names(run: Run) -> dict[int, str]:
     """Return a unique name for each class number.
 
     A class without a name gets its number; a name that several classes share is followed by it.
+
+    Raises:
+        ResultError: the task of the run has no classes.
     """
+    run.require_classes("an export of labels")
     labels = {*range(len(run.label_names or [])), *stored_values(run, "label")}
     labels = sorted((labels | {*stored_values(run, "prediction@all")}) - {None})
     names = run.label_names or []

@@ -18,7 +18,7 @@ class LinearLastLayer:
     features: Float[Tensor, "n width"]
     has_bias: bool = True
 
-    def gradient_norm(self, cotangent: Float[Tensor, "n outputs"]) -> Float[Tensor, "n"]:
+    def gradient_norm(self, cotangent: Float[Tensor, "n *outputs"]) -> Float[Tensor, "n"]:
         """Return the norm of the gradient by weight and bias, which is g h^T and g."""
         squared = self.features.float().square().sum(dim=-1) + self.has_bias
-        return cotangent.norm(dim=-1) * squared.sqrt()
+        return cotangent.reshape(len(cotangent), -1).norm(dim=-1) * squared.sqrt()

@@ -116,7 +116,7 @@ class LastLayer(Protocol):
         """The inputs of the layer."""
         ...
 
-    def gradient_norm(self, cotangent: Float[Tensor, "n outputs"]) -> Float[Tensor, "n"]:
+    def gradient_norm(self, cotangent: Float[Tensor, "n *outputs"]) -> Float[Tensor, "n"]:
         """Return the norm of the gradient of `cotangent * values` by the weights of the layer.
 
         Args:

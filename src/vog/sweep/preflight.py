@@ -20,6 +20,8 @@ from vog.observation import Observation, Signal
 from vog.sweep.comparison import JUMPING_SHARE, TOLERANCE, within_tolerance
 from vog.sweep.observe import Observer, labels_of
 from vog.tasks import Task, choose_task
+from vog.tasks.regression import REGRESSION
+from vog.wording import option
 
 # With 8 examples read twice more, random mirroring goes unnoticed once in 60,000 runs.
 _EXAMPLES, _READS = 8, 2
@@ -50,12 +52,24 @@ def check_outputs(
             logits, labels, labelled and not is_missing(labels).all(), predicts_next_token(model)
         )
     task.check_outputs(logits)
+    _refuse_omitted_activation(model, task)
     if not logits.reshape(len(logits), -1).isfinite().all(dim=-1).any():
         raise ModelError(
             "the logits of the first examples are all NaN or infinite. If a class is masked with "
             "-inf, leave it out of the output; otherwise check the inputs."
         )
     return task
+
+
+def _refuse_omitted_activation(model: Model, task: Task) -> None:
+    """Raise ModelError if an activation is left out whose values are the outputs of the task."""
+    activation = getattr(model, "omitted_activation", None)
+    if activation is not None and task.name == REGRESSION.name:
+        raise ModelError(
+            f"the model ends in a {activation}, of which the inputs are scored, and the task "
+            f"regression has its values as outputs. Compute the {activation} in a layer of your "
+            f"own, or pass {option('task')}."
+        )
 
 
 def predicts_next_token(model: Model) -> bool:

@@ -17,29 +17,29 @@ from vog.tasks.targets import Target
 
 
 def signed_logits(
-    values: Float[Tensor, "*n tags"], labels: Shaped[Tensor, "*m tags"]
+    values: Float[Tensor, "*n tags"], labels: Shaped[Tensor, "m tags"]
 ) -> Float[Tensor, "*n tags"]:
     """Return each tag's logit where the label has the tag, and its negative elsewhere."""
     return values * (2 * labels.to(values.dtype) - 1)
 
 
 def mean_signed_logit(
-    values: Float[Tensor, "n tags"], labels: Shaped[Tensor, "n tags"]
-) -> Float[Tensor, "n"]:
+    values: Float[Tensor, "*n tags"], labels: Shaped[Tensor, "m tags"]
+) -> Float[Tensor, "*n"]:
     """Return the mean of the signed logits."""
     return signed_logits(values, labels).mean(dim=-1)
 
 
 def mean_probability(
-    values: Float[Tensor, "n tags"], labels: Shaped[Tensor, "n tags"]
-) -> Float[Tensor, "n"]:
+    values: Float[Tensor, "*n tags"], labels: Shaped[Tensor, "m tags"]
+) -> Float[Tensor, "*n"]:
     """Return the mean probability of the right answer over tags."""
     return signed_logits(values, labels).sigmoid().mean(dim=-1)
 
 
 def mean_cross_entropy(
-    values: Float[Tensor, "n tags"], labels: Shaped[Tensor, "n tags"]
-) -> Float[Tensor, "n"]:
+    values: Float[Tensor, "*n tags"], labels: Shaped[Tensor, "m tags"]
+) -> Float[Tensor, "*n"]:
     """Return the mean over tags of the binary cross-entropy, in nats."""
     losses = F.binary_cross_entropy_with_logits(values, labels.to(values.dtype), reduction="none")
     return losses.mean(dim=-1)

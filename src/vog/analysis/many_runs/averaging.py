@@ -221,6 +221,8 @@ def _refuse_different_scores(first: Run, run: Run, columns: Sequence[str]) -> No
 
 
 def _average_runs(aligned: AlignedRuns, quiet: bool) -> CombinedRows:
+    for run in aligned.runs:
+        run.require_classes("a combination of runs, with means within classes,")
     numbers = range(len(aligned.runs))
     classes = [aligned.classes(number, run.class_column) for number, run in enumerate(aligned.runs)]
     scores: dict[str, _Column] = {}

@@ -96,10 +96,17 @@ def _labels_of(stored: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.atleast_1d(stored.get("labels", np.full(rows, -1)))
 
 
+def _are_classes(labels: np.ndarray) -> bool:
+    """Return whether labels are numbers of classes, which a run keeps for each row."""
+    return labels.ndim == 1 and labels.dtype.kind in "iub"
+
+
 def _has_scored_rows(stored: Mapping[str, np.ndarray], subset: Subset) -> bool:
     """Return whether labels and ids of the scored rows are those in the file."""
     index, labels = subset.scored_rows, _labels_of(stored)
-    same = len(labels) > int(index.max()) and np.array_equal(labels[index], subset.scored_labels)
+    same = len(labels) > int(index.max())
+    if same and _are_classes(labels):
+        same = np.array_equal(labels[index], subset.scored_labels)
     if same and "ids" in stored:
         ids = stored["ids"]
         same = ids.shape == (len(labels),) and (
@@ -116,7 +123,7 @@ def _selected_arrays(stored: Mapping[str, np.ndarray], subset: Subset) -> dict[s
         else array
         for name, array in stored.items()
     }
-    if "labels" not in stored:
+    if "labels" not in stored or not _are_classes(labels):
         return selected
     return selected | {"labels": subset.labels.astype(labels.dtype)}
 

@@ -136,6 +136,8 @@ def logits_of(output: Any, examples: int) -> Any:
     logits = output
     if isinstance(output, Mapping):
         logits = output.get("logits", output)
+    elif isinstance(output, tuple | list) and output and not hasattr(output, "logits"):
+        logits = output[0]
     elif not hasattr(output, "shape"):
         logits = getattr(output, "logits", output)
     if not hasattr(logits, "shape"):
@@ -145,11 +147,10 @@ def logits_of(output: Any, examples: int) -> Any:
             f"an object or dict with `logits`. Give (apply, weights) with a function that returns "
             f"the logits."
         )
-    if len(logits.shape) != 2 or logits.shape[0] != examples:
+    if not logits.shape or logits.shape[0] != examples:
         raise ModelError(
             f"the model returns shape {tuple(logits.shape)}; expected one row an example, "
-            f"({examples}, classes) with at least 2 classes. For one output, return "
-            f"jnp.stack([-z, z], 1) / 2."
+            f"({examples}, ...). Return the outputs of each example, and not their mean."
         )
     return logits
 

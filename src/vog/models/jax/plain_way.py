@@ -67,7 +67,7 @@ class DifferentiatedLayer:
         _, calls = self.model.network.run(self.weights, self.placed.inputs, (head,))
         return to_torch(calls[head][0])
 
-    def gradient_norm(self, cotangent: Float[Tensor, "n outputs"]) -> Float[Tensor, "n"]:
+    def gradient_norm(self, cotangent: Float[Tensor, "n *outputs"]) -> Float[Tensor, "n"]:
         """Return the norms for the first few examples, else NaN; a sum of squares of gradients."""
         assert self.model.head is not None, "the layer is that of a head"
         names = self.model.network.layer_weights(self.model.head)

@@ -109,7 +109,13 @@ class KerasModel:
         """What the logits are, if the model itself returns probabilities."""
         if self.network.softmax is None:
             return ()
-        return (f"the logits are what goes into the softmax of {self.network.softmax.name}",)
+        activation = self.network.omitted_activation
+        return (f"the logits are what goes into the {activation} of {self.network.softmax.name}",)
+
+    @property
+    def omitted_activation(self) -> str | None:
+        """The function at the end of the model that is left out."""
+        return self.network.omitted_activation
 
     @property
     def input_names(self) -> tuple[str, ...] | None:

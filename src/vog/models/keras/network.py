@@ -17,13 +17,17 @@ from vog.wording import option
 Call = tuple[Any, Any]
 
 
+_MAKE_PROBABILITIES = (keras.activations.softmax, keras.activations.sigmoid)
+
+
 @dataclass(frozen=True)
 class KerasNetwork:
     """A model of Keras 3.
 
     Attributes:
         model: the user's; its own variables are never changed by `run`.
-        softmax: the layer that makes probabilities of logits; None if the model returns logits.
+        softmax: the layer that makes probabilities of logits, by a softmax or a sigmoid; None if the
+            model returns logits.
         head: the last `Dense`, if its output is the logits.
     """
 
@@ -117,6 +121,14 @@ class KerasNetwork:
         return replace(network, head=last[-1] if last else None)
 
     @property
+    def omitted_activation(self) -> str | None:
+        """The function that is left out at the end: softmax, sigmoid, or None."""
+        if self.softmax is None:
+            return None
+        activation = getattr(self.softmax, "activation", None)
+        return "sigmoid" if activation is keras.activations.sigmoid else "softmax"
+
+    @property
     def description(self) -> str:
         """The architecture as text, without the names that Keras counts up within a process."""
         try:
@@ -166,24 +178,24 @@ def logits_of(output: Any) -> Any:
     """
     if isinstance(output, dict) and ("logits" in output or len(output) == 1):
         output = output.get("logits", next(iter(output.values())))
-    if not hasattr(output, "shape") or len(output.shape) != 2:
+    if not hasattr(output, "shape") or len(output.shape) < 1:
         actual = (
             f"shape {tuple(output.shape)}" if hasattr(output, "shape") else type(output).__name__
         )
         raise ModelError(
-            f"the model returns {actual}; expected one row an example, (examples, classes) with at "
-            f"least 2 classes. Give a model with one output of logits."
+            f"the model returns {actual}; expected one row an example, (examples, ...). Give "
+            f"a model with one output of logits."
         )
     return output
 
 
 def _last_softmax(model: Any, layers: Sequence[Any], inputs: Any) -> Any:
-    """Return the layer whose softmax is the output of the model, or None."""
+    """Return the layer whose softmax or sigmoid is the output of the model, or None."""
     makes_softmax = [
         layer
         for layer in layers
         if isinstance(layer, keras.layers.Softmax)
-        or getattr(layer, "activation", None) is keras.activations.softmax
+        or getattr(layer, "activation", None) in _MAKE_PROBABILITIES
     ]
     with _watched(makes_softmax) as calls:
         outputs = to_numpy(_logits(model, inputs))

@@ -36,6 +36,8 @@ def last_layer(logits: Any) -> LastLayer | None:
     Args:
         logits: a tensor of a graph.
     """
+    if logits.shape.rank not in (None, 1, 2):  # one vector of features makes several positions
+        return None
     tensor = _before_same_values(logits)
     bias = ()
     if tensor.op.type in _SUMS and _is_read(tensor.op.inputs[1]):

@@ -253,10 +253,10 @@ def logits_of(output: Any, name: str) -> Any:
     """Return the logits in the output of a function.
 
     Raises:
-        ModelError: they are no matrix.
+        ModelError: they are no tensor, or have no axis of examples.
     """
     logits = output.get("logits", output) if isinstance(output, Mapping) else output
-    if not isinstance(logits, tf.Tensor) or logits.shape.rank not in (None, 2):
+    if not isinstance(logits, tf.Tensor) or logits.shape.rank == 0:
         actual = (
             f"a tensor of shape {tuple(logits.shape)}"
             if isinstance(logits, tf.Tensor)
@@ -264,7 +264,7 @@ def logits_of(output: Any, name: str) -> Any:
         )
         raise ModelError(
             f"{option('model')} {name!r} returns {actual}; expected logits of shape (examples, "
-            f"classes) from the placeholder of inputs."
+            f"...) from the placeholder of inputs."
         )
     return tf.cast(logits, tf.float32)
 

@@ -86,7 +86,7 @@ class DifferentiatedLayer:
         placed = self.placed
         return placed.single(row) if isinstance(placed, Buckets) else placed[row : row + 1]
 
-    def gradient_norm(self, cotangent: Float[Tensor, "n outputs"]) -> Float[Tensor, "n"]:
+    def gradient_norm(self, cotangent: Float[Tensor, "n *outputs"]) -> Float[Tensor, "n"]:
         """Return the norms for the first few examples, else NaN; a sum of squares of gradients."""
         assert self.model.head is not None, "the layer is that of a head"
         module = self.model.module_for(self.weights)
