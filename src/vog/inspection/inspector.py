@@ -152,6 +152,9 @@ def _inspection_job(run: Run, inputs: LocatedInputs, device: str) -> Job:
         root=inputs.root,
         transform=inputs.transform,
         exif=question["data"].get("exif", False),
+        input=question.get("input"),
+        label=question.get("label"),
+        id=question.get("id"),
         scores=("vog", "entropy"),  # they need a gradient and logits, and no label
         target=inputs.target,
         channels="keep",  # the question, not the shape, has the axis of colours

@@ -108,6 +108,7 @@ def _open_examples(request: Request, target: Target, model: Model) -> Examples:
         request.exif,
         hidden=continues_0_1(stored_choices(request)),
         keys=ItemKeys(request.input_keys, request.label, model.input_names),
+        id=request.id,
     )
     _refuse_unlabelled(examples, target)
     return limit_examples(examples, request)
