@@ -1,5 +1,6 @@
 """Rows of a table, read by number: of a table in memory, and of files by parts."""
 
+import csv
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -12,12 +13,15 @@ import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet
 
+from vog.data import images
 from vog.errors import DataError
 
 # Row groups of Parquet files that a process keeps decoded.
 _KEPT_GROUPS = 4
-UNREADABLE = (pa.ArrowException, OSError, ValueError)
+UNREADABLE = (pa.ArrowException, OSError, ValueError, csv.Error)
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
+# Of a file whose first row is a path to an image, and so no names.
+_LIST_COLUMNS = ["path", "label"]
 SUFFIXES = frozenset((*_DELIMITERS, ".parquet", ".arrow", ".feather", ".ipc"))
 
 
@@ -196,7 +200,20 @@ def _read_csv(path: Path) -> pa.Table:
         delimiter=_DELIMITERS[path.suffix.lower()], newlines_in_values=True
     )
     convert = pyarrow.csv.ConvertOptions(strings_can_be_null=False)
-    return pyarrow.csv.read_csv(path, parse_options=parse, convert_options=convert)
+    cells = _first_cells(path, parse.delimiter)
+    names = (
+        _LIST_COLUMNS
+        if len(cells) == 2 and Path(cells[0]).suffix.lower() in images.SUFFIXES
+        else []
+    )
+    read = pyarrow.csv.ReadOptions(column_names=names)
+    return pyarrow.csv.read_csv(path, read, parse, convert)
+
+
+def _first_cells(path: Path, delimiter: str) -> list[str]:
+    """Return the first row of a file, which names the columns, or is a path and a label."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return next(csv.reader(file, delimiter=delimiter), [])
 
 
 def schema_of(path: Path, stamps: tuple[int, ...]) -> pa.Schema:
