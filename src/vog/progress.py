@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Timer
 
 from rich.console import Console
 from rich.progress import (
@@ -45,6 +46,26 @@ def progress(
     with Progress(*columns, console=console, disable=is_hidden, transient=True) as bar:
         task = bar.add_task(description, total=total, completed=completed)
         yield lambda count: bar.advance(task, count)
+
+
+@contextmanager
+def announced(action: str, quiet: bool = False, after: float = 1.0) -> Iterator[None]:
+    """Say on a terminal what is done, if it takes longer than some seconds.
+
+    Args:
+        action: what is done, such as "opening the data".
+        quiet: say nothing.
+        after: the seconds.
+    """
+    console = Console(stderr=True)
+    timer = Timer(after, lambda: console.print(f"{action} ...", style="dim", highlight=False))
+    if console.is_terminal and not quiet:
+        timer.daemon = True
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def duration(seconds: float) -> str:

@@ -15,6 +15,7 @@ from vog.item_keys import ItemKeys
 from vog.models.load import model_of
 from vog.models.protocol import Model
 from vog.observation import GRADIENTS
+from vog.progress import announced
 from vog.scores import Score, colours
 from vog.scores.gradient import Layout
 from vog.sweep.request import Request
@@ -100,16 +101,17 @@ def resolve(request: Request, task: Task = CLASSIFICATION) -> Resolved:
 
 
 def _open_examples(request: Request, target: Target, model: Model) -> Examples:
-    examples = data.open_source(
-        request.data,
-        request.root,
-        request.transform,
-        request.workers,
-        request.exif,
-        hidden=continues_0_1(stored_choices(request)),
-        keys=ItemKeys(request.input_keys, request.label, model.input_names),
-        id=request.id,
-    )
+    with announced("opening the data", request.quiet):
+        examples = data.open_source(
+            request.data,
+            request.root,
+            request.transform,
+            request.workers,
+            request.exif,
+            hidden=continues_0_1(stored_choices(request)),
+            keys=ItemKeys(request.input_keys, request.label, model.input_names),
+            id=request.id,
+        )
     _refuse_unlabelled(examples, target)
     return limit_examples(examples, request)
 
