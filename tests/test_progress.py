@@ -1,8 +1,12 @@
-"""Progress in a log: when a line is written, and what it says."""
+"""Progress in a log: when a line is written, and what it says; and what takes long."""
+
+import io
+import time
 
 import pytest
+from rich.console import Console
 
-from vog.progress import progress
+from vog.progress import announced, progress
 
 
 class Clock:
@@ -64,3 +68,24 @@ def test_the_rate_counts_what_this_process_did(
         clock.now = 10
         advance(100)
     assert capsys.readouterr().err == "scoring: 600 of 1,000 (60%), 10.0/s, 40.0 s left\n"
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "quiet", "seconds", "text"),
+    [
+        (True, False, 0.2, "listing ...\n"),
+        (True, False, 0, ""),
+        (True, True, 0.2, ""),
+        (False, False, 0.2, ""),
+    ],
+)
+def test_what_takes_long_is_announced_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, is_terminal: bool, quiet: bool, seconds: float, text: str
+) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=is_terminal, color_system=None)
+    monkeypatch.setattr("vog.progress.Console", lambda stderr: console)
+    with announced("listing", quiet, after=0.1):
+        time.sleep(seconds)
+    time.sleep(0.15)
+    assert stream.getvalue() == text

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Timer
 
 from rich.console import Console
 from rich.progress import (
@@ -111,6 +112,26 @@ def _write_line(line: str) -> None:
 def rate_text(per_second: float) -> str:
     """Return a number of examples, or of other units, a second as text."""
     return f"{per_second:,.{0 if per_second > 10 else 1}f}/s"
+
+
+@contextmanager
+def announced(action: str, quiet: bool = False, after: float = 1.0) -> Iterator[None]:
+    """Say on a terminal what is done, if it takes longer than some seconds.
+
+    Args:
+        action: what is done, such as "opening the data".
+        quiet: say nothing.
+        after: the seconds.
+    """
+    console = Console(stderr=True)
+    timer = Timer(after, lambda: console.print(f"{action} ...", style="dim", highlight=False))
+    if console.is_terminal and not quiet:
+        timer.daemon = True
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def duration(seconds: float) -> str:

@@ -37,7 +37,7 @@ class ParquetTable(Source):
     kind = "Parquet table"
 
     def opens(self, data: Any) -> bool:
-        return is_name(data) and str(data).endswith(".parquet")
+        return is_name(data) and str(data).endswith(".cells")
 
     def examples(self, data: Any, options: OpenOptions) -> Examples:
         inputs, labels = columns(existing_path(data))
@@ -72,7 +72,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file of this kind, which the package can open as long as the test runs."""
     monkeypatch.setattr(kinds, "SOURCES", (ParquetTable(), *kinds.SOURCES))
     inputs, labels = world.inputs_and_labels(ROWS)
-    path = tmp_path / "table.parquet"
+    path = tmp_path / "table.cells"
     pq.write_table(pa.table({"inputs": list(inputs.reshape(ROWS, -1)), "labels": labels}), path)
     return path
 
@@ -87,7 +87,7 @@ def run(table: Path, checkpoints: Path, tmp_path: Path) -> Run:
 
 
 def test_the_package_has_no_such_source(tmp_path: Path) -> None:
-    assert kinds.source_of(tmp_path / "table.parquet").kind == "list file"
+    assert kinds.source_of(tmp_path / "table.cells").kind == "list file"
 
 
 def test_its_scores_are_those_of_the_arrays(run: Run, checkpoints: Path, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_it_is_shown(run: Run, table: Path, tmp_path: Path) -> None:
     inputs, _ = world.inputs_and_labels(ROWS)
     assert previewer(run)(4, "4").image is not None
     assert np.array_equal(reader(run)(4, "4"), inputs[4])
-    moved = table.rename(tmp_path / "moved.parquet")
+    moved = table.rename(tmp_path / "moved.cells")
     with pytest.raises(ResultError, match="Give the file as root"):
         reader(run)
     assert np.array_equal(reader(run, moved)(4, "4"), inputs[4])
@@ -116,7 +116,7 @@ def test_it_is_selected_from(run: Run, tmp_path: Path) -> None:
     selection = vog.select(run, keep_hardest=10)
     rows = selection.save(tmp_path / "kept.txt").read_text().split()
     assert rows == [str(row) for row in selection.indices]
-    with pytest.raises(ResultError, match=r"table.parquet, which is not an .npz. Give the file"):
+    with pytest.raises(ResultError, match=r"table.cells, which is not an .npz. Give the file"):
         selection.save(tmp_path / "kept.npz")
 
 
@@ -160,7 +160,7 @@ def test_each_fold_holds_out_other_rows(table: Path, checkpoints: Path, tmp_path
     assert scored["label"] == runs[0].table(["label"])["label"]
     assert np.allclose(scored["vog@all"], runs[0].table(["vog@all"])["vog@all"], rtol=1e-5)
     pq.write_table(pq.read_table(table).slice(1), table)
-    with pytest.raises(DataError, match=r"table.parquet has different examples than the folds"):
+    with pytest.raises(DataError, match=r"table.cells has different examples than the folds"):
         score(files[0], checkpoints, tmp_path / "of-changed-data")
 
 

@@ -64,7 +64,8 @@ def test_a_list_file(folder: Path, tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("cat/10.jpg 1\ndog/2.jpg\n", r"train.txt, line 2: 'dog/2.jpg' has no label"),
-        ("cat/10.jpg one\n", r"line 1: 'cat/10.jpg one' has no label"),
+        ("cat/10.jpg one\ndog/2.jpg\n", r"line 2: 'dog/2.jpg' has no label"),
+        ("cat/10.jpg one\ndog/2.jpg 1\n", r"line 1: 'cat/10.jpg one' has no label"),
         ("cat/10.jpg -1\n", r"line 1: .* ends in -1, which is no label"),
         ("\n\n", "is empty"),
         ("cat/10.jpg 1\ngone.jpg 0\n", r"1 of 2 files are not in .*: gone.jpg"),
@@ -75,6 +76,48 @@ def test_lists_that_are_refused(folder: Path, content: str, message: str) -> Non
     (folder / "train.txt").write_text(content)
     with pytest.raises(DataError, match=message):
         open_source(folder / "train.txt")
+
+
+def test_a_list_may_name_classes(folder: Path) -> None:
+    picture(folder / "with space.jpg")
+    (folder / "train.txt").write_text("dog/2.jpg dog\ncat/10.jpg cat\nwith space.jpg cat\n")
+    examples = open_source(folder / "train.txt")
+    assert examples.label_names == ("cat", "dog")
+    assert list(examples.ids) == ["dog/2.jpg", "cat/10.jpg", "with space.jpg"]
+    assert examples.labels is not None
+    assert examples.labels.tolist() == [1, 0, 0]
+    (folder / "train.txt").write_text("dog/2.jpg\ta dog\nwith space.jpg\ta cat\n")
+    assert open_source(folder / "train.txt").label_names == ("a cat", "a dog")
+
+
+def test_a_list_of_commas_is_a_table_of_paths(folder: Path) -> None:
+    """With the names of columns, as pandas writes it, and without."""
+    for header in ("path,label\n", ""):
+        (folder / "train.csv").write_text(f"{header}dog/2.jpg,dog\ncat/10.jpg,cat\n")
+        examples = open_source(folder / "train.csv")
+        assert list(examples.ids) == ["dog/2.jpg", "cat/10.jpg"]
+        assert examples.label_names == ("cat", "dog")
+        assert examples.files is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("a.data", b"PAR1\xff\x00", r"it is a Parquet file. Give it the ending .parquet"),
+        ("a.txt.gz", b"\x1f\x8b\x08\x00", r"it is compressed by gzip. Unpack it"),
+        ("a.db", b"SQLite format 3\0\xff", r"it is an SQLite database. Write the table"),
+        ("a.tfrecord", b"\x0a\x00\xff", r"it is a TFRecord file. Write images in folders, or"),
+        ("a.tfrecord", b"\x0a\x00\x01", r"it is a TFRecord file. Write images in folders, or"),
+        ("a.pkl", b"\x80\x05\x95", r"it is a pickle, which runs code when it is read"),
+        ("a.unknown", b"caf\xe9.jpg 1", r"neither a text in UTF-8 \(it has the byte 0xe9\)"),
+    ],
+)
+def test_other_files_are_named_by_what_they_are(
+    tmp_path: Path, name: str, content: bytes, sentence: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=sentence):
+        open_source(tmp_path / name)
 
 
 def test_folders_that_are_refused(tmp_path: Path) -> None:
@@ -89,7 +132,9 @@ def test_folders_that_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no such folder or file"):
         open_source(tmp_path / "nowhere")
     (tmp_path / "list.bin").write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(DataError, match="is no text file"):
+    with pytest.raises(
+        DataError, match=r"is no list of files: it is a file of bytes in an unknown form. Save"
+    ):
         open_source(tmp_path / "list.bin")
 
 

@@ -115,8 +115,14 @@ Input = Annotated[
 Label = Annotated[
     str | None,
     typer.Option(
-        metavar="KEY", help="The key of the label in such items. Default: label or labels."
+        metavar="KEY",
+        help="The key of the label in such items, or the column of a table. Default: label or "
+        "labels; in a table also target, class or y.",
     ),
+]
+Id = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="The column of ids in a table. Default: row numbers."),
 ]
 Target = Annotated[
     str,

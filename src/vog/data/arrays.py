@@ -1,5 +1,6 @@
 """Examples from arrays, in memory or in an `.npz` file: one row an example."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,11 @@ def from_arrays(
     ids: Shaped[np.ndarray, "..."] | None = None,
     label_names: tuple[str, ...] | None = None,
     source: str = "the data",
+    stamp: Sequence[int] | None = None,
 ) -> Examples:
     """Return examples of arrays in memory, which are not copied; labels may be missing.
+
+    A `stamp`, such as the size and the time of a file, stands for the inputs in the digest.
 
     Raises:
         DataError: lengths differ, there are no rows, labels are not numbers, or inputs are not
@@ -134,7 +138,8 @@ def from_arrays(
         )
     row_ids = RowNumbers(len(labels)) if ids is None else [printable(str(i)) for i in ids.tolist()]
     column = labels.astype(np.float64 if labels.dtype.kind == "f" else np.int64)
-    digest = digest_of(inputs, column, *([] if ids is None else row_ids))
+    content = [inputs] if stamp is None else [*inputs.shape, inputs.dtype, *stamp]
+    digest = digest_of(*content, column, *([] if ids is None else row_ids))
     return Examples(row_ids, ArrayReader(inputs, column, transform), digest, column, label_names)
 
 

@@ -116,7 +116,8 @@ def from_dataset(
     if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__getitem__"):
         raise DataError(
             f"the data are {_type_phrase(dataset)}; expected a map-style Dataset with "
-            f"__len__ and __getitem__."
+            f"__len__ and __getitem__, whose rows have numbers. Pass list(dataset) if it fits into "
+            f"memory, or write it to files first."
         )
     if _length(dataset) == 0:
         raise DataError(f"the dataset {_type_phrase(dataset)} has no items or no length.")

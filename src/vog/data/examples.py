@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -224,10 +225,11 @@ class Examples:
 def digest_of(*parts: object) -> str:
     """Return the SHA-256 of parts in order: arrays by type, shape and bytes, the rest as text."""
     sha = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, np.ndarray):
+    for is_array, group in groupby(parts, lambda part: isinstance(part, np.ndarray)):
+        if not is_array:
+            sha.update("".join([f"{part}\n" for part in group]).encode())
+            continue
+        for part in group:
             sha.update(f"{part.dtype} {part.shape}\n".encode())
             sha.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
-        else:
-            sha.update(f"{part}\n".encode())
     return sha.hexdigest()

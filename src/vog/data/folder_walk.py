@@ -62,7 +62,7 @@ def walk(folder: Path, endings: Collection[str], hidden: bool = False) -> Walk:
         elif state.may_follow(folder_name := links.popleft()):
             followed.add(folder_name)
             folders.append(folder_name)
-    by_class = {name: sorted(classes[name], key=_path_parts) for name in names if name in followed}
+    by_class = {name: _sorted_by_parts(classes[name]) for name in names if name in followed}
     files = sorted(loose_files) + [path for paths in by_class.values() for path in paths]
     return Walk(tuple(by_class), files, sorted(state.links), sorted(state.runs))
 
@@ -95,16 +95,17 @@ class _WalkState:
         folders: list[str] = []
         files: list[str] = []
         folder_path = self.folder / name
+        prefix = f"{name}/" if name else ""
         try:
             with os.scandir(folder_path) as entries:
                 for entry in entries:
-                    path = f"{name}/{entry.name}" if name else entry.name
+                    path = prefix + entry.name
                     is_hidden = entry.name[0] == "."
                     if _is_folder(entry):
                         if is_hidden and not (self.hidden and name):
                             continue
                         (self.runs if _is_run(Path(entry.path)) else folders).append(path)
-                    elif not is_hidden and Path(entry.name).suffix.lower() in self.endings:
+                    elif not is_hidden and _ending(entry.name) in self.endings:
                         files.append(path)
         except OSError as error:
             raise DataError(
@@ -147,9 +148,16 @@ def _with_parents(real_path: str) -> list[str]:
     return [real_path, *map(str, Path(real_path).parents)]
 
 
-def _path_parts(path: str) -> list[str]:
-    """Return the parts of a path as a sort key, which differs from sorting by text."""
-    return path.split("/")
+def _ending(name: str) -> str:
+    """Return the suffix of a file in lower case; `Path.suffix` would take most of a listing."""
+    return name[max(name.rfind("."), 0) :].lower()
+
+
+def _sorted_by_parts(paths: list[str]) -> list[str]:
+    """Return paths sorted by their parts, which differs from sorting by text if depths differ."""
+    if len({path.rpartition("/")[0] for path in paths}) <= 1:
+        return sorted(paths)
+    return sorted(paths, key=lambda path: path.split("/"))
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

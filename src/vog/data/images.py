@@ -121,13 +121,13 @@ def examples(
         DataError: a file is missing, or is listed twice.
     """
     missing: list[str] = []
-    stats: list[tuple[int, int]] = []
-    for path in paths:
+    stats = np.full((len(paths), 2), -1, np.int64)
+    folder = str(root)
+    for row, path in enumerate(paths):
         try:
-            stat = (root / path).stat()
-            stats.append((stat.st_size, stat.st_mtime_ns))
+            stat = os.stat(os.path.join(folder, path))  # noqa: PTH116, PTH118 (`Path` is slow)
+            stats[row] = stat.st_size, stat.st_mtime_ns
         except (OSError, ValueError) as error:  # ValueError: such as a null byte in a name
-            stats.append((-1, -1))
             if not isinstance(error, PermissionError) and not _exists(root / path):
                 missing.append(path)
     if missing:
@@ -140,7 +140,7 @@ def examples(
         repeated = [path for path in paths if path in earlier_paths or earlier_paths.add(path)]
         raise DataError(f"named more than once: {first_few(repeated)}. Each row needs its own id.")
     ids = all_printable(paths)
-    digest = digest_of(*ids, labels, np.array(stats, np.int64))
+    digest = digest_of(*ids, labels, stats)
     reader = ImageReader(root, paths, labels, transform or imagenet)
     return Examples(ids, reader, digest, labels, label_names, classes)
 

@@ -33,7 +33,8 @@ class OpenOptions:
         workers: the number of processes that will read; None goes by the data and processors.
         sockets: the sockets that were open before; see `vog.data.connections`.
         hidden: for a folder, include images in hidden folders.
-        keys: where items that are mappings have their input and label.
+        keys: where items that are mappings, or tables, have their input and label.
+        id: for a table, the column of ids.
     """
 
     root: Path | None = None
@@ -42,6 +43,7 @@ class OpenOptions:
     sockets: frozenset[tuple[int, int]] | None = None
     hidden: bool = False
     keys: ItemKeys = ANY_KEYS
+    id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,16 @@ class Display:
         inside: refuse files that are reached through links out of their folder.
         share: the share of the shorter side that the central square of a picture keeps.
         exif: rotate image files as their EXIF says.
+        keys: for a table, the columns of the input that was scored.
+        root: for a table, the folder that paths in it are relative to.
     """
 
     size: int | None = None
     inside: bool = False
     share: float = 1.0
     exif: bool = False
+    keys: ItemKeys = ANY_KEYS
+    root: Path | None = None
 
 
 @dataclass(frozen=True)

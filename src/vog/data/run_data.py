@@ -32,7 +32,7 @@ def find_run_data(run: Run, root: str | Path | None = None) -> RunData | None:
         run: the run, whose question says where its data were.
         root: where the data are now, if they have moved.
     """
-    option = data_option(run)
+    option = _option_of_place(run)
     name = root or (None if option is None else current_location(run, option))
     if name is None:
         return None
@@ -45,6 +45,14 @@ def find_run_data(run: Run, root: str | Path | None = None) -> RunData | None:
     return RunData(StoredGradients() if has_gradients else source, place)
 
 
+def _option_of_place(run: Run) -> str | None:
+    """Return the option that says where the data are; the root of a table does not."""
+    option, data = data_option(run), current_location(run, "data")
+    if option == "root" and data is not None and kinds.source_of(data).by_number:
+        return "data"
+    return option
+
+
 def data_place(run: Run, root: str | Path | None = None) -> Path | None:
     """Return the place of the data of a run; see `find_run_data`."""
     run_data = find_run_data(run, root)
@@ -53,7 +61,7 @@ def data_place(run: Run, root: str | Path | None = None) -> Path | None:
 
 def missing_data_places(run: Run) -> str | None:
     """Return all searched places if the data of a run are not found, as text; else None."""
-    option, place = data_option(run), data_place(run)
+    option, place = _option_of_place(run), data_place(run)
     if option is None or place is None or os.path.exists(place):  # noqa: PTH110 (never raises)
         return None
     return searched_places(run, option)

@@ -26,6 +26,7 @@ def open_source(
     exif: bool = False,
     hidden: bool = False,
     keys: ItemKeys = ANY_KEYS,
+    id: str | None = None,
 ) -> Examples:
     """Return the examples of a folder, list, `.npz`, function, pair of arrays, or `Dataset`.
 
@@ -38,7 +39,8 @@ def open_source(
         workers: the number of processes that will read; None goes by the data and processors.
         exif: rotate image files as their EXIF says.
         hidden: for a folder, include images in hidden folders, as version 0.1 did.
-        keys: where items that are mappings have their input and label.
+        keys: where items that are mappings, or tables, have their input and label.
+        id: for a table, the column of ids.
 
     Raises:
         DataError: the data do not exist, or hold no examples.
@@ -48,7 +50,13 @@ def open_source(
         _refuse_data_name(data)
     sockets = connections.open_sockets()
     source = kinds.source_of(data)
-    examples = source.examples(data, OpenOptions(root, transform, workers, sockets, hidden, keys))
+    options = OpenOptions(root, transform, workers, sockets, hidden, keys, id)
+    examples = source.examples(data, options)
+    if id is not None and not source.uses_keys:
+        raise DataError(
+            f"{option('id', id)} names a column of a table, and the data are of the kind "
+            f"{source.kind!r}, which has none. Leave {option('id')} out."
+        )
     if not isinstance(examples.read, DatasetReader):  # which have their workers already
         if keys.are_given and not source.uses_keys:
             setting = "input" if keys.inputs is not None else "label"

@@ -14,7 +14,9 @@ from vog.data.kinds.python_function import PythonFunction
 from vog.data.protocol import Display, StoredReader
 from vog.data.run_data import RunData, find_run_data, missing_data_places
 from vog.errors import ResultError
+from vog.item_keys import ItemKeys
 from vog.result import Run
+from vog.result.data_location import current_location
 from vog.wording import option
 
 ImageReader = Callable[[int, str], Image.Image]
@@ -86,7 +88,16 @@ def reader(
         run.require_row_numbers()
     share = share_of_name(str(run.question["data"].get("transform")))
     exif = bool(run.question["data"].get("exif"))
-    return run_data.source.reader(run_data.place, Display(size, inside, share, exif))
+    display = Display(size, inside, share, exif, *_table_settings(run))
+    return run_data.source.reader(run_data.place, display)
+
+
+def _table_settings(run: Run) -> tuple[ItemKeys, Path | None]:
+    """Return the columns of the input of a table, and the folder that paths in it start from."""
+    columns, label = run.question.get("input"), run.question.get("label")
+    keys = ItemKeys(None if columns is None else tuple(columns), label)
+    root = current_location(run, "root")
+    return keys, None if root is None else Path(root)
 
 
 def _needs_row_numbers(run: Run, run_data: RunData) -> bool:

@@ -35,7 +35,11 @@ def _encode(name: str) -> bytes:
 
 def all_printable(names: Sequence[str]) -> list[str]:
     r"""Return names as `printable` does; if one would equal another, it gets more backslashes."""
-    texts = [printable(name) for name in names]
+    try:
+        "".join(names).encode()
+        return list(names)  # all at once, which is much faster than one after the other
+    except UnicodeEncodeError:
+        texts = [printable(name) for name in names]
     taken = {text for text, name in zip(texts, names, strict=True) if text == name}
     for index, (text, name) in enumerate(zip(texts, names, strict=True)):
         if text != name:

@@ -158,6 +158,7 @@ def _inspection_job(run: Run, inputs: LocatedInputs, device: str) -> Job:
         root=inputs.root,
         transform=inputs.transform,
         exif=question["data"].get("exif", False),
+        id=question.get("id"),
         scores=_scores_of(question),
         target=inputs.target,
         wrt=question.get("wrt"),

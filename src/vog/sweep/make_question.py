@@ -63,6 +63,7 @@ def make_question(
         **({} if request.head is None else {"head": request.head}),
         **({} if request.input_keys is None else {"input": list(request.input_keys)}),
         **({} if request.label is None else {"label": request.label}),
+        **({} if request.id is None else {"id": request.id}),
         "halved_rows": split_half.ROWS,
         **sample,
         WHERE: _where(request, files, examples),

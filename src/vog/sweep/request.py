@@ -56,7 +56,9 @@ class Request:
             if none of them is of floats.
         input: the keys of the input in items that are dicts, or one text with commas between
             them; None for those that the model takes by name, or a key such as `pixel_values`.
-        label: the key of the label in such items; None for `label` or `labels`.
+        label: the key of the label in such items, or the column of a table; None for `label` or
+            `labels`, in a table also `target`, `class` or `y`.
+        id: the column of ids in a table; None for row numbers.
         stages: a number, `NAME=A:B,...`, or None for three if there are at least six checkpoints.
         batch_size: examples that are computed together; "auto" decides by their size and by
             memory.
@@ -99,6 +101,7 @@ class Request:
     wrt: str | None = None
     input: str | Sequence[str] | None = None
     label: str | None = None
+    id: str | None = None
     stages: StagesSpec = None
     batch_size: int | str = "auto"
     device: str = "auto"

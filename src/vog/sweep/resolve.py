@@ -15,6 +15,7 @@ from vog.item_keys import ItemKeys
 from vog.models.load import model_in_checkpoints, model_of
 from vog.models.protocol import Companions, Model
 from vog.observation import GRADIENTS
+from vog.progress import announced
 from vog.scores import Score, colours
 from vog.scores.gradient import Layout
 from vog.sweep.companions import companions_of, open_with_companions
@@ -132,9 +133,11 @@ def _open_examples(
             *(request.data, request.root, transform, request.workers, request.exif),
             hidden=hidden,
             keys=ItemKeys(request.input_keys, request.label, model.input_names),
+            id=request.id,
         )
 
-    examples, notes = open_with_companions(request, companions, open_examples)
+    with announced("opening the data", request.quiet):
+        examples, notes = open_with_companions(request, companions, open_examples)
     _refuse_unlabelled(examples, target)
     return limit_examples(examples, request), notes
 

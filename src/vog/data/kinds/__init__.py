@@ -8,20 +8,33 @@ from pathlib import Path
 from typing import Any
 
 from vog.data.kinds.array_pair import ArrayPair
+from vog.data.kinds.data_frame import DataFrame
+from vog.data.kinds.hdf5_file import Hdf5File
+from vog.data.kinds.hugging_face_data import HuggingFaceDataset, SavedDataset
 from vog.data.kinds.image_folder import ImageFolder
 from vog.data.kinds.list_file import ListFile
+from vog.data.kinds.npy_file import NpyFile
 from vog.data.kinds.npz_file import NpzFile
 from vog.data.kinds.python_dataset import PythonDataset
 from vog.data.kinds.python_function import PythonFunction
+from vog.data.kinds.table_file import TableFile
+from vog.data.kinds.tensor_file import TensorFile
 from vog.data.protocol import Source
 
 # Tried in this order. An image folder and a list file take every name that none before them does.
 SOURCES: tuple[Source, ...] = (
     ArrayPair(),
+    DataFrame(),
+    HuggingFaceDataset(),
     PythonDataset(),
     PythonFunction(),
+    SavedDataset(),
+    TableFile(),
     ImageFolder(),
     NpzFile(),
+    NpyFile(),
+    TensorFile(),
+    Hdf5File(),
     ListFile(),
 )
 

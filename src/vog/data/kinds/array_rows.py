@@ -3,20 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from jaxtyping import Shaped
-
 from vog.data.protocol import StoredReader
 from vog.errors import ResultError
 
 
-def rows_reader(
-    rows: Shaped[np.ndarray, "n *shape"], names: Sequence[str] | None, data: str, advice: str
-) -> StoredReader:
+def rows_reader(rows: Any, names: Sequence[str] | None, data: str, advice: str) -> StoredReader:
     """Return a reader of rows of an array; with names of features, of values by name.
 
     Args:
-        rows: the array.
+        rows: the array, or an object with a length and numbered rows, such as of h5py.
         names: the names of the features, if the rows have names.
         data: the data in words or by their path, for messages.
         advice: a sentence on how to give different data.

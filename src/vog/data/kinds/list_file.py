@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vog.data import folders
+from vog.data import read_list
 from vog.data.examples import Examples
 from vog.data.kinds.fold_part import open_part_or_whole
 from vog.data.kinds.image_files import ImageFileSource
@@ -30,7 +30,7 @@ class ListFile(ImageFileSource):
         return open_part_or_whole(
             existing_path(data),
             options,
-            lambda path, root: folders.from_list(path, root, transform),
+            lambda path, root: read_list.from_list(path, root, transform),
         )
 
     def place(self, data: Any) -> Path | None:
