@@ -99,7 +99,7 @@ class MultiLabel(Task):
         """Return which labels have 0 or 1 for each tag."""
         if labels.ndim != 2 or labels.shape[1] != outputs:
             return np.zeros(len(labels), bool)
-        return np.isin(labels, (0, 1)).all(axis=1)
+        return np.asarray(np.isin(labels, (0, 1)).all(axis=1))
 
     def expected_labels(self, outputs: int) -> str:
         """Return what labels have to be."""

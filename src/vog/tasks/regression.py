@@ -93,7 +93,7 @@ class Regression(Task):
         is_number = np.isfinite(labels)
         if labels.ndim == 1 and labels.dtype.kind == "i":  # -1 says that there is no label
             is_number &= labels != -1
-        return is_number.reshape(len(labels), -1).all(axis=1)
+        return np.asarray(is_number.reshape(len(labels), -1).all(axis=1))
 
     def expected_labels(self, outputs: int) -> str:
         """Return what labels have to be."""

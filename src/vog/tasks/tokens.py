@@ -167,7 +167,7 @@ class Tokens(Task):
             return np.zeros(len(labels), bool)
         flat = labels[:, 1:] if self.next_token else labels.reshape(len(labels), -1)
         valid = ((flat >= 0) & (flat < outputs)) | (flat == IGNORED)
-        return valid.all(axis=1) & (flat >= 0).any(axis=1)
+        return np.asarray(valid.all(axis=1) & (flat >= 0).any(axis=1))
 
     def expected_labels(self, outputs: int) -> str:
         """Return what labels have to be."""
