@@ -120,13 +120,13 @@ class Binary(Task):
         labels: Shaped[Tensor, "n *label"],
         values: Float[Tensor, "n *outputs"],
         mask: Bool[Tensor, "n positions"] | None,
-    ) -> Shaped[Tensor, "n *label"]:
+    ) -> Shaped[Tensor, "n *aligned"]:
         """Return the labels as whole numbers."""
         return labels.reshape(len(labels)).long()
 
     def predicted(
         self, values: Float[Tensor, "n *outputs"], labels: Shaped[Tensor, "n *label"]
-    ) -> Shaped[Tensor, "n *label"]:
+    ) -> Shaped[Tensor, "n *aligned"]:
         """Return 1 where the logit is positive."""
         return (values.reshape(len(values)) > 0).long()
 

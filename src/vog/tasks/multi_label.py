@@ -107,7 +107,7 @@ class MultiLabel(Task):
 
     def stored(
         self, labels: Shaped[np.ndarray, "m *label"], outputs: int
-    ) -> Shaped[np.ndarray, "m *label"]:
+    ) -> Shaped[np.ndarray, "m *stored"]:
         """Return 0 and 1 for each tag; -1 if there is no label."""
         missing = -1
         if labels.ndim == 1:
@@ -116,7 +116,7 @@ class MultiLabel(Task):
 
     def predicted(
         self, values: Float[Tensor, "n *outputs"], labels: Shaped[Tensor, "n *label"]
-    ) -> Shaped[Tensor, "n *label"]:
+    ) -> Shaped[Tensor, "n *aligned"]:
         """Return 1 for each tag with a positive logit."""
         return (values > 0).long()
 
