@@ -69,7 +69,13 @@ def measured(module: nn.Module, width: int) -> MemoryNeeds:
     weights = model.ready(fitted(model))
     chosen = scores.choose_scores(["vog", "loss"])
     return measure_needs(
-        observer(model), weights, torch.randn(16, width), cut_stages(1, 3, 2), chosen, workers=0
+        observer(model),
+        weights,
+        torch.randn(16, width),
+        torch.zeros(16, dtype=torch.int64),
+        cut_stages(1, 3, 2),
+        chosen,
+        workers=0,
     )
 
 

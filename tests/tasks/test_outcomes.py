@@ -20,10 +20,6 @@ def outcomes(name: str, logits: Tensor, labels: Tensor) -> dict[Outcome, Tensor]
     return {key: value[0] for key, value in observation.outcomes.items()}
 
 
-def of_last(outcome: Tensor) -> float:
-    return pytest.approx(float(outcome[-1]), rel=1e-5)
-
-
 def test_one_logit() -> None:
     # z = log 3, so p(1) = 3/4; with the label 0, the probability of the label is 1/4.
     values = outcomes("binary", torch.tensor([[math.log(3)], [math.log(3)]]), torch.tensor([1, 0]))
@@ -169,8 +165,8 @@ def test_derivatives_with_classes_on_the_second_axis() -> None:
     labels = torch.randint(4, (2, 5, 6), generator=random)
     labels[1, :, 0] = -100
     leaf = images.clone().requires_grad_()
-    loss = sum(F.cross_entropy(leaf[i : i + 1], labels[i : i + 1]) for i in range(2))
-    (expected,) = torch.autograd.grad(loss, leaf)
+    losses = [F.cross_entropy(leaf[i : i + 1], labels[i : i + 1]) for i in range(2)]
+    (expected,) = torch.autograd.grad(torch.stack(losses).sum(), leaf)
     assert torch.allclose(task.loss.cotangent(images, labels), expected, atol=1e-7)
 
 

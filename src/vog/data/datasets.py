@@ -249,7 +249,7 @@ def _labels(dataset: Any) -> Shaped[np.ndarray, "n *label"] | None:
     return column_of(getattr(dataset, "targets", None), len(dataset))
 
 
-def _inspect_sample(examples: Examples) -> tuple[list[tuple[int, list[object], object]], str]:
+def _inspect_sample(examples: Examples) -> tuple[list[tuple[int, list[object], Any]], str]:
     """Return row, values and label of some readable rows; a note on unread parts."""
     rows = np.unique(np.linspace(0, len(examples) - 1, _SAMPLE_SIZE).astype(int)).tolist()
     read = partial(_inspect_row, examples)
@@ -260,7 +260,7 @@ def _inspect_sample(examples: Examples) -> tuple[list[tuple[int, list[object], o
     return sample, next((item[2] for item in items if item is not None), "")
 
 
-def _inspect_row(examples: Examples, row: int) -> tuple[list[object], object, str] | None:
+def _inspect_row(examples: Examples, row: int) -> tuple[list[object], Any, str] | None:
     """Return values, label and a note on unread parts of a row; None if it is unreadable."""
     reader = examples.read
     assert isinstance(reader, DatasetReader)
@@ -281,7 +281,7 @@ def _inspect_row(examples: Examples, row: int) -> tuple[list[object], object, st
 def _digest(
     ids: Sequence[str],
     labels: Shaped[np.ndarray, "n *label"] | None,
-    sample: list[tuple[int, list[object], object]],
+    sample: list[tuple[int, list[object], Any]],
     user_digest: object,
 ) -> str:
     """Return a digest of length, ids, labels, a few items and `dataset.digest`."""

@@ -134,13 +134,13 @@ def _arrays(ids: Sequence[str], present: Mapping[int, np.ndarray], count: int) -
     return torch.from_numpy(padded)
 
 
-def is_missing(labels: Shaped[np.ndarray, "n *label"]) -> Bool[np.ndarray, "n"]:
+def are_missing(labels: Shaped[np.ndarray, "n *label"]) -> Bool[np.ndarray, "n"]:
     """Return which examples have no label."""
     if labels.dtype.kind == "f":
-        return np.isnan(labels).reshape(len(labels), -1).all(axis=1)
+        return np.asarray(np.isnan(labels).reshape(len(labels), -1).all(axis=1))
     if labels.ndim == 1:
         return labels == UNLABELLED
-    return (labels == IGNORED).reshape(len(labels), -1).all(axis=1)
+    return np.asarray((labels == IGNORED).reshape(len(labels), -1).all(axis=1))
 
 
 def with_whole_classes(
@@ -171,7 +171,7 @@ def filled(labels: Shaped[Tensor, "n *label"]) -> Shaped[Tensor, "n *label"]:
 def label_text(label: Any) -> str:
     """Return a label, a number or an array, as a part of a message."""
     label = np.asarray(label)
-    if is_missing(label[None])[0]:
+    if are_missing(label[None])[0]:
         return f"no label ({label})" if label.ndim == 0 else "no label"
     if label.ndim == 0:
         return str(label)

@@ -81,6 +81,8 @@ class RowLookup:
 
     def labels(self) -> list[int]:
         """Return the classes that have rows, in order."""
+        if not self.source.run.has_classes:
+            return []
         rows = self.source.query(
             "SELECT DISTINCT label FROM rows WHERE label IS NOT NULL ORDER BY 1", []
         )
@@ -104,6 +106,8 @@ class RowLookup:
             raise ResultError(
                 f"{score!r} is no score.{unknown(score, self.source.run.score_columns)}"
             )
+        if not self.source.run.has_classes:
+            return []
         name, predicted = quoted(score), quoted("prediction@all")
         wrong = (
             f"avg((label <> {predicted})::INT)"
@@ -136,7 +140,12 @@ class RowLookup:
         return rows[0][0] if rows else None
 
     def ids_and_labels(self) -> Iterator[list[tuple[str, int | None]]]:
-        """Yield id and label of every row in batches, in the order of the data."""
+        """Yield id and label of every row in batches, in the order of the data.
+
+        Raises:
+            ResultError: labels are not classes.
+        """
+        self.source.run.require_classes("a list of files with labels")
         with self.source.reading():
             table = self.source.run.table(["id", "label"])
         for batch in table.to_batches(max_chunksize=_BATCH_ROWS):

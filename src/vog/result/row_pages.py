@@ -199,8 +199,8 @@ class RowPages:
     def _criteria(self, order: RowOrder, where: RowFilter, key: str) -> tuple[list[str], list[Any]]:
         """Return the SQL conditions of a filter, and their parameters."""
         predicted = quoted(f"prediction@{self.stage(order.by)}")
-        if where.predicted is not None or where.judged is not None:
-            self.source.run.require_classes("a prediction of one class")
+        if (where.label, where.predicted, where.judged) != (None, None, None):
+            self.source.run.require_classes("a choice of rows by class")
         sign = {"right": "=", "wrong": "<>"}
         low, high = self._bounds(order.by, where.low, where.high)
         conditions: list[tuple[str, list[Any]] | None] = [

@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float16, Int, Shaped
 
+# A class, an amount, numbers of tags or several amounts; None if a row has none of these.
+StoredLabel = int | float | list[int] | list[float] | None
 # Scores from every second checkpoint of a stage; comparing them shows how stable a ranking is.
 HALVES = ("odd", "even")
 _PROBABILITIES = "probabilities@"

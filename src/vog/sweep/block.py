@@ -10,7 +10,7 @@ from torch import Tensor
 from vog.checkpoints import Stage
 from vog.data import Batch
 from vog.data.inputs import lengths_of
-from vog.data.labels import filled, is_missing, with_whole_classes
+from vog.data.labels import are_missing, filled, with_whole_classes
 from vog.models.protocol import Placed, Weights
 from vog.observation import Observation, Outcome, Signal
 from vog.result.rows import Meaning, RowBlock, whole_of
@@ -119,7 +119,7 @@ def _rows(job: Computation, batch: Batch, accumulator: Accumulator) -> RowBlock:
         positions,
         columns.predictions,
         columns.probabilities,
-        _without_unlabelled(job, columns.scores, ~is_missing(labels[positions])),
+        _without_unlabelled(job, columns.scores, ~are_missing(labels[positions])),
         problems | signal_errors(job, positions, columns.not_finite),
         columns.distributions,
         columns.features,

@@ -13,7 +13,7 @@ from torch import Tensor
 from vog import data, user_functions
 from vog.data import Batch, Examples
 from vog.data.inputs import concat, equal
-from vog.data.labels import is_missing, label_text, with_whole_classes
+from vog.data.labels import are_missing, label_text, with_whole_classes
 from vog.errors import DataError, ModelError, first_few
 from vog.models.protocol import Model, Weights
 from vog.observation import Observation, Signal
@@ -49,7 +49,7 @@ def check_outputs(
     if task is None:
         labels = first.labels[first.positions].numpy()
         task = choose_task(
-            logits, labels, labelled and not is_missing(labels).all(), predicts_next_token(model)
+            logits, labels, labelled and not are_missing(labels).all(), predicts_next_token(model)
         )
     task.check_outputs(logits)
     _refuse_omitted_activation(model, task)
@@ -200,7 +200,7 @@ def check_labels(
     at_prediction: bool,
 ) -> None:
     """Raise DataError unless each label fits the model, or is missing if `at_prediction`."""
-    missing = is_missing(labels) & at_prediction
+    missing = are_missing(labels) & at_prediction
     outside = np.flatnonzero(~(task.are_labels(labels, outputs) | missing))
     if len(outside):
         descriptions = [

@@ -23,7 +23,7 @@ def signed_logit(
     return values.reshape(len(values)) * (2 * labels - 1)
 
 
-def probability(
+def label_probability(
     values: Float[Tensor, "n *outputs"], labels: Shaped[Tensor, "n *label"]
 ) -> Float[Tensor, "n"]:
     """Return the probability of the label."""
@@ -52,7 +52,7 @@ _TARGETS = {
     target.name: target
     for target in (
         Target("logit", signed_logit),
-        Target("probability", probability),
+        Target("probability", label_probability),
         Target("loss", cross_entropy),
         Target("predicted", signed_logit, at_prediction=True),
     )
@@ -120,13 +120,13 @@ class Binary(Task):
         labels: Shaped[Tensor, "n *label"],
         values: Float[Tensor, "n *outputs"],
         mask: Bool[Tensor, "n positions"] | None,
-    ) -> Shaped[Tensor, "n *label"]:
+    ) -> Shaped[Tensor, "n *aligned"]:
         """Return the labels as whole numbers."""
         return labels.reshape(len(labels)).long()
 
     def predicted(
         self, values: Float[Tensor, "n *outputs"], labels: Shaped[Tensor, "n *label"]
-    ) -> Shaped[Tensor, "n *label"]:
+    ) -> Shaped[Tensor, "n *aligned"]:
         """Return 1 where the logit is positive."""
         return (values.reshape(len(values)) > 0).long()
 

@@ -84,7 +84,7 @@ class Classification(Task):
 
     def predicted(
         self, values: Float[Tensor, "n *outputs"], labels: Shaped[Tensor, "n *label"]
-    ) -> Shaped[Tensor, "n *label"]:
+    ) -> Shaped[Tensor, "n *aligned"]:
         """Return the class with the largest logit."""
         return values.argmax(dim=-1)
 

@@ -99,7 +99,7 @@ class MultiLabel(Task):
         """Return which labels have 0 or 1 for each tag."""
         if labels.ndim != 2 or labels.shape[1] != outputs:
             return np.zeros(len(labels), bool)
-        return np.isin(labels, (0, 1)).all(axis=1)
+        return np.asarray(np.isin(labels, (0, 1)).all(axis=1))
 
     def expected_labels(self, outputs: int) -> str:
         """Return what labels have to be."""
@@ -107,7 +107,7 @@ class MultiLabel(Task):
 
     def stored(
         self, labels: Shaped[np.ndarray, "m *label"], outputs: int
-    ) -> Shaped[np.ndarray, "m *label"]:
+    ) -> Shaped[np.ndarray, "m *stored"]:
         """Return 0 and 1 for each tag; -1 if there is no label."""
         missing = -1
         if labels.ndim == 1:
@@ -116,7 +116,7 @@ class MultiLabel(Task):
 
     def predicted(
         self, values: Float[Tensor, "n *outputs"], labels: Shaped[Tensor, "n *label"]
-    ) -> Shaped[Tensor, "n *label"]:
+    ) -> Shaped[Tensor, "n *aligned"]:
         """Return 1 for each tag with a positive logit."""
         return (values > 0).long()
 

@@ -65,7 +65,7 @@ class Task(Protocol):
 
     def stored(
         self, labels: Shaped[np.ndarray, "m *label"], outputs: int
-    ) -> Shaped[np.ndarray, "m *label"]:
+    ) -> Shaped[np.ndarray, "m *stored"]:
         """Return labels as the rows of a run take them, missing ones included.
 
         These are whole numbers of classes, -1 if missing; floats, NaN if missing; or 0 and 1 for
@@ -78,13 +78,13 @@ class Task(Protocol):
         labels: Shaped[Tensor, "n *label"],
         values: Float[Tensor, "n *outputs"],
         mask: Bool[Tensor, "n positions"] | None,
-    ) -> Shaped[Tensor, "n *label"]:
+    ) -> Shaped[Tensor, "n *aligned"]:
         """Return the labels as the methods of this task take them for these outputs."""
         return labels
 
     def predicted(
         self, values: Float[Tensor, "n *outputs"], labels: Shaped[Tensor, "n *label"]
-    ) -> Shaped[Tensor, "n *label"]:
+    ) -> Shaped[Tensor, "n *aligned"]:
         """Return the labels that outputs predict, for the target `predicted`."""
         return labels
 

@@ -93,7 +93,7 @@ class Regression(Task):
         is_number = np.isfinite(labels)
         if labels.ndim == 1 and labels.dtype.kind == "i":  # -1 says that there is no label
             is_number &= labels != -1
-        return is_number.reshape(len(labels), -1).all(axis=1)
+        return np.asarray(is_number.reshape(len(labels), -1).all(axis=1))
 
     def expected_labels(self, outputs: int) -> str:
         """Return what labels have to be."""
@@ -102,7 +102,7 @@ class Regression(Task):
 
     def stored(
         self, labels: Shaped[np.ndarray, "m *label"], outputs: int
-    ) -> Shaped[np.ndarray, "m *label"]:
+    ) -> Shaped[np.ndarray, "m *stored"]:
         """Return floats; NaN if there is no label."""
         if labels.ndim == 1 and labels.dtype.kind == "i":
             labels = np.where(labels == -1, np.nan, labels)
@@ -112,7 +112,7 @@ class Regression(Task):
 
     def predicted(
         self, values: Float[Tensor, "n *outputs"], labels: Shaped[Tensor, "n *label"]
-    ) -> Shaped[Tensor, "n *label"]:
+    ) -> Shaped[Tensor, "n *aligned"]:
         """Return the outputs."""
         return values
 

@@ -167,7 +167,7 @@ class Tokens(Task):
             return np.zeros(len(labels), bool)
         flat = labels[:, 1:] if self.next_token else labels.reshape(len(labels), -1)
         valid = ((flat >= 0) & (flat < outputs)) | (flat == IGNORED)
-        return valid.all(axis=1) & (flat >= 0).any(axis=1)
+        return np.asarray(valid.all(axis=1) & (flat >= 0).any(axis=1))
 
     def expected_labels(self, outputs: int) -> str:
         """Return what labels have to be."""
@@ -178,7 +178,7 @@ class Tokens(Task):
 
     def stored(
         self, labels: Shaped[np.ndarray, "m *label"], outputs: int
-    ) -> Shaped[np.ndarray, "m *label"]:
+    ) -> Shaped[np.ndarray, "m *stored"]:
         """Return that no row has one class as its label."""
         return np.full(len(labels), -1)
 
@@ -187,7 +187,7 @@ class Tokens(Task):
         labels: Shaped[Tensor, "n *label"],
         values: Float[Tensor, "n *outputs"],
         mask: Bool[Tensor, "n positions"] | None,
-    ) -> Shaped[Tensor, "n *label"]:
+    ) -> Shaped[Tensor, "n *aligned"]:
         """Return labels of the positions of the outputs, shifted for the next token.
 
         Raises:
@@ -218,7 +218,7 @@ class Tokens(Task):
 
     def predicted(
         self, values: Float[Tensor, "n *outputs"], labels: Shaped[Tensor, "n *label"]
-    ) -> Shaped[Tensor, "n *label"]:
+    ) -> Shaped[Tensor, "n *aligned"]:
         """Return the class with the largest logit at each position that has a label."""
         by_position = _by_position(values, labels)
         return by_position.argmax(dim=-1).masked_fill(~_is_labelled(by_position, labels), IGNORED)

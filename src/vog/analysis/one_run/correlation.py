@@ -8,6 +8,7 @@ from jaxtyping import Float, Shaped
 
 from vog.analysis.one_run.row_facts import row_summaries
 from vog.result import Run
+from vog.result.rows import StoredLabel
 from vog.result.derived_columns import rank
 
 
@@ -29,7 +30,7 @@ class Dispute:
 
     index: int
     id: str
-    label: int | None
+    label: StoredLabel
     prediction: int | None
     spread: float
     hardest_by: str

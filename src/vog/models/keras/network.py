@@ -26,8 +26,8 @@ class KerasNetwork:
 
     Attributes:
         model: the user's; its own variables are never changed by `run`.
-        softmax: the layer that makes probabilities of logits, by a softmax or a sigmoid; None if the
-            model returns logits.
+        softmax: the layer that makes probabilities of logits, by a softmax or a sigmoid; None if
+            the model returns logits.
         head: the last `Dense`, if its output is the logits.
     """
 

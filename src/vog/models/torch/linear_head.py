@@ -136,7 +136,7 @@ def _nearly_equal(head_logits: Tensor, logits: Tensor) -> bool:
 _OUTPUT_KEYS = ("logits", "out")
 
 
-def logits_of(output: object, examples: int) -> Float[Tensor, "n *outputs"]:
+def logits_of(output: Any, examples: int) -> Float[Tensor, "n *outputs"]:
     """Return the outputs of a module: a tensor, the first of a tuple, or `logits` or `out`.
 
     Raises:
