@@ -5,8 +5,9 @@ import json
 import pickle
 import tarfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -71,8 +72,7 @@ def red_and_label(examples: vog.data.Examples, row: int) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("write", [write_zip, write_tar])
-def test_folders_are_classes(tmp_path: Path, write: object) -> None:
-    assert callable(write)
+def test_folders_are_classes(tmp_path: Path, write: Callable[..., Path]) -> None:
     path = write(tmp_path / ("a.zip" if write is write_zip else "a.tar"), FOLDERS)
     examples = pickle.loads(pickle.dumps(open_source(path, transform=unchanged)))
     assert list(examples.ids) == ["cat/2.png", "cat/a.png", "dog/b.png", "eel/c.png"]
@@ -84,9 +84,8 @@ def test_folders_are_classes(tmp_path: Path, write: object) -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("write", [write_zip, write_tar])
 def test_scores_and_pictures_are_those_of_the_folder(
-    tmp_path: Path, write: object, workers: int
+    tmp_path: Path, write: Callable[..., Path], workers: int
 ) -> None:
-    assert callable(write)
     path = write(tmp_path / ("a.zip" if write is write_zip else "a.tar"), FOLDERS)
     for name, content in FOLDERS.items():
         file = tmp_path / name
@@ -138,9 +137,9 @@ def test_shards_of_webdataset(tmp_path: Path) -> None:
 
 
 def test_shards_are_scored_and_shown(tmp_path: Path) -> None:
-    how = {"transform": unchanged, "quiet": True}
+    how: dict[str, Any] = {"transform": unchanged, "quiet": True}
     pattern = shards(tmp_path)
-    run = vog.score(small, save(tmp_path / "run"), pattern, tmp_path / "s", **how)  # type: ignore[arg-type]
+    run = vog.score(small, save(tmp_path / "run"), pattern, tmp_path / "s", **how)
     assert run.rows == 6
     assert reader(run)(5, "0005").getpixel((0, 0)) == (50, 0, 0)
 
