@@ -10,10 +10,13 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Subset
 
+import vog
+import world
 from batch_tensors import tensor_of
 from vog import data
 from vog.data import Examples, images, open_source
 from vog.errors import DataError
+from vog.figures.example_reader import reader
 
 RNG = np.random.default_rng(0)
 
@@ -559,3 +562,34 @@ def test_the_end_of_a_line_that_is_no_label_is_named(label: str, folder: Path) -
 def test_a_root_that_is_not_used_is_said(folder: Path) -> None:
     examples = open_source(folder, Path("nowhere"))
     assert examples.notes == ("root='nowhere' is for list files, and was not used",)
+
+
+class PicturesOfTorchvision:
+    """What torchvision's ImageFolder has: a root, and the path and the class of each image."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = str(root)
+        self.samples = [(str(path), 0) for path in sorted(root.rglob("*.png"))]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, row: int) -> tuple[np.ndarray, int]:
+        path, label = self.samples[row]
+        return np.asarray(Image.open(path), np.float32).transpose(2, 0, 1), label
+
+
+def test_the_pictures_of_an_image_folder_of_torchvision_are_found(
+    checkpoints: Path, tmp_path: Path
+) -> None:
+    for row in range(4):
+        path = tmp_path / "photos" / "cat" / f"{row}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (6, 6), (60 * row, 0, 0)).save(path)
+    dataset = PicturesOfTorchvision(tmp_path / "photos")
+    half = torch.utils.data.Subset(dataset, [3, 1])  # type: ignore[arg-type]
+    for pictures, row, red in ((dataset, 2, 120), (half, 0, 180)):
+        out = tmp_path / f"s{row}"
+        run = vog.score(world.build, str(checkpoints / "*.pt"), pictures, out, quiet=True)
+        name = run.table(["id"])["id"][row].as_py()
+        assert reader(run)(row, name).getpixel((0, 0)) == (red, 0, 0)

@@ -55,6 +55,14 @@ class DatasetReader:
         """
         return self.to_input_and_label(index, self.item(index))
 
+    @property
+    def files_root(self) -> str | None:
+        """Return the folder in which ids are paths, as for torchvision's ImageFolder; or None."""
+        whole = _innermost_dataset(self.dataset)
+        if isinstance(getattr(whole, "ids", None), Sized) or not _has_files(whole):
+            return None
+        return os.path.abspath(whole.root)  # noqa: PTH100 (links stay links)
+
     def stored(self, index: int) -> Any:
         """Return the input of an item without a transform.
 
@@ -200,10 +208,17 @@ def ids_of(dataset: Any) -> Sequence[str]:
         return [str(all_ids[row]) for row in _subset_rows(dataset, len(all_ids)).tolist()]
     if isinstance(getattr(dataset, "ids", None), Sized):
         return [printable(str(item_id)) for item_id in dataset.ids]
-    samples: Any = getattr(dataset, "samples", None)  # such as torchvision's ImageFolder
-    if hasattr(dataset, "root") and _are_file_samples(samples) and len(samples) == len(dataset):
+    if _has_files(dataset):
+        samples: Any = dataset.samples
         return [printable(_relative_path(str(sample[0]), str(dataset.root))) for sample in samples]
     return RowNumbers(len(dataset))
+
+
+def _has_files(dataset: Any) -> bool:
+    """Return whether a dataset has a root and a file an item, such as torchvision's ImageFolder."""
+    samples: Any = getattr(dataset, "samples", None)
+    is_rooted = isinstance(getattr(dataset, "root", None), str | os.PathLike)
+    return is_rooted and _are_file_samples(samples) and len(samples) == len(dataset)
 
 
 def _subset_rows(subset: Any, rows: int) -> Int[np.ndarray, "n"]:

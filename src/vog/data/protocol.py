@@ -3,6 +3,7 @@
 The rest of the package asks the source of some data; it looks neither at endings nor at types.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +140,10 @@ class Source(Protocol):
         If the ids are paths, it is the folder that they are relative to.
         """
         return None
+
+    def is_there(self, place: Path) -> bool:
+        """Return whether something is at the place of the data, which may be a pattern."""
+        return os.path.exists(place)  # noqa: PTH110 (never raises)
 
     def file_names(
         self, place: Path, rows: Sequence[int], ids: Sequence[str]

@@ -127,7 +127,8 @@ def _name_on_disk(base: Path, name: str) -> str:
 
 def _has_extra_word(base: Path, line: str) -> bool:
     """Return whether the line is an existing file followed by a word that is not a number."""
-    return not _exists(base / line) and _exists(base / line.rsplit(maxsplit=1)[0])
+    path = line.rpartition("\t")[0] or line.rsplit(maxsplit=1)[0]
+    return not _exists(base / line) and _exists(base / path)
 
 
 def _exists(path: Path) -> bool:

@@ -1,6 +1,5 @@
 """The data of a run where they are now, and the source that opens them."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,9 +47,10 @@ def find_run_data(run: Run, root: str | Path | None = None) -> RunData | None:
 def _option_of_place(run: Run) -> str | None:
     """Return the option that says where the data are; the root of a table does not."""
     option, data = data_option(run), current_location(run, "data")
-    if option == "root" and data is not None and kinds.source_of(data).by_number:
-        return "data"
-    return option
+    if option != "root" or data is None:
+        return option
+    source = kinds.source_of(data)
+    return "data" if source.by_number and source.place(data) is not None else option
 
 
 def data_place(run: Run, root: str | Path | None = None) -> Path | None:
@@ -61,8 +61,8 @@ def data_place(run: Run, root: str | Path | None = None) -> Path | None:
 
 def missing_data_places(run: Run) -> str | None:
     """Return all searched places if the data of a run are not found, as text; else None."""
-    option, place = _option_of_place(run), data_place(run)
-    if option is None or place is None or os.path.exists(place):  # noqa: PTH110 (never raises)
+    option, run_data = _option_of_place(run), find_run_data(run)
+    if option is None or run_data is None or run_data.source.is_there(run_data.place):
         return None
     return searched_places(run, option)
 

@@ -10,7 +10,6 @@ from vog import user_functions
 from vog.checkpoints import CheckpointFile, Stage
 from vog.data import Examples
 from vog.data.built_in_transforms import built_in_name
-from vog.data.examples import FoldPart
 from vog.data.processors.model_transform import stored_name
 from vog.models.protocol import Model
 from vog.result.data_location import places_to_store
@@ -134,7 +133,7 @@ def _where(request: Request, files: Sequence[CheckpointFile], examples: Examples
     where = {
         "model": _text_or_none(request.model),
         "checkpoints": [str(file.path) for file in files],
-        **_data_locations(request, examples.fold),
+        **_data_locations(request, examples),
         "transform": _text_or_none(request.transform),
         "target": _text_or_none(request.target),
         **({} if request.read is None else {"read": _text_or_none(request.read)}),
@@ -143,9 +142,10 @@ def _where(request: Request, files: Sequence[CheckpointFile], examples: Examples
     return where | places_to_store(where, request.out)
 
 
-def _data_locations(request: Request, fold: FoldPart | None) -> dict[str, str | None]:
+def _data_locations(request: Request, examples: Examples) -> dict[str, str | None]:
     """Return the data, the root of their paths, and, for a fold, the source that opens it."""
-    data, root = request.data, request.root
+    data, fold = request.data, examples.fold
+    root = request.root or getattr(examples.read, "files_root", None)
     if fold is None:
         return {"data": _text_or_none(data), "root": _text_or_none(root)}
     fold_source = _text_or_none(data) or fold.file

@@ -7,6 +7,7 @@ data in Python are opened.
 from pathlib import Path
 from typing import Any
 
+from vog.data.kinds.archive_file import ArchiveFile
 from vog.data.kinds.array_pair import ArrayPair
 from vog.data.kinds.data_frame import DataFrame
 from vog.data.kinds.hdf5_file import Hdf5File
@@ -35,6 +36,7 @@ SOURCES: tuple[Source, ...] = (
     NpyFile(),
     TensorFile(),
     Hdf5File(),
+    ArchiveFile(),
     ListFile(),
 )
 

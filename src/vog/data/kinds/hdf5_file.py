@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def _opened(path: Path) -> Any:
         DataError: `h5py` is missing, or the file cannot be read.
     """
     try:
-        import h5py
+        h5py: Any = import_module("h5py")
     except ImportError as error:
         raise DataError(
             f"{path} is a file of HDF5, and h5py is not installed. Run `pip install vog[hdf5]`."

@@ -2,10 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from glob import has_magic
 from pathlib import Path
 from typing import Any
 
+from vog.data.file_patterns import files_of_pattern, is_pattern
 from vog.data.kinds.table_source import TableSource
 from vog.data.paths import existing_path, is_name
 from vog.data.protocol import OpenOptions
@@ -38,9 +38,21 @@ class TableFile(TableSource):
         """Return the path of the file, of the glob, or of the folder."""
         return Path(data)
 
+    def is_there(self, place: Path) -> bool:
+        """Return whether the file is there, or one that the pattern matches."""
+        return is_there(place)
+
     def rows(self, data: Any, options: OpenOptions) -> Rows:
         """Return the rows of the files, in the order of their names."""
         return open_files(_files(data), str(data), options.root)
+
+
+def is_there(place: Path) -> bool:
+    """Return whether a file or folder is there, or all files of a pattern."""
+    try:
+        return bool(files_of_pattern(place)) if is_pattern(place) else place.exists()
+    except (DataError, OSError, ValueError):
+        return False
 
 
 def _is_list_file(path: Path) -> bool:
@@ -64,14 +76,8 @@ def _parquet_files(folder: Path) -> list[Path]:
 
 
 def _files(data: str | Path) -> tuple[Path, ...]:
-    path = expanded(data)
-    if has_magic(str(path)) and not path.exists():
-        base = Path(path.anchor) if path.is_absolute() else Path()
-        pattern = str(path.relative_to(base)) if path.is_absolute() else str(path)
-        files = sorted(base.glob(pattern))
-        if not files:
-            raise DataError(f"{option('data', str(data))}: the glob matches no file.")
-        return tuple(files)
+    if is_pattern(data):
+        return files_of_pattern(data)
     path = existing_path(data)
     if not path.is_dir():
         return (path,)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from vog.data.images import SUFFIXES
 from vog.data.tables.table_rows import Rows
@@ -33,7 +32,7 @@ def column_kind(rows: Rows, name: str) -> ColumnKind:
 
 def is_category(column: pa.ChunkedArray) -> bool:
     """Return whether texts beside numbers come back often enough to be categories."""
-    different = pc.count_distinct(column).as_py()
+    different = len(column.drop_null().unique())
     return different <= _MOST_CATEGORIES and different * _LEAST_REPEATS <= len(column)
 
 

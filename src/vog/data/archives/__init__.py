@@ -1,0 +1,1 @@
+"""Archives of images, read member by member without unpacking them."""
