@@ -274,7 +274,7 @@ class AdapterContract:
         )
         first = kills.finish(tmp_path / "c", tmp_path / "whole", script)
         kills.killed_often(
-            tmp_path / "c", tmp_path / "whole", first, tmp_path / "killed", 3, script
+            tmp_path / "c", tmp_path / "whole", first, tmp_path / "killed", 4, script
         )
 
     def test_memory_does_not_grow(self, subject: Subject, tmp_path: Path) -> None:

@@ -53,14 +53,14 @@ def check_request(request: Request) -> Request:
         value = getattr(request, name)
         if not isinstance(value, kinds):
             raise DataError(f"{described_option(name, value)}: expected {expected}.")
-    request = replace(request, checkpoints=request.checkpoint_specs)  # an iterator is read once
-    if request.input_keys == ():
-        raise DataError(f"{option('input', request.input)}: expected a key of the items.")
-    check_model(request.model, request.model_options)
     if request.precision not in get_args(PrecisionSpec):
         precisions = ", ".join(get_args(PrecisionSpec))
         setting = option("precision", request.precision)
         raise ModelError(f"{setting}: expected one of {precisions}.")
+    request = replace(request, checkpoints=request.checkpoint_specs)  # an iterator is read once
+    if request.input_keys == ():
+        raise DataError(f"{option('input', request.input)}: expected a key of the items.")
+    check_model(request.model, request.model_options)
     return replace(request, **{name: _whole_number(request, name) for name in _RANGES})
 
 
