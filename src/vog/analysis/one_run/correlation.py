@@ -8,8 +8,8 @@ from jaxtyping import Float, Shaped
 
 from vog.analysis.one_run.row_facts import row_summaries
 from vog.result import Run
-from vog.result.rows import StoredLabel
 from vog.result.derived_columns import rank
+from vog.result.rows import StoredLabel
 
 
 @dataclass(frozen=True)
