@@ -222,3 +222,13 @@ def test_detection_is_refused(tmp_path: Path) -> None:
     checkpoints = save(states_of(build), tmp_path / "checkpoints")
     with pytest.raises(DataError, match="Detection is not supported"):
         vog.score(build, checkpoints, boxes, tmp_path / "run")
+
+
+def test_a_class_is_a_whole_number() -> None:
+    labels = np.array([0.5, 1.0, 3.0, -1.0])
+    assert task_of_name("classification").are_labels(labels, 3).tolist() == [  # type: ignore[union-attr]
+        False,
+        True,
+        False,
+        False,
+    ]

@@ -149,8 +149,9 @@ def with_whole_classes(
     """Return floats that are numbers of classes as whole numbers, -1 for NaN; others unchanged."""
     if not are_classes or not labels.is_floating_point() or labels.ndim != 1:
         return labels
-    whole = labels.nan_to_num(nan=UNLABELLED)
-    return whole.long() if bool((whole == whole.round()).all()) else labels
+    whole = labels.masked_fill(labels.isnan(), UNLABELLED)
+    is_class = whole.isfinite() & (whole == whole.round()) & (whole.abs() < _LARGEST)
+    return whole.long() if bool(is_class.all()) else labels
 
 
 def digest_part(label: Shaped[Tensor, "*label"]) -> object:

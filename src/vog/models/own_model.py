@@ -77,6 +77,11 @@ class OwnModel:
         return bool(getattr(self.adapter, "predicts_next_token", False))
 
     @property
+    def omitted_activation(self) -> str | None:
+        """What the object says that it leaves out at its end, such as a sigmoid; else None."""
+        return getattr(self.adapter, "omitted_activation", None)
+
+    @property
     def plain_name(self) -> str:
         """What the object calls its plain way."""
         return str(getattr(self.adapter, "plain_name", "the plain way of the model"))
