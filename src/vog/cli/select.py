@@ -24,6 +24,7 @@ class WrittenAs(StrEnum):
     LIST = "list"
     NPY = "npy"
     NPZ = "npz"
+    TABLE = "table"
 
 
 def select(
@@ -113,8 +114,9 @@ def select(
         typer.Option(
             "--as",
             help="What to write: one id or index a line, indices as int64 (npy), lines of "
-            "`relative/path label` (list), or the scored .npz with only the kept rows. Default: "
-            "by the ending (.npy, .npz), else list for image files and indices for other data.",
+            "`relative/path label` (list), or the scored .npz or table with only the kept rows. "
+            "Default: by the ending (.npy, .npz, that of the table), else list for image files "
+            "and indices for other data.",
         ),
     ] = None,
     root: Annotated[

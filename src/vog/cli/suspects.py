@@ -52,6 +52,7 @@ def suspects(
     """
     import vog
     from vog.analysis.label_errors.suspect_list import hardest, most_suspicious
+    from vog.figures.row_texts import with_texts
     from vog.result import planting_record as records
     from vog.result.data_location import refuse_to_overwrite_inputs
 
@@ -70,7 +71,7 @@ def suspects(
             if verdict.reason is None
             else _rows(scored, hardest(scored, verdict, count), record)
         )
-        printing.print_aligned(ranked[:count])
+        printing.print_aligned(with_texts(scored, ranked[:count]))
         typer.echo("\n" + verdict_sentences(verdict, scored, record))
     else:
         printing.print_table(rows, form, columns, safe_csv)

@@ -34,12 +34,16 @@ def top(
       vog top scores/a --by vog@late:class --label magpie --count 25
     """
     import vog
+    from vog.figures.row_texts import with_texts
 
     opened_run = vog.open(run)
     rows = opened_run.top(count, by=by, label=label, easiest=easiest).to_pylist()
+    numbers = [row["index"] for row in rows]
     hidden = {n for n in ("problem", "label_name") if all(row.get(n) is None for row in rows)}
     hidden.add("index")  # the id is enough for people; the library gives both
     rows = [{key: value for key, value in row.items() if key not in hidden} for row in rows]
+    if form is TableFormat.TABLE:
+        rows = with_texts(opened_run, rows, numbers)
     printing.print_table(rows, form, safe_csv=safe_csv)
     printing.warn_unfinished(opened_run)
     printing.warn_label_agreement(opened_run)

@@ -230,6 +230,7 @@ def digest_of(*parts: object) -> str:
             sha.update("".join([f"{part}\n" for part in group]).encode())
             continue
         for part in group:
+            assert isinstance(part, np.ndarray)
             sha.update(f"{part.dtype} {part.shape}\n".encode())
             sha.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
     return sha.hexdigest()

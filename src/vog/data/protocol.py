@@ -78,6 +78,8 @@ class Subset:
         scored_rows: the row numbers of all scored rows.
         scored_labels: the label of each of these, -1 if it has none.
         scored_ids: the id of each of these.
+        keys: for a table, the columns of input and label that the user named.
+        id: for a table, the column of ids.
     """
 
     rows: Int[np.ndarray, "kept"]
@@ -85,6 +87,8 @@ class Subset:
     scored_rows: Int[np.ndarray, "n"]
     scored_labels: Int[np.ndarray, "n"]
     scored_ids: Sequence[str]
+    keys: ItemKeys = ANY_KEYS
+    id: str | None = None
 
 
 @runtime_checkable
@@ -97,6 +101,7 @@ class Source(Protocol):
         by_number: whether the row number finds a stored example; otherwise its id does.
         uses_root: whether `OpenOptions.root` has a meaning.
         uses_keys: whether the keys that a user names in `OpenOptions.keys` have a meaning.
+        has_texts: whether examples may be shown as texts beside their rows.
         subset_ending: the ending of the files that `write_subset` writes; None if it writes none.
     """
 
@@ -105,6 +110,7 @@ class Source(Protocol):
     by_number: bool = True
     uses_root: bool = False
     uses_keys: bool = False
+    has_texts: bool = False
     subset_ending: str | None = None
 
     def opens(self, data: Any) -> bool:
@@ -150,6 +156,10 @@ class Source(Protocol):
     ) -> Sequence[str] | None:
         """Return the names of the files of examples below a place; None if they are no files."""
         return None
+
+    def writes_like(self, place: Path, out: Path) -> bool:
+        """Return whether `write_subset` writes this file, by its ending, from the data."""
+        return self.subset_ending is not None and out.suffix.lower() == self.subset_ending
 
     def write_subset(self, place: Path, subset: Subset, out: Path) -> bool:
         """Write some rows into a file of the same kind, with all that the file has beside rows.

@@ -18,9 +18,11 @@ from PIL import Image
 from torch import nn
 
 import vog
-from vog.data import open_source
+from vog.data import kinds, open_source
 from vog.data.batch_reading import read_batch
 from vog.data.examples import UNLABELLED, UnreadableError
+from vog.data.protocol import Subset
+from vog.data.tables.table_rows import FileRows
 from vog.errors import DataError
 from vog.figures.example_reader import reader
 from vog.figures.previews import previewer
@@ -321,3 +323,52 @@ def test_columns_are_named_for_other_kinds_in_vain(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(buffer.getvalue())
     with pytest.raises(DataError, match=r"id='x' names a column of a table"):
         open_source(tmp_path / "a.npz", id="x")
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_selected_rows_are_a_table_of_the_same_form(tmp_path: Path, ending: str) -> None:
+    checkpoints = save(Mixed, tmp_path / "run")
+    path = written(people(), tmp_path, ending)
+    run = vog.score(Mixed, checkpoints, path, tmp_path / "s", id="name", quiet=True)
+    selection = vog.select(run, keep_hardest=10)
+    out = selection.save(tmp_path / f"kept.{ending}")
+    kept = open_source(out, id="name")
+    assert list(kept.ids) == list(selection.ids)
+    value, _ = kept.read(3)
+    before, _ = open_source(path, id="name").read(int(selection.indices[3]))
+    assert np.allclose(value["numbers"], before["numbers"])
+    other = people()
+    other["target"] = np.asarray(other["target"])[::-1].copy()
+    written(other, tmp_path, ending)
+    with pytest.raises(vog.VogError, match="is not what .* was made of"):
+        selection.save(tmp_path / f"kept.{ending}")
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_changed_labels_are_written(tmp_path: Path, ending: str) -> None:
+    path = written(people(), tmp_path, ending)
+    source = kinds.source_of(path)
+    labels = np.arange(ROWS) % 2
+    rows = np.array([2, 3])
+    ids = [f"p{row}" for row in range(ROWS)]
+    subset = Subset(rows, np.array([1, 1]), np.arange(ROWS), labels, ids, id="name")
+    out = tmp_path / f"out.{ending}"
+    assert source.write_subset(path, subset, out)
+    table = FileRows((out,), tmp_path, "out", ()).columns(["target", "name"])
+    assert table.to_pydict() == {"target": ["rich", "rich"], "name": ["p2", "p3"]}
+
+
+def test_a_list_without_names_of_columns_stays_one(tmp_path: Path) -> None:
+    names = images(tmp_path / "p")
+    path = tmp_path / "a.csv"
+    path.write_text("".join(f"p/{name},cat\n" for name in names))
+    subset = Subset(np.array([1]), np.array([0]), np.arange(4), np.zeros(4, int), names)
+    assert kinds.source_of(path).write_subset(path, subset, tmp_path / "b.csv")
+    assert (tmp_path / "b.csv").read_text() == "p/1.png,cat\n"
+
+
+def test_other_endings_are_refused(tmp_path: Path) -> None:
+    path = written(numbers(people()), tmp_path, "csv")
+    run = vog.score(linear, save(linear, tmp_path / "run"), path, tmp_path / "s", quiet=True)
+    with pytest.raises(vog.VogError, match=r"kept.parquet is not of the form of .*people.csv"):
+        vog.select(run, keep_hardest=3).save(tmp_path / "kept.parquet", "table")

@@ -9,6 +9,7 @@ from vog.data.protocol import Subset
 from vog.data.run_data import find_run_data
 from vog.errors import ResultError, first_few, unknown
 from vog.files.writing import write_array, write_text
+from vog.item_keys import ItemKeys
 from vog.result import Run
 from vog.result.data_location import current_location, refuse_to_overwrite_inputs
 from vog.wording import option
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from vog.analysis.selection.select import Selection
 
 _ARRAYS = ".npz"
-FORMS = ("ids", "indices", "list", "npy", "npz")
+FORMS = ("ids", "indices", "list", "npy", "npz", "table")
 
 
 def write_lists(
@@ -35,11 +36,13 @@ def write_lists(
         raise ResultError(f"no row is kept, so {path} is not written. Select more rows.")
     if root is not None and list_form != "list":
         raise ResultError(f"{option('root')} is for lists of image files. Add {_form('list')}.")
-    if list_form in ("indices", "npy", "npz"):
+    if list_form in ("indices", "npy", "npz", "table"):
         selection.run.require_row_numbers()
     refuse_to_overwrite_inputs(selection.run, path, data)
     if list_form == "npz":
         _write_arrays(selection, path, data)
+    elif list_form == "table":
+        _write_table(selection, path, data)
     elif list_form == "npy" or (list_form == "indices" and path.suffix.lower() == ".npy"):
         write_array(path, selection.indices)
     else:
@@ -55,9 +58,17 @@ def _form(name: str) -> str:
 def _default_form(run: Run, path: Path) -> str:
     if path.suffix.lower() in (".npy", ".npz"):
         return path.suffix[1:].lower()
+    if _is_table_like(run, path):
+        return "table"
     if _image_folder(run) is not None:
         return "list"
     return "ids" if run.question["data"].get("part", False) else "indices"
+
+
+def _is_table_like(run: Run, path: Path) -> bool:
+    """Return whether a run was made of a table whose files have this ending."""
+    data = current_location(run, "data")
+    return data is not None and source_of(data).writes_like(Path(data), path)
 
 
 def _image_folder(run: Run) -> Path | None:
@@ -124,16 +135,45 @@ def _write_arrays(selection: "Selection", out: Path, data: str | Path | None) ->
             f"{run.folder} was made of {path or 'an object in Python'}, which is not an .npz. Give "
             f"the file as {option('data')}, or another form, such as {_form('ids')}."
         )
-    table = run.table(["index", "id"])
-    subset = Subset(
+    if not source.write_subset(Path(path), _subset(selection), out):
+        raise ResultError(
+            f"{path} is not what {run.folder} was made of: its labels or ids differ. Give the .npz "
+            f"that was scored as {option('data')}."
+        )
+
+
+def _write_table(selection: "Selection", out: Path, data: str | Path | None) -> None:
+    """Write the kept rows of the scored table, with all columns.
+
+    Raises:
+        ResultError: the data are no table of this form, or not the one that was scored.
+    """
+    run = selection.run
+    path = data or current_location(run, "data")
+    source = None if path is None else source_of(path)
+    if path is None or source is None or not source.writes_like(Path(path), out):
+        raise ResultError(
+            f"{out} is not of the form of {path or 'an object in Python'}. Give a file with the "
+            f"ending of the table that was scored, and the table as {option('data')} if it has "
+            f"moved; or another form, such as {_form('ids')}."
+        )
+    if not source.write_subset(Path(path), _subset(selection), out):
+        raise ResultError(
+            f"{path} is not what {run.folder} was made of: its labels or ids differ. Give the "
+            f"table that was scored as {option('data')}."
+        )
+
+
+def _subset(selection: "Selection") -> Subset:
+    run = selection.run
+    table, question = run.table(["index", "id"]), run.question
+    inputs = question.get("input")
+    return Subset(
         selection.indices,
         selection.labels,
         table["index"].to_numpy(),
         run.class_labels,
         table["id"].to_pylist(),
+        ItemKeys(None if inputs is None else tuple(inputs), question.get("label")),
+        question.get("id"),
     )
-    if not source.write_subset(Path(path), subset, out):
-        raise ResultError(
-            f"{path} is not what {run.folder} was made of: its labels or ids differ. Give the .npz "
-            f"that was scored as {option('data')}."
-        )

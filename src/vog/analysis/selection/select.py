@@ -109,10 +109,11 @@ class Selection:
             path: the file.
             form: `ids` or `indices`, one a line (int64 indices if the file ends in .npy); `npy`,
                 int64 indices; `list`, lines of `relative/path label`; `npz`, the `.npz` that was
-                scored with only these rows. By default the form of the file's ending, else `list`
+                scored with only these rows; `table`, the file of the table that was scored with
+                only these rows. By default the form of the file's ending, else `list`
                 for image files and `indices` for other data.
             root: the folder that the paths of a list are relative to; by default that of the data.
-            data: the `.npz` that was scored, if it has moved.
+            data: the `.npz` or the table that was scored, if it has moved.
 
         Raises:
             ResultError: nothing is kept, there is no such form, the rows cannot be written in this

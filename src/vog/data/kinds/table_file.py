@@ -8,9 +8,10 @@ from typing import Any
 from vog.data.file_patterns import files_of_pattern, is_pattern
 from vog.data.kinds.table_source import TableSource
 from vog.data.paths import existing_path, is_name
-from vog.data.protocol import OpenOptions
+from vog.data.protocol import OpenOptions, Subset
 from vog.data.tables.table_rows import SUFFIXES, Rows, open_files
-from vog.errors import DataError, first_few
+from vog.data.tables.write_rows import write_rows
+from vog.errors import DataError, ResultError, first_few
 from vog.files.file_names import expanded
 from vog.wording import option
 
@@ -41,6 +42,21 @@ class TableFile(TableSource):
     def is_there(self, place: Path) -> bool:
         """Return whether the file is there, or one that the pattern matches."""
         return is_there(place)
+
+    def writes_like(self, place: Path, out: Path) -> bool:
+        """Return whether the file has the ending of those of the table."""
+        try:
+            return _files(place)[0].suffix.lower() == out.suffix.lower()
+        except DataError:
+            return False
+
+    def write_subset(self, place: Path, subset: Subset, out: Path) -> bool:
+        """Write some rows with all columns."""
+        try:
+            rows = open_files(_files(place), str(place))
+        except DataError as error:
+            raise ResultError(str(error)) from error
+        return write_rows(rows, subset, out)
 
     def rows(self, data: Any, options: OpenOptions) -> Rows:
         """Return the rows of the files, in the order of their names."""

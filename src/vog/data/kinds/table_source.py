@@ -17,6 +17,7 @@ class TableSource(Source):
 
     uses_keys = True
     uses_root = True
+    has_texts = True
 
     def rows(self, data: Any, options: OpenOptions) -> Rows:
         """Return the rows of the data.

@@ -2,6 +2,7 @@
 
 import csv
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import accumulate
@@ -115,6 +116,17 @@ class FileRows(Rows):
     def __len__(self) -> int:
         return self._starts[-1]
 
+    @property
+    def has_header(self) -> bool:
+        """Return whether a file of texts begins with the names of its columns."""
+        return self.schema.names != _LIST_COLUMNS or not _is_list_of_images(self.paths[0])
+
+    def parts(self) -> Iterator[tuple[int, pa.Table]]:
+        """Yield the number of the first row of each part, and its rows with all columns."""
+        names = tuple(self.schema.names)
+        for start, (path, part) in zip(self._starts, self._parts, strict=False):
+            yield start, _part_of(path, part, names, self.stamps)
+
     def columns(self, names: list[str]) -> pa.Table:
         """Return whole columns."""
         tables = [_columns_of(path, tuple(names), self.stamps) for path in self.paths]
@@ -200,20 +212,16 @@ def _read_csv(path: Path) -> pa.Table:
         delimiter=_DELIMITERS[path.suffix.lower()], newlines_in_values=True
     )
     convert = pyarrow.csv.ConvertOptions(strings_can_be_null=False)
-    cells = _first_cells(path, parse.delimiter)
-    names = (
-        _LIST_COLUMNS
-        if len(cells) == 2 and Path(cells[0]).suffix.lower() in images.SUFFIXES
-        else []
-    )
+    names = _LIST_COLUMNS if _is_list_of_images(path) else []
     read = pyarrow.csv.ReadOptions(column_names=names)
     return pyarrow.csv.read_csv(path, read, parse, convert)
 
 
-def _first_cells(path: Path, delimiter: str) -> list[str]:
-    """Return the first row of a file, which names the columns, or is a path and a label."""
+def _is_list_of_images(path: Path) -> bool:
+    """Return whether the first row of a file is a path and a label, and not names of columns."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return next(csv.reader(file, delimiter=delimiter), [])
+        cells = next(csv.reader(file, delimiter=_DELIMITERS[path.suffix.lower()]), [])
+    return len(cells) == 2 and Path(cells[0]).suffix.lower() in images.SUFFIXES
 
 
 def schema_of(path: Path, stamps: tuple[int, ...]) -> pa.Schema:
