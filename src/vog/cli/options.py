@@ -59,16 +59,18 @@ RestFromModel = Annotated[
 Data = Annotated[
     str,
     typer.Option(
-        help="A folder with one sub-folder per class, a list file of `path label` lines, an "
-        ".npz (images or inputs, labels), or file.py:function that returns a Dataset. Labels may "
-        "be missing with --target predicted."
+        help="A folder with one sub-folder per class, a list file of `path label` lines, a "
+        "table (.csv, .parquet, ...), an archive, an .npz (images or inputs, labels) or other "
+        "arrays, a saved Hugging Face dataset, or file.py:function that returns a Dataset. Labels "
+        "may be missing with --target predicted."
     ),
 ]
 ModelArg = Annotated[
     list[str] | None, typer.Option(metavar="K=V", help="A keyword argument of the model function.")
 ]
 Root = Annotated[
-    Path | None, typer.Option(help="The folder that the paths of a list file are relative to.")
+    Path | None,
+    typer.Option(help="The folder that the paths of a list file or a table are relative to."),
 ]
 Transform = Annotated[
     str | None,

@@ -72,7 +72,8 @@ def reader(
         root, data = root or kinds.source_at(data).place(data), None
     if data is not None:
         run.require_row_numbers()
-        return _data_reader(data, Display(size, inside))
+        keys, root = _table_settings(run)
+        return _data_reader(data, Display(size, inside, keys=keys, root=root))
     run_data = find_run_data(run, root)
     if run_data is None:
         raise ResultError(_unknown_location(run, run.question.get("where", {}).get("data")))

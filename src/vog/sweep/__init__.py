@@ -70,9 +70,10 @@ def score(
             or a model by name: `hf:FOLDER`, `timm:NAME`, `torchvision:NAME`. None if checkpoints
             are folders of transformers, which name their model.
         checkpoints: globs, folders, files, or `@list.txt` in the order of training.
-        data: a folder with one sub-folder per class, a list file, an `.npz`, a function that
-            returns a dataset, a dataset, or `(inputs, labels)`. Data without labels need the
-            target `predicted`; scores that use labels are then left out.
+        data: a folder with one sub-folder per class, a list file, a table, an archive, an `.npz`,
+            a function that returns a dataset, a dataset, a data frame, or `(inputs, labels)`.
+            Data without labels need the target `predicted`; scores that use labels are then left
+            out.
         out: the run folder; continued if it answers the same question.
         weights: which weights of a checkpoint that has several: a key, or keys joined by dots; for
             TensorFlow, a suffix of variables that take the place of others.

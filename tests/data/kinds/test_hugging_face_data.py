@@ -92,6 +92,21 @@ def test_each_form_has_the_same_scores(tmp_path: Path, workers: int) -> None:
     assert tables[0]["label_name"].to_pylist()[:3] == NAMES
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_images_have_the_usual_transform(tmp_path: Path, form: str) -> None:
+    value, _ = open_source(FORMS[form](pictures(), tmp_path)).read(0)
+    assert value.shape == (3, 224, 224)
+
+
+def test_a_transform_of_the_data_set_is_the_only_one() -> None:
+    def to_vectors(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        pixels = [np.asarray(image, np.float32).reshape(-1) for image in batch["image"]]
+        return {"image": pixels, "label": batch["label"]}
+
+    value, _ = open_source(pictures().with_transform(to_vectors)).read(0)
+    assert value.shape == (8 * 8 * 3,)
+
+
 @pytest.mark.parametrize("form", ["folder", "parquet"])
 def test_the_pictures_are_shown(tmp_path: Path, form: str) -> None:
     data = FORMS[form](pictures(), tmp_path)

@@ -99,6 +99,8 @@ class HuggingFaceDataset(PythonDataset):
         """
         _refuse_kinds(data)
         dataset = _Named(data, _ids(data, options), _targets(data, options.keys.label))
+        if options.transform is None and _has_pictures(data, options):
+            options = replace(options, transform="imagenet")  # as for every other file of an image
         examples = super().examples(dataset, options)
         names = _class_names(data, options.keys.label)
         return replace(examples, label_names=names) if names else examples
@@ -129,6 +131,13 @@ def _refuse_kinds(data: Any) -> None:
             f"the data are of type {kind}, a stream without row numbers; expected a Dataset. Load "
             f"it without streaming, or make one by Dataset.from_generator."
         )
+
+
+def _has_pictures(data: Any, options: OpenOptions) -> bool:
+    """Return whether the input is a column of images that no transform of the data set changes."""
+    keys = options.keys.input_keys(dict.fromkeys(data.column_names))
+    features = [type((data.features or {}).get(key)).__name__ for key in keys]
+    return features == ["Image"] and data.format["type"] is None
 
 
 def _label_key(data: Any, label: str | None) -> str | None:

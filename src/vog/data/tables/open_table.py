@@ -157,8 +157,8 @@ def _notes(roles: Roles, inputs: RowInputs, names: tuple[str, ...] | None) -> li
     columns = first_few(list(inputs.columns), _SHOWN_NAMES)
     notes = [f"input from the column{'s' if len(inputs.columns) > 1 else ''} {columns}"]
     if roles.label is not None:
-        numbered = f", numbered in sorted order of {len(names)} names" if names else ""
-        notes.append(f"labels from the column {roles.label}{numbered}")
+        order = "" if names is None else f" of the classes {first_few(names, _SHOWN_NAMES)}"
+        notes.append(f"labels from the column {roles.label}{order}")
     if inputs.codes:
         codes = [f"{name} ({len(values)} values)" for name, values in inputs.codes.items()]
         notes.append(f"categories, numbered in sorted order: {first_few(codes, _SHOWN_NAMES)}")

@@ -55,4 +55,8 @@ def _shown(row: Mapping[str, Any], columns: Mapping[str, str], rows: Rows) -> An
             return "" if row[name] is None else row[name]
     if set(columns.values()) == {"number"}:
         return {column: float("nan") if row[column] is None else row[column] for column in columns}
-    return "\n".join(f"{column}: {row[column]}" for column in columns)
+    return "\n".join(f"{column}: {_short(row[column])}" for column in columns)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
