@@ -99,7 +99,7 @@ class Hdf5Reader:
             UnreadableError: as for `stored`.
         """
         row = self.stored(index)
-        return (row if self.transform is None else self.transform(row)), int(self.labels[index])
+        return (row if self.transform is None else self.transform(row)), self.labels[index].item()
 
 
 def _opened(path: Path) -> Any:

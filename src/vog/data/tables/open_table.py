@@ -54,11 +54,11 @@ class TableReader:
         """
         value = self.stored(index)
         if self.transform is None:
-            return value, int(self.labels[index])
+            return value, self.labels[index].item()
         if self.transform not in (images.imagenet, images.tf1, images.unchanged):
-            return self.transform(value), int(self.labels[index])
+            return self.transform(value), self.labels[index].item()
         try:
-            return self.transform(value), int(self.labels[index])
+            return self.transform(value), self.labels[index].item()
         except ValueError as error:
             raise UnreadableError(str(error)) from error
 
