@@ -372,3 +372,11 @@ def test_other_endings_are_refused(tmp_path: Path) -> None:
     run = vog.score(linear, save(linear, tmp_path / "run"), path, tmp_path / "s", quiet=True)
     with pytest.raises(vog.VogError, match=r"kept.parquet is not of the form of .*people.csv"):
         vog.select(run, keep_hardest=3).save(tmp_path / "kept.parquet", "table")
+
+
+def test_the_index_of_pandas_is_no_input(tmp_path: Path) -> None:
+    frame = numbers(people()).iloc[::-1]
+    frame.to_parquet(tmp_path / "a.parquet")
+    examples = open_source(tmp_path / "a.parquet")
+    assert np.allclose(examples.read(0)[0], frame[["age", "hours"]].to_numpy(np.float32)[0])
+    assert any("not read: __index_level_0__" in note for note in examples.notes)

@@ -44,7 +44,7 @@ def find_roles(rows: Rows, keys: ItemKeys, id_column: str | None) -> Roles:
                 f"{_listed(columns)}; name one of these."
             )
     label = keys.label or _label_column(rows, id_column)
-    rest = [name for name in columns if name not in (label, id_column)]
+    rest = [name for name in columns if name not in (label, id_column) and not _is_index(name)]
     inputs: dict[str, ColumnKind] = {name: column_kind(rows, name) for name in keys.inputs or rest}
     if keys.inputs is None:
         inputs = _default_inputs(inputs, keys)
@@ -56,6 +56,11 @@ def find_roles(rows: Rows, keys: ItemKeys, id_column: str | None) -> Roles:
     _refuse_other(rows, inputs)
     used = (*inputs, label, id_column)
     return Roles(inputs, label, id_column, tuple(name for name in columns if name not in used))
+
+
+def _is_index(name: str) -> bool:
+    """Return whether pandas wrote a column of row names that have no name themselves."""
+    return name.startswith("__index_level_")
 
 
 def _named(keys: ItemKeys, id_column: str | None) -> list[tuple[str, str]]:
