@@ -375,7 +375,7 @@ def test_other_endings_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_index_of_pandas_is_no_input(tmp_path: Path) -> None:
-    frame = numbers(people()).iloc[::-1]
+    frame = numbers(people()).iloc[[5, *range(5)]]
     frame.to_parquet(tmp_path / "a.parquet")
     examples = open_source(tmp_path / "a.parquet")
     assert np.allclose(examples.read(0)[0], frame[["age", "hours"]].to_numpy(np.float32)[0])
