@@ -13,10 +13,10 @@ from vog.data import Examples, TransformSpec, kinds
 from vog.data.class_numbers import numbered_as_model
 from vog.data.collation import as_inputs
 from vog.data.inputs import tensors_by_name
+from vog.data.processors.first_example import of_first_stored
 from vog.data.processors.model_transform import (
     IfTaken,
     ModelTransform,
-    of_first_stored,
     with_transform,
 )
 from vog.errors import VogError

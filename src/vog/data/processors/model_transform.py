@@ -1,15 +1,12 @@
 """The contract of a transform that comes with a model, and where it is put into a reader."""
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
 
 from vog import pixels
-from vog.data import worker_processes
 from vog.data.examples import Examples, UnreadableError
 from vog.wording import option
 
@@ -67,32 +64,6 @@ class IfTaken:
         return self.transform(value) if self.transform.takes(value) else value
 
 
-def of_first_stored(examples: Examples, function: Callable[[Any], Any]) -> Any:
-    """Return the result of a function for the first readable example as stored.
-
-    It is called where examples are read, such as in a worker process. None is returned if no
-    example can be read, or the data do not return them as stored.
-    """
-    stored = getattr(examples.read, "stored", None)
-    if stored is None:
-        return None
-    rows = [examples.row(position) for position in range(min(len(examples), _MOST_READ))]
-    work = partial(_of_first, stored, function)
-    if examples.read_by_workers:
-        return next(iter(worker_processes.mapped(work, [rows], 1)))
-    return work(rows)
-
-
-def _of_first(stored: Callable[[int], Any], function: Callable[[Any], Any], rows: list[int]) -> Any:
-    for row in rows:
-        try:
-            value = stored(row)
-        except (OSError, UnreadableError):
-            continue
-        return function(value)
-    return None
-
-
 def with_transform(examples: Examples, transform: Any) -> Examples:
     """Return the examples with another transform in their reader."""
     return dataclasses.replace(examples, read=_replaced(examples.read, transform))
@@ -124,5 +95,4 @@ def is_stored_name(name: str) -> bool:
     return name.startswith(_PREFIXES)
 
 
-_MOST_READ = 20
 _PREFIXES = ("hf ", "timm ")
