@@ -18,6 +18,14 @@ def report(
     figures: Annotated[
         Path | None, options.output("A folder to save each chart in, as PNG and SVG.")
     ] = None,
+    token_maps: Annotated[
+        bool,
+        typer.Option(
+            "--token-maps",
+            help="Colour the tokens of the texts that are shown by how much the gradient varies "
+            "there. It runs the model.",
+        ),
+    ] = False,
     stage: options.VerdictStage = None,
     classes: Classes = None,
     root: Root = None,
@@ -34,7 +42,13 @@ def report(
     """
     from vog.reporting.page import report as write
 
-    path = write(open_named_run(run, classes), out, by, root, data, figures, quiet, warn, stage)
+    opened_run = open_named_run(run, classes)
+    inspect = None
+    if token_maps:
+        from vog.inspection.inspector import inspector
+
+        inspect = inspector(opened_run, data=data, root=root)
+    path = write(opened_run, out, by, root, data, figures, quiet, warn, stage, inspect)
     typer.echo(f"{path}: {path.stat().st_size / 1e6:,.1f} MB")
     if figures is not None:
         typer.echo(f"{figures}: the charts as PNG and SVG")

@@ -22,16 +22,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import vog
-from vog.analysis.detection.planted_faults import Verification
-from vog.figures import charts, image_grid
+from vog.experiments import flipped_labels
+from vog.experiments.flipped_labels import BY, Demo
+from vog.figures import image_grid
 from vog.files.writing import make_folder, refuse_foreign_files, write_whole
 from vog.result import Run
-from vog.result import planting_record as records
-from vog.result.planting_record import FLIP, Plant, Planted
 
 EPOCHS = 15
-_HELD_OUT, _FLIPPED, _SEED = 360, 0.05, 0
-_BY = "vog@all:class"
+_HELD_OUT, _SEED = 360, 0
 _DATA = "digits.npz"
 
 
@@ -47,26 +45,6 @@ class Digits:
     def flipped(self) -> Int[np.ndarray, "n"]:
         """1 where the label is not the true class, else 0."""
         return (self.labels != self.truth).astype(np.int64)
-
-
-@dataclass(frozen=True)
-class Demo:
-    """The results of the demo and the paths of its files."""
-
-    run: Run
-    test_accuracy: float
-    examples: int
-    flipped: int
-    hardest: pa.Table
-    planted: Path
-    verification: Verification
-    suspects: int
-    flipped_suspects: int
-    grid: Path
-    chart: Path
-    score_chart: Path
-    report: Path
-    command: str
 
 
 def build() -> nn.Module:
@@ -116,38 +94,31 @@ def run_demo(out: Path, quiet: bool = False, tell: Callable[[str], None] = lambd
         quiet=quiet,
     )
     tell("comparing the scores with what was planted, and writing the report")
-    planted = _planting_record(train)
-    make_folder(out / "planted")
-    records.write_record(out / "planted", planted)
-    verification = vog.verify(run, planted, quiet=True)
-    suspect = vog.suspects(run).suspect
+    judged = flipped_labels.judge(run, train.labels, train.truth, out)
+    title = "Digits: does the last checkpoint contradict the label?"
     return Demo(
+        noun="digits",
         run=run,
         test_accuracy=accuracy,
         examples=len(train.labels),
         flipped=int(train.flipped.sum()),
         hardest=_hardest_digits(run, train),
-        planted=out / "planted",
-        verification=verification,
-        suspects=int(suspect.sum()),
-        flipped_suspects=int((suspect & (train.flipped == 1)).sum()),
-        grid=_save_grid(run, train, out / "grid.png"),
-        chart=_save_error_chart(run, out / "error_by_decile.png"),
-        score_chart=charts.save_chart(charts.detection(verification), out / "which_score.png"),
+        planted=judged.planted,
+        verification=judged.verification,
+        suspects=judged.suspects,
+        flipped_suspects=judged.flipped_suspects,
+        flipped_at_top=judged.flipped_at_top,
+        figures={
+            "grid": _save_grid(run, train, out / "grid.png"),
+            "error by decile": flipped_labels.save_error_chart(
+                run, title, out / "error_by_decile.png"
+            ),
+            "which score": judged.chart,
+        },
         report=vog.report(run, out / "report.html"),
         command=f"vog score --model vog.experiments.demo:build --checkpoints {out}/checkpoints "
         f"--data {data} --scores all --out {out}/run",
     )
-
-
-def _planting_record(train: Digits) -> Planted:
-    """Return the flipped labels as `vog plant` would record them."""
-    plants = tuple(
-        Plant(str(row), FLIP, "uniform", int(train.labels[row]), str(row), int(train.truth[row]))
-        for row in np.flatnonzero(train.flipped).tolist()
-    )
-    count = len(train.labels)
-    return Planted({"data": {"examples": count, "was": count}, "flip": _FLIPPED}, plants)
 
 
 def _load_data() -> tuple[Digits, Digits]:
@@ -158,9 +129,7 @@ def _load_data() -> tuple[Digits, Digits]:
     rng = np.random.default_rng(_SEED)
     order = rng.permutation(len(truth))
     held_out, rest = order[:_HELD_OUT], np.sort(order[_HELD_OUT:])
-    labels = truth[rest].copy()
-    wrong = rng.choice(len(rest), round(_FLIPPED * len(rest)), replace=False)
-    labels[wrong] = (labels[wrong] + rng.integers(1, 10, len(wrong))) % 10
+    labels = flipped_labels.flip(truth[rest], 10, rng)
     test = Digits(images[held_out], truth[held_out], truth[held_out])
     return Digits(images[rest], truth[rest], labels), test
 
@@ -188,7 +157,7 @@ def _train(train: Digits, test: Digits, folder: Path, seed: int = _SEED) -> floa
 
 def _hardest_digits(run: Run, digits: Digits) -> pa.Table:
     """Return the hardest rows of the run, with the true class of each image."""
-    top = run.top(15, by=_BY)
+    top = run.top(15, by=BY)
     truth = digits.truth[[int(row_id) for row_id in top["id"].to_pylist()]]
     return top.append_column("shows", pa.array(truth)).drop("problem")
 
@@ -198,7 +167,7 @@ def _save_grid(run: Run, digits: Digits, path: Path) -> Path:
     counts = np.bincount(digits.labels, weights=digits.flipped)
     label = int(counts.argmax())
     easiest, hardest = (
-        [_tile(row, digits) for row in run.top(25, by=_BY, label=label, easiest=end).to_pylist()]
+        [_tile(row, digits) for row in run.top(25, by=BY, label=label, easiest=end).to_pylist()]
         for end in (True, False)
     )
     title = f"Labelled {label}: by VoG within the class, and what the model predicts"
@@ -210,13 +179,4 @@ def _tile(row: dict[str, int | str], digits: Digits) -> image_grid.GridImage:
     image = Image.fromarray((255 - 255 * pixels).astype(np.uint8))
     return image_grid.GridImage(
         image, str(row["prediction@all"]), row["prediction@all"] != row["label"]
-    )
-
-
-def _save_error_chart(run: Run, path: Path) -> Path:
-    overview = vog.analyze(run)
-    title = "Digits: does the last checkpoint contradict the label?"
-    bins = {"all": overview.errors["all"].deciles}
-    return charts.save_chart(
-        charts.error_by_decile(bins, _BY, title, higher_is_harder=overview.higher_is_harder), path
     )

@@ -18,18 +18,33 @@ _TEXT_LETTERS, _MOST_VALUES = 2000, 400
 
 
 @dataclass(frozen=True)
+class TokenMap:
+    """How much the gradient of a text varies at each of its tokens.
+
+    Attributes:
+        words: the tokens.
+        shares: of the largest value of the text, in [0, 1].
+    """
+
+    words: tuple[str, ...]
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Preview:
-    """The preview of an example; all attributes but one are None.
+    """The preview of an example: an image, a text, values, or why there is none.
 
     Attributes:
         image: a picture, in RGB.
         text: the beginning of a text.
+        tokens: of a text, its map, if that was computed; beside `text`.
         values: feature values by name; if there are many, the largest in absolute value.
         missing: a sentence that says why there is no preview.
     """
 
     image: Image.Image | None = None
     text: str | None = None
+    tokens: TokenMap | None = None
     values: dict[str, float] | None = None
     missing: str | None = None
 

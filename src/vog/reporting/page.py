@@ -20,7 +20,7 @@ from vog.figures.previews import previewer
 from vog.files.output_paths import output_path
 from vog.files.writing import make_folder, write_text
 from vog.progress import progress
-from vog.reporting import galleries, sections
+from vog.reporting import galleries, sections, token_previews
 from vog.reporting.section import Missing, ReportedRun, Section, reported_run
 from vog.reporting.section_results import find_results, sections_with_results
 from vog.result import Run
@@ -40,6 +40,7 @@ def report(
     quiet: bool = True,
     warn: Callable[[str], None] = lambda _: None,
     stage: str | None = None,
+    inspect: token_previews.Inspect | None = None,
 ) -> Path:
     """Write the report of a run as one file that needs no other files, and return its path.
 
@@ -53,6 +54,8 @@ def report(
         quiet: show no progress.
         stage: the stage whose checkpoints judge the labels; None for the rule of `vog.suspects`.
         warn: called with a message if some examples have no picture.
+        inspect: computes the maps of the tokens of texts, as `vog.inspection.inspector(run)` does;
+            it runs the model. Without it, texts are shown as they are.
 
     Raises:
         ResultError: there is no such column or stage, or `out` is no page or cannot be written.
@@ -62,6 +65,8 @@ def report(
     if out.suffix.lower() not in SUFFIXES:
         raise ResultError(f"{out}: a report is a page. End its name in .html.")
     preview = previewer(run, None if root is None else Path(root), data, size=galleries.SIZE)
+    if inspect is not None:
+        preview = token_previews.with_token_maps(preview, inspect)
     reported = reported_run(run, by, stage)
     with progress("reading", len(sections.SECTIONS), quiet=quiet) as advance:
         results = find_results(reported, advance)

@@ -347,6 +347,7 @@ class TorchModel:
         return self._placed(inputs)
 
     def _placed(self, inputs: Uniform) -> Uniform:
+        inputs = buckets.with_required_mask(inputs, self.padding)
         module_inputs.check_mask(inputs)  # here, since on a GPU the answer would have to be awaited
         # A copy from pinned memory runs while the CPU and the GPU do other work.
         pinned = inputs.pin_memory() if self.device.type == "cuda" else inputs

@@ -28,11 +28,13 @@ class Padding:
     Attributes:
         tokens: the number that stands for padding among the tokens.
         arguments: the names that the model takes, in order; None if they are unknown.
+        requires_mask: the model cannot be called without a mask.
         is_used: examples are padded at all; the model may compute wrong numbers with padding.
     """
 
     tokens: int = 0
     arguments: tuple[str, ...] | None = None
+    requires_mask: bool = False
     is_used: bool = True
 
     def takes_mask(self, names: Sequence[str | None]) -> bool:
@@ -70,6 +72,14 @@ class Buckets:
             for place in (rows == row).nonzero().flatten().tolist():
                 return part[place : place + 1]
         raise IndexError(row)
+
+
+def with_required_mask(inputs: Uniform, padding: Padding) -> Uniform:
+    """Return inputs without padding, with a mask that says so if the model requires one."""
+    if not padding.requires_mask or not isinstance(inputs, NamedTensors) or MASK in inputs.tensors:
+        return inputs
+    tokens = [t for t in inputs.tensors.values() if t.ndim == 2 and not t.is_floating_point()]
+    return NamedTensors({**inputs.tensors, MASK: torch.ones_like(tokens[0])}) if tokens else inputs
 
 
 def one_by_one(inputs: VariedInputs) -> Buckets:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from vog.checkpoints import Reader
+from vog.data.inputs import MASK
 from vog.errors import FunctionError, ModelError, first_few
 from vog.models.hugging_face import adapters, pretrained_reader, saved_folders
 from vog.models.hugging_face.adapter_base import WithAdapter
@@ -65,7 +66,9 @@ def _model(
         restores=build is None and source.template is None,
         wrt_setting=options.wrt,
         padding=Padding(
-            signature.padding_token(source.module), signature.argument_names(source.module)
+            signature.padding_token(source.module),
+            signature.argument_names(source.module),
+            signature.requires(source.module, MASK),
         ),
     )
 

@@ -16,6 +16,15 @@ def argument_names(module: nn.Module) -> tuple[str, ...] | None:
     return tuple(each.name for each in parameters if each.kind in _BY_NAME) or None
 
 
+def requires(module: nn.Module, name: str) -> bool:
+    """Return whether `forward` has an argument of that name without a default."""
+    try:
+        parameter = inspect.signature(module.forward).parameters.get(name)
+    except (TypeError, ValueError):
+        return False
+    return parameter is not None and parameter.default is inspect.Parameter.empty
+
+
 def padding_token(module: nn.Module) -> int:
     """Return the number that stands for padding among tokens, as a configuration says; else 0."""
     for part in module.modules():
