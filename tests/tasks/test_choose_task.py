@@ -50,8 +50,12 @@ def test_a_causal_language_model() -> None:
     [
         ((8, 1), [0, 5], "whole numbers such as 5, so the task is unknown. If they are amounts, "),
         ((8, 3), [0.5, 1.0], "labels are float64, such as 0.5; expected whole numbers, the index "),
-        ((8, 3), [[0, 1]], r"the label of an example has shape \(2,\) \(whole numbers\); expected"),
-        ((8, 5, 3), [0, 1], "the label of an example has one number"),
+        (
+            (8, 3),
+            [[0, 1]],
+            r"has shape \(2,\) \(whole numbers\); expected one of 3 classes, a vector of 3",
+        ),
+        ((8, 5, 3), [0, 1], r"has one number \(whole numbers\); expected a class for each token"),
     ],
 )
 def test_what_is_ambiguous_or_no_task(shape: tuple[int, ...], labels: Any, message: str) -> None:

@@ -137,9 +137,17 @@ def _no_task(values: Tensor, labels: np.ndarray) -> DataError:
     shape = "one number" if labels.ndim == 1 else f"shape {tuple(labels.shape[1:])}"
     return DataError(
         f"the model returns shape {tuple(values.shape)}, and the label of an example has {shape} "
-        f"({kind}); expected a class of {values.shape[-1]}, a vector of as many 0 and 1, as many "
-        f"floats, or a class for each position. Reduce the outputs to one of these, such as logits."
+        f"({kind}); expected {_labels_for(values)}. Return outputs that fit the labels, such as one "
+        f"logit a class."
     )
+
+
+def _labels_for(values: Float[Tensor, "n *outputs"]) -> str:
+    """Return which labels fit outputs."""
+    if values.ndim > 2:
+        return "a class for each token or pixel, -100 where it has none"
+    count = values[0].numel()
+    return f"one of {count} classes, a vector of {count} numbers 0 and 1, or {count} floats"
 
 
 def _is_given(labels: Shaped[np.ndarray, "m *label"]) -> np.ndarray:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 import vog
 import world
 from observing import fitted, observer
-from vog.errors import FunctionError, ModelError, ScoreError
+from vog.errors import DataError, FunctionError, ModelError, ScoreError
 from vog.models import Weights
 from vog.models.torch import linear_head
 from vog.models.torch.adapter import TorchModel
@@ -45,8 +45,10 @@ def score(module: nn.Module, checkpoints: Path, data: Data, out: Path, **words: 
     [
         lambda z: SimpleNamespace(logits=z, loss=None),
         lambda z: {"logits": z, "hidden": z * 2},
+        lambda z: {"out": z, "aux": z * 2},
+        lambda z: (z, z * 2),
     ],
-    ids=["object", "dict"],
+    ids=["object", "dict", "segmentation", "tuple"],
 )
 def test_logits_may_be_in_an_object_or_dict(
     after: object, checkpoints: Path, digits: Data, tmp_path: Path
@@ -60,9 +62,9 @@ def test_logits_may_be_in_an_object_or_dict(
     ("after", "message"),
     [
         (lambda z: [z], "returns a list; expected a tensor of logits"),
-        (lambda z: {"out": z}, "returns a dict with out; expected"),
+        (lambda z: {"other": z}, "returns a dict with other; expected"),
         (lambda z: z[:, :1], r"returns shape \(30, 1\)|returns shape \(8, 1\)"),
-        (lambda z: z[:, :, None], r"at least 2 classes"),
+        (lambda z: z[:, :, None, None], "expected a class for each token or pixel"),
         (lambda z: z.softmax(1), "returns probabilities"),
         (lambda z: z.log_softmax(1), "returns log-probabilities"),
         (lambda z: z - z.mean(0), "alone in its batch: example '0' differs"),
@@ -84,7 +86,7 @@ def test_logits_may_be_in_an_object_or_dict(
 def test_what_a_module_may_not_do(
     after: object, message: str, checkpoints: Path, digits: Data, tmp_path: Path
 ) -> None:
-    with pytest.raises(ModelError, match=message):
+    with pytest.raises((ModelError, DataError), match=message):
         score(Around(after), checkpoints, digits, tmp_path / "run")
     assert not (tmp_path / "run").exists(), "refused before anything is written"
 

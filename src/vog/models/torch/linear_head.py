@@ -148,7 +148,7 @@ def logits_of(output: Any, examples: int) -> Float[Tensor, "n *outputs"]:
         logits = output if key is None else output[key]
     elif not isinstance(output, Tensor) and hasattr(output, "logits"):
         logits = output.logits
-    elif isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
+    elif isinstance(output, tuple) and output and isinstance(output[0], Tensor):
         logits = output[0]
     if not isinstance(logits, Tensor):
         kind = type(logits).__name__
