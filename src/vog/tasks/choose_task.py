@@ -137,8 +137,8 @@ def _no_task(values: Tensor, labels: np.ndarray) -> DataError:
     shape = "one number" if labels.ndim == 1 else f"shape {tuple(labels.shape[1:])}"
     return DataError(
         f"the model returns shape {tuple(values.shape)}, and the label of an example has {shape} "
-        f"({kind}); expected {_labels_for(values)}. Return outputs that fit the labels, such as one "
-        f"logit a class."
+        f"({kind}); expected {_labels_for(values)}. Return outputs that fit the labels, such as "
+        f"one logit a class."
     )
 
 
