@@ -96,13 +96,15 @@ def test_functions_of_timm_are_named_as_before(spec: str) -> None:
 
 
 class Lit(lightning.LightningModule):
-    """Settings without defaults, one with a default, and one that is an object."""
+    """Settings without defaults, one with a default, and two that are objects."""
 
-    def __init__(self, width: int, slope: float = 0.0, loss: Any = None) -> None:
+    def __init__(
+        self, width: int, slope: float = 0.0, loss: Any = None, activation: type = nn.Tanh
+    ) -> None:
         super().__init__()
         self.save_hyperparameters()
         self.slope = slope
-        self.net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, width), nn.Tanh())
+        self.net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, width), activation())
         self.head = nn.Linear(width, 4)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -129,7 +131,7 @@ def save_lightning(folder: Path, module: Any, count: int = 3) -> Path:
 
 def test_a_lightning_module_has_the_settings_of_its_checkpoints(tmp_path: Path) -> None:
     """`slope` changes no shape, so that only the checkpoint tells that it was not the default."""
-    folder = save_lightning(tmp_path / "out", Lit(7, slope=0.4, loss=nn.CrossEntropyLoss()))
+    folder = save_lightning(tmp_path / "out", Lit(7, slope=0.4))
     data = pretrained.images(8)
     options: Any = {"scores": "vog,aum", "quiet": True}
     run = vog.score(f"{inspect.getfile(Lit)}:Lit", folder, data, tmp_path / "a", **options)
@@ -142,6 +144,21 @@ def test_a_lightning_module_has_the_settings_of_its_checkpoints(tmp_path: Path) 
 
 def test_a_setting_that_is_an_object(tmp_path: Path) -> None:
     folder = save_lightning(tmp_path / "out", NeedsAnObject(7, nn.CrossEntropyLoss()))
-    expected = r"needs loss, which .*epoch=2-step=20.ckpt holds as an object of .*CrossEntropyLoss"
+    expected = r"was built with loss, which .*step=20.ckpt holds as an object of .*CrossEntropyLoss"
     with pytest.raises(ModelError, match=expected):
         vog.score(NeedsAnObject, folder, pretrained.images(8), tmp_path / "run", quiet=True)
+
+
+def test_an_object_that_is_not_the_default_is_not_replaced_by_it(tmp_path: Path) -> None:
+    """Another activation would fit the same weights, and give other numbers."""
+    folder = save_lightning(tmp_path / "out", Lit(7, activation=nn.ReLU, loss=nn.NLLLoss()))
+    data = pretrained.images(8)
+    with pytest.raises(ModelError, match="was built with loss, activation, which"):
+        vog.score(Lit, folder, data, tmp_path / "run", quiet=True)
+    with pytest.raises(ModelError, match="was built with activation, which .*activation.ReLU"):
+        vog.score(Lit, folder, data, tmp_path / "run", model_args={"loss": None}, quiet=True)
+    args = {"loss": None, "activation": nn.ReLU}
+    options: Any = {"scores": "vog,aum", "quiet": True}
+    run = vog.score(Lit, folder, data, tmp_path / "run", model_args=args, **options)
+    given = vog.score(lambda: Lit(7, activation=nn.ReLU), folder, data, tmp_path / "b", **options)
+    assert run.table(["vog@all"]).equals(given.table(["vog@all"]))

@@ -9,6 +9,7 @@ from typing import Any
 from vog.checkpoints import stand_in_name
 from vog.checkpoints.checkpoint_folders import reads_nothing
 from vog.checkpoints.read_checkpoint import read_content
+from vog.checkpoints.safe_pickle.placeholders import Name
 from vog.errors import CheckpointError, FunctionError, ModelError, first_few
 from vog.models.builder import Builder
 from vog.models.last_checkpoint import last_checkpoint
@@ -24,7 +25,8 @@ def with_saved_arguments(build: Builder, options: ModelOptions) -> Builder:
     Settings that the user gives win. Those that the constructor does not take are left out.
 
     Raises:
-        ModelError: the constructor needs a setting that the checkpoint holds as an object.
+        ModelError: the constructor takes a setting that the checkpoint holds as an object, and that
+            is not known to be its default. Another value could give other numbers.
     """
     kind = build.function
     if not isinstance(kind, type) or not _is_lightning(kind):
@@ -34,15 +36,22 @@ def with_saved_arguments(build: Builder, options: ModelOptions) -> Builder:
     parameters = inspect.signature(kind).parameters
     taken = {name: saved[name] for name in parameters if name in saved and name not in build.args}
     objects = {name: found for name, value in taken.items() if (found := stand_in_name(value))}
-    needed = [name for name in objects if parameters[name].default is inspect.Parameter.empty]
-    if needed:
+    unknown = [name for name in objects if not _is_default(taken[name], parameters[name].default)]
+    if unknown:
         raise ModelError(
-            f"{option('model')} {build.name!r} needs {first_few(needed)}, which {path} holds as an "
-            f"object of {objects[needed[0]]}; reading it would execute code. Give a function that "
-            f"passes it as {option('model')}, or a plain value as {option('model_args')}."
+            f"{option('model')} {build.name!r} was built with {first_few(unknown)}, which {path} "
+            f"holds as an object of {objects[unknown[0]]}; reading it would execute code. Give a "
+            f"function that passes it as {option('model')}; or, if the outputs do not depend on "
+            f"it, any plain value as {option('model_args')}."
         )
     plain = {name: value for name, value in taken.items() if name not in objects}
     return replace(build, args={**plain, **build.args})
+
+
+def _is_default(value: object, default: object) -> bool:
+    """Return whether the name of a class or function in a file is that of a default value."""
+    name = f"{getattr(default, '__module__', '')}.{getattr(default, '__qualname__', '')}"
+    return isinstance(value, Name) and str(value) == name
 
 
 def _is_lightning(kind: type) -> bool:
