@@ -496,7 +496,6 @@ class Run:
         Raises:
             ResultError: no class or several have this name, or no example has this number.
         """
-        self.require_classes("a class")
         names = self.label_names or []
         labels = find_labels(str(label), names)
         if len(labels) > 1:
@@ -505,6 +504,7 @@ class Run:
             )
         if labels:
             return labels[0]
+        self.require_classes("a class")
         present = self.table(["label"])["label"].unique().drop_null().to_pylist()
         text = str(label)
         if text.isdecimal() and len(text) < 19 and int(text) in present:
