@@ -56,9 +56,9 @@ def _sentences(packages: Sequence[str]) -> Iterator[str]:
 def sentences_in(code: str) -> Iterator[str]:
     """Yield the sentences in the introductions of public docstrings of a Python file."""
     for node in ast.walk(ast.parse(code)):
-        is_public = isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_"
-        docstring = ast.get_docstring(node) if is_public else None
-        introduction = _AFTER_INTRODUCTION.split(docstring or "")[0]
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
+            continue
+        introduction = _AFTER_INTRODUCTION.split(ast.get_docstring(node) or "")[0]
         for paragraph in re.split(r"\n\s*\n", introduction):
             for text in re.split(r"(?<=[.!?])\s+(?=[A-Z])", " ".join(paragraph.split())):
                 words = re.findall(r"[A-Za-z]+", text)
@@ -72,5 +72,4 @@ def _folder(package: str) -> Path:
     name, *rest = package.split(".")
     spec = importlib.util.find_spec(name)
     assert spec is not None, "a package that vog needs"
-    (folder,) = spec.submodule_search_locations or ()
-    return Path(folder).joinpath(*rest)
+    return Path(next(iter(spec.submodule_search_locations or ()))).joinpath(*rest)
