@@ -236,3 +236,16 @@ def test_a_class_is_a_whole_number() -> None:
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_data_without_labels(name: str, tmp_path: Path) -> None:
+    """VoG at the predictions is that of the data with labels, which it does not use."""
+    options = {"target": "predicted", "task": name}
+    run = score(name, tmp_path / "without", labels=None, **options)
+    labelled = score(name, tmp_path / "with", **options)
+    if name == "tokens":  # without labels, all positions count
+        labelled = score(name, tmp_path / "all", labels=np.abs(TOKEN_LABELS) % 4, **options)
+    np.testing.assert_allclose(run.values("vog@all"), labelled.values("vog@all"), rtol=1e-5)
+    expected = {"vog", "grad_norm"} | ({"entropy"} if name != "regression" else set())
+    assert {column.partition("@")[0] for column in run.score_columns} == expected

@@ -46,7 +46,7 @@ class Observer:
         placed: Placed,
         labels: Shaped[Tensor, "n *label"],
         needs: frozenset[Signal],
-        aim: Shaped[Tensor, "n *label"] | None = None,
+        aim: Shaped[Tensor, "n *aim"] | None = None,
         outcomes: frozenset[Outcome] | None = None,
     ) -> Observation:
         """Return the signals of n examples under one checkpoint (k = 1).

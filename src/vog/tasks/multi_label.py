@@ -114,6 +114,15 @@ class MultiLabel(Task):
             return np.full((len(labels), outputs), missing)
         return np.where(np.isin(labels, (0, 1)), labels, missing).astype(np.int64)
 
+    def align(
+        self,
+        labels: Shaped[Tensor, "n *label"],
+        values: Float[Tensor, "n *outputs"],
+        mask: Bool[Tensor, "n positions"] | None,
+    ) -> Shaped[Tensor, "n *aligned"]:
+        """Return the labels; no tag where no example has a label."""
+        return torch.zeros_like(values) if labels.ndim == 1 else labels
+
     def predicted(
         self, values: Float[Tensor, "n *outputs"], labels: Shaped[Tensor, "n *label"]
     ) -> Shaped[Tensor, "n *aligned"]:
@@ -125,8 +134,6 @@ class MultiLabel(Task):
         logits, labels = observation.logits, observation.labels
         if logits is None:
             return observation
-        if labels.ndim == 1:  # no example has a label
-            labels = torch.zeros_like(logits[0])
         outcomes = {name: _FUNCTIONS[name](logits, labels) for name in sorted(names)}
         return replace(observation, outcomes=outcomes)
 

@@ -42,15 +42,8 @@ def _class_axis(shape: tuple[int, ...], labels: tuple[int, ...] | None) -> int:
 
 def _by_position(values: Float[Tensor, "n *outputs"], labels: Tensor) -> Tensor:
     """Return the outputs with the axis of classes last."""
-    axis = _class_axis(tuple(values.shape), tuple(labels.shape) if labels.ndim > 1 else None)
+    axis = _class_axis(tuple(values.shape), tuple(labels.shape))
     return values.movedim(axis, -1)
-
-
-def _is_labelled(values: Tensor, labels: Tensor) -> Bool[Tensor, "n *positions"]:
-    """Return which positions count; without any labels, all do."""
-    if labels.ndim == 1:
-        return torch.ones(values.shape[:-1], dtype=torch.bool, device=values.device)
-    return labels >= 0
 
 
 @dataclass(frozen=True)
@@ -68,14 +61,14 @@ class PositionMean(Target):
         values = _by_position(logits, classes)
         flat, labels = values.flatten(end_dim=-2), classes.clamp(min=0).flatten()
         each = self.apply(flat, labels).reshape(values.shape[:-1])
-        return mean_over(each, _is_labelled(values, classes))
+        return mean_over(each, classes >= 0)
 
     def cotangent(
         self, logits: Float[Tensor, "n *outputs"], classes: Shaped[Tensor, "n *label"]
     ) -> Float[Tensor, "n *outputs"]:
         """Return the derivative of each example's mean by its outputs."""
         values = _by_position(logits.detach(), classes)
-        counted = _is_labelled(values, classes).flatten(start_dim=1)
+        counted = (classes >= 0).flatten(start_dim=1)
         weights = (counted / counted.sum(dim=1, keepdim=True).clamp(min=1)).flatten()
         labels, result = classes.clamp(min=0).flatten(), torch.zeros_like(logits)
         derivative = _by_position(result, classes).flatten(end_dim=-2)
@@ -190,11 +183,13 @@ class Tokens(Task):
     ) -> Shaped[Tensor, "n *aligned"]:
         """Return labels of the positions of the outputs, shifted for the next token.
 
+        Where no example has a label, every position counts.
+
         Raises:
             DataError: they are of other positions, or a label is no class.
         """
         if labels.ndim == 1:
-            return labels
+            return _every_position(values, mask)
         labels = labels.long()
         if values.ndim == 3:
             labels = _as_long_as_outputs(labels, values, mask)
@@ -221,7 +216,7 @@ class Tokens(Task):
     ) -> Shaped[Tensor, "n *aligned"]:
         """Return the class with the largest logit at each position that has a label."""
         by_position = _by_position(values, labels)
-        return by_position.argmax(dim=-1).masked_fill(~_is_labelled(by_position, labels), IGNORED)
+        return by_position.argmax(dim=-1).masked_fill(labels < 0, IGNORED)
 
     def complete(self, observation: Observation, names: frozenset[Outcome]) -> Observation:
         """Return the observation with these outcomes; unchanged if it has no logits."""
@@ -239,15 +234,25 @@ class Tokens(Task):
     ) -> dict[Outcome, Tensor]:
         """Return the outcomes under one checkpoint."""
         values = _by_position(logits, labels)
-        counted = _is_labelled(values, labels)
+        counted = labels >= 0
         flat = values.flatten(end_dim=-2)
-        classes = labels if labels.ndim > 1 else torch.zeros_like(counted, dtype=torch.int64)
-        positions = Observation(classes.clamp(min=0).flatten(), flat[None])
+        positions = Observation(labels.clamp(min=0).flatten(), flat[None])
         outcomes = CLASSIFICATION.complete(positions, names).outcomes
         return {
             name: mean_over(value[0].reshape(counted.shape), counted)
             for name, value in outcomes.items()
         }
+
+
+def _every_position(
+    values: Float[Tensor, "n *outputs"], mask: Bool[Tensor, "n positions"] | None
+) -> Int[Tensor, "n *positions"]:
+    """Return a label of each position that is no padding, for examples without labels."""
+    by_position = values.movedim(_class_axis(tuple(values.shape), None), -1)
+    labels = torch.zeros(by_position.shape[:-1], dtype=torch.int64, device=values.device)
+    if mask is None or mask.shape != labels.shape:
+        return labels
+    return labels.masked_fill(~mask, IGNORED)
 
 
 def _as_long_as_outputs(
