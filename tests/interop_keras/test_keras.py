@@ -147,13 +147,13 @@ def test_files_of_keras_hold_one_set_of_weights(option: Any, tmp_path: Path) -> 
         vog.score(**options, **option, out=tmp_path / "run")
 
 
-def test_one_unit_with_a_sigmoid_is_refused(tmp_path: Path) -> None:
+def test_one_unit_with_a_sigmoid_has_two_classes(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1, "sigmoid")])
     for step in (1, 2):
         model.save_weights(tmp_path / f"{step}.weights.h5")
     data = (np.zeros((4, 5), np.float32), np.zeros(4, np.int64))
-    with pytest.raises(ModelError, match=r"classes"):
-        vog.score(model, tmp_path, data, tmp_path / "run")
+    run = vog.score(model, tmp_path, data, tmp_path / "run")
+    assert run.question["task"] == "binary"
 
 
 def test_the_question_is_that_of_the_first_time() -> None:

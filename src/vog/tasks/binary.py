@@ -39,8 +39,8 @@ def cross_entropy(
 
 
 def refuse_probabilities(values: Float[Tensor, "n *outputs"], task: str) -> None:
-    """Raise ModelError if outputs are probabilities: several values, each of them in [0, 1]."""
-    if values.numel() > 1 and bool(((values >= 0) & (values <= 1)).all()):
+    """Raise ModelError if outputs are probabilities: different values, each of them in [0, 1]."""
+    if len(values.unique()) > 1 and bool(((values >= 0) & (values <= 1)).all()):
         raise ModelError(
             f"the model returns values in [0, 1] alone, as a sigmoid does; expected logits of the "
             f"task {task}, before the sigmoid: the gradient of another quantity is a different "
