@@ -150,9 +150,10 @@ def test_files_of_keras_hold_one_set_of_weights(option: Any, tmp_path: Path) -> 
 def test_one_unit_with_a_sigmoid_has_two_classes(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1, "sigmoid")])
     for step in (1, 2):
+        model.set_weights([step * values for values in model.get_weights()])
         model.save_weights(tmp_path / f"{step}.weights.h5")
-    data = (np.zeros((4, 5), np.float32), np.zeros(4, np.int64))
-    run = vog.score(model, tmp_path, data, tmp_path / "run")
+    inputs = 9 * np.random.default_rng(0).normal(size=(8, 5)).astype(np.float32)
+    run = vog.score(model, tmp_path, (inputs, np.arange(8) % 2), tmp_path / "run")
     assert run.question["task"] == "binary"
 
 
