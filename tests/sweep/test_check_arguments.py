@@ -73,7 +73,9 @@ SAID = {
     "a path": "model=PosixPath('net.py'): expected a module, a function that builds one, or "
     "'file.py:function'.",
     "numpy": "6 rows, 4 together",
-    "none": "model=None: expected a module, a function that builds one, or 'file.py:function'.",
+    "none": "model is missing, and {checkpoint} does not say which model it is of. Give "
+    "model='file.py:function', a function that builds the model. (Only folders that transformers "
+    "wrote, with config.json, say it.)",
 }
 
 
@@ -84,7 +86,9 @@ def test_of_another_kind(checkpoints: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-c", program, str(checkpoints), str(tmp_path / "run")]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == SAID
+    first = min(checkpoints.iterdir(), key=lambda path: int(path.stem.partition("-")[2]))
+    expected = SAID | {"none": SAID["none"].format(checkpoint=first)}
+    assert json.loads(done.stdout) == expected
 
 
 def test_arguments_of_a_module_that_is_made_already(checkpoints: Path, tmp_path: Path) -> None:
